@@ -1,0 +1,55 @@
+# MarketPrism. `make` alone lists the targets. Nothing has to be installed by hand before any of them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+FIXTURES ?= $(or $(MARKETPRISM_FIXTURES),../shared/fixtures)
+# The first interpreter that is new enough.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# A real trading day when recordings are there, else the simulated venue. SOURCE=… overrides.
+RECORDINGS := $(wildcard $(FIXTURES)/ctp/ticks/ru1901_2018100[89].csv.gz $(FIXTURES)/ctp/ticks/ru1901_20181010.csv.gz)
+comma := ,
+empty :=
+SOURCE ?= $(if $(RECORDINGS),replay:$(subst $(empty) $(empty),$(comma),$(strip $(RECORDINGS))),sim)
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup run test lint format bench chaos clean
+
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make the virtual environment (done by the other targets when needed)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "MarketPrism needs Python 3.11 or newer; none found on PATH" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (the first time takes about a minute) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $@
+
+run: $(STAMP) ## Run the whole pipeline on one machine until you see bars (SOURCE=replay:… or sim)
+	@$(BIN)/marketprism up --source '$(SOURCE)' $(ARGS)
+
+test: $(STAMP) ## Lint, types, import contracts and every test
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+
+lint: $(STAMP) ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: $(STAMP) ## Rewrite the code in the house format
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure throughput and costs; results in tests/benchmarks/results
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: $(STAMP) ## Inject faults into real processes; results in chaos/results
+	@$(BIN)/python -m pytest -q -p no:xdist tests/chaos $(ARGS)
+
+clean: ## Remove the virtual environment and caches (not your data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

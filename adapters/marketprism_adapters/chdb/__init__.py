@@ -1,0 +1,1 @@
+"""chDB: ClickHouse inside the process, for one machine."""

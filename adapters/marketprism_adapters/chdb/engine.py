@@ -1,0 +1,103 @@
+"""The engine: one session, one thread, errors translated in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from marketprism_application.errors import StoreError
+
+# Engine error codes that the same statement can get past later.
+_RETRYABLE = ("NOT_ENOUGH_SPACE", "No space left", "MEMORY_LIMIT_EXCEEDED", "TOO_MANY_PARTS", "CANNOT_WRITE_TO_FILE")
+
+
+class ChdbEngine:
+    """Opens a database directory; only one process can at a time.
+
+    Raises (everywhere):
+        StoreError: with a text that says what is in the way.
+    """
+
+    def __init__(self, session: Any, executor: ThreadPoolExecutor) -> None:
+        self._session = session
+        self._executor = executor
+
+    @classmethod
+    async def open(cls, path: Path | None) -> ChdbEngine:
+        """Open a directory, made if it is not there; None keeps everything in memory."""
+        executor = ThreadPoolExecutor(1, thread_name_prefix="chdb")
+        try:
+            session = await asyncio.get_running_loop().run_in_executor(executor, _open, path)
+        except BaseException:
+            executor.shutdown(wait=False)
+            raise
+        return cls(session, executor)
+
+    async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
+        """Run a statement without a result."""
+        await self._run(_query, statement, "Null", params)
+
+    async def insert(self, statement: str, rows: pa.Table) -> None:
+        """Run an INSERT … FROM Python(rows)."""
+        await self._run(_insert, statement, rows)
+
+    async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
+        """Result of a statement as an Arrow table."""
+        data = await self._run(_query, statement, "ArrowStream", params)
+        return pa.ipc.open_stream(data).read_all()
+
+    async def _run(self, work: Any, *arguments: Any) -> Any:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, work, self._session, *arguments)
+        except StoreError:
+            raise
+        except Exception as error:  # the library raises classes of several modules
+            raise _translate(error) from error
+
+    async def close(self) -> None:
+        """Close the session; the directory is free afterwards."""
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._session.close)
+        self._executor.shutdown(wait=True)
+
+
+def _open(path: Path | None) -> Any:
+    try:
+        from chdb import session  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise StoreError("the embedded store needs chDB: install marketprism[embedded]") from error
+    if path is None:
+        return session.Session()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"store {path}: expected a writable directory: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise StoreError(f"store {path}: expected a writable directory")
+    try:
+        return session.Session(str(path))
+    except Exception as error:
+        raise StoreError(
+            f"store {path}: expected a database that no other process has open: {error}", retryable=True
+        ) from error
+
+
+def _query(session: Any, statement: str, form: str, params: dict[str, Any] | None) -> bytes:
+    result = session.query(statement, form, params=params or {})
+    data: bytes = result.bytes() if form != "Null" else b""
+    return data
+
+
+def _insert(session: Any, statement: str, rows: pa.Table) -> None:  # noqa: ARG001 (the engine reads it by its name)
+    session.query(statement, "Null")
+
+
+def _translate(error: Exception) -> StoreError:
+    text = str(error).strip().splitlines()[0][:500]
+    if "No space left" in text or "NOT_ENOUGH_SPACE" in text:
+        return StoreError(f"store: the disk is full: {text}", retryable=True)
+    return StoreError(f"store: {text}", retryable=any(sign in str(error) for sign in _RETRYABLE))

@@ -1,0 +1,101 @@
+"""MarketStore and MarketReader on chDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from marketprism_adapters.chdb.engine import ChdbEngine
+from marketprism_adapters.sql import queries
+from marketprism_adapters.sql.columns import from_engine, to_arrow
+from marketprism_adapters.sql.migrations import LEDGER, pending
+from marketprism_adapters.sql.schema import DATABASE, insert
+from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.errors import StoreError
+from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
+
+
+class ChdbStore:
+    """Fulfils `MarketStore`."""
+
+    def __init__(self, engine: ChdbEngine) -> None:
+        self._engine = engine
+
+    async def migrate(self) -> Sequence[str]:
+        """Bring the schema up to date; names of what was applied."""
+        await self._engine.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
+        await self._engine.execute(LEDGER)
+        applied = await self._engine.fetch(f"SELECT number, checksum FROM {DATABASE}.schema_migrations FINAL")
+        rows = [(int(row["number"]), str(row["checksum"])) for row in applied.to_pylist()]
+        done = []
+        for migration in pending(rows):
+            for statement in migration.statements:
+                await self._engine.execute(statement)
+            await self._engine.execute(
+                f"INSERT INTO {DATABASE}.schema_migrations (number, name, checksum) "
+                "VALUES ({number:UInt32}, {name:String}, {checksum:String})",
+                {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
+            )
+            done.append(f"{migration.number:04d} {migration.name}")
+        return done
+
+    async def insert(
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        """Write rows once per (kind, range)."""
+        if not rows:
+            return 0
+        try:
+            table = to_arrow(kind, rows, places, epoch)
+        except (ValueError, pa.ArrowException, OverflowError) as error:
+            raise StoreError(f"{kind.table}: {error}") from error
+        await self._engine.insert(insert(kind, f"{covered.token}:{kind.name}"), table)
+        return len(rows)
+
+    async def bury(self, dead: Sequence[DeadRow]) -> None:
+        """Set rows aside that no table can take."""
+        for row in dead:
+            await self._engine.execute(
+                f"INSERT INTO {DATABASE}.dead_letters (stream, stream_seq, stream_index, reason, payload) VALUES "
+                "({stream:String}, {seq:UInt64}, {index:UInt32}, {reason:String}, unhex({payload:String}))",
+                {
+                    "stream": row.stream,
+                    "seq": row.seq,
+                    "index": row.offset,
+                    "reason": queries.parameter(row.reason),
+                    "payload": row.payload[:65_536].hex(),
+                },
+            )
+
+    async def close(self) -> None:
+        """Close the engine."""
+        await self._engine.close()
+
+
+class ChdbReader:
+    """Fulfils `MarketReader`."""
+
+    def __init__(self, engine: ChdbEngine) -> None:
+        self._engine = engine
+
+    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+        """One page of one instrument, oldest first."""
+        statement, params = queries.records(kind, query)
+        found = from_engine(kind, await self._engine.fetch(statement, params))
+        return found.take(list(range(found.num_rows - 1, -1, -1))) if query.last else found
+
+    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
+        """Newest row per symbol and venue."""
+        statement, params = queries.latest(kind, list(symbols))
+        return from_engine(kind, await self._engine.fetch(statement, params))
+
+    async def symbols(self) -> pa.Table:
+        """What is there."""
+        return await self._engine.fetch(queries.SYMBOLS)
+
+    async def audit(self, sources: Sequence[str]) -> pa.Table:
+        """Counts per source."""
+        statement, params = queries.audit(list(sources))
+        return await self._engine.fetch(statement, params)

@@ -1,0 +1,150 @@
+"""MarketStore and MarketReader in memory, with the same exactness as the engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.errors import StoreError
+from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import check_decimal
+
+_DECIMAL = pa.decimal128(38, 18)
+
+
+class MemoryStore:
+    """Fulfils both ports. Rows of one key replace one another: the highest revision, then the latest in the stream."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[tuple[Any, ...], tuple[tuple[int, int], Any]]] = {name: {} for name in KINDS}
+        self._raw: dict[str, list[Any]] = {name: [] for name in KINDS}
+        self._tokens: set[str] = set()
+        self.dead: dict[tuple[str, int, int], DeadRow] = {}
+
+    async def migrate(self) -> Sequence[str]:
+        """Nothing to do."""
+        return []
+
+    async def insert(
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        """Write rows once per (kind, range); the epoch is for audit and not kept."""
+        del epoch
+        token = f"{covered.token}:{kind.name}"
+        if token in self._tokens:
+            return len(rows)
+        for row in rows:
+            _check(kind, row)
+        self._tokens.add(token)
+        table = self._tables[kind.name]
+        for row, place in zip(rows, places, strict=True):
+            self._raw[kind.name].append(row)
+            key = tuple(getattr(row, name) for name in kind.order_by)
+            version = (getattr(row, "revision", 0), place.seq)
+            if key not in table or table[key][0] <= version:
+                table[key] = (version, row)
+        return len(rows)
+
+    async def bury(self, dead: Sequence[DeadRow]) -> None:
+        """Set rows aside."""
+        for row in dead:
+            self.dead[row.stream, row.seq, row.offset] = row
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    def _rows(self, kind: DataKind) -> list[Any]:
+        return [row for _, row in self._tables[kind.name].values()]
+
+    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+        """One page of one instrument, oldest first."""
+        time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
+        found = sorted(
+            (row for row in self._rows(kind) if _wanted(row, query, getattr(row, time))),
+            key=lambda row: (getattr(row, time), row.seq),
+        )
+        if query.after is not None:
+            found = [row for row in found if (getattr(row, time), row.seq) > tuple(query.after)]
+        return _table(kind, found[-query.limit :] if query.last else found[: query.limit])
+
+    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
+        """Newest row per symbol and venue."""
+        newest: dict[tuple[str, str], Any] = {}
+        for row in sorted(self._rows(kind), key=lambda row: (row.ts_event, row.seq)):
+            if row.symbol in symbols:
+                newest[row.symbol, row.venue] = row
+        return _table(kind, list(newest.values()))
+
+    async def symbols(self) -> pa.Table:
+        """What is there."""
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in self._rows(TICK):
+            entry = found.setdefault(
+                (row.venue, row.symbol),
+                {
+                    "symbol": row.symbol,
+                    "venue": row.venue,
+                    "ticks": 0,
+                    "ts_first": row.ts_event,
+                    "ts_last": 0,
+                    "bars": 0,
+                },
+            )
+            entry["ticks"] += 1
+            entry["ts_first"] = min(entry["ts_first"], row.ts_event)
+            entry["ts_last"] = max(entry["ts_last"], row.ts_event)
+        for bar in self._rows(BAR):
+            if (bar.venue, bar.symbol) in found:
+                found[bar.venue, bar.symbol]["bars"] += 1
+        return pa.Table.from_pylist([found[key] for key in sorted(found)])
+
+    async def audit(self, sources: Sequence[str]) -> pa.Table:
+        """Counts per source."""
+        rows = []
+        for source in sorted(sources):
+            stored = [row for row in self._raw["tick"] if row.source == source]
+            if not stored:
+                continue
+            rows.append(
+                {
+                    "source": source,
+                    "stored": len(stored),
+                    "distinct_ticks": len({(row.symbol, row.venue, row.source_seq) for row in stored}),
+                    "read_back": sum(row.source == source for row in self._rows(TICK)),
+                    "bars": sum(bar.source == source for bar in self._rows(BAR)),
+                }
+            )
+        return pa.Table.from_pylist(rows)
+
+
+def _check(kind: DataKind, row: Any) -> None:
+    for name in kind.fields:
+        value = getattr(row, name)
+        if isinstance(value, Decimal):
+            try:
+                check_decimal(value, name)
+            except InvalidValue as error:
+                raise StoreError(f"{kind.table}: {error}") from error
+
+
+def _wanted(row: Any, query: RangeQuery, ts: int) -> bool:
+    return (
+        row.symbol == query.symbol
+        and query.venue in (None, row.venue)
+        and (query.interval is None or getattr(row, "interval", query.interval) == query.interval)
+        and (query.ts_from is None or ts >= query.ts_from)
+        and (query.ts_to is None or ts < query.ts_to)
+    )
+
+
+def _table(kind: DataKind, rows: list[Any]) -> pa.Table:
+    arrays = {}
+    for name in kind.fields:
+        values = [getattr(row, name) for row in rows]
+        arrays[name] = pa.array(values, _DECIMAL) if any(isinstance(v, Decimal) for v in values) else pa.array(values)
+    return pa.table(arrays)

@@ -1,0 +1,1 @@
+"""NATS and JetStream: streams, stages, repositories over the SDK's NATS layer."""

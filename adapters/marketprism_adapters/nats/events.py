@@ -1,0 +1,74 @@
+"""Domain events and instruments onto their subjects, off the hot path."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from marketprism_application.contracts.codec import encode
+from marketprism_application.contracts.kinds import EVENT, INSTRUMENT
+from marketprism_application.contracts.subjects import subject_of
+from marketprism_domain.events import to_record
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.publisher import WindowPublisher
+
+log = structlog.get_logger()
+
+
+class EventPublisher:
+    """Publishes events of one service; an event that cannot be sent is at least in the log, with its content."""
+
+    def __init__(self, connection: NatsConnection, source: str) -> None:
+        self._connection = connection
+        self._source = source
+        self._publisher: WindowPublisher | None = None
+        self._run = secrets.token_hex(4)
+        self._count = 0
+
+    async def publish_soon(self, events: Iterable[Any], epoch: int = 0) -> None:
+        """Send events; the receipts come later."""
+        now = time.time_ns()
+        for event in events:
+            self._count += 1
+            event_id = f"{self._source}-{self._run}-{self._count}"
+            record = to_record(
+                event, event_id=event_id, source=self._source, ts_event=now, epoch=epoch, seq=self._count
+            )
+            await self._send(subject_of(EVENT, record), encode(EVENT, record), event_id)
+            log.info("event", name=record.name, **record.data)
+
+    async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
+        """Send reference data."""
+        now = time.time_ns()
+        for item in instruments:
+            self._count += 1
+            record = item._replace(epoch=epoch, seq=self._count, ts_event=item.ts_event or now, ts_recv=now, ts_pub=now)
+            message_id = f"{self._source}-{self._run}-{self._count}"
+            await self._send(subject_of(INSTRUMENT, record), encode(INSTRUMENT, record), message_id)
+
+    async def _send(self, subject: str, payload: bytes, message_id: str) -> None:
+        try:
+            if self._publisher is None:
+                self._publisher = WindowPublisher(self._connection)
+                await self._publisher.open()
+            await self._publisher.publish(subject, payload, {"Nats-Msg-Id": message_id})
+        except SdkError as error:
+            log.warning("event not published", subject=subject, error=str(error))
+            await self.close()
+
+    async def close(self) -> None:
+        """Wait for the receipts and stop."""
+        if self._publisher is None:
+            return
+        publisher, self._publisher = self._publisher, None
+        try:
+            await publisher.flush(2)
+        except SdkError as error:
+            log.warning("events not acknowledged", error=str(error))
+        await publisher.close()

@@ -1,0 +1,77 @@
+"""The JetStream streams and KV buckets of contracts.md.
+
+Checkpoints of a stage live in the stream it writes (`stage.<name>.>`), because one atomic batch must cover
+both; fences of the gateways live in the raw stream for the same reason.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import ensure_stream
+
+RAW = "MARKET_RAW"
+TICKS = "MARKET_TICKS"
+BARS = "MARKET_BARS"
+EVENTS = "MARKET_EVENTS"
+
+VALIDATOR_STAGE = "validator"
+AGGREGATOR_STAGE = "aggregator"
+
+_DAY_NS = 86_400 * 1_000_000_000
+
+LATEST_TICKS = "latest_ticks"
+LATEST_BARS = "latest_bars"
+STREAM_STATES = "market_data_streams"
+QUALITY = "quality_metrics"
+RULES = "validation_rules"
+SOURCE_POSITIONS = "source_positions"
+STORE_RANGES = "store_ranges"
+VALIDATOR_SHARDS = "shards_validator"
+AGGREGATOR_SHARDS = "shards_aggregator"
+
+
+def _stream(name: str, subjects: list[str], days: float, replicas: int, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "subjects": subjects,
+        "storage": "file",
+        "retention": "limits",
+        "discard": "old",
+        "num_replicas": replicas,
+        "max_age": int(days * _DAY_NS),
+        "duplicate_window": 120_000_000_000,
+        "allow_direct": True,
+        "deny_delete": False,
+        **more,
+    }
+
+
+def configs(replicas: int = 1) -> list[dict[str, Any]]:
+    """Every market stream. Raw ticks wait a day for a validator, the rest a week for its readers."""
+    return [
+        _stream(RAW, ["market.raw.>", "fence.gateway.>"], 1, replicas),
+        _stream(TICKS, ["market.tick.>", "market.packed.>", "stage.validator.>"], 7, replicas, allow_atomic=True),
+        _stream(BARS, ["market.bar.>", "stage.aggregator.>"], 7, replicas, allow_atomic=True),
+        _stream(
+            EVENTS,
+            ["market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>"],
+            7,
+            replicas,
+        ),
+    ]
+
+
+async def ensure_streams(connection: NatsConnection, replicas: int = 1) -> None:
+    """Create the streams that are missing and bring the others up to date."""
+    for config in configs(replicas):
+        await ensure_stream(connection, config)
+
+
+# What the store reads of each stream.
+STORED: dict[str, tuple[str, ...]] = {
+    TICKS: ("market.packed.*",),
+    BARS: ("market.bar.>",),
+    EVENTS: ("market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>"),
+}

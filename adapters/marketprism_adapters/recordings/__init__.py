@@ -1,0 +1,1 @@
+"""Recorded market data: formats, readers and the replay source."""

@@ -1,0 +1,1 @@
+"""The read port over the wire: the engine is in another process."""

@@ -1,0 +1,45 @@
+"""MarketReader that asks another process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.query_wire import AnswerError, Question, decode_answer, encode_question
+from marketprism_application.errors import QueryError, StoreError
+from marketprism_application.ports import RangeQuery
+
+Call = Callable[[bytes], Awaitable[bytes]]
+
+
+class RemoteReader:
+    """Fulfils `MarketReader`; `call` carries a question's bytes there and the answer's bytes back."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def _ask(self, question: Question) -> pa.Table:
+        try:
+            return decode_answer(await self._call(encode_question(question)))
+        except AnswerError as error:
+            if error.failure.code == "INVALID_PARAMETER":
+                raise QueryError(error.failure.message) from error
+            raise StoreError(error.failure.message, retryable=error.failure.retryable) from error
+
+    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+        """One page of one instrument."""
+        return await self._ask(Question("records", kind.name, *query))
+
+    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
+        """Newest row per symbol and venue."""
+        return await self._ask(Question("latest", kind.name, names=tuple(symbols)))
+
+    async def symbols(self) -> pa.Table:
+        """What is there."""
+        return await self._ask(Question("symbols"))
+
+    async def audit(self, sources: Sequence[str]) -> pa.Table:
+        """Counts per source."""
+        return await self._ask(Question("audit", names=tuple(sources)))

@@ -1,0 +1,166 @@
+"""The simulated venue as a source, with faults put in where asked."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from marketprism_adapters.simulated.market import SimulatedDay
+from marketprism_adapters.simulated.plan import INSTRUMENTS, SimulationPlan
+from marketprism_application.pacing import Pacer
+from marketprism_application.ports import SourceBatch
+from marketprism_domain.calendar import MarketCalendar, day_of, day_text
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.schedules import product_of
+from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
+
+_END_RUN_NS = 61 * NANOS_PER_SECOND
+_GAP_NS = 3 * NANOS_PER_MINUTE
+
+
+class Injected(NamedTuple):
+    """One fault that was put in."""
+
+    fault: str
+    symbol: str
+    source_seq: int
+
+
+class SimulatedVenue:
+    """Fulfils `MarketSource`. The same plan gives the same ticks; `injected` is the truth about its faults."""
+
+    def __init__(
+        self, plan: SimulationPlan, calendar: MarketCalendar, *, speed: float | None = None, batch_rows: int = 500
+    ) -> None:
+        self._plan = plan
+        self._calendar = calendar
+        self._pacer = Pacer(speed)
+        self._batch_rows = batch_rows
+        self.source = f"sim:{plan.seed}"
+        self.injected: list[Injected] = []
+        self.rows: dict[str, int] = {}
+        self.skipped: dict[str, int] = {}
+
+    async def connect(self) -> None:
+        """Nothing to open."""
+
+    async def instruments(self) -> Sequence[InstrumentRecord]:
+        """The plan's instruments with their terms."""
+        return [
+            InstrumentRecord(
+                it.venue, it.symbol, self.source, 0, 0, 0, 0, 0, product_of(it.symbol), "future",
+                Decimal(it.multiplier), it.price_tick,
+            )
+            for it in (INSTRUMENTS[symbol] for symbol in self._plan.instruments)
+        ]  # fmt: skip
+
+    async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
+        """Every tick behind `after`, then a finished batch (never, when the plan has no last day)."""
+        done = after.get(self.source, 0)
+        ticks: list[Tick] = []
+        clock = seq = 0
+        for tick in self.ticks():
+            clock, seq = tick.ts_recv, tick.source_seq
+            if seq <= done:
+                continue
+            wait_s = self._pacer.wait_s(clock)
+            if ticks and (wait_s > 0 or len(ticks) >= self._batch_rows):
+                yield SourceBatch(ticks, ticks[-1].ts_recv, {self.source: ticks[-1].source_seq})
+                ticks = []
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            ticks.append(tick)
+        self.rows[self.source] = seq
+        yield SourceBatch(ticks, clock + _END_RUN_NS, {self.source: seq}, finished=True)
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def ticks(self) -> Iterator[Tick]:
+        """Every tick, numbered; faults are put in day by day."""
+        self.injected = []
+        seq = 0
+        day = self._plan.start
+        settlements = {symbol: INSTRUMENTS[symbol].settlement for symbol in self._plan.instruments}
+        number = 0
+        while not self._plan.days or number < self._plan.days:
+            number += 1
+            for tick, fault in self._faulted(day, settlements):
+                seq += 1
+                if fault:
+                    self.injected.append(Injected(fault, tick.symbol, seq))
+                yield tick._replace(source_seq=seq)
+            day = day_text(self._calendar.days.next(day_of(day)))
+
+    def _faulted(self, day: str, settlements: dict[str, Decimal]) -> Iterator[tuple[Tick, str]]:
+        """The day's ticks in order of receipt, with faults at random places."""
+        days = {
+            symbol: SimulatedDay(
+                INSTRUMENTS[symbol], settlements[symbol], f"{self._plan.seed}/{day}/{symbol}", self.source
+            )
+            for symbol in self._plan.instruments
+        }
+        clean = list(heapq.merge(*(self._of(day, symbol, made) for symbol, made in days.items()), key=_received))
+        dice = random.Random(f"{self._plan.seed}/{day}/faults")
+        holes = [(f, self._hole(dice, clean)) for f, n in self._plan.faults.items() if f == "gap" for _ in range(n)]
+        kept = [tick for tick in clean if not any(_in_hole(tick, hole) for _, hole in holes)]
+        for _, (symbol, ts_from, _end) in holes:
+            self.injected.append(Injected("gap", symbol, ts_from))
+        places = self._places(dice, kept)
+        for index, tick in enumerate(kept):
+            yield tick, ""
+            for fault in places.get(index, ()):
+                yield _fault(fault, tick), fault
+        for symbol, made in days.items():
+            settlements[symbol] = made.last
+
+    def _of(self, day: str, symbol: str, made: SimulatedDay) -> Iterator[Tick]:
+        sessions = self._calendar.schedule(INSTRUMENTS[symbol].venue, symbol).sessions(day)
+        return made.ticks(sessions, self._plan.rate)
+
+    @staticmethod
+    def _hole(dice: random.Random, ticks: list[Tick]) -> tuple[str, int, int]:
+        tick = ticks[dice.randrange(len(ticks) // 4, 3 * len(ticks) // 4)]
+        return tick.symbol, tick.ts_event, tick.ts_event + _GAP_NS
+
+    def _places(self, dice: random.Random, ticks: list[Tick]) -> dict[int, list[str]]:
+        places: dict[int, list[str]] = {}
+        for fault, count in self._plan.faults.items():
+            if fault != "gap":
+                for _ in range(count):
+                    places.setdefault(dice.randrange(len(ticks) // 10, len(ticks) - 1), []).append(fault)
+        return places
+
+
+def _received(tick: Tick) -> int:
+    return tick.ts_recv
+
+
+def _in_hole(tick: Tick, hole: tuple[str, int, int]) -> bool:
+    return tick.symbol == hole[0] and hole[1] < tick.ts_event < hole[2]
+
+
+def _fault(fault: str, tick: Tick) -> Tick:
+    """A broken copy of a tick that was just delivered."""
+    volume, up = tick.volume or Decimal(0), tick.limit_up or Decimal(0)
+    later = tick._replace(ts_event=tick.ts_event + 1_000_000, ts_recv=tick.ts_recv + 1_000_000)
+    if fault == "duplicate":
+        return tick
+    if fault == "time_back":
+        return tick._replace(ts_event=tick.ts_event - 2 * NANOS_PER_SECOND)
+    if fault == "volume_fall":
+        return later._replace(volume=max(Decimal(0), volume - 10) if volume else Decimal(-1))
+    if fault == "crossed":
+        return later._replace(bids=tick.asks[:1], asks=tick.bids[:1])
+    if fault == "missing":
+        return later._replace(volume=None)
+    if fault == "huge":
+        return later._replace(last=Decimal("1.7976931348623157E+308"))
+    if fault == "stale":
+        return later._replace(ts_event=tick.ts_event - 3600 * NANOS_PER_SECOND)
+    return later._replace(last=up + 1)

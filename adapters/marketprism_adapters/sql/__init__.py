@@ -1,0 +1,1 @@
+"""What every ClickHouse engine shares: schema, migrations, queries, columns."""

@@ -1,0 +1,166 @@
+"""From records to columns and back, by the types of the kind registry.
+
+Numbers travel to the engine as text and are parsed there (exactly, and faster than Python builds Arrow decimals).
+"""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple, Union
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_application.ports import Place
+from marketprism_domain.values import BookLevel
+
+# Few distinct values over many rows.
+_DICTIONARY = {
+    "venue", "symbol", "source", "name", "interval", "phase", "verdict", "cause", "trading_day", "product", "class_",
+    "underlying", "option_type", "list_day", "expire_day",
+}  # fmt: skip
+DECIMAL = pa.decimal128(38, 18)
+LEVELS = pa.list_(pa.struct([("price", DECIMAL), ("quantity", DECIMAL)]))
+
+Values = Sequence[Any]
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    `stored` is its ClickHouse type, `codec` its codec, `insert` the expression over the incoming Arrow column, `read`
+    the expression that gives it back, `arrow` what comes in, `encode` makes the incoming values.
+    """
+
+    name: str
+    stored: str
+    codec: str
+    insert: str
+    read: str
+    arrow: pa.DataType
+    encode: Callable[[Values], Values]
+
+
+def _same(values: Values) -> Values:
+    return values
+
+
+def _texts(values: Values) -> Values:
+    return [None if value is None else exact_text(value) for value in values]
+
+
+def exact_text(value: Decimal) -> str:
+    """Text the engine parses without loss.
+
+    Raises:
+        ValueError: more than 18 fraction or 20 integer digits: the engine would cut them without a word.
+    """
+    text = str(value)
+    if len(text) > 19:
+        exponent = int(value.as_tuple().exponent)
+        if exponent < -18 or value.adjusted() >= 20:
+            raise ValueError(f"expected at most 20 integer and 18 fraction digits, was {text}")
+    return text
+
+
+def _prices(values: Values) -> Values:
+    return [[exact_text(level.price) for level in side] for side in values]
+
+
+def _quantities(values: Values) -> Values:
+    return [[exact_text(level.quantity) for level in side] for side in values]
+
+
+def _json(values: Values) -> Values:
+    return [json.dumps(value, sort_keys=True) for value in values]
+
+
+def _column(name: str, hint: Any) -> list[Column]:
+    inner, optional = _unwrap(hint)
+    if inner is Decimal:
+        stored = "Nullable(Decimal(38, 18))" if optional else "Decimal(38, 18)"
+        return [Column(name, stored, "ZSTD(1)", f"toDecimal128({name}, 18)", name, pa.string(), _texts)]
+    if inner is bool:
+        return [Column(name, "Bool", "ZSTD(1)", name, name, pa.bool_(), _same)]
+    if inner is int and name.startswith("ts_"):
+        insert = f"fromUnixTimestamp64Nano({name}, 'UTC')"
+        read = f"toUnixTimestamp64Nano({name}) AS {name}"
+        return [Column(name, "DateTime64(9, 'UTC')", "Delta, ZSTD(1)", insert, read, pa.int64(), _same)]
+    if inner is int:
+        stored = "Nullable(Int64)" if optional else "Int64"
+        return [Column(name, stored, "ZSTD(1)" if optional else "Delta, ZSTD(1)", name, name, pa.int64(), _same)]
+    if inner is str:
+        stored = "LowCardinality(String)" if name in _DICTIONARY else "String"
+        return [Column(name, stored, "ZSTD(1)", name, name, pa.string(), _same)]
+    if typing.get_origin(inner) is dict:
+        return [Column(name, "String", "ZSTD(1)", name, name, pa.string(), _json)]
+    return _array(name, typing.get_args(inner)[0])
+
+
+def _array(name: str, item: Any) -> list[Column]:
+    if item is BookLevel:
+        made = []
+        for part, encode in (("price", _prices), ("quantity", _quantities)):
+            flat = f"{name}_{part}"
+            insert = f"arrayMap(x -> toDecimal128(x, 18), {flat})"
+            made.append(Column(flat, "Array(Decimal(38, 18))", "ZSTD(1)", insert, flat, pa.list_(pa.string()), encode))
+        return made
+    stored = "Array(LowCardinality(String))"
+    return [Column(name, stored, "ZSTD(1)", name, name, pa.list_(pa.string()), lambda rows: [list(r) for r in rows])]
+
+
+def _unwrap(hint: Any) -> tuple[Any, bool]:
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        inner = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        return inner[0], True
+    return hint, False
+
+
+@cache
+def columns_of(kind_name: str) -> tuple[tuple[str, tuple[Column, ...]], ...]:
+    """(field, columns) of a kind, in wire order."""
+    kind = KINDS[kind_name]
+    return tuple((name, tuple(_column(name, kind.types[name]))) for name in kind.fields)
+
+
+def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[Place], epoch: int) -> pa.Table:
+    """Columns of the rows, with where each came from.
+
+    Raises:
+        ValueError: a decimal that the engine cannot hold exactly.
+    """
+    arrays: dict[str, Any] = {}
+    for values, (_, columns) in zip(zip(*rows, strict=True), columns_of(kind.name), strict=True):
+        for column in columns:
+            arrays[column.name] = pa.array(column.encode(values), column.arrow)
+    arrays["stream_seq"] = pa.array([place.seq for place in places], pa.uint64())
+    arrays["stream_index"] = pa.array([place.offset for place in places], pa.uint32())
+    arrays["writer_epoch"] = pa.array([epoch] * len(rows), pa.uint64())
+    return pa.table(arrays)
+
+
+def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
+    """The engine's columns as the kind's fields, the two arrays of a book side joined to levels."""
+    arrays: dict[str, Any] = {}
+    for name, columns in columns_of(kind.name):
+        if len(columns) == 1:
+            arrays[name] = table.column(name)
+            continue
+        prices, quantities = (_one_chunk(table.column(column.name)) for column in columns)
+        parts = [prices.flatten().cast(DECIMAL), quantities.flatten().cast(DECIMAL)]
+        struct = pa.StructArray.from_arrays(parts, ["price", "quantity"])
+        lengths = pc.list_value_length(prices)
+        offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths.cast(pa.int64()))])
+        arrays[name] = pa.ListArray.from_arrays(offsets.cast(pa.int32()), struct)
+    return pa.table(arrays)
+
+
+def _one_chunk(column: Any) -> Any:
+    combined = column.combine_chunks()
+    return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined

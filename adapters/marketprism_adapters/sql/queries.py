@@ -1,0 +1,83 @@
+"""Read statements: text comes in as parameters, never as part of the statement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marketprism_adapters.sql.schema import DATABASE, select
+from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.ports import RangeQuery
+
+Params = dict[str, Any]
+
+
+def parameter(value: str) -> str:
+    """Text as a query parameter carries it (tab-separated escapes)."""
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "")
+
+
+def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
+    """Rows of one instrument in a range, by time, a page of them."""
+    time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
+    stamp = f"toUnixTimestamp64Nano({time})"
+    where, params = ["symbol = {symbol:String}"], {"symbol": parameter(query.symbol), "limit": query.limit}
+    if query.venue is not None:
+        where.append("venue = {venue:String}")
+        params["venue"] = parameter(query.venue)
+    if query.interval is not None and "interval" in kind.fields:
+        where.append("interval = {interval:String}")
+        params["interval"] = parameter(query.interval)
+    for name, operator, value in (("ts_from", ">=", query.ts_from), ("ts_to", "<", query.ts_to)):
+        if value is not None:
+            # A range on the stored column lets the engine skip partitions; the function is applied to the bound.
+            where.append(f"{time} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
+            params[name] = value
+    if query.after is not None:
+        where.append(f"({stamp}, seq) > ({{after_ts:Int64}}, {{after_seq:Int64}})")
+        params["after_ts"], params["after_seq"] = query.after
+    direction = "DESC" if query.last else "ASC"
+    statement = (
+        f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} FINAL WHERE {' AND '.join(where)} "
+        f"ORDER BY {DATABASE}.{kind.table}.{time} {direction}, seq {direction} LIMIT {{limit:UInt32}}"
+    )
+    return statement, params
+
+
+def latest(kind: DataKind, symbols: list[str]) -> tuple[str, Params]:
+    """Newest row of each symbol and venue."""
+    names = {f"s{n}": parameter(symbol) for n, symbol in enumerate(symbols)}
+    listed = ", ".join(f"{{{name}:String}}" for name in names)
+    table = f"{DATABASE}.{kind.table}"
+    statement = (
+        f"SELECT {select(kind)} FROM {table} FINAL WHERE symbol IN ({listed}) "
+        f"ORDER BY {table}.ts_event DESC, seq DESC LIMIT 1 BY symbol, venue"
+    )
+    return statement, dict(names)
+
+
+SYMBOLS = f"""
+SELECT symbol, venue, ticks, ts_first, ts_last, bars FROM (
+  SELECT symbol, venue, count() AS ticks, toUnixTimestamp64Nano(min(ts_event)) AS ts_first,
+    toUnixTimestamp64Nano(max(ts_event)) AS ts_last
+  FROM {DATABASE}.market_ticks FINAL GROUP BY symbol, venue
+) AS t LEFT JOIN (
+  SELECT symbol, venue, count() AS bars FROM {DATABASE}.market_bars FINAL GROUP BY symbol, venue
+) AS b USING (symbol, venue) ORDER BY venue, symbol
+"""
+
+
+def audit(sources: list[str]) -> tuple[str, Params]:
+    """Per source: rows as they lie there, distinct ticks, rows as they are read, bars as they are read."""
+    names = {f"s{n}": parameter(source) for n, source in enumerate(sources)}
+    listed = ", ".join(f"{{{name}:String}}" for name in names)
+    statement = f"""
+SELECT source, stored, distinct_ticks, read_back, bars FROM (
+  SELECT source, count() AS stored, uniqExact(symbol, venue, source_seq) AS distinct_ticks
+  FROM {DATABASE}.market_ticks WHERE source IN ({listed}) GROUP BY source
+) AS a LEFT JOIN (
+  SELECT source, count() AS read_back FROM {DATABASE}.market_ticks FINAL WHERE source IN ({listed}) GROUP BY source
+) AS b USING (source) LEFT JOIN (
+  SELECT source, count() AS bars FROM {DATABASE}.market_bars FINAL WHERE source IN ({listed}) GROUP BY source
+) AS c USING (source) ORDER BY source
+"""
+    return statement, dict(names)

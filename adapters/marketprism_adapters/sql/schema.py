@@ -1,0 +1,71 @@
+"""DDL and statements, made from the kind registry."""
+
+from __future__ import annotations
+
+from marketprism_adapters.sql.columns import columns_of
+from marketprism_application.contracts.kinds import KINDS, DataKind
+
+DATABASE = "market"
+# Inserts remembered for deduplication: at ten a second, more than a quarter of an hour.
+DEDUPLICATION_WINDOW = 10_000
+
+PROVENANCE = (
+    ("stream_seq", "UInt64", "Delta, ZSTD(1)"),
+    ("stream_index", "UInt32", "ZSTD(1)"),
+    ("writer_epoch", "UInt64", "ZSTD(1)"),
+)
+
+
+def create_table(kind: DataKind) -> str:
+    """CREATE TABLE of a kind.
+
+    ReplacingMergeTree is the second net below the insert token: of rows with one key the latest revision, then the
+    latest in the stream, stays.
+    """
+    lines = [
+        f"{column.name} {column.stored} CODEC({column.codec})"
+        for _, columns in columns_of(kind.name)
+        for column in columns
+    ]
+    lines += [f"{name} {stored} CODEC({codec})" for name, stored, codec in PROVENANCE]
+    version = "stream_seq"
+    if "revision" in kind.fields:
+        lines.append("row_version UInt64 MATERIALIZED bitShiftLeft(toUInt64(revision), 48) + stream_seq")
+        version = "row_version"
+    partition = "toYYYYMMDD(ts_event)" if kind is KINDS["tick"] else "toYYYYMM(ts_event)"
+    body = ",\n  ".join(lines)
+    return (
+        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{kind.table} (\n  {body}\n)\n"
+        f"ENGINE = ReplacingMergeTree({version})\nPARTITION BY {partition}\nORDER BY ({', '.join(kind.order_by)})\n"
+        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
+    )
+
+
+def insert(kind: DataKind, token: str) -> str:
+    """INSERT from the Arrow table bound to `rows`, deduplicated by token."""
+    columns = [column for _, group in columns_of(kind.name) for column in group]
+    names = [column.name for column in columns] + [name for name, _, _ in PROVENANCE]
+    values = [column.insert for column in columns] + [name for name, _, _ in PROVENANCE]
+    quoted = token.replace("\\", "\\\\").replace("'", "\\'")
+    return (
+        f"INSERT INTO {DATABASE}.{kind.table} ({', '.join(names)}) "
+        f"SETTINGS insert_deduplication_token = '{quoted}', async_insert = 0 "
+        f"SELECT {', '.join(values)} FROM Python(rows)"
+    )
+
+
+def select(kind: DataKind) -> str:
+    """The columns of a kind as they are read."""
+    return ", ".join(column.read for _, columns in columns_of(kind.name) for column in columns)
+
+
+DEAD_LETTERS = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.dead_letters (
+  ts_dead DateTime64(9, 'UTC') DEFAULT now64(9),
+  stream LowCardinality(String),
+  stream_seq UInt64,
+  stream_index UInt32,
+  reason String,
+  payload String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (stream, stream_seq, stream_index)"""

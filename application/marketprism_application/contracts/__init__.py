@@ -1,0 +1,1 @@
+"""The published language: what goes over the wire, under which subject, in which form."""

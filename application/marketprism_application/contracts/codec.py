@@ -1,0 +1,121 @@
+"""Wire forms of the kinds: public MessagePack maps, and packed arrays for our own consumers.
+
+A public message is a map with field names; decimals are strings, a missing value is an absent key, `v` is the
+version. Encoding goes through one generated struct per kind, so a kind needs no code of its own.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple
+
+import msgspec
+
+from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+
+PACKED_VERSION = 1
+
+
+class ContractError(ValueError):
+    """Bytes that are not the message they should be; names what was expected."""
+
+
+class Mark(NamedTuple):
+    """Punctuation in the packed log: event time of `venue` has reached `ts_event`.
+
+    `at` is the index of the tick in the same message that the mark stands before.
+    """
+
+    at: int
+    ts_event: int
+    venue: str
+
+
+class Packed(NamedTuple):
+    """Several ticks of one partition in one message, with the marks and gaps between them."""
+
+    v: int
+    source: str
+    epoch: int
+    ts_pub: int
+    ticks: tuple[Tick, ...]
+    marks: tuple[Mark, ...] = ()
+    gaps: tuple[tuple[int, Gap], ...] = ()
+
+
+_encoder = msgspec.msgpack.Encoder()
+_packed_decoder = msgspec.msgpack.Decoder(Packed)
+
+
+@cache
+def _struct(kind_name: str) -> type[msgspec.Struct]:
+    kind = KINDS[kind_name]
+    defaults = kind.model._field_defaults
+    fields: list[Any] = [("v", int)]
+    for name, hint in kind.types.items():
+        if name in defaults:
+            fields.append((name, hint, None if defaults[name] is None else _default(defaults[name])))
+        else:
+            fields.append((name, hint))
+    rename = {name: name.rstrip("_") for name in kind.fields if name.endswith("_")}
+    return msgspec.defstruct(f"{kind.model.__name__}Message", fields, omit_defaults=True, rename=rename or None)
+
+
+def _default(value: Any) -> Any:
+    return msgspec.field(default=value) if not isinstance(value, dict) else msgspec.field(default_factory=dict)
+
+
+@cache
+def _decoder(kind_name: str) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(_struct(kind_name))
+
+
+def encode(kind: DataKind, record: Any) -> bytes:
+    """Public message of a record."""
+    return _encoder.encode(_struct(kind.name)(kind.version, *record))
+
+
+def decode(kind: DataKind, payload: bytes) -> Any:
+    """Record of a public message.
+
+    Raises:
+        ContractError: not a MessagePack map of this kind, or of another version.
+    """
+    try:
+        message: Any = _decoder(kind.name).decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"{kind.name} message: {error}") from error
+    if message.v != kind.version:
+        raise ContractError(f"{kind.name} message: expected version {kind.version}, was {message.v}")
+    return kind.model(*(getattr(message, name) for name in kind.fields))
+
+
+def encode_packed(packed: Packed) -> bytes:
+    """Array form of several ticks."""
+    return _encoder.encode(packed)
+
+
+def decode_packed(payload: bytes) -> Packed:
+    """Ticks of an internal message.
+
+    Raises:
+        ContractError: not a packed message of this version.
+    """
+    try:
+        packed = _packed_decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"packed message: {error}") from error
+    if packed.v != PACKED_VERSION:
+        raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
+    return packed
+
+
+def plain(value: Decimal) -> str:
+    """Decimal text without exponent and without trailing zeros, `-0` as `0`."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text

@@ -1,0 +1,100 @@
+"""Registry of data kinds: each is declared once, here.
+
+Codec, table, subscription and golden tests are written over this registry. A new kind is one module in
+`marketprism_domain.marketdata` and one row below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.event_record import EventRecord
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_domain.marketdata.quality import QualityReport
+from marketprism_domain.marketdata.tick import Tick
+
+
+@dataclass(frozen=True)
+class DataKind:
+    """One kind of data.
+
+    Attributes:
+        name: singular word, also the client's subscription name.
+        model: named tuple; its first eight fields are venue, symbol, source, epoch, seq, ts_event, ts_recv,
+            ts_pub.
+        version: `v` of the message; a new version stands beside the old one.
+        stream: JetStream stream that holds it.
+        subject: template over the model's fields (tokens are escaped).
+        table: where it is stored.
+        order_by: key of the table, unique for a row together with its partition.
+    """
+
+    name: str
+    model: type[Any]
+    version: int
+    stream: str
+    subject: str
+    table: str
+    order_by: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Field names in wire order."""
+        names: tuple[str, ...] = self.model._fields
+        return names
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """Field name to type."""
+        return get_type_hints(self.model)
+
+
+TICK = DataKind(
+    "tick",
+    Tick,
+    1,
+    "MARKET_TICKS",
+    "market.tick.{symbol}",
+    "market_ticks",
+    ("symbol", "venue", "ts_event", "seq"),
+)
+BAR = DataKind(
+    "bar", Bar, 1, "MARKET_BARS", "market.bar.{interval}.{symbol}", "market_bars",
+    ("symbol", "venue", "interval", "ts_open"),
+)  # fmt: skip
+GAP = DataKind(
+    "gap",
+    Gap,
+    1,
+    "MARKET_EVENTS",
+    "market.gap.{venue}.{symbol}",
+    "gaps",
+    ("symbol", "venue", "ts_from", "cause"),
+)
+QUALITY = DataKind(
+    "quality",
+    QualityReport,
+    1,
+    "MARKET_EVENTS",
+    "market.quality.{symbol}",
+    "quality_metrics",
+    ("symbol", "venue", "ts_from"),
+)
+EVENT = DataKind(
+    "event",
+    EventRecord,
+    1,
+    "MARKET_EVENTS",
+    "market.event.{name}",
+    "domain_events",
+    ("name", "ts_event", "event_id"),
+)
+INSTRUMENT = DataKind(
+    "instrument", InstrumentRecord, 1, "MARKET_EVENTS", "market.instrument.{venue}.{symbol}", "instruments",
+    ("symbol", "venue", "ts_event"),
+)  # fmt: skip
+
+KINDS: dict[str, DataKind] = {kind.name: kind for kind in (TICK, BAR, GAP, QUALITY, EVENT, INSTRUMENT)}

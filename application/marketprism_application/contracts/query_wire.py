@@ -1,0 +1,92 @@
+"""Questions and answers of the read side on the wire.
+
+A question is a MessagePack map {method, …}; an answer is an Arrow IPC stream, or a map {"error": {code, message,
+details}}. An Arrow stream never begins like a MessagePack map, so the two cannot be mistaken.
+"""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+import pyarrow as pa
+
+METHODS = ("records", "latest", "symbols", "audit")
+MAX_LIMIT = 20_000  # rows an answer: about 6 MB of ticks, below NATS's 8 MB
+
+
+class Question(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is asked. `records` uses kind and the range fields, `latest` kind and names, `audit` names."""
+
+    method: str
+    kind: str = ""
+    symbol: str = ""
+    venue: str | None = None
+    ts_from: int | None = None
+    ts_to: int | None = None
+    interval: str | None = None
+    limit: int = 1000
+    after: tuple[int, int] | None = None
+    last: bool = False
+    names: tuple[str, ...] = ()
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why there is no answer."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class AnswerError(Exception):
+    """The other side answered with a failure."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def encode_question(question: Question) -> bytes:
+    """Bytes of a question."""
+    return msgspec.msgpack.encode(question)
+
+
+def decode_question(data: bytes) -> Question:
+    """A question.
+
+    Raises:
+        ValueError: not a question; the text says what is wrong.
+    """
+    try:
+        return msgspec.msgpack.decode(data, type=Question)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"question: {error}") from error
+
+
+def encode_answer(table: pa.Table) -> bytes:
+    """Bytes of a result."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def encode_failure(failure: Failure) -> bytes:
+    """Bytes of a failure."""
+    return msgspec.msgpack.encode({"error": failure})
+
+
+def decode_answer(data: bytes) -> pa.Table:
+    """A result.
+
+    Raises:
+        AnswerError: it is a failure.
+    """
+    if data[:4] == b"\xff\xff\xff\xff":
+        return pa.ipc.open_stream(data).read_all()
+    try:
+        failure = msgspec.convert(msgspec.msgpack.decode(data)["error"], Failure)
+    except (msgspec.MsgspecError, KeyError, TypeError):
+        failure = Failure("MALFORMED_REPLY", f"answer: expected an Arrow stream or an error, was {data[:40]!r}")
+    raise AnswerError(failure)

@@ -1,0 +1,29 @@
+"""What a port may raise; `retryable` decides between trying again and stopping.
+
+ApplicationError
+├── SourceError      a source is missing, malformed or away
+├── StoreError       the store refused, is away, or a limit was exceeded
+└── QueryError       a question that cannot be answered as asked (the caller's mistake)
+"""
+
+from __future__ import annotations
+
+
+class ApplicationError(Exception):
+    """Root; `retryable` is False unless said otherwise."""
+
+    def __init__(self, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+class SourceError(ApplicationError):
+    """A source cannot deliver."""
+
+
+class StoreError(ApplicationError):
+    """A store cannot do what was asked."""
+
+
+class QueryError(ApplicationError):
+    """A query's parameter is wrong; the text names it, what was expected and what it was."""

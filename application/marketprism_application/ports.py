@@ -1,0 +1,159 @@
+"""Every port of the application: what it needs from the world, each at most seven methods."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import DataKind
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_domain.marketdata.tick import Tick
+
+
+class SourceBatch(NamedTuple):
+    """What a source delivered in one go, in arrival order.
+
+    `positions` is the last `source_seq` per source name after this batch. `ts_clock` is the source's own
+    receive clock after it, nanoseconds UTC. `finished` marks the end of a recording: `ts_clock` is then the
+    event time it ran to.
+    """
+
+    ticks: Sequence[Tick]
+    ts_clock: int
+    positions: Mapping[str, int]
+    gaps: Sequence[tuple[int, Gap]] = ()  # (index of the tick it stands before, gap)
+    finished: bool = False
+
+
+class MarketSource(Protocol):
+    """A live venue, a recording or a simulation.
+
+    `connect` opens it and loads the instruments; `stream` yields batches until the source ends or the
+    iterator is closed. Ticks of one instrument come in arrival order. `stream(after)` skips what lies at or
+    before the given positions; a source that cannot go back ignores them. Nothing is delivered twice within
+    one call; across calls a tick keeps its `source` and `source_seq`.
+
+    Raises:
+        SourceError: the input is missing or malformed (not retryable) or away (retryable).
+    """
+
+    async def connect(self) -> None: ...
+
+    async def instruments(self) -> Sequence[InstrumentRecord]: ...
+
+    def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]: ...
+
+    async def close(self) -> None: ...
+
+
+class StreamRange(NamedTuple):
+    """A contiguous range of a stream that one insert covers; it names the deduplication token."""
+
+    stream: str
+    created: str  # the stream's creation time: sequences restart with a new stream
+    first: int
+    last: int
+
+    @property
+    def token(self) -> str:
+        """Same range, same token, same rows."""
+        return f"{self.stream}:{self.created}:{self.first}-{self.last}"
+
+
+class Place(NamedTuple):
+    """Where a record stood: stream sequence, and index inside its message."""
+
+    seq: int
+    offset: int
+
+
+class DeadRow(NamedTuple):
+    """A record that no table can take."""
+
+    stream: str
+    seq: int
+    offset: int
+    reason: str
+    payload: bytes
+
+
+class MarketStore(Protocol):
+    """Where records are kept for years. Writes are exactly once per (kind, range).
+
+    `insert` is atomic enough to be repeated: the same range with the same rows again changes nothing.
+
+    Raises:
+        StoreError: `retryable` says whether trying again can help.
+    """
+
+    async def migrate(self) -> Sequence[str]: ...
+
+    async def insert(
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        """Write records with where they stood; returns the number of rows given."""
+        ...
+
+    async def bury(self, dead: Sequence[DeadRow]) -> None:
+        """Set rows aside that no table can take, each once."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RangeQuery(NamedTuple):
+    """Records of one instrument in [ts_from, ts_to), oldest first.
+
+    `after` is the key of the last row of the page before (keyset paging); `venue` None means every venue.
+    `last` asks for the newest `limit` rows instead (still returned oldest first).
+    """
+
+    symbol: str
+    venue: str | None = None
+    ts_from: int | None = None
+    ts_to: int | None = None
+    interval: str | None = None  # bars only
+    limit: int = 1000
+    after: tuple[int, int] | None = None  # (ts, seq)
+    last: bool = False
+
+
+class MarketReader(Protocol):
+    """The read side. Every result is an Arrow table with the kind's field names.
+
+    Times are int64 nanoseconds UTC, decimals are decimal128(38, 18), `trading_day` is text YYYYMMDD.
+
+    Raises:
+        StoreError: engine trouble, or a limit exceeded.
+    """
+
+    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table: ...
+
+    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table: ...
+
+    async def symbols(self) -> pa.Table:
+        """What is there: symbol, venue, ticks, ts_first, ts_last, bars."""
+        ...
+
+    async def audit(self, sources: Sequence[str]) -> pa.Table:
+        """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
+        ...
+
+
+class MarketDataStreamRepository(Protocol):
+    """Last published state of each stream (KV `market_data_streams`)."""
+
+    async def save(self, states: Mapping[tuple[str, str], bytes]) -> None: ...
+
+    async def load(self, venue: str, symbol: str) -> bytes | None: ...
+
+
+class Telemetry(Protocol):
+    """Counters and gauges by name, cheap enough for the hot path."""
+
+    def count(self, name: str, amount: int = 1, **labels: str) -> None: ...
+
+    def gauge(self, name: str, value: float, **labels: str) -> None: ...

@@ -1,0 +1,121 @@
+"""The read side: what users ask, checked, and answered by whatever engine holds the data."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_application.contracts.query_wire import (
+    MAX_LIMIT,
+    METHODS,
+    Failure,
+    Question,
+    decode_question,
+    encode_answer,
+    encode_failure,
+)
+from marketprism_application.errors import ApplicationError, QueryError, StoreError
+from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import Interval, Symbol, Venue
+
+CHINA = timezone(timedelta(hours=8))
+_MAX_NAMES = 1_000
+_MAX_NS = 2**63 - 1
+
+
+def parse_time(value: str | int | date | datetime | None, name: str) -> int | None:
+    """Nanoseconds UTC of a time as people write it.
+
+    An int is nanoseconds. Text is `2018-10-09`, `20181009`, `2018-10-09 21:00` or ISO 8601 with an offset; without one
+    it is China time, as are dates and naive datetimes.
+
+    Raises:
+        QueryError: not a time.
+    """
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, date):
+        moment = datetime(value.year, value.month, value.day, tzinfo=CHINA)
+    else:
+        text = value.strip()
+        if text.isdigit() and len(text) > 8:
+            return int(text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise QueryError(
+                f"{name}: expected a date or time like 2018-10-09 or 2018-10-09T21:00, was {text!r}"
+            ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=CHINA)
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
+
+
+def checked(kind: DataKind, query: RangeQuery) -> RangeQuery:
+    """The query, if it can be answered.
+
+    Raises:
+        QueryError: names the parameter, what was expected and what it was.
+    """
+    try:
+        Symbol(query.symbol)
+        if query.venue is not None:
+            Venue(query.venue)
+        if query.interval is not None:
+            Interval.parse(query.interval)
+    except InvalidValue as error:
+        raise QueryError(str(error)) from error
+    if query.interval is None and "interval" in kind.fields:
+        raise QueryError(f"interval: expected one for {kind.name}s, like 1m or 1d, was none")
+    for name, value in (("ts_from", query.ts_from), ("ts_to", query.ts_to)):
+        if value is not None and not 0 <= value <= _MAX_NS:
+            raise QueryError(f"{name}: expected nanoseconds since 1970, was {value}")
+    if query.ts_from is not None and query.ts_to is not None and query.ts_to < query.ts_from:
+        raise QueryError(f"ts_to: expected at or after ts_from ({query.ts_from}), was {query.ts_to}")
+    if not 1 <= query.limit <= MAX_LIMIT:
+        raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {query.limit}")
+    return query
+
+
+async def ask(reader: MarketReader, question: Question) -> pa.Table:
+    """Answer of one question.
+
+    Raises:
+        QueryError, StoreError.
+    """
+    if question.method == "symbols":
+        return await reader.symbols()
+    if len(question.names) > _MAX_NAMES:
+        raise QueryError(f"names: expected at most {_MAX_NAMES}, was {len(question.names)}")
+    if question.method == "audit":
+        return await reader.audit(question.names)
+    kind = KINDS.get(question.kind)
+    if kind is None:
+        raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {question.kind!r}")
+    if question.method == "latest":
+        return await reader.latest(kind, question.names)
+    if question.method != "records":
+        raise QueryError(f"method: expected one of {', '.join(METHODS)}, was {question.method!r}")
+    query = RangeQuery(
+        question.symbol, question.venue, question.ts_from, question.ts_to, question.interval, question.limit,
+        question.after, question.last,
+    )  # fmt: skip
+    return await reader.records(kind, checked(kind, query))
+
+
+async def answer(reader: MarketReader, data: bytes) -> bytes:
+    """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
+    try:
+        return encode_answer(await ask(reader, decode_question(data)))
+    except (QueryError, ValueError) as error:
+        return encode_failure(Failure("INVALID_PARAMETER", str(error)))
+    except StoreError as error:
+        return encode_failure(Failure("STORE_ERROR", str(error), error.retryable))
+    except ApplicationError as error:
+        return encode_failure(Failure("INTERNAL", str(error), error.retryable))

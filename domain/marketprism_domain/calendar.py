@@ -1,0 +1,298 @@
+"""Trading days, sessions, and which of them an instant belongs to.
+
+A trading day is the exchange date a session settles to. Its sections are counted in session minutes from its
+first section on, the night of the evening before included. All instants are nanoseconds UTC.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.schedules import (
+    LATE_NIGHT_OPEN,
+    NO_NIGHT,
+    Template,
+    Versions,
+    product_of,
+    versions_of,
+)
+from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
+
+CHINA_OFFSET_NS = 8 * 3600 * NANOS_PER_SECOND
+NANOS_PER_DAY = 86_400 * NANOS_PER_SECOND
+_EPOCH = date(1970, 1, 1)
+
+
+class Session(NamedTuple):
+    """One continuous section of a trading day, [ts_open, ts_close)."""
+
+    trading_day: str
+    number: int  # 0, 1, 2 … in order of trading
+    ts_open: int
+    ts_close: int
+    minute_offset: int  # session minutes of this trading day before this section
+    ts_auction: int  # start of the call auction before it; equal to ts_open when there is none
+    last: bool  # the trading day ends with it
+
+
+class Placement(NamedTuple):
+    """Where an instant falls.
+
+    `phase`: auction (before the opening of `session`), continuous, section_end (at or just after its end: the
+    instant belongs to the section's last minute), break (between sections), closed. `session` is None in the
+    last two.
+    """
+
+    trading_day: str
+    session: Session | None
+    phase: str
+
+
+def day_text(day: date) -> str:
+    """`YYYYMMDD`."""
+    return day.strftime("%Y%m%d")
+
+
+def day_of(text: str) -> date:
+    """Date of `YYYYMMDD`.
+
+    Raises:
+        InvalidValue: not a date.
+    """
+    try:
+        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise InvalidValue("trading_day", "a date as YYYYMMDD", text) from None
+
+
+class TradingDays:
+    """Which dates are trading days: weekdays that are no holiday (make-up week-ends stay closed)."""
+
+    def __init__(self, holidays: Iterable[date] = ()) -> None:
+        self._holidays = frozenset(holidays)
+
+    def is_trading_day(self, day: date) -> bool:
+        """Whether the exchanges trade on that date."""
+        return day.weekday() < 5 and day not in self._holidays
+
+    def next(self, day: date) -> date:
+        """First trading day after `day`."""
+        day += timedelta(days=1)
+        while not self.is_trading_day(day):
+            day += timedelta(days=1)
+        return day
+
+    def previous(self, day: date) -> date:
+        """Last trading day before `day`."""
+        day -= timedelta(days=1)
+        while not self.is_trading_day(day):
+            day -= timedelta(days=1)
+        return day
+
+    def night_before(self, trading_day: date) -> date | None:
+        """Evening on which the trading day's night session is held; None when a holiday lies between.
+
+        Friday evening belongs to Monday; the evening before a holiday has no session.
+        """
+        evening = self.previous(trading_day)
+        between = (evening + timedelta(days=n) for n in range(1, (trading_day - evening).days))
+        return None if any(day.weekday() < 5 for day in between) else evening
+
+
+class Schedule:
+    """Sessions of one product over time, with a cache of the section last asked for."""
+
+    def __init__(self, venue: str, versions: Versions, days: TradingDays, edge_tolerance_ns: int) -> None:
+        self._venue = venue
+        self._versions = versions
+        self._starts = [first for first, _ in versions]
+        self._days = days
+        self._edge = edge_tolerance_ns
+        self._by_day: dict[str, tuple[Session, ...]] = {}
+        self._placement: Placement | None = None
+        self._from = self._to = 0
+
+    def place(self, ts: int) -> Placement:
+        """Trading day, section and phase of an instant."""
+        if self._from <= ts < self._to and self._placement is not None:
+            return self._placement
+        placement, start, end = self._find(ts)
+        self._placement, self._from, self._to = placement, start, end
+        return placement
+
+    def _find(self, ts: int) -> tuple[Placement, int, int]:
+        """Placement and the range of instants [start, end) that share it."""
+        before: Session | None = None
+        for session in self._around(ts):
+            if ts < session.ts_auction:
+                return self._between(ts, before, session)
+            if ts < session.ts_open:
+                return Placement(session.trading_day, session, "auction"), session.ts_auction, session.ts_open
+            if ts < session.ts_close:
+                return (
+                    Placement(session.trading_day, session, "continuous"),
+                    session.ts_open,
+                    session.ts_close,
+                )
+            before = session
+        raise AssertionError("a trading day has a next one")
+
+    def _between(self, ts: int, before: Session | None, after: Session) -> tuple[Placement, int, int]:
+        start = 0
+        if before is not None:
+            edge = min(before.ts_close + self._edge, after.ts_auction)
+            if ts < edge:
+                return Placement(before.trading_day, before, "section_end"), before.ts_close, edge
+            start = edge
+        if before is not None and before.trading_day == after.trading_day:
+            return Placement(after.trading_day, None, "break"), start, after.ts_auction
+        # Between two trading days the market is closed; such an instant counts for the day that ended until
+        # midnight, then for the one to come. The answer holds for this natural day only.
+        natural = china_date(ts)
+        ended = before is not None and day_text(natural) <= before.trading_day
+        day = before.trading_day if ended and before is not None else after.trading_day
+        start, end = max(start, midnight(natural)), midnight(natural) + NANOS_PER_DAY
+        return Placement(day, None, "closed"), start, min(end, after.ts_auction)
+
+    def _around(self, ts: int) -> Iterable[Session]:
+        """Sessions from those of the previous trading day on, in order."""
+        day = self._days.previous(china_date(ts))
+        for _ in range(4):
+            yield from self.sessions(day_text(day))
+            day = self._days.next(day)
+
+    def sessions(self, trading_day: str) -> tuple[Session, ...]:
+        """Sections of a trading day, in order; the night of the evening before comes first.
+
+        Raises:
+            InvalidValue: `trading_day` is not a date.
+        """
+        found = self._by_day.get(trading_day)
+        if found is None:
+            found = self._by_day[trading_day] = self._make(trading_day)
+        return found
+
+    def _make(self, trading_day: str) -> tuple[Session, ...]:
+        day = day_of(trading_day)
+        template, evening = self._template(trading_day, day)
+        made: list[Session] = []
+        offset = 0
+        late = LATE_NIGHT_OPEN.get(trading_day)
+        for section in template.sections:
+            base = midnight(evening) if section.night and evening is not None else midnight(day)
+            opens = section.opens
+            if section.night and late is not None and self._venue in late[0]:
+                opens = late[1]
+            ts_open, ts_close = base + opens * NANOS_PER_MINUTE, base + section.closes * NANOS_PER_MINUTE
+            auction = ts_open - section.auction * NANOS_PER_MINUTE
+            made.append(Session(trading_day, len(made), ts_open, ts_close, offset, auction, last=False))
+            offset += section.closes - opens
+        made[-1] = made[-1]._replace(last=True)
+        return tuple(made)
+
+    def _template(self, trading_day: str, day: date) -> tuple[Template, date | None]:
+        position = bisect.bisect_right(self._starts, trading_day) - 1
+        template = self._versions[max(position, 0)][1]
+        evening = self._days.night_before(day)
+        suspended = any(first <= trading_day <= last for first, last in NO_NIGHT)
+        if evening is None or suspended:
+            return template.without_night(), None
+        return template, evening
+
+    def week(self, trading_day: str) -> tuple[str, str]:
+        """First and last trading day of the ISO week that a trading day lies in."""
+        day = day_of(trading_day)
+        monday = day - timedelta(days=day.weekday())
+        week = [monday + timedelta(days=n) for n in range(7)]
+        traded = [each for each in week if self._trades(each)] or [day]
+        return day_text(traded[0]), day_text(traded[-1])
+
+    def next_day(self, day: date) -> date:
+        """The trading day after `day`."""
+        return self._days.next(day)
+
+    def _trades(self, day: date) -> bool:
+        return self._days.is_trading_day(day)
+
+    def trading_day_of(self, ts: int) -> str:
+        """Trading day of any instant; a night belongs to the next trading day."""
+        return self.place(ts).trading_day
+
+    def next_session(self, ts: int) -> Session:
+        """First section that ends after the instant."""
+        return next(session for session in self._around(ts) if session.ts_close > ts)
+
+
+class AlwaysOpen(Schedule):
+    """A market that never closes: the trading day is the UTC date, one section a day."""
+
+    def __init__(self) -> None:
+        super().__init__("", (), TradingDays(), 0)
+
+    def _find(self, ts: int) -> tuple[Placement, int, int]:
+        start = ts - ts % NANOS_PER_DAY
+        session = self.sessions(day_text(_EPOCH + timedelta(days=ts // NANOS_PER_DAY)))[0]
+        return Placement(session.trading_day, session, "continuous"), start, start + NANOS_PER_DAY
+
+    def _make(self, trading_day: str) -> tuple[Session, ...]:
+        start = (day_of(trading_day) - _EPOCH).days * NANOS_PER_DAY
+        return (Session(trading_day, 0, start, start + NANOS_PER_DAY, 0, start, last=True),)
+
+    def next_day(self, day: date) -> date:
+        """The date after `day`."""
+        return day + timedelta(days=1)
+
+    def _trades(self, day: date) -> bool:  # noqa: ARG002 (every day)
+        return True
+
+    def next_session(self, ts: int) -> Session:
+        """The UTC day the instant lies in."""
+        session = self.place(ts).session
+        assert session is not None  # noqa: S101 (every instant lies in one)
+        return session
+
+
+class MarketCalendar:
+    """Schedules of every product, made once each."""
+
+    def __init__(self, days: TradingDays, edge_tolerance_s: float = 60.0) -> None:
+        if not 0 <= edge_tolerance_s <= 300:
+            raise InvalidValue("edge_tolerance_s", "0 to 300 seconds", edge_tolerance_s)
+        self.days = days
+        self._edge = int(edge_tolerance_s * NANOS_PER_SECOND)
+        self._schedules: dict[tuple[str, str], Schedule] = {}
+        self._always = AlwaysOpen()
+
+    def schedule(self, venue: str, symbol: str) -> Schedule:
+        """Sessions of an instrument; other than Chinese futures venues never close.
+
+        One object per instrument, so that its cache follows that instrument's clock.
+        """
+        key = (venue, symbol)
+        found = self._schedules.get(key)
+        if found is None:
+            versions = versions_of(venue, symbol)
+            found = Schedule(venue, versions, self.days, self._edge) if versions else AlwaysOpen()
+            self._schedules[key] = found
+        return found
+
+    @staticmethod
+    def product_of(symbol: str) -> str:
+        """Product code of a symbol."""
+        return product_of(symbol)
+
+
+@lru_cache(maxsize=4096)
+def midnight(day: date) -> int:
+    """Midnight of a China date, nanoseconds UTC."""
+    return (day - _EPOCH).days * NANOS_PER_DAY - CHINA_OFFSET_NS
+
+
+def china_date(ts: int) -> date:
+    """China date of an instant."""
+    return _EPOCH + timedelta(days=(ts + CHINA_OFFSET_NS) // NANOS_PER_DAY)

@@ -1,0 +1,120 @@
+"""Gaps: silence longer than a stream's own rhythm explains, and the ledger of all holes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marketprism_domain.calendar import Placement, Schedule, Session, day_of, day_text
+from marketprism_domain.errors import InvariantBroken
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.rules import ValidationRules
+from marketprism_domain.values import NANOS_PER_SECOND
+
+_ALPHA = 0.05
+_WARM_UP = 20
+_MAX_DAYS = 10  # beyond so many missing trading days the answer is the same: a gap
+
+
+@dataclass(slots=True)
+class SilenceState:
+    """Complete memory of a detector."""
+
+    ts_last: int = 0
+    session: Session | None = None
+    cadence_ns: float = 0.0
+    count: int = 0
+
+
+class SilenceDetector:
+    """Watches one stream in session time: breaks, nights and holidays do not count."""
+
+    def __init__(self, schedule: Schedule, state: SilenceState | None = None) -> None:
+        self._schedule = schedule
+        self.state = state or SilenceState()
+
+    def on_tick(self, ts: int, placement: Placement, rules: ValidationRules) -> tuple[int, int, str] | None:
+        """(from, to, cause) when data is missing before this tick, else None.
+
+        Silence is a gap when it is longer than `silence_min_s` and `silence_factor` times the stream's own expected
+        cadence. A stream whose first tick comes later than that after the day's first opening was joined late.
+        """
+        session = placement.session
+        if session is None:
+            return None
+        s = self.state
+        limit = int(rules.silence_min_s * NANOS_PER_SECOND)
+        before, ts_last = s.session, s.ts_last
+        s.session, s.ts_last = session, ts
+        if before is None:
+            opened = self._schedule.sessions(session.trading_day)[0].ts_open
+            return (opened, ts, "joined") if self._elapsed_today(opened, ts, session) > limit else None
+        if session.ts_open == before.ts_open:
+            silence = ts - max(ts_last, session.ts_open)  # nothing is due between the auction's match and the opening
+        else:
+            silence = self._elapsed(ts_last, before, ts, session)
+        if s.count >= _WARM_UP:
+            limit = max(limit, int(rules.silence_factor * s.cadence_ns))
+        if silence > limit:
+            return ts_last, ts, "silence"
+        s.count += 1
+        s.cadence_ns += (silence - s.cadence_ns) * (_ALPHA if s.count > _WARM_UP else 1 / s.count)
+        return None
+
+    def _elapsed(self, ts_from: int, before: Session, ts: int, session: Session) -> int:
+        """Session time between two instants of different sections."""
+        elapsed = max(0, before.ts_close - max(ts_from, before.ts_open)) + max(0, ts - session.ts_open)
+        day = before.trading_day
+        for _ in range(_MAX_DAYS):
+            for each in self._schedule.sessions(day):
+                if before.ts_close <= each.ts_open and each.ts_close <= session.ts_open:
+                    elapsed += each.ts_close - each.ts_open
+            if day >= session.trading_day:
+                return elapsed
+            day = self._next_day(day)
+        return elapsed
+
+    def _next_day(self, day: str) -> str:
+        return day_text(self._schedule.next_day(day_of(day)))
+
+    def _elapsed_today(self, opened: int, ts: int, session: Session) -> int:
+        first = self._schedule.sessions(session.trading_day)[0]
+        if session.ts_open == first.ts_open:
+            return ts - opened
+        return self._elapsed(opened, first, ts, session)
+
+
+class GapLedger:
+    """Append-only list of gaps; the same hole is entered once."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, str, int, str], Gap] = {}
+
+    def add(self, gap: Gap) -> bool:
+        """Enter a gap; False when this very entry is there already.
+
+        Raises:
+            InvariantBroken: the gap ends before it begins, or the same hole was entered with another end.
+        """
+        if gap.ts_to <= gap.ts_from:
+            raise InvariantBroken(
+                f"gap of {gap.venue}.{gap.symbol}: expected an end after {gap.ts_from}, was {gap.ts_to}"
+            )
+        key = (gap.venue, gap.symbol, gap.ts_from, gap.cause)
+        known = self._entries.get(key)
+        if known is not None and known.ts_to != gap.ts_to:
+            raise InvariantBroken(
+                f"gap of {gap.venue}.{gap.symbol} from {gap.ts_from}: expected the end {known.ts_to}, was {gap.ts_to}"
+            )
+        self._entries.setdefault(key, gap)
+        return known is None
+
+    def overlapping(self, venue: str, symbol: str, ts_from: int, ts_to: int) -> tuple[Gap, ...]:
+        """Gaps of one instrument that share an instant with [ts_from, ts_to)."""
+        return tuple(
+            gap
+            for gap in self._entries.values()
+            if gap.venue == venue and gap.symbol == symbol and gap.ts_from < ts_to and ts_from < gap.ts_to
+        )
+
+    def __len__(self) -> int:
+        return len(self._entries)

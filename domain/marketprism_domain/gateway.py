@@ -1,0 +1,123 @@
+"""Gateway: life cycle of the one connection to a market source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from marketprism_domain.errors import InvalidValue, InvariantBroken
+from marketprism_domain.events import (
+    AllInstrumentsSubscribed,
+    ConnectionRetryExhausted,
+    ConnectionRetryScheduled,
+    ContractDataReceived,
+    ContractDataRequested,
+    GatewayAuthenticationSucceeded,
+    GatewayInitialized,
+    InstrumentsLoaded,
+    MarketOpeningSequenceCompleted,
+    MarketSourceConnected,
+    MarketSourceDisconnected,
+    SubscriptionRequested,
+)
+
+GatewayEvents = list[object]
+
+
+class GatewayState(StrEnum):
+    """Where the connection stands."""
+
+    CREATED = "created"
+    INITIALIZED = "initialized"
+    CONNECTED = "connected"
+    LOADED = "loaded"
+    SUBSCRIBED = "subscribed"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Attempts to connect: `first_s` doubles up to `longest_s`; `limit` 0 never gives up."""
+
+    first_s: float = 0.5
+    longest_s: float = 30.0
+    limit: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first_s <= self.longest_s:
+            raise InvalidValue("retry.first_s", f"more than 0 and at most {self.longest_s:g}", self.first_s)
+        if self.limit < 0:
+            raise InvalidValue("retry.limit", "0 or more", self.limit)
+
+    def delay_s(self, attempt: int) -> float:
+        """Pause before the n-th attempt (1 is the first retry)."""
+        return float(min(self.longest_s, self.first_s * 2.0 ** min(attempt - 1, 60)))
+
+
+class Gateway:
+    """Aggregate: at most one live connection per source; no subscription before the instrument list is in."""
+
+    def __init__(self, source: str, retry: RetryPolicy | None = None) -> None:
+        self.source = source
+        self.state = GatewayState.CREATED
+        self.instruments = 0
+        self.attempts = 0
+        self._retry = retry or RetryPolicy()
+
+    def initialize(self) -> GatewayEvents:
+        """The source is set up."""
+        self._expect("initialize", GatewayState.CREATED, GatewayState.DISCONNECTED)
+        self.state = GatewayState.INITIALIZED
+        return [GatewayInitialized(self.source)]
+
+    def connected(self) -> GatewayEvents:
+        """The connection is up. Raises InvariantBroken when one is up already (invariant 6)."""
+        if self.state in (GatewayState.CONNECTED, GatewayState.LOADED, GatewayState.SUBSCRIBED):
+            raise InvariantBroken(f"gateway {self.source}: expected no live connection, was {self.state}")
+        self._expect("connect", GatewayState.INITIALIZED, GatewayState.DISCONNECTED)
+        self.state = GatewayState.CONNECTED
+        self.attempts = 0
+        return [
+            MarketSourceConnected(self.source, self.source),
+            GatewayAuthenticationSucceeded(self.source),
+            ContractDataRequested(self.source),
+        ]
+
+    def loaded(self, instruments: int) -> GatewayEvents:
+        """The instrument list is in."""
+        self._expect("load instruments", GatewayState.CONNECTED)
+        self.state = GatewayState.LOADED
+        self.instruments = instruments
+        return [ContractDataReceived(self.source, instruments), InstrumentsLoaded(self.source, instruments)]
+
+    def subscribed(self, instruments: int) -> GatewayEvents:
+        """Instruments are subscribed. Raises InvariantBroken before the list is in (invariant 7)."""
+        if self.state not in (GatewayState.LOADED, GatewayState.SUBSCRIBED):
+            raise InvariantBroken(
+                f"gateway {self.source}: expected the instrument list before a subscription, was {self.state}"
+            )
+        self.state = GatewayState.SUBSCRIBED
+        return [
+            SubscriptionRequested(self.source, instruments),
+            AllInstrumentsSubscribed(self.source, instruments),
+            MarketOpeningSequenceCompleted(self.source, instruments),
+        ]
+
+    def disconnected(self, reason: str) -> GatewayEvents:
+        """The connection ended."""
+        self.state = GatewayState.DISCONNECTED
+        self.instruments = 0
+        return [MarketSourceDisconnected(self.source, self.source, reason)]
+
+    def retry(self) -> tuple[float | None, GatewayEvents]:
+        """Seconds until the next attempt; None when no attempt is left."""
+        self.attempts += 1
+        if self._retry.limit and self.attempts > self._retry.limit:
+            return None, [ConnectionRetryExhausted(self.source, self.attempts - 1)]
+        delay_s = self._retry.delay_s(self.attempts)
+        return delay_s, [ConnectionRetryScheduled(self.source, self.attempts, delay_s)]
+
+    def _expect(self, what: str, *states: GatewayState) -> None:
+        if self.state not in states:
+            names = " or ".join(states)
+            raise InvariantBroken(f"gateway {self.source}: to {what}, expected {names}, was {self.state}")

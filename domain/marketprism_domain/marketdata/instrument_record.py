@@ -1,0 +1,28 @@
+"""InstrumentRecord: reference data of one instrument, as published and stored."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class InstrumentRecord(NamedTuple):
+    """Contract terms of an instrument, valid from `ts_event` until a later record."""
+
+    venue: str
+    symbol: str
+    source: str
+    epoch: int
+    seq: int
+    ts_event: int
+    ts_recv: int
+    ts_pub: int
+    product: str  # rb, IF, BTC-USDT
+    class_: str  # future, option, spot, swap
+    multiplier: Decimal | None = None
+    price_tick: Decimal | None = None
+    underlying: str = ""
+    strike: Decimal | None = None
+    option_type: str = ""  # call, put
+    list_day: str = ""
+    expire_day: str = ""

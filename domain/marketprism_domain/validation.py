@@ -1,0 +1,173 @@
+"""Validation of one tick against its stream: five dimensions, errors and warnings kept apart.
+
+The eight invariants of a tick stream that concern a single tick are checked here; each has a reason word.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from decimal import Decimal
+from typing import NamedTuple
+
+from marketprism_domain.calendar import Placement
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.rules import ValidationRules
+from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel
+
+MISSING_LAST = "missing_last"
+MISSING_VOLUME = "missing_volume"
+DUPLICATE = "duplicate"
+TIME_REVERSED = "time_reversed"
+ABOVE_LIMIT = "price_above_limit"
+BELOW_LIMIT = "price_below_limit"
+OUTSIDE_BAND = "price_outside_band"
+VOLUME_NEGATIVE = "volume_negative"
+VOLUME_FELL = "volume_fell"
+TURNOVER_FELL = "turnover_fell"
+BOOK_CROSSED = "book_crossed"
+BOOK_ORDER = "book_order"
+BOOK_QUANTITY = "book_quantity_negative"
+HUGE_VALUE = "huge_value"
+OUT_OF_SESSION = "out_of_session"
+STALE = "stale"
+
+ERRORS = frozenset({
+    MISSING_VOLUME, DUPLICATE, TIME_REVERSED, ABOVE_LIMIT, BELOW_LIMIT, OUTSIDE_BAND, VOLUME_NEGATIVE, VOLUME_FELL,
+    TURNOVER_FELL, BOOK_CROSSED, BOOK_ORDER, BOOK_QUANTITY, HUGE_VALUE,
+})  # fmt: skip
+
+# Zhengzhou's turnover is its whole-number average price times volume: it falls when the average is rounded down.
+DERIVED_TURNOVER = frozenset({"czce"})
+
+_CONTENT = slice(Tick._fields.index("last"), Tick._fields.index("asks") + 1)
+# m2505-C-3000, SR505C6000, IO2501-P-4000, and plain digits of an ETF option
+_OPTION = re.compile(r"[A-Za-z]+\d+-?[CP]-?\d+|\d{8}")
+
+
+class ValidationResult(NamedTuple):
+    """Verdict on one tick. Errors reject it; warnings let it pass with a lower score."""
+
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+    stale: bool
+    score: int
+
+
+def is_option(symbol: str) -> bool:
+    """Whether a symbol of a Chinese venue names an option."""
+    return _OPTION.fullmatch(symbol) is not None
+
+
+class TickValidationService:
+    """Checks ticks against one version of the rules."""
+
+    def __init__(self, rules: ValidationRules) -> None:
+        self.rules = rules
+        self._stale_ns = int(rules.stale_s * NANOS_PER_SECOND)
+        self._stale_by_venue = {v: int(s * NANOS_PER_SECOND) for v, s in rules.stale_s_by_venue.items()}
+        self._bands = {
+            False: Decimal(str(rules.futures_band_percent)) / 100,
+            True: Decimal(str(rules.option_band_percent)) / 100,
+        }
+
+    def check(self, tick: Tick, previous: Tick | None, placement: Placement) -> ValidationResult:
+        """Verdict on `tick` after `previous`, the last tick that moved the stream (None for the first).
+
+        Invariant 1, one valid tick per instrument and instant: a duplicate has the event time and the content of the
+        previous tick. Venues whose clock is coarse (CZCE stamps whole seconds) send different snapshots with one
+        stamp; they are accepted in order of arrival, told apart by `seq`, as long as nothing cumulative falls.
+        """
+        errors: list[str] = []
+        warnings: list[str] = []
+        if self.is_stale(tick):
+            self._numbers(tick, errors)
+            return self._result(errors, [STALE], stale=True)
+        self._numbers(tick, errors)
+        if previous is not None:
+            self._order(tick, previous, errors, warnings)
+        if not errors:
+            self._price(tick, errors, warnings)
+        if tick.bids or tick.asks:
+            _book(tick.bids, tick.asks, placement.phase, errors, warnings)
+        if placement.session is None:
+            warnings.append(OUT_OF_SESSION)
+        return self._result(errors, warnings, stale=False)
+
+    def is_stale(self, tick: Tick) -> bool:
+        """Invariant 8: event time further from the receive clock than the venue's limit."""
+        limit = self._stale_by_venue.get(tick.venue, self._stale_ns) if self._stale_by_venue else self._stale_ns
+        return not -limit <= tick.ts_recv - tick.ts_event <= limit
+
+    def _result(self, errors: list[str], warnings: list[str], *, stale: bool) -> ValidationResult:
+        if not errors and not warnings:
+            return _FLAWLESS
+        lost = len(errors) * self.rules.error_weight + len(warnings) * self.rules.warning_weight
+        return ValidationResult(tuple(errors), tuple(warnings), stale, max(0, 100 - lost))
+
+    @staticmethod
+    def _numbers(tick: Tick, errors: list[str]) -> None:
+        """Completeness, and numbers that are no numbers of a market."""
+        if tick.volume is None:
+            errors.append(MISSING_VOLUME)
+        elif tick.volume < 0:
+            errors.append(VOLUME_NEGATIVE)
+        for value in (tick.last, tick.volume, tick.turnover, tick.open_interest, tick.high, tick.low):
+            if value is not None and not -HUGE < value < HUGE:
+                errors.append(HUGE_VALUE)
+                return
+        if any(not -HUGE < level.price < HUGE for side in (tick.bids, tick.asks) for level in side):
+            errors.append(HUGE_VALUE)
+
+    @staticmethod
+    def _order(tick: Tick, previous: Tick, errors: list[str], warnings: list[str]) -> None:
+        """Time never goes back; cumulative values never fall inside a trading day."""
+        if tick.ts_event < previous.ts_event or tick.trading_day < previous.trading_day:
+            errors.append(TIME_REVERSED)
+            return
+        if tick.ts_event == previous.ts_event and tick[_CONTENT] == previous[_CONTENT]:
+            errors.append(DUPLICATE)
+            return
+        if tick.trading_day != previous.trading_day:
+            return
+        if tick.volume is not None and previous.volume is not None and tick.volume < previous.volume:
+            errors.append(VOLUME_FELL)
+        if tick.turnover is not None and previous.turnover is not None and tick.turnover < previous.turnover:
+            (warnings if tick.venue in DERIVED_TURNOVER else errors).append(TURNOVER_FELL)
+
+    def _price(self, tick: Tick, errors: list[str], warnings: list[str]) -> None:
+        """Invariant 3: inside the venue's own limits, else inside the configured band.
+
+        A limit of 0 or less happens behind mismatched fronts and counts as not sent.
+        """
+        last = tick.last
+        if last is None:
+            warnings.append(MISSING_LAST)
+            return
+        up, down = tick.limit_up, tick.limit_down
+        if up is not None and down is not None and up > 0 and down > 0 and up < HUGE:
+            if last > up:
+                errors.append(ABOVE_LIMIT)
+            elif last < down:
+                errors.append(BELOW_LIMIT)
+            return
+        reference = tick.pre_settlement or tick.pre_close
+        if reference and abs(last - reference) > abs(reference) * self._bands[is_option(tick.symbol)]:
+            errors.append(OUTSIDE_BAND)
+
+
+def _book(
+    bids: tuple[BookLevel, ...], asks: tuple[BookLevel, ...], phase: str, errors: list[str], warnings: list[str]
+) -> None:
+    """Invariant 5: bids fall, asks rise; bid below ask in continuous trading (an auction may lock or cross)."""
+    for side, sign in ((bids, -1), (asks, 1)):
+        if len(side) > 1 and any((b.price - a.price) * sign <= 0 for a, b in itertools.pairwise(side)):
+            errors.append(BOOK_ORDER)
+            break
+    if any(level.quantity < 0 for level in bids) or any(level.quantity < 0 for level in asks):
+        errors.append(BOOK_QUANTITY)
+    if bids and asks and bids[0].price >= asks[0].price:
+        (errors if phase == "continuous" else warnings).append(BOOK_CROSSED)
+
+
+_FLAWLESS = ValidationResult((), (), stale=False, score=100)

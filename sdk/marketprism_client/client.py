@@ -1,0 +1,182 @@
+"""MarketClient: live ticks and bars, and queries, over one NATS connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Self, cast
+
+import msgspec
+import pyarrow as pa
+
+from marketprism_application.contracts.codec import ContractError, decode
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.contracts.query_wire import (
+    MAX_LIMIT,
+    AnswerError,
+    Question,
+    decode_answer,
+    encode_question,
+)
+from marketprism_application.contracts.subjects import escape, tick_subject
+from marketprism_application.query import parse_time
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_sdk.bus import NatsBus
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.rpc import RpcClient
+
+Time = str | int | date | datetime | None
+_BUFFER = 10_000
+_PAGE = 5_000
+
+
+class QueryFailed(Exception):
+    """The read side could not answer; `code` is INVALID_PARAMETER, STORE_ERROR or INTERNAL."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class MarketClient:
+    """`async with MarketClient(url) as market: …`
+
+    `dropped` counts live messages that a slow reader lost (its buffer holds 10 000); `malformed` those that were no
+    message of their kind.
+
+    Raises:
+        NotConnected, NoResponders, DeadlineExceeded (marketprism_sdk.errors), QueryFailed.
+    """
+
+    def __init__(self, url: str = "nats://127.0.0.1:4222", *, timeout_s: float = 30.0) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._connection: NatsConnection | None = None
+        self.dropped = 0
+        self.malformed = 0
+
+    async def __aenter__(self) -> Self:
+        self._connection = await NatsConnection.open(self._url, name="marketprism-client")
+        self._calls = RpcClient(NatsBus(self._connection))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    # -- live --------------------------------------------------------------------------------------------------------
+
+    def ticks(self, symbol: str) -> AsyncIterator[Tick]:
+        """Ticks of an instrument from now on, at every venue that trades it."""
+        return cast("AsyncIterator[Tick]", self._live(TICK, tick_subject(symbol)))
+
+    def bars_live(self, symbol: str, interval: str) -> AsyncIterator[Bar]:
+        """Bars as they close, revisions included."""
+        return cast("AsyncIterator[Bar]", self._live(BAR, f"market.bar.{interval}.{escape(symbol)}"))
+
+    async def _live(self, kind: DataKind, subject: str) -> AsyncIterator[Any]:
+        waiting: deque[bytes] = deque(maxlen=_BUFFER)
+        arrived = asyncio.Event()
+
+        def receive(message: Any) -> None:
+            self.dropped += len(waiting) == _BUFFER
+            waiting.append(message.data)
+            arrived.set()
+
+        stop = await self._connected().subscribe(subject, receive)
+        try:
+            while True:
+                while waiting:
+                    try:
+                        yield decode(kind, waiting.popleft())
+                    except ContractError:
+                        self.malformed += 1
+                arrived.clear()
+                await arrived.wait()
+        finally:
+            await stop()
+
+    def _connected(self) -> NatsConnection:
+        if self._connection is None:
+            raise RuntimeError("MarketClient: expected `async with MarketClient(url) as market`")
+        return self._connection
+
+    # -- queries -----------------------------------------------------------------------------------------------------
+
+    async def bars(
+        self, symbol: str, interval: str, start: Time = None, end: Time = None, *, venue: str | None = None
+    ) -> pa.Table:
+        """Closed bars with ts_open in [start, end), each in its last revision; `gap` says what is missing."""
+        return await self._range(BAR, symbol, start, end, venue, interval)
+
+    async def ticks_between(
+        self, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None
+    ) -> pa.Table:
+        """Stored ticks with ts_event in [start, end)."""
+        return await self._range(TICK, symbol, start, end, venue, None)
+
+    async def last(self, kind: str, symbol: str, count: int = 20, *, interval: str | None = None) -> pa.Table:
+        """The newest `count` records of a kind (tick, bar, gap, quality, event), oldest first."""
+        question = Question("records", kind, symbol, interval=interval, limit=count, last=True)
+        return await self._ask(question)
+
+    async def latest_tick(self, symbol: str) -> Tick | None:
+        """The newest tick, None when there is none."""
+        found = await self._calls.call("query", "latest_tick", symbol, timeout_s=self._timeout_s, idempotent=True)
+        return None if found is None else cast("Tick", decode(TICK, found))
+
+    async def gaps(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
+        """Holes in an instrument's data that begin in [start, end)."""
+        return await self._range(KINDS["gap"], symbol, start, end, None, None)
+
+    async def quality(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
+        """Quality reports whose window begins in [start, end)."""
+        return await self._range(KINDS["quality"], symbol, start, end, None, None)
+
+    async def symbols(self) -> pa.Table:
+        """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
+        return await self._ask(Question("symbols"))
+
+    async def audit(self, sources: Sequence[str]) -> pa.Table:
+        """Stored, distinct and read-back ticks and bars per source."""
+        return await self._ask(Question("audit", names=tuple(sources)))
+
+    async def _range(
+        self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
+    ) -> pa.Table:
+        time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
+        first = Question(
+            "records",
+            kind.name,
+            symbol,
+            venue,
+            parse_time(start, "start"),
+            parse_time(end, "end"),
+            interval,
+            min(_PAGE, MAX_LIMIT),
+        )
+        pages = [await self._ask(first)]
+        while pages[-1].num_rows == first.limit:
+            page = pages[-1]
+            after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
+            pages.append(await self._ask(msgspec.structs.replace(first, after=after)))
+        return pa.concat_tables([page for page in pages if page.num_rows] or pages[:1])
+
+    async def _ask(self, question: Question) -> pa.Table:
+        self._connected()
+        try:
+            data = await self._calls.call_raw(
+                "query", "arrow", encode_question(question), timeout_s=self._timeout_s, idempotent=True
+            )
+            return decode_answer(data)
+        except AnswerError as error:
+            raise QueryFailed(error.failure.code, error.failure.message) from error
+        except RemoteError as error:
+            raise QueryFailed(error.code, error.message) from error

@@ -1,0 +1,148 @@
+"""Message bus: events and request/reply. One port, a NATS and a memory adapter, one contract suite."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+from nats.aio.msg import Msg
+
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.ports import Stop
+
+log = structlog.get_logger()
+
+DEFAULT_CAPACITY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BusMessage:
+    """A message as a handler sees it; `reply` is where an answer goes, empty when none is wanted."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reply: str = ""
+
+
+Handler = Callable[[BusMessage], Awaitable[None]]
+
+
+class MessageBus(Protocol):
+    """At most once, in order per publisher and subject.
+
+    A subscription has a bounded queue: when its handler is slower than its messages, the oldest are dropped and counted
+    in `dropped`. Subscriptions with one `queue` name compete, without one everybody gets every message.
+    """
+
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send. Raises NotConnected."""
+        ...
+
+    async def request(
+        self, subject: str, data: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> BusMessage:
+        """Ask. Raises NoResponders, DeadlineExceeded, NotConnected."""
+        ...
+
+    async def subscribe(
+        self, subject: str, handler: Handler, *, queue: str = "", capacity: int = DEFAULT_CAPACITY, parallel: int = 1
+    ) -> Stop:
+        """Run `handler` for each message, at most `parallel` at a time; an error in it is logged and counted."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Messages that full queues dropped."""
+        ...
+
+    @property
+    def failed(self) -> int:
+        """Handlers that raised."""
+        ...
+
+
+class Inbox:
+    """The bounded queue between a subscription and its handler."""
+
+    def __init__(self, handler: Handler, capacity: int, parallel: int) -> None:
+        self._handler = handler
+        self._queue: asyncio.Queue[BusMessage] = asyncio.Queue(capacity)
+        self.dropped = 0
+        self.failed = 0
+        self._workers = [asyncio.create_task(self._work()) for _ in range(parallel)]
+
+    def put(self, message: BusMessage) -> None:
+        """Queue a message; the oldest goes when there is no room."""
+        if self._queue.full():
+            self._queue.get_nowait()
+            self.dropped += 1
+        self._queue.put_nowait(message)
+
+    async def _work(self) -> None:
+        while True:
+            message = await self._queue.get()
+            try:
+                await self._handler(message)
+            except Exception:
+                self.failed += 1
+                log.exception("handler failed", subject=message.subject)
+
+    async def stop(self) -> None:
+        """End the workers; what is queued is not handled."""
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+
+class NatsBus:
+    """Fulfils `MessageBus` over core NATS."""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
+        self._inboxes: list[Inbox] = []
+
+    @property
+    def dropped(self) -> int:
+        """Messages that full queues dropped."""
+        return sum(inbox.dropped for inbox in self._inboxes)
+
+    @property
+    def failed(self) -> int:
+        """Handlers that raised."""
+        return sum(inbox.failed for inbox in self._inboxes)
+
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send."""
+        await self._connection.publish(subject, data, headers or None)
+
+    async def request(
+        self, subject: str, data: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> BusMessage:
+        """Ask and wait."""
+        message = await self._connection.request(subject, data, timeout_s=timeout_s, headers=headers or None)
+        return BusMessage(message.subject, message.data, message.headers or {}, message.reply)
+
+    async def subscribe(
+        self, subject: str, handler: Handler, *, queue: str = "", capacity: int = DEFAULT_CAPACITY, parallel: int = 1
+    ) -> Stop:
+        """Subscribe."""
+        inbox = Inbox(handler, capacity, parallel)
+        self._inboxes.append(inbox)
+
+        def receive(message: Msg) -> None:
+            inbox.put(BusMessage(message.subject, message.data, message.headers or {}, message.reply))
+
+        unsubscribe = await self._connection.subscribe(subject, receive, queue)
+
+        async def stop() -> None:
+            await unsubscribe()
+            await inbox.stop()
+            with contextlib.suppress(ValueError):
+                self._inboxes.remove(inbox)
+
+        return stop

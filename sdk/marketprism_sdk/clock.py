@@ -1,0 +1,41 @@
+"""Time, injected: wall time for stamps, monotonic time for leases."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the framework knows of time. Leases are measured on `monotonic_s` only, never on stamps of others."""
+
+    def now_ns(self) -> int:
+        """Wall clock, nanoseconds UTC."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back and, where the system has such a clock, go on while it sleeps."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks; a suspended laptop's lease has run out when it wakes (CLOCK_BOOTTIME)."""
+
+    _clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+    def now_ns(self) -> int:
+        """Wall clock."""
+        return time.time_ns()
+
+    def monotonic_s(self) -> float:
+        """Boot time."""
+        return time.clock_gettime(self._clock)
+
+    async def sleep(self, seconds: float) -> None:
+        """asyncio's."""
+        await asyncio.sleep(seconds)

@@ -1,0 +1,95 @@
+"""Errors of the framework; `retryable` says whether the same call can succeed later.
+
+SdkError
+├── NotConnected         the connection to NATS is away (retryable)
+├── DeadlineExceeded     no answer in time (retryable)
+├── NoResponders         nobody serves the subject (retryable)
+├── ConfigurationError   settings that contradict one another
+├── KeyExists            create on a key that is there
+├── RevisionConflict     compare-and-swap lost against another writer
+├── Fenced               a write was refused because its writer no longer owns what it writes to
+├── StreamError          JetStream refused a request; `code` is its err_code
+├── NotActive            the instance is a standby; `leader` is who leads
+├── RemoteError          the other side answered with an error; `code`, `details`
+└── CommandRejected      a command that must not be tried again
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class SdkError(Exception):
+    """Root."""
+
+    retryable = False
+
+
+class NotConnected(SdkError):
+    """The connection is away."""
+
+    retryable = True
+
+
+class DeadlineExceeded(SdkError):
+    """No answer in time."""
+
+    retryable = True
+
+
+class NoResponders(SdkError):
+    """Nobody serves the subject."""
+
+    retryable = True
+
+
+class ConfigurationError(SdkError):
+    """Settings contradict one another."""
+
+
+class KeyExists(SdkError):
+    """The key is there already."""
+
+
+class RevisionConflict(SdkError):
+    """Another writer was first."""
+
+
+class Fenced(SdkError):
+    """The writer no longer owns what it writes to."""
+
+
+class StreamError(SdkError):
+    """JetStream refused a request."""
+
+    def __init__(self, message: str, code: int = 0, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retryable = retryable
+
+
+class NotActive(SdkError):
+    """This instance is a standby."""
+
+    retryable = True
+
+    def __init__(self, leader: str | None) -> None:
+        super().__init__(f"not active; the leader is {leader or 'not known'}")
+        self.leader = leader
+
+
+class RemoteError(SdkError):
+    """The other side answered with an error."""
+
+    def __init__(
+        self, code: str, message: str, details: dict[str, Any] | None = None, *, retryable: bool = False
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.details = details or {}
+        self.retryable = retryable
+
+
+class CommandRejected(SdkError):
+    """A command that must not be tried again."""

@@ -1,0 +1,102 @@
+"""Health, readiness, metrics and status over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from marketprism_sdk.metrics import Metrics
+
+Check = Callable[[], Awaitable[str]]  # healthy, degraded or unhealthy
+_ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
+_CHECK_TIMEOUT_S = 2.0
+
+
+class HealthServer:
+    """`GET /health /health/live /health/ready /metrics /status`, and what a service adds to `app`."""
+
+    def __init__(self, service: str, version: str, metrics: Metrics) -> None:
+        self._service = service
+        self._version = version
+        self._metrics = metrics
+        self._started = time.monotonic()
+        self._checks: dict[str, Check] = {}
+        self._status: Callable[[], dict[str, Any]] = dict
+        self.ready = False
+        self.app = web.Application()
+        self.app.add_routes(
+            [
+                web.get("/health", self._health),
+                web.get("/health/live", self._live),
+                web.get("/health/ready", self._is_ready),
+                web.get("/metrics", self._metrics_text),
+                web.get("/status", self._status_of),
+            ]
+        )
+        self._runner = web.AppRunner(self.app, access_log=None)
+        self.port = 0
+
+    def check(self, name: str, check: Check) -> None:
+        """Add a dependency to the health answer."""
+        self._checks[name] = check
+
+    def status(self, read: Callable[[], dict[str, Any]]) -> None:
+        """What `/status` shows beside the basics."""
+        self._status = read
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 is any free one.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._runner.cleanup()
+
+    async def report(self) -> dict[str, Any]:
+        """The body of `/health`: the worst of its dependencies."""
+        names = list(self._checks)
+        found = await asyncio.gather(*(self._ask(self._checks[name]) for name in names))
+        worst = max(found, key=lambda status: _ORDER[status], default="healthy")
+        return {
+            "status": worst,
+            "timestamp": datetime.now(UTC).isoformat(),
+            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "version": self._version,
+            "dependencies": dict(zip(names, found, strict=True)),
+        }
+
+    @staticmethod
+    async def _ask(check: Check) -> str:
+        try:
+            status = await asyncio.wait_for(check(), _CHECK_TIMEOUT_S)
+        except Exception:  # noqa: BLE001 (a check that fails is the answer)
+            return "unhealthy"
+        return status if status in _ORDER else "unhealthy"
+
+    async def _health(self, _: web.Request) -> web.Response:
+        body = await self.report()
+        return web.json_response(body, status=503 if body["status"] == "unhealthy" else 200)
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def _is_ready(self, _: web.Request) -> web.Response:
+        return web.json_response({"ready": self.ready}, status=200 if self.ready else 503)
+
+    async def _metrics_text(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    async def _status_of(self, _: web.Request) -> web.Response:
+        return web.json_response({"service": self._service, "version": self._version, **self._status()})

@@ -1,0 +1,49 @@
+"""Running a process: signals, draining with a deadline, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+log = structlog.get_logger()
+
+DRAIN_S = 4.0
+
+
+async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain_s: float = DRAIN_S) -> int:
+    """Run `main(stop)`; SIGTERM or SIGINT sets `stop`, a second one or the deadline ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def asked(name: str) -> None:
+        if stop.is_set():
+            os._exit(130)
+        log.info("stopping", signal=name)
+        stop.set()
+        loop.call_later(drain_s, _too_late)
+
+    def _too_late() -> None:
+        log.error("drain deadline passed", drain_s=drain_s)
+        os._exit(1)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked, number.name)
+    try:
+        return await main(stop)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def run(main: Callable[[asyncio.Event], Awaitable[int]], drain_s: float = DRAIN_S) -> int:
+    """`until_signalled` on uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 (optional)
+    except ImportError:
+        return asyncio.run(until_signalled(main, drain_s))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(until_signalled(main, drain_s))

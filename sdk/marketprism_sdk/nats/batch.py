@@ -1,0 +1,49 @@
+"""Atomic batch: up to 1 000 messages that enter one stream together or not at all (nats-server 2.12, ADR-50)."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import PubAck, publish_ack
+
+MAX_MESSAGES = 1_000
+_ids = itertools.count()
+_process = secrets.token_hex(6)
+
+
+class AtomicBatch:
+    """Messages go out as they are added, so core subscribers see them at once; the stream takes them at `commit`.
+
+    The stream needs `allow_atomic`.
+    """
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
+        self._id = f"{_process}{next(_ids):x}"
+        self._head = f"NATS/1.0\r\nNats-Batch-Id: {self._id}\r\nNats-Batch-Sequence: "
+        self.count = 0
+
+    async def add(self, subject: str, payload: bytes, expected_seq: int | None = None) -> int:
+        """Send one message; returns its place in the batch, from 1."""
+        self.count += 1
+        tail = "" if expected_seq is None else f"Nats-Expected-Last-Subject-Sequence: {expected_seq}\r\n"
+        headers = f"{self._head}{self.count}\r\n{tail}\r\n".encode()
+        await self._connection.publish(subject, payload, headers)
+        return self.count
+
+    async def commit(
+        self, subject: str, payload: bytes, expected_seq: int | None = None, timeout_s: float = 10.0
+    ) -> PubAck:
+        """Send the last message and wait; the receipt's `seq` is that of the last message, the others precede it.
+
+        Raises:
+            Fenced: an expected sequence was not met; nothing of the batch is in the stream.
+            StreamError: refused. DeadlineExceeded, NotConnected: the outcome is not known.
+        """
+        self.count += 1
+        headers = {"Nats-Batch-Id": self._id, "Nats-Batch-Sequence": str(self.count), "Nats-Batch-Commit": "1"}
+        if expected_seq is not None:
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected_seq)
+        return await publish_ack(self._connection, subject, payload, headers, timeout_s)

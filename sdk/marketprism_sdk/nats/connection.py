@@ -1,0 +1,206 @@
+"""One connection to NATS.
+
+nats-py keeps the socket, the protocol and reconnecting. Three things are done around it: publishing appends finished
+protocol bytes (its own `publish` with headers costs several times as much), a subscription calls back directly instead
+of through a queue and a task per message, and nothing is published while disconnected, because nats-py would buffer it
+and send it after the reconnect, when its writer may have lost what it wrote to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected
+
+log = structlog.get_logger()
+
+Headers = Mapping[str, str] | bytes | None
+OnMessage = Callable[[Msg], None]
+
+
+def encode_headers(headers: Mapping[str, str]) -> bytes:
+    """Wire form, for headers that are sent often."""
+    return b"NATS/1.0\r\n" + b"".join(f"{k}: {v}\r\n".encode() for k, v in headers.items()) + b"\r\n"
+
+
+class _Direct:
+    """Stands where nats-py has a subscription's queue, and hands the message on at once."""
+
+    def __init__(self, callback: OnMessage) -> None:
+        self._callback = callback
+
+    def put_nowait(self, message: Msg) -> None:
+        try:
+            self._callback(message)
+        except Exception:
+            log.exception("subscription callback failed", subject=message.subject)
+
+    def empty(self) -> bool:
+        return True
+
+    def qsize(self) -> int:
+        return 0
+
+    async def join(self) -> None:
+        return None
+
+
+class NatsConnection:
+    """Open with `await NatsConnection.open(url, name=…)`, close with `await close()`."""
+
+    def __init__(self, client: Client, url: str) -> None:
+        self.nc = client
+        self.url = url
+        self._closing = False
+        self._on_reconnect: list[Callable[[], None]] = []
+        self._on_disconnect: list[Callable[[], None]] = []
+
+    @classmethod
+    async def open(
+        cls, url: str, *, name: str = "marketprism", connect_timeout_s: float = 5.0, ping_interval_s: float = 2.0
+    ) -> NatsConnection:
+        """Connect.
+
+        Raises:
+            NotConnected: nothing listens there, or what listens is no NATS server; the text names the URL.
+        """
+        client = Client()
+        connection = cls(client, url)
+        try:
+            await asyncio.wait_for(
+                client.connect(
+                    servers=[part.strip() for part in url.split(",")],
+                    name=name,
+                    allow_reconnect=True,
+                    connect_timeout=connect_timeout_s,
+                    reconnect_time_wait=0.05,
+                    max_reconnect_attempts=-1,
+                    ping_interval=ping_interval_s,
+                    max_outstanding_pings=2,
+                    disconnected_cb=connection._disconnected,
+                    reconnected_cb=connection._reconnected,
+                    error_cb=connection._error,
+                ),
+                connect_timeout_s,
+            )
+        except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
+            with contextlib.suppress(Exception):
+                await client.close()
+            reason = str(error).strip() or "no answer"
+            raise NotConnected(f"NATS at {url}: expected a NATS server, {reason}") from error
+        return connection
+
+    async def _disconnected(self) -> None:
+        if not self._closing:
+            log.warning("NATS is away", url=self.url)
+        for callback in list(self._on_disconnect):
+            callback()
+
+    async def _reconnected(self) -> None:
+        log.info("NATS is back", url=self.url)
+        for callback in list(self._on_reconnect):
+            callback()
+
+    async def _error(self, error: Exception) -> None:
+        # Failed attempts to reconnect come by the dozen a second; going away was said once already.
+        log.debug("NATS client", error=repr(error))
+
+    def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after each reconnect; returns the way to stop that."""
+        self._on_reconnect.append(callback)
+        return lambda: self._on_reconnect.remove(callback)
+
+    def on_disconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when the connection is lost; returns the way to stop that."""
+        self._on_disconnect.append(callback)
+        return lambda: self._on_disconnect.remove(callback)
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can be sent now."""
+        return bool(self.nc.is_connected)
+
+    async def publish(self, subject: str, payload: bytes, headers: Headers = None, reply: str = "") -> None:
+        """Send without waiting for an answer; bytes leave when the loop next runs.
+
+        Raises:
+            NotConnected: the connection is away.
+        """
+        nc = self.nc
+        if not nc.is_connected:
+            raise NotConnected(f"NATS at {self.url} is away")
+        if headers is None:
+            head = f"PUB {subject} {reply} {len(payload)}\r\n" if reply else f"PUB {subject} {len(payload)}\r\n"
+            command = b"".join((head.encode(), payload, b"\r\n"))
+        else:
+            raw = headers if isinstance(headers, bytes) else encode_headers(headers)
+            sizes = f"{len(raw)} {len(raw) + len(payload)}\r\n"
+            head = f"HPUB {subject} {reply} {sizes}" if reply else f"HPUB {subject} {sizes}"
+            command = b"".join((head.encode(), raw, payload, b"\r\n"))
+        nc._pending.append(command)
+        nc._pending_data_size += len(command)
+        if nc._pending_data_size > nc._max_pending_size:
+            await nc._flush_pending(force_flush=True)
+        elif nc._flush_queue is not None and nc._flush_queue.empty():
+            await nc._flush_pending()
+
+    async def flush(self, timeout_s: float = 5.0) -> None:
+        """Wait until the server has seen everything sent so far."""
+        try:
+            await self.nc.flush(timeout=max(1, int(timeout_s)))
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise NotConnected(f"NATS at {self.url}: {error}") from error
+
+    async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
+        """Ask and wait.
+
+        Raises:
+            NoResponders, DeadlineExceeded, NotConnected.
+        """
+        if not self.connected:
+            raise NotConnected(f"NATS at {self.url} is away")
+        plain = None if headers is None or isinstance(headers, bytes) else dict(headers)
+        try:
+            return await self.nc.request(subject, payload, timeout=timeout_s, headers=plain)
+        except nats.errors.NoRespondersError as error:
+            raise NoResponders(f"nobody answers on {subject}") from error
+        except (nats.errors.TimeoutError, TimeoutError) as error:
+            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s") from error
+        except (nats.errors.Error, OSError) as error:
+            raise NotConnected(f"NATS at {self.url}: {error!r}") from error
+
+    async def subscribe(self, subject: str, callback: OnMessage, queue: str = "") -> Callable[[], Awaitable[None]]:
+        """Call `callback` (plain, quick, not a coroutine) for each message; returns the way to stop."""
+        try:
+            subscription: Any = await self.nc.subscribe(subject, queue=queue, pending_bytes_limit=0)
+        except (nats.errors.Error, OSError) as error:
+            raise NotConnected(f"NATS at {self.url}: {error!r}") from error
+        subscription._pending_queue = _Direct(callback)
+
+        async def stop() -> None:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+        return stop
+
+    def inbox(self) -> str:
+        """A fresh reply subject of this connection."""
+        return str(self.nc.new_inbox())
+
+    async def close(self) -> None:
+        """Send what is pending and disconnect."""
+        self._closing = True
+        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError, NotConnected):
+            if self.connected:
+                await self.flush(1)
+        with contextlib.suppress(nats.errors.Error, OSError):
+            await self.nc.close()

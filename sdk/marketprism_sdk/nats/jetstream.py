@@ -1,0 +1,140 @@
+"""JetStream by its JSON API: the options we need are newer than the client library's classes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from marketprism_sdk.errors import Fenced, NoResponders, StreamError
+from marketprism_sdk.nats.connection import Headers, NatsConnection
+
+API_TIMEOUT_S = 5.0
+_NOT_FOUND = {10059, 10014, 10037}
+_WRONG_LAST_SEQUENCE = 10071
+
+
+class StoredMessage(NamedTuple):
+    """A message of a stream; `pending` is how many more the consumer has, where known."""
+
+    subject: str
+    seq: int
+    data: bytes
+    reply: str = ""
+    pending: int = 0
+
+
+class PubAck(NamedTuple):
+    """JetStream's receipt."""
+
+    stream: str
+    seq: int
+    duplicate: bool = False
+
+
+async def api(connection: NatsConnection, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """One API request.
+
+    Raises:
+        StreamError: JetStream's error; retryable where it says 503.
+    """
+    payload = json.dumps(body).encode() if body is not None else b""
+    try:
+        message = await connection.request(f"$JS.API.{name}", payload, timeout_s=API_TIMEOUT_S)
+    except NoResponders as error:
+        raise StreamError("JetStream does not answer: is it enabled?", retryable=True) from error
+    answer: dict[str, Any] = json.loads(message.data)
+    refusal = answer.get("error")
+    if refusal:
+        raise _error_of(refusal, name)
+    return answer
+
+
+def _error_of(error: dict[str, Any], what: str) -> StreamError | Fenced:
+    code = int(error.get("err_code", 0))
+    text = f"{what}: {error.get('description', 'refused')} (error {code})"
+    if code == _WRONG_LAST_SEQUENCE:
+        return Fenced(text)
+    # 10077 and 10047: no room now; 503: not ready yet.
+    return StreamError(text, code, retryable=code in {10077, 10047, 10023} or error.get("code") == 503)
+
+
+async def ensure_stream(connection: NatsConnection, config: dict[str, Any]) -> dict[str, Any]:
+    """Create the stream, or bring an existing one to this configuration; returns its info.
+
+    Raises:
+        StreamError: another stream has its subjects, or a setting that cannot be changed differs.
+    """
+    name = config["name"]
+    try:
+        info = await api(connection, f"STREAM.INFO.{name}")
+    except StreamError as error:
+        if error.code not in _NOT_FOUND:
+            raise
+        return await api(connection, f"STREAM.CREATE.{name}", config)
+    current = info["config"]
+    if all(current.get(key) == value for key, value in config.items()):
+        return info
+    return await api(connection, f"STREAM.UPDATE.{name}", {**current, **config})
+
+
+async def stream_info(connection: NatsConnection, name: str) -> dict[str, Any]:
+    """Configuration, state and creation time."""
+    return await api(connection, f"STREAM.INFO.{name}")
+
+
+async def delete_stream(connection: NatsConnection, name: str) -> None:
+    """Remove a stream; one that is not there is fine."""
+    try:
+        await api(connection, f"STREAM.DELETE.{name}")
+    except StreamError as error:
+        if error.code not in _NOT_FOUND:
+            raise
+
+
+async def direct_get_last(connection: NatsConnection, stream: str, subject: str) -> StoredMessage | None:
+    """Last message of a subject (wildcards allowed), None when there is none."""
+    body = json.dumps({"last_by_subj": subject}).encode()
+    return await _direct(connection, stream, body)
+
+
+async def direct_get(connection: NatsConnection, stream: str, seq: int) -> StoredMessage | None:
+    """The message at a sequence."""
+    return await _direct(connection, stream, json.dumps({"seq": seq}).encode())
+
+
+async def _direct(connection: NatsConnection, stream: str, body: bytes) -> StoredMessage | None:
+    try:
+        message = await connection.request(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=API_TIMEOUT_S)
+    except NoResponders as error:
+        raise StreamError(f"stream {stream}: expected a stream with direct get, there is none", 10059) from error
+    headers = message.headers or {}
+    if "Nats-Sequence" not in headers:
+        status = headers.get("Status", "")
+        if status == "404":
+            return None
+        raise StreamError(f"stream {stream}: direct get: {headers.get('Description', status or 'no message')}")
+    return StoredMessage(headers["Nats-Subject"], int(headers["Nats-Sequence"]), message.data)
+
+
+async def publish_ack(
+    connection: NatsConnection, subject: str, payload: bytes, headers: Headers = None, timeout_s: float = API_TIMEOUT_S
+) -> PubAck:
+    """Publish one message and wait until the stream has it.
+
+    Raises:
+        Fenced: an expectation of the headers was not met. StreamError: refused for another reason.
+    """
+    try:
+        message = await connection.request(subject, payload, timeout_s=timeout_s, headers=headers)
+    except NoResponders as error:
+        raise StreamError(f"publish {subject}: expected a stream with this subject, there is none") from error
+    return parse_ack(message.data, subject)
+
+
+def parse_ack(data: bytes, what: str) -> PubAck:
+    """Receipt of a publish, or the error it carries."""
+    answer = json.loads(data)
+    refusal = answer.get("error")
+    if refusal:
+        raise _error_of(refusal, f"publish {what}")
+    return PubAck(answer["stream"], int(answer["seq"]), bool(answer.get("duplicate")))

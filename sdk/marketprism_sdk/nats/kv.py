@@ -1,0 +1,133 @@
+"""Key-value bucket by direct get and compare-and-swap publish.
+
+nats-py 2.16's own has four faults that matter here: its `watch` is blind for some 19 s after a server restart, its
+`get` returns the marker of an expired key as a live entry, its `create` then fails until the marker is gone, and it
+asks through a consumer. This one watches the bucket's republish subject and knows the markers.
+Standard clients can read it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from marketprism_sdk.errors import Fenced, KeyExists, NoResponders, RevisionConflict, StreamError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, api, ensure_stream, publish_ack
+from marketprism_sdk.ports import KvEntry, Stop
+
+_OPERATION = "KV-Operation"
+_MARKER = "Nats-Marker-Reason"
+
+
+class NatsKeyValue:
+    """Fulfils `KeyValue` on the stream `KV_<bucket>`."""
+
+    def __init__(self, connection: NatsConnection, bucket: str) -> None:
+        self._connection = connection
+        self.bucket = bucket
+        self._stream = f"KV_{bucket}"
+        self._prefix = f"$KV.{bucket}."
+        self._republish = f"kv.{bucket}."
+
+    @classmethod
+    async def open(
+        cls, connection: NatsConnection, bucket: str, *, ttl_s: float | None = None, replicas: int = 1
+    ) -> NatsKeyValue:
+        """Open the bucket, made if it is not there. `ttl_s` is the age at which entries go."""
+        config: dict[str, Any] = {
+            "name": f"KV_{bucket}",
+            "subjects": [f"$KV.{bucket}.>"],
+            "max_msgs_per_subject": 1,
+            "discard": "new",
+            "allow_rollup_hdrs": True,
+            "deny_delete": True,
+            "deny_purge": False,
+            "allow_direct": True,
+            "num_replicas": replicas,
+            "storage": "file",
+            "max_age": int(ttl_s * 1e9) if ttl_s else 0,
+            "republish": {"src": f"$KV.{bucket}.>", "dest": f"kv.{bucket}.>"},
+        }
+        if ttl_s:
+            config["duplicate_window"] = min(int(ttl_s * 1e9), 120_000_000_000)
+        await ensure_stream(connection, config)
+        return cls(connection, bucket)
+
+    async def _last(self, key: str) -> KvEntry | None:
+        """The last record of a key, deletions and markers included."""
+        body = json.dumps({"last_by_subj": self._prefix + key}).encode()
+        try:
+            message = await self._connection.request(
+                f"$JS.API.DIRECT.GET.{self._stream}", body, timeout_s=API_TIMEOUT_S
+            )
+        except NoResponders as error:
+            raise StreamError(f"bucket {self.bucket}: expected a bucket, there is none", 10059) from error
+        headers = message.headers or {}
+        if "Nats-Sequence" not in headers:
+            return None
+        deleted = headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
+        return KvEntry(key, message.data, int(headers["Nats-Sequence"]), deleted)
+
+    async def get(self, key: str) -> KvEntry | None:
+        """The live entry of a key."""
+        entry = await self._last(key)
+        return None if entry is None or entry.deleted else entry
+
+    async def create(self, key: str, value: bytes) -> int:
+        """First write; a deleted or expired key counts as free."""
+        last = await self._last(key)
+        if last is not None and not last.deleted:
+            raise KeyExists(f"{self.bucket}/{key}: expected no entry, revision {last.revision} is there")
+        try:
+            return await self._write(key, value, last.revision if last else 0)
+        except RevisionConflict as error:
+            raise KeyExists(f"{self.bucket}/{key}: another writer was first") from error
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """Compare-and-swap."""
+        return await self._write(key, value, revision)
+
+    async def _write(self, key: str, value: bytes, revision: int) -> int:
+        headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
+        try:
+            return (await publish_ack(self._connection, self._prefix + key, value, headers)).seq
+        except Fenced as error:
+            raise RevisionConflict(
+                f"{self.bucket}/{key}: expected revision {revision}, another writer was first"
+            ) from error
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write unconditionally."""
+        return (await publish_ack(self._connection, self._prefix + key, value)).seq
+
+    async def delete(self, key: str) -> None:
+        """Write a deletion."""
+        await publish_ack(self._connection, self._prefix + key, b"", {_OPERATION: "DEL"})
+
+    async def entries(self, prefix: str = "") -> list[KvEntry]:
+        """Every live entry under a prefix; keys are listed by subject, each is read directly."""
+        info = await api(self._connection, f"STREAM.INFO.{self._stream}", {"subjects_filter": f"{self._prefix}>"})
+        subjects = (info["state"].get("subjects") or {}).keys()
+        keys = sorted(subject.removeprefix(self._prefix) for subject in subjects)
+        found = [await self.get(key) for key in keys if key.startswith(prefix)]
+        return [entry for entry in found if entry is not None]
+
+    async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:
+        """Committed changes by the republish subject; survives a server restart."""
+
+        def receive(message: Msg) -> None:
+            key = message.subject.removeprefix(self._republish)
+            if not key.startswith(prefix):
+                return
+            headers = message.headers or {}
+            deleted = headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
+            on_entry(KvEntry(key, message.data, int(headers.get("Nats-Sequence", 0)), deleted))
+
+        return await self._connection.subscribe(f"{self._republish}>", receive)
+
+
+__all__ = ["NatsKeyValue"]

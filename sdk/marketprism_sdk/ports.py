@@ -1,0 +1,56 @@
+"""Ports of the framework."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class KvEntry:
+    """A key's value at a revision; revisions of a bucket only grow."""
+
+    key: str
+    value: bytes
+    revision: int
+    deleted: bool = False
+
+
+Stop = Callable[[], Awaitable[None]]
+
+
+class KeyValue(Protocol):
+    """A bucket with compare-and-swap.
+
+    Writes are linearizable. `watch` is a hint: entries may be missed while the connection is away, so whoever acts on
+    them reads again. Every method may raise NotConnected or DeadlineExceeded.
+    """
+
+    async def get(self, key: str) -> KvEntry | None:
+        """The live entry; None when there is none or it was deleted."""
+        ...
+
+    async def create(self, key: str, value: bytes) -> int:
+        """First write of a key. Raises KeyExists."""
+        ...
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """Write if the key is still at `revision`. Raises RevisionConflict."""
+        ...
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write, whatever is there."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove; `create` works again afterwards."""
+        ...
+
+    async def entries(self, prefix: str = "") -> list[KvEntry]:
+        """Every live entry whose key starts with `prefix`, by key."""
+        ...
+
+    async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:
+        """Call `on_entry` for changes from now on, in order, until the returned function is awaited."""
+        ...

@@ -1,0 +1,161 @@
+"""Registry: what runs where, kept alive by heartbeats; discovery: a cache of it that outlives an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from typing import Any
+
+import msgspec
+import structlog
+
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.ports import KeyValue, KvEntry, Stop
+from marketprism_sdk.shards import weight
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 1.0
+TTL_S = 5.0
+
+
+class InstanceRecord(msgspec.Struct, frozen=True):
+    """One running instance of a service."""
+
+    service: str
+    instance: str
+    version: str
+    status: str  # starting, standby, active, finished, failed, draining
+    ts_started: int
+    ts_heartbeat: int
+    endpoints: dict[str, str] = {}
+    metadata: dict[str, Any] = {}
+
+    @property
+    def key(self) -> str:
+        """KV key."""
+        return f"{self.service}.{self.instance}"
+
+
+class Registration:
+    """The own entry. `update` changes it at once; `run` keeps it alive."""
+
+    def __init__(self, kv: KeyValue, service: str, instance: str, version: str) -> None:
+        self._kv = kv
+        now = time.time_ns()
+        self.record = InstanceRecord(service, instance, version, "starting", now, now)
+
+    async def update(
+        self,
+        *,
+        status: str | None = None,
+        endpoints: dict[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Change the entry."""
+        record = self.record
+        self.record = msgspec.structs.replace(
+            record,
+            status=status or record.status,
+            endpoints={**record.endpoints, **(endpoints or {})},
+            metadata={**record.metadata, **(metadata or {})},
+        )
+        await self.beat()
+
+    async def beat(self) -> None:
+        """Write the entry with the present time."""
+        self.record = msgspec.structs.replace(self.record, ts_heartbeat=time.time_ns())
+        try:
+            await self._kv.put(self.record.key, msgspec.msgpack.encode(self.record))
+        except SdkError as error:
+            log.warning("heartbeat not written", error=str(error))
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await self.beat()
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def leave(self) -> None:
+        """Remove the entry."""
+        try:
+            await self._kv.delete(self.record.key)
+        except SdkError as error:
+            log.debug("registry entry not removed, it will expire", error=str(error))
+
+
+class Discovery:
+    """Watched cache of the registry; the last known state while the registry cannot be read."""
+
+    def __init__(self, kv: KeyValue, refresh_s: float = 2.0) -> None:
+        self._kv = kv
+        self._refresh_s = refresh_s
+        self._known: dict[str, InstanceRecord] = {}
+        self._turn = itertools.count()
+        self._stop: Stop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read everything and follow changes."""
+        self._stop = await self._kv.watch("", self._changed)
+        await self.refresh()
+        self._task = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Follow no longer."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._stop is not None:
+            await self._stop()
+
+    async def refresh(self) -> None:
+        """Read everything again (a watch is a hint, and expired entries make no change)."""
+        try:
+            entries = await self._kv.entries()
+        except SdkError as error:
+            log.debug("registry not readable, the last known state stands", error=str(error))
+            return
+        self._known = {entry.key: _decode(entry) for entry in entries}
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self._refresh_s)
+            await self.refresh()
+
+    def _changed(self, entry: KvEntry) -> None:
+        if entry.deleted:
+            self._known.pop(entry.key, None)
+        else:
+            self._known[entry.key] = _decode(entry)
+
+    def instances(self, service: str | None = None) -> list[InstanceRecord]:
+        """Known instances, of one service or of all, by name."""
+        found = [r for r in self._known.values() if service is None or r.service == service]
+        return sorted(found, key=lambda record: record.key)
+
+    def pick(self, service: str, how: str = "round-robin", key: str = "") -> InstanceRecord | None:
+        """One instance: `round-robin`, `random`, `sticky` (same key, same instance) or `least-loaded`.
+
+        Load is the metadata value `load`. None when no instance is known.
+
+        Raises:
+            ValueError: another way to pick.
+        """
+        found = [record for record in self.instances(service) if record.status not in ("draining", "failed")]
+        if not found:
+            return None
+        if how == "round-robin":
+            return found[next(self._turn) % len(found)]
+        if how == "random":
+            return random.choice(found)
+        if how == "sticky":
+            return max(found, key=lambda record: weight(key, record.instance))
+        if how == "least-loaded":
+            return min(found, key=lambda record: float(record.metadata.get("load", 0)))
+        raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {how!r}")
+
+
+def _decode(entry: KvEntry) -> InstanceRecord:
+    return msgspec.msgpack.decode(entry.value, type=InstanceRecord)

@@ -1,0 +1,116 @@
+"""SingleActiveService: of several instances one works, the others stand by."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import structlog
+
+from marketprism_sdk.election import Election
+from marketprism_sdk.errors import NotActive
+from marketprism_sdk.lease import LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.prober import NatsProber
+from marketprism_sdk.service import F, Service, ServiceSettings
+
+log = structlog.get_logger()
+
+
+def exclusive(function: F) -> F:
+    """Only the leader runs this handler; a standby raises NotActive with the leader's id."""
+
+    @functools.wraps(function)
+    async def guarded(self: SingleActiveService, *args: Any, **kwargs: Any) -> Any:
+        if not self.election.is_leader():
+            raise NotActive(self.election.leader())
+        return await function(self, *args, **kwargs)
+
+    return guarded  # type: ignore[return-value]
+
+
+class SingleActiveService(Service):
+    """Override `on_activate(epoch)` and `on_deactivate(reason)`.
+
+    The election has a connection of its own: a busy data connection must not delay a heartbeat. Whatever the leader
+    writes must carry the epoch or a fence, see `election.py` for what a lease cannot promise.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connection: NatsConnection,
+        *,
+        group: str = "default",
+        lease: LeaseSettings | None = None,
+        version: str = "0",
+        instance: str | None = None,
+        settings: ServiceSettings | None = None,
+    ) -> None:
+        super().__init__(name, connection, version=version, instance=instance, settings=settings)
+        self.group = group
+        self._lease = lease or LeaseSettings()
+        self._own: NatsConnection | None = None
+        self.election: Election
+
+    async def on_activate(self, epoch: int) -> None:
+        """This instance leads. An exception gives the lease back."""
+
+    async def on_deactivate(self, reason: str) -> None:
+        """This instance no longer leads: stop side effects that no stream fences."""
+
+    async def on_start(self) -> None:
+        """Join the election. A subclass that overrides this calls it last."""
+        self._own = await NatsConnection.open(self.connection.url, name=f"{self.name}-election")
+        leaders = await NatsKeyValue.open(self._own, "service_leaders", replicas=self.settings.replicas)
+        key = f"{self.name}.{self.group}"
+        self.election = Election(
+            leaders,
+            key,
+            self.instance,
+            settings=self._lease,
+            prober=NatsProber(self._own, key),
+            endpoint=f"http://{self.settings.http_host}:{self.http.port}",
+            on_acquired=self._activated,
+            on_lost=self._deactivated,
+            on_event=self._measure,
+        )
+        self.http.check("lease", self._lease_health)
+        self.metrics.watch("leader", lambda: float(self.election.is_leader()))
+        self.metrics.watch("lease_epoch", lambda: float(self.election.epoch))
+        await self.announce("standby")
+        self.spawn(self.election.run(), "election")
+
+    async def _activated(self, epoch: int) -> None:
+        await self.announce("active", epoch=epoch)
+        await self.on_activate(epoch)
+
+    async def _deactivated(self, reason: str) -> None:
+        await self.on_deactivate(reason)
+        await self.announce("standby")
+
+    async def _lease_health(self) -> str:
+        # A leader that could not renew believes what is no longer so.
+        believes = self.election.role.value == "leader"
+        return "unhealthy" if believes and not self.election.is_leader() else "healthy"
+
+    def _measure(self, event: object) -> None:
+        if isinstance(event, LeaseAcquired):
+            self.metrics.count("leases_acquired_total")
+            self.metrics.gauge("takeover_seconds", event.takeover_s)
+        elif isinstance(event, LeaseLost):
+            self.metrics.count("leases_lost_total")
+        elif isinstance(event, LeaseRenewed) and event.late_s > self._lease.heartbeat_s:
+            self.metrics.count("lease_renewals_late_total")
+
+    async def on_stop(self) -> None:
+        """Give the lease back. A subclass that overrides this calls it."""
+        await self.election.release()
+        if self._own is not None:
+            await self._own.close()
+
+    async def _stop(self) -> None:
+        # The lease is released while everything still works, not after the tasks were cancelled.
+        await self.election.release()
+        await super()._stop()

@@ -1,0 +1,316 @@
+"""Exactly-once stream stage: partitions of an input stream in, outputs and checkpoint out in one atomic batch.
+
+A processor is a deterministic state machine of one partition. What it puts out goes into an open batch at once, where
+core subscribers see it; the batch is committed every few milliseconds together with one checkpoint per touched
+partition. A checkpoint expects the sequence of the one before it, so a stage that no longer owns a partition is
+refused by the server, and a batch that failed cannot be followed by one that succeeds. After a takeover the state comes
+from the last snapshot plus the messages since, whose output is suppressed up to the checkpoint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.nats.batch import AtomicBatch
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import StoredMessage, direct_get_last, publish_ack
+from marketprism_sdk.nats.publisher import WindowPublisher
+from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.stage_types import Checkpoint, Output, Part, Processor, StageSettings
+
+log = structlog.get_logger()
+
+_SNAPSHOT_CHUNK = 512 * 1024
+_SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
+
+
+class Stage:
+    """`own` and `disown` partitions, `run` the loop in a task."""
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        settings: StageSettings,
+        factory: Callable[[int, int], Processor],
+        holder: str,
+        *,
+        on_lost: Callable[[int], None] = lambda _: None,
+        on_commit: Callable[[int, int, float], None] = lambda _p, _m, _s: None,
+    ) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._factory = factory
+        self._holder = holder
+        self._on_lost = on_lost
+        self._on_commit = on_commit
+        self._parts: dict[int, Part] = {}
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._batch = AtomicBatch(connection)
+        self._opened = 0.0
+        self._committing: asyncio.Task[None] | None = None
+        self._side: WindowPublisher | None = None
+        self._side_pending = False
+        self._last_idle = time.monotonic()
+        self.processed = 0
+
+    def positions(self) -> dict[int, int]:
+        """Input sequence that each owned partition has taken in."""
+        return {number: part.in_seq for number, part in self._parts.items()}
+
+    def processors(self) -> dict[int, Processor]:
+        """State machines by partition."""
+        return {number: part.processor for number, part in self._parts.items()}
+
+    def _subject(self, partition: int, what: str) -> str:
+        return f"stage.{self._settings.name}.{partition}.{what}"
+
+    async def own(self, partition: int, epoch: int) -> None:
+        """Take a partition over under an epoch.
+
+        Raises:
+            Fenced: its checkpoint is of a later epoch already.
+        """
+        async with self._lock:
+            await self._settle()
+            await self._own(partition, epoch)
+
+    async def _own(self, partition: int, epoch: int) -> None:
+        stream = self._settings.output_stream
+        last = await direct_get_last(self._connection, stream, self._subject(partition, "ck"))
+        old = msgspec.msgpack.decode(last.data, type=Checkpoint) if last is not None else None
+        if old is not None and (old.epoch > epoch or (old.epoch == epoch and old.holder != self._holder)):
+            raise Fenced(
+                f"partition {partition}: expected a checkpoint below epoch {epoch}, was {old.epoch} of {old.holder}"
+            )
+        processor = self._factory(partition, epoch)
+        part = Part(partition, epoch, processor)
+        if old is not None:
+            part.in_seq = part.done_seq = old.in_seq
+            part.partial = part.skip = old.partial
+            part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks
+        # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.
+        ack = await publish_ack(
+            self._connection,
+            self._subject(partition, "ck"),
+            self._checkpoint(part),
+            {"Nats-Expected-Last-Subject-Sequence": str(last.seq if last is not None else 0)},
+        )
+        part.ck_seq = ack.seq
+        if part.snap_chunks:
+            processor.restore(await self._load_snapshot(part))
+        part.in_seq = part.snap_in_seq
+        part.consumer = PullConsumer(
+            self._connection,
+            self._settings.input_stream,
+            [self._settings.input_subject(partition)],
+            start_seq=part.snap_in_seq + 1,
+            on_arrival=self._wake.set,
+        )
+        await part.consumer.open()
+        self._parts[partition] = part
+
+    async def _load_snapshot(self, part: Part) -> bytes:
+        chunks = []
+        for number in range(part.snap_chunks):
+            subject = self._subject(part.number, f"snap.{number}")
+            message = await direct_get_last(self._connection, self._settings.output_stream, subject)
+            if message is None:
+                raise SdkError(f"partition {part.number}: expected snapshot chunk {number}, there is none")
+            chunks.append(message.data)
+        return b"".join(chunks)
+
+    def _checkpoint(self, part: Part) -> bytes:
+        in_seq, partial = max(part.in_seq, part.done_seq), part.partial
+        stats = part.processor.stats()
+        return msgspec.msgpack.encode(
+            Checkpoint(1, part.epoch, self._holder, in_seq, partial, part.snap_in_seq, part.snap_chunks, stats)
+        )
+
+    async def disown(self, partition: int) -> None:
+        """Commit what is pending and let a partition go."""
+        async with self._lock:
+            if partition not in self._parts:
+                return
+            try:
+                await self._commit()
+                await self._settle()
+            except SdkError as error:
+                log.warning("last commit of a partition failed", partition=partition, error=str(error))
+                await self._recover()
+            part = self._parts.pop(partition, None)
+            if part is not None and part.consumer is not None:
+                await part.consumer.close()
+
+    async def run(self) -> None:
+        """Process until cancelled."""
+        settings = self._settings
+        self._side = WindowPublisher(self._connection)
+        await self._side.open()
+        try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), settings.commit_interval_s)
+                self._wake.clear()
+                async with self._lock:
+                    try:
+                        await self._turn()
+                    except SdkError as error:
+                        log.warning("stage starts again from its checkpoints", stage=settings.name, error=str(error))
+                        await self._recover()
+        finally:
+            await self._close()
+
+    async def _turn(self) -> None:
+        """Take what has arrived and commit what is due."""
+        if self._committing is not None and self._committing.done():
+            self._committing.result()
+            self._committing = None
+        for part in list(self._parts.values()):
+            consumer = part.consumer
+            while consumer is not None and (message := consumer.take()) is not None:
+                await self._take(part, message)
+        now = time.monotonic()
+        interval = self._settings.commit_interval_s
+        if self._batch.count and now - self._opened >= interval:
+            await self._commit()
+        elif now - self._last_idle >= self._settings.idle_commit_s:
+            self._last_idle = now
+            if any(part.dirty for part in self._parts.values()):
+                await self._commit()
+
+    async def _take(self, part: Part, message: StoredMessage) -> None:
+        outputs = part.processor.process(message.seq, message.data)
+        self.processed += 1
+        if message.seq <= part.done_seq:
+            part.in_seq = message.seq
+            return
+        skip, part.skip, part.done_seq = part.skip, 0, 0
+        part.partial = skip
+        part.dirty = True
+        for output in outputs[skip:]:
+            await self._put(output)
+            part.partial += 1
+            if self._batch.count >= self._settings.max_batch:
+                await self._commit()
+        part.in_seq, part.partial = message.seq, 0
+
+    async def _put(self, output: Output) -> None:
+        if output.msg_id is not None:
+            assert self._side is not None  # noqa: S101 (run opened it)
+            self._side_pending = True
+            await self._side.publish(output.subject, output.payload, {"Nats-Msg-Id": output.msg_id})
+            return
+        if not self._batch.count:
+            self._opened = time.monotonic()
+        await self._batch.add(output.subject, output.payload)
+
+    async def _commit(self) -> None:
+        """Send the checkpoints of every touched partition; the receipt is awaited while work goes on."""
+        await self._settle()
+        dirty = [part for part in self._parts.values() if part.dirty]
+        if not dirty:
+            return
+        if self._side_pending and self._side is not None:
+            await self._side.flush()
+            self._side_pending = False
+        batch, self._batch = self._batch, AtomicBatch(self._connection)
+        placed: list[tuple[Part, int]] = []
+        now = time.monotonic()
+        for part in dirty:
+            room = batch.count < _SNAPSHOTS_BELOW
+            if room and part.partial == 0 and now - part.snapped_at >= self._settings.snapshot_every_s:
+                await self._snapshot(part, batch, now)
+            part.dirty = False
+        for part in dirty[:-1]:
+            place = await batch.add(self._subject(part.number, "ck"), self._checkpoint(part), part.ck_seq)
+            placed.append((part, place))
+        last = dirty[-1]
+        commit = batch.commit(self._subject(last.number, "ck"), self._checkpoint(last), last.ck_seq)
+        placed.append((last, batch.count + 1))
+        self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
+
+    async def _finish(self, commit: Any, placed: list[tuple[Part, int]], started: float) -> None:
+        ack = await commit
+        count = placed[-1][1]
+        for part, place in placed:
+            part.ck_seq = ack.seq - (count - place)
+        self._on_commit(len(placed), count, time.monotonic() - started)
+
+    async def _snapshot(self, part: Part, batch: AtomicBatch, now: float) -> None:
+        state = part.processor.snapshot()
+        chunks = [state[start : start + _SNAPSHOT_CHUNK] for start in range(0, len(state), _SNAPSHOT_CHUNK)] or [b""]
+        for number, chunk in enumerate(chunks):
+            await batch.add(self._subject(part.number, f"snap.{number}"), chunk)
+        part.snap_in_seq, part.snap_chunks, part.snapped_at = part.in_seq, len(chunks), now
+
+    async def _settle(self) -> None:
+        """Wait for the batch that is on its way."""
+        if self._committing is not None:
+            committing, self._committing = self._committing, None
+            await committing
+
+    async def _recover(self) -> None:
+        """Forget everything since the last commits and read the checkpoints again; keep what is still owned."""
+        committing, self._committing = self._committing, None
+        if committing is not None:
+            committing.cancel()
+            await asyncio.gather(committing, return_exceptions=True)
+        self._batch = AtomicBatch(self._connection)
+        if self._side is not None:
+            await self._side.close()
+        self._side_pending = False
+        owned = {number: part.epoch for number, part in self._parts.items()}
+        await self._let_go()
+        await self._wait_connected()
+        self._side = WindowPublisher(self._connection)
+        await self._side.open()
+        for number, epoch in owned.items():
+            await self._own_again(number, epoch)
+
+    async def _own_again(self, number: int, epoch: int) -> None:
+        while True:
+            try:
+                await self._own(number, epoch)
+            except Fenced as error:
+                log.warning("partition lost", stage=self._settings.name, partition=number, error=str(error))
+                self._on_lost(number)
+            except SdkError as error:
+                log.warning("partition not readable, trying again", partition=number, error=str(error))
+                await asyncio.sleep(0.2)
+                await self._wait_connected()
+                continue
+            return
+
+    async def _wait_connected(self) -> None:
+        while not self._connection.connected:  # noqa: ASYNC110 (the client has no event for it)
+            await asyncio.sleep(0.05)
+
+    async def _let_go(self) -> None:
+        for part in self._parts.values():
+            if part.consumer is not None:
+                await part.consumer.close()
+        self._parts = {}
+
+    async def _close(self) -> None:
+        """Commit what can be committed; what cannot is done again by the next owner."""
+        try:
+            async with asyncio.timeout(2.0):
+                await self._commit()
+                await self._settle()
+        except (SdkError, TimeoutError) as error:
+            log.warning("last commit failed, the next owner repeats it", stage=self._settings.name, error=str(error))
+        await self._let_go()
+        if self._side is not None:
+            await self._side.close()
+
+
+__all__ = ["Checkpoint", "Output", "Processor", "Stage", "StageSettings"]

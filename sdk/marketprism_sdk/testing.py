@@ -1,0 +1,195 @@
+"""Testing kit: a clock that stands still, a bucket and a bus in memory, and a way to break them."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import re
+from collections.abc import Callable, Mapping
+
+from marketprism_sdk.bus import DEFAULT_CAPACITY, BusMessage, Handler, Inbox
+from marketprism_sdk.errors import DeadlineExceeded, KeyExists, NoResponders, NotConnected, RevisionConflict
+from marketprism_sdk.ports import KvEntry, Stop
+
+
+class ManualClock:
+    """Time moves only by `advance`."""
+
+    def __init__(self, start_ns: int = 1_700_000_000_000_000_000) -> None:
+        self._now_s = 1_000.0
+        self._start_ns = start_ns
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._count = 0
+
+    def now_ns(self) -> int:
+        """Wall clock."""
+        return self._start_ns + int((self._now_s - 1_000.0) * 1e9)
+
+    def monotonic_s(self) -> float:
+        """Monotonic clock."""
+        return self._now_s
+
+    async def sleep(self, seconds: float) -> None:
+        """Until somebody has advanced the clock that far."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._count += 1
+        heapq.heappush(self._sleepers, (self._now_s + seconds, self._count, future))
+        await future
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, waking sleepers in order and giving them turns to act."""
+        end = self._now_s + seconds
+        await _turns()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            due, _, future = heapq.heappop(self._sleepers)
+            self._now_s = max(self._now_s, due)
+            if not future.done():
+                future.set_result(None)
+            await _turns()
+        self._now_s = end
+        await _turns()
+
+
+async def _turns(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class MemoryKeyValue:
+    """Fulfils `KeyValue`. `away = True` makes every call fail as if NATS were gone."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, KvEntry] = {}
+        self._revision = 0
+        self._watchers: list[tuple[str, Callable[[KvEntry], None]]] = []
+        self.away = False
+
+    def _check(self) -> None:
+        if self.away:
+            raise NotConnected("the bucket is away")
+
+    async def get(self, key: str) -> KvEntry | None:
+        """The live entry."""
+        self._check()
+        entry = self._entries.get(key)
+        return None if entry is None or entry.deleted else entry
+
+    async def create(self, key: str, value: bytes) -> int:
+        """First write."""
+        if await self.get(key) is not None:
+            raise KeyExists(f"{key}: expected no entry")
+        return self._write(key, value)
+
+    async def update(self, key: str, value: bytes, revision: int) -> int:
+        """Compare-and-swap."""
+        self._check()
+        entry = self._entries.get(key)
+        if (entry.revision if entry is not None else 0) != revision:
+            raise RevisionConflict(f"{key}: expected revision {revision}")
+        return self._write(key, value)
+
+    async def put(self, key: str, value: bytes) -> int:
+        """Write."""
+        self._check()
+        return self._write(key, value)
+
+    async def delete(self, key: str) -> None:
+        """Remove."""
+        self._check()
+        self._write(key, b"", deleted=True)
+
+    def _write(self, key: str, value: bytes, *, deleted: bool = False) -> int:
+        self._revision += 1
+        entry = self._entries[key] = KvEntry(key, value, self._revision, deleted)
+        for prefix, on_entry in list(self._watchers):
+            if key.startswith(prefix):
+                on_entry(entry)
+        return self._revision
+
+    async def entries(self, prefix: str = "") -> list[KvEntry]:
+        """Live entries by key."""
+        self._check()
+        return [e for key, e in sorted(self._entries.items()) if key.startswith(prefix) and not e.deleted]
+
+    async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:
+        """Changes from now on."""
+        self._check()
+        watcher = (prefix, on_entry)
+        self._watchers.append(watcher)
+
+        async def stop() -> None:
+            self._watchers.remove(watcher)
+
+        return stop
+
+
+class MemoryBus:
+    """Fulfils `MessageBus` inside one process."""
+
+    def __init__(self) -> None:
+        self._subscriptions: list[tuple[re.Pattern[str], str, Inbox]] = []
+        self._turn = 0
+        self._inboxes = 0
+
+    @property
+    def dropped(self) -> int:
+        """Messages that full queues dropped."""
+        return sum(inbox.dropped for _, _, inbox in self._subscriptions)
+
+    @property
+    def failed(self) -> int:
+        """Handlers that raised."""
+        return sum(inbox.failed for _, _, inbox in self._subscriptions)
+
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Send."""
+        self._deliver(BusMessage(subject, data, headers or {}))
+
+    def _deliver(self, message: BusMessage) -> int:
+        matching = [
+            (queue, inbox) for pattern, queue, inbox in self._subscriptions if pattern.fullmatch(message.subject)
+        ]
+        targets = [inbox for queue, inbox in matching if not queue]
+        for name in {queue for queue, _ in matching if queue}:
+            group = [inbox for queue, inbox in matching if queue == name]
+            self._turn += 1
+            targets.append(group[self._turn % len(group)])
+        for inbox in targets:
+            inbox.put(message)
+        return len(targets)
+
+    async def request(
+        self, subject: str, data: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> BusMessage:
+        """Ask and wait."""
+        self._inboxes += 1
+        reply = f"_INBOX.{self._inboxes}"
+        answered: asyncio.Future[BusMessage] = asyncio.get_running_loop().create_future()
+
+        async def receive(message: BusMessage) -> None:
+            if not answered.done():
+                answered.set_result(message)
+
+        stop = await self.subscribe(reply, receive)
+        try:
+            if not self._deliver(BusMessage(subject, data, headers or {}, reply)):
+                raise NoResponders(f"nobody answers on {subject}")
+            return await asyncio.wait_for(answered, timeout_s)
+        except TimeoutError:
+            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s") from None
+        finally:
+            await stop()
+
+    async def subscribe(
+        self, subject: str, handler: Handler, *, queue: str = "", capacity: int = DEFAULT_CAPACITY, parallel: int = 1
+    ) -> Stop:
+        """Subscribe."""
+        pattern = re.escape(subject).replace(r"\*", r"[^.]+").replace(">", r".+")
+        entry = (re.compile(pattern), queue, Inbox(handler, capacity, parallel))
+        self._subscriptions.append(entry)
+
+        async def stop() -> None:
+            self._subscriptions.remove(entry)
+            await entry[2].stop()
+
+        return stop

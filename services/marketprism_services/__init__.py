@@ -1,0 +1,1 @@
+"""The processes: settings, wiring, runtime, command line."""

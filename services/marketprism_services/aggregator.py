@@ -1,0 +1,55 @@
+"""Aggregator: validated ticks to bars, sharded."""
+
+from __future__ import annotations
+
+from marketprism_adapters.nats import streams
+from marketprism_application.contracts.subjects import packed_subject
+from marketprism_domain.bars import BarSettings
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_sdk.lease import LeaseSettings
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.service import ServiceSettings
+from marketprism_sdk.stage import Processor, StageSettings
+from marketprism_services.processors import AggregatorProcessor
+from marketprism_services.sharded import ShardedService
+
+
+class AggregatorService(ShardedService):
+    """Reads `market.packed.<p>`, writes `market.bar.<interval>.<symbol>`."""
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        calendar: MarketCalendar,
+        bars: BarSettings,
+        *,
+        lease: LeaseSettings | None = None,
+        version: str = "0",
+        settings: ServiceSettings | None = None,
+    ) -> None:
+        super().__init__(
+            "aggregator",
+            connection,
+            shards_bucket=streams.AGGREGATOR_SHARDS,
+            latest_bucket=streams.LATEST_BARS,
+            lease=lease,
+            version=version,
+            settings=settings,
+        )
+        self._calendar = calendar
+        self._bars = bars
+
+    def stage_settings(self) -> StageSettings:
+        """Ticks in, bars out."""
+        return StageSettings(streams.AGGREGATOR_STAGE, streams.TICKS, packed_subject, streams.BARS)
+
+    def processor(self, partition: int, epoch: int) -> Processor:
+        """Aggregator of a partition; bars carry the epoch of their ticks, not of whoever aggregates."""
+        del partition, epoch
+        return AggregatorProcessor(
+            self._calendar,
+            self._bars,
+            self.latest,
+            lambda: self.metrics.count("malformed_messages_total"),
+            lambda count: self.metrics.count("bars_total", count),
+        )

@@ -1,0 +1,213 @@
+"""Commands that read: bars, tail, gaps, quality, status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+
+from marketprism_application.errors import QueryError
+from marketprism_application.export import BAR_COLUMNS, FORMATS, render
+from marketprism_client import MarketClient, QueryFailed
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import Interval
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.registry import Discovery
+from marketprism_services.cli import DataDir, NatsUrl, app, out
+from marketprism_services.exits import Exit, Stop
+from marketprism_services.render import bars_table, candles_in_terminal, candles_to_file, clock_text, table_of
+from marketprism_services.settings import Settings, load
+
+From = Annotated[str | None, typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 (China time), or ns.")]
+To = Annotated[str | None, typer.Option("--to", help="End, not included.")]
+_SHOWN = 40
+
+
+def url_of(data_dir: Path | None, nats_url: str | None) -> str:
+    """NATS of the pipeline that runs on the data directory, unless one is named."""
+    settings: Settings = load(None, {"data_dir": str(data_dir)} if data_dir else {})
+    if nats_url or settings.nats.url:
+        return nats_url or str(settings.nats.url)
+    known = settings.data_dir / "run" / "url"
+    return known.read_text(encoding="utf-8").strip() if known.exists() else "nats://127.0.0.1:4222"
+
+
+def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:
+    """Run one piece of work with a client; errors of the read side end the command."""
+
+    async def go() -> Any:
+        async with MarketClient(url) as market:
+            return await work(market)
+
+    try:
+        return asyncio.run(go())
+    except QueryError as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    except QueryFailed as error:
+        code = Exit.USAGE if error.code == "INVALID_PARAMETER" else Exit.STORE
+        raise Stop(code, str(error)) from error
+
+
+@app.command()
+def bars(
+    symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
+    interval: Annotated[str, typer.Option(help="1m 3m 5m 15m 30m 1h 2h 4h 1d 1w")] = "1m",
+    start: From = None,
+    end: To = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv, json, arrow, parquet or msgpack.")] = "table",
+    output: Annotated[Path | None, typer.Option(help="Write to a file instead of the terminal.")] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="A candlestick picture: in the terminal, or in --output (.png, .svg, .html).")
+    ] = False,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Bars of an instrument; yellow rows overlap a known gap."""
+    _check_interval(interval)
+    if form not in ("table", *FORMATS):
+        raise Stop(Exit.USAGE, f"--format: expected one of table, {', '.join(FORMATS)}, was {form!r}")
+    data = ask(url_of(data_dir, nats_url), lambda market: market.bars(symbol, interval, start, end))
+    title = f"{symbol} {interval}"
+    if not data.num_rows:
+        raise Stop(
+            Exit.FAILED, f"no {interval} bars of {symbol} in that range; `marketprism status` shows what is stored"
+        )
+    if plot and output is None:
+        out.print(candles_in_terminal(data, title), highlight=False, markup=False)
+    elif plot and output is not None:
+        candles_to_file(data, output, title)
+        out.print(f"wrote {output}", highlight=False)
+    elif form == "table":
+        out.print(
+            bars_table(data, title=f"{title}, newest {min(_SHOWN, data.num_rows)} of {data.num_rows}", last=_SHOWN)
+        )
+    else:
+        emit(render(data, form, BAR_COLUMNS), output)
+
+
+def _check_interval(interval: str) -> None:
+    try:
+        Interval.parse(interval)
+    except InvalidValue as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+
+
+def emit(data: bytes, output: Path | None) -> None:
+    """Bytes to a file, or to standard output as they are."""
+    if output is None:
+        typer.get_binary_stream("stdout").write(data)
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise Stop(Exit.USAGE, f"--output {output}: expected a writable file: {error.strerror}") from error
+
+
+@app.command()
+def tail(
+    symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
+    count: Annotated[int, typer.Option("-n", help="End after so many ticks; 0 goes on.", min=0)] = 0,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Ticks as they are published."""
+
+    async def follow(market: MarketClient) -> None:
+        seen = 0
+        async for tick in market.ticks(symbol):
+            bid = tick.bids[0] if tick.bids else None
+            ask_ = tick.asks[0] if tick.asks else None
+            out.print(
+                f"{clock_text(tick.ts_event, with_ms=True)}  {tick.venue}.{tick.symbol}"
+                f"  last {tick.last}  vol {tick.volume}"
+                f"  bid {bid.price if bid else '-'}x{bid.quantity if bid else '-'}"
+                f"  ask {ask_.price if ask_ else '-'}x{ask_.quantity if ask_ else '-'}  {tick.verdict}",
+                highlight=False,
+            )
+            seen += 1
+            if count and seen >= count:
+                return
+
+    ask(url_of(data_dir, nats_url), follow)
+
+
+@app.command()
+def gaps(
+    symbol: str,
+    start: From = None,
+    end: To = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Holes known in an instrument's data."""
+    data = ask(url_of(data_dir, nats_url), lambda market: market.gaps(symbol, start, end))
+    _show(data, form, ("ts_from", "ts_to", "cause", "trading_day", "source"), f"gaps of {symbol}", "no gaps known")
+
+
+@app.command()
+def quality(
+    symbol: str,
+    start: From = None,
+    end: To = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Quality scores of an instrument, a window a row."""
+    data = ask(url_of(data_dir, nats_url), lambda market: market.quality(symbol, start, end))
+    columns = ("ts_from", "score", "ticks", "accepted", "rejected", "stale", "warned", "anomalies", "reasons")
+    _show(data, form, columns, f"quality of {symbol}", "no quality reports")
+
+
+def _show(data: pa.Table, form: str, columns: tuple[str, ...], title: str, empty: str) -> None:
+    if form == "table":
+        out.print(table_of(data, columns, title=title, last=_SHOWN) if data.num_rows else empty)
+    else:
+        emit(render(data, form, columns), None)
+
+
+@app.command()
+def status(data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
+    """Services, leaders, lag, and what is stored."""
+
+    async def go(url: str) -> tuple[list[Any], list[Any], dict[str, Any]]:
+        connection = await NatsConnection.open(url, name="status")
+        try:
+            registry = await NatsKeyValue.open(connection, "service_instances", ttl_s=5.0)
+            discovery = Discovery(registry)
+            await discovery.refresh()
+            found = discovery.instances()
+        finally:
+            await connection.close()
+        if not found:
+            return [], [], {}
+        async with MarketClient(url) as market:
+            stored = (await market.symbols()).to_pylist()
+            lag = await market._calls.call("monitor", "status")
+        return found, stored, lag
+
+    instances, stored, lag = asyncio.run(go(url_of(data_dir, nats_url)))
+    if not instances:
+        raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
+    rows = [
+        {
+            "service": r.service,
+            "status": r.status,
+            "epoch": str(r.metadata.get("epoch", "")),
+            "instance": r.instance,
+            "http": r.endpoints.get("http", ""),
+        }
+        for r in instances
+    ]
+    out.print(table_of(pa.Table.from_pylist(rows), tuple(rows[0]), title="services"))
+    behind = lag.get("behind") or {}
+    out.print(f"behind: {sum(behind.values())} messages" if behind else "behind: nothing", highlight=False)
+    if stored:
+        columns = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
+        out.print(table_of(pa.Table.from_pylist(stored), columns, title="stored"))

@@ -1,0 +1,109 @@
+"""What `marketprism up` shows."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from marketprism_client import MarketClient, QueryFailed
+from marketprism_sdk import logs
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.lifecycle import run
+from marketprism_services import probe, up
+from marketprism_services.cli import err, out
+from marketprism_services.exits import Exit
+from marketprism_services.render import bars_table
+from marketprism_services.settings import Settings
+
+_FIRST_BARS = 15
+
+
+def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
+    """Exit code of the whole run."""
+    logs.configure(level="warning" if settings.log.level == "info" else settings.log.level, form=settings.log.format)
+    return run(lambda stop: _up(settings, stop, once=once, as_json=as_json), settings.drain_s + 8)
+
+
+async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: bool) -> int:
+    async with AsyncExitStack() as stack:
+        with err.status("checking the source and starting NATS and the services …"):
+            running = await up.start(settings, stack)
+        err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False)
+        with _bar() as bar:
+            done = await up.until_done(running, stop, _shown_in(bar))
+        if stop.is_set():
+            return Exit.INTERRUPTED if once else Exit.OK
+        if once:
+            return await _report(running, done, as_json=as_json)
+        await _show_bars(running)
+        await _stay(running, stop)
+        return Exit.OK
+
+
+def _bar() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("ticks"),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty())
+
+
+def _shown_in(bar: Progress) -> up.OnProgress:
+    task = bar.add_task("validated", total=None)
+
+    def show(progress: probe.Progress, total: int) -> None:
+        seen = progress.accepted + sum(progress.rejected.values())
+        behind = sum(progress.behind.values())
+        text = f"validated · {sum(progress.bars.values())} bars" + (f" · {behind} messages behind" if behind else "")
+        bar.update(task, completed=seen, total=total or None, description=text)
+
+    return show
+
+
+async def _report(running: up.Running, done: probe.Progress, *, as_json: bool) -> int:
+    result = await up.verdict(running, done)
+    if as_json:
+        print(up.as_json(result))
+    else:
+        for name, value in result.items():
+            out.print(f"{name:>18}  {value}", highlight=False)
+    return Exit.OK if result["ok"] else Exit.FAILED
+
+
+async def _show_bars(running: up.Running) -> None:
+    """The newest one-minute bars of each instrument, and how to look further."""
+    try:
+        async with MarketClient(running.url) as market:
+            symbols = (await market.symbols()).to_pylist()
+            for row in symbols[:3]:
+                bars = await market.last("bar", row["symbol"], _FIRST_BARS, interval="1m")
+                out.print(bars_table(bars, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))
+                days = await market.last("bar", row["symbol"], 5, interval="1d")
+                if days.num_rows:
+                    out.print(bars_table(days, title=f"{row['venue']}.{row['symbol']} 1d"))
+    except (SdkError, QueryFailed) as error:
+        err.print(f"bars cannot be shown: {error}", highlight=False)
+        return
+    symbol = symbols[0]["symbol"] if symbols else "<symbol>"
+    out.print(
+        f"\n{sum(row['ticks'] for row in symbols)} ticks and {sum(row['bars'] for row in symbols)} bars of "
+        f"{len(symbols)} instruments are stored. Look further:\n"
+        f"  marketprism bars {symbol} --interval 5m --plot\n"
+        f"  marketprism tail {symbol}\n"
+        f"  marketprism status\n"
+        f"  http://{running.settings.http.host}:{running.settings.http.query}/api/v1/bars/{symbol}?interval=5m\n"
+        "Ctrl-C stops.",
+        highlight=False,
+    )
+
+
+async def _stay(running: up.Running, stop: asyncio.Event) -> None:
+    stopping = asyncio.create_task(stop.wait())
+    running.supervisor.failed.add_done_callback(lambda _: stop.set())
+    await stopping

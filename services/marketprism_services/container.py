@@ -1,0 +1,111 @@
+"""The object graph, in one file. Connections are opened by `runtime.py` and come in as dependencies."""
+
+from __future__ import annotations
+
+from dependency_injector import containers, providers
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.sources import make_source, parse_source
+from marketprism_application.ingest import Ingest
+from marketprism_application.store import WriterSettings
+from marketprism_sdk.lease import LeaseSettings
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.service import ServiceSettings
+from marketprism_sdk.shards import partition_of
+from marketprism_services.aggregator import AggregatorService
+from marketprism_services.gateway import GatewayService
+from marketprism_services.monitor import MonitorService
+from marketprism_services.query import QueryService
+from marketprism_services.settings import PARTITIONS, Settings, parse_speed
+from marketprism_services.storage import StorageService
+from marketprism_services.validator import ValidatorService
+
+VERSION = "0.1.0"
+
+
+def _service_settings(settings: Settings, service: str) -> ServiceSettings:
+    return ServiceSettings(settings.http.host, getattr(settings.http, service), settings.nats.replicas)
+
+
+def _lease(settings: Settings) -> LeaseSettings:
+    return LeaseSettings(settings.lease.lease_s, settings.lease.heartbeat_s, settings.lease.probe_s)
+
+
+def _writer(settings: Settings) -> WriterSettings:
+    store = settings.store
+    return WriterSettings(store.batch_rows, store.batch_ms / 1000, store.max_batch_rows)
+
+
+def _partition(key: str) -> int:
+    return partition_of(key, PARTITIONS)
+
+
+class Container(containers.DeclarativeContainer):
+    """Every service and what it is made of."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    connection = providers.Dependency(instance_of=NatsConnection)
+
+    calendar = providers.Singleton(chinese_calendar_of_markets)
+    lease = providers.Factory(_lease, settings)
+    bars = providers.Callable(lambda settings: settings.bars.domain(), settings)
+    rules = providers.Callable(lambda settings: settings.validation_rules(), settings)
+    ingest = providers.Factory(Ingest, calendar, _partition, grace_s=settings.provided.bars.grace_s)
+    source = providers.Factory(
+        lambda spec, speed, checked, calendar: make_source(
+            parse_source(spec), calendar, speed=parse_speed(speed), checked=checked
+        ),
+        settings.provided.source.spec,
+        settings.provided.source.speed,
+        settings.provided.source.checked,
+        calendar,
+    )
+
+    gateway = providers.Factory(
+        GatewayService,
+        connection,
+        source,
+        ingest.provider,
+        lease=lease,
+        version=VERSION,
+        settings=providers.Factory(_service_settings, settings, "gateway"),
+    )
+    validator = providers.Factory(
+        ValidatorService,
+        connection,
+        calendar,
+        rules,
+        lease=lease,
+        version=VERSION,
+        settings=providers.Factory(_service_settings, settings, "validator"),
+    )
+    aggregator = providers.Factory(
+        AggregatorService,
+        connection,
+        calendar,
+        bars,
+        lease=lease,
+        version=VERSION,
+        settings=providers.Factory(_service_settings, settings, "aggregator"),
+    )
+    storage = providers.Factory(
+        StorageService,
+        connection,
+        settings.provided.data_dir,
+        providers.Factory(_writer, settings),
+        lease=lease,
+        version=VERSION,
+        settings=providers.Factory(_service_settings, settings, "storage"),
+    )
+    query = providers.Factory(
+        QueryService,
+        connection,
+        version=VERSION,
+        settings=providers.Factory(_service_settings, settings, "query"),
+    )
+    monitor = providers.Factory(
+        MonitorService,
+        connection,
+        version=VERSION,
+        settings=providers.Factory(_service_settings, settings, "monitor"),
+    )

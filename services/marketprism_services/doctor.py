@@ -1,0 +1,106 @@
+"""What `marketprism doctor` looks at."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from marketprism_adapters.nats import embedded, streams
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_services.settings import Settings
+
+_LOW_DISK_GB = 2.0
+
+
+class Finding(NamedTuple):
+    """ok, warning or wrong; what was looked at; what was found."""
+
+    grade: str
+    what: str
+    text: str
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every finding, in the order a person would check."""
+    findings = [_python(), _packages(), _binary(), _data_dir(settings.data_dir), _disk(settings.data_dir)]
+    findings += _ports(settings)
+    findings += await _nats(settings)
+    return findings
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding("ok" if sys.version_info >= (3, 11) else "wrong", "python", f"{version} (3.11 or newer is needed)")
+
+
+def _packages() -> Finding:
+    missing = [name for name in ("chdb", "nats", "msgspec", "pyarrow") if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("wrong", "packages", f"{', '.join(missing)} missing: install marketprism[all]")
+    return Finding("ok", "packages", "complete")
+
+
+def _binary() -> Finding:
+    try:
+        return Finding("ok", "nats-server", embedded._binary())
+    except embedded.EmbeddedServerError as error:
+        return Finding("wrong", "nats-server", str(error))
+
+
+def _data_dir(path: Path) -> Finding:
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    if not os.access(existing, os.W_OK):
+        return Finding("wrong", "data directory", f"{path} is not writable: choose another with --data-dir")
+    return Finding("ok", "data directory", str(path))
+
+
+def _disk(path: Path) -> Finding:
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    free_gb = shutil.disk_usage(existing).free / 1e9
+    grade = "ok" if free_gb > _LOW_DISK_GB else "warning"
+    return Finding(grade, "disk", f"{free_gb:.1f} GB free where the data lives")
+
+
+def _ports(settings: Settings) -> list[Finding]:
+    findings = []
+    for name in ("storage", "query", "monitor"):
+        port = getattr(settings.http, name)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken = port and probe.connect_ex((settings.http.host, port)) == 0
+        text = f"{port} answers: {name} is running, or something else has its port" if taken else f"{port} is free"
+        findings.append(Finding("warning" if taken else "ok", f"http port of {name}", text))
+    return findings
+
+
+async def _nats(settings: Settings) -> list[Finding]:
+    known = settings.data_dir / "run" / "url"
+    url = settings.nats.url or (known.read_text(encoding="utf-8").strip() if known.exists() else None)
+    if url is None:
+        return [Finding("ok", "nats", "none is set: `marketprism up` starts one of its own")]
+    try:
+        connection = await NatsConnection.open(url, name="doctor", connect_timeout_s=2)
+    except SdkError as error:
+        grade = "wrong" if settings.nats.url else "ok"
+        return [Finding(grade, "nats", str(error) if settings.nats.url else f"no pipeline is running on {url}")]
+    try:
+        findings = [Finding("ok", "nats", f"{url} answers")]
+        for name in (streams.RAW, streams.TICKS, streams.BARS, streams.EVENTS):
+            try:
+                state = (await stream_info(connection, name))["state"]
+                findings.append(Finding("ok", name, f"{state['messages']} messages, {state['bytes'] / 1e6:.1f} MB"))
+            except SdkError as error:
+                findings.append(Finding("warning", name, str(error)))
+        if len(connection.nc.discovered_servers) == 0:
+            text = "a single node: power loss can cost its last second unless nats.sync_always is set"
+            findings.append(Finding("warning", "nats durability", text))
+        return findings
+    finally:
+        await connection.close()

@@ -1,0 +1,64 @@
+"""One pipeline per data directory, by an advisory lock that the kernel releases when its owner dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from marketprism_services.exits import Exit, Stop
+
+
+class DataDirLock:
+    """Holds `<data_dir>/lock` while in use.
+
+    Raises:
+        Stop: the directory cannot be written (5), or another pipeline runs on it (6).
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "lock"
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._write_probe()
+        except OSError as error:
+            raise _unusable(self._path.parent, error) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(self._fd, 32, 0).decode(errors="replace").strip() or "unknown"
+            os.close(self._fd)
+            raise Stop(
+                Exit.RUNNING,
+                f"data directory {self._path.parent}: a pipeline is running on it already (process {owner}); "
+                f"stop it, or give another --data-dir",
+            ) from None
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        return self
+
+    def _write_probe(self) -> None:
+        # A full disk accepts an empty file; only written bytes show it.
+        probe = self._path.with_name("write-probe")
+        try:
+            probe.write_bytes(b"\0" * 65_536)
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+
+def _unusable(path: Path, error: OSError) -> Stop:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Stop(Exit.STORE, f"data directory {path}: expected free space, the disk is full")
+    return Stop(Exit.STORE, f"data directory {path}: expected a writable directory: {error.strerror}")

@@ -1,0 +1,104 @@
+"""Monitor: lag, memory and health of everything that runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.events import EventPublisher
+from marketprism_domain.events import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.metrics import rss_bytes
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.registry import TTL_S, Discovery
+from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_services.probe import PipelineProbe, Progress
+
+log = structlog.get_logger()
+
+_LOOK_S = 2.0
+_BACKLOG = 5_000
+_MEMORY_MB = 1_000.0
+
+
+class MonitorService(Service):
+    """Reads what is durable, tells what is unusual: a backlog, too much memory, and when that is over."""
+
+    def __init__(
+        self, connection: NatsConnection, *, version: str = "0", settings: ServiceSettings | None = None
+    ) -> None:
+        super().__init__("monitor", connection, version=version, settings=settings)
+        self._events = EventPublisher(connection, "monitor")
+        self._exceeded: set[str] = set()
+        self._progress = Progress()
+
+    async def on_start(self) -> None:
+        """What to look at."""
+        replicas = self.settings.replicas
+        await streams.ensure_streams(self.connection, replicas)
+        positions = await NatsKeyValue.open(self.connection, streams.SOURCE_POSITIONS, replicas=replicas)
+        ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=replicas)
+        registry = await NatsKeyValue.open(self.connection, "service_instances", ttl_s=TTL_S, replicas=replicas)
+        self._probe = PipelineProbe(self.connection, positions, ranges)
+        self._discovery = Discovery(registry)
+        await self._discovery.start()
+        self.http.status(self._snapshot)
+
+    def _snapshot(self) -> dict[str, Any]:
+        progress = self._progress
+        return {
+            "services": [
+                {"service": r.service, "instance": r.instance, "status": r.status} for r in self._discovery.instances()
+            ],
+            "behind": {stage: lag for stage, lag in progress.behind.items() if lag},
+            "accepted": progress.accepted,
+            "rejected": progress.rejected,
+            "bars": progress.bars,
+        }
+
+    @rpc("status")
+    async def status(self, _: Any) -> dict[str, Any]:
+        """What `/status` says."""
+        return self._snapshot()
+
+    async def work(self) -> None:
+        """Look, measure, tell."""
+        while True:
+            try:
+                self._progress = await self._probe.read()
+                await self._judge(self._progress)
+            except SdkError as error:
+                log.warning("pipeline not readable", error=str(error))
+            await asyncio.sleep(_LOOK_S)
+
+    async def _judge(self, progress: Progress) -> None:
+        lags: dict[str, int] = {}
+        for stage, lag in progress.behind.items():
+            name = stage.split(":", 1)[0]
+            lags[name] = lags.get(name, 0) + lag
+        for name, lag in lags.items():
+            self.metrics.gauge("stage_lag_messages", lag, stage=name)
+            await self._edge(name, lag > _BACKLOG, ProcessingBacklogDetected(name, lag, _BACKLOG))
+        rss_mb = rss_bytes() / 1e6
+        await self._edge("memory", rss_mb > _MEMORY_MB, MemoryThresholdExceeded("monitor", rss_mb, _MEMORY_MB))
+        for reason, count in progress.rejected.items():
+            self.metrics.gauge("ticks_rejected", count, reason=reason)
+        self.metrics.gauge("ticks_accepted", progress.accepted)
+
+    async def _edge(self, name: str, exceeded: bool, event: object) -> None:
+        """Tell when a limit is passed, and once when all is well again."""
+        if exceeded and name not in self._exceeded:
+            self._exceeded.add(name)
+            await self._events.publish_soon([event])
+        elif not exceeded and name in self._exceeded:
+            self._exceeded.discard(name)
+            await self._events.publish_soon([SystemResourcesNormal(name)])
+
+    async def on_stop(self) -> None:
+        """Stop looking."""
+        await self._discovery.stop()
+        await self._events.close()

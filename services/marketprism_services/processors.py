@@ -1,0 +1,146 @@
+"""The state machines of validator and aggregator as stages run them: bytes in, outputs out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+
+from marketprism_application.aggregate import ShardAggregator
+from marketprism_application.contracts.codec import (
+    PACKED_VERSION,
+    ContractError,
+    Packed,
+    decode_packed,
+    encode,
+    encode_packed,
+)
+from marketprism_application.contracts.kinds import BAR, EVENT, GAP, QUALITY, TICK
+from marketprism_application.contracts.subjects import instrument_key, packed_subject, subject_of, tick_subject
+from marketprism_application.validate import ShardValidator
+from marketprism_domain.bars import BarSettings
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.rules import ValidationRules
+from marketprism_sdk.stage import Output
+
+log = structlog.get_logger()
+
+Latest = dict[str, bytes]
+
+
+class ValidatorProcessor:
+    """Raw messages of one partition to public ticks, packed ticks, gaps, quality and events."""
+
+    def __init__(
+        self,
+        partition: int,
+        epoch: int,
+        calendar: MarketCalendar,
+        rules: ValidationRules,
+        latest: Latest,
+        reports: Latest,
+        on_malformed: Callable[[], None],
+    ) -> None:
+        self._partition = partition
+        self._packed_subject = packed_subject(partition)
+        self._shard = ShardValidator(calendar, rules, epoch, str(partition))
+        self._epoch = epoch
+        self._latest = latest
+        self._reports = reports
+        self._on_malformed = on_malformed
+
+    @property
+    def shard(self) -> ShardValidator:
+        """The domain's part."""
+        return self._shard
+
+    def process(self, seq: int, payload: bytes) -> Sequence[Output]:
+        """Outputs of one raw message; bytes that are no message are counted and passed over."""
+        try:
+            packed = decode_packed(payload)
+        except ContractError as error:
+            log.warning("raw message refused", partition=self._partition, seq=seq, error=str(error))
+            self._on_malformed()
+            return ()
+        now = time.time_ns()
+        out = self._shard.process(packed, seq, now)
+        outputs: list[Output] = []
+        for tick in out.ticks:
+            message = encode(TICK, tick)
+            outputs.append(Output(tick_subject(tick.symbol), message))
+            self._latest[f"tick.{instrument_key(tick.venue, tick.symbol)}"] = message
+        if out.ticks or out.marks or out.gaps:
+            validated = Packed(
+                PACKED_VERSION, packed.source, self._epoch, now, tuple(out.ticks), tuple(out.marks), tuple(out.gaps)
+            )
+            outputs.append(Output(self._packed_subject, encode_packed(validated)))
+        prefix = f"{self._partition}-{seq}"
+        for number, (_, gap) in enumerate(out.gaps):
+            outputs.append(Output(subject_of(GAP, gap), encode(GAP, gap), f"g{prefix}-{number}"))
+        for number, report in enumerate(out.reports):
+            message = encode(QUALITY, report)
+            outputs.append(Output(subject_of(QUALITY, report), message, f"q{prefix}-{number}"))
+            self._reports[instrument_key(report.venue, report.symbol)] = message
+        outputs += [Output(subject_of(EVENT, event), encode(EVENT, event), event.event_id) for event in out.events]
+        return outputs
+
+    def snapshot(self) -> bytes:
+        """Complete state."""
+        return self._shard.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """State of an earlier snapshot."""
+        self._shard.restore(state)
+
+    def stats(self) -> Any:
+        """Counts by source."""
+        return self._shard.stats()
+
+
+class AggregatorProcessor:
+    """Packed ticks of one partition to bars."""
+
+    def __init__(
+        self,
+        calendar: MarketCalendar,
+        settings: BarSettings,
+        latest: Latest,
+        on_malformed: Callable[[], None],
+        on_bars: Callable[[int], None],
+    ) -> None:
+        self._shard = ShardAggregator(calendar, settings)
+        self._latest = latest
+        self._on_malformed = on_malformed
+        self._on_bars = on_bars
+
+    def process(self, seq: int, payload: bytes) -> Sequence[Output]:
+        """Bars that one packed message closes."""
+        try:
+            packed = decode_packed(payload)
+        except ContractError as error:
+            log.warning("packed message refused", seq=seq, error=str(error))
+            self._on_malformed()
+            return ()
+        bars = self._shard.process(packed)
+        outputs = []
+        for bar in bars:
+            message = encode(BAR, bar)
+            outputs.append(Output(subject_of(BAR, bar), message))
+            self._latest[f"bar.{bar.interval}.{instrument_key(bar.venue, bar.symbol)}"] = message
+        if bars:
+            self._on_bars(len(bars))
+        return outputs
+
+    def snapshot(self) -> bytes:
+        """Complete state."""
+        return self._shard.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """State of an earlier snapshot."""
+        self._shard.restore(state)
+
+    def stats(self) -> Any:
+        """Bars by source and interval."""
+        return self._shard.stats()

@@ -1,0 +1,95 @@
+"""Runs one service: connections in order, container, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+
+from marketprism_adapters.nats.embedded import EmbeddedServerError
+from marketprism_application.errors import SourceError, StoreError
+from marketprism_sdk import logs
+from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError
+from marketprism_sdk.lifecycle import run
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.service import Service
+from marketprism_services.exits import Exit, Stop
+from marketprism_services.settings import Settings
+
+log = structlog.get_logger()
+
+_START_ATTEMPTS = 60
+
+
+async def connect(settings: Settings, name: str) -> NatsConnection:
+    """Connection of a process.
+
+    Raises:
+        Stop: no URL is set (2), or no NATS answers there (4).
+    """
+    url = settings.nats.url
+    if url is None:
+        raise Stop(Exit.USAGE, "nats.url: expected the URL of a NATS server (--nats-url), was none")
+    try:
+        return await NatsConnection.open(url, name=name, connect_timeout_s=settings.nats.connect_timeout_s)
+    except NotConnected as error:
+        raise Stop(Exit.NATS, str(error)) from error
+
+
+async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> int:
+    from marketprism_services.container import Container  # noqa: PLC0415 (heavy: only when a service runs)
+
+    async with AsyncExitStack() as stack:
+        connection = await _connect_patiently(settings, service_name, stop)
+        stack.push_async_callback(connection.close)
+        container = Container(settings=settings, connection=connection)
+        service: Service = getattr(container, service_name)()
+        logs.configure(
+            level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
+        )
+        return await _run_patiently(service, stop)
+
+
+async def _connect_patiently(settings: Settings, name: str, stop: asyncio.Event) -> NatsConnection:
+    """A service that starts before its NATS waits for it: in a cluster nobody promises an order."""
+    for attempt in range(_START_ATTEMPTS):
+        try:
+            return await connect(settings, name)
+        except Stop as error:
+            if error.code != Exit.NATS or attempt + 1 == _START_ATTEMPTS or stop.is_set():
+                raise
+            log.warning("waiting for NATS", error=str(error))
+            await asyncio.sleep(0.5)
+    raise AssertionError("unreachable")
+
+
+async def _run_patiently(service: Service, stop: asyncio.Event) -> int:
+    try:
+        return await service.run(stop)
+    except ConfigurationError as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    except SdkError as error:
+        raise Stop(Exit.NATS if error.retryable else Exit.FAILED, str(error)) from error
+
+
+def run_service(service_name: str, settings: Settings) -> int:
+    """Exit code of a service that ran to its end."""
+    logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
+    return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
+
+
+def stop_of(error: Exception) -> Stop:
+    """What an error of the lower layers means for the shell."""
+    if isinstance(error, Stop):
+        return error
+    if isinstance(error, SourceError):
+        return Stop(Exit.INPUT, str(error))
+    if isinstance(error, EmbeddedServerError):
+        code = Exit.STORE if str(error).startswith("data directory") else Exit.NATS
+        return Stop(code, str(error))
+    if isinstance(error, StoreError):
+        return Stop(Exit.STORE, str(error))
+    if isinstance(error, SdkError):
+        return Stop(Exit.NATS if error.retryable else Exit.FAILED, str(error))
+    raise error

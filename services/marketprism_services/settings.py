@@ -1,0 +1,270 @@
+"""Settings of every process: defaults, then a TOML file, then `MARKETPRISM_…` variables, then options.
+
+`MARKETPRISM_NATS__URL=nats://…` sets `nats.url`. An unknown name or a value out of range stops the process
+with a text that names it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from marketprism_domain.bars import BarSettings
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.rules import ValidationRules
+from marketprism_domain.values import Interval
+from marketprism_services.exits import Exit, Stop
+
+PREFIX = "MARKETPRISM_"
+# Environment names with our prefix that are not settings: they steer tests and the Makefile.
+_NOT_SETTINGS = {"MARKETPRISM_FIXTURES", "MARKETPRISM_HOME"}
+# One number for the life of the streams: changing it would move instruments between partitions.
+PARTITIONS = 32
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NatsSettings(_Section):
+    """Where NATS is. Without `url`, `up` starts a server of its own."""
+
+    url: str | None = None
+    port: Port | None = Field(None, description="port of the embedded server; unset: 4222, or a free one if taken")
+    sync_always: bool = Field(False, description="fsync before every acknowledgement")
+    max_store_gb: float = Field(20.0, gt=0, le=100_000)
+    connect_timeout_s: float = Field(5.0, gt=0, le=300)
+    replicas: int = Field(1, ge=1, le=5)
+
+    @field_validator("url")
+    @classmethod
+    def _is_nats_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("nats://", "tls://")):
+            raise ValueError("expected nats://host:port or tls://host:port")
+        return value
+
+
+class SourceSettings(_Section):
+    """What the gateway reads."""
+
+    spec: str = "sim"
+    speed: str = "max"
+    checked: bool = Field(False, description="the recordings were read through already")
+
+    @field_validator("speed")
+    @classmethod
+    def _is_speed(cls, value: str) -> str:
+        parse_speed(value)
+        return value
+
+
+class StoreSettings(_Section):
+    """Where records are kept."""
+
+    engine: Literal["chdb", "memory"] = "chdb"
+    batch_rows: int = Field(1_000, ge=1, le=1_000_000)
+    batch_ms: int = Field(200, ge=1, le=60_000)
+    max_batch_rows: int = Field(50_000, ge=1, le=1_048_449)
+
+
+class BarsSettings(_Section):
+    """How bars are counted."""
+
+    intervals: tuple[str, ...] = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w")
+    alignment: Literal["session", "clock"] = "session"
+    fill_empty: bool = False
+    grace_s: float = Field(3.0, ge=0, le=60)
+    revision_window_s: float = Field(60.0, ge=0, le=3600)
+
+    @model_validator(mode="after")
+    def _makes_bars(self) -> BarsSettings:
+        self.domain()
+        return self
+
+    def domain(self) -> BarSettings:
+        """The domain's form."""
+        for interval in self.intervals:
+            Interval.parse(interval)
+        return BarSettings(
+            intervals=self.intervals,
+            alignment=self.alignment,
+            fill_empty=self.fill_empty,
+            grace_s=self.grace_s,
+            revision_window_s=self.revision_window_s,
+        )
+
+
+class HttpSettings(_Section):
+    """Health, metrics and the read API. Port 0 takes any free one and reports it in the registry."""
+
+    host: str = "127.0.0.1"
+    gateway: Port = 0
+    validator: Port = 0
+    aggregator: Port = 0
+    storage: Port = 8083
+    query: Port = 8080
+    monitor: Port = 8085
+
+
+class LogSettings(_Section):
+    """Structured logs on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console", "auto"] = "auto"
+
+
+class LeaseSection(_Section):
+    """Leader election: lease > 2 heartbeats > probe."""
+
+    lease_s: float = Field(1.0, gt=0, le=60)
+    heartbeat_s: float = Field(0.25, gt=0, le=20)
+    probe_s: float = Field(0.05, gt=0, le=5)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LeaseSection:
+        if not self.lease_s > 2 * self.heartbeat_s > self.probe_s:
+            raise ValueError(
+                f"expected lease_s > 2 x heartbeat_s > probe_s (a leader must survive a lost heartbeat), "
+                f"was {self.lease_s}, {self.heartbeat_s}, {self.probe_s}"
+            )
+        return self
+
+
+class Settings(_Section):
+    """Everything a process can be told."""
+
+    data_dir: Path = Field(default_factory=lambda: Path(os.environ.get("MARKETPRISM_HOME", "~/.marketprism")))
+    nats: NatsSettings = NatsSettings()
+    source: SourceSettings = SourceSettings()
+    store: StoreSettings = StoreSettings()
+    bars: BarsSettings = BarsSettings()
+    rules: dict[str, Any] = Field(default_factory=dict)
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    lease: LeaseSection = LeaseSection()
+    drain_s: float = Field(4.0, gt=0, le=60)
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("rules")
+    @classmethod
+    def _are_rules(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if value:
+            ValidationRules().changed(**value)
+        return value
+
+    def validation_rules(self) -> ValidationRules:
+        """The configured rule set."""
+        return ValidationRules().changed(**self.rules) if self.rules else ValidationRules()
+
+
+def parse_speed(text: str) -> float | None:
+    """`max` (None) or a positive factor of real time like `1`, `10` or `60x`."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise ValueError(f"speed: expected max or a positive number like 1 or 60, was {text!r}")
+    return speed
+
+
+def load(config: Path | None = None, overrides: dict[str, Any] | None = None) -> Settings:
+    """Settings of this process.
+
+    Raises:
+        Stop: exit code 2, with every wrong name or value on a line of its own.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        values = _from_file(config)
+    _merge(values, _from_environment())
+    _merge(values, overrides or {})
+    try:
+        return Settings.model_validate(values)
+    except (ValidationError, InvalidValue) as error:
+        raise Stop(Exit.USAGE, _explain(error)) from error
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        values: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        return values
+    except OSError as error:
+        raise Stop(Exit.USAGE, f"settings file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise Stop(Exit.USAGE, f"settings file {path}: expected TOML or JSON: {error}") from error
+
+
+def _from_environment() -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in os.environ.items():
+        if not name.startswith(PREFIX) or name in _NOT_SETTINGS:
+            continue
+        path = name.removeprefix(PREFIX).lower().split("__")
+        target = values
+        for part in path[:-1]:
+            target = target.setdefault(part, {})
+        target[path[-1]] = _typed(path, text)
+    return values
+
+
+def _typed(path: list[str], text: str) -> Any:
+    # pydantic converts all other text; lists and the free-form rules have no type to convert by.
+    if path == ["bars", "intervals"]:
+        return [part.strip() for part in text.split(",")]
+    if path[0] == "rules" and len(path) > 1:
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return text
+    return text
+
+
+def _merge(base: dict[str, Any], extra: dict[str, Any]) -> None:
+    for key, value in extra.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        elif value is not None:
+            base[key] = value
+
+
+def _explain(error: ValidationError | InvalidValue) -> str:
+    if isinstance(error, InvalidValue):
+        return f"setting {error}"
+    lines = []
+    for item in error.errors():
+        path = [str(part) for part in item["loc"]]
+        name = ".".join(path)
+        if item["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(path[-1], _names_at(path[:-1]), n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(_names_at(path[:-1]))}"
+            lines.append(f"setting {name}: there is no such setting{hint}")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            lines.append(f"setting {name}: {message[0].lower()}{message[1:]}, was {item['input']!r}")
+    return "\n".join(lines)
+
+
+def _names_at(path: list[str]) -> list[str]:
+    model: Any = Settings
+    for part in path:
+        field = model.model_fields.get(part)
+        model = field.annotation if field is not None else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return sorted(model.model_fields)

@@ -1,0 +1,137 @@
+"""A service that runs an exactly-once stage over the partitions it owns."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from marketprism_adapters.nats import streams
+from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.lease import LeaseSettings
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.service import Service, ServiceSettings
+from marketprism_sdk.shards import Shards
+from marketprism_sdk.stage import Processor, Stage, StageSettings
+from marketprism_services.settings import PARTITIONS
+
+log = structlog.get_logger()
+
+_LATEST_S = 0.25
+
+
+class ShardedService(Service):
+    """Several instances share the partitions; each partition is worked on by one at a time.
+
+    `latest` values are written to a KV bucket a few times a second, only the last of each key.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connection: NatsConnection,
+        *,
+        shards_bucket: str,
+        latest_bucket: str,
+        lease: LeaseSettings | None,
+        version: str,
+        settings: ServiceSettings | None,
+    ) -> None:
+        super().__init__(name, connection, version=version, settings=settings)
+        self._shards_bucket = shards_bucket
+        self._latest_bucket = latest_bucket
+        self._lease = lease or LeaseSettings()
+        self.latest: dict[str, bytes] = {}
+        self.stage: Stage
+        self._shards: Shards
+
+    def stage_settings(self) -> StageSettings:
+        """What the stage reads and writes."""
+        raise NotImplementedError
+
+    def processor(self, partition: int, epoch: int) -> Processor:
+        """State machine of a partition."""
+        raise NotImplementedError
+
+    async def on_start(self) -> None:
+        """Streams, buckets, stage, membership."""
+        replicas = self.settings.replicas
+        await streams.ensure_streams(self.connection, replicas)
+        owners = await NatsKeyValue.open(self.connection, self._shards_bucket, replicas=replicas)
+        self._latest_kv = await NatsKeyValue.open(self.connection, self._latest_bucket, ttl_s=3600, replicas=replicas)
+        self.stage = Stage(
+            self.connection,
+            self.stage_settings(),
+            self.processor,
+            self.instance,
+            on_lost=self._lost,
+            on_commit=self._committed,
+        )
+        self._shards = Shards(
+            owners, self.instance, count=PARTITIONS, on_own=self._own, on_lose=self._lose, settings=self._lease
+        )
+        self.metrics.watch("partitions_owned", lambda: float(len(self._shards.owned)))
+        self.http.status(lambda: {"partitions": sorted(self._shards.owned), "positions": self.stage.positions()})
+        self.spawn(self.stage.run(), "stage")
+        self.spawn(self._shards.run(), "shards")
+        self.spawn(self._write_latest(), "latest")
+
+    async def _own(self, partition: int, epoch: int) -> None:
+        while partition in self._shards.owned:
+            try:
+                await self.stage.own(partition, epoch)
+            except Fenced as error:
+                log.warning("partition is somebody else's", partition=partition, error=str(error))
+                self._shards.owned.pop(partition, None)
+            except SdkError as error:
+                log.warning("partition not taken over, trying again", partition=partition, error=str(error))
+                await asyncio.sleep(0.2)
+                continue
+            return
+
+    async def _lose(self, partition: int) -> None:
+        await self.stage.disown(partition)
+
+    def _lost(self, partition: int) -> None:
+        self._shards.owned.pop(partition, None)
+
+    def _committed(self, partitions: int, messages: int, seconds: float) -> None:
+        self.metrics.count("stage_commits_total")
+        self.metrics.count("stage_messages_total", messages)
+        self.metrics.observe("stage_commit_seconds", seconds)
+        self.metrics.gauge("stage_partitions", partitions)
+
+    async def _write_latest(self) -> None:
+        while True:
+            await asyncio.sleep(_LATEST_S)
+            await self._flush(self._latest_kv, self.latest)
+
+    async def _flush(self, bucket: NatsKeyValue, values: dict[str, bytes]) -> None:
+        """Write and forget; what cannot be written now is written with its next value or the next turn."""
+        for key in list(values):
+            value = values.pop(key)
+            try:
+                await bucket.put(key, value)
+            except SdkError as error:
+                values.setdefault(key, value)
+                log.debug("latest value not written", key=key, error=str(error))
+                return
+
+    async def on_stop(self) -> None:
+        """Give the partitions back in order."""
+        try:
+            await self._shards.leave()
+            await self._flush(self._latest_kv, self.latest)
+        except SdkError as error:
+            log.warning("membership not ended in order, peers will notice", error=str(error))
+
+    async def _stop(self) -> None:
+        # The stage must still run while partitions are committed and handed over.
+        await self.on_stop()
+        self.on_stop = _nothing  # type: ignore[method-assign]
+        await super()._stop()
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,199 @@
+"""Storage: one leader writes every stream into the store, and answers for it while it has it open."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from marketprism_adapters.chdb.engine import ChdbEngine
+from marketprism_adapters.chdb.store import ChdbReader, ChdbStore
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.events import EventPublisher
+from marketprism_application.errors import StoreError
+from marketprism_application.query import answer
+from marketprism_application.store import Progress, RangeMessage, StreamWriter, WriterSettings
+from marketprism_domain.events import StorageRetryScheduled
+from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError
+from marketprism_sdk.lease import LeaseSettings
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.ports import KeyValue
+from marketprism_sdk.service import ServiceSettings, rpc
+from marketprism_sdk.single_active import SingleActiveService
+
+log = structlog.get_logger()
+
+_OPEN_ATTEMPTS = 100
+_OPEN_PAUSE_S = 0.2
+
+
+class StreamRanges:
+    """`RangeSource` on a JetStream stream."""
+
+    def __init__(self, connection: NatsConnection, stream: str) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._consumer: PullConsumer | None = None
+
+    async def open(self, start_seq: int) -> str:
+        """Begin at a sequence."""
+        created = str((await stream_info(self._connection, self._stream))["created"])
+        filters = streams.STORED[self._stream]
+        self._consumer = PullConsumer(self._connection, self._stream, filters, start_seq=start_seq, batch=512)
+        await self._consumer.open()
+        return created
+
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
+        """What comes next."""
+        assert self._consumer is not None  # noqa: S101 (opened by the writer)
+        return await self._consumer.fetch(max_messages, max_wait_s)
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._consumer is not None:
+            await self._consumer.close()
+
+
+class KvProgress:
+    """`ProgressStore` on a KV bucket, by compare-and-swap."""
+
+    def __init__(self, kv: KeyValue, key: str) -> None:
+        self._kv = kv
+        self._key = key
+        self._revision = 0
+
+    async def load(self) -> Progress:
+        """Progress as it stands."""
+        entry = await self._kv.get(self._key)
+        self._revision = entry.revision if entry is not None else 0
+        return msgspec.msgpack.decode(entry.value, type=Progress) if entry is not None else Progress()
+
+    async def save(self, progress: Progress) -> None:
+        """Write if nobody else has. Raises RevisionConflict, KeyExists."""
+        value = msgspec.msgpack.encode(progress)
+        if self._revision:
+            self._revision = await self._kv.update(self._key, value, self._revision)
+        else:
+            self._revision = await self._kv.create(self._key, value)
+
+
+class StorageService(SingleActiveService):
+    """Writes MARKET_TICKS, MARKET_BARS and MARKET_EVENTS into the store while it leads."""
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        data_dir: Path,
+        writer: WriterSettings,
+        *,
+        lease: LeaseSettings | None = None,
+        version: str = "0",
+        settings: ServiceSettings | None = None,
+    ) -> None:
+        super().__init__("storage", connection, lease=lease, version=version, settings=settings)
+        self._path = data_dir / "chdb"
+        self._writer = writer
+        self._engine: ChdbEngine | None = None
+        self._reader: ChdbReader | None = None
+        self._events = EventPublisher(connection, "storage")
+        self._running: list[asyncio.Task[None]] = []
+        self._soon: set[asyncio.Task[None]] = set()
+
+    async def on_start(self) -> None:
+        """Streams and progress, then the election."""
+        await streams.ensure_streams(self.connection, self.settings.replicas)
+        self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
+        self.http.check("store", self._store_health)
+        await super().on_start()
+
+    async def _store_health(self) -> str:
+        return "healthy" if self._engine is not None or not self.election.is_leader() else "degraded"
+
+    async def on_activate(self, epoch: int) -> None:
+        """Open the store, bring its schema up to date, write."""
+        engine = await self._open()
+        store = ChdbStore(engine)
+        for name in await store.migrate():
+            log.info("migration applied", migration=name)
+        self._engine, self._reader = engine, ChdbReader(engine)
+        for stream in streams.STORED:
+            self._running.append(self.spawn(self._write(stream, store, epoch), f"write-{stream}"))
+
+    async def _open(self) -> ChdbEngine:
+        """The directory may still be held by the process that was killed a moment ago."""
+        for attempt in range(_OPEN_ATTEMPTS):
+            try:
+                return await ChdbEngine.open(self._path)
+            except StoreError as error:
+                if not error.retryable or attempt + 1 == _OPEN_ATTEMPTS:
+                    raise
+                log.warning("store not free yet", error=str(error)[:200])
+                await asyncio.sleep(_OPEN_PAUSE_S)
+        raise AssertionError("unreachable")
+
+    async def _write(self, stream: str, store: ChdbStore, epoch: int) -> None:
+        while True:
+            source = StreamRanges(self.connection, stream)
+            writer = StreamWriter(
+                stream,
+                source,
+                KvProgress(self._ranges, stream),
+                store,
+                self._writer,
+                on_retry=lambda attempt, pause_s, reason: self._retry(stream, attempt, pause_s, reason),
+                on_batch=lambda rows, seconds, dead: self._stored(stream, rows, seconds, dead),
+            )
+            try:
+                await writer.run(epoch)
+            except (RevisionConflict, KeyExists) as error:
+                self.election.surrender(f"another writer stores {stream}: {error}")
+                return
+            except SdkError as error:
+                log.warning("writer starts again from its watermark", stream=stream, error=str(error))
+                await asyncio.sleep(0.2)
+            finally:
+                await source.close()
+
+    def _retry(self, stream: str, attempt: int, pause_s: float, reason: str) -> None:
+        self.metrics.count("store_retries_total", stream=stream)
+        event = StorageRetryScheduled(stream, attempt, pause_s, reason[:200])
+        task = asyncio.get_running_loop().create_task(self._events.publish_soon([event], self.election.epoch))
+        self._soon.add(task)
+        task.add_done_callback(self._soon.discard)
+
+    def _stored(self, stream: str, rows: int, seconds: float, dead: int) -> None:
+        self.metrics.count("rows_stored_total", rows, stream=stream)
+        self.metrics.observe("store_batch_seconds", seconds, stream=stream)
+        self.metrics.observe("store_batch_rows", rows, stream=stream)
+        if dead:
+            self.metrics.count("dead_rows_total", dead, stream=stream)
+            log.warning("rows set aside", stream=stream, rows=dead)
+
+    @rpc("arrow", raw=True)
+    async def arrow(self, data: bytes) -> bytes:
+        """Answer a question from the store."""
+        if self._reader is None:
+            raise NotActive(self.election.leader())
+        return await answer(self._reader, data)
+
+    async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
+        """Stop writing and close the store, so that the next leader can open it."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._tasks = [task for task in self._tasks if task not in self._running]
+        self._running = []
+        engine, self._engine, self._reader = self._engine, None, None
+        if engine is not None:
+            await engine.close()
+
+    async def on_stop(self) -> None:
+        """Say what was not said."""
+        await self._events.close()
+        await super().on_stop()

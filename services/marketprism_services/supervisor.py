@@ -1,0 +1,114 @@
+"""Starts the services of one machine as processes of their own and starts again what falls over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from marketprism_adapters.nats.embedded import die_with_parent
+from marketprism_services.exits import Exit
+
+log = structlog.get_logger()
+
+SERVICES = ("storage", "query", "aggregator", "validator", "gateway", "monitor")
+# A process that ended with one of these would end the same way again.
+_FINAL = {Exit.USAGE, Exit.INPUT}
+_MAX_BACKOFF_S = 5.0
+
+
+class Supervisor:
+    """Keeps one process per service alive until `stop`."""
+
+    def __init__(self, config: Path, logs: Path, services: Sequence[str] = SERVICES) -> None:
+        self._config = config
+        self._logs = logs
+        self._services = services
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self.restarts = 0
+        self.failed: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Start every service, in order, without waiting for any to be ready."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for service in self._services:
+            self._tasks.append(asyncio.create_task(self._keep(service), name=f"keep-{service}"))
+
+    async def _keep(self, service: str) -> None:
+        backoff_s = 0.1
+        while not self._stopping:
+            started = time.monotonic()
+            code = await self._run(service)
+            if self._stopping:
+                return
+            if code in _FINAL:
+                if not self.failed.done():
+                    self.failed.set_result((service, code))
+                return
+            self.restarts += 1
+            backoff_s = 0.1 if time.monotonic() - started > 10 else min(backoff_s * 2, _MAX_BACKOFF_S)
+            log.warning("service ended, starting it again", service=service, code=code, backoff_s=backoff_s)
+            await asyncio.sleep(backoff_s)
+
+    async def _run(self, service: str) -> int:
+        with self.log_of(service).open("ab") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "marketprism_services",
+                "run",
+                service,
+                "--config",
+                str(self._config),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                preexec_fn=die_with_parent(),
+            )
+        self._processes[service] = process
+        return await process.wait()
+
+    def log_of(self, service: str) -> Path:
+        """Where a service writes its log."""
+        return self._logs / f"{service}.log"
+
+    def last_words(self, service: str, lines: int = 3) -> str:
+        """The end of a service's log, for a message to a person."""
+        try:
+            text = self.log_of(service).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    async def stop(self, deadline_s: float) -> None:
+        """SIGTERM to all in reverse order, SIGKILL to what is left at the deadline."""
+        self._stopping = True
+        self._signal_all(lambda process: process.send_signal(signal.SIGTERM))
+        waits = [process.wait() for process in self._processes.values() if process.returncode is None]
+        if waits:
+            done = asyncio.gather(*waits)
+            try:
+                await asyncio.wait_for(asyncio.shield(done), deadline_s)
+            except TimeoutError:
+                self._signal_all(lambda process: process.kill())
+                await done
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _signal_all(self, action: Callable[[asyncio.subprocess.Process], None]) -> None:
+        for process in reversed(self._processes.values()):
+            if process.returncode is None:
+                try:
+                    action(process)
+                except ProcessLookupError:
+                    log.debug("service had ended already", pid=process.pid)

@@ -1,0 +1,200 @@
+"""`marketprism up`: the whole pipeline on one machine, and the verdict of one run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.sources import make_source, parse_source
+from marketprism_client import MarketClient, QueryFailed
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_services.exits import Exit, Stop
+from marketprism_services.lock import DataDirLock
+from marketprism_services.probe import PipelineProbe, Progress
+from marketprism_services.runtime import connect
+from marketprism_services.settings import Settings
+from marketprism_services.supervisor import Supervisor
+
+log = structlog.get_logger()
+
+_LOOK_S = 0.2
+_STUCK_S = 300.0
+
+OnProgress = Callable[[Progress, int], None]
+
+
+@dataclass
+class Running:
+    """A pipeline that is up."""
+
+    url: str
+    settings: Settings
+    sources: tuple[str, ...]
+    rows: dict[str, int]
+    skipped: dict[str, int]
+    supervisor: Supervisor
+    probe: PipelineProbe
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def total(self) -> int:
+        """Ticks the source holds, 0 when it is not known."""
+        return sum(self.rows.values())
+
+
+async def start(settings: Settings, stack: AsyncExitStack) -> Running:
+    """Check the source, start NATS (unless a URL is set) and the services.
+
+    Raises:
+        Stop, SourceError, EmbeddedServerError: with what is in the way; nothing was started then.
+    """
+    source = make_source(parse_source(settings.source.spec), chinese_calendar_of_markets(), speed=None)
+    stack.enter_context(DataDirLock(settings.data_dir))
+    await source.connect()
+    rows: dict[str, int] = dict(getattr(source, "rows", {}))
+    names = tuple(rows) or (str(getattr(source, "source", "")),)
+    settings = await _with_nats(settings, stack)
+    connection = await connect(settings, "up")
+    stack.push_async_callback(connection.close)
+    probe = await _probe(connection, settings)
+    supervisor = Supervisor(_write_config(settings), settings.data_dir / "logs")
+    stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
+    await supervisor.start()
+    skipped: dict[str, int] = dict(getattr(source, "skipped", {}))
+    return Running(str(settings.nats.url), settings, names, rows, skipped, supervisor, probe)
+
+
+async def _with_nats(settings: Settings, stack: AsyncExitStack) -> Settings:
+    if settings.nats.url is not None:
+        return settings
+    options = EmbeddedOptions(
+        settings.data_dir, settings.nats.port, settings.nats.sync_always, settings.nats.max_store_gb
+    )
+    server = await EmbeddedServer.start(options)
+    stack.push_async_callback(server.stop)
+    nats = settings.nats.model_copy(update={"url": server.url})
+    return settings.model_copy(update={"nats": nats})
+
+
+async def _probe(connection: NatsConnection, settings: Settings) -> PipelineProbe:
+    replicas = settings.nats.replicas
+    await streams.ensure_streams(connection, replicas)
+    positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS, replicas=replicas)
+    ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES, replicas=replicas)
+    return PipelineProbe(connection, positions, ranges)
+
+
+def _write_config(settings: Settings) -> Path:
+    """The settings as the services read them; the recordings were checked here already."""
+    source = settings.source.model_copy(update={"checked": True})
+    path = settings.data_dir / "run" / "settings.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(settings.model_copy(update={"source": source}).model_dump_json(indent=1), encoding="utf-8")
+    run_file = settings.data_dir / "run" / "url"
+    run_file.write_text(str(settings.nats.url), encoding="utf-8")
+    return path
+
+
+async def until_done(running: Running, stop: asyncio.Event, on_progress: OnProgress) -> Progress:
+    """Wait until everything the source holds is stored, or `stop`.
+
+    Raises:
+        Stop: a service cannot run, the source failed, or nothing has moved for five minutes.
+    """
+    last, moved = Progress(), time.monotonic()
+    while not stop.is_set():
+        if running.supervisor.failed.done():
+            service, code = running.supervisor.failed.result()
+            raise Stop(Exit(code), f"{service} cannot run: {running.supervisor.last_words(service)}")
+        try:
+            progress = await running.probe.read(running.sources)
+        except SdkError as error:
+            log.warning("NATS is away, waiting", error=str(error))
+            await asyncio.sleep(1)
+            continue
+        on_progress(progress, running.total)
+        if progress.error:
+            raise Stop(Exit.INPUT, progress.error)
+        if progress.done:
+            return progress
+        if _state(progress) != _state(last):
+            last, moved = progress, time.monotonic()
+        elif time.monotonic() - moved > _STUCK_S and running.settings.source.speed == "max":
+            behind = {stage: lag for stage, lag in progress.behind.items() if lag}
+            raise Stop(
+                Exit.FAILED,
+                f"nothing has moved for {_STUCK_S:g} s; behind: {behind}; see {running.settings.data_dir}/logs",
+            )
+        await asyncio.sleep(_LOOK_S)
+    return last
+
+
+def _state(progress: Progress) -> tuple[Any, ...]:
+    return (progress.finished, progress.accepted, sum(progress.behind.values()), sum(progress.bars.values()))
+
+
+async def verdict(running: Running, progress: Progress) -> dict[str, Any]:
+    """What became of every tick: read, published, rejected, stored, read back; lost and doubled."""
+    stored = {"stored": 0, "distinct_ticks": 0, "read_back": 0, "bars": 0}
+    async with MarketClient(running.url) as market:
+        for row in (await _patiently(market, running.sources)).to_pylist():
+            for name in stored:
+                stored[name] += int(row[name])
+    rejected = sum(progress.rejected.values())
+    read = sum(progress.rows.values()) if not running.rows else running.total
+    bars = sum(progress.bars.values())
+    missing = max(0, read - progress.accepted - rejected) + max(0, progress.accepted - stored["distinct_ticks"])
+    doubled = max(0, stored["read_back"] - stored["distinct_ticks"]) + max(0, progress.accepted + rejected - read)
+    seconds = time.monotonic() - running.started
+    return {
+        "source": running.settings.source.spec,
+        "ticks_read": read,
+        "published": progress.accepted,
+        "rejected": dict(sorted(progress.rejected.items())),
+        "skipped": running.skipped or progress.skipped,
+        "stale": progress.stale,
+        "redelivered": progress.redelivered,
+        "bars": {
+            interval: progress.bars[interval]
+            for interval in running.settings.bars.intervals
+            if interval in progress.bars
+        },
+        "bars_stored": stored["bars"],
+        "rows_stored": stored["stored"],
+        "rows_read_back": stored["read_back"],
+        "duplicates": doubled + max(0, stored["bars"] - bars),
+        "missing": missing + max(0, bars - stored["bars"]),
+        "seconds": round(seconds, 3),
+        "ticks_per_second": round(read / seconds, 1),
+        "restarts": running.supervisor.restarts,
+        "ok": not (missing or doubled or bars != stored["bars"]),
+    }
+
+
+async def _patiently(market: MarketClient, sources: tuple[str, ...]) -> Any:
+    for attempt in range(20):
+        try:
+            return await market.audit(sources)
+        except (SdkError, QueryFailed):
+            if attempt == 19:
+                raise
+            await asyncio.sleep(0.5)
+    raise AssertionError("unreachable")
+
+
+def as_json(result: dict[str, Any]) -> str:
+    """The one object that `--json` prints."""
+    return json.dumps(result, indent=1)

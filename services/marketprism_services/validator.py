@@ -1,0 +1,115 @@
+"""Validator: raw ticks to validated ticks, sharded."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import structlog
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.events import EventPublisher
+from marketprism_application.contracts.subjects import raw_subject
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.commands import authorize
+from marketprism_domain.errors import CommandRefused, InvalidValue
+from marketprism_domain.events import ValidationRulesUpdated
+from marketprism_domain.rules import ValidationRules
+from marketprism_sdk.commands import Command
+from marketprism_sdk.errors import CommandRejected
+from marketprism_sdk.lease import LeaseSettings
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.ports import KvEntry
+from marketprism_sdk.service import ServiceSettings, command
+from marketprism_sdk.stage import Processor, StageSettings
+from marketprism_services.processors import ValidatorProcessor
+from marketprism_services.sharded import ShardedService
+
+log = structlog.get_logger()
+
+_RULES_KEY = "current"
+_REPORTS_S = 1.0
+
+
+class ValidatorService(ShardedService):
+    """Reads `market.raw.<p>`, writes `market.tick.<symbol>` and `market.packed.<p>` in one batch."""
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        calendar: MarketCalendar,
+        rules: ValidationRules,
+        *,
+        lease: LeaseSettings | None = None,
+        version: str = "0",
+        settings: ServiceSettings | None = None,
+    ) -> None:
+        super().__init__(
+            "validator",
+            connection,
+            shards_bucket=streams.VALIDATOR_SHARDS,
+            latest_bucket=streams.LATEST_TICKS,
+            lease=lease,
+            version=version,
+            settings=settings,
+        )
+        self._calendar = calendar
+        self._rules = rules
+        self._reports: dict[str, bytes] = {}
+        self._events = EventPublisher(connection, "validator")
+
+    def stage_settings(self) -> StageSettings:
+        """Raw in, ticks out."""
+        return StageSettings(streams.VALIDATOR_STAGE, streams.RAW, raw_subject, streams.TICKS)
+
+    def processor(self, partition: int, epoch: int) -> Processor:
+        """Validator of a partition."""
+        return ValidatorProcessor(
+            partition, epoch, self._calendar, self._rules, self.latest, self._reports,
+            lambda: self.metrics.count("malformed_messages_total"),
+        )  # fmt: skip
+
+    async def on_start(self) -> None:
+        """The rules in force, then the stage."""
+        self._rules_kv = await NatsKeyValue.open(self.connection, streams.RULES, replicas=self.settings.replicas)
+        self._quality_kv = await NatsKeyValue.open(self.connection, streams.QUALITY, replicas=self.settings.replicas)
+        stored = await self._rules_kv.get(_RULES_KEY)
+        if stored is not None:
+            self._rules = ValidationRules.from_dict(msgspec.msgpack.decode(stored.value))
+        await self._rules_kv.watch(_RULES_KEY, self._rules_changed)
+        self.spawn(self._write_reports(), "quality")
+        await super().on_start()
+
+    def _rules_changed(self, entry: KvEntry) -> None:
+        rules = ValidationRules.from_dict(msgspec.msgpack.decode(entry.value))
+        self._rules = rules
+        for processor in self.stage.processors().values():
+            if isinstance(processor, ValidatorProcessor):
+                processor.shard.change_rules(rules)
+        log.info("validation rules changed", version=rules.version)
+
+    @command("AdjustValidationRules")
+    async def adjust_rules(self, given: Command) -> None:
+        """Change the rules of every validator, all of the changes or none."""
+        try:
+            authorize(given.name, given.issuer)
+            changes = dict((given.body or {}).get("changes", {}))
+            rules = self._rules.changed(**changes)
+        except (CommandRefused, InvalidValue, AttributeError, TypeError) as error:
+            raise CommandRejected(str(error)) from error
+        await self._rules_kv.put(_RULES_KEY, msgspec.msgpack.encode(rules.to_dict()))
+        await self._events.publish_soon([ValidationRulesUpdated(rules.version, ",".join(sorted(changes)))])
+
+    async def _write_reports(self) -> None:
+        while True:
+            await asyncio.sleep(_REPORTS_S)
+            await self._flush(self._quality_kv, self._reports)
+
+    async def on_stop(self) -> None:
+        """Partitions back, events out."""
+        await super().on_stop()
+        await self._events.close()
+
+
+__all__ = ["ValidatorService"]

@@ -1,0 +1,184 @@
+"""The wire forms: round trips, plain MessagePack readers, golden bytes that must decode for ever."""
+
+from __future__ import annotations
+
+import base64
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from marketprism_application.contracts.codec import (
+    PACKED_VERSION,
+    ContractError,
+    Mark,
+    Packed,
+    decode,
+    decode_packed,
+    encode,
+    encode_packed,
+    plain,
+)
+from marketprism_application.contracts.kinds import (
+    BAR,
+    EVENT,
+    GAP,
+    INSTRUMENT,
+    KINDS,
+    QUALITY,
+    TICK,
+    DataKind,
+)
+from marketprism_application.contracts.subjects import escape, subject_of, tick_subject, unescape
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.event_record import EventRecord
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_domain.marketdata.quality import QualityReport
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.values import BookLevel
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "messages.json"
+D = Decimal
+HEAD = (
+    "shfe",
+    "ru1901",
+    "replay:ru1901_20181008",
+    3,
+    17,
+    1538960400500000000,
+    1538960400500000001,
+    1538960400500000002,
+)
+SAMPLES: dict[str, Any] = {
+    TICK.name: Tick(
+        *HEAD, 12, "20181008", last=D("12485"), volume=D("3174"), turnover=D("396132700"), open_interest=D("309896"),
+        open=D("12480"), high=D("12490"), low=D("12480"), pre_close=D("12360"), pre_settlement=D("12285"),
+        pre_open_interest=D("309666"), limit_up=D("13390"), limit_down=D("11175"), average_price=D("124805.5135"),
+        bids=(BookLevel(D("12485"), D("17")),), asks=(BookLevel(D("12490"), D("19")),), phase="continuous",
+        verdict="warned", quality_score=95, warnings=("out_of_session",), rules_version=1,
+    ),
+    BAR.name: Bar(
+        *HEAD, "1m", 1538960400000000000, 1538960460000000000, "20181008", D("12485"), D("12500"), D("12470"), D("12485"),
+        D("4210"), D("525482400"), D("309870"), ticks=3, revision=1, gap=True,
+    ),
+    GAP.name: Gap(*HEAD, 1538960400000000000, 1538960460000000000, "silence", "20181008"),
+    QUALITY.name: QualityReport(
+        *HEAD, 1538960400000000000, 1538960460000000000, 98, 120, 118, 2, 1, 3, 0, {"duplicate": 2, "stale": 1}
+    ),
+    EVENT.name: EventRecord(*HEAD, "DataGapDetected", "validator-3-17-0", {"cause": "silence", "seconds": 61.5, "n": None}),
+    INSTRUMENT.name: InstrumentRecord(*HEAD, "ru", "future", D("10"), D("5")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_every_kind_comes_back_as_it_was(kind: DataKind) -> None:
+    assert decode(kind, encode(kind, SAMPLES[kind.name])) == SAMPLES[kind.name]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_a_plain_msgpack_reader_sees_named_fields_and_decimal_strings(kind: DataKind) -> None:
+    message = msgpack.unpackb(encode(kind, SAMPLES[kind.name]))
+    assert message["v"] == kind.version
+    for name in ("venue", "symbol", "source", "epoch", "seq", "ts_event", "ts_recv", "ts_pub"):
+        assert message[name] == getattr(SAMPLES[kind.name], name)
+    for name, value in SAMPLES[kind.name]._asdict().items():
+        if isinstance(value, Decimal):
+            assert message[name.rstrip("_")] == str(value)
+
+
+def test_a_missing_value_is_an_absent_key() -> None:
+    message = msgpack.unpackb(encode(TICK, SAMPLES["tick"]._replace(settlement=None, last=None)))
+    assert "settlement" not in message
+    assert "last" not in message
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_golden_bytes_of_every_version_still_decode(kind: DataKind) -> None:
+    entry = json.loads(GOLDEN.read_text(encoding="utf-8"))[f"{kind.name}.v{kind.version}"]
+    assert decode(kind, base64.b64decode(entry)) == SAMPLES[kind.name]
+    assert encode(kind, SAMPLES[kind.name]) == base64.b64decode(entry)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_the_first_eight_fields_are_the_same_everywhere(kind: DataKind) -> None:
+    assert kind.fields[:8] == ("venue", "symbol", "source", "epoch", "seq", "ts_event", "ts_recv", "ts_pub")
+
+
+def test_packed_ticks_marks_and_gaps_come_back() -> None:
+    packed = Packed(
+        PACKED_VERSION,
+        "replay:x",
+        2,
+        5,
+        (SAMPLES["tick"],) * 3,
+        (Mark(1, 7, "shfe"),),
+        ((2, SAMPLES["gap"]),),
+    )
+    assert decode_packed(encode_packed(packed)) == packed
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x93\x01", b"[1,2]", b"\x80", b"\x00" * 40, b"\x91" * 4000])
+def test_bytes_that_are_no_message_are_refused_with_a_reason(payload: bytes) -> None:
+    with pytest.raises(ContractError, match="packed message"):
+        decode_packed(payload)
+    with pytest.raises(ContractError, match="tick message"):
+        decode(TICK, payload)
+
+
+def test_another_version_is_refused_by_number() -> None:
+    message = msgpack.unpackb(encode(TICK, SAMPLES["tick"])) | {"v": 9}
+    with pytest.raises(ContractError, match="expected version 1, was 9"):
+        decode(TICK, msgpack.packb(message))
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_raise_anything_else(payload: bytes) -> None:
+    for read in (decode_packed, lambda data: decode(TICK, data), lambda data: decode(BAR, data)):
+        try:
+            read(payload)
+        except ContractError:
+            continue
+
+
+@given(st.text(max_size=40))
+def test_the_escape_rule_round_trips_and_stays_in_its_alphabet(text: str) -> None:
+    token = escape(text)
+    assert unescape(token) == text
+    assert token
+    assert not set(token) - set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")
+
+
+@pytest.mark.parametrize("token", ["", "a.b", "a b", "=4", "=zz", "é", "*", ">"])
+def test_tokens_that_nobody_escaped_are_refused(token: str) -> None:
+    with pytest.raises(ValueError, match="subject token"):
+        unescape(token)
+
+
+def test_public_subjects_are_those_of_the_contract() -> None:
+    assert tick_subject("m2505-C-3000") == "market.tick.m2505-C-3000"
+    assert subject_of(BAR, SAMPLES["bar"]) == "market.bar.1m.ru1901"
+    assert subject_of(GAP, SAMPLES["gap"]) == "market.gap.shfe.ru1901"
+    assert subject_of(QUALITY, SAMPLES["quality"]) == "market.quality.ru1901"
+    assert subject_of(EVENT, SAMPLES["event"]) == "market.event.DataGapDetected"
+    assert tick_subject("SP a&b") == "market.tick.SP=20a=26b"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("12485.00", "12485"),
+        ("1E+3", "1000"),
+        ("-0", "0"),
+        ("0.0010", "0.001"),
+        ("100", "100"),
+        ("1E-8", "0.00000001"),
+    ],
+)
+def test_plain_text_has_no_exponent_and_no_trailing_zeros(value: str, text: str) -> None:
+    assert plain(Decimal(value)) == text
