@@ -58,6 +58,8 @@ class _Saved(NamedTuple):
 
 class _State(NamedTuple):
     rules: dict[str, Any]
+    session: str
+    chain: int
     streams: tuple[_Saved, ...]
     counts: dict[str, Any]
 
@@ -92,6 +94,8 @@ class ShardValidator:
         self._name = name
         self._watched: dict[tuple[str, str], _Watched] = {}
         self._counts: dict[str, Any] = {}
+        self._session, self._chain = "", 0
+        self.out_of_chain = 0
 
     @property
     def rules(self) -> ValidationRules:
@@ -105,6 +109,8 @@ class ShardValidator:
     def process(self, packed: Packed, seq: int, ts_pub: int) -> ValidationOutput:
         """Validate one raw message; `seq` is its stream sequence, from which event ids are made."""
         run = _Run(self, packed, seq, ts_pub)
+        if not self._follows(packed):
+            return run.out
         marks = iter(packed.marks)
         gaps = iter(packed.gaps)
         mark, gap = next(marks, None), next(gaps, None)
@@ -124,6 +130,21 @@ class ShardValidator:
             mark = next(marks, None)
         run.finish()
         return run.out
+
+    def _follows(self, packed: Packed) -> bool:
+        """Whether nothing is missing before this message.
+
+        A message behind a lost one is not taken: its gateway sees the loss too, begins a new session before the hole,
+        and sends both again. Messages without a session come from a source that loses nothing.
+        """
+        if not packed.session:
+            return True
+        expected = self._chain + 1 if packed.session == self._session else 0
+        if packed.chain != expected:
+            self.out_of_chain += 1
+            return False
+        self._session, self._chain = packed.session, packed.chain
+        return True
 
     def watched(self, venue: str, symbol: str) -> _Watched:
         """Memory of an instrument, made at its first tick."""
@@ -149,12 +170,15 @@ class ShardValidator:
             _Saved(*key, w.stream.state, w.anomalies.state, w.silence.state, w.quality.state, w.stale)
             for key, w in self._watched.items()
         )
-        return msgspec.msgpack.encode(_State(self._service.rules.to_dict(), saved, self._counts))
+        return msgspec.msgpack.encode(
+            _State(self._service.rules.to_dict(), self._session, self._chain, saved, self._counts)
+        )
 
     def restore(self, data: bytes) -> None:
         """State of an earlier `snapshot`; its rules come with it."""
         state = _decoder.decode(data)
         self._service = TickValidationService(ValidationRules.from_dict(state.rules))
+        self._session, self._chain = state.session, state.chain
         self._counts = state.counts
         self._watched = {
             (saved.venue, saved.symbol): _Watched(self._calendar.schedule(saved.venue, saved.symbol), saved)

@@ -147,6 +147,8 @@ class Shards:
         except SdkError as error:
             if isinstance(error, SessionEnded):
                 raise
+            # Silence that one could not hear is no silence: every session's clock starts anew.
+            self._seen.clear()
             log.warning("shards not settled, trying again", member=self.member, error=str(error))
 
     async def _live_members(self) -> set[str]:

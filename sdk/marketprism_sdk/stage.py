@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.errors import Fenced, NotConnected, SdkError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, direct_get_last, publish_ack
@@ -61,6 +61,7 @@ class Stage:
         self._side_pending = False
         self._last_idle = time.monotonic()
         self.processed = 0
+        self._broken = False
 
     def positions(self) -> dict[int, int]:
         """Input sequence that each owned partition has taken in."""
@@ -155,6 +156,7 @@ class Stage:
         settings = self._settings
         self._side = WindowPublisher(self._connection)
         await self._side.open()
+        forget = self._connection.on_disconnect(self._interrupted)
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
@@ -167,13 +169,15 @@ class Stage:
                         log.warning("stage starts again from its checkpoints", stage=settings.name, error=str(error))
                         await self._recover()
         finally:
+            forget()
             await self._close()
 
     async def _turn(self) -> None:
         """Take what has arrived and commit what is due."""
+        if self._broken:
+            raise NotConnected("NATS went away")
         if self._committing is not None and self._committing.done():
-            self._committing.result()
-            self._committing = None
+            await self._settle()
         for part in list(self._parts.values()):
             consumer = part.consumer
             while consumer is not None and (message := consumer.take()) is not None:
@@ -253,10 +257,20 @@ class Stage:
         part.snap_in_seq, part.snap_chunks, part.snapped_at = part.in_seq, len(chunks), now
 
     async def _settle(self) -> None:
-        """Wait for the batch that is on its way."""
+        """Wait for the batch that is on its way; its receipt never comes when the connection was lost."""
         if self._committing is not None:
-            committing, self._committing = self._committing, None
-            await committing
+            committing = self._committing
+            await asyncio.wait([committing])
+            self._committing = None
+            if committing.cancelled():
+                raise NotConnected("NATS went away during a commit")
+            committing.result()
+
+    def _interrupted(self) -> None:
+        self._broken = True
+        if self._committing is not None:
+            self._committing.cancel()
+        self._wake.set()
 
     async def _recover(self) -> None:
         """Forget everything since the last commits and read the checkpoints again; keep what is still owned."""
@@ -264,6 +278,7 @@ class Stage:
         if committing is not None:
             committing.cancel()
             await asyncio.gather(committing, return_exceptions=True)
+        self._broken = False
         self._batch = AtomicBatch(self._connection)
         if self._side is not None:
             await self._side.close()

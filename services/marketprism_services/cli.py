@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from marketprism_sdk import logs
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.settings import Settings, load
 from marketprism_services.supervisor import SERVICES
@@ -87,6 +88,7 @@ def main() -> None:
     import marketprism_services.cli_tools  # noqa: F401, PLC0415
     from marketprism_services.runtime import stop_of  # noqa: PLC0415
 
+    logs.configure(level="warning")
     try:
         app()
     except KeyboardInterrupt:

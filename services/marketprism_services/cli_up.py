@@ -80,7 +80,7 @@ async def _show_bars(running: up.Running) -> None:
     """The newest one-minute bars of each instrument, and how to look further."""
     try:
         async with MarketClient(running.url) as market:
-            symbols = (await market.symbols()).to_pylist()
+            symbols = (await up.patiently(market.symbols)).to_pylist()
             for row in symbols[:3]:
                 bars = await market.last("bar", row["symbol"], _FIRST_BARS, interval="1m")
                 out.print(bars_table(bars, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))

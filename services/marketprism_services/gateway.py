@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -122,11 +123,13 @@ class GatewayService(SingleActiveService):
             known = await self._known_positions()
             ingest = self._make_ingest()
             saved_at = time.monotonic()
+            session = f"{self.instance}-{epoch}-{time.time_ns():x}"
+            chains: dict[int, int] = defaultdict(int)
             async for batch in self._source.stream({}):
                 fresh = any(known.get(name, 0) < at for name, at in batch.positions.items())
                 packed = ingest.feed(batch)
                 if fresh or batch.finished:
-                    await self._send(publisher, packed, epoch)
+                    await self._send(publisher, packed, epoch, session, chains)
                     self._ticks += len(batch.ticks)
                     self.metrics.count("ticks_received_total", len(batch.ticks))
                 if batch.finished:
@@ -152,10 +155,18 @@ class GatewayService(SingleActiveService):
             await self._events.publish_soon(self._gateway.subscribed(len(instruments)), epoch)
 
     @staticmethod
-    async def _send(publisher: WindowPublisher, messages: list[tuple[int, Packed]], epoch: int) -> None:
+    async def _send(
+        publisher: WindowPublisher,
+        messages: list[tuple[int, Packed]],
+        epoch: int,
+        session: str,
+        chains: dict[int, int],
+    ) -> None:
         now = time.time_ns()
         for partition, packed in messages:
-            await publisher.publish(raw_subject(partition), encode_packed(packed._replace(epoch=epoch, ts_pub=now)))
+            chained = packed._replace(epoch=epoch, ts_pub=now, session=session, chain=chains[partition])
+            chains[partition] += 1
+            await publisher.publish(raw_subject(partition), encode_packed(chained))
 
     async def _known_positions(self) -> dict[str, int]:
         found = [msgspec.msgpack.decode(e.value, type=SourcePosition) for e in await self._positions.entries()]

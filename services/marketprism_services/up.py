@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 _LOOK_S = 0.2
 _STUCK_S = 300.0
+_ATTEMPTS = 60
 
 OnProgress = Callable[[Progress, int], None]
 
@@ -150,7 +151,7 @@ async def verdict(running: Running, progress: Progress) -> dict[str, Any]:
     """What became of every tick: read, published, rejected, stored, read back; lost and doubled."""
     stored = {"stored": 0, "distinct_ticks": 0, "read_back": 0, "bars": 0}
     async with MarketClient(running.url) as market:
-        for row in (await _patiently(market, running.sources)).to_pylist():
+        for row in (await patiently(lambda: market.audit(running.sources))).to_pylist():
             for name in stored:
                 stored[name] += int(row[name])
     rejected = sum(progress.rejected.values())
@@ -184,12 +185,13 @@ async def verdict(running: Running, progress: Progress) -> dict[str, Any]:
     }
 
 
-async def _patiently(market: MarketClient, sources: tuple[str, ...]) -> Any:
-    for attempt in range(20):
+async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """Answer of the read side, which may still be starting."""
+    for attempt in range(_ATTEMPTS):
         try:
-            return await market.audit(sources)
+            return await ask()
         except (SdkError, QueryFailed):
-            if attempt == 19:
+            if attempt + 1 == _ATTEMPTS:
                 raise
             await asyncio.sleep(0.5)
     raise AssertionError("unreachable")

@@ -44,6 +44,8 @@ class Packed(NamedTuple):
     ticks: tuple[Tick, ...]
     marks: tuple[Mark, ...] = ()
     gaps: tuple[tuple[int, Gap], ...] = ()
+    session: str = ""  # one unbroken run of a gateway
+    chain: int = 0  # 0, 1, 2 … per partition inside a session: a reader sees when one is missing
 
 
 _encoder = msgspec.msgpack.Encoder()

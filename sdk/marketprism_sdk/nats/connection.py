@@ -102,6 +102,9 @@ class NatsConnection:
     async def _disconnected(self) -> None:
         if not self._closing:
             log.warning("NATS is away", url=self.url)
+        # What the client still holds would be sent after the reconnect, behind what was lost on the way: a hole.
+        self.nc._pending = []
+        self.nc._pending_data_size = 0
         for callback in list(self._on_disconnect):
             callback()
 

@@ -90,6 +90,8 @@ class PullConsumer:
 
     async def _ask(self) -> None:
         wanted = self._batch - self._asked
+        if wanted <= 0:
+            return
         self._asked += wanted
         body = {"batch": wanted, "expires": int(_EXPIRES_S * 1e9), "idle_heartbeat": int(_HEARTBEAT_S * 1e9)}
         await self._connection.publish(
