@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from marketprism_application.contracts.codec import Mark, Packed
-from marketprism_domain.anomalies import Anomaly, AnomalyDetectionService, AnomalyState
-from marketprism_domain.calendar import MarketCalendar, Placement, Schedule
+from marketprism_application.validator_state import SavedStream, ValidatorState, Watched
+from marketprism_domain.anomalies import Anomaly
+from marketprism_domain.calendar import MarketCalendar, Placement
 from marketprism_domain.events import (
     AbnormalPriceDetected,
     DataGapDetected,
@@ -22,14 +23,12 @@ from marketprism_domain.events import (
     StaleDataDetected,
     to_record,
 )
-from marketprism_domain.gaps import SilenceDetector, SilenceState
 from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.quality import DataQualityMonitor, MonitorState
 from marketprism_domain.rules import ValidationRules
-from marketprism_domain.stream import MarketDataStream, Rejected, StreamState
+from marketprism_domain.stream import Rejected
 from marketprism_domain.validation import DUPLICATE, TickValidationService
 
 # More rejections than this in one message are summed up by reason: an event storm helps nobody.
@@ -46,39 +45,7 @@ class ValidationOutput(NamedTuple):
     reports: list[QualityReport]
 
 
-class _Saved(NamedTuple):
-    venue: str
-    symbol: str
-    stream: StreamState
-    anomalies: AnomalyState
-    silence: SilenceState
-    quality: MonitorState
-    stale: bool
-
-
-class _State(NamedTuple):
-    rules: dict[str, Any]
-    session: str
-    chain: int
-    streams: tuple[_Saved, ...]
-    counts: dict[str, Any]
-
-
-class _Watched:
-    """Everything kept of one instrument."""
-
-    __slots__ = ("anomalies", "quality", "schedule", "silence", "stale", "stream")
-
-    def __init__(self, schedule: Schedule, saved: _Saved | None = None) -> None:
-        self.schedule = schedule
-        self.stream = MarketDataStream(saved.stream if saved else None)
-        self.anomalies = AnomalyDetectionService(saved.anomalies if saved else None)
-        self.silence = SilenceDetector(schedule, saved.silence if saved else None)
-        self.quality = DataQualityMonitor(saved.quality if saved else None)
-        self.stale = saved.stale if saved else False
-
-
-_decoder = msgspec.msgpack.Decoder(_State)
+_decoder = msgspec.msgpack.Decoder(ValidatorState)
 
 
 class ShardValidator:
@@ -92,7 +59,7 @@ class ShardValidator:
         self._service = TickValidationService(rules)
         self._epoch = epoch
         self._name = name
-        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._watched: dict[tuple[str, str], Watched] = {}
         self._counts: dict[str, Any] = {}
         self._session, self._chain = "", 0
         self.out_of_chain = 0
@@ -146,11 +113,11 @@ class ShardValidator:
         self._session, self._chain = packed.session, packed.chain
         return True
 
-    def watched(self, venue: str, symbol: str) -> _Watched:
+    def watched(self, venue: str, symbol: str) -> Watched:
         """Memory of an instrument, made at its first tick."""
         found = self._watched.get((venue, symbol))
         if found is None:
-            found = self._watched[venue, symbol] = _Watched(self._calendar.schedule(venue, symbol))
+            found = self._watched[venue, symbol] = Watched(self._calendar.schedule(venue, symbol))
         return found
 
     def counts(self, source: str) -> dict[str, Any]:
@@ -167,11 +134,11 @@ class ShardValidator:
     def snapshot(self) -> bytes:
         """Complete state."""
         saved = tuple(
-            _Saved(*key, w.stream.state, w.anomalies.state, w.silence.state, w.quality.state, w.stale)
+            SavedStream(*key, w.stream.state, w.anomalies.state, w.silence.state, w.quality.state, w.stale)
             for key, w in self._watched.items()
         )
         return msgspec.msgpack.encode(
-            _State(self._service.rules.to_dict(), self._session, self._chain, saved, self._counts)
+            ValidatorState(self._service.rules.to_dict(), self._session, self._chain, saved, self._counts)
         )
 
     def restore(self, data: bytes) -> None:
@@ -181,7 +148,7 @@ class ShardValidator:
         self._session, self._chain = state.session, state.chain
         self._counts = state.counts
         self._watched = {
-            (saved.venue, saved.symbol): _Watched(self._calendar.schedule(saved.venue, saved.symbol), saved)
+            (saved.venue, saved.symbol): Watched(self._calendar.schedule(saved.venue, saved.symbol), saved)
             for saved in state.streams
         }
 
@@ -246,7 +213,7 @@ class _Run:
         out.ticks.append(accepted)
         self._quality(watched, accepted, accepted.quality_score or 0, accepted.warnings, anomalies, accepted=True)
 
-    def _reject(self, verdict: Rejected, watched: _Watched, counts: dict[str, Any]) -> None:
+    def _reject(self, verdict: Rejected, watched: Watched, counts: dict[str, Any]) -> None:
         tick, reason = verdict.tick, verdict.reasons[0]
         counts["rejected"][reason] = counts["rejected"].get(reason, 0) + 1
         self._rejections += 1
@@ -263,7 +230,7 @@ class _Run:
             )
         self._quality(watched, tick, verdict.score, verdict.reasons, (), accepted=False)
 
-    def _silence(self, tick: Tick, placement: Placement, watched: _Watched) -> None:
+    def _silence(self, tick: Tick, placement: Placement, watched: Watched) -> None:
         hole = watched.silence.on_tick(tick.ts_event, placement, self._shard.rules)
         if hole is not None:
             ts_from, ts_to, cause = hole
@@ -273,7 +240,7 @@ class _Run:
             ))  # fmt: skip
 
     def _quality(
-        self, watched: _Watched, tick: Tick, score: int, reasons: tuple[str, ...], anomalies: tuple[Anomaly, ...],
+        self, watched: Watched, tick: Tick, score: int, reasons: tuple[str, ...], anomalies: tuple[Anomaly, ...],
         *, accepted: bool,
     ) -> None:  # fmt: skip
         rules = self._shard.rules

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 import structlog
+from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import CommandRejected, DeadlineExceeded, NoResponders, SdkError, StreamError
+from marketprism_sdk.errors import CommandRejected, SdkError, StreamError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get, ensure_stream, publish_ack, stream_info
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 STREAM = "COMMANDS"
 DEAD_LETTERS = "COMMANDS_DLQ"
 _ACK_WAIT_S = 30.0
+_EXPIRES_S = 5.0
 _REMEMBERED = 10_000
 
 
@@ -144,16 +146,21 @@ class CommandReceiver:
         await api(self._connection, f"CONSUMER.CREATE.{STREAM}.{name}.cmd.{self._service}.*", body)
 
     async def _next(self, consumer: str) -> None:
-        body = json.dumps({"batch": 1, "expires": 5_000_000_000}).encode()
+        """Ask for one command and do it. A delivery keeps its own subject, so it needs an inbox of its own."""
+        arrived: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        inbox = self._connection.inbox()
+        stop = await self._connection.subscribe(inbox, lambda m: None if arrived.done() else arrived.set_result(m))
         try:
-            message = await self._connection.request(
-                f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}", body, timeout_s=6.0
-            )
-        except DeadlineExceeded:
+            body = json.dumps({"batch": 1, "expires": int(_EXPIRES_S * 1e9)}).encode()
+            await self._connection.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}", body, None, inbox)
+            message = await asyncio.wait_for(arrived, _EXPIRES_S + 1)
+        except TimeoutError:
             return
-        except NoResponders as error:
-            raise StreamError("the command consumer is gone") from error
+        finally:
+            await stop()
         if not message.reply.startswith("$JS.ACK."):
+            if (message.headers or {}).get("Status") == "503":
+                raise StreamError("the command consumer is gone", retryable=True)
             return
         attempts = int(message.reply.split(".")[-5])
         with continue_trace(message.headers or {}):

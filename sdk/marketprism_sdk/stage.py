@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import structlog
 
 from marketprism_sdk.errors import Fenced, NotConnected, SdkError
@@ -24,11 +23,18 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, direct_get_last, publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.stage_types import Checkpoint, Output, Part, Processor, StageSettings
+from marketprism_sdk.stage_types import (
+    Output,
+    Part,
+    Processor,
+    StageSettings,
+    load_snapshot,
+    taken_over,
+    write_snapshot,
+)
 
 log = structlog.get_logger()
 
-_SNAPSHOT_CHUNK = 512 * 1024
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
 
 
@@ -87,27 +93,18 @@ class Stage:
     async def _own(self, partition: int, epoch: int) -> None:
         stream = self._settings.output_stream
         last = await direct_get_last(self._connection, stream, self._subject(partition, "ck"))
-        old = msgspec.msgpack.decode(last.data, type=Checkpoint) if last is not None else None
-        if old is not None and (old.epoch > epoch or (old.epoch == epoch and old.holder != self._holder)):
-            raise Fenced(
-                f"partition {partition}: expected a checkpoint below epoch {epoch}, was {old.epoch} of {old.holder}"
-            )
-        processor = self._factory(partition, epoch)
-        part = Part(partition, epoch, processor)
-        if old is not None:
-            part.in_seq = part.done_seq = old.in_seq
-            part.partial = part.skip = old.partial
-            part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks
+        part = taken_over(partition, epoch, self._holder, self._factory, last)
+        processor = part.processor
         # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.
         ack = await publish_ack(
             self._connection,
             self._subject(partition, "ck"),
-            self._checkpoint(part),
+            part.checkpoint(self._holder),
             {"Nats-Expected-Last-Subject-Sequence": str(last.seq if last is not None else 0)},
         )
         part.ck_seq = ack.seq
         if part.snap_chunks:
-            processor.restore(await self._load_snapshot(part))
+            processor.restore(await load_snapshot(self._connection, stream, self._subject(partition, "snap"), part))
         part.in_seq = part.snap_in_seq
         part.consumer = PullConsumer(
             self._connection,
@@ -118,23 +115,6 @@ class Stage:
         )
         await part.consumer.open()
         self._parts[partition] = part
-
-    async def _load_snapshot(self, part: Part) -> bytes:
-        chunks = []
-        for number in range(part.snap_chunks):
-            subject = self._subject(part.number, f"snap.{number}")
-            message = await direct_get_last(self._connection, self._settings.output_stream, subject)
-            if message is None:
-                raise SdkError(f"partition {part.number}: expected snapshot chunk {number}, there is none")
-            chunks.append(message.data)
-        return b"".join(chunks)
-
-    def _checkpoint(self, part: Part) -> bytes:
-        in_seq, partial = max(part.in_seq, part.done_seq), part.partial
-        stats = part.processor.stats()
-        return msgspec.msgpack.encode(
-            Checkpoint(1, part.epoch, self._holder, in_seq, partial, part.snap_in_seq, part.snap_chunks, stats)
-        )
 
     async def disown(self, partition: int) -> None:
         """Commit what is pending and let a partition go."""
@@ -232,13 +212,13 @@ class Stage:
         for part in dirty:
             room = batch.count < _SNAPSHOTS_BELOW
             if room and part.partial == 0 and now - part.snapped_at >= self._settings.snapshot_every_s:
-                await self._snapshot(part, batch, now)
+                await write_snapshot(part, batch, self._subject(part.number, "snap"), now)
             part.dirty = False
         for part in dirty[:-1]:
-            place = await batch.add(self._subject(part.number, "ck"), self._checkpoint(part), part.ck_seq)
+            place = await batch.add(self._subject(part.number, "ck"), part.checkpoint(self._holder), part.ck_seq)
             placed.append((part, place))
         last = dirty[-1]
-        commit = batch.commit(self._subject(last.number, "ck"), self._checkpoint(last), last.ck_seq)
+        commit = batch.commit(self._subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
         placed.append((last, batch.count + 1))
         self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
 
@@ -248,13 +228,6 @@ class Stage:
         for part, place in placed:
             part.ck_seq = ack.seq - (count - place)
         self._on_commit(len(placed), count, time.monotonic() - started)
-
-    async def _snapshot(self, part: Part, batch: AtomicBatch, now: float) -> None:
-        state = part.processor.snapshot()
-        chunks = [state[start : start + _SNAPSHOT_CHUNK] for start in range(0, len(state), _SNAPSHOT_CHUNK)] or [b""]
-        for number, chunk in enumerate(chunks):
-            await batch.add(self._subject(part.number, f"snap.{number}"), chunk)
-        part.snap_in_seq, part.snap_chunks, part.snapped_at = part.in_seq, len(chunks), now
 
     async def _settle(self) -> None:
         """Wait for the batch that is on its way; its receipt never comes when the connection was lost."""
@@ -284,8 +257,8 @@ class Stage:
             await self._side.close()
         self._side_pending = False
         owned = {number: part.epoch for number, part in self._parts.items()}
-        await self._let_go()
-        await self._wait_connected()
+        await self._release()
+        await self._connection.wait_connected()
         self._side = WindowPublisher(self._connection)
         await self._side.open()
         for number, epoch in owned.items():
@@ -301,15 +274,11 @@ class Stage:
             except SdkError as error:
                 log.warning("partition not readable, trying again", partition=number, error=str(error))
                 await asyncio.sleep(0.2)
-                await self._wait_connected()
+                await self._connection.wait_connected()
                 continue
             return
 
-    async def _wait_connected(self) -> None:
-        while not self._connection.connected:  # noqa: ASYNC110 (the client has no event for it)
-            await asyncio.sleep(0.05)
-
-    async def _let_go(self) -> None:
+    async def _release(self) -> None:
         for part in self._parts.values():
             if part.consumer is not None:
                 await part.consumer.close()
@@ -323,9 +292,9 @@ class Stage:
                 await self._settle()
         except (SdkError, TimeoutError) as error:
             log.warning("last commit failed, the next owner repeats it", stage=self._settings.name, error=str(error))
-        await self._let_go()
+        await self._release()
         if self._side is not None:
             await self._side.close()
 
 
-__all__ = ["Checkpoint", "Output", "Processor", "Stage", "StageSettings"]
+__all__ = ["Output", "Processor", "Stage", "StageSettings"]

@@ -9,7 +9,13 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.nats.batch import AtomicBatch
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import StoredMessage, direct_get_last
 from marketprism_sdk.nats.pull import PullConsumer
+
+_SNAPSHOT_CHUNK = 512 * 1024
 
 
 class Output(NamedTuple):
@@ -88,3 +94,55 @@ class Part:
         self.snap_chunks = 0
         self.snapped_at = time.monotonic()
         self.dirty = False
+
+    def checkpoint(self, holder: str) -> bytes:
+        """The record of what is done."""
+        in_seq = max(self.in_seq, self.done_seq)
+        stats = self.processor.stats()
+        record = Checkpoint(1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats)
+        return msgspec.msgpack.encode(record)
+
+
+async def load_snapshot(connection: NatsConnection, stream: str, subject: str, part: Part) -> bytes:
+    """The last snapshot of a partition, from its chunks.
+
+    Raises:
+        SdkError: a chunk is gone; the partition cannot be taken over.
+    """
+    chunks = []
+    for number in range(part.snap_chunks):
+        message = await direct_get_last(connection, stream, f"{subject}.{number}")
+        if message is None:
+            raise SdkError(f"partition {part.number}: expected snapshot chunk {number}, there is none")
+        chunks.append(message.data)
+    return b"".join(chunks)
+
+
+async def write_snapshot(part: Part, batch: AtomicBatch, subject: str, now: float) -> None:
+    """Put a partition's whole state into the batch, in chunks that a message can hold."""
+    state = part.processor.snapshot()
+    chunks = [state[start : start + _SNAPSHOT_CHUNK] for start in range(0, len(state), _SNAPSHOT_CHUNK)] or [b""]
+    for number, chunk in enumerate(chunks):
+        await batch.add(f"{subject}.{number}", chunk)
+    part.snap_in_seq, part.snap_chunks, part.snapped_at = part.in_seq, len(chunks), now
+
+
+def taken_over(
+    number: int, epoch: int, holder: str, factory: Callable[[int, int], Processor], last: StoredMessage | None
+) -> Part:
+    """A partition where its last checkpoint left it, its processor still empty.
+
+    Raises:
+        Fenced: the checkpoint is of a later epoch, or of another holder under the same one.
+    """
+    part = Part(number, epoch, factory(number, epoch))
+    if last is None:
+        return part
+    old = msgspec.msgpack.decode(last.data, type=Checkpoint)
+    if old.epoch > epoch or (old.epoch == epoch and old.holder != holder):
+        was = f"{old.epoch} of {old.holder}"
+        raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}")
+    part.in_seq = part.done_seq = old.in_seq
+    part.partial = part.skip = old.partial
+    part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks
+    return part

@@ -12,7 +12,7 @@ from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.values import check_decimal
+from marketprism_domain.values import BookLevel, check_decimal
 
 _DECIMAL = pa.decimal128(38, 18)
 
@@ -145,6 +145,13 @@ def _wanted(row: Any, query: RangeQuery, ts: int) -> bool:
 def _table(kind: DataKind, rows: list[Any]) -> pa.Table:
     arrays = {}
     for name in kind.fields:
-        values = [getattr(row, name) for row in rows]
+        values = [_plain(getattr(row, name)) for row in rows]
         arrays[name] = pa.array(values, _DECIMAL) if any(isinstance(v, Decimal) for v in values) else pa.array(values)
     return pa.table(arrays)
+
+
+def _plain(value: Any) -> Any:
+    """Book levels as the engines give them."""
+    if isinstance(value, tuple) and value and isinstance(value[0], BookLevel):
+        return [level._asdict() for level in value]
+    return value

@@ -48,7 +48,7 @@ class Recording:
         for form in FORMATS:
             if not missing[form.name]:
                 return form, header
-        nearest = min(FORMATS, key=lambda form: len(missing[form.name]))
+        nearest = max(FORMATS, key=lambda form: len(form.columns) - len(missing[form.name]))
         lacking = missing[nearest.name]
         shown = ", ".join(lacking[:8]) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
         raise SourceError(

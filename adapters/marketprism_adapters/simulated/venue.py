@@ -107,10 +107,9 @@ class SimulatedVenue:
         }
         clean = list(heapq.merge(*(self._of(day, symbol, made) for symbol, made in days.items()), key=_received))
         dice = random.Random(f"{self._plan.seed}/{day}/faults")
-        holes = [(f, self._hole(dice, clean)) for f, n in self._plan.faults.items() if f == "gap" for _ in range(n)]
-        kept = [tick for tick in clean if not any(_in_hole(tick, hole) for _, hole in holes)]
-        for _, (symbol, ts_from, _end) in holes:
-            self.injected.append(Injected("gap", symbol, ts_from))
+        holes = self._holes(dice, clean)
+        kept = [tick for tick in clean if not any(_in_hole(tick, hole) for hole in holes)]
+        self.injected += [Injected("gap", symbol, ts_from) for symbol, ts_from, _ in holes]
         places = self._places(dice, kept)
         for index, tick in enumerate(kept):
             yield tick, ""
@@ -123,10 +122,17 @@ class SimulatedVenue:
         sessions = self._calendar.schedule(INSTRUMENTS[symbol].venue, symbol).sessions(day)
         return made.ticks(sessions, self._plan.rate)
 
-    @staticmethod
-    def _hole(dice: random.Random, ticks: list[Tick]) -> tuple[str, int, int]:
-        tick = ticks[dice.randrange(len(ticks) // 4, 3 * len(ticks) // 4)]
-        return tick.symbol, tick.ts_event, tick.ts_event + _GAP_NS
+    def _holes(self, dice: random.Random, ticks: list[Tick]) -> list[tuple[str, int, int]]:
+        """Stretches inside one section, apart from one another, in which an instrument is silent."""
+        holes: list[tuple[str, int, int]] = []
+        while len(holes) < self._plan.faults.get("gap", 0):
+            tick = ticks[dice.randrange(len(ticks) // 10, len(ticks))]
+            hole = (tick.symbol, tick.ts_event, tick.ts_event + _GAP_NS)
+            session = self._calendar.schedule(tick.venue, tick.symbol).place(tick.ts_event).session
+            inside = session is not None and session.ts_open < hole[1] and hole[2] + NANOS_PER_MINUTE < session.ts_close
+            if inside and all(abs(hole[1] - other[1]) > 2 * _GAP_NS for other in holes if other[0] == hole[0]):
+                holes.append(hole)
+        return holes
 
     def _places(self, dice: random.Random, ticks: list[Tick]) -> dict[int, list[str]]:
         places: dict[int, list[str]] = {}

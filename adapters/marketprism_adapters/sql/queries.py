@@ -19,7 +19,7 @@ def parameter(value: str) -> str:
 def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     """Rows of one instrument in a range, by time, a page of them."""
     time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
-    stamp = f"toUnixTimestamp64Nano({time})"
+    stored = f"t.{time}"  # the column itself: its plain name means the number that is selected
     where, params = ["symbol = {symbol:String}"], {"symbol": parameter(query.symbol), "limit": query.limit}
     if query.venue is not None:
         where.append("venue = {venue:String}")
@@ -30,15 +30,15 @@ def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     for name, operator, value in (("ts_from", ">=", query.ts_from), ("ts_to", "<", query.ts_to)):
         if value is not None:
             # A range on the stored column lets the engine skip partitions; the function is applied to the bound.
-            where.append(f"{time} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
+            where.append(f"{stored} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
             params[name] = value
     if query.after is not None:
-        where.append(f"({stamp}, seq) > ({{after_ts:Int64}}, {{after_seq:Int64}})")
+        where.append(f"({stored}, t.seq) > (fromUnixTimestamp64Nano({{after_ts:Int64}}, 'UTC'), {{after_seq:Int64}})")
         params["after_ts"], params["after_seq"] = query.after
     direction = "DESC" if query.last else "ASC"
     statement = (
-        f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} FINAL WHERE {' AND '.join(where)} "
-        f"ORDER BY {DATABASE}.{kind.table}.{time} {direction}, seq {direction} LIMIT {{limit:UInt32}}"
+        f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE {' AND '.join(where)} "
+        f"ORDER BY {stored} {direction}, t.seq {direction} LIMIT {{limit:UInt32}}"
     )
     return statement, params
 
@@ -47,10 +47,9 @@ def latest(kind: DataKind, symbols: list[str]) -> tuple[str, Params]:
     """Newest row of each symbol and venue."""
     names = {f"s{n}": parameter(symbol) for n, symbol in enumerate(symbols)}
     listed = ", ".join(f"{{{name}:String}}" for name in names)
-    table = f"{DATABASE}.{kind.table}"
     statement = (
-        f"SELECT {select(kind)} FROM {table} FINAL WHERE symbol IN ({listed}) "
-        f"ORDER BY {table}.ts_event DESC, seq DESC LIMIT 1 BY symbol, venue"
+        f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE symbol IN ({listed}) "
+        f"ORDER BY t.ts_event DESC, t.seq DESC LIMIT 1 BY symbol, venue"
     )
     return statement, dict(names)
 

@@ -60,7 +60,7 @@ class NatsConnection:
     def __init__(self, client: Client, url: str) -> None:
         self.nc = client
         self.url = url
-        self._closing = False
+        self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
         self._on_disconnect: list[Callable[[], None]] = []
 
@@ -97,6 +97,7 @@ class NatsConnection:
                 await client.close()
             reason = str(error).strip() or "no answer"
             raise NotConnected(f"NATS at {url}: expected a NATS server, {reason}") from error
+        connection._closing = False
         return connection
 
     async def _disconnected(self) -> None:
@@ -131,6 +132,11 @@ class NatsConnection:
     def connected(self) -> bool:
         """Whether messages can be sent now."""
         return bool(self.nc.is_connected)
+
+    async def wait_connected(self) -> None:
+        """Until messages can be sent."""
+        while not self.connected:  # noqa: ASYNC110 (the client has no event for it)
+            await asyncio.sleep(0.05)
 
     async def publish(self, subject: str, payload: bytes, headers: Headers = None, reply: str = "") -> None:
         """Send without waiting for an answer; bytes leave when the loop next runs.

@@ -1,0 +1,82 @@
+"""Shared fixtures: recordings, a real nats-server, the calendar."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_sdk.nats.connection import NatsConnection
+
+ROOT = Path(__file__).parents[1]
+FIXTURES = Path(os.environ.get("MARKETPRISM_FIXTURES", ROOT.parent / "shared" / "fixtures"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quiet_logs() -> None:
+    """Only errors: the tests provoke warnings by the hundred."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The folder of recordings and reference tables."""
+    if not FIXTURES.is_dir():
+        pytest.skip(f"no recordings at {FIXTURES} (set MARKETPRISM_FIXTURES)")
+    return FIXTURES
+
+
+@pytest.fixture(scope="session")
+def calendar() -> MarketCalendar:
+    """The market calendar every service uses."""
+    return chinese_calendar_of_markets()
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real nats-server with JetStream, from its wheel."""
+    options = EmbeddedOptions(tmp_path_factory.mktemp("nats"), port=0)
+    server = asyncio.run(EmbeddedServer.start(options))
+    yield server.url
+    asyncio.run(server.stop())
+
+
+@pytest.fixture
+async def connection(nats_url: str) -> AsyncIterator[NatsConnection]:
+    """A connection to it."""
+    opened = await NatsConnection.open(nats_url, name="test")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def unique() -> str:
+    """A name that no other test uses."""
+    return f"t{secrets.token_hex(5)}"
+
+
+Eventually = Callable[[Callable[[], object]], object]
+
+
+@pytest.fixture
+def eventually() -> Callable[..., object]:
+    """Wait until a condition holds; a generous deadline, because machines are shared."""
+
+    async def wait(condition: Callable[[], object], deadline_s: float = 20.0) -> object:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + deadline_s
+        while loop.time() < end:
+            if result := condition():
+                return result
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"condition did not hold within {deadline_s:g} s")
+
+    return wait

@@ -1,0 +1,201 @@
+"""MarketStore and MarketReader: one suite over memory, chDB, and chDB behind the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from marketprism_adapters.chdb.engine import ChdbEngine
+from marketprism_adapters.chdb.store import ChdbReader, ChdbStore
+from marketprism_adapters.memory.store import MemoryStore
+from marketprism_adapters.remote.reader import RemoteReader
+from marketprism_adapters.sql.migrations import MIGRATIONS, pending
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.errors import QueryError, StoreError
+from marketprism_application.ports import MarketReader, MarketStore, Place, RangeQuery, StreamRange
+from marketprism_application.query import answer, checked, parse_time
+from tests.contract.test_codec import SAMPLES
+from tests.fakes.ticks import at, book, tick
+
+TICKS = [
+    tick(at("2025-03-03 09:00:00") + n * 10**9, f"{100 + n}.5", n + 1, **book(99, 100))._replace(seq=n + 1)
+    for n in range(50)
+]
+
+
+class Pair(NamedTuple):
+    store: MarketStore
+    reader: MarketReader
+
+
+@pytest.fixture(params=["memory", "chdb", "remote"])
+async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
+    if request.param == "memory":
+        memory = MemoryStore()
+        yield Pair(memory, memory)
+        return
+    engine = await ChdbEngine.open(tmp_path / "db")
+    store, reader = ChdbStore(engine), ChdbReader(engine)
+    await store.migrate()
+    yield Pair(store, reader if request.param == "chdb" else RemoteReader(lambda data: answer(reader, data)))
+    await store.close()
+
+
+def covered(first: int, last: int) -> StreamRange:
+    return StreamRange("S", "2025", first, last)
+
+
+async def put(store: MarketStore, kind: DataKind, rows: list[Any], first: int = 1) -> None:
+    await store.insert(
+        kind, rows, [Place(first + n, 0) for n in range(len(rows))], covered(first, first + len(rows) - 1), 1
+    )
+
+
+async def test_the_same_range_twice_is_stored_once(pair: Pair) -> None:
+    for _ in range(3):
+        await put(pair.store, TICK, TICKS)
+    (audit,) = (await pair.reader.audit(["test"])).to_pylist()
+    assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (50, 50, 50)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+async def test_every_kind_comes_back_as_it_was(pair: Pair, kind: DataKind) -> None:
+    record = SAMPLES[kind.name]
+    await put(pair.store, kind, [record])
+    query = RangeQuery(record.symbol, record.venue, interval=getattr(record, "interval", None))
+    (row,) = (await pair.reader.records(kind, query)).to_pylist()
+    for name, value in record._asdict().items():
+        if isinstance(value, dict):
+            continue  # an object of its own shape; the engines keep it as JSON
+        expected = (
+            [level._asdict() for level in value]
+            if name in ("bids", "asks")
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+        )
+        assert row[name] == expected, name
+
+
+async def test_pages_follow_one_another_without_hole_or_overlap(pair: Pair) -> None:
+    await put(pair.store, TICK, TICKS)
+    found, after = [], None
+    while True:
+        page = await pair.reader.records(TICK, RangeQuery("rb2505", limit=7, after=after))
+        if not page.num_rows:
+            break
+        found += page.column("seq").to_pylist()
+        after = (page.column("ts_event")[-1].as_py(), page.column("seq")[-1].as_py())
+    assert found == list(range(1, 51))
+
+
+async def test_ranges_are_half_open_and_last_gives_the_newest(pair: Pair) -> None:
+    await put(pair.store, TICK, TICKS)
+    middle = await pair.reader.records(TICK, RangeQuery("rb2505", ts_from=TICKS[10].ts_event, ts_to=TICKS[20].ts_event))
+    assert middle.column("seq").to_pylist() == list(range(11, 21))
+    newest = await pair.reader.records(TICK, RangeQuery("rb2505", limit=3, last=True))
+    assert newest.column("seq").to_pylist() == [48, 49, 50]
+    latest = await pair.reader.latest(TICK, ["rb2505", "none"])
+    assert latest.column("seq").to_pylist() == [50]
+    assert (await pair.reader.symbols()).to_pylist()[0]["ticks"] == 50
+
+
+async def test_a_later_revision_replaces_a_bar_in_whatever_order_they_come(pair: Pair) -> None:
+    bar = SAMPLES["bar"]._replace(revision=0, close=Decimal(1))
+    await put(pair.store, BAR, [bar._replace(revision=2, close=Decimal(3))], 1)
+    await put(pair.store, BAR, [bar, bar._replace(revision=1, close=Decimal(2))], 2)
+    (row,) = (await pair.reader.records(BAR, RangeQuery(bar.symbol, interval="1m"))).to_pylist()
+    assert (row["revision"], row["close"]) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["rb2505' OR 1=1 --", "rb2505\\", "'; DROP TABLE market.market_ticks; --", "a\tb", "{x:String}", "%", "rb2505\n"],
+)
+async def test_text_of_callers_is_never_part_of_a_statement(pair: Pair, text: str) -> None:
+    await put(pair.store, TICK, TICKS)
+    queries = [RangeQuery(text), RangeQuery("rb2505", venue=text)]
+    for query in queries:
+        try:
+            assert (await pair.reader.records(TICK, query)).num_rows == 0
+        except QueryError:
+            continue
+    assert (await pair.reader.latest(TICK, [text])).num_rows == 0
+    assert (await pair.reader.records(TICK, RangeQuery("rb2505"))).num_rows == 50
+
+
+async def test_a_number_the_table_cannot_hold_exactly_is_refused(pair: Pair) -> None:
+    with pytest.raises(StoreError, match="20 integer and 18 fraction digits"):
+        await put(pair.store, TICK, [TICKS[0]._replace(last=Decimal("1." + "1" * 19))])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@given(values=st.lists(st.decimals(-(10**9), 10**9, places=9, allow_nan=False), min_size=1, max_size=10))
+async def test_decimals_come_back_exactly(chdb: Pair, values: list[Decimal]) -> None:
+    TestState.first += 1_000
+    rows = [TICKS[0]._replace(symbol=f"s{TestState.first}", seq=n, last=value) for n, value in enumerate(values)]
+    await put(chdb.store, TICK, rows, TestState.first)
+    back = (await chdb.reader.records(TICK, RangeQuery(f"s{TestState.first}"))).column("last").to_pylist()
+    assert back == values
+
+
+class TestState:
+    __test__ = False
+    first = 10_000
+
+
+@pytest.fixture
+async def chdb(tmp_path: Path) -> AsyncIterator[Pair]:
+    engine = await ChdbEngine.open(tmp_path / "exact")
+    store = ChdbStore(engine)
+    await store.migrate()
+    yield Pair(store, ChdbReader(engine))
+    await store.close()
+
+
+async def test_migrations_are_applied_once_and_survive(tmp_path: Path) -> None:
+    for expected in (len(MIGRATIONS), 0):
+        engine = await ChdbEngine.open(tmp_path / "db")
+        store = ChdbStore(engine)
+        assert len(await store.migrate()) == expected
+        await store.close()
+
+
+def test_a_newer_or_altered_database_stops_the_program() -> None:
+    applied = [(m.number, m.checksum) for m in MIGRATIONS]
+    assert pending(applied) == []
+    with pytest.raises(StoreError, match="it is newer"):
+        pending([*applied, (99, "x")])
+    with pytest.raises(StoreError, match="was altered"):
+        pending([(1, "x")])
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        (RangeQuery("", interval="1m"), "symbol: expected"), (RangeQuery("rb2505"), "interval: expected one"),
+        (RangeQuery("rb2505", interval="7x"), "interval: expected"), (RangeQuery("rb2505", interval="1m", venue="X"), "venue: expected"),
+        (RangeQuery("rb2505", interval="1m", ts_from=5, ts_to=4), "ts_to: expected at or after"),
+        (RangeQuery("rb2505", interval="1m", limit=0), "limit: expected 1 to"), (RangeQuery("rb2505", interval="1m", ts_from=-1), "ts_from: expected"),
+    ],
+)  # fmt: skip
+def test_questions_that_cannot_be_answered_name_the_parameter(query: RangeQuery, text: str) -> None:
+    with pytest.raises(QueryError, match=text):
+        checked(BAR, query)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("2018-10-09", at("2018-10-09 00:00:00")), ("20181009", at("2018-10-09 00:00:00")), ("2018-10-09T21:00", at("2018-10-09 21:00:00")),
+     ("2018-10-09T13:00:00Z", at("2018-10-09 21:00:00")), ("1539003600000000000", 1539003600000000000), (None, None)],
+)  # fmt: skip
+def test_times_are_read_as_people_write_them(text: str | None, expected: int | None) -> None:
+    assert parse_time(text, "from") == expected
+    with pytest.raises(QueryError, match="from: expected a date or time"):
+        parse_time("yesterday", "from")

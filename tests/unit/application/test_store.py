@@ -1,0 +1,211 @@
+"""The writer of a stream: killed after any step, every row is stored once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytest
+
+from marketprism_adapters.memory.store import MemoryStore
+from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode, encode_packed
+from marketprism_application.contracts.kinds import TICK, DataKind
+from marketprism_application.errors import StoreError
+from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
+from marketprism_application.store import Progress, StreamWriter, WriterSettings, decode_messages
+from tests.contract.test_codec import SAMPLES
+from tests.fakes.ticks import at, tick
+
+TICKS = [tick(at("2025-03-03 09:00:00") + n * 10**9, 100, n + 1)._replace(seq=n + 1) for n in range(60)]
+
+
+class Message(NamedTuple):
+    subject: str
+    seq: int
+    data: bytes
+
+
+STREAM = [
+    Message(
+        "market.packed.3", 10 + n, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, tuple(TICKS[n * 6 : n * 6 + 6])))
+    )
+    for n in range(10)
+]
+
+
+class Killed(Exception):
+    """The process ended here."""
+
+
+class Ranges:
+    """A stream of fixed messages; `step` may kill the process at each call."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._next = 0
+
+    async def open(self, start_seq: int) -> str:
+        self._next = next((i for i, m in enumerate(STREAM) if m.seq >= start_seq), len(STREAM))
+        return "created-1"
+
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[Message]:
+        self._world.step()
+        found = STREAM[self._next : self._next + min(max_messages, 3)]
+        self._next += len(found)
+        if not found:
+            await asyncio.sleep(0)
+            self._world.idle()
+        return found
+
+    async def close(self) -> None:
+        return None
+
+
+class World:
+    """What outlives a process: the store and the progress; and the place of the next kill."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.progress = Progress()
+        self.kill_at = -1
+        self.steps = 0
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps == self.kill_at:
+            raise Killed
+
+    def idle(self) -> None:
+        if self.progress.watermark == STREAM[-1].seq:
+            raise asyncio.CancelledError
+
+    async def load(self) -> Progress:
+        return self.progress
+
+    async def save(self, progress: Progress) -> None:
+        self.step()
+        self.progress = progress
+        self.step()
+
+    async def insert(
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        self.step()
+        done = await self.store.insert(kind, rows, places, covered, epoch)
+        self.step()
+        return done
+
+    async def bury(self, dead: Sequence[DeadRow]) -> None:
+        await self.store.bury(dead)
+
+    async def migrate(self) -> Sequence[str]:
+        return []
+
+    async def close(self) -> None:
+        return None
+
+    async def run(self) -> bool:
+        """One process; whether it got to the end."""
+        settings = WriterSettings(batch_rows=10, batch_s=0.001, max_rows=20)
+        writer = StreamWriter("MARKET_TICKS", Ranges(self), self, self, settings)
+        try:
+            await writer.run(1)
+        except asyncio.CancelledError:
+            return True
+        except Killed:
+            return False
+        return False
+
+
+async def stored(world: World) -> list[int]:
+    table = await world.store.records(TICK, RangeQuery("rb2505"))
+    (audit,) = (await world.store.audit(["test"])).to_pylist()
+    assert audit["stored"] == audit["distinct_ticks"] == audit["read_back"]
+    return table.column("seq").to_pylist()
+
+
+async def test_killed_after_each_single_step_and_resumed() -> None:
+    clean = World()
+    assert await clean.run()
+    for kill_at in range(1, clean.steps):
+        world = World()
+        world.kill_at = kill_at
+        while not await world.run():
+            world.kill_at = -1
+        assert await stored(world) == list(range(1, 61)), f"killed at step {kill_at}"
+
+
+async def test_killed_again_and_again() -> None:
+    world = World()
+    for _ in range(40):
+        world.kill_at = world.steps + 9
+        if await world.run():
+            break
+    world.kill_at = -1
+    while not await world.run():
+        pass
+    assert await stored(world) == list(range(1, 61))
+
+
+async def test_a_store_that_is_away_is_tried_again_with_the_same_range() -> None:
+    world, away, retries = World(), [True] * 3, []
+
+    class Flaky(World):
+        async def insert(
+            self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        ) -> int:
+            if away and away.pop():
+                raise StoreError("away", retryable=True)
+            return await world.store.insert(kind, rows, places, covered, epoch)
+
+    writer = StreamWriter(
+        "MARKET_TICKS",
+        Ranges(world),
+        world,
+        Flaky(),
+        WriterSettings(batch_s=0.001),
+        on_retry=lambda *told: retries.append(told),
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await writer.run(1)
+    assert [attempt for attempt, _, _ in retries] == [1, 2, 3]
+    assert await stored(world) == list(range(1, 61))
+
+
+async def test_a_poisoned_row_is_set_aside_and_its_neighbours_are_stored() -> None:
+    world = World()
+
+    class Picky(World):
+        async def insert(
+            self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        ) -> int:
+            if any(row.seq == 17 for row in rows):
+                raise StoreError("market_ticks: no such number")
+            return await world.store.insert(kind, rows, places, covered, epoch)
+
+        async def bury(self, dead: Sequence[DeadRow]) -> None:
+            await world.store.bury(dead)
+
+    writer = StreamWriter("MARKET_TICKS", Ranges(world), world, Picky(), WriterSettings(batch_s=0.001))
+    with pytest.raises(asyncio.CancelledError):
+        await writer.run(1)
+    assert await stored(world) == [n for n in range(1, 61) if n != 17]
+    assert [(dead.seq, dead.offset) for dead in world.store.dead.values()] == [(12, 4)]
+    assert writer.dead == 1
+
+
+def test_messages_that_are_not_what_their_subject_says_are_set_aside_with_the_reason() -> None:
+    messages = [
+        Message("market.packed.1", 1, b"nonsense"),
+        Message("market.bar.1m.rb2505", 2, encode(TICK, SAMPLES["tick"])),
+        Message("nobody.knows", 3, b""),
+        STREAM[0],
+    ]
+    decoded = decode_messages("S", messages)
+    assert [(dead.seq, dead.reason.split(":")[0]) for dead in decoded.dead] == [
+        (1, "packed message"),
+        (2, "bar message"),
+        (3, "subject nobody.knows"),
+    ]
+    assert decoded.total == 6

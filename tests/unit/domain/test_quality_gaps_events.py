@@ -1,0 +1,173 @@
+"""Anomalies, gaps, quality windows, events, commands, the gateway's life cycle."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import fields
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from marketprism_domain import commands, events
+from marketprism_domain.anomalies import AnomalyDetectionService
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.errors import CommandRefused, InvalidValue, InvariantBroken
+from marketprism_domain.gaps import GapLedger, SilenceDetector
+from marketprism_domain.gateway import Gateway, RetryPolicy
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.quality import DataQualityMonitor
+from marketprism_domain.rules import ValidationRules
+from tests.fakes.ticks import at, book, tick
+
+RULES = ValidationRules()
+DAY = "2025-03-03 "
+
+
+@pytest.mark.parametrize(("moved", "severity"), [("1.0", None), ("1.5", "critical"), ("5.0", "critical")])
+def test_an_unusual_move_is_told_with_its_severity(moved: str, severity: str | None) -> None:
+    detector = AnomalyDetectionService()
+    price, start = Decimal(1000), at(DAY + "09:00:00")
+    for n in range(300):
+        price += Decimal((-1) ** n) / 2
+        assert detector.on_tick(tick(start + n * 10**9, price, n + 1), RULES) == ()
+    jumped = detector.on_tick(
+        tick(start + 301 * 10**9, price * (1 + Decimal(moved) / 100 - Decimal("0.01")), 400), RULES
+    )
+    assert {a.severity for a in jumped if a.kind == "price_move"} == ({severity} if severity else set())
+    assert any(a.kind == "price_jump" for a in jumped) == (Decimal(moved) - 1 > 3)
+
+
+def test_a_burst_of_volume_and_a_wide_spread_are_told() -> None:
+    detector = AnomalyDetectionService()
+    start = at(DAY + "09:00:00")
+    for n in range(300):
+        detector.on_tick(tick(start + n * 10**9, 1000 + n % 2, 10 * (n + 1), **book(999, 1002)), RULES)
+    found = detector.on_tick(tick(start + 400 * 10**9, 1000, 10**6, **book(100, 2000)), RULES)
+    assert {a.kind for a in found} == {"volume_burst", "spread"}
+
+
+def test_silence_is_measured_in_session_time(calendar: MarketCalendar) -> None:
+    schedule = calendar.schedule("shfe", "rb2505")
+    detector = SilenceDetector(schedule)
+
+    def on(when: str, day: str = "20250303") -> object:
+        del day
+        return detector.on_tick(at(when), schedule.place(at(when)), RULES)
+
+    for second in range(50):
+        on(f"{DAY}09:00:{second:02}")
+    assert on(DAY + "09:01:40") is None  # 51 s
+    assert on(DAY + "09:05:00") == (at(DAY + "09:01:40"), at(DAY + "09:05:00"), "silence")  # 200 s
+    on(DAY + "10:14:59")
+    assert on(DAY + "10:30:01") is None  # the break does not count
+    on(DAY + "14:59:59")
+    assert on(DAY + "21:00:01") is None  # nor does the afternoon
+    on(DAY + "22:59:59")
+    whole_day = on("2025-03-05 09:00:01")
+    assert whole_day == (at(DAY + "22:59:59"), at("2025-03-05 09:00:01"), "silence")
+
+
+def test_a_stream_joined_in_the_middle_of_the_day_says_so(calendar: MarketCalendar) -> None:
+    schedule = calendar.schedule("shfe", "ru1901")
+    when = at("2018-10-09 09:00:00.5")
+    assert SilenceDetector(schedule).on_tick(when, schedule.place(when), RULES) == (
+        at("2018-10-08 21:00:00"),
+        when,
+        "joined",
+    )
+    first = at("2018-10-08 09:00:00.5")  # the first day after a holiday has no night
+    assert SilenceDetector(schedule).on_tick(first, schedule.place(first), RULES) is None
+
+
+def test_the_ledger_takes_a_hole_once() -> None:
+    ledger = GapLedger()
+    hole = Gap("shfe", "rb2505", "x", 0, 0, 0, 0, 0, 10, 20, "silence")
+    assert ledger.add(hole)
+    assert not ledger.add(hole)
+    assert len(ledger) == 1
+    assert ledger.overlapping("shfe", "rb2505", 19, 30) == (hole,)
+    assert ledger.overlapping("shfe", "rb2505", 20, 30) == ()
+    with pytest.raises(InvariantBroken, match="expected the end 20, was 25"):
+        ledger.add(hole._replace(ts_to=25))
+    with pytest.raises(InvariantBroken, match="expected an end after 10"):
+        ledger.add(hole._replace(ts_to=10))
+
+
+def test_windows_do_not_overlap_and_degradation_is_told_once() -> None:
+    monitor = DataQualityMonitor()
+    told, reports = [], []
+    for second in range(0, 360, 10):
+        bad = 60 <= second < 180
+        each = tick(at(DAY + "09:00:00") + second * 10**9, 100, second + 1)
+        report, event = monitor.observe(each, 40 if bad else 100, ("x",) if bad else (), (), RULES, accepted=not bad)
+        reports += [report] if report else []
+        told += [type(event).__name__] if event else []
+    assert told == ["DataQualityDegraded", "DataQualityRestored"]
+    assert [r.score for r in reports] == [100, 40, 40, 100, 100]
+    assert all(a.ts_to <= b.ts_from for a, b in itertools.pairwise(reports))
+    assert all(r.ticks == r.accepted + r.rejected for r in reports)
+
+
+def test_every_event_of_the_domain_is_a_type_with_a_record() -> None:
+    for name, kind in events.EVENTS.items():
+        values = {item.name: {"int": 1, "float": 1.5}.get(str(item.type), "x") for item in fields(kind)}
+        record = events.to_record(kind(**values), event_id="id", source="s", ts_event=7)
+        assert (record.name, record.ts_event) == (name, 7)
+        assert set(record.data) == set(values) - {"venue", "symbol"}
+    assert set(events.EVENTS) >= events.PER_TICK
+    assert len(events.EVENTS) >= 47
+
+
+def test_every_event_that_is_not_the_data_path_itself_is_raised_somewhere_or_waits_for_its_venue() -> None:
+    root = Path(__file__).parents[3]
+    code = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("domain", "application", "services", "adapters")
+        for path in (root / folder).rglob("*.py")
+        if not path.name.startswith("events")
+    )
+    raised = {name for name in events.EVENTS if re.search(rf"\b{name}\(", code)}
+    assert {"GatewayInitialized", "MarketSourceConnected", "InstrumentsLoaded", "InvalidDataDetected", "DataGapDetected",
+            "StaleDataDetected", "DuplicateDataDetected", "AbnormalPriceDetected", "DataQualityDegraded", "StorageRetryScheduled",
+            "ProcessingBacklogDetected", "SystemResourcesNormal", "ValidationRulesUpdated"} <= raised  # fmt: skip
+
+
+def test_commands_are_refused_to_those_who_may_not_give_them() -> None:
+    assert commands.authorize("AdjustValidationRules", "operator") is commands.AdjustValidationRules
+    with pytest.raises(CommandRefused, match="expected the issuer operator, was 'system'"):
+        commands.authorize("AdjustValidationRules", "system")
+    with pytest.raises(CommandRefused, match="expected the issuer system"):
+        commands.authorize("StoreBarData", "operator")
+    with pytest.raises(CommandRefused, match="was 'Nope'"):
+        commands.authorize("Nope", "operator")
+
+
+def test_6_a_source_has_one_live_connection() -> None:
+    gateway = Gateway("ctp-1")
+    gateway.initialize()
+    gateway.connected()
+    with pytest.raises(InvariantBroken, match="expected no live connection"):
+        gateway.connected()
+    gateway.disconnected("front away")
+    gateway.initialize()
+    gateway.connected()
+
+
+def test_7_nothing_is_subscribed_before_the_instruments_are_in() -> None:
+    gateway = Gateway("ctp-1")
+    gateway.initialize()
+    gateway.connected()
+    with pytest.raises(InvariantBroken, match="expected the instrument list"):
+        gateway.subscribed(5)
+    gateway.loaded(5)
+    assert [type(e).__name__ for e in gateway.subscribed(5)][-1] == "MarketOpeningSequenceCompleted"
+
+
+def test_retries_back_off_and_end() -> None:
+    gateway = Gateway("ctp-1", RetryPolicy(first_s=1, longest_s=3, limit=3))
+    assert [gateway.retry()[0] for _ in range(4)] == [1, 2, 3, None]
+    assert RetryPolicy().delay_s(1000) == 30
+    with pytest.raises(InvalidValue):
+        RetryPolicy(first_s=5, longest_s=1)
