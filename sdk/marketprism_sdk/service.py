@@ -86,6 +86,7 @@ class Service:
         self.registration: Registration | None = None
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended = asyncio.Event()  # some task has ended
 
     # -- for subclasses --------------------------------------------------------------------------------------------
 
@@ -110,6 +111,7 @@ class Service:
     def spawn(self, work: Any, name: str) -> asyncio.Task[None]:
         """Run a task for as long as the service; if it fails, the service fails."""
         task: asyncio.Task[None] = asyncio.create_task(work, name=name)
+        task.add_done_callback(lambda _: self._ended.set())
         self._tasks.append(task)
         return task
 
@@ -172,10 +174,11 @@ class Service:
 
     async def _serve(self, stop: asyncio.Event) -> int:
         stopping = asyncio.create_task(stop.wait())
+        stopping.add_done_callback(lambda _: self._ended.set())
         try:
             while True:
-                running = [task for task in self._tasks if not task.done()]
-                await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+                await self._ended.wait()
+                self._ended.clear()
                 for task in self._tasks:
                     if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                         log.error("service failed", task=task.get_name(), error=repr(error), exc_info=error)

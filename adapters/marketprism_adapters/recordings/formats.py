@@ -83,7 +83,7 @@ def _day(column: str, text: str) -> date:
 
 def _venue(exchange: str, symbol: str) -> str:
     if exchange:
-        return Venue(exchange.lower())
+        return str(Venue(exchange.lower()))
     venue = venue_of(symbol)
     if venue is None:
         raise BadField("ExchangeID", "an exchange, because the product is not a known one", symbol)

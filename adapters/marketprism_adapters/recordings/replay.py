@@ -72,6 +72,8 @@ class ReplaySource:
                 f"replay: expected recordings with different names, {twice.removeprefix('replay:')!r} twice"
             )
         if self._checked:
+            first = [next(recording.rows(), None) for recording in self._recordings]
+            self._known.update({(tick.venue, tick.symbol): None for tick in first if tick is not None})
             return
         for recording in self._recordings:
             checked = await asyncio.to_thread(Checked, recording)
