@@ -22,7 +22,7 @@ from marketprism_application.contracts.query_wire import (
     encode_question,
 )
 from marketprism_application.contracts.subjects import escape, tick_subject
-from marketprism_application.query import parse_time
+from marketprism_application.contracts.times import parse_time
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.bus import NatsBus
@@ -152,13 +152,17 @@ class MarketClient:
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> pa.Table:
         time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
+        try:
+            ts_from, ts_to = parse_time(start, "start"), parse_time(end, "end")
+        except ValueError as error:
+            raise QueryFailed("INVALID_PARAMETER", str(error)) from error
         first = Question(
             "records",
             kind.name,
             symbol,
             venue,
-            parse_time(start, "start"),
-            parse_time(end, "end"),
+            ts_from,
+            ts_to,
             interval,
             min(_PAGE, MAX_LIMIT),
         )

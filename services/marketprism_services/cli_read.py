@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import pyarrow as pa
 import typer
 
-from marketprism_application.errors import QueryError
 from marketprism_application.export import BAR_COLUMNS, FORMATS, render
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.errors import InvalidValue
@@ -46,8 +45,6 @@ def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:
 
     try:
         return asyncio.run(go())
-    except QueryError as error:
-        raise Stop(Exit.USAGE, str(error)) from error
     except QueryFailed as error:
         code = Exit.USAGE if error.code == "INVALID_PARAMETER" else Exit.STORE
         raise Stop(code, str(error)) from error

@@ -5,26 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from marketprism_sdk.commands import dead_letters, redrive, send_command
-from marketprism_sdk.election import Election
-from marketprism_sdk.errors import Fenced, NotConnected, RemoteError, StreamError
+from marketprism_sdk.errors import Fenced, NotConnected, StreamError
 from marketprism_sdk.fence import raise_fence
-from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, publish_ack, stream_info
-from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.service import Service, command, rpc
-from marketprism_sdk.single_active import SingleActiveService, exclusive
 from marketprism_sdk.stage import Stage
 from tests.integration.sdk.stage_process import PARTITIONS, Sums, settings
 
@@ -186,156 +178,3 @@ async def test_publishing_to_no_stream_is_an_error_and_the_wrong_server_too(
     with pytest.raises(NotConnected, match=f"127.0.0.1:{port}"):
         await NatsConnection.open(f"nats://127.0.0.1:{port}", connect_timeout_s=0.5)
     server.close()
-
-
-class Calculator(Service):
-    """Methods and commands for the tests."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.done: list[Any] = []
-
-    @rpc("add")
-    async def add(self, request: Any) -> int:
-        return int(request["a"]) + int(request["b"])
-
-    @rpc("fail")
-    async def fail(self, _: Any) -> None:
-        raise ValueError("no")
-
-    @rpc("hang")
-    async def hang(self, _: Any) -> None:
-        await asyncio.sleep(60)
-
-    @command("Work")
-    async def work_on(self, given: Any) -> None:
-        self.done.append(given.body)
-        if given.body == "poison":
-            raise ValueError("cannot")
-
-
-@pytest.fixture
-async def calculator(connection: NatsConnection, unique: str) -> AsyncIterator[Calculator]:
-    service = Calculator(unique, connection)
-    stop = asyncio.Event()
-    task = asyncio.create_task(service.run(stop))
-    while not service.http.ready:
-        await asyncio.sleep(0.01)
-    yield service
-    stop.set()
-    assert await task == 0
-
-
-async def test_calls_are_answered_and_errors_survive_the_wire(calculator: Calculator, unique: str) -> None:
-    calls = calculator.calls
-    assert await calls.call(unique, "add", {"a": 1, "b": 2}) == 3
-    assert await calls.call(unique, "add", {"a": 1, "b": 2}, instance=calculator.instance) == 3
-    for method, request, code in (("nope", None, "UNKNOWN_METHOD"), ("fail", None, "INTERNAL"), ("add", 5, "INTERNAL")):
-        with pytest.raises(RemoteError) as caught:
-            await calls.call(unique, method, request)
-        assert caught.value.code == code
-    with pytest.raises(RemoteError) as caught:
-        await calls.call_raw(unique, "add", b"\xc1")
-    assert caught.value.code == "MALFORMED_REQUEST"
-    with pytest.raises(Exception, match=r"DEADLINE|within"):
-        await calls.call(unique, "hang", timeout_s=0.3)
-    assert await calls.call(unique, "add", {"a": 2, "b": 2}) == 4
-    assert calculator.metrics.total("rpc_errors_total") >= 4
-
-
-async def test_commands_are_done_once_and_what_cannot_be_done_is_kept(
-    calculator: Calculator, connection: NatsConnection, unique: str, eventually: Callable[..., object]
-) -> None:
-    await send_command(connection, unique, "Work", "a", issuer="operator", key=f"{unique}-k")
-    await send_command(connection, unique, "Work", "a", issuer="operator", key=f"{unique}-k")
-    await eventually(lambda: calculator.done == ["a"])
-    await send_command(connection, unique, "Unknown", None, issuer="operator")
-    await send_command(connection, unique, "Work", "poison", issuer="operator")
-    await eventually(lambda: calculator.metrics.total("dead_letters_total") == 2, 40)
-    letters = {
-        letter.command.name: (seq, letter)
-        for seq, letter in await dead_letters(connection)
-        if letter.subject.startswith(f"cmd.{unique}.") and letter.command
-    }
-    assert letters["Unknown"][1].reason.startswith("command: expected one of Work")
-    assert (letters["Work"][1].attempts, calculator.done.count("poison")) == (5, 5)
-    calculator.done.clear()
-    await redrive(connection, letters["Work"][0])
-    await eventually(lambda: "poison" in calculator.done)
-
-
-async def test_health_metrics_and_the_registry_tell_of_a_service(
-    calculator: Calculator, connection: NatsConnection
-) -> None:
-    import aiohttp  # noqa: PLC0415
-
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{calculator.http.port}") as http:
-        async with http.get("/health") as answer:
-            body = await answer.json()
-            assert (answer.status, body["status"], body["dependencies"]) == (200, "healthy", {"nats": "healthy"})
-            assert {"timestamp", "uptime_seconds", "version"} <= set(body)
-        async with http.get("/metrics") as answer:
-            text = await answer.text()
-            assert "process_resident_memory_bytes" in text
-        async with http.get("/health/ready") as answer:
-            assert answer.status == 200
-    registry = await NatsKeyValue.open(connection, "service_instances", ttl_s=5.0)
-    entry = await registry.get(f"{calculator.name}.{calculator.instance}")
-    assert entry is not None
-
-
-class Single(SingleActiveService):
-    """Counts its leaderships."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.epochs: list[int] = []
-
-    async def on_activate(self, epoch: int) -> None:
-        self.epochs.append(epoch)
-
-    @rpc("who")
-    @exclusive
-    async def who(self, _: Any) -> str:
-        return self.instance
-
-
-async def test_of_two_instances_one_is_active_and_hands_over(
-    connection: NatsConnection, unique: str, eventually: Callable[..., object]
-) -> None:
-    one, two = Single(unique, connection), Single(unique, connection)
-    stops = [asyncio.Event(), asyncio.Event()]
-    tasks = [asyncio.create_task(s.run(stop)) for s, stop in zip((one, two), stops, strict=True)]
-    await eventually(lambda: one.epochs + two.epochs == [1])
-    leader, standby = (one, two) if one.epochs else (two, one)
-    assert await one.calls.call(unique, "who", instance=leader.instance) == leader.instance
-    with pytest.raises(Exception, match=f"the leader is {leader.instance}"):
-        await one.calls.call(unique, "who", instance=standby.instance)
-    stops[0 if leader is one else 1].set()
-    await eventually(lambda: standby.epochs == [2])
-    for stop in stops:
-        stop.set()
-    assert await asyncio.gather(*tasks) == [0, 0]
-
-
-async def test_a_killed_leader_is_noticed_by_its_closed_connection(
-    connection: NatsConnection, nats_url: str, unique: str, eventually: Callable[..., object]
-) -> None:
-    kv = await NatsKeyValue.open(connection, unique)
-    slow = LeaseSettings(lease_s=30, heartbeat_s=5)  # only the probe can be quick enough
-    doomed = await NatsConnection.open(nats_url)
-    one = Election(
-        await NatsKeyValue.open(doomed, unique), "x", "one", settings=slow, prober=NatsProber(doomed, unique)
-    )
-    leading = asyncio.create_task(one.run())
-    await eventually(one.is_leader)
-    two = Election(kv, "x", "two", settings=slow, prober=NatsProber(connection, unique))
-    standing = asyncio.create_task(two.run())
-    await asyncio.sleep(0.5)
-    assert not two.is_leader()
-    leading.cancel()
-    await doomed.nc._close(4)  # the socket closes, nothing is released
-    await eventually(two.is_leader)
-    assert two.epoch == 2
-    standing.cancel()
-    await asyncio.gather(leading, standing, return_exceptions=True)

@@ -1,0 +1,83 @@
+"""Bars by activity instead of time: so many ticks, so much volume, so much turnover each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from marketprism_domain.bar_state import ZERO, Running
+from marketprism_domain.calendar import Schedule
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.values import NANOS_PER_SECOND
+
+MEASURES = ("tick", "volume", "turnover")
+
+
+@dataclass(slots=True)
+class ActivityState:
+    """Complete memory of a builder."""
+
+    running: Running
+    bar: Bar | None = None
+    measured: Decimal = ZERO
+
+
+class ActivityBarBuilder:
+    """One instrument; a bar closes with the tick that fills it, and with the trading day.
+
+    A snapshot is never split: a bar may hold more than `size` by the last snapshot's amount. `interval` of the bars is
+    the measure and its size, like `volume:1000`.
+    """
+
+    def __init__(
+        self, schedule: Schedule, measure: str, size: Decimal | int, state: ActivityState | None = None
+    ) -> None:
+        if measure not in MEASURES:
+            raise InvalidValue("measure", f"one of {', '.join(MEASURES)}", measure)
+        if size <= 0:
+            raise InvalidValue("size", "more than 0", size)
+        self._schedule = schedule
+        self._measure = measure
+        self._size = Decimal(size)
+        self._name = f"{measure}:{size}"
+        self.state = state or ActivityState(Running())
+
+    def on_tick(self, tick: Tick) -> list[Bar]:
+        """Bars that this tick closes."""
+        s = self.state
+        if tick.verdict == "stale" or tick.last is None or not tick.volume:
+            return []
+        session = self._schedule.place(tick.ts_event).session
+        if session is None or session.trading_day < s.running.trading_day:
+            return []
+        out: list[Bar] = []
+        if session.trading_day != s.running.trading_day:
+            out += self._close()
+            s.running = Running(session.trading_day)
+        grown = tick.volume - s.running.volume
+        money = (tick.turnover or s.running.turnover) - s.running.turnover
+        self._add(tick, session.trading_day, grown, money)
+        s.running.volume, s.running.turnover = tick.volume, tick.turnover or s.running.turnover
+        s.measured += {"tick": Decimal(1), "volume": grown, "turnover": money}[self._measure]
+        if s.measured >= self._size:
+            out += self._close()
+        return out
+
+    def _add(self, tick: Tick, trading_day: str, grown: Decimal, money: Decimal) -> None:
+        last = tick.last
+        assert last is not None  # noqa: S101 (checked by on_tick)
+        bar = self.state.bar or Bar(
+            tick.venue, tick.symbol, tick.source, tick.epoch, tick.ts_event // NANOS_PER_SECOND, 0, 0, 0, self._name,
+            tick.ts_event, 0, trading_day, last, last, last, last, ZERO, ZERO,
+        )  # fmt: skip
+        self.state.bar = bar._replace(
+            high=max(bar.high, last), low=min(bar.low, last), close=last, volume=bar.volume + grown,
+            turnover=bar.turnover + money, open_interest=tick.open_interest or bar.open_interest, ticks=bar.ticks + 1,
+            ts_event=tick.ts_event, ts_close=tick.ts_event, ts_recv=tick.ts_recv, ts_pub=tick.ts_pub,
+        )  # fmt: skip
+
+    def _close(self) -> list[Bar]:
+        bar, self.state.bar, self.state.measured = self.state.bar, None, ZERO
+        return [] if bar is None else [bar]

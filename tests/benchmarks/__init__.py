@@ -1,0 +1,1 @@
+"""`python -m tests.benchmarks`: what targets ask for, measured; results as JSON."""

@@ -1,0 +1,79 @@
+"""Measure, print, and write `tests/benchmarks/results/<date>.json`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from tests.benchmarks.peers import vnpy_bars
+from tests.benchmarks.stages import measure, ticks_to_measure
+from tests.conftest import FIXTURES
+
+RESULTS = Path(__file__).with_name("results")
+NAMES = ("ru1901_20181008", "ru1901_20181009", "ru1901_20181010")
+
+
+def pipeline() -> dict[str, Any]:
+    """One run of the whole pipeline: source to store, every service a process, start-up included in the seconds."""
+    files = [FIXTURES / f"ctp/ticks/{name}.csv.gz" for name in NAMES]
+    source = "replay:" + ",".join(map(str, files)) if files[0].exists() else "sim:days=1"
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "marketprism_services",
+            "up",
+            "--source",
+            source,
+            "--speed",
+            "max",
+            "--once",
+            "--json",
+        ]
+        done = subprocess.run(
+            [*command, "--data-dir", folder, "--nats-port", "0"], capture_output=True, text=True, check=True
+        )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return {name: result[name] for name in ("ticks_read", "seconds", "ticks_per_second", "missing", "duplicates", "ok")}
+
+
+def main() -> None:
+    """Everything, or the parts that are named."""
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--runs", type=int, default=3, help="runs of the whole pipeline")
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    runs = [pipeline() for _ in range(arguments.runs)]
+    rates = sorted(run["ticks_per_second"] for run in runs)
+    ticks, _ = ticks_to_measure(chinese_calendar_of_markets())
+    result = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "cpu": platform.processor() or platform.machine(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+        "command": "make bench",
+        "pipeline": {"runs": runs, "ticks_per_second_median": rates[len(rates) // 2]},
+        "stages": measure(),
+        "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(result, indent=1)
+    (RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Bars by ticks, volume and turnover."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from marketprism_domain.activity_bars import ActivityBarBuilder
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.errors import InvalidValue
+from tests.fakes.ticks import at, tick
+
+TICKS = [tick(at("2025-03-03 09:00:00") + n * 10**9, 100 + n % 3, 10 * (n + 1)) for n in range(20)]
+
+
+@pytest.mark.parametrize(("measure", "size", "ticks"), [("tick", 5, 5), ("volume", 40, 4), ("turnover", 25_000, 3)])
+def test_a_bar_closes_with_the_tick_that_fills_it(
+    calendar: MarketCalendar, measure: str, size: int, ticks: int
+) -> None:
+    builder = ActivityBarBuilder(calendar.schedule("shfe", "rb2505"), measure, size)
+    bars = [bar for each in TICKS for bar in builder.on_tick(each)]
+    assert {bar.ticks for bar in bars} == {ticks}
+    assert sum((bar.volume for bar in bars), Decimal(0)) == 10 * ticks * len(bars)
+    assert all(bar.low <= bar.open <= bar.high for bar in bars)
+    assert bars[0].interval == f"{measure}:{size}"
+
+
+def test_the_trading_day_ends_a_bar(calendar: MarketCalendar) -> None:
+    builder = ActivityBarBuilder(calendar.schedule("shfe", "rb2505"), "volume", 1_000)
+    builder.on_tick(TICKS[0])
+    (bar,) = builder.on_tick(tick("2025-03-04 09:00:01", 50, 3, day="20250304"))
+    assert (bar.trading_day, bar.volume) == ("20250303", 10)
+
+
+@pytest.mark.parametrize(("measure", "size"), [("time", 5), ("tick", 0), ("volume", -1)])
+def test_other_measures_are_refused(calendar: MarketCalendar, measure: str, size: int) -> None:
+    with pytest.raises(InvalidValue):
+        ActivityBarBuilder(calendar.schedule("shfe", "rb2505"), measure, size)
