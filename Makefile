@@ -34,7 +34,7 @@ run: $(STAMP) ## Run the whole pipeline on one machine until you see bars (SOURC
 
 test: $(STAMP) ## Lint, types, import contracts and every test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --ignore tests/chaos $(ARGS)
 
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
@@ -49,7 +49,7 @@ bench: $(STAMP) ## Measure throughput and costs; results in tests/benchmarks/res
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 chaos: $(STAMP) ## Inject faults into real processes; results in chaos/results
-	@$(BIN)/python -m pytest -q -p no:xdist tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)
 
 clean: ## Remove the virtual environment and caches (not your data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -141,19 +141,3 @@ class MarketReader(Protocol):
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
         ...
-
-
-class MarketDataStreamRepository(Protocol):
-    """Last published state of each stream (KV `market_data_streams`)."""
-
-    async def save(self, states: Mapping[tuple[str, str], bytes]) -> None: ...
-
-    async def load(self, venue: str, symbol: str) -> bytes | None: ...
-
-
-class Telemetry(Protocol):
-    """Counters and gauges by name, cheap enough for the hot path."""
-
-    def count(self, name: str, amount: int = 1, **labels: str) -> None: ...
-
-    def gauge(self, name: str, value: float, **labels: str) -> None: ...

@@ -16,6 +16,7 @@ from marketprism_application.ports import SourceBatch
 from marketprism_application.validate import ShardValidator
 from marketprism_domain.bars import BarSettings
 from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.market_bar import MarketBar
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.rules import ValidationRules
 
@@ -46,7 +47,7 @@ async def rebuild(
     ingest = Ingest(calendar, lambda _: 0, grace_s=bars.grace_s)
     validator = ShardValidator(calendar, rules, epoch=0)
     aggregator = ShardAggregator(calendar, bars)
-    latest: dict[tuple[str, str, str, int], Bar] = {}
+    latest: dict[tuple[str, str, str, int], MarketBar] = {}
     sequence = 0
     ticks_read = 0
     async for batch in batches:
@@ -64,7 +65,7 @@ async def rebuild(
                 tuple(out.gaps),
             )
             _keep_latest(latest, aggregator.process(validated))
-    result = Rebuilt(bars=_ordered(latest.values(), bars.intervals), ticks_read=ticks_read)
+    result = Rebuilt(bars=_ordered((made.bar for made in latest.values()), bars.intervals), ticks_read=ticks_read)
     for counts in validator.stats().values():
         result.published += counts["accepted"]
         result.stale += counts["stale"]
@@ -73,9 +74,14 @@ async def rebuild(
     return result
 
 
-def _keep_latest(latest: dict[tuple[str, str, str, int], Bar], bars: Iterable[Bar]) -> None:
+def _keep_latest(latest: dict[tuple[str, str, str, int], MarketBar], bars: Iterable[Bar]) -> None:
     for bar in bars:
-        latest[bar.venue, bar.symbol, bar.interval, bar.ts_open] = bar
+        known = latest.get((bar.venue, bar.symbol, bar.interval, bar.ts_open))
+        if known is None:
+            made = MarketBar(bar)
+            latest[made.identity] = made
+        else:
+            known.revise(bar)
 
 
 def _ordered(bars: Iterable[Bar], intervals: tuple[str, ...]) -> list[Bar]:

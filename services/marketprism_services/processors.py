@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 
 from marketprism_application.aggregate import ShardAggregator
@@ -22,6 +23,7 @@ from marketprism_application.contracts.subjects import instrument_key, packed_su
 from marketprism_application.validate import ShardValidator
 from marketprism_domain.bars import BarSettings
 from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.rules import ValidationRules
 from marketprism_sdk.stage import Output
 
@@ -41,8 +43,10 @@ class ValidatorProcessor:
         rules: ValidationRules,
         latest: Latest,
         reports: Latest,
+        states: Latest,
         on_malformed: Callable[[], None],
     ) -> None:
+        self._states = states
         self._partition = partition
         self._packed_subject = packed_subject(partition)
         self._shard = ShardValidator(calendar, rules, epoch, str(partition))
@@ -71,6 +75,8 @@ class ValidatorProcessor:
             message = encode(TICK, tick)
             outputs.append(Output(tick_subject(tick.symbol), message))
             self._latest[f"tick.{instrument_key(tick.venue, tick.symbol)}"] = message
+        for tick in {(tick.venue, tick.symbol): tick for tick in out.ticks}.values():
+            self._states[instrument_key(tick.venue, tick.symbol)] = _state_of(tick)
         if out.ticks or out.marks or out.gaps:
             validated = Packed(
                 PACKED_VERSION, packed.source, self._epoch, now, tuple(out.ticks), tuple(out.marks), tuple(out.gaps)
@@ -91,12 +97,22 @@ class ValidatorProcessor:
         return self._shard.snapshot()
 
     def restore(self, state: bytes) -> None:
-        """State of an earlier snapshot."""
+        """State of an earlier snapshot, under the newer of its rules and those in force."""
+        rules = self._shard.rules
         self._shard.restore(state)
+        if rules.version > self._shard.rules.version:
+            self._shard.change_rules(rules)
 
     def stats(self) -> Any:
         """Counts by source."""
         return self._shard.stats()
+
+
+def _state_of(tick: Tick) -> bytes:
+    """Where a stream stands, as KV `market_data_streams` shows it."""
+    names = ("venue", "symbol", "seq", "ts_event", "trading_day", "volume", "turnover", "source")
+    state = {name: getattr(tick, name) for name in names}
+    return msgspec.msgpack.encode(state)
 
 
 class AggregatorProcessor:

@@ -15,7 +15,7 @@ import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
@@ -67,7 +67,7 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     await source.connect()
     rows: dict[str, int] = dict(getattr(source, "rows", {}))
     names = tuple(rows) or (str(getattr(source, "source", "")),)
-    settings = await _with_nats(settings, stack)
+    settings = _with_free_ports(await _with_nats(settings, stack))
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
     probe = await _probe(connection, settings)
@@ -88,6 +88,17 @@ async def _with_nats(settings: Settings, stack: AsyncExitStack) -> Settings:
     stack.push_async_callback(server.stop)
     nats = settings.nats.model_copy(update={"url": server.url})
     return settings.model_copy(update={"nats": nats})
+
+
+def _with_free_ports(settings: Settings) -> Settings:
+    """The well-known HTTP ports where they are free, others where something else has them."""
+    chosen = {}
+    for name in ("storage", "query", "monitor"):
+        port = getattr(settings.http, name)
+        if port and not is_free(port):
+            chosen[name] = choose_port(0)
+            log.warning("http port taken, using another", service=name, port=port, instead=chosen[name])
+    return settings.model_copy(update={"http": settings.http.model_copy(update=chosen)})
 
 
 async def _probe(connection: NatsConnection, settings: Settings) -> PipelineProbe:

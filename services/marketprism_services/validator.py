@@ -57,6 +57,7 @@ class ValidatorService(ShardedService):
         self._calendar = calendar
         self._rules = rules
         self._reports: dict[str, bytes] = {}
+        self._states: dict[str, bytes] = {}
         self._events = EventPublisher(connection, "validator")
 
     def stage_settings(self) -> StageSettings:
@@ -66,7 +67,7 @@ class ValidatorService(ShardedService):
     def processor(self, partition: int, epoch: int) -> Processor:
         """Validator of a partition."""
         return ValidatorProcessor(
-            partition, epoch, self._calendar, self._rules, self.latest, self._reports,
+            partition, epoch, self._calendar, self._rules, self.latest, self._reports, self._states,
             lambda: self.metrics.count("malformed_messages_total"),
         )  # fmt: skip
 
@@ -74,6 +75,9 @@ class ValidatorService(ShardedService):
         """The rules in force, then the stage."""
         self._rules_kv = await NatsKeyValue.open(self.connection, streams.RULES, replicas=self.settings.replicas)
         self._quality_kv = await NatsKeyValue.open(self.connection, streams.QUALITY, replicas=self.settings.replicas)
+        self._states_kv = await NatsKeyValue.open(
+            self.connection, streams.STREAM_STATES, replicas=self.settings.replicas
+        )
         stored = await self._rules_kv.get(_RULES_KEY)
         if stored is not None:
             self._rules = ValidationRules.from_dict(msgspec.msgpack.decode(stored.value))
@@ -105,6 +109,7 @@ class ValidatorService(ShardedService):
         while True:
             await asyncio.sleep(_REPORTS_S)
             await self._flush(self._quality_kv, self._reports)
+            await self._flush(self._states_kv, self._states)
 
     async def on_stop(self) -> None:
         """Partitions back, events out."""

@@ -60,7 +60,7 @@ class EmbeddedServer:
             EmbeddedServerError: no binary, port taken, data directory not writable, or it ended at once.
         """
         binary = _binary()
-        port = _choose_port(options.port)
+        port = choose_port(options.port)
         home = options.data_dir / "nats"
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -142,15 +142,16 @@ def _binary() -> str:
     return found
 
 
-def _choose_port(wanted: int | None) -> int:
+def choose_port(wanted: int | None) -> int:
+    """A port to listen on: the wanted one, 4222 or a free one for None, any free one for 0."""
     if wanted:
-        if not _is_free(wanted):
+        if not is_free(wanted):
             raise EmbeddedServerError(
                 f"NATS port {wanted}: expected a free port, was taken by another program; "
                 f"choose another with --nats-port, or use a running NATS with --nats-url"
             )
         return wanted
-    if wanted is None and _is_free(4222):
+    if wanted is None and is_free(4222):
         return 4222
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -158,7 +159,8 @@ def _choose_port(wanted: int | None) -> int:
     return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

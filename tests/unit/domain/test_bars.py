@@ -8,7 +8,8 @@ import pytest
 
 from marketprism_domain.bars import BarBuilder, BarSettings
 from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.errors import InvalidValue
+from marketprism_domain.errors import InvalidValue, InvariantBroken
+from marketprism_domain.market_bar import MarketBar
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from tests.fakes.ticks import at, tick
@@ -165,3 +166,22 @@ def test_a_week_closes_with_its_last_trading_day(calendar: MarketCalendar) -> No
 def test_settings_out_of_range_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(InvalidValue, match="expected"):
         BarSettings(**bad)  # type: ignore[arg-type]
+
+
+def test_a_closed_bar_is_corrected_by_its_next_revision_only(calendar: MarketCalendar) -> None:
+    (bar,) = feed(builder(calendar), tick(DAY + "09:00:10", 100, 5), tick(DAY + "09:01:10", 100, 6))
+    made = MarketBar(bar)
+    made.revise(bar._replace(revision=1, high=Decimal(105)))
+    assert (made.bar.high, made.bar.revision) == (105, 1)
+    for wrong in (
+        {"revision": 1},
+        {"revision": 3},
+        {"revision": 2, "ts_open": bar.ts_open + 1},
+        {"revision": 2, "interval": "5m"},
+    ):
+        with pytest.raises(InvariantBroken, match="bar revision"):
+            made.revise(bar._replace(**wrong))
+    with pytest.raises(InvalidValue, match="high"):
+        MarketBar(bar._replace(high=Decimal(1)))
+    with pytest.raises(InvariantBroken, match="expected a close after"):
+        MarketBar(bar._replace(ts_close=bar.ts_open))

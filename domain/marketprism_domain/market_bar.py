@@ -1,0 +1,44 @@
+"""MarketBar: a closed bar and its corrections."""
+
+from __future__ import annotations
+
+from marketprism_domain.errors import InvariantBroken
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.values import OHLCV
+
+
+class MarketBar:
+    """Aggregate (symbol, venue, interval, open time).
+
+    Keeps: high at or above open and close, low at or below them; a window that ends after it begins; immutable once
+    closed: a correction is the next revision of the same window, never an edit.
+    """
+
+    def __init__(self, bar: Bar) -> None:
+        OHLCV(bar.open, bar.high, bar.low, bar.close, bar.volume)
+        if bar.ts_close <= bar.ts_open:
+            raise InvariantBroken(f"bar of {bar.symbol}: expected a close after {bar.ts_open}, was {bar.ts_close}")
+        self._revisions = [bar]
+
+    @property
+    def bar(self) -> Bar:
+        """The revision that stands."""
+        return self._revisions[-1]
+
+    @property
+    def identity(self) -> tuple[str, str, str, int]:
+        """Venue, symbol, interval, open time."""
+        return self.bar.venue, self.bar.symbol, self.bar.interval, self.bar.ts_open
+
+    def revise(self, bar: Bar) -> None:
+        """Add the next revision.
+
+        Raises:
+            InvariantBroken: another bar's window, or not the next revision.
+        """
+        after = MarketBar(bar)
+        if after.identity != self.identity or bar.ts_close != self.bar.ts_close:
+            raise InvariantBroken(f"bar revision: expected the window of {self.identity}, was {after.identity}")
+        if bar.revision != self.bar.revision + 1:
+            raise InvariantBroken(f"bar revision: expected {self.bar.revision + 1}, was {bar.revision}")
+        self._revisions.append(bar)
