@@ -125,6 +125,7 @@ def tail(
                 f"  bid {bid.price if bid else '-'}x{bid.quantity if bid else '-'}"
                 f"  ask {ask_.price if ask_ else '-'}x{ask_.quantity if ask_ else '-'}  {tick.verdict}",
                 highlight=False,
+                soft_wrap=True,
             )
             seen += 1
             if count and seen >= count:

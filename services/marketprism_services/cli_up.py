@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -19,6 +21,7 @@ from marketprism_services.render import bars_table
 from marketprism_services.settings import Settings
 
 _FIRST_BARS = 15
+_PATIENCE_S = 20.0
 
 
 def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
@@ -33,7 +36,7 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
             running = await up.start(settings, stack)
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False)
         with _bar() as bar:
-            done = await up.until_done(running, stop, _shown_in(bar))
+            done = await up.until_done(running, stop, _shown_in(bar), _never if once else _enough(running))
         if stop.is_set():
             return Exit.INTERRUPTED if once else Exit.OK
         if once:
@@ -41,6 +44,19 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
         await _show_bars(running)
         await _stay(running, stop)
         return Exit.OK
+
+
+def _never(_: probe.Progress) -> bool:
+    return False
+
+
+def _enough(running: up.Running) -> Callable[[probe.Progress], bool]:
+    """A source that goes on for long shows its first bars after a while."""
+
+    def seen(progress: probe.Progress) -> bool:
+        return bool(progress.bars) and time.monotonic() - running.started > _PATIENCE_S
+
+    return seen
 
 
 def _bar() -> Progress:

@@ -120,8 +120,13 @@ def _write_config(settings: Settings) -> Path:
     return path
 
 
-async def until_done(running: Running, stop: asyncio.Event, on_progress: OnProgress) -> Progress:
-    """Wait until everything the source holds is stored, or `stop`.
+async def until_done(
+    running: Running,
+    stop: asyncio.Event,
+    on_progress: OnProgress,
+    enough: Callable[[Progress], bool] = lambda _: False,
+) -> Progress:
+    """Wait until everything the source holds is stored, or `enough` is there to see, or `stop`.
 
     Raises:
         Stop: a service cannot run, the source failed, or nothing has moved for five minutes.
@@ -140,7 +145,7 @@ async def until_done(running: Running, stop: asyncio.Event, on_progress: OnProgr
         on_progress(progress, running.total)
         if progress.error:
             raise Stop(Exit.INPUT, progress.error)
-        if progress.done:
+        if progress.done or enough(progress):
             return progress
         if _state(progress) != _state(last):
             last, moved = progress, time.monotonic()

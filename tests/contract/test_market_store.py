@@ -101,6 +101,7 @@ async def test_ranges_are_half_open_and_last_gives_the_newest(pair: Pair) -> Non
     assert middle.column("seq").to_pylist() == list(range(11, 21))
     newest = await pair.reader.records(TICK, RangeQuery("rb2505", limit=3, last=True))
     assert newest.column("seq").to_pylist() == [48, 49, 50]
+    assert (await pair.reader.records(TICK, RangeQuery("none", limit=3, last=True))).num_rows == 0
     latest = await pair.reader.latest(TICK, ["rb2505", "none"])
     assert latest.column("seq").to_pylist() == [50]
     assert (await pair.reader.symbols()).to_pylist()[0]["ticks"] == 50

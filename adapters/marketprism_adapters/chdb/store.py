@@ -84,7 +84,7 @@ class ChdbReader:
         """One page of one instrument, oldest first."""
         statement, params = queries.records(kind, query)
         found = from_engine(kind, await self._engine.fetch(statement, params))
-        return found.take(list(range(found.num_rows - 1, -1, -1))) if query.last else found
+        return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
 
     async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
         """Newest row per symbol and venue."""
