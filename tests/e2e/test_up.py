@@ -8,8 +8,6 @@ import io
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,36 +17,12 @@ import nats
 import pytest
 
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from tests.e2e.program import run, start
 
-PROGRAM = [sys.executable, "-m", "marketprism_services"]
-# Several runs side by side must not fight for the well-known HTTP ports.
-ENVIRONMENT = {
-    **os.environ,
-    "MARKETPRISM_HTTP__STORAGE": "0",
-    "MARKETPRISM_HTTP__QUERY": "0",
-    "MARKETPRISM_HTTP__MONITOR": "0",
-}
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
 DEPTH = {"v", "venue", "symbol", "source", "epoch", "seq", "ts_event", "ts_recv", "ts_pub", "last", "volume", "turnover", "open_interest",
          "open", "high", "low", "pre_close", "pre_settlement", "limit_up", "limit_down", "bids", "asks", "trading_day", "phase",
          "quality_score", "verdict"}  # fmt: skip
-
-
-def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *arguments], capture_output=True, text=True, timeout=timeout, check=False, env=ENVIRONMENT
-    )
-
-
-def start(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*PROGRAM, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=ENVIRONMENT,
-    )
 
 
 def verdict(*arguments: str) -> dict[str, Any]:
@@ -225,79 +199,3 @@ def test_nats_killed_in_the_middle_and_started_again(tmp_path: Path) -> None:
     assert running.returncode == 0, output
     result = json.loads(output[output.index('{\n "source"') :])
     assert (result["missing"], result["duplicates"], result["ok"]) == (0, 0, True)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "text"),
-    [
-        (("up", "--source", "replay:/none.csv.gz", "--once"), 3, "expected a file, there is none"),
-        (("up", "--source", "nope"), 3, "source: expected one of replay, sim"),
-        (
-            ("up", "--source", "sim", "--speed", "fast"),
-            2,
-            "setting source.speed: speed: expected max or a positive number",
-        ),
-        (("up", "--source", "sim", "--data-dir", "/proc/none"), 5, "expected a writable directory"),
-        (("up", "--source", "sim", "--nats-url", "http://x"), 2, "expected nats://host:port"),
-        (("run", "nobody"), 2, "service: expected one of"),
-        (("rebuild", "/none.csv"), 3, "there is none"),
-        (("bars", "x", "--interval", "7x"), 2, "interval: expected"),
-        (("bars", "x", "--nats-url", "nats://127.0.0.1:1"), 4, "expected a NATS server"),
-    ],
-)
-def test_what_cannot_be_done_ends_with_one_clear_line(
-    tmp_path: Path, arguments: tuple[str, ...], code: int, text: str
-) -> None:
-    where = () if {"--data-dir", "rebuild", "run"} & set(arguments) else ("--data-dir", str(tmp_path / "d"))
-    done = run(*arguments, *where)
-    assert done.returncode == code, done.stderr
-    assert text in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "text"),
-    [
-        ("MARKETPRISM_STORE__BATCH_ROW", "5", "there is no such setting; did you mean 'batch_rows'?"),
-        ("MARKETPRISM_STORE__BATCH_ROWS", "0", "setting store.batch_rows"),
-        ("MARKETPRISM_LEASE__LEASE_S", "0.3", "a leader must survive a lost heartbeat"),
-        ("MARKETPRISM_RULES__STALE_S", "-1", "rules.stale_s: expected a number"),
-        ("MARKETPRISM_BARS__INTERVALS", "1m,7x", "interval: expected"),
-    ],
-)
-def test_a_wrong_setting_is_named(name: str, value: str, text: str) -> None:
-    done = subprocess.run(
-        [*PROGRAM, "up", "--source", "sim", "--once"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**ENVIRONMENT, name: value},
-    )
-    assert done.returncode == 2
-    assert text in " ".join(done.stderr.split())
-
-
-def test_a_taken_port_and_a_stranger_on_it_are_told_apart(tmp_path: Path) -> None:
-    other = subprocess.Popen(
-        [sys.executable, "-m", "http.server", "0", "--bind", "127.0.0.1"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        assert other.stdout is not None
-        port = other.stdout.readline().split("port ")[1].split()[0]
-        taken = run("up", "--source", "sim", "--nats-port", port, "--data-dir", str(tmp_path))
-        assert (taken.returncode, "taken by another program" in taken.stderr) == (4, True)
-        stranger = run("up", "--source", "sim", "--nats-url", f"nats://127.0.0.1:{port}", "--data-dir", str(tmp_path))
-        assert (stranger.returncode, "expected a NATS server" in stranger.stderr) == (4, True)
-    finally:
-        other.kill()
-        other.communicate()
-
-
-def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
-    done = run("doctor", "--data-dir", str(tmp_path))
-    assert done.returncode == 0
-    assert "nats-server" in done.stdout
