@@ -138,10 +138,14 @@ class LeaseSection(_Section):
         return self
 
 
+def _absolute(path: str | Path) -> Path:
+    return Path(path).expanduser().absolute()
+
+
 class Settings(_Section):
     """Everything a process can be told."""
 
-    data_dir: Path = Field(default_factory=lambda: Path(os.environ.get("MARKETPRISM_HOME", "~/.marketprism")))
+    data_dir: Path = Field(default_factory=lambda: _absolute(os.environ.get("MARKETPRISM_HOME", "~/.marketprism")))
     nats: NatsSettings = NatsSettings()
     source: SourceSettings = SourceSettings()
     store: StoreSettings = StoreSettings()
@@ -155,7 +159,7 @@ class Settings(_Section):
     @field_validator("data_dir")
     @classmethod
     def _expand(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        return _absolute(value)
 
     @field_validator("rules")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, publish_ack, stream_info
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.stage import Stage
+from marketprism_sdk.stage import Output, Stage
 from tests.integration.sdk.stage_process import PARTITIONS, Sums, settings
 
 PROCESS = Path(__file__).with_name("stage_process.py")
@@ -178,3 +178,26 @@ async def test_publishing_to_no_stream_is_an_error_and_the_wrong_server_too(
     with pytest.raises(NotConnected, match=f"127.0.0.1:{port}"):
         await NatsConnection.open(f"nats://127.0.0.1:{port}", connect_timeout_s=0.5)
     server.close()
+
+
+async def test_a_message_with_more_outputs_than_a_batch_holds_is_committed_to_its_end(
+    connection: NatsConnection, unique: str
+) -> None:
+    class Many(Sums):
+        def process(self, seq: int, payload: bytes) -> Sequence[Output]:
+            del seq
+            return [Output(f"{unique}.out.0", b"%d" % n) for n in range(int(payload))]
+
+    await make_streams(connection, unique)
+    await publish_ack(connection, f"{unique}.in.0", b"2150")
+    stage = Stage(connection, settings(unique), lambda p, _: Many(unique, p), "one")
+    await stage.own(0, 1)
+    running = asyncio.create_task(stage.run())
+    found: list[bytes] = []
+    for _ in range(20):
+        found = await messages_of(connection, f"{unique}-out", f"{unique}.out.0")
+        if len(found) == 2150:
+            break
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert found == [b"%d" % n for n in range(2150)]
