@@ -185,8 +185,7 @@ class Stage:
             part.partial += 1
             if self._batch.count >= self._settings.max_batch:
                 await self._commit()
-        # A commit in the middle of the message took the mark away; what came after it waits for the next one.
-        part.in_seq, part.partial, part.dirty = message.seq, 0, True
+        part.in_seq, part.partial, part.dirty = message.seq, 0, True  # a commit on the way has cleared the mark
 
     async def _put(self, output: Output) -> None:
         if output.msg_id is not None:
