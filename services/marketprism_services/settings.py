@@ -69,7 +69,7 @@ class SourceSettings(_Section):
 class StoreSettings(_Section):
     """Where records are kept."""
 
-    engine: Literal["chdb", "memory"] = "chdb"
+    engine: Literal["chdb"] = "chdb"
     batch_rows: int = Field(1_000, ge=1, le=1_000_000)
     batch_ms: int = Field(200, ge=1, le=60_000)
     max_batch_rows: int = Field(50_000, ge=1, le=1_048_449)
