@@ -39,3 +39,18 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """asyncio's."""
         await asyncio.sleep(seconds)
+
+
+async def sleep_or(clock: Clock, seconds: float, wake: asyncio.Event) -> None:
+    """Wait until the time is over or `wake` is set, and clear it."""
+    if not wake.is_set() and seconds > 0:
+        sleeping = asyncio.ensure_future(clock.sleep(seconds))
+        waking = asyncio.ensure_future(wake.wait())
+        try:
+            await asyncio.wait((sleeping, waking), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+    elif seconds <= 0:
+        await asyncio.sleep(0)
+    wake.clear()

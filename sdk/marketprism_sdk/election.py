@@ -2,11 +2,12 @@
 
 Guarantees: epochs only grow, and no two holders ever have the same one. Within its lease a leader is the only one that
 believes it leads, as far as clocks run at the same rate (2 % is allowed for). NOT guaranteed: that a deposed leader
-stops at once. A process that is frozen while it writes can write late; so every write of a leader carries its epoch or
-a fence, and the stream refuses the late one (`fence.py`, `stage.py`). The lease gives liveness, the fence safety.
+stops at once. A process that is frozen while it writes can write late, and a probe may take the lease of a leader whose
+connection broke while it still believes; so every write of a leader carries a fence, and the stream refuses the late
+one (`fence.py`, `stage.py`). The lease gives liveness, the fence safety.
 
 Only changes that are observed on the own monotonic clock count; times written by others are never compared. The key is
-never deleted: its value holds the epoch.
+never deleted: its value holds the epoch. One task runs the state machine and is the only one that writes the key.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 import structlog
 
-from marketprism_sdk.clock import Clock, SystemClock
-from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError
+from marketprism_sdk.clock import Clock, SystemClock, sleep_or
+from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
 from marketprism_sdk.lease import (
-    CLOCK_SLACK,
     LeaseAcquired,
     LeaseLost,
-    LeaseRecord,
     LeaseReleased,
     LeaseRenewed,
     LeaseSettings,
     Prober,
     Role,
+    decode_lease,
+    encode_lease,
 )
+from marketprism_sdk.observation import LeaseObserver
 from marketprism_sdk.ports import KeyValue
 
 log = structlog.get_logger()
@@ -41,7 +42,7 @@ async def _no_hook(_: Any) -> None:
 
 
 class Election:
-    """One candidate of one key. `run` until cancelled; `release` gives the lease back."""
+    """One candidate of one key. `run` until cancelled; `release` gives the lease back and ends `run`."""
 
     def __init__(
         self,
@@ -67,39 +68,41 @@ class Election:
         self._on_acquired = on_acquired
         self._on_lost = on_lost
         self._on_event = on_event
+        self._wake = asyncio.Event()
+        self._observer = LeaseObserver(kv, key, self._settings, self._clock, prober, self._wake.set)
         self.role = Role.STANDBY
         self.epoch = 0
         self._revision = 0
-        self._seen: LeaseRecord | None = None
-        self._seen_revision = -1
-        self._seen_at = 0.0
         self._valid_until = 0.0
         self._releasing = False
         self._surrender: str | None = None
         self._rest_until = 0.0
         self._activation: asyncio.Task[None] | None = None
+        self._running: asyncio.Task[Any] | None = None
+        self._pause_s = self._settings.heartbeat_s
+        self._fenced_below = 0  # an epoch that a fence has seen: a bucket made anew starts above it
 
     def is_leader(self) -> bool:
-        """Whether the lease is held and has not run out on the own clock."""
+        """Whether the lease is held and has not run out on the own clock. Fence what you write all the same."""
         return self.role is Role.LEADER and self._clock.monotonic_s() < self._valid_until
+
+    def is_active(self) -> bool:
+        """Whether this leads and `on_acquired` has finished: what an exclusive handler needs."""
+        return self.is_leader() and self._activation is not None and self._activation.done() and not self._surrender
 
     def leader(self) -> str | None:
         """Who leads, as last seen."""
-        if self._seen is None or self._seen.state != "held":
-            return None
-        return self._seen.holder
-
-    @property
-    def record(self) -> LeaseRecord | None:
-        """The key as last seen."""
-        return self._seen
+        return self._observer.leader()
 
     def surrender(self, reason: str) -> None:
-        """A write was refused: somebody else leads. Ends the leadership at the next turn of the loop."""
-        self._surrender = reason
+        """A write was refused or work is not possible here: ends the leadership and lets others go first."""
+        if self.role is Role.LEADER and self._surrender is None:
+            self._surrender = reason
+            self._wake.set()
 
     async def run(self) -> None:
-        """Campaign, lead, campaign again. One task and one state machine: nothing else ever writes the key."""
+        """Campaign, lead, campaign again, until cancelled or released."""
+        self._running = asyncio.current_task()
         try:
             while not self._releasing:
                 if self.role is Role.LEADER:
@@ -107,177 +110,188 @@ class Election:
                 else:
                     await self._stand_by()
         finally:
-            if self.role is Role.LEADER:
+            self._running = None
+            await self._observer.close()
+            if self.role is Role.LEADER and not self._releasing:
                 await self._step_down("stopped")
+                self._on_event(LeaseLost(self.key, self.holder, self.epoch, "stopped"))
+        await self._give_back()
 
     async def release(self) -> None:
-        """Give the lease back, so that a standby takes over at once."""
+        """Give the lease back, so that a standby takes over at once; returns when it is given back."""
         self._releasing = True
-        if self.role is not Role.LEADER:
-            return
-        epoch = self.epoch
-        await self._step_down("released")
-        try:
-            record = LeaseRecord(self.holder, epoch, "released", self._endpoint)
-            await self._kv.update(self.key, msgspec.msgpack.encode(record), self._revision)
-            self._on_event(LeaseReleased(self.key, self.holder, epoch))
-        except SdkError as error:
-            log.warning("lease not given back, it will run out", key=self.key, error=str(error))
+        self._wake.set()
+        running = self._running
+        if running is None or running is asyncio.current_task():
+            await self._give_back()
+        else:
+            await asyncio.wait([running], timeout=self._settings.hook_s + self._settings.lease_s)
 
     # -- standby ---------------------------------------------------------------------------------------------------
 
     async def _stand_by(self) -> None:
-        pause = self._settings.probe_s if self._prober is not None else self._settings.heartbeat_s / 2
+        pause_s = self._settings.probe_s if self._prober is not None else self._settings.heartbeat_s / 2
         try:
-            await self._observe()
-            if self._clock.monotonic_s() >= self._rest_until and await self._vacant():
-                await self._campaign()
-                return
+            await self._observer.look()
+            rest_s = self._rest_until - self._clock.monotonic_s()
+            if rest_s <= 0 and await self._observer.vacant():
+                if await self._campaign():
+                    return
+                pause_s = 0.0  # somebody else was first: see who, with the key read anew
         except SdkError as error:
-            # Not knowing is not knowing: the expiry is measured anew from when the key can be read again.
-            self._seen_at = self._clock.monotonic_s()
+            self._observer.blind()
             log.debug("lease not readable", key=self.key, error=str(error))
-            pause = self._settings.heartbeat_s
-        await self._clock.sleep(pause)
+            pause_s = self._settings.heartbeat_s / 2
+        expires_s = max(self._observer.expires_in_s(), self._rest_until - self._clock.monotonic_s())
+        await sleep_or(self._clock, min(pause_s, expires_s), self._wake)
 
-    async def _observe(self) -> None:
-        entry = await self._kv.get(self.key)
-        now = self._clock.monotonic_s()
-        revision = entry.revision if entry is not None else 0
-        if revision != self._seen_revision:
-            self._seen_revision = revision
-            self._seen_at = now
-            self._seen = msgspec.msgpack.decode(entry.value, type=LeaseRecord) if entry is not None else None
-
-    async def _vacant(self) -> bool:
-        seen = self._seen
-        if seen is None or seen.state == "released":
-            return True
-        if self._clock.monotonic_s() - self._seen_at > self._settings.lease_s * CLOCK_SLACK:
-            return True
-        if self._prober is None:
-            return False
-        for _ in range(self._settings.probes):
-            if not await self._prober.gone(seen.epoch, self._settings.probe_timeout_s):
-                return False
-        return True
-
-    async def _campaign(self) -> None:
-        seen, before = self._seen, self._seen_at
-        epoch = (seen.epoch if seen is not None else 0) + 1
-        value = msgspec.msgpack.encode(LeaseRecord(self.holder, epoch, "held", self._endpoint))
+    async def _campaign(self) -> bool:
+        """One attempt to take the key at the revision that was seen."""
+        seen, revision, silent_s = self._observer.record, self._observer.revision, self._observer.silent_s()
+        epoch = max(seen.epoch if seen is not None else 0, self._fenced_below) + 1
+        value = encode_lease(self.holder, epoch, "held", self._endpoint)
+        if self._prober is not None:
+            # Before the key names this holder: a peer that reads the key and probes at once must find somebody there.
+            await self._prober.serve(epoch)
         sent = self._clock.monotonic_s()
         try:
-            if self._seen_revision == 0:
+            if revision == 0:
                 self._revision = await self._kv.create(self.key, value)
             else:
-                self._revision = await self._kv.update(self.key, value, self._seen_revision)
+                self._revision = await self._kv.update(self.key, value, revision)
         except (KeyExists, RevisionConflict):
-            return  # somebody else was first; the next observation tells who
+            await self._stop_serving()
+            self._observer.forget()
+            return False
+        except SdkError:
+            # The outcome is not known. If the write was taken, nobody renews it and it runs out.
+            await self._stop_serving()
+            raise
+        await self._acquired(epoch, self._revision, sent, silent_s)
+        return True
+
+    async def _stop_serving(self) -> None:
+        if self._prober is not None:
+            await self._prober.stop()
+
+    async def _acquired(self, epoch: int, revision: int, sent: float, silent_s: float) -> None:
         self.epoch = epoch
         self.role = Role.LEADER
         self._surrender = None
         self._valid_until = sent + self._settings.lease_s
-        self._seen = LeaseRecord(self.holder, epoch, "held", self._endpoint)
-        self._seen_revision = self._revision
-        if self._prober is not None:
-            await self._prober.serve(epoch)
-        takeover_s = sent - before if before else 0.0
+        self._observer.own(epoch, revision, self.holder)
         log.info("lease acquired", key=self.key, holder=self.holder, epoch=epoch)
-        self._on_event(LeaseAcquired(self.key, self.holder, epoch, takeover_s))
+        self._on_event(LeaseAcquired(self.key, self.holder, epoch, silent_s))
         self._activation = asyncio.get_running_loop().create_task(self._activate(epoch))
 
     async def _activate(self, epoch: int) -> None:
+        hook_s = self._settings.hook_s
         try:
-            await self._on_acquired(epoch)
+            await asyncio.wait_for(self._on_acquired(epoch), hook_s)
         except asyncio.CancelledError:
             raise
+        except TimeoutError:
+            self._give_up(f"activation failed: expected it to end within {hook_s:g} s")
+        except Fenced as error:
+            self._fenced_below = max(self._fenced_below, error.epoch)
+            self.surrender(f"activation failed: {error}")
         except Exception as error:
             log.exception("activation failed, giving the lease back", key=self.key, epoch=epoch)
-            self._rest_until = self._clock.monotonic_s() + 2 * self._settings.lease_s
-            self._surrender = f"activation failed: {error}"
+            self._give_up(f"activation failed: {error}")
+
+    def _give_up(self, reason: str) -> None:
+        self._rest_until = self._clock.monotonic_s() + 2 * self._settings.lease_s
+        self.surrender(reason)
 
     # -- leader ----------------------------------------------------------------------------------------------------
 
     async def _lead(self) -> None:
-        due = self._clock.monotonic_s() + self._settings.heartbeat_s
-        while self._clock.monotonic_s() < due:
+        due = self._clock.monotonic_s() + self._pause_s
+        while (left_s := due - self._clock.monotonic_s()) > 0:
             if self._releasing:
                 return
             if self._surrender is not None:
-                await self._give_up(self._surrender)
+                await self._give_back(self._surrender)
                 return
-            await self._clock.sleep(min(0.05, self._settings.heartbeat_s))
+            if self._observer.record is not None and self._observer.record.epoch > self.epoch:
+                break  # a change of the key says that somebody else leads: ask it now
+            await sleep_or(self._clock, left_s, self._wake)
         await self._renew(due)
-
-    async def _give_up(self, reason: str) -> None:
-        """End the leadership of one's own accord, and free the key if it is still one's own."""
-        epoch = self.epoch
-        await self._step_down(reason)
-        record = LeaseRecord(self.holder, epoch, "released", self._endpoint)
-        try:
-            await self._kv.update(self.key, msgspec.msgpack.encode(record), self._revision)
-        except SdkError as error:
-            log.debug("lease was not one's own any more", key=self.key, error=str(error))
 
     async def _renew(self, due: float) -> None:
         sent = self._clock.monotonic_s()
-        value = msgspec.msgpack.encode(LeaseRecord(self.holder, self.epoch, "held", self._endpoint))
+        value = encode_lease(self.holder, self.epoch, "held", self._endpoint)
+        # One lost answer must leave time for another try; a lapsed lease is resumed by the same write.
+        patience_s = max(self._settings.heartbeat_s, (self._valid_until - sent) / 2)
         try:
-            self._revision = await asyncio.wait_for(
-                self._kv.update(self.key, value, self._revision), max(0.05, self._valid_until - sent)
-            )
-        except RevisionConflict:
+            self._revision = await asyncio.wait_for(self._kv.update(self.key, value, self._revision), patience_s)
+        except (SdkError, TimeoutError) as error:
+            if not isinstance(error, RevisionConflict):
+                log.warning("lease not renewed", key=self.key, error=str(error) or "no answer")
+            self._pause_s = self._settings.probe_s
             await self._check_own()
             return
-        except (SdkError, TimeoutError) as error:
-            log.warning("lease not renewed", key=self.key, error=str(error))
-            if self._clock.monotonic_s() >= self._valid_until:
-                await self._lapsed()
-            return
-        self._seen_revision = self._revision
+        self._pause_s = self._settings.heartbeat_s
+        lapsed = sent >= self._valid_until
+        self._observer.own(self.epoch, self._revision, self.holder)
         self._valid_until = sent + self._settings.lease_s
+        if lapsed:
+            log.warning("lease resumed", key=self.key, epoch=self.epoch)
         self._on_event(LeaseRenewed(self.key, self.holder, self.epoch, max(0.0, sent - due)))
 
     async def _check_own(self) -> None:
-        """The key moved on: by an own renewal whose answer was lost, or because somebody else leads."""
-        entry = await self._kv.get(self.key)
-        record = msgspec.msgpack.decode(entry.value, type=LeaseRecord) if entry is not None else None
-        if entry is not None and record is not None and (record.holder, record.epoch) == (self.holder, self.epoch):
-            self._revision = entry.revision
-            return
-        await self._step_down(f"{record.holder if record else 'nobody'} leads")
+        """Whose is the key? It may have moved by an own renewal whose answer was lost.
 
-    async def _lapsed(self) -> None:
-        """The lease ran out while NATS was away. Nobody can have won meanwhile without a record: resume if it is ours.
-
-        Until the key can be read, `is_leader` is False and side effects that no stream fences must stop.
+        While it cannot be read nobody else can have taken it unseen: the next renewal resumes or is refused. Until then
+        `is_leader` turns False when the lease ends, and side effects that no stream fences must stop.
         """
         try:
             entry = await self._kv.get(self.key)
-        except SdkError:
+        except SdkError as error:
+            log.debug("lease not readable", key=self.key, error=str(error))
             return
-        record = msgspec.msgpack.decode(entry.value, type=LeaseRecord) if entry is not None else None
+        record = decode_lease(entry)
         if entry is None or record is None or (record.holder, record.epoch) != (self.holder, self.epoch):
-            await self._step_down(f"{record.holder if record else 'nobody'} leads")
+            reason = f"{record.holder if record else 'nobody'} leads"
+            await self._step_down(reason)
+            self._on_event(LeaseLost(self.key, self.holder, self.epoch, reason))
             return
-        self._revision = entry.revision
-        if self._prober is not None:
-            await self._prober.serve(self.epoch)
+        self._revision = max(self._revision, entry.revision)
+
+    # -- the end of a leadership -----------------------------------------------------------------------------------
+
+    async def _give_back(self, reason: str = "") -> None:
+        """Step down of one's own accord and free the key, if it is still one's own."""
+        if self.role is not Role.LEADER:
+            return
+        await self._step_down(reason or "released")
+        value = encode_lease(self.holder, self.epoch, "released", self._endpoint)
+        try:
+            await self._kv.update(self.key, value, self._revision)
+        except SdkError as error:
+            reason = reason or f"not given back, it runs out by itself: {error}"
+            log.warning("lease not given back", key=self.key, error=str(error))
+        event: object = LeaseReleased(self.key, self.holder, self.epoch)
+        if reason:
+            event = LeaseLost(self.key, self.holder, self.epoch, reason)
+        self._on_event(event)
 
     async def _step_down(self, reason: str) -> None:
-        epoch = self.epoch
+        """No longer believe, stop what was begun, tell the owner."""
         self.role = Role.STANDBY
         self._valid_until = 0.0
-        self._seen_revision = -1
         self._surrender = None
-        if self._prober is not None:
-            await self._prober.stop()
-        if self._activation is not None and not self._activation.done():
-            self._activation.cancel()
-        log.info("lease ended", key=self.key, holder=self.holder, epoch=epoch, reason=reason)
-        self._on_event(LeaseLost(self.key, self.holder, epoch, reason))
+        self._observer.forget()
+        await self._stop_serving()
+        activation, self._activation = self._activation, None
+        hook_s = self._settings.hook_s
+        if activation is not None and not activation.done():
+            activation.cancel()
+            await asyncio.wait([activation], timeout=hook_s)
+        log.info("lease ended", key=self.key, holder=self.holder, epoch=self.epoch, reason=reason)
         try:
-            await asyncio.wait_for(self._on_lost(reason), self._settings.hook_s)
+            await asyncio.wait_for(self._on_lost(reason), hook_s)
         except TimeoutError:
-            log.exception("deactivation did not end in time", key=self.key, hook_s=self._settings.hook_s)
+            log.exception("deactivation did not end in time", key=self.key, hook_s=hook_s)
+        except Exception:
+            log.exception("deactivation failed", key=self.key)

@@ -4,6 +4,7 @@ SdkError
 ├── NotConnected         the connection to NATS is away (retryable)
 ├── DeadlineExceeded     no answer in time (retryable)
 ├── NoResponders         nobody serves the subject (retryable)
+├── PayloadTooLarge      more bytes than the server takes in one message
 ├── ConfigurationError   settings that contradict one another
 ├── KeyExists            create on a key that is there
 ├── RevisionConflict     compare-and-swap lost against another writer
@@ -43,6 +44,10 @@ class NoResponders(SdkError):
     retryable = True
 
 
+class PayloadTooLarge(SdkError):
+    """More bytes than the server takes in one message."""
+
+
 class ConfigurationError(SdkError):
     """Settings contradict one another."""
 
@@ -56,7 +61,11 @@ class RevisionConflict(SdkError):
 
 
 class Fenced(SdkError):
-    """The writer no longer owns what it writes to."""
+    """The writer no longer owns what it writes to; `epoch` is that of the owner, 0 where it is not known."""
+
+    def __init__(self, message: str, epoch: int = 0) -> None:
+        super().__init__(message)
+        self.epoch = epoch
 
 
 class StreamError(SdkError):

@@ -1,16 +1,28 @@
 """Fence: a record in the stream that is written to; only writes that expect it exactly are taken.
 
 The record is rewritten under each epoch, so a write of an earlier epoch expects a sequence that is no longer the last
-of the fence subject and is refused by the server.
+of the fence subject and is refused by the server. The fence must outlive the stream's retention: raise it again before
+half of `max_age` (`refresh`), and never put it into a stream that keeps no last message of a subject.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+
 import msgspec
 
-from marketprism_sdk.errors import Fenced
+from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotActive, SdkError, StreamError
+from marketprism_sdk.nats.batch import MAX_MESSAGES, AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import direct_get_last, publish_ack
+from marketprism_sdk.nats.jetstream import UNSETTLED, PubAck, leader_get_last, publish_ack
+from marketprism_sdk.nats.publisher import WindowPublisher
+
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_OF = f"{_EXPECTED}-Subject"
+_ATTEMPTS = 5
+_PAUSE_S = 0.02
 
 
 class FenceRecord(msgspec.Struct, frozen=True):
@@ -20,20 +32,198 @@ class FenceRecord(msgspec.Struct, frozen=True):
     epoch: int
 
 
-async def raise_fence(connection: NatsConnection, stream: str, subject: str, holder: str, epoch: int) -> dict[str, str]:
-    """Write the fence under `epoch` and return the headers that every write must carry.
+class Fence:
+    """The fence of one writer under one epoch; `headers` go on its writes."""
 
-    Raises:
-        Fenced: the fence is at this epoch or a later one already.
+    def __init__(self, connection: NatsConnection, stream: str, subject: str, holder: str, epoch: int) -> None:
+        self._connection = connection
+        self._stream = stream
+        self.subject = subject
+        self._record = FenceRecord(holder, epoch)
+        self._seq = 0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every write, or the first of an atomic batch, must carry."""
+        return {_EXPECTED: str(self._seq), _OF: self.subject}
+
+    async def raise_it(self) -> None:
+        """Write the fence under this epoch.
+
+        Raises:
+            Fenced: the fence is at this epoch or a later one already.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            last = await leader_get_last(self._connection, self._stream, self.subject)
+            if last is not None:
+                there = msgspec.msgpack.decode(last.data, type=FenceRecord)
+                if there == self._record and attempt > 1:
+                    self._seq = last.seq  # the write before was taken, its answer was lost
+                    return
+                if there.epoch >= self._record.epoch:
+                    raise Fenced(
+                        f"{self.subject}: expected a fence below epoch {self._record.epoch}, "
+                        f"was {there.epoch} of {there.holder}",
+                        there.epoch,
+                    )
+            if await self._write(last.seq if last is not None else 0, attempt):
+                return
+            await asyncio.sleep(_PAUSE_S * attempt)
+
+    async def _write(self, expected: int, attempt: int) -> bool:
+        payload = msgspec.msgpack.encode(self._record)
+        try:
+            self._seq = (await publish_ack(self._connection, self.subject, payload, {_EXPECTED: str(expected)})).seq
+        except (Fenced, SdkError) as error:
+            # Lost against somebody, or not known: the next look at the fence says which.
+            open_outcome = isinstance(error, Fenced) or error.retryable or getattr(error, "code", 0) == UNSETTLED
+            if attempt == _ATTEMPTS or not open_outcome:
+                raise
+            return False
+        return True
+
+    async def refresh(self) -> None:
+        """Write it again under the same epoch, so that it stays the youngest of its stream. Raises Fenced."""
+        ack = await publish_ack(
+            self._connection, self.subject, msgspec.msgpack.encode(self._record), {_EXPECTED: str(self._seq)}
+        )
+        self._seq = ack.seq
+
+    async def holds(self) -> bool:
+        """Whether this is still the fence, as the stream's leader has it."""
+        last = await leader_get_last(self._connection, self._stream, self.subject)
+        return last is not None and last.seq == self._seq
+
+
+async def raise_fence(connection: NatsConnection, stream: str, subject: str, holder: str, epoch: int) -> Fence:
+    """The fence, raised. Raises Fenced, see `Fence.raise_it`."""
+    fence = Fence(connection, stream, subject, holder, epoch)
+    await fence.raise_it()
+    return fence
+
+
+class FencedPublisher:
+    """Writes of a leader, each under its fence; a refused one is reported to `on_fenced` and raised.
+
+    On a stream of one replica every message carries the fence and messages are pipelined. On a replicated stream the
+    server cannot check a pipelined expectation, so messages go in atomic batches whose first carries the fence: at most
+    `max_batch` of them, or what came within `linger_s`.
     """
-    last = await direct_get_last(connection, stream, subject)
-    if last is not None:
-        record = msgspec.msgpack.decode(last.data, type=FenceRecord)
-        if record.epoch >= epoch:
-            raise Fenced(f"{subject}: expected a fence below epoch {epoch}, was {record.epoch} of {record.holder}")
-    expected = {"Nats-Expected-Last-Subject-Sequence": str(last.seq if last is not None else 0)}
-    ack = await publish_ack(connection, subject, msgspec.msgpack.encode(FenceRecord(holder, epoch)), expected)
-    return {
-        "Nats-Expected-Last-Subject-Sequence": str(ack.seq),
-        "Nats-Expected-Last-Subject-Sequence-Subject": subject,
-    }
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        fence: Fence,
+        *,
+        replicas: int = 1,
+        leads: Callable[[], bool] = lambda: True,
+        on_fenced: Callable[[str], None] = lambda _: None,
+        max_batch: int = 200,
+        linger_s: float = 0.005,
+    ) -> None:
+        self._connection = connection
+        self._fence = fence
+        self._leads = leads
+        self._on_fenced = on_fenced
+        self._max_batch = min(max_batch, MAX_MESSAGES)
+        self._linger_s = linger_s
+        self._window = WindowPublisher(connection, headers=fence.headers) if replicas == 1 else None
+        self._items: list[tuple[str, bytes]] = []
+        self._lock = asyncio.Lock()
+        self._timer: asyncio.Task[None] | None = None
+        self._error: SdkError | None = None
+        self.acknowledged = 0
+
+    async def open(self) -> None:
+        """Begin."""
+        if self._window is not None:
+            await self._window.open()
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        """Send; acknowledged at the latest when `flush` returns.
+
+        Raises:
+            NotActive: the lease has ended. Fenced: somebody else leads. StreamError, NotConnected: of this or an
+            earlier message; what was not acknowledged must be sent again by its owner.
+        """
+        if not self._leads():
+            raise NotActive(None)
+        if self._window is not None:
+            await self._watched(self._window.publish(subject, payload))
+            self.acknowledged = self._window.acknowledged
+            return
+        if self._error is not None:
+            raise self._error
+        self._items.append((subject, payload))
+        if len(self._items) >= self._max_batch:
+            await self._watched(self._commit())
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().create_task(self._linger())
+
+    async def flush(self, timeout_s: float = 10.0) -> None:
+        """Wait until everything is acknowledged. Raises as `publish` does."""
+        if self._window is not None:
+            await self._watched(self._window.flush(timeout_s))
+            self.acknowledged = self._window.acknowledged
+            return
+        if self._error is not None:
+            raise self._error
+        await self._watched(asyncio.wait_for(self._commit(), timeout_s))
+        if self._error is not None:  # of a batch that was on its way while this waited
+            raise self._error
+
+    async def _watched(self, action: Awaitable[None]) -> None:
+        try:
+            await action
+        except TimeoutError as error:
+            self._error = DeadlineExceeded("messages were not acknowledged in time")
+            raise self._error from error
+        except SdkError as error:
+            self._error = error
+            if isinstance(error, Fenced):
+                self._on_fenced(str(error))
+            raise
+
+    async def _linger(self) -> None:
+        await asyncio.sleep(self._linger_s)
+        self._timer = None
+        with contextlib.suppress(SdkError):  # kept, and raised at the next call
+            await self._watched(self._commit())
+
+    async def _commit(self) -> None:
+        async with self._lock:
+            while self._items:
+                items, self._items = self._items[: self._max_batch], self._items[self._max_batch :]
+                await self._settle(items)
+                self.acknowledged += len(items)
+
+    async def _settle(self, items: list[tuple[str, bytes]]) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                await self._send(items)
+            except (Fenced, StreamError) as error:
+                # The batch was refused as a whole. It was the fence only if the fence is no longer ours.
+                if not await self._fence.holds():
+                    raise Fenced(str(error)) from error
+                if attempt == _ATTEMPTS or not (isinstance(error, Fenced) or error.code == UNSETTLED):
+                    raise
+                await asyncio.sleep(_PAUSE_S * attempt)
+            else:
+                return
+
+    async def _send(self, items: list[tuple[str, bytes]]) -> PubAck:
+        headers: Mapping[str, str] | None = self._fence.headers
+        if len(items) == 1:
+            return await publish_ack(self._connection, *items[0], headers)
+        batch = AtomicBatch(self._connection)
+        for subject, payload in items[:-1]:
+            await batch.add(subject, payload, headers=headers)
+            headers = None
+        return await batch.commit(*items[-1])
+
+    async def close(self) -> None:
+        """Stop; nothing is waited for."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._window is not None:
+            await self._window.close()

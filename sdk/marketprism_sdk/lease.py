@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from marketprism_sdk.errors import ConfigurationError
+from marketprism_sdk.ports import KvEntry
 
 # How much faster than the leader's a standby's clock may run.
 CLOCK_SLACK = 1.02
@@ -16,7 +17,11 @@ CLOCK_SLACK = 1.02
 
 @dataclass(frozen=True, slots=True)
 class LeaseSettings:
-    """Seconds. A lease must outlive two heartbeats, or one lost renewal ends it; probes must be quicker than both."""
+    """Seconds. `hook_s` is how long `on_activate` and `on_deactivate` may take.
+
+    A lease must outlive two heartbeats, or one lost renewal ends it; a probe must be quicker than a heartbeat, or it
+    sees nothing that the heartbeat does not.
+    """
 
     lease_s: float = 1.0
     heartbeat_s: float = 0.25
@@ -26,13 +31,19 @@ class LeaseSettings:
     hook_s: float = 10.0
 
     def __post_init__(self) -> None:
-        if not self.lease_s > 2 * self.heartbeat_s > self.probe_s > 0:
+        if not self.lease_s > 2 * self.heartbeat_s or not self.heartbeat_s > self.probe_s > 0:
             raise ConfigurationError(
-                "lease: expected lease_s > 2 x heartbeat_s > probe_s > 0, because a leader must survive one lost "
-                f"renewal and be missed before its lease ends; was {self.lease_s}, {self.heartbeat_s}, {self.probe_s}"
+                "lease: expected lease_s > 2 x heartbeat_s and heartbeat_s > probe_s > 0, because a leader must "
+                "survive one lost renewal and be missed before its lease ends; "
+                f"was {self.lease_s}, {self.heartbeat_s}, {self.probe_s}"
             )
         if self.probes < 1:
             raise ConfigurationError(f"lease: expected at least one probe, was {self.probes}")
+        if not 0 < self.probe_timeout_s < self.lease_s:
+            raise ConfigurationError(
+                "lease: expected 0 < probe_timeout_s < lease_s, because a probe that hangs must not outlast the lease "
+                f"that it is to shorten; was {self.probe_timeout_s}, {self.lease_s}"
+            )
 
 
 class LeaseRecord(msgspec.Struct, frozen=True):
@@ -91,7 +102,9 @@ class LeaseReleased:
 
 
 class Prober(Protocol):
-    """Asks whether the holder of an epoch is connected."""
+    """Asks whether the holder of an epoch is connected. `outages` counts how often the own connection was away."""
+
+    outages: int
 
     async def serve(self, epoch: int) -> None:
         """Answer probes for this epoch."""
@@ -101,6 +114,20 @@ class Prober(Protocol):
         """Answer no longer."""
         ...
 
-    async def gone(self, epoch: int, timeout_s: float) -> bool:
-        """True only when the server says that nobody answers for this epoch; a timeout is no sign of death."""
+    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+        """True when the server says that nobody answers for this holder, False when the holder answered.
+
+        Raises:
+            SdkError: neither is known.
+        """
         ...
+
+
+def encode_lease(holder: str, epoch: int, state: str, endpoint: str) -> bytes:
+    """The value of the key."""
+    return msgspec.msgpack.encode(LeaseRecord(holder, epoch, state, endpoint))
+
+
+def decode_lease(entry: KvEntry | None) -> LeaseRecord | None:
+    """The record of an entry, None for no entry."""
+    return None if entry is None else msgspec.msgpack.decode(entry.value, type=LeaseRecord)

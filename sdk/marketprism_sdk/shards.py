@@ -1,9 +1,10 @@
 """Shards: who works on which partition.
 
-Every member keeps a session alive; partitions go to members by highest random weight, so a change of membership moves
-only what it must. A partition is claimed by compare-and-swap on its owner record, whose epoch grows with each claim.
-A silent session is declared dead by compare-and-swap before its partitions are claimed, so its owner finds out at its
-next renewal. As with leases, the owner's writes are fenced elsewhere (`stage.py`); this gives liveness.
+Partitions go to members by highest random weight, so a change of membership moves only what it must. A partition is
+claimed and released by compare-and-swap on its owner record, whose epoch grows with each claim. Nobody claims what a
+living member holds: a member that is to lose a partition commits and releases it, then the next one claims it.
+Sessions and their end are in `membership.py`. As with leases, the owner's writes are fenced elsewhere (`stage.py`);
+this gives liveness, and nobody decides for the others.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 import msgspec
 import structlog
 
-from marketprism_sdk.clock import Clock, SystemClock
-from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError
-from marketprism_sdk.lease import CLOCK_SLACK, LeaseSettings
-from marketprism_sdk.ports import KeyValue
+from marketprism_sdk.clock import Clock, SystemClock, sleep_or
+from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
+from marketprism_sdk.lease import LeaseSettings, Prober
+from marketprism_sdk.membership import PREFIX, Membership
+from marketprism_sdk.ports import KeyValue, KvEntry
 
 log = structlog.get_logger()
 
-_PAUSE_S = 0.05
+_OWN = "own."
+_REFRESH_S = 1.0
 
 
 def partition_of(key: str, count: int) -> int:
@@ -43,13 +47,6 @@ def rendezvous(partition: int, members: Iterable[str]) -> str | None:
     return max(members, key=lambda member: weight(str(partition), member), default=None)
 
 
-class SessionRecord(msgspec.Struct, frozen=True):
-    """A member's session."""
-
-    state: str  # live, drain, dead
-    beat: int = 0
-
-
 class OwnerRecord(msgspec.Struct, frozen=True):
     """A partition's owner."""
 
@@ -58,12 +55,29 @@ class OwnerRecord(msgspec.Struct, frozen=True):
     state: str = "held"  # held, released
 
 
-class SessionEnded(SdkError):
-    """The own session was declared dead: the process must start again as a new member."""
+@dataclass(frozen=True, slots=True)
+class ShardClaimed:
+    """This member owns a partition."""
+
+    member: str
+    partition: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardReleased:
+    """This member owns a partition no longer."""
+
+    member: str
+    partition: int
+    epoch: int
 
 
 class Shards:
-    """One member. `on_own(partition, epoch)` and `on_lose(partition)` are awaited in order, one at a time."""
+    """One member. `on_own(partition, epoch)` and `on_lose(partition)` are awaited in order, one at a time.
+
+    An `on_own` that raises an SdkError is tried again under the next epoch, after the other partitions.
+    """
 
     def __init__(
         self,
@@ -75,6 +89,8 @@ class Shards:
         on_lose: Callable[[int], Awaitable[None]],
         settings: LeaseSettings | None = None,
         clock: Clock | None = None,
+        prober: Prober | None = None,
+        on_event: Callable[[object], None] = lambda _: None,
     ) -> None:
         self._kv = kv
         self.member = member
@@ -83,145 +99,194 @@ class Shards:
         self._on_lose = on_lose
         self._settings = settings or LeaseSettings()
         self._clock = clock or SystemClock()
+        self._prober = prober
+        self._on_event = on_event
         self.owned: dict[int, int] = {}
-        self._session_revision = 0
-        self._beat = 0
-        self._seen: dict[str, tuple[int, float]] = {}  # session -> revision, when it was first seen
-        self._members: set[str] = set()
-        self._changed = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._unsettled = True
+        self._membership = Membership(kv, member, self._settings, self._clock, prober, self._changed)
+        self._owners: dict[int, tuple[int, OwnerRecord]] = {}  # revision, record
+        self._fenced_below: dict[int, int] = {}
+        self._refreshed_at = float("-inf")
+        self._lock = asyncio.Lock()
+        self._dead = False
         self._leaving = False
 
-    async def run(self) -> None:
-        """Take part until cancelled.
+    def members(self) -> frozenset[str]:
+        """Live members as last seen."""
+        return self._membership.live()
 
-        Raises:
-            SessionEnded: peers declared this member dead.
-        """
-        value = msgspec.msgpack.encode(SessionRecord("live"))
-        self._session_revision = await self._kv.put(f"sess.{self.member}", value)
-        stop = await self._kv.watch("", lambda _: self._changed.set())
-        beating = asyncio.create_task(self._keep_session())
+    def _changed(self) -> None:
+        self._unsettled = True
+        self._wake.set()
+
+    def _hint(self, entry: KvEntry) -> None:
+        if entry.key.startswith(PREFIX):
+            self._membership.hint(entry)
+        elif entry.key.startswith(_OWN) and not entry.deleted:
+            self._see_owner(entry)
+
+    def _see_owner(self, entry: KvEntry) -> None:
+        partition = int(entry.key.removeprefix(_OWN))
+        record = msgspec.msgpack.decode(entry.value, type=OwnerRecord)
+        known = self._owners.get(partition)
+        if known is not None and known[0] >= entry.revision:
+            return
+        self._owners[partition] = (entry.revision, record)
+        if record.state != "held":
+            self._changed()
+
+    async def run(self) -> None:
+        """Take part until cancelled or until `leave` is done."""
+        stop = await self._kv.watch("", self._hint)
+        beating: asyncio.Task[None] | None = None
         try:
-            while not beating.done():
-                await self._round()
-                try:
-                    await asyncio.wait_for(self._changed.wait(), self._settings.heartbeat_s)
-                except TimeoutError:
+            while not self._leaving:
+                if beating is None:
+                    beating = await self._begin()
+                await self._turn()
+                if self._dead:
+                    await self._start_again(beating)
+                    beating = None
                     continue
-                self._changed.clear()
-                await self._clock.sleep(_PAUSE_S)  # changes come in bursts
-            beating.result()
+                pause_s = self._settings.probe_s if self._prober is not None else self._settings.heartbeat_s / 2
+                await sleep_or(self._clock, min(pause_s, self._membership.expires_in_s()), self._wake)
         finally:
-            beating.cancel()
+            if beating is not None:
+                beating.cancel()
             await stop()
 
-    async def _keep_session(self) -> None:
-        while not self._leaving:
-            await self._clock.sleep(self._settings.heartbeat_s)
-            if self._leaving:
-                return
-            self._beat += 1
-            value = msgspec.msgpack.encode(SessionRecord("live", self._beat))
-            try:
-                self._session_revision = await self._kv.update(f"sess.{self.member}", value, self._session_revision)
-            except RevisionConflict:
-                await self._adopt()
-            except SdkError as error:
-                log.warning("session not renewed", member=self.member, error=str(error))
-
-    async def _adopt(self) -> None:
-        """The session moved: by an own write whose answer was lost, or because peers declared it dead."""
-        entry = await self._kv.get(f"sess.{self.member}")
-        record = msgspec.msgpack.decode(entry.value, type=SessionRecord) if entry is not None else None
-        if entry is None or record is None or record.state == "dead":
-            raise SessionEnded(f"session {self.member}: declared dead by a peer")
-        self._session_revision = entry.revision
-
-    async def _round(self) -> None:
+    async def _begin(self) -> asyncio.Task[None] | None:
         try:
-            members = await self._live_members()
-            if self.member not in members:
-                members.add(self.member)
-            for partition in range(self._count):
-                await self._settle(partition, members)
+            await self._membership.join()
         except SdkError as error:
-            if isinstance(error, SessionEnded):
-                raise
+            log.warning("session not begun, trying again", member=self.member, error=str(error))
+            await self._clock.sleep(self._settings.heartbeat_s)
+            return None
+        return asyncio.get_running_loop().create_task(self._membership.keep(self._declared_dead))
+
+    def _declared_dead(self) -> None:
+        self._dead = True
+        self._wake.set()
+
+    async def _start_again(self, beating: asyncio.Task[None] | None) -> None:
+        """Peers declared this session dead: what it owned is theirs. Let go of it and join as if new."""
+        log.warning("session was declared dead by a peer, joining again", member=self.member)
+        if beating is not None:
+            beating.cancel()
+        async with self._lock:
+            for partition in list(self.owned):
+                await self._let_go(partition)
+        self._dead = False
+        self._refreshed_at = float("-inf")
+
+    async def _turn(self) -> None:
+        try:
+            now = self._clock.monotonic_s()
+            if now - self._refreshed_at >= _REFRESH_S:
+                await self._refresh()
+                self._refreshed_at = now
+                self._unsettled = True  # what failed before is tried again
+            await self._membership.look()
+            if self._unsettled:
+                self._unsettled = False
+                async with self._lock:
+                    await self._settle_all()
+        except SdkError as error:
             # Silence that one could not hear is no silence: every session's clock starts anew.
-            self._seen.clear()
+            self._membership.blind()
+            self._refreshed_at = float("-inf")
             log.warning("shards not settled, trying again", member=self.member, error=str(error))
+            await self._clock.sleep(self._settings.probe_s)
 
-    async def _live_members(self) -> set[str]:
-        now = self._clock.monotonic_s()
-        live: set[str] = set()
-        for entry in await self._kv.entries("sess."):
-            name = entry.key.removeprefix("sess.")
-            record = msgspec.msgpack.decode(entry.value, type=SessionRecord)
-            revision, since = self._seen.get(name, (-1, now))
-            if revision != entry.revision:
-                since = now
-                self._seen[name] = (entry.revision, now)
-            if record.state != "live":
-                continue
-            if name != self.member and now - since > self._settings.lease_s * CLOCK_SLACK:
-                await self._declare_dead(name, entry.revision)
-                continue
-            live.add(name)
-        return live
+    async def _refresh(self) -> None:
+        """Read everything: a watch is a hint and may have missed something."""
+        entries = await self._kv.entries()
+        self._membership.reset([entry for entry in entries if entry.key.startswith(PREFIX)])
+        for entry in entries:
+            if entry.key.startswith(_OWN):
+                self._see_owner(entry)
 
-    async def _declare_dead(self, name: str, revision: int) -> None:
-        try:
-            await self._kv.update(f"sess.{name}", msgspec.msgpack.encode(SessionRecord("dead")), revision)
-            log.warning("peer declared dead", member=self.member, peer=name)
-        except RevisionConflict:
-            log.debug("peer is alive after all", member=self.member, peer=name)
+    async def _settle_all(self) -> None:
+        members = self._membership.live()
+        mine = {p for p in range(self._count) if not self._leaving and rendezvous(p, members) == self.member}
+        for partition in [p for p in self.owned if p not in mine]:
+            await self._give_back(partition)
+        for partition in sorted(mine - set(self.owned)):
+            if self._dead:
+                return
+            await self._claim(partition)
 
-    async def _settle(self, partition: int, members: set[str]) -> None:
-        """Take or give back one partition, as the membership says."""
-        mine = rendezvous(partition, members) == self.member and not self._leaving
-        if partition in self.owned:
-            if not mine:
-                await self._give_back(partition)
-            return
-        if not mine:
-            return
-        key = f"own.{partition}"
-        entry = await self._kv.get(key)
-        record = msgspec.msgpack.decode(entry.value, type=OwnerRecord) if entry is not None else None
-        if record is not None and record.state == "held" and record.holder in members and record.holder != self.member:
+    async def _claim(self, partition: int) -> None:
+        revision, record = self._owners.get(partition, (0, None))
+        held_by_other = record is not None and record.state == "held" and record.holder != self.member
+        if record is not None and held_by_other and self._membership.owns_still(record.holder):
             return  # its owner is alive and will give it back
-        epoch = (record.epoch if record is not None else 0) + 1
-        value = msgspec.msgpack.encode(OwnerRecord(self.member, epoch))
+        epoch = max(record.epoch if record is not None else 0, self._fenced_below.get(partition, 0)) + 1
+        key, claimed = f"{_OWN}{partition}", OwnerRecord(self.member, epoch)
+        value = msgspec.msgpack.encode(claimed)
         try:
-            if entry is None:
-                await self._kv.create(key, value)
+            if revision == 0:
+                revision = await self._kv.create(key, value)
             else:
-                await self._kv.update(key, value, entry.revision)
+                revision = await self._kv.update(key, value, revision)
         except (KeyExists, RevisionConflict):
+            await self._read_owner(key)  # never write back the old view
             return
+        self._owners[partition] = (revision, claimed)
         self.owned[partition] = epoch
-        await self._on_own(partition, epoch)
+        try:
+            await self._on_own(partition, epoch)
+        except SdkError as error:
+            self.owned.pop(partition, None)
+            if isinstance(error, Fenced):
+                self._fenced_below[partition] = max(self._fenced_below.get(partition, 0), error.epoch)
+            log.warning("partition not taken over, trying again", partition=partition, epoch=epoch, error=str(error))
+            return
+        self._on_event(ShardClaimed(self.member, partition, epoch))
 
-    async def _give_back(self, partition: int) -> None:
+    async def _read_owner(self, key: str) -> None:
+        entry = await self._kv.get(key)
+        if entry is not None:
+            self._see_owner(entry)
+        self._changed()
+
+    async def _let_go(self, partition: int) -> int | None:
         epoch = self.owned.pop(partition, None)
         if epoch is None:
-            return  # leaving and settling met here
-        await self._on_lose(partition)
-        entry = await self._kv.get(f"own.{partition}")
-        if entry is None:
-            return
-        record = msgspec.msgpack.decode(entry.value, type=OwnerRecord)
-        if (record.holder, record.epoch) != (self.member, epoch):
-            return
-        value = msgspec.msgpack.encode(OwnerRecord(self.member, epoch, "released"))
+            return None
         try:
-            await self._kv.update(f"own.{partition}", value, entry.revision)
+            await self._on_lose(partition)
+        except SdkError as error:
+            log.warning("partition not ended in order", partition=partition, error=str(error))
+        self._on_event(ShardReleased(self.member, partition, epoch))
+        return epoch
+
+    async def _give_back(self, partition: int) -> None:
+        epoch = await self._let_go(partition)
+        revision, record = self._owners.get(partition, (0, None))
+        if epoch is None or record is None or (record.holder, record.epoch) != (self.member, epoch):
+            return
+        released = OwnerRecord(self.member, epoch, "released")
+        try:
+            revision = await self._kv.update(f"{_OWN}{partition}", msgspec.msgpack.encode(released), revision)
         except RevisionConflict:
-            log.debug("partition was claimed meanwhile", partition=partition)
+            await self._read_owner(f"{_OWN}{partition}")
+            return
+        self._owners[partition] = (revision, released)
+
+    def lost(self, partition: int) -> None:
+        """The partition's writes were refused: somebody else owns it, or will be asked anew."""
+        self.owned.pop(partition, None)
+        self._refreshed_at = float("-inf")
+        self._changed()
 
     async def leave(self) -> None:
-        """Give everything back and end the session."""
+        """Take nothing new, give everything back in order, end the session."""
         self._leaving = True
-        for partition in list(self.owned):
-            await self._give_back(partition)
-        await self._kv.put(f"sess.{self.member}", msgspec.msgpack.encode(SessionRecord("drain", self._beat)))
+        async with self._lock:
+            await self._membership.drain()
+            for partition in list(self.owned):
+                await self._give_back(partition)
+            await self._membership.leave()
+        self._wake.set()

@@ -23,7 +23,7 @@ def exclusive(function: F) -> F:
 
     @functools.wraps(function)
     async def guarded(self: SingleActiveService, *args: Any, **kwargs: Any) -> Any:
-        if not self.election.is_leader():
+        if not self.election.is_active():
             raise NotActive(self.election.leader())
         return await function(self, *args, **kwargs)
 
@@ -70,7 +70,7 @@ class SingleActiveService(Service):
             key,
             self.instance,
             settings=self._lease,
-            prober=NatsProber(self._own, key),
+            prober=NatsProber(self._own, key, self.instance),
             endpoint=f"http://{self.settings.http_host}:{self.http.port}",
             on_acquired=self._activated,
             on_lost=self._deactivated,

@@ -20,7 +20,7 @@ import structlog
 from marketprism_sdk.errors import Fenced, NotConnected, SdkError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, direct_get_last, publish_ack
+from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last, publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.stage_types import (
@@ -92,7 +92,7 @@ class Stage:
 
     async def _own(self, partition: int, epoch: int) -> None:
         stream = self._settings.output_stream
-        last = await direct_get_last(self._connection, stream, self._subject(partition, "ck"))
+        last = await leader_get_last(self._connection, stream, self._subject(partition, "ck"))
         part = taken_over(partition, epoch, self._holder, self._factory, last)
         processor = part.processor
         # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.

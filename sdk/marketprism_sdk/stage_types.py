@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ import msgspec
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, direct_get_last
+from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last
 from marketprism_sdk.nats.pull import PullConsumer
 
 _SNAPSHOT_CHUNK = 512 * 1024
+_AT = struct.Struct(">q")  # each chunk begins with the input sequence that its snapshot is at
 
 
 class Output(NamedTuple):
@@ -107,14 +109,17 @@ async def load_snapshot(connection: NatsConnection, stream: str, subject: str, p
     """The last snapshot of a partition, from its chunks.
 
     Raises:
-        SdkError: a chunk is gone; the partition cannot be taken over.
+        SdkError: a chunk is gone, or is of another snapshot; the partition cannot be taken over now.
     """
     chunks = []
     for number in range(part.snap_chunks):
-        message = await direct_get_last(connection, stream, f"{subject}.{number}")
-        if message is None:
-            raise SdkError(f"partition {part.number}: expected snapshot chunk {number}, there is none")
-        chunks.append(message.data)
+        message = await leader_get_last(connection, stream, f"{subject}.{number}")
+        of = _AT.unpack_from(message.data)[0] if message is not None and len(message.data) >= _AT.size else None
+        if message is None or of != part.snap_in_seq:
+            raise SdkError(
+                f"partition {part.number}: expected chunk {number} of the snapshot at {part.snap_in_seq}, was {of}"
+            )
+        chunks.append(message.data[_AT.size :])
     return b"".join(chunks)
 
 
@@ -123,7 +128,7 @@ async def write_snapshot(part: Part, batch: AtomicBatch, subject: str, now: floa
     state = part.processor.snapshot()
     chunks = [state[start : start + _SNAPSHOT_CHUNK] for start in range(0, len(state), _SNAPSHOT_CHUNK)] or [b""]
     for number, chunk in enumerate(chunks):
-        await batch.add(f"{subject}.{number}", chunk)
+        await batch.add(f"{subject}.{number}", _AT.pack(part.in_seq) + chunk)
     part.snap_in_seq, part.snap_chunks, part.snapped_at = part.in_seq, len(chunks), now
 
 

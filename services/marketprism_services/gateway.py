@@ -19,11 +19,10 @@ from marketprism_application.ingest import Ingest
 from marketprism_application.ports import MarketSource, SourceBatch
 from marketprism_domain.gateway import Gateway
 from marketprism_sdk.errors import Fenced, SdkError
-from marketprism_sdk.fence import raise_fence
+from marketprism_sdk.fence import FencedPublisher, raise_fence
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.single_active import SingleActiveService
 
@@ -115,8 +114,10 @@ class GatewayService(SingleActiveService):
 
     async def _read(self, epoch: int) -> None:
         """From the beginning of the source: what is in the raw log already is read over, not sent."""
-        headers = await raise_fence(self.connection, streams.RAW, f"fence.gateway.{self.group}", self.instance, epoch)
-        publisher = WindowPublisher(self.connection, headers=headers)
+        fence = await raise_fence(self.connection, streams.RAW, f"fence.gateway.{self.group}", self.instance, epoch)
+        publisher = FencedPublisher(
+            self.connection, fence, replicas=self.settings.replicas, on_fenced=self.election.surrender
+        )
         await publisher.open()
         try:
             await self._open_source(epoch)
@@ -156,7 +157,7 @@ class GatewayService(SingleActiveService):
 
     @staticmethod
     async def _send(
-        publisher: WindowPublisher,
+        publisher: FencedPublisher,
         messages: list[tuple[int, Packed]],
         epoch: int,
         session: str,

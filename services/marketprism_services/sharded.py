@@ -7,10 +7,11 @@ import asyncio
 import structlog
 
 from marketprism_adapters.nats import streams
-from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_sdk.shards import Shards
 from marketprism_sdk.stage import Processor, Stage, StageSettings
@@ -58,7 +59,6 @@ class ShardedService(Service):
         """Streams, buckets, stage, membership."""
         replicas = self.settings.replicas
         await streams.ensure_streams(self.connection, replicas)
-        owners = await NatsKeyValue.open(self.connection, self._shards_bucket, replicas=replicas)
         self._latest_kv = await NatsKeyValue.open(self.connection, self._latest_bucket, ttl_s=3600, replicas=replicas)
         self.stage = Stage(
             self.connection,
@@ -68,8 +68,18 @@ class ShardedService(Service):
             on_lost=self._lost,
             on_commit=self._committed,
         )
+        # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
+        self._own_connection = await NatsConnection.open(self.connection.url, name=f"{self.name}-sessions")
+        owners = await NatsKeyValue.open(self._own_connection, self._shards_bucket, replicas=replicas)
         self._shards = Shards(
-            owners, self.instance, count=PARTITIONS, on_own=self._own, on_lose=self._lose, settings=self._lease
+            owners,
+            self.instance,
+            count=PARTITIONS,
+            on_own=self.stage.own,
+            on_lose=self.stage.disown,
+            settings=self._lease,
+            prober=NatsProber(self._own_connection, self._shards_bucket, self.instance),
+            on_event=self._moved,
         )
         self.metrics.watch("partitions_owned", lambda: float(len(self._shards.owned)))
         self.http.status(lambda: {"partitions": sorted(self._shards.owned), "positions": self.stage.positions()})
@@ -77,24 +87,11 @@ class ShardedService(Service):
         self.spawn(self._shards.run(), "shards")
         self.spawn(self._write_latest(), "latest")
 
-    async def _own(self, partition: int, epoch: int) -> None:
-        while partition in self._shards.owned:
-            try:
-                await self.stage.own(partition, epoch)
-            except Fenced as error:
-                log.warning("partition is somebody else's", partition=partition, error=str(error))
-                self._shards.owned.pop(partition, None)
-            except SdkError as error:
-                log.warning("partition not taken over, trying again", partition=partition, error=str(error))
-                await asyncio.sleep(0.2)
-                continue
-            return
-
-    async def _lose(self, partition: int) -> None:
-        await self.stage.disown(partition)
+    def _moved(self, event: object) -> None:
+        self.metrics.count("partition_moves_total", what=type(event).__name__)
 
     def _lost(self, partition: int) -> None:
-        self._shards.owned.pop(partition, None)
+        self._shards.lost(partition)
 
     def _committed(self, partitions: int, messages: int, seconds: float) -> None:
         self.metrics.count("stage_commits_total")
@@ -125,6 +122,7 @@ class ShardedService(Service):
             await self._flush(self._latest_kv, self.latest)
         except SdkError as error:
             log.warning("membership not ended in order, peers will notice", error=str(error))
+        await self._own_connection.close()
 
     async def _stop(self) -> None:
         # The stage must still run while partitions are committed and handed over.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from marketprism_adapters.nats.embedded import die_with_parent
+from marketprism_sdk.lifecycle import die_with_parent
 from marketprism_services.exits import Exit
 
 log = structlog.get_logger()

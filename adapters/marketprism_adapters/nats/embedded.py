@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import shutil
 import signal
@@ -15,13 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from marketprism_application.errors import ApplicationError
+from marketprism_sdk.lifecycle import die_with_parent
 
-_PR_SET_PDEATHSIG = 1
 _START_TIMEOUT_S = 15.0
 
 
@@ -37,6 +35,9 @@ class EmbeddedOptions:
     port: int | None = None
     sync_always: bool = False
     max_store_gb: float = 20.0
+    name: str = "marketprism"
+    cluster_port: int | None = None
+    routes: tuple[int, ...] = ()
 
 
 class EmbeddedServer:
@@ -119,18 +120,6 @@ class EmbeddedServer:
             self.process.stderr.close()
 
 
-def die_with_parent() -> Callable[[], None] | None:
-    """For `preexec_fn`: the child gets SIGKILL when its parent dies (Linux), so no orphan keeps a port."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-
-    def arrange() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    return arrange
-
-
 def _binary() -> str:
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.exists() else shutil.which("nats-server")
@@ -188,9 +177,14 @@ async def _greets(port: int) -> bool:
 
 def _config(options: EmbeddedOptions, port: int, home: Path) -> str:
     sync = "always" if options.sync_always else '"1s"'
+    cluster = ""
+    if options.cluster_port is not None:
+        routes = ", ".join(f'"nats://127.0.0.1:{route}"' for route in options.routes)
+        cluster = f'cluster {{ name: "marketprism", listen: "127.0.0.1:{options.cluster_port}", routes: [{routes}] }}'
     return f"""# Written by MarketPrism at every start.
 listen: "127.0.0.1:{port}"
-server_name: "marketprism"
+server_name: "{options.name}"
+{cluster}
 max_payload: 8MB
 write_deadline: "10s"
 ping_interval: "5s"

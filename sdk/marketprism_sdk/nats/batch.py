@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from collections.abc import Mapping
 
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import PubAck, publish_ack
 
 MAX_MESSAGES = 1_000
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _ids = itertools.count()
 _process = secrets.token_hex(6)
 
@@ -25,16 +27,25 @@ class AtomicBatch:
         self._head = f"NATS/1.0\r\nNats-Batch-Id: {self._id}\r\nNats-Batch-Sequence: "
         self.count = 0
 
-    async def add(self, subject: str, payload: bytes, expected_seq: int | None = None) -> int:
-        """Send one message; returns its place in the batch, from 1."""
+    async def add(
+        self, subject: str, payload: bytes, expected_seq: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> int:
+        """Send one message; returns its place in the batch, from 1. `headers` may hold a fence (first message)."""
         self.count += 1
-        tail = "" if expected_seq is None else f"Nats-Expected-Last-Subject-Sequence: {expected_seq}\r\n"
-        headers = f"{self._head}{self.count}\r\n{tail}\r\n".encode()
-        await self._connection.publish(subject, payload, headers)
+        tail = "" if expected_seq is None else f"{_EXPECTED}: {expected_seq}\r\n"
+        if headers:
+            tail += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        raw = f"{self._head}{self.count}\r\n{tail}\r\n".encode()
+        await self._connection.publish(subject, payload, raw)
         return self.count
 
     async def commit(
-        self, subject: str, payload: bytes, expected_seq: int | None = None, timeout_s: float = 10.0
+        self,
+        subject: str,
+        payload: bytes,
+        expected_seq: int | None = None,
+        timeout_s: float = 10.0,
+        headers: Mapping[str, str] | None = None,
     ) -> PubAck:
         """Send the last message and wait; the receipt's `seq` is that of the last message, the others precede it.
 
@@ -43,7 +54,7 @@ class AtomicBatch:
             StreamError: refused. DeadlineExceeded, NotConnected: the outcome is not known.
         """
         self.count += 1
-        headers = {"Nats-Batch-Id": self._id, "Nats-Batch-Sequence": str(self.count), "Nats-Batch-Commit": "1"}
+        own = {"Nats-Batch-Id": self._id, "Nats-Batch-Sequence": str(self.count), "Nats-Batch-Commit": "1"}
         if expected_seq is not None:
-            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected_seq)
-        return await publish_ack(self._connection, subject, payload, headers, timeout_s)
+            own[_EXPECTED] = str(expected_seq)
+        return await publish_ack(self._connection, subject, payload, {**own, **(headers or {})}, timeout_s)

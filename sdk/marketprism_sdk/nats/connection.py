@@ -19,7 +19,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected
+from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected, PayloadTooLarge
 
 log = structlog.get_logger()
 
@@ -30,6 +30,11 @@ OnMessage = Callable[[Msg], None]
 def encode_headers(headers: Mapping[str, str]) -> bytes:
     """Wire form, for headers that are sent often."""
     return b"NATS/1.0\r\n" + b"".join(f"{k}: {v}\r\n".encode() for k, v in headers.items()) + b"\r\n"
+
+
+def _resolve(future: asyncio.Future[Msg | None], reply: Msg | None) -> None:
+    if not future.done():
+        future.set_result(reply)
 
 
 class _Direct:
@@ -63,6 +68,9 @@ class NatsConnection:
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
         self._on_disconnect: list[Callable[[], None]] = []
+        self._inbox = ""
+        self._asked = 0
+        self._replies: dict[str, asyncio.Future[Msg | None]] = {}
 
     @classmethod
     async def open(
@@ -98,6 +106,8 @@ class NatsConnection:
             reason = str(error).strip() or "no answer"
             raise NotConnected(f"NATS at {url}: expected a NATS server, {reason}") from error
         connection._closing = False
+        connection._inbox = connection.inbox()
+        await connection.subscribe(f"{connection._inbox}.*", connection._replied)
         return connection
 
     async def _disconnected(self) -> None:
@@ -106,6 +116,9 @@ class NatsConnection:
         # What the client still holds would be sent after the reconnect, behind what was lost on the way: a hole.
         self.nc._pending = []
         self.nc._pending_data_size = 0
+        for future in list(self._replies.values()):
+            if not future.done():
+                future.set_exception(NotConnected(f"NATS at {self.url} went away before it answered"))
         for callback in list(self._on_disconnect):
             callback()
 
@@ -142,11 +155,14 @@ class NatsConnection:
         """Send without waiting for an answer; bytes leave when the loop next runs.
 
         Raises:
-            NotConnected: the connection is away.
+            NotConnected: the connection is away. PayloadTooLarge: the server takes less in one message.
         """
         nc = self.nc
         if not nc.is_connected:
             raise NotConnected(f"NATS at {self.url} is away")
+        if len(payload) > nc._max_payload:
+            # The server would answer by closing the connection, and with it everything that is on its way.
+            raise PayloadTooLarge(f"{subject}: expected at most {nc._max_payload} bytes, was {len(payload)}")
         if headers is None:
             head = f"PUB {subject} {reply} {len(payload)}\r\n" if reply else f"PUB {subject} {len(payload)}\r\n"
             command = b"".join((head.encode(), payload, b"\r\n"))
@@ -170,22 +186,35 @@ class NatsConnection:
             raise NotConnected(f"NATS at {self.url}: {error}") from error
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
-        """Ask and wait.
+        """Ask and wait. Replies share one inbox; when the connection goes, nobody waits for its timeout.
 
         Raises:
-            NoResponders, DeadlineExceeded, NotConnected.
+            NoResponders, DeadlineExceeded, NotConnected, PayloadTooLarge.
         """
         if not self.connected:
             raise NotConnected(f"NATS at {self.url} is away")
-        plain = None if headers is None or isinstance(headers, bytes) else dict(headers)
+        loop = asyncio.get_running_loop()
+        self._asked += 1
+        token = str(self._asked)
+        future: asyncio.Future[Msg | None] = loop.create_future()
+        self._replies[token] = future
+        expiry = loop.call_later(timeout_s, _resolve, future, None)
         try:
-            return await self.nc.request(subject, payload, timeout=timeout_s, headers=plain)
-        except nats.errors.NoRespondersError as error:
-            raise NoResponders(f"nobody answers on {subject}") from error
-        except (nats.errors.TimeoutError, TimeoutError) as error:
-            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s") from error
-        except (nats.errors.Error, OSError) as error:
-            raise NotConnected(f"NATS at {self.url}: {error!r}") from error
+            await self.publish(subject, payload, headers, f"{self._inbox}.{token}")
+            reply = await future
+        finally:
+            expiry.cancel()
+            self._replies.pop(token, None)
+        if reply is None:
+            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s")
+        if not reply.data and reply.headers and reply.headers.get("Status") == "503":
+            raise NoResponders(f"nobody answers on {subject}")
+        return reply
+
+    def _replied(self, message: Msg) -> None:
+        future = self._replies.get(message.subject.rsplit(".", 1)[1])
+        if future is not None:
+            _resolve(future, message)
 
     async def subscribe(self, subject: str, callback: OnMessage, queue: str = "") -> Callable[[], Awaitable[None]]:
         """Call `callback` (plain, quick, not a coroutine) for each message; returns the way to stop."""

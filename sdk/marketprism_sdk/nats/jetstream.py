@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from marketprism_sdk.nats.connection import Headers, NatsConnection
 API_TIMEOUT_S = 5.0
 _NOT_FOUND = {10059, 10014, 10037}
 _WRONG_LAST_SEQUENCE = 10071
+UNSETTLED = 10164  # R3: an expected sequence is still on its way through the replicas, the outcome is open
 
 
 class StoredMessage(NamedTuple):
@@ -95,6 +97,18 @@ async def direct_get_last(connection: NatsConnection, stream: str, subject: str)
     """Last message of a subject (wildcards allowed), None when there is none."""
     body = json.dumps({"last_by_subj": subject}).encode()
     return await _direct(connection, stream, body)
+
+
+async def leader_get_last(connection: NatsConnection, stream: str, subject: str) -> StoredMessage | None:
+    """Last message of a subject as the stream's leader has it; a replica that lags behind is not asked."""
+    try:
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+    except StreamError as error:
+        if error.code in _NOT_FOUND:
+            return None
+        raise
+    message = answer["message"]
+    return StoredMessage(message["subject"], int(message["seq"]), base64.b64decode(message.get("data", "")))
 
 
 async def direct_get(connection: NatsConnection, stream: str, seq: int) -> StoredMessage | None:

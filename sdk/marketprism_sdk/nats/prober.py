@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 
 from nats.aio.msg import Msg
@@ -12,27 +13,44 @@ from marketprism_sdk.nats.connection import NatsConnection
 
 
 class NatsProber:
-    """Serves and sends `ha.ping.<key>.<epoch>`."""
+    """Serves and asks `ha.ping.<key>.<epoch>.<holder>`; the holder's token is a hash, since names may hold dots.
 
-    def __init__(self, connection: NatsConnection, key: str) -> None:
+    nats-py subscribes again after a reconnect; until the server has seen that, a probe finds nobody, which is why only
+    a holder that has answered before can be found gone (`observation.py`).
+    """
+
+    def __init__(self, connection: NatsConnection, key: str, holder: str) -> None:
         self._connection = connection
         self._key = key
+        self._holder = holder
         self._stop: Callable[[], Awaitable[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.outages = 0
+        connection.on_disconnect(self._away)
 
-    def _subject(self, epoch: int) -> str:
-        return f"ha.ping.{self._key}.{epoch}"
+    def _away(self) -> None:
+        self.outages += 1
+
+    def _subject(self, epoch: int, holder: str) -> str:
+        token = hashlib.blake2b(holder.encode(), digest_size=6).hexdigest()
+        return f"ha.ping.{self._key}.{epoch}.{token}"
 
     async def serve(self, epoch: int) -> None:
-        """Answer for this epoch; again after a lapse, because a lost subscription looks like a dead leader."""
+        """Answer for this epoch."""
         await self.stop()
-        self._stop = await self._connection.subscribe(self._subject(epoch), self._answer)
+        self._stop = await self._connection.subscribe(self._subject(epoch, self._holder), self._answer)
 
     def _answer(self, message: Msg) -> None:
         if message.reply:
-            task = asyncio.get_running_loop().create_task(self._connection.publish(message.reply, b""))
+            task = asyncio.get_running_loop().create_task(self._reply(message.reply))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _reply(self, subject: str) -> None:
+        try:
+            await self._connection.publish(subject, b"")
+        except SdkError:
+            return  # whoever asked has its timeout
 
     async def stop(self) -> None:
         """Answer no longer."""
@@ -40,12 +58,10 @@ class NatsProber:
             stop, self._stop = self._stop, None
             await stop()
 
-    async def gone(self, epoch: int, timeout_s: float) -> bool:
+    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
         """Whether the server knows that nobody serves the subject."""
         try:
-            await self._connection.request(self._subject(epoch), b"", timeout_s=timeout_s)
+            await self._connection.request(self._subject(epoch, holder), b"", timeout_s=timeout_s)
         except NoResponders:
             return True
-        except SdkError:
-            return False
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -116,7 +116,7 @@ class PullConsumer:
         if self._on_arrival is not None:
             self._on_arrival()
         if self._asked < self._batch // 2 and len(self._buffer) < 4 * self._batch:
-            self._spawn(self._ask())
+            self._spawn(self._ask)
 
     def _status(self, message: Msg) -> None:
         headers = message.headers or {}
@@ -126,14 +126,14 @@ class PullConsumer:
         # 408 the request expired, 409 it was refused or the consumer is gone, 503 there is no such consumer
         self._asked = max(0, self._asked - int(headers.get("Nats-Pending-Messages", self._asked)))
         if status in ("408", "404"):
-            self._spawn(self._ask())
+            self._spawn(self._ask)
         elif not self._closed:
             self._last_sign = float("-inf")
 
-    def _spawn(self, action: Any) -> None:
+    def _spawn(self, action: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
             try:
-                await action
+                await action()
             except SdkError as error:
                 log.debug("pull request failed", stream=self._stream, error=str(error))
 
@@ -151,7 +151,7 @@ class PullConsumer:
             await asyncio.sleep(0.2)
             room = len(self._buffer) < 4 * self._batch
             if room and self._asked < self._batch // 2 and self._last_sign > 0 and self._connection.connected:
-                self._spawn(self._ask())
+                self._spawn(self._ask)
             if loop.time() - self._last_sign < _SILENT_S or not self._connection.connected:
                 continue
             try:

@@ -156,11 +156,11 @@ async def test_a_killed_leader_is_noticed_by_its_closed_connection(
     slow = LeaseSettings(lease_s=30, heartbeat_s=5)  # only the probe can be quick enough
     doomed = await NatsConnection.open(nats_url)
     one = Election(
-        await NatsKeyValue.open(doomed, unique), "x", "one", settings=slow, prober=NatsProber(doomed, unique)
+        await NatsKeyValue.open(doomed, unique), "x", "one", settings=slow, prober=NatsProber(doomed, unique, "one")
     )
     leading = asyncio.create_task(one.run())
     await eventually(one.is_leader)
-    two = Election(kv, "x", "two", settings=slow, prober=NatsProber(connection, unique))
+    two = Election(kv, "x", "two", settings=slow, prober=NatsProber(connection, unique, "two"))
     standing = asyncio.create_task(two.run())
     await asyncio.sleep(0.5)
     assert not two.is_leader()

@@ -1,58 +1,14 @@
-"""Testing kit: a clock that stands still, a bucket and a bus in memory, and a way to break them."""
+"""A bucket, a prober and a bus inside one process; they pass the contract tests of the real ones."""
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import re
 from collections.abc import Callable, Mapping
 
 from marketprism_sdk.bus import DEFAULT_CAPACITY, BusMessage, Handler, Inbox
 from marketprism_sdk.errors import DeadlineExceeded, KeyExists, NoResponders, NotConnected, RevisionConflict
 from marketprism_sdk.ports import KvEntry, Stop
-
-
-class ManualClock:
-    """Time moves only by `advance`."""
-
-    def __init__(self, start_ns: int = 1_700_000_000_000_000_000) -> None:
-        self._now_s = 1_000.0
-        self._start_ns = start_ns
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._count = 0
-
-    def now_ns(self) -> int:
-        """Wall clock."""
-        return self._start_ns + int((self._now_s - 1_000.0) * 1e9)
-
-    def monotonic_s(self) -> float:
-        """Monotonic clock."""
-        return self._now_s
-
-    async def sleep(self, seconds: float) -> None:
-        """Until somebody has advanced the clock that far."""
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._count += 1
-        heapq.heappush(self._sleepers, (self._now_s + seconds, self._count, future))
-        await future
-
-    async def advance(self, seconds: float) -> None:
-        """Let time pass, waking sleepers in order and giving them turns to act."""
-        end = self._now_s + seconds
-        await _turns()
-        while self._sleepers and self._sleepers[0][0] <= end:
-            due, _, future = heapq.heappop(self._sleepers)
-            self._now_s = max(self._now_s, due)
-            if not future.done():
-                future.set_result(None)
-            await _turns()
-        self._now_s = end
-        await _turns()
-
-
-async def _turns(count: int = 20) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 class MemoryKeyValue:
@@ -193,3 +149,31 @@ class MemoryBus:
             await entry[2].stop()
 
         return stop
+
+
+class MemoryProber:
+    """Fulfils `Prober`. Probers that share `alive` see one another; `connected = False` is a broken connection."""
+
+    def __init__(self, alive: dict[tuple[int, str], MemoryProber], holder: str) -> None:
+        self._alive = alive
+        self._holder = holder
+        self.connected = True
+        self.outages = 0
+
+    async def serve(self, epoch: int) -> None:
+        """Answer for this epoch."""
+        await self.stop()
+        self._alive[(epoch, self._holder)] = self
+
+    async def stop(self) -> None:
+        """Answer no longer."""
+        for key in [key for key, prober in self._alive.items() if prober is self]:
+            del self._alive[key]
+
+    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+        """Whether nobody answers."""
+        del timeout_s
+        if not self.connected:
+            raise NotConnected("the prober is away")
+        peer = self._alive.get((epoch, holder))
+        return peer is None or not peer.connected

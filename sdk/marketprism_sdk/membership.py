@@ -1,0 +1,224 @@
+"""Who takes part: a session per member, kept alive by heartbeats, missed by its peers.
+
+A session whose heartbeat is silent for the lease, or whose connection is gone as a probe says, is declared dead by
+compare-and-swap before anything of it is claimed; its owner finds out at its next heartbeat and joins anew. Each member
+probes its neighbour in the ring of names, so the cost grows with the members and not with their square.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from marketprism_sdk.clock import Clock
+from marketprism_sdk.errors import RevisionConflict, SdkError
+from marketprism_sdk.lease import CLOCK_SLACK, LeaseSettings, Prober
+from marketprism_sdk.ports import KeyValue, KvEntry
+
+log = structlog.get_logger()
+
+PREFIX = "sess."
+_FORGET_LEASES = 30  # a dead session's record is removed after this many leases
+
+
+class SessionRecord(msgspec.Struct, frozen=True):
+    """A member's session."""
+
+    state: str  # live, drain (still owner, gets nothing new), dead
+    beat: int = 0
+
+
+@dataclass(slots=True)
+class _Seen:
+    revision: int
+    state: str
+    changed_at: float
+    heard: bool = False
+    missed: int = 0
+
+
+class Membership:
+    """One member's session and its view of the others. `on_change` is called when somebody comes, drains or goes."""
+
+    def __init__(
+        self,
+        kv: KeyValue,
+        member: str,
+        settings: LeaseSettings,
+        clock: Clock,
+        prober: Prober | None,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._kv = kv
+        self.member = member
+        self._settings = settings
+        self._clock = clock
+        self._prober = prober
+        self._on_change = on_change
+        self._seen: dict[str, _Seen] = {}
+        self._revision = 0
+        self._beat = 0
+        self._state = "live"
+        self._outages = prober.outages if prober is not None else 0
+
+    # -- the own session -------------------------------------------------------------------------------------------
+
+    def _value(self) -> bytes:
+        return msgspec.msgpack.encode(SessionRecord(self._state, self._beat))
+
+    async def join(self) -> None:
+        """Begin a session; probes are answered before anybody can read of it."""
+        if self._prober is not None:
+            await self._prober.serve(0)
+        self._beat += 1
+        self._revision = await self._kv.put(PREFIX + self.member, self._value())
+
+    async def beat(self) -> bool:
+        """Renew the session; False when peers have declared it dead."""
+        self._beat += 1
+        try:
+            self._revision = await self._kv.update(PREFIX + self.member, self._value(), self._revision)
+        except RevisionConflict:
+            entry = await self._kv.get(PREFIX + self.member)
+            record = _decode(entry)
+            if entry is None or record is None or record.state == "dead":
+                return False
+            self._revision = max(self._revision, entry.revision)  # an own write whose answer was lost
+        return True
+
+    async def drain(self) -> None:
+        """Tell that this member leaves: it gets nothing new and still owns what it has not given back."""
+        self._state = "drain"
+        await self.beat()
+
+    async def leave(self) -> None:
+        """End the session."""
+        if self._prober is not None:
+            await self._prober.stop()
+        await self._kv.delete(PREFIX + self.member)
+
+    # -- the others ------------------------------------------------------------------------------------------------
+
+    def hint(self, entry: KvEntry) -> None:
+        """A change that the watch told."""
+        name = entry.key.removeprefix(PREFIX)
+        seen = self._seen.get(name)
+        if entry.deleted:
+            if self._seen.pop(name, None) is not None:
+                self._on_change()
+            return
+        record = _decode(entry)
+        if record is None or (seen is not None and entry.revision <= seen.revision):
+            return
+        now = self._clock.monotonic_s()
+        if seen is None:
+            self._seen[name] = _Seen(entry.revision, record.state, now)
+            self._on_change()
+            return
+        changed = seen.state != record.state
+        seen.revision, seen.state, seen.changed_at = entry.revision, record.state, now
+        if changed:
+            self._on_change()
+
+    def reset(self, entries: list[KvEntry]) -> None:
+        """Everything as it was read just now; silence that is known stays known."""
+        there = {entry.key.removeprefix(PREFIX) for entry in entries}
+        for name in set(self._seen) - there:
+            del self._seen[name]
+            self._on_change()
+        for entry in entries:
+            self.hint(entry)
+
+    def blind(self) -> None:
+        """Nothing could be heard: silence is counted anew, and so are probes."""
+        now = self._clock.monotonic_s()
+        for seen in self._seen.values():
+            seen.changed_at, seen.heard, seen.missed = now, False, 0
+
+    def live(self) -> frozenset[str]:
+        """Members that partitions are shared among; oneself while not leaving."""
+        others = {name for name, seen in self._seen.items() if seen.state == "live" and name != self.member}
+        return frozenset(others | {self.member} if self._state == "live" else others)
+
+    def owns_still(self, name: str) -> bool:
+        """Whether a member may still own something: it is alive, or draining."""
+        seen = self._seen.get(name)
+        return seen is not None and seen.state != "dead"
+
+    def expires_in_s(self) -> float:
+        """Until the first silence becomes a death; at least a millisecond."""
+        oldest = min((s.changed_at for n, s in self._seen.items() if self._suspect(n, s)), default=float("inf"))
+        return max(0.001, oldest + self._settings.lease_s * CLOCK_SLACK - self._clock.monotonic_s())
+
+    def _suspect(self, name: str, seen: _Seen) -> bool:
+        return name != self.member and seen.state != "dead"
+
+    async def look(self) -> None:
+        """Declare dead who is silent for too long or gone; remove what has been dead for long."""
+        if self._prober is not None and self._prober.outages != self._outages:
+            self._outages = self._prober.outages
+            self.blind()
+        now = self._clock.monotonic_s()
+        limit_s = self._settings.lease_s * CLOCK_SLACK
+        for name, seen in list(self._seen.items()):
+            silent_s = now - seen.changed_at
+            if seen.state == "dead" and silent_s > _FORGET_LEASES * self._settings.lease_s:
+                self._seen.pop(name, None)
+                await self._kv.delete(PREFIX + name)
+            elif self._suspect(name, seen) and silent_s > limit_s:
+                await self._declare_dead(name, seen, f"silent for {silent_s:.2f} s")
+        await self._probe_neighbour()
+
+    async def _probe_neighbour(self) -> None:
+        ring = sorted(name for name, seen in self._seen.items() if self._suspect(name, seen))
+        if self._prober is None or not ring:
+            return
+        name = next((name for name in ring if name > self.member), ring[0])
+        seen = self._seen[name]
+        timeout_s = min(self._settings.probe_timeout_s, self.expires_in_s())
+        try:
+            gone = await self._prober.gone(0, name, timeout_s)
+        except SdkError:
+            return  # no answer in time is no sign of death
+        if not gone:
+            seen.heard, seen.missed = True, 0
+        elif seen.heard:
+            seen.missed += 1
+            if seen.missed >= self._settings.probes:
+                await self._declare_dead(name, seen, "its connection is gone")
+
+    async def _declare_dead(self, name: str, seen: _Seen, why: str) -> None:
+        try:
+            value = msgspec.msgpack.encode(SessionRecord("dead"))
+            revision = await self._kv.update(PREFIX + name, value, seen.revision)
+        except RevisionConflict:
+            # It lives, or somebody else was first: the key says which.
+            entry = await self._kv.get(PREFIX + name)
+            if entry is None:
+                self._seen.pop(name, None)
+                self._on_change()
+            elif entry.revision > seen.revision:
+                self.hint(entry)
+            return
+        log.warning("peer declared dead", member=self.member, peer=name, why=why)
+        seen.revision, seen.state, seen.changed_at = revision, "dead", self._clock.monotonic_s()
+        self._on_change()
+
+    async def keep(self, on_dead: Callable[[], object]) -> None:
+        """Beat until cancelled; `on_dead` is called once when peers have declared this session dead."""
+        while True:
+            await self._clock.sleep(self._settings.heartbeat_s)
+            try:
+                if not await asyncio.wait_for(self.beat(), self._settings.lease_s):
+                    on_dead()
+                    return
+            except (SdkError, TimeoutError) as error:
+                log.warning("session not renewed", member=self.member, error=str(error) or "no answer")
+
+
+def _decode(entry: KvEntry | None) -> SessionRecord | None:
+    return None if entry is None else msgspec.msgpack.decode(entry.value, type=SessionRecord)

@@ -1,0 +1,1 @@
+"""Fault trials with real processes and real servers; `marketprism chaos` runs them."""

@@ -1,0 +1,228 @@
+"""Sharded services under random faults while a recording replays: the bars must be those of the undisturbed run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from nats.aio.msg import Msg
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.sources import make_source, parse_source
+from marketprism_application.contracts.codec import decode
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.export import bars_csv
+from marketprism_application.rebuild import rebuild
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.stage_types import Checkpoint
+from marketprism_sdk.testing import Child
+from marketprism_services.chaos.report import Report
+from marketprism_services.probe import PipelineProbe
+from marketprism_services.settings import Settings
+
+Say = Callable[[str], None]
+_LEASE_S = 1.0
+_STUCK_S = 120.0
+
+
+@dataclass
+class _Hit:
+    """A fault and the partitions that its victim held."""
+
+    what: str
+    service: str
+    pid: int
+    at: float
+    partitions: set[int]
+    moved: dict[int, float] = field(default_factory=dict)
+
+
+class ShardTrial:
+    """One replay with faults. `kinds` of service are hit, the others are left alone."""
+
+    def __init__(
+        self, settings: Settings, *, services: tuple[str, ...], instances: int, every_s: float, seed: int, say: Say
+    ) -> None:
+        self._settings = settings
+        self._services = services
+        self._instances = instances
+        self._every_s = every_s
+        self._dice = random.Random(seed)
+        self._say = say
+        self._children: dict[str, list[Child]] = {}
+        self._holders: dict[tuple[str, int], str] = {}  # who last committed a partition of a stage
+        self._hits: list[_Hit] = []
+        self._later: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> Report:
+        """Replay, hit, compare."""
+        report = Report(
+            "-".join(self._services),
+            0,
+            "from the kill of an instance to the first commit of its last partition by another",
+        )
+        with tempfile.TemporaryDirectory(prefix="marketprism-trials-") as folder:
+            server = await EmbeddedServer.start(EmbeddedOptions(Path(folder), port=0))
+            try:
+                await self._replay(Path(folder), server.url, report)
+            finally:
+                for child in [child for children in self._children.values() for child in children]:
+                    child.thaw()
+                    child.kill()
+                    await child.end()
+                await server.stop()
+        for hit in self._hits:
+            report.trials += 1
+            if hit.what != "freeze" and hit.partitions and len(hit.moved) == len(hit.partitions):
+                report.times_ms.append(max(hit.moved.values()) * 1_000)
+        report.notes.append(str(dict(Counter(hit.what for hit in self._hits))))
+        return report
+
+    async def _replay(self, folder: Path, url: str, report: Report) -> None:
+        nats = self._settings.nats.model_copy(update={"url": url})
+        http = self._settings.http.model_copy(update=dict.fromkeys(("storage", "query", "monitor"), 0))
+        source = self._settings.source.model_copy(update={"checked": True})
+        settings = self._settings.model_copy(
+            update={"nats": nats, "http": http, "source": source, "data_dir": folder / "data"}
+        )
+        config = folder / "settings.json"
+        config.write_text(settings.model_dump_json(), encoding="utf-8")
+        connection = await NatsConnection.open(url, name="trial")
+        try:
+            await streams.ensure_streams(connection)
+            positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS)
+            ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
+            await connection.subscribe("stage.*.*.ck", self._committed)
+            for service in ("validator", "aggregator"):
+                count = self._instances if service in self._services else 1
+                self._children[service] = [await self._spawn(service, config) for _ in range(count)]
+            await asyncio.sleep(3.0)
+            self._children["gateway"] = [await self._spawn("gateway", config)]
+            await self._until_done(PipelineProbe(connection, positions, ranges), config)
+            await self._compare(connection, settings, report)
+        finally:
+            for task in self._later:
+                task.cancel()
+            await connection.close()
+
+    async def _spawn(self, service: str, config: Path) -> Child:
+        command = [sys.executable, "-m", "marketprism_services", "run", service, "--config", str(config)]
+        child = Child(command, lambda _c, _v: None, name=service, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+        await child.start()
+        return child
+
+    def _committed(self, message: Msg) -> None:
+        _, stage, partition, _ = message.subject.split(".")
+        holder = msgspec.msgpack.decode(message.data, type=Checkpoint).holder
+        now = time.monotonic()
+        self._holders[(stage, int(partition))] = holder
+        for hit in self._hits[-8:]:
+            if hit.service == stage and int(partition) in hit.partitions and f"-{hit.pid}-" not in holder:
+                hit.moved.setdefault(int(partition), now - hit.at)
+
+    async def _until_done(self, probe: PipelineProbe, config: Path) -> None:
+        due = time.monotonic() + self._every_s
+        state: Any = None
+        moved = time.monotonic()
+        while True:
+            progress = await probe.read()
+            behind = {name: lag for name, lag in progress.behind.items() if not name.startswith("storage:")}
+            if progress.finished and not any(behind.values()):
+                return
+            now = (progress.accepted, tuple(progress.bars.items()), progress.finished)
+            if now != state:
+                state, moved = now, time.monotonic()
+            elif time.monotonic() - moved > _STUCK_S:
+                raise RuntimeError(f"nothing has moved for {_STUCK_S:g} s; behind: {behind}")
+            if time.monotonic() >= due:
+                due += self._every_s
+                await self._hit(config, progress.accepted)
+            await asyncio.sleep(0.2)
+
+    async def _hit(self, config: Path, accepted: int) -> None:
+        service = self._dice.choice(self._services)
+        at = self._dice.randrange(len(self._children[service]))
+        child = self._children[service][at]
+        if not child.alive:
+            return
+        what = self._dice.choice(("kill", "term", "freeze"))
+        own = f"-{child.pid}-"
+        partitions = {p for (stage, p), holder in self._holders.items() if stage == service and own in holder}
+        self._say(f"{accepted} ticks: {what} {service} {child.pid}, which holds {len(partitions)} partitions")
+        self._hits.append(_Hit(what, service, child.pid, time.monotonic(), partitions))
+        if what == "freeze":
+            child.freeze()
+            # By turns shorter and longer than the lease: a frozen one that wakes believes what it believed.
+            self._do_later(self._thaw(child, self._dice.uniform(0.3, 4.0) * _LEASE_S))
+            return
+        (child.kill if what == "kill" else child.terminate)()
+        self._do_later(self._replace(service, at, child, config))
+
+    def _do_later(self, action: Coroutine[Any, Any, None]) -> None:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(action)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    @staticmethod
+    async def _thaw(child: Child, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        child.thaw()
+
+    async def _replace(self, service: str, at: int, child: Child, config: Path) -> None:
+        await child.end(6.0)
+        self._children[service][at] = await self._spawn(service, config)
+
+    async def _compare(self, connection: NatsConnection, settings: Settings, report: Report) -> None:
+        found = await _bars(connection)
+        report.records = len(found)
+        report.duplicated = sum(count - 1 for count in Counter((*_key(bar), bar.revision) for bar in found).values())
+        source = make_source(parse_source(settings.source.spec), chinese_calendar_of_markets(), speed=None)
+        await source.connect()
+        expected = await rebuild(
+            source.stream({}), chinese_calendar_of_markets(), bars=settings.bars.domain(), rules=settings.validation_rules()
+        )
+        wanted = {_key(bar): bar for bar in expected.bars}
+        latest = {_key(bar): bar for bar in found}
+        report.lost = len(wanted.keys() - latest.keys())
+        differ = [key for key in wanted.keys() & latest.keys() if bars_csv([wanted[key]]) != bars_csv([latest[key]])]
+        report.wrong = len(differ) + len(latest.keys() - wanted.keys())
+        report.notes.append(f"{len(wanted)} bars expected, {len(latest)} found")
+
+
+def _key(bar: Bar) -> tuple[str, str, str, int]:
+    return bar.venue, bar.symbol, bar.interval, bar.ts_open
+
+
+async def _bars(connection: NatsConnection) -> list[Bar]:
+    """Every bar of the stream in order, all revisions."""
+    last = int((await stream_info(connection, streams.BARS))["state"]["last_seq"])
+    consumer = PullConsumer(connection, streams.BARS, ["market.bar.>", "stage.aggregator.*.ck"], batch=1_000)
+    await consumer.open()
+    bars: list[Bar] = []
+    reached = 0
+    try:
+        while reached < last:
+            messages = await consumer.fetch(10_000, 2.0)
+            if not messages:
+                break
+            reached = messages[-1].seq
+            bars += [decode(BAR, m.data) for m in messages if m.subject.startswith("market.bar.")]
+    finally:
+        await consumer.close()
+    return bars

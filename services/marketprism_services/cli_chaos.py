@@ -1,0 +1,83 @@
+"""`marketprism chaos`: break real processes and see what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from marketprism_services.chaos.faults import FAULTS
+from marketprism_services.chaos.leader import idle_trial, leader_trials
+from marketprism_services.chaos.report import Report
+from marketprism_services.chaos.shards import ShardTrial
+from marketprism_services.cli import app, err, settings_of
+from marketprism_services.exits import Exit, Stop
+
+chaos = typer.Typer(help="Break real processes and see what happens.", no_args_is_help=True)
+app.add_typer(chaos, name="chaos")
+
+Results = Annotated[Path | None, typer.Option("--results", help="Folder for <fault>.json.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+
+
+@chaos.command()
+def leader(
+    fault: Annotated[str, typer.Option(help=f"One of {', '.join(FAULTS)}, idle.")] = "kill",
+    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    overload: Annotated[int, typer.Option(help="Busy processes per core meanwhile.", min=0)] = 0,
+    seconds: Annotated[float, typer.Option(help="How long `idle` watches.", min=1)] = 60.0,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Three candidates on a real nats-server; the leader is hit again and again.
+
+    The old leader goes on writing without looking at its lease: only the fence can refuse what comes late.
+    """
+    if fault != "idle" and fault not in FAULTS:
+        raise Stop(Exit.USAGE, f"--fault: expected one of {', '.join(FAULTS)}, idle, was {fault!r}")
+    if fault == "idle":
+        report = asyncio.run(idle_trial(seconds, overload=overload, say=_say))
+    else:
+        report = asyncio.run(leader_trials(fault, trials, overload=overload, seed=seed, say=_say))
+    _finish(report, results, as_json)
+
+
+@chaos.command()
+def shards(
+    source: Annotated[str, typer.Option(help="What is replayed: replay:FILE[,FILE…] or sim[:…].")] = "sim",
+    speed: Annotated[str, typer.Option(help="max, or a factor of real time.")] = "200",
+    services: Annotated[str, typer.Option(help="Which services are hit, with commas between.")] = "aggregator",
+    instances: Annotated[int, typer.Option(help="Instances of each of them.", min=2)] = 3,
+    every: Annotated[float, typer.Option(help="Seconds between two faults.", min=0.1)] = 2.5,
+    seed: Annotated[int, typer.Option(help="Of victims, faults and moments.")] = 1,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Kill, stop and freeze sharded services at random while a source replays; compare its bars with a rebuild."""
+    names = tuple(part.strip() for part in services.split(","))
+    if wrong := set(names) - {"aggregator", "validator"}:
+        raise Stop(Exit.USAGE, f"--services: expected aggregator or validator, was {', '.join(sorted(wrong))}")
+    settings = settings_of(source={"spec": source, "speed": speed})
+    trial = ShardTrial(settings, services=names, instances=instances, every_s=every, seed=seed, say=_say)
+    _finish(asyncio.run(trial.run()), results, as_json)
+
+
+def _say(text: str) -> None:
+    err.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _finish(report: Report, results: Path | None, as_json: bool) -> None:
+    if results is not None:
+        report.write(results)
+    summary = report.summary()
+    if as_json:
+        print(json.dumps(summary), flush=True)
+    else:
+        for name, value in summary.items():
+            print(f"{name:>24}  {value}")
+    if not report.sound():
+        raise typer.Exit(Exit.FAILED)
