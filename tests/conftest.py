@@ -8,14 +8,24 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
 import pytest
 import structlog
+from blockbuster import blockbuster_ctx
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 
+OURS = [
+    "marketprism_domain",
+    "marketprism_application",
+    "marketprism_adapters",
+    "marketprism_services",
+    "marketprism_sdk",
+    "marketprism_client",
+]
 ROOT = Path(__file__).parents[1]
 FIXTURES = Path(os.environ.get("MARKETPRISM_FIXTURES", ROOT.parent / "shared" / "fixtures"))
 
@@ -24,6 +34,17 @@ FIXTURES = Path(os.environ.get("MARKETPRISM_FIXTURES", ROOT.parent / "shared" / 
 def quiet_logs() -> None:
     """Only errors: the tests provoke warnings by the hundred."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls() -> Iterator[None]:
+    """A call of ours that blocks the event loop fails the test: it would hold up heartbeats and everybody else."""
+    with blockbuster_ctx(scanned_modules=OURS) as watcher:
+        watcher.functions["threading.Lock.acquire"].deactivate()  # a mutex that is held for microseconds
+        watcher.functions["os.read"].can_block_in("subprocess.py", "_execute_child")  # until the child has begun
+        for name in ("io.BufferedReader.read", "io.TextIOWrapper.read"):
+            watcher.functions[name].can_block_in("metrics.py", "rss_bytes")  # /proc is no disk
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,13 @@
-"""Pace of a replay: event time divided by speed, silent stretches skipped."""
+"""Pace of a replay: event time divided by speed, silent stretches skipped; batches of what is due."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from marketprism_domain.marketdata.tick import Tick
 
 _LONG_NS = 60_000_000_000
 
@@ -31,3 +35,43 @@ class Pacer:
         # Move the anchor on, so that silence is measured from the last tick.
         self._event, self._real = max(ts, self._event), due
         return max(0.0, (due - now) / 1e9)
+
+
+class _Collected(NamedTuple):
+    ticks: list[Tick]
+    held: Tick | None  # read, but not due for `wait_s`
+    wait_s: float
+    ended: bool
+
+
+async def paced_batches(
+    ticks: Iterator[Tick], after: Mapping[str, int], pacer: Pacer, batch_rows: int
+) -> AsyncIterator[list[Tick]]:
+    """Ticks behind `after` in batches, each handed on when its ticks are due; none is empty.
+
+    Reading and parsing happen in a thread, so that heartbeats go on while a file is slow.
+    """
+    held: Tick | None = None
+    while True:
+        found = await asyncio.to_thread(_collect, ticks, held, after, pacer, batch_rows)
+        if found.ticks:
+            yield found.ticks
+        if found.ended:
+            return
+        if found.wait_s > 0:
+            await asyncio.sleep(found.wait_s)
+        held = found.held
+
+
+def _collect(
+    ticks: Iterator[Tick], held: Tick | None, after: Mapping[str, int], pacer: Pacer, batch_rows: int
+) -> _Collected:
+    batch = [held] if held is not None else []
+    for tick in ticks:
+        if tick.source_seq <= after.get(tick.source, 0):
+            continue
+        wait_s = pacer.wait_s(tick.ts_recv)
+        if wait_s > 0 or len(batch) >= batch_rows:
+            return _Collected(batch, tick, wait_s, ended=False)
+        batch.append(tick)
+    return _Collected(batch, None, 0.0, ended=True)

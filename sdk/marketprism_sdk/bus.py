@@ -17,6 +17,7 @@ from marketprism_sdk.ports import Stop
 log = structlog.get_logger()
 
 DEFAULT_CAPACITY = 1_000
+_DRAIN_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class BusMessage:
 
 
 Handler = Callable[[BusMessage], Awaitable[None]]
+OnDrop = Callable[[BusMessage], None]
 
 
 class MessageBus(Protocol):
@@ -50,9 +52,19 @@ class MessageBus(Protocol):
         ...
 
     async def subscribe(
-        self, subject: str, handler: Handler, *, queue: str = "", capacity: int = DEFAULT_CAPACITY, parallel: int = 1
+        self,
+        subject: str,
+        handler: Handler,
+        *,
+        queue: str = "",
+        capacity: int = DEFAULT_CAPACITY,
+        parallel: int = 1,
+        on_drop: OnDrop | None = None,
     ) -> Stop:
-        """Run `handler` for each message, at most `parallel` at a time; an error in it is logged and counted."""
+        """Run `handler` for each message, at most `parallel` at a time; an error in it is logged and counted.
+
+        `on_drop` is told of each message that a full queue drops.
+        """
         ...
 
     @property
@@ -69,8 +81,9 @@ class MessageBus(Protocol):
 class Inbox:
     """The bounded queue between a subscription and its handler."""
 
-    def __init__(self, handler: Handler, capacity: int, parallel: int) -> None:
+    def __init__(self, handler: Handler, capacity: int, parallel: int, on_drop: OnDrop | None = None) -> None:
         self._handler = handler
+        self._on_drop = on_drop
         self._queue: asyncio.Queue[BusMessage] = asyncio.Queue(capacity)
         self.dropped = 0
         self.failed = 0
@@ -79,8 +92,11 @@ class Inbox:
     def put(self, message: BusMessage) -> None:
         """Queue a message; the oldest goes when there is no room."""
         if self._queue.full():
-            self._queue.get_nowait()
+            oldest = self._queue.get_nowait()
+            self._queue.task_done()
             self.dropped += 1
+            if self._on_drop is not None:
+                self._on_drop(oldest)
         self._queue.put_nowait(message)
 
     async def _work(self) -> None:
@@ -91,9 +107,14 @@ class Inbox:
             except Exception:
                 self.failed += 1
                 log.exception("handler failed", subject=message.subject)
+            finally:
+                self._queue.task_done()
 
-    async def stop(self) -> None:
-        """End the workers; what is queued is not handled."""
+    async def stop(self, drain_s: float = 0.0) -> None:
+        """End the workers, after what is queued was handled or `drain_s` is over."""
+        if drain_s:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._queue.join(), drain_s)
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -128,10 +149,17 @@ class NatsBus:
         return BusMessage(message.subject, message.data, message.headers or {}, message.reply)
 
     async def subscribe(
-        self, subject: str, handler: Handler, *, queue: str = "", capacity: int = DEFAULT_CAPACITY, parallel: int = 1
+        self,
+        subject: str,
+        handler: Handler,
+        *,
+        queue: str = "",
+        capacity: int = DEFAULT_CAPACITY,
+        parallel: int = 1,
+        on_drop: OnDrop | None = None,
     ) -> Stop:
         """Subscribe."""
-        inbox = Inbox(handler, capacity, parallel)
+        inbox = Inbox(handler, capacity, parallel, on_drop)
         self._inboxes.append(inbox)
 
         def receive(message: Msg) -> None:
@@ -141,7 +169,7 @@ class NatsBus:
 
         async def stop() -> None:
             await unsubscribe()
-            await inbox.stop()
+            await inbox.stop(_DRAIN_S)
             with contextlib.suppress(ValueError):
                 self._inboxes.remove(inbox)
 

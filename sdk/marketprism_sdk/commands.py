@@ -1,32 +1,39 @@
 """Commands: on a work queue until somebody has done them, then gone; what cannot be done ends in the dead letters.
 
-Delivery is at least once; the idempotency key makes the effect once: a receiver remembers the keys of what it has done.
+Delivery is at least once. The idempotency key makes the effect once: what was done is remembered for a day in the
+bucket `commands_done`, by all instances. Between the effect and that record a crash repeats the command; a handler
+whose effect must not be repeated checks the key in the place where the effect is.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import structlog
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import CommandRejected, SdkError, StreamError
+from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError, StreamError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get, ensure_stream, publish_ack, stream_info
+from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.tracing import continue_trace, trace_headers
 
 log = structlog.get_logger()
 
 STREAM = "COMMANDS"
 DEAD_LETTERS = "COMMANDS_DLQ"
+DONE = "commands_done"
+DONE_S = 86_400.0
 _ACK_WAIT_S = 30.0
 _EXPIRES_S = 5.0
 _REMEMBERED = 10_000
@@ -54,6 +61,24 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 CommandHandler = Callable[[Command], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPolicy:
+    """A handler that raises is tried again after `pause_s`, doubled each time, up to `attempts`.
+
+    CommandRejected ends at once. A handler that runs longer than `timeout_s` is cancelled, which is a failure.
+    """
+
+    attempts: int = 5
+    pause_s: float = 0.2
+    timeout_s: float = 25.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.pause_s <= 0 or not 0 < self.timeout_s < _ACK_WAIT_S:
+            raise ConfigurationError(
+                f"command: expected attempts >= 1, pause_s > 0 and 0 < timeout_s < {_ACK_WAIT_S:g}, was {self}"
+            )
 
 
 async def ensure_command_streams(connection: NatsConnection, replicas: int = 1) -> None:
@@ -101,25 +126,22 @@ async def redrive(connection: NatsConnection, seq: int) -> None:
 
 
 class CommandReceiver:
-    """Does the commands of one service, one at a time.
-
-    A handler that raises is tried again after a growing pause, up to `attempts`; CommandRejected ends at once.
-    """
+    """Does the commands of one service; `parallel` of them at once over all instances, in order where it is 1."""
 
     def __init__(
-        self, connection: NatsConnection, service: str, metrics: Metrics, *, attempts: int = 5, pause_s: float = 0.2
+        self, connection: NatsConnection, service: str, metrics: Metrics, *, done: KeyValue, parallel: int = 1
     ) -> None:
         self._connection = connection
         self._service = service
         self._metrics = metrics
-        self._attempts = attempts
-        self._pause_s = pause_s
-        self._handlers: dict[str, CommandHandler] = {}
+        self._remembered = done
+        self._parallel = parallel
+        self._handlers: dict[str, tuple[CommandHandler, CommandPolicy]] = {}
         self._done: OrderedDict[str, None] = OrderedDict()
 
-    def add(self, name: str, handler: CommandHandler) -> None:
+    def add(self, name: str, handler: CommandHandler, policy: CommandPolicy | None = None) -> None:
         """Do commands of this name with `handler`."""
-        self._handlers[name] = handler
+        self._handlers[name] = (handler, policy or CommandPolicy())
 
     async def run(self) -> None:
         """Take commands until cancelled."""
@@ -140,7 +162,7 @@ class CommandReceiver:
             "ack_policy": "explicit",
             "ack_wait": int(_ACK_WAIT_S * 1e9),
             "filter_subject": f"cmd.{self._service}.*",
-            "max_ack_pending": 1,
+            "max_ack_pending": self._parallel,
         }
         body = {"stream_name": STREAM, "config": config}
         await api(self._connection, f"CONSUMER.CREATE.{STREAM}.{name}.cmd.{self._service}.*", body)
@@ -170,33 +192,53 @@ class CommandReceiver:
     async def _do(self, subject: str, data: bytes, attempts: int) -> bytes:
         """Outcome for JetStream: done, again later, or never."""
         command: Command | None = None
+        policy = CommandPolicy()
         try:
             command = msgspec.msgpack.decode(data, type=Command)
-            if command.key in self._done:
+            if await self._was_done(command.key):
                 return b"+ACK"
-            handler = self._handlers.get(command.name)
-            if handler is None:
+            found = self._handlers.get(command.name)
+            if found is None:
                 raise CommandRejected(f"command: expected one of {', '.join(self._handlers)}, was {command.name!r}")
-            await asyncio.wait_for(handler(command), _ACK_WAIT_S)
-        except (msgspec.MsgspecError, CommandRejected) as error:
+            handler, policy = found
+            await asyncio.wait_for(handler(command), policy.timeout_s)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CommandRejected) as error:
             log.warning("command refused", subject=subject, reason=str(error))
             await self._bury(command, subject, str(error), attempts, data)
             return b"+TERM"
         except Exception as error:
-            self._metrics.count("command_failures_total", command=subject)
+            self._metrics.count("command_failures_total", command=command.name if command is not None else "unknown")
             log.exception("command failed", subject=subject, attempt=attempts)
-            if attempts >= self._attempts:
-                await self._bury(command, subject, f"{type(error).__name__}: {error}", attempts, data)
+            reason = f"{type(error).__name__}: {error}"
+            if isinstance(error, TimeoutError):
+                reason = f"took longer than {policy.timeout_s:g} s"
+            if attempts >= policy.attempts:
+                await self._bury(command, subject, reason, attempts, data)
                 return b"+TERM"
-            delay_ns = int(self._pause_s * 2 ** (attempts - 1) * 1e9)
+            delay_ns = int(policy.pause_s * 2 ** (attempts - 1) * 1e9)
             return b"-NAK " + json.dumps({"delay": delay_ns}).encode()
-        self._done[command.key] = None
-        if len(self._done) > _REMEMBERED:
-            self._done.popitem(last=False)
+        await self._remember(command.key)
         self._metrics.count("commands_total", command=command.name)
         return b"+ACK"
+
+    async def _was_done(self, key: str) -> bool:
+        return key in self._done or await self._remembered.get(_token(key)) is not None
+
+    async def _remember(self, key: str) -> None:
+        self._done[key] = None
+        if len(self._done) > _REMEMBERED:
+            self._done.popitem(last=False)
+        try:
+            await self._remembered.put(_token(key), b"")
+        except SdkError as error:
+            log.warning("what was done is remembered here only", key=key, error=str(error))
 
     async def _bury(self, command: Command | None, subject: str, reason: str, attempts: int, data: bytes) -> None:
         letter = DeadLetter(command, subject, reason, attempts, time.time_ns(), b"" if command else data[:65_536])
         await publish_ack(self._connection, f"dlq.{subject.removeprefix('cmd.')}", msgspec.msgpack.encode(letter))
         self._metrics.count("dead_letters_total")
+
+
+def _token(key: str) -> str:
+    """A key that a bucket can hold, whatever the sender chose."""
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()

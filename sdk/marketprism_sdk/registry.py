@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -135,15 +136,21 @@ class Discovery:
         found = [r for r in self._known.values() if service is None or r.service == service]
         return sorted(found, key=lambda record: record.key)
 
-    def pick(self, service: str, how: str = "round-robin", key: str = "") -> InstanceRecord | None:
+    def pick(
+        self,
+        service: str,
+        how: str = "round-robin",
+        key: str = "",
+        usable: Callable[[InstanceRecord], bool] = lambda _: True,
+    ) -> InstanceRecord | None:
         """One instance: `round-robin`, `random`, `sticky` (same key, same instance) or `least-loaded`.
 
-        Load is the metadata value `load`. None when no instance is known.
+        Load is the metadata value `load`. None when no instance is known, or none that is `usable`.
 
         Raises:
             ValueError: another way to pick.
         """
-        found = [record for record in self.instances(service) if record.status not in ("draining", "failed")]
+        found = [r for r in self.instances(service) if r.status not in ("draining", "failed") and usable(r)]
         if not found:
             return None
         if how == "round-robin":

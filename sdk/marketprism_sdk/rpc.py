@@ -1,39 +1,48 @@
-"""Request/reply with typed errors and deadlines that travel.
+"""Request/reply with typed errors, deadlines that travel, and cancellation.
 
 `rpc.<service>.<method>` reaches any instance, `rpc.<service>.<instance>.<method>` one. Bodies are MessagePack. An error
-answer carries the header `Rpc-Error` and a map {code, message, details, retryable}. `Deadline` holds the instant
-(nanoseconds UTC) after which nobody waits any more; a handler that runs longer is cancelled.
+answer carries the header `Rpc-Error` and a map {code, message, details, retryable} (`wire_errors.py`). `Deadline` holds
+the instant (nanoseconds UTC) after which nobody waits any more: a handler that runs longer is cancelled, and calls that
+it makes inherit what is left. A caller that is cancelled says so on `rpc-cancel.<service>` with its `Call-Id`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
-import structlog
 
 from marketprism_sdk.bus import BusMessage, MessageBus
-from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotActive, RemoteError, SdkError
+from marketprism_sdk.errors import DeadlineExceeded, NoResponders, PayloadTooLarge, RemoteError, SdkError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.ports import Stop
 from marketprism_sdk.tracing import continue_trace, trace_headers
-
-log = structlog.get_logger()
+from marketprism_sdk.wire_errors import decode_error, encode_error
 
 ERROR_HEADER = "Rpc-Error"
 DEADLINE_HEADER = "Deadline"
+CALL_HEADER = "Call-Id"
 _DEFAULT_TIMEOUT_S = 10.0
+_LONGEST_S = 300.0
 _PARALLEL = 16
+_WAITING = 1_000
+MAX_REQUEST = 1_048_576
 
 RpcHandler = Callable[[Any], Awaitable[Any]]
 RawHandler = Callable[[bytes], Awaitable[bytes]]
 
+_deadline_ns: ContextVar[int | None] = ContextVar("deadline_ns", default=None)
+
 
 class RpcServer:
-    """Answers calls for one instance of one service."""
+    """Answers calls for one instance of one service: `_PARALLEL` at once, `_WAITING` wait, the rest is told so."""
 
     def __init__(self, bus: MessageBus, service: str, instance: str, metrics: Metrics) -> None:
         self._bus = bus
@@ -43,6 +52,8 @@ class RpcServer:
         self._handlers: dict[str, RpcHandler] = {}
         self._raw: dict[str, RawHandler] = {}
         self._stops: list[Stop] = []
+        self._running: dict[str, asyncio.Task[bytes]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     def add(self, method: str, handler: RpcHandler) -> None:
         """Serve a method whose request and answer are MessagePack values."""
@@ -55,7 +66,12 @@ class RpcServer:
     async def start(self) -> None:
         """Begin to answer, on the shared and on the own subject."""
         for subject, queue in ((f"rpc.{self._service}.*", "rpc"), (f"rpc.{self._service}.{self._instance}.*", "")):
-            self._stops.append(await self._bus.subscribe(subject, self._serve, queue=queue, parallel=_PARALLEL))
+            self._stops.append(
+                await self._bus.subscribe(
+                    subject, self._serve, queue=queue, parallel=_PARALLEL, capacity=_WAITING, on_drop=self._overloaded
+                )
+            )
+        self._stops.append(await self._bus.subscribe(f"rpc-cancel.{self._service}", self._cancel))
 
     async def stop(self) -> None:
         """Answer no longer."""
@@ -63,20 +79,75 @@ class RpcServer:
             await stop()
         self._stops = []
 
+    def _overloaded(self, message: BusMessage) -> None:
+        error = RemoteError("OVERLOADED", f"expected at most {_WAITING} waiting calls", retryable=True)
+        task = asyncio.get_running_loop().create_task(self._refuse(message, error))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _refuse(self, message: BusMessage, error: Exception) -> None:
+        method = message.subject.rsplit(".", 1)[1]
+        body, code = encode_error(error, method)
+        self._metrics.count("rpc_errors_total", method=self._known(method), code=code)
+        if message.reply:
+            with contextlib.suppress(SdkError):
+                await self._bus.publish(message.reply, body, {ERROR_HEADER: "1"})
+
+    def _known(self, method: str) -> str:
+        """Name for a metric: what callers invent must not become labels."""
+        return method if method in self._handlers or method in self._raw else "unknown"
+
+    async def _cancel(self, message: BusMessage) -> None:
+        task = self._running.get(message.data.decode("ascii", "replace"))
+        if task is not None:
+            self._metrics.count("rpc_cancelled_total")
+            task.cancel()
+
     async def _serve(self, message: BusMessage) -> None:
         method = message.subject.rsplit(".", 1)[1]
         started = time.perf_counter()
-        headers: dict[str, str] = {}
         with continue_trace(message.headers):
             try:
-                answer = await asyncio.wait_for(self._answer(method, message), _remaining(message))
+                answer = await self._run(method, message)
             except Exception as error:  # noqa: BLE001 (whatever a handler raises is answered)
-                answer, code = _error_answer(error, method)
-                headers = {ERROR_HEADER: "1"}
-                self._metrics.count("rpc_errors_total", method=method, code=code)
-        self._metrics.observe("rpc_seconds", time.perf_counter() - started, method=method)
-        if message.reply:
-            await self._bus.publish(message.reply, answer, headers)
+                await self._refuse(message, error)
+            else:
+                if message.reply:
+                    await self._reply(message, answer)
+        self._metrics.observe("rpc_seconds", time.perf_counter() - started, method=self._known(method))
+
+    async def _reply(self, message: BusMessage, answer: bytes) -> None:
+        try:
+            await self._bus.publish(message.reply, answer)
+        except PayloadTooLarge as error:
+            await self._refuse(message, error)
+
+    async def _run(self, method: str, message: BusMessage) -> bytes:
+        remaining_s = _remaining_s(message)
+        if remaining_s <= 0:
+            raise DeadlineExceeded(f"{method}: its deadline had passed before it began")
+        if len(message.data) > MAX_REQUEST:
+            raise RemoteError(
+                "REQUEST_TOO_LARGE", f"request: expected at most {MAX_REQUEST} bytes, was {len(message.data)}"
+            )
+        token = _deadline_ns.set(time.time_ns() + int(remaining_s * 1e9))
+        try:
+            task = asyncio.get_running_loop().create_task(self._answer(method, message))
+        finally:
+            _deadline_ns.reset(token)
+        call = message.headers.get(CALL_HEADER, "")
+        if call:
+            self._running[call] = task
+        try:
+            done, _ = await asyncio.wait([task], timeout=remaining_s)
+            if not done:
+                raise DeadlineExceeded(f"{method} took longer than the {remaining_s:.3g} s it had")
+            if task.cancelled():
+                raise RemoteError("CANCELLED", f"{method}: the caller gave up")
+            return task.result()
+        finally:
+            self._running.pop(call, None)
+            task.cancel()
 
     async def _answer(self, method: str, message: BusMessage) -> bytes:
         raw = self._raw.get(method)
@@ -88,36 +159,16 @@ class RpcServer:
             raise RemoteError("UNKNOWN_METHOD", f"method: expected one of {known}, was {method!r}")
         try:
             request = msgspec.msgpack.decode(message.data) if message.data else None
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise RemoteError("MALFORMED_REQUEST", f"request: expected MessagePack: {error}") from error
         return msgspec.msgpack.encode(await handler(request))
 
 
-def _remaining(message: BusMessage) -> float:
+def _remaining_s(message: BusMessage) -> float:
     deadline = message.headers.get(DEADLINE_HEADER, "")
-    if not deadline.isdigit():
+    if not (deadline.isascii() and deadline.isdigit() and len(deadline) <= 20):
         return _DEFAULT_TIMEOUT_S
-    return max(0.001, min(300.0, (int(deadline) - time.time_ns()) / 1e9))
-
-
-def _error_answer(error: Exception, method: str) -> tuple[bytes, str]:
-    if isinstance(error, NotActive):
-        body = {"code": "NOT_ACTIVE", "message": str(error), "details": {"leader": error.leader}, "retryable": True}
-    elif isinstance(error, RemoteError):
-        body = {"code": error.code, "message": error.message, "details": error.details, "retryable": error.retryable}
-    elif isinstance(error, TimeoutError):
-        body = {"code": "DEADLINE_EXCEEDED", "message": f"{method} took too long", "details": {}, "retryable": True}
-    else:
-        retryable = bool(getattr(error, "retryable", False))
-        if not isinstance(error, SdkError):
-            log.exception("rpc handler failed", method=method)
-        body = {
-            "code": "INTERNAL",
-            "message": f"{type(error).__name__}: {error}",
-            "details": {},
-            "retryable": retryable,
-        }
-    return msgspec.msgpack.encode(body), str(body["code"])
+    return min(_LONGEST_S, (int(deadline) - time.time_ns()) / 1e9)
 
 
 class RpcClient:
@@ -125,6 +176,8 @@ class RpcClient:
 
     def __init__(self, bus: MessageBus) -> None:
         self._bus = bus
+        self._id = secrets.token_hex(6)
+        self._count = itertools.count()
 
     async def call(
         self,
@@ -138,11 +191,12 @@ class RpcClient:
     ) -> Any:
         """Answer of one method.
 
-        An idempotent call is tried once more when nobody answered.
+        Inside a handler no call outlives the handler's own deadline. An idempotent call is tried once more when nobody
+        answered.
 
         Raises:
-            RemoteError: the error the other side answered with. NotActive: a standby answered.
-            NoResponders, DeadlineExceeded, NotConnected.
+            The error the other side raised, as its class where that is known here, else RemoteError.
+            NoResponders, DeadlineExceeded, NotConnected, PayloadTooLarge.
         """
         data = await self.call_raw(
             service,
@@ -167,10 +221,14 @@ class RpcClient:
         """Bytes in, bytes out; raises as `call` does."""
         subject = f"rpc.{service}.{instance}.{method}" if instance else f"rpc.{service}.{method}"
         deadline_ns = time.time_ns() + int(timeout_s * 1e9)
+        inherited = _deadline_ns.get()
+        if inherited is not None:
+            deadline_ns = min(deadline_ns, inherited)
         attempts = 2 if idempotent else 1
         for attempt in range(attempts):
             remaining_s = max(0.001, (deadline_ns - time.time_ns()) / 1e9)
-            headers = {DEADLINE_HEADER: str(deadline_ns), **trace_headers()}
+            call = f"{self._id}-{next(self._count)}"
+            headers = {DEADLINE_HEADER: str(deadline_ns), CALL_HEADER: call, **trace_headers()}
             try:
                 reply = await self._bus.request(
                     subject, data, timeout_s=remaining_s / (attempts - attempt), headers=headers
@@ -180,22 +238,11 @@ class RpcClient:
                     raise
                 await asyncio.sleep(min(0.05, remaining_s / 10))
                 continue
+            except asyncio.CancelledError:
+                with contextlib.suppress(SdkError):
+                    await self._bus.publish(f"rpc-cancel.{service}", call.encode())
+                raise
             if ERROR_HEADER in reply.headers:
-                raise _error_of(reply.data)
+                raise decode_error(reply.data)
             return reply.data
         raise AssertionError("unreachable")
-
-
-def _error_of(data: bytes) -> SdkError:
-    try:
-        body = msgspec.msgpack.decode(data)
-    except msgspec.MsgspecError:
-        return RemoteError("MALFORMED_REPLY", "the error answer is not MessagePack")
-    if body.get("code") == "NOT_ACTIVE":
-        return NotActive(body.get("details", {}).get("leader"))
-    return RemoteError(
-        str(body.get("code", "INTERNAL")),
-        str(body.get("message", "")),
-        body.get("details") or {},
-        retryable=bool(body.get("retryable")),
-    )

@@ -10,56 +10,45 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 from aiohttp import web
 
 from marketprism_sdk.bus import NatsBus
-from marketprism_sdk.commands import CommandReceiver, ensure_command_streams
-from marketprism_sdk.errors import ConfigurationError
+from marketprism_sdk.commands import DONE, DONE_S, CommandReceiver, ensure_command_streams
+from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded
+from marketprism_sdk.events import Events
+from marketprism_sdk.handlers import command, event, marked, rpc
 from marketprism_sdk.health import HealthServer
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.registry import TTL_S, Registration
+from marketprism_sdk.registry import TTL_S, Discovery, Registration
 from marketprism_sdk.rpc import RpcClient, RpcServer
+from marketprism_sdk.watchdog import LoopWatch
 
 log = structlog.get_logger()
 
-F = TypeVar("F", bound=Callable[..., Any])
+_NEEDS_LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where the service listens. `http_port` 0 takes any free port; the registry says which."""
+    """Where the service listens. `http_port` 0 takes any free port; the registry says which.
+
+    `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
+    `commands_parallel` commands are done at once over all instances, in order where it is 1.
+    """
 
     http_host: str = "127.0.0.1"
     http_port: int = 0
     replicas: int = 1
     with_commands: bool = True
-
-
-def rpc(method: str, *, raw: bool = False) -> Callable[[F], F]:
-    """Serve `rpc.<service>.<method>` with this method, on every instance. `raw`: bytes in, bytes out."""
-
-    def mark(function: F) -> F:
-        function.__rpc__ = (method, raw)  # type: ignore[attr-defined]
-        return function
-
-    return mark
-
-
-def command(name: str) -> Callable[[F], F]:
-    """Do commands `cmd.<service>.<name>` with this method."""
-
-    def mark(function: F) -> F:
-        function.__command__ = name  # type: ignore[attr-defined]
-        return function
-
-    return mark
+    commands_parallel: int = 1
+    needs: tuple[str, ...] = ()
+    needs_s: float = 60.0
 
 
 class Service:
@@ -84,7 +73,9 @@ class Service:
         self.calls = RpcClient(self.bus)
         self.http = HealthServer(name, version, self.metrics)
         self.registration: Registration | None = None
+        self.events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
+        self._watch = LoopWatch(self.metrics)
         self._tasks: list[asyncio.Task[None]] = []
         self._ended = asyncio.Event()  # some task has ended
 
@@ -134,6 +125,8 @@ class Service:
         registry = await NatsKeyValue.open(
             self.connection, "service_instances", ttl_s=TTL_S, replicas=settings.replicas
         )
+        await self._wait_for_needs(registry)
+        self._watch.start()
         self.registration = Registration(registry, self.name, self.instance, self.version)
         self.http.check("nats", self._nats_health)
         self.http.app.add_routes(self.routes())
@@ -155,21 +148,31 @@ class Service:
     async def _nats_health(self) -> str:
         return "healthy" if self.connection.connected else "unhealthy"
 
+    async def _wait_for_needs(self, registry: NatsKeyValue) -> None:
+        discovery = Discovery(registry)
+        end = asyncio.get_running_loop().time() + self.settings.needs_s
+        for need in self.settings.needs:
+            while not any(record.status == "active" for record in discovery.instances(need)):
+                if asyncio.get_running_loop().time() > end:
+                    raise DeadlineExceeded(f"{self.name}: expected an active {need} within {self.settings.needs_s:g} s")
+                await asyncio.sleep(_NEEDS_LOOK_S)
+                await discovery.refresh()
+
     async def _mount(self) -> None:
-        receiver = CommandReceiver(self.connection, self.name, self.metrics)
-        commands = 0
-        for attribute in dir(type(self)):
-            function: Any = getattr(type(self), attribute, None)
-            served, done = getattr(function, "__rpc__", None), getattr(function, "__command__", None)
-            if served is not None:
-                method, raw = served
-                (self._rpc.add_raw if raw else self._rpc.add)(method, getattr(self, attribute))
-            if done is not None:
-                receiver.add(done, getattr(self, attribute))
-                commands += 1
+        for method, (name, raw) in marked(self, "__rpc__"):
+            (self._rpc.add_raw if raw else self._rpc.add)(name, method)
+        for method, (service, name, mode) in marked(self, "__event__"):
+            await self.events.on(service, name, method, mode=mode)
         await self._rpc.start()
+        commands = list(marked(self, "__command__"))
         if commands and self.settings.with_commands:
-            await ensure_command_streams(self.connection, self.settings.replicas)
+            replicas = self.settings.replicas
+            await ensure_command_streams(self.connection, replicas)
+            done = await NatsKeyValue.open(self.connection, DONE, ttl_s=DONE_S, replicas=replicas)
+            parallel = self.settings.commands_parallel
+            receiver = CommandReceiver(self.connection, self.name, self.metrics, done=done, parallel=parallel)
+            for method, (name, policy) in commands:
+                receiver.add(name, method, policy)
             self.spawn(receiver.run(), "commands")
 
     async def _serve(self, stop: asyncio.Event) -> int:
@@ -192,6 +195,7 @@ class Service:
         self.http.ready = False
         await self.announce("draining")
         await self._rpc.stop()
+        await self.events.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -199,5 +203,9 @@ class Service:
         if self.registration is not None:
             await self.registration.leave()
         await self.http.stop()
+        self._watch.stop()
         with contextlib.suppress(Exception):
             self.metrics.close()
+
+
+__all__ = ["Service", "ServiceSettings", "command", "event", "rpc"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Any
 
@@ -9,11 +10,12 @@ import structlog
 
 from marketprism_sdk.election import Election
 from marketprism_sdk.errors import NotActive
+from marketprism_sdk.handlers import F
 from marketprism_sdk.lease import LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.service import F, Service, ServiceSettings
+from marketprism_sdk.service import Service, ServiceSettings
 
 log = structlog.get_logger()
 
@@ -52,6 +54,7 @@ class SingleActiveService(Service):
         self.group = group
         self._lease = lease or LeaseSettings()
         self._own: NatsConnection | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self.election: Election
 
     async def on_activate(self, epoch: int) -> None:
@@ -96,13 +99,20 @@ class SingleActiveService(Service):
         return "unhealthy" if believes and not self.election.is_leader() else "healthy"
 
     def _measure(self, event: object) -> None:
-        if isinstance(event, LeaseAcquired):
+        if isinstance(event, LeaseRenewed):
+            # Four a second: counted, and told as an event only when it was late.
+            self.metrics.count("lease_renewals_total")
+            if event.late_s <= self._lease.heartbeat_s:
+                return
+            self.metrics.count("lease_renewals_late_total")
+        elif isinstance(event, LeaseAcquired):
             self.metrics.count("leases_acquired_total")
             self.metrics.gauge("takeover_seconds", event.takeover_s)
         elif isinstance(event, LeaseLost):
             self.metrics.count("leases_lost_total")
-        elif isinstance(event, LeaseRenewed) and event.late_s > self._lease.heartbeat_s:
-            self.metrics.count("lease_renewals_late_total")
+        task = asyncio.get_running_loop().create_task(self.events.try_publish(event))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def on_stop(self) -> None:
         """Give the lease back. A subclass that overrides this calls it."""

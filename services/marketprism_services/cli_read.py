@@ -1,4 +1,4 @@
-"""Commands that read: bars, tail, gaps, quality, status."""
+"""Commands that read: bars, tail, gaps, quality."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from marketprism_application.export import BAR_COLUMNS, FORMATS, render
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
-from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.registry import Discovery
 from marketprism_services.cli import DataDir, NatsUrl, app, out
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.render import bars_table, candles_in_terminal, candles_to_file, clock_text, table_of
@@ -168,44 +165,3 @@ def _show(data: pa.Table, form: str, columns: tuple[str, ...], title: str, empty
         out.print(table_of(data, columns, title=title, last=_SHOWN) if data.num_rows else empty)
     else:
         emit(render(data, form, columns), None)
-
-
-@app.command()
-def status(data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
-    """Services, leaders, lag, and what is stored."""
-
-    async def go(url: str) -> tuple[list[Any], list[Any], dict[str, Any]]:
-        connection = await NatsConnection.open(url, name="status")
-        try:
-            registry = await NatsKeyValue.open(connection, "service_instances", ttl_s=5.0)
-            discovery = Discovery(registry)
-            await discovery.refresh()
-            found = discovery.instances()
-        finally:
-            await connection.close()
-        if not found:
-            return [], [], {}
-        async with MarketClient(url) as market:
-            stored = (await market.symbols()).to_pylist()
-            lag = await market._calls.call("monitor", "status")
-        return found, stored, lag
-
-    instances, stored, lag = asyncio.run(go(url_of(data_dir, nats_url)))
-    if not instances:
-        raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
-    rows = [
-        {
-            "service": r.service,
-            "status": r.status,
-            "epoch": str(r.metadata.get("epoch", "")),
-            "instance": r.instance,
-            "http": r.endpoints.get("http", ""),
-        }
-        for r in instances
-    ]
-    out.print(table_of(pa.Table.from_pylist(rows), tuple(rows[0]), title="services"))
-    behind = lag.get("behind") or {}
-    out.print(f"behind: {sum(behind.values())} messages" if behind else "behind: nothing", highlight=False)
-    if stored:
-        columns = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
-        out.print(table_of(pa.Table.from_pylist(stored), columns, title="stored"))

@@ -20,7 +20,20 @@ SOURCE = "sim:rate=1,days=1,instruments=rb2505+m2505+AP505"
 
 
 def command(data_dir: Path) -> list[str]:
-    return [sys.executable, "-m", "marketprism_services", "up", "--source", SOURCE, "--once", "--json", "--nats-port", "0", "--data-dir", str(data_dir)]
+    return [
+        sys.executable,
+        "-m",
+        "marketprism_services",
+        "up",
+        "--source",
+        SOURCE,
+        "--once",
+        "--json",
+        "--nats-port",
+        "0",
+        "--data-dir",
+        str(data_dir),
+    ]
 
 
 def finish(data_dir: Path) -> dict[str, Any]:
@@ -39,7 +52,9 @@ def test_kill_9_of_everything_at_random_moments(tmp_path: Path) -> None:
     for trial in range(TRIALS):
         data_dir = tmp_path / f"trial-{trial}"
         for _ in range(dice.randint(1, 3)):
-            doomed = subprocess.Popen(command(data_dir), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            doomed = subprocess.Popen(
+                command(data_dir), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            )
             time.sleep(dice.uniform(3.0, 7.0))
             os.killpg(doomed.pid, signal.SIGKILL)
             doomed.wait()
@@ -49,7 +64,14 @@ def test_kill_9_of_everything_at_random_moments(tmp_path: Path) -> None:
         assert result["bars"] == clean["bars"]
         seconds.append(result["seconds"])
     seconds.sort()
-    report = {"fault": "kill-everything", "trials": TRIALS, "lost": lost, "duplicated": doubled, "resume_p50_s": seconds[len(seconds) // 2], "resume_max_s": seconds[-1]}
+    report = {
+        "fault": "kill-everything",
+        "trials": TRIALS,
+        "lost": lost,
+        "duplicated": doubled,
+        "resume_p50_s": seconds[len(seconds) // 2],
+        "resume_max_s": seconds[-1],
+    }
     folder = ROOT / "chaos" / "results"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "kill-everything.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -60,19 +60,8 @@ class EmbeddedServer:
         Raises:
             EmbeddedServerError: no binary, port taken, data directory not writable, or it ended at once.
         """
-        binary = _binary()
-        port = choose_port(options.port)
-        home = options.data_dir / "nats"
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-            config = home / "server.conf"
-            config.write_text(_config(options, port, home), encoding="utf-8")
-            log = home / "server.log"
-            log.unlink(missing_ok=True)
-        except OSError as error:
-            raise EmbeddedServerError(
-                f"data directory {options.data_dir}: expected a writable directory: {error.strerror}"
-            ) from error
+        binary, port, config, log = await asyncio.to_thread(_prepare, options)
+        # From this thread: the child gets its death signal when the thread that started it ends.
         process = subprocess.Popen(  # noqa: S603, ASYNC220 (our own binary; starting it takes a millisecond)
             [binary, "-c", str(config), "-l", str(log)],
             stdout=subprocess.DEVNULL,
@@ -118,6 +107,24 @@ class EmbeddedServer:
                 await asyncio.to_thread(self.process.wait)
         if self.process.stderr is not None:
             self.process.stderr.close()
+
+
+def _prepare(options: EmbeddedOptions) -> tuple[str, int, Path, Path]:
+    """Binary, port, configuration file and log file."""
+    binary = _binary()
+    port = choose_port(options.port)
+    home = options.data_dir / "nats"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        config = home / "server.conf"
+        config.write_text(_config(options, port, home), encoding="utf-8")
+        log = home / "server.log"
+        log.unlink(missing_ok=True)
+    except OSError as error:
+        raise EmbeddedServerError(
+            f"data directory {options.data_dir}: expected a writable directory: {error.strerror}"
+        ) from error
+    return binary, port, config, log
 
 
 def _binary() -> str:

@@ -30,6 +30,7 @@ SOURCE_POSITIONS = "source_positions"
 STORE_RANGES = "store_ranges"
 VALIDATOR_SHARDS = "shards_validator"
 AGGREGATOR_SHARDS = "shards_aggregator"
+SHARD_BUCKETS = {"validator": VALIDATOR_SHARDS, "aggregator": AGGREGATOR_SHARDS}
 
 
 def _stream(name: str, subjects: list[str], days: float, replicas: int, **more: Any) -> dict[str, Any]:

@@ -6,12 +6,11 @@ import asyncio
 import glob
 import heapq
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 from marketprism_adapters.recordings.reader import Checked, Recording
 from marketprism_application.errors import SourceError
-from marketprism_application.pacing import Pacer
+from marketprism_application.pacing import Pacer, paced_batches
 from marketprism_application.ports import SourceBatch
 from marketprism_domain.calendar import MarketCalendar, Session
 from marketprism_domain.marketdata.gap import Gap
@@ -64,7 +63,7 @@ class ReplaySource:
 
     async def connect(self) -> None:
         """Open every recording and read it once through, so that a bad one is refused before anything is sent."""
-        self._recordings = [Recording(path, self._calendar) for path in self._paths]
+        self._recordings = await asyncio.to_thread(lambda: [Recording(path, self._calendar) for path in self._paths])
         names = [recording.source for recording in self._recordings]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -72,7 +71,7 @@ class ReplaySource:
                 f"replay: expected recordings with different names, {twice.removeprefix('replay:')!r} twice"
             )
         if self._checked:
-            first = [next(recording.rows(), None) for recording in self._recordings]
+            first = await asyncio.to_thread(lambda: [next(recording.rows(), None) for recording in self._recordings])
             self._known.update({(tick.venue, tick.symbol): None for tick in first if tick is not None})
             return
         for recording in self._recordings:
@@ -93,27 +92,24 @@ class ReplaySource:
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
         """Every tick behind `after`, merged by receive clock, then one finished batch."""
-        merged = heapq.merge(*(self._received(r) for r in self._recordings), key=lambda tick: tick.ts_recv)
-        ticks: list[Tick] = []
-        positions: dict[str, int] = {}
         last: dict[tuple[str, str], Tick] = {}
         clock = 0
-        for tick in merged:
-            clock = tick.ts_recv
-            if tick.ts_recv - tick.ts_event < _END_GAP_NS:
-                last[tick.venue, tick.symbol] = tick
-            if tick.source_seq <= after.get(tick.source, 0):
-                continue
-            wait_s = self._pacer.wait_s(clock)
-            if ticks and (wait_s > 0 or len(ticks) >= self._batch_rows):
-                yield SourceBatch(ticks, ticks[-1].ts_recv, dict(positions))
-                ticks = []
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            ticks.append(tick)
-            positions[tick.source] = tick.source_seq
+
+        def received() -> Iterator[Tick]:
+            nonlocal clock
+            for tick in heapq.merge(*(self._received(r) for r in self._recordings), key=lambda tick: tick.ts_recv):
+                clock = tick.ts_recv
+                if tick.ts_recv - tick.ts_event < _END_GAP_NS:
+                    last[tick.venue, tick.symbol] = tick
+                yield tick
+
+        positions: dict[str, int] = {}
+        async for ticks in paced_batches(received(), after, self._pacer, self._batch_rows):
+            for tick in ticks:
+                positions[tick.source] = tick.source_seq
+            yield SourceBatch(ticks, ticks[-1].ts_recv, dict(positions))
         end, gaps = self._end(last, clock)
-        yield SourceBatch(ticks, end, dict(positions), [(len(ticks), gap) for gap in gaps], finished=True)
+        yield SourceBatch([], end, dict(positions), [(0, gap) for gap in gaps], finished=True)
 
     async def close(self) -> None:
         """Nothing stays open between two calls."""
@@ -158,4 +154,4 @@ class ReplaySource:
         return end, gaps
 
 
-__all__ = ["Decimal", "ReplaySource", "recording_paths"]
+__all__ = ["ReplaySource", "recording_paths"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 from marketprism_adapters.simulated.market import SimulatedDay
 from marketprism_adapters.simulated.plan import INSTRUMENTS, SimulationPlan
-from marketprism_application.pacing import Pacer
+from marketprism_application.pacing import Pacer, paced_batches
 from marketprism_application.ports import SourceBatch
 from marketprism_domain.calendar import MarketCalendar, day_of, day_text
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -61,22 +60,18 @@ class SimulatedVenue:
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
         """Every tick behind `after`, then a finished batch (never, when the plan has no last day)."""
-        done = after.get(self.source, 0)
-        ticks: list[Tick] = []
         clock = seq = 0
-        for tick in self.ticks():
-            clock, seq = tick.ts_recv, tick.source_seq
-            if seq <= done:
-                continue
-            wait_s = self._pacer.wait_s(clock)
-            if ticks and (wait_s > 0 or len(ticks) >= self._batch_rows):
-                yield SourceBatch(ticks, ticks[-1].ts_recv, {self.source: ticks[-1].source_seq})
-                ticks = []
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            ticks.append(tick)
+
+        def received() -> Iterator[Tick]:
+            nonlocal clock, seq
+            for tick in self.ticks():
+                clock, seq = tick.ts_recv, tick.source_seq
+                yield tick
+
+        async for ticks in paced_batches(received(), after, self._pacer, self._batch_rows):
+            yield SourceBatch(ticks, ticks[-1].ts_recv, {self.source: ticks[-1].source_seq})
         self.rows[self.source] = seq
-        yield SourceBatch(ticks, clock + _END_RUN_NS, {self.source: seq}, finished=True)
+        yield SourceBatch([], clock + _END_RUN_NS, {self.source: seq}, finished=True)
 
     async def close(self) -> None:
         """Nothing to close."""

@@ -21,6 +21,7 @@ from marketprism_sdk.ports import KvEntry, Stop
 
 _OPERATION = "KV-Operation"
 _MARKER = "Nats-Marker-Reason"
+_NO_BUCKET = 10059
 
 
 class NatsKeyValue:
@@ -79,13 +80,17 @@ class NatsKeyValue:
 
     async def create(self, key: str, value: bytes) -> int:
         """First write; a deleted or expired key counts as free."""
-        last = await self._last(key)
-        if last is not None and not last.deleted:
-            raise KeyExists(f"{self.bucket}/{key}: expected no entry, revision {last.revision} is there")
-        try:
-            return await self._write(key, value, last.revision if last else 0)
-        except RevisionConflict as error:
-            raise KeyExists(f"{self.bucket}/{key}: another writer was first") from error
+        for attempt in range(2):
+            last = await self._last(key)
+            if last is not None and not last.deleted:
+                break
+            try:
+                return await self._write(key, value, last.revision if last else 0)
+            except RevisionConflict as error:
+                # A marker that was read may be gone by now: look once more before somebody else is blamed.
+                if attempt or last is None:
+                    raise KeyExists(f"{self.bucket}/{key}: another writer was first") from error
+        raise KeyExists(f"{self.bucket}/{key}: expected no entry, one is there")
 
     async def update(self, key: str, value: bytes, revision: int) -> int:
         """Compare-and-swap."""
@@ -105,8 +110,11 @@ class NatsKeyValue:
         return (await publish_ack(self._connection, self._prefix + key, value)).seq
 
     async def delete(self, key: str) -> None:
-        """Write a deletion."""
-        await publish_ack(self._connection, self._prefix + key, b"", {_OPERATION: "DEL"})
+        """Write a deletion, for who watches, and take the key out: names that come and go must leave nothing."""
+        marker = await publish_ack(self._connection, self._prefix + key, b"", {_OPERATION: "DEL"})
+        await api(
+            self._connection, f"STREAM.PURGE.{self._stream}", {"filter": self._prefix + key, "seq": marker.seq + 1}
+        )
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
         """Every live entry under a prefix; keys are listed by subject, each is read directly."""
@@ -115,6 +123,15 @@ class NatsKeyValue:
         keys = sorted(subject.removeprefix(self._prefix) for subject in subjects)
         found = [await self.get(key) for key in keys if key.startswith(prefix)]
         return [entry for entry in found if entry is not None]
+
+    async def entries_if_there(self) -> list[KvEntry]:
+        """Every live entry; none when nobody has made the bucket yet."""
+        try:
+            return await self.entries()
+        except StreamError as error:
+            if error.code == _NO_BUCKET:
+                return []
+            raise
 
     async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:
         """Committed changes by the republish subject; survives a server restart."""
@@ -127,7 +144,9 @@ class NatsKeyValue:
             deleted = headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
             on_entry(KvEntry(key, message.data, int(headers.get("Nats-Sequence", 0)), deleted))
 
-        return await self._connection.subscribe(f"{self._republish}>", receive)
+        # Whole tokens of the prefix narrow what the server sends; the rest is looked at here.
+        tokens = prefix.split(".")[:-1]
+        return await self._connection.subscribe(f"{self._republish}{''.join(f'{t}.' for t in tokens)}>", receive)
 
 
 __all__ = ["NatsKeyValue"]

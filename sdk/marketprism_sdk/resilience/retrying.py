@@ -69,6 +69,9 @@ async def retry(
         if isinstance(error, Exception):
             on_retry(state.attempt_number, state.upcoming_sleep, error)
 
+    async def attempt() -> T:  # tenacity awaits what it sees to be a coroutine function
+        return await call()
+
     return await tenacity.AsyncRetrying(
         sleep=clock.sleep,
         stop=stop,
@@ -76,4 +79,4 @@ async def retry(
         retry=tenacity.retry_if_exception(lambda error: isinstance(error, Exception) and retryable(error)),
         before_sleep=tell,
         reraise=True,
-    )(call)
+    )(attempt)

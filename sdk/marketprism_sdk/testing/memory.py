@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Mapping
 
-from marketprism_sdk.bus import DEFAULT_CAPACITY, BusMessage, Handler, Inbox
+from marketprism_sdk.bus import DEFAULT_CAPACITY, BusMessage, Handler, Inbox, OnDrop
 from marketprism_sdk.errors import DeadlineExceeded, KeyExists, NoResponders, NotConnected, RevisionConflict
 from marketprism_sdk.ports import KvEntry, Stop
 
@@ -137,11 +137,18 @@ class MemoryBus:
             await stop()
 
     async def subscribe(
-        self, subject: str, handler: Handler, *, queue: str = "", capacity: int = DEFAULT_CAPACITY, parallel: int = 1
+        self,
+        subject: str,
+        handler: Handler,
+        *,
+        queue: str = "",
+        capacity: int = DEFAULT_CAPACITY,
+        parallel: int = 1,
+        on_drop: OnDrop | None = None,
     ) -> Stop:
         """Subscribe."""
         pattern = re.escape(subject).replace(r"\*", r"[^.]+").replace(">", r".+")
-        entry = (re.compile(pattern), queue, Inbox(handler, capacity, parallel))
+        entry = (re.compile(pattern), queue, Inbox(handler, capacity, parallel, on_drop))
         self._subscriptions.append(entry)
 
         async def stop() -> None:

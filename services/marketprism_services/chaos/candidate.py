@@ -29,7 +29,6 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.nats.publisher import WindowPublisher
 
-
 LATE = 9_999_999_999  # number of the write that comes after the end of a leadership
 RUN = 100_000  # numbers of one uninterrupted run begin at a multiple of this, plus one
 

@@ -20,7 +20,9 @@ from marketprism_services.chaos.report import Report
 Say = Callable[[str], None]
 
 
-async def leader_trials(fault: str, trials: int, *, overload: int = 0, seed: int = 1, say: Say = lambda _: None) -> Report:
+async def leader_trials(
+    fault: str, trials: int, *, overload: int = 0, seed: int = 1, say: Say = lambda _: None
+) -> Report:
     """Run the trials of one fault; `overload` is how many busy processes a core has to carry meanwhile."""
     kind = FAULTS[fault]
     name = fault if not overload else f"{fault}-overload"
@@ -61,8 +63,8 @@ async def _trial(fault: Fault, arena: Arena, number: int, report: Report, say: S
     surplus = len(epochs - {told.epoch})
     report.false_takeovers += surplus
     say(
-        f"trial {number}: {leader.name} (pid {leader.pid}) led under epoch {epoch}; {type(fault).__name__}; {told.name} "
-        f"writes under epoch {told.epoch} after {elapsed_ms:.1f} ms; {after}"
+        f"trial {number}: {leader.name} (pid {leader.pid}) led under epoch {epoch}; {type(fault).__name__}; "
+        f"{told.name} writes under epoch {told.epoch} after {elapsed_ms:.1f} ms; {after}"
         + (f"; {surplus} needless changes of leader" if surplus else "")
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -62,7 +63,8 @@ class Report:
         body = {
             **self.summary(),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.machine()}, {platform.system()} {platform.release()}, Python {platform.python_version()}",
+            "machine": f"{os.cpu_count()} x {platform.machine()}, {platform.platform(terse=True)}",
+            "python": platform.python_version(),
             "times_ms": times,
         }
         path.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
@@ -71,4 +73,3 @@ class Report:
     def sound(self) -> bool:
         """Whether nothing happened that must never happen."""
         return not (self.stale_writes_accepted or self.lost or self.duplicated or self.wrong)
-

@@ -195,7 +195,10 @@ class ShardTrial:
         source = make_source(parse_source(settings.source.spec), chinese_calendar_of_markets(), speed=None)
         await source.connect()
         expected = await rebuild(
-            source.stream({}), chinese_calendar_of_markets(), bars=settings.bars.domain(), rules=settings.validation_rules()
+            source.stream({}),
+            chinese_calendar_of_markets(),
+            bars=settings.bars.domain(),
+            rules=settings.validation_rules(),
         )
         wanted = {_key(bar): bar for bar in expected.bars}
         latest = {_key(bar): bar for bar in found}

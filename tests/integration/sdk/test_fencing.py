@@ -101,7 +101,8 @@ async def test_of_two_owners_of_a_shard_that_commit_at_once_only_the_later_epoch
         await publish_ack(connection, f"{unique}.in.0", str(number).encode())
     total = sum(range(300))
     found: list[bytes] = []
-    for _ in range(40):
+    for _ in range(200):
+        await asyncio.sleep(0.1)
         found = await messages_of(connection, f"{unique}-out", f"{unique}.out.0")
         if found and found[-1] == b"300 %d" % total and lost:
             break

@@ -14,7 +14,7 @@ from marketprism_sdk.errors import Fenced, NotConnected, StreamError
 from marketprism_sdk.fence import raise_fence
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, publish_ack, stream_info
+from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, leader_get_last, publish_ack, stream_info
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.stage import Output, Stage
@@ -32,11 +32,19 @@ async def make_streams(connection: NatsConnection, name: str) -> None:
 
 
 async def messages_of(connection: NatsConnection, stream: str, subject: str) -> list[bytes]:
+    """Everything on a subject, up to the last message that is there now."""
+    last = await leader_get_last(connection, stream, subject)
+    if last is None:
+        return []
     consumer = PullConsumer(connection, stream, [subject])
     await consumer.open()
     found: list[bytes] = []
-    while arrived := await consumer.fetch(1_000, 1.0):
-        found += [message.data for message in arrived]
+    reached = 0
+    async with asyncio.timeout(30):
+        while reached < last.seq:
+            for message in await consumer.fetch(1_000, 1.0):
+                found.append(message.data)
+                reached = message.seq
     await consumer.close()
     return found
 
@@ -194,7 +202,8 @@ async def test_a_message_with_more_outputs_than_a_batch_holds_is_committed_to_it
     await stage.own(0, 1)
     running = asyncio.create_task(stage.run())
     found: list[bytes] = []
-    for _ in range(20):
+    for _ in range(150):
+        await asyncio.sleep(0.1)
         found = await messages_of(connection, f"{unique}-out", f"{unique}.out.0")
         if len(found) == 2150:
             break

@@ -1,0 +1,191 @@
+"""Calls that find an instance: the leader of a single-active service, or one of many with outliers left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from marketprism_sdk.clock import Clock, SystemClock
+from marketprism_sdk.errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    NoResponders,
+    NotActive,
+    NotConnected,
+    RemoteError,
+)
+from marketprism_sdk.registry import Discovery, InstanceRecord
+from marketprism_sdk.resilience import Backoff
+from marketprism_sdk.rpc import RpcClient
+
+log = structlog.get_logger()
+
+_UNREACHABLE = (NoResponders, NotConnected, DeadlineExceeded)
+
+
+class LeaderClient:
+    """Calls the leader of a single-active service and stays with it.
+
+    A standby's NOT_ACTIVE names the leader: it is asked next. Nobody there or nobody leading is waited for with backoff
+    and jitter until the deadline. A call whose answer did not come may have been done: it is repeated only where it is
+    said to be idempotent.
+    """
+
+    def __init__(
+        self, calls: RpcClient, service: str, *, backoff: Backoff | None = None, clock: Clock | None = None
+    ) -> None:
+        self._calls = calls
+        self._service = service
+        self._backoff = backoff or Backoff(first_s=0.02, longest_s=0.5)
+        self._clock = clock or SystemClock()
+        self.leader: str | None = None
+
+    async def call(self, method: str, request: Any = None, *, timeout_s: float = 5.0, idempotent: bool = False) -> Any:
+        """Answer of the leader.
+
+        Raises:
+            NotActive, NoResponders: nobody led until the deadline. DeadlineExceeded: the leader did not answer.
+        """
+        end = self._clock.monotonic_s() + timeout_s
+        attempt = 0
+        while True:
+            attempt += 1
+            left_s = end - self._clock.monotonic_s()
+            try:
+                return await self._calls.call(
+                    self._service, method, request, instance=self.leader, timeout_s=max(0.001, left_s)
+                )
+            except NotActive as error:
+                # An answer that names the one that was asked is from before its own news: ask anybody.
+                self.leader = error.leader if error.leader != self.leader else None
+                failure: Exception = error
+            except (NoResponders, NotConnected) as error:
+                self.leader, failure = None, error
+            except DeadlineExceeded as error:
+                self.leader = None
+                if not idempotent:
+                    raise
+                failure = error
+            pause_s = self._backoff.pause_s(attempt)
+            if self._clock.monotonic_s() + pause_s >= end:
+                raise failure
+            await self._clock.sleep(pause_s)
+
+
+@dataclass(frozen=True, slots=True)
+class EjectionSettings:
+    """An instance that fails `failures` times in a row is left out for `first_s`, twice as long each time again.
+
+    Never more than `share` of the instances are left out: a common cause must not empty the list.
+    """
+
+    failures: int = 3
+    first_s: float = 1.0
+    longest_s: float = 60.0
+    share: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.failures < 1 or not 0 < self.first_s <= self.longest_s or not 0 <= self.share <= 1:
+            raise ConfigurationError(
+                f"ejection: expected failures >= 1, 0 < first_s <= longest_s and share in 0..1, was {self}"
+            )
+
+
+@dataclass(slots=True)
+class _Health:
+    failures: int = 0
+    ejections: int = 0
+    until: float = 0.0
+
+
+class Balancer:
+    """Calls one of the instances that the registry knows."""
+
+    def __init__(
+        self,
+        calls: RpcClient,
+        discovery: Discovery,
+        service: str,
+        *,
+        how: str = "round-robin",
+        settings: EjectionSettings | None = None,
+        on_eject: Callable[[str, float], None] = lambda _i, _s: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._calls = calls
+        self._discovery = discovery
+        self._service = service
+        self._how = how
+        self._settings = settings or EjectionSettings()
+        self._on_eject = on_eject
+        self._clock = clock or SystemClock()
+        self._health: dict[str, _Health] = {}
+
+    def ejected(self) -> set[str]:
+        """Instances that are left out now."""
+        now = self._clock.monotonic_s()
+        return {instance for instance, health in self._health.items() if health.until > now}
+
+    def _usable(self, tried: set[str]) -> Callable[[InstanceRecord], bool]:
+        out = self.ejected() | tried
+        return lambda record: record.instance not in out
+
+    async def call(
+        self,
+        method: str,
+        request: Any = None,
+        *,
+        key: str = "",
+        timeout_s: float = 5.0,
+        attempts: int = 2,
+        idempotent: bool = True,
+    ) -> Any:
+        """Answer of one instance; an idempotent call that reached nobody goes to another one next.
+
+        Raises:
+            NoResponders: no instance is known. What the last attempt raised.
+        """
+        end = self._clock.monotonic_s() + timeout_s
+        tried: set[str] = set()
+        for attempt in range(1, attempts + 1):
+            record = self._discovery.pick(self._service, self._how, key, self._usable(tried))
+            if record is None:
+                record = self._discovery.pick(self._service, self._how, key)  # all are out: better one than none
+            if record is None:
+                raise NoResponders(f"{self._service}: expected an instance in the registry, there is none")
+            left_s = max(0.001, (end - self._clock.monotonic_s()) / (attempts - attempt + 1))
+            try:
+                answer = await self._calls.call(
+                    self._service, method, request, instance=record.instance, timeout_s=left_s
+                )
+            except Exception as error:
+                unreachable = isinstance(error, _UNREACHABLE)
+                if unreachable or (isinstance(error, RemoteError) and error.retryable):
+                    self._failed(record.instance)
+                again = isinstance(error, NoResponders) or (idempotent and unreachable)
+                if not again or attempt == attempts:
+                    raise
+                tried.add(record.instance)
+            else:
+                self._health.pop(record.instance, None)
+                return answer
+        raise AssertionError("unreachable")
+
+    def _failed(self, instance: str) -> None:
+        health = self._health.setdefault(instance, _Health())
+        health.failures += 1
+        if health.failures < self._settings.failures:
+            return
+        known = {record.instance for record in self._discovery.instances(self._service)}
+        out = (self.ejected() & known) | {instance}
+        if len(out) > self._settings.share * max(1, len(known)):
+            return
+        health.failures = 0
+        health.ejections += 1
+        seconds = min(self._settings.longest_s, self._settings.first_s * 2.0 ** (health.ejections - 1))
+        health.until = self._clock.monotonic_s() + seconds
+        self._on_eject(instance, seconds)
+        log.warning("instance left out", service=self._service, instance=instance, seconds=seconds)

@@ -1,0 +1,104 @@
+"""What runs where, who leads, who owns which partition, and how they are."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from marketprism_adapters.nats import streams
+from marketprism_sdk.commands import dead_letters
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.lease import decode_lease
+from marketprism_sdk.membership import PREFIX as SESSION
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.registry import TTL_S, Discovery, InstanceRecord
+from marketprism_sdk.shards import OwnerRecord
+
+_HEALTH_S = 2.0
+
+
+@dataclass
+class Overview:
+    """Everything that `marketprism status` shows of the services."""
+
+    instances: list[InstanceRecord] = field(default_factory=list)
+    health: dict[str, str] = field(default_factory=dict)  # instance -> healthy, degraded, unhealthy, no answer
+    leaders: dict[str, dict[str, Any]] = field(default_factory=dict)  # service.group -> holder, epoch, state
+    shards: dict[str, dict[str, list[int]]] = field(default_factory=dict)  # service -> holder -> partitions
+    unowned: dict[str, list[int]] = field(default_factory=dict)
+    dead_letters: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        instances = [{**msgspec.to_builtins(i), "health": self.health.get(i.instance, "")} for i in self.instances]
+        return {
+            "instances": instances,
+            "leaders": self.leaders,
+            "shards": self.shards,
+            "unowned": self.unowned,
+            "dead_letters": self.dead_letters,
+        }
+
+
+async def overview(connection: NatsConnection) -> Overview:
+    """Read it from the buckets; ask every instance how it is. Raises NotConnected."""
+    found = Overview()
+    discovery = Discovery(await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S))
+    await discovery.refresh()
+    found.instances = discovery.instances()
+    for entry in await NatsKeyValue(connection, "service_leaders").entries_if_there():
+        record = decode_lease(entry)
+        if record is not None:
+            found.leaders[entry.key] = {"holder": record.holder, "epoch": record.epoch, "state": record.state}
+    for service, bucket in streams.SHARD_BUCKETS.items():
+        await _read_shards(found, service, NatsKeyValue(connection, bucket))
+    try:
+        found.dead_letters = len(await dead_letters(connection))
+    except SdkError:
+        found.dead_letters = 0  # there is no queue before the first service that takes commands
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HEALTH_S)) as http:
+        answers = await asyncio.gather(*(_health(http, record) for record in found.instances))
+    found.health = {record.instance: answer for record, answer in zip(found.instances, answers, strict=True)}
+    return found
+
+
+async def _read_shards(found: Overview, service: str, kv: NatsKeyValue) -> None:
+    owners: dict[str, list[int]] = {}
+    for entry in await kv.entries_if_there():
+        if entry.key.startswith(SESSION):
+            continue
+        record = msgspec.msgpack.decode(entry.value, type=OwnerRecord)
+        partition = int(entry.key.split(".", 1)[1])
+        if record.state == "held":
+            owners.setdefault(record.holder, []).append(partition)
+        else:
+            found.unowned.setdefault(service, []).append(partition)
+    if owners:
+        found.shards[service] = {holder: sorted(partitions) for holder, partitions in sorted(owners.items())}
+
+
+async def _health(http: aiohttp.ClientSession, record: InstanceRecord) -> str:
+    url = record.endpoints.get("http")
+    if not url:
+        return ""
+    try:
+        async with http.get(f"{url}/health") as answer:
+            return str((await answer.json())["status"])
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+        return "no answer"
+
+
+def ranges(numbers: list[int]) -> str:
+    """0-3 7 9-10."""
+    parts: list[str] = []
+    for number in sorted(numbers):
+        if parts and int(parts[-1].rsplit("-", 1)[-1]) == number - 1:
+            parts[-1] = f"{parts[-1].split('-', 1)[0]}-{number}"
+        else:
+            parts.append(str(number))
+    return " ".join(parts)
