@@ -25,6 +25,9 @@ _ATTEMPTS = 5
 _PAUSE_S = 0.02
 
 
+_Item = tuple[str, bytes, Mapping[str, str] | None]
+
+
 class FenceRecord(msgspec.Struct, frozen=True):
     """What the fence subject holds."""
 
@@ -107,7 +110,8 @@ class FencedPublisher:
 
     On a stream of one replica every message carries the fence and messages are pipelined. On a replicated stream the
     server cannot check a pipelined expectation, so messages go in atomic batches whose first carries the fence: at most
-    `max_batch` of them, or what came within `linger_s`.
+    `max_batch` of them, or what came within `linger_s`. A batch that is not answered within `answer_s` has an outcome
+    that is not known: the publisher ends with DeadlineExceeded.
     """
 
     def __init__(
@@ -120,6 +124,7 @@ class FencedPublisher:
         on_fenced: Callable[[str], None] = lambda _: None,
         max_batch: int = 200,
         linger_s: float = 0.005,
+        answer_s: float = 3.0,
     ) -> None:
         self._connection = connection
         self._fence = fence
@@ -127,8 +132,9 @@ class FencedPublisher:
         self._on_fenced = on_fenced
         self._max_batch = min(max_batch, MAX_MESSAGES)
         self._linger_s = linger_s
+        self._answer_s = answer_s
         self._window = WindowPublisher(connection, headers=fence.headers) if replicas == 1 else None
-        self._items: list[tuple[str, bytes]] = []
+        self._items: list[_Item] = []
         self._lock = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
         self._error: SdkError | None = None
@@ -139,7 +145,7 @@ class FencedPublisher:
         if self._window is not None:
             await self._window.open()
 
-    async def publish(self, subject: str, payload: bytes) -> None:
+    async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Send; acknowledged at the latest when `flush` returns.
 
         Raises:
@@ -149,12 +155,13 @@ class FencedPublisher:
         if not self._leads():
             raise NotActive(None)
         if self._window is not None:
-            await self._watched(self._window.publish(subject, payload))
+            every = None if headers is None else {**self._fence.headers, **headers}
+            await self._watched(self._window.publish(subject, payload, every))
             self.acknowledged = self._window.acknowledged
             return
         if self._error is not None:
             raise self._error
-        self._items.append((subject, payload))
+        self._items.append((subject, payload, headers))
         if len(self._items) >= self._max_batch:
             await self._watched(self._commit())
         elif self._timer is None:
@@ -197,7 +204,7 @@ class FencedPublisher:
                 await self._settle(items)
                 self.acknowledged += len(items)
 
-    async def _settle(self, items: list[tuple[str, bytes]]) -> None:
+    async def _settle(self, items: list[_Item]) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 await self._send(items)
@@ -211,15 +218,15 @@ class FencedPublisher:
             else:
                 return
 
-    async def _send(self, items: list[tuple[str, bytes]]) -> PubAck:
-        headers: Mapping[str, str] | None = self._fence.headers
+    async def _send(self, items: list[_Item]) -> PubAck:
+        fence: Mapping[str, str] = self._fence.headers
+        (last, payload, headers) = items[-1]
         if len(items) == 1:
-            return await publish_ack(self._connection, *items[0], headers)
+            return await publish_ack(self._connection, last, payload, {**fence, **(headers or {})}, self._answer_s)
         batch = AtomicBatch(self._connection)
-        for subject, payload in items[:-1]:
-            await batch.add(subject, payload, headers=headers)
-            headers = None
-        return await batch.commit(*items[-1])
+        for number, (subject, data, more) in enumerate(items[:-1]):
+            await batch.add(subject, data, headers={**fence, **(more or {})} if not number else more)
+        return await batch.commit(last, payload, timeout_s=self._answer_s, headers=headers)
 
     async def close(self) -> None:
         """Stop; nothing is waited for."""

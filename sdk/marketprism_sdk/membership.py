@@ -2,7 +2,7 @@
 
 A session whose heartbeat is silent for the lease, or whose connection is gone as a probe says, is declared dead by
 compare-and-swap before anything of it is claimed; its owner finds out at its next heartbeat and joins anew. Each member
-probes its neighbour in the ring of names, so the cost grows with the members and not with their square.
+probes its next neighbours in the ring of names, so the cost grows with the members and not with their square.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from marketprism_sdk.ports import KeyValue, KvEntry
 log = structlog.get_logger()
 
 PREFIX = "sess."
+_WATCHED = 3
 _FORGET_LEASES = 30  # a dead session's record is removed after this many leases
 
 
@@ -171,17 +172,20 @@ class Membership:
                 await self._kv.delete(PREFIX + name)
             elif self._suspect(name, seen) and silent_s > limit_s:
                 await self._declare_dead(name, seen, f"silent for {silent_s:.2f} s")
-        await self._probe_neighbour()
+        await self._probe_neighbours()
 
-    async def _probe_neighbour(self) -> None:
+    async def _probe_neighbours(self) -> None:
+        """The next few in the ring of names: when one watcher is itself frozen, another one sees the death."""
         ring = sorted(name for name, seen in self._seen.items() if self._suspect(name, seen))
-        if self._prober is None or not ring:
-            return
-        name = next((name for name in ring if name > self.member), ring[0])
-        seen = self._seen[name]
+        at = next((n for n, name in enumerate(ring) if name > self.member), 0)
+        watched = (ring[at:] + ring[:at])[:_WATCHED]
+        if self._prober is not None and watched:
+            await asyncio.gather(*(self._probe(self._prober, name, self._seen[name]) for name in watched))
+
+    async def _probe(self, prober: Prober, name: str, seen: _Seen) -> None:
         timeout_s = min(self._settings.probe_timeout_s, self.expires_in_s())
         try:
-            gone = await self._prober.gone(0, name, timeout_s)
+            gone = await prober.gone(0, name, timeout_s)
         except SdkError:
             return  # no answer in time is no sign of death
         if not gone:

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,12 +25,14 @@ from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last, publi
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.stage_types import (
+    OnTraced,
     Output,
     Part,
     Processor,
     StageSettings,
     load_snapshot,
     taken_over,
+    traced_step,
     write_snapshot,
 )
 
@@ -50,6 +53,7 @@ class Stage:
         *,
         on_lost: Callable[[int], None] = lambda _: None,
         on_commit: Callable[[int, int, float], None] = lambda _p, _m, _s: None,
+        on_traced: OnTraced = lambda _: None,
     ) -> None:
         self._connection = connection
         self._settings = settings
@@ -57,6 +61,7 @@ class Stage:
         self._holder = holder
         self._on_lost = on_lost
         self._on_commit = on_commit
+        self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, Part] = {}
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
@@ -66,7 +71,6 @@ class Stage:
         self._side: WindowPublisher | None = None
         self._side_pending = False
         self._last_idle = time.monotonic()
-        self.processed = 0
         self._broken = False
 
     def positions(self) -> dict[int, int]:
@@ -127,26 +131,24 @@ class Stage:
             except SdkError as error:
                 log.warning("last commit of a partition failed", partition=partition, error=str(error))
                 await self._recover()
-            part = self._parts.pop(partition, None)
-            if part is not None and part.consumer is not None:
+            if (part := self._parts.pop(partition, None)) is not None and part.consumer is not None:
                 await part.consumer.close()
 
     async def run(self) -> None:
         """Process until cancelled."""
-        settings = self._settings
         self._side = WindowPublisher(self._connection)
         await self._side.open()
         forget = self._connection.on_disconnect(self._interrupted)
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), settings.commit_interval_s)
+                    await asyncio.wait_for(self._wake.wait(), self._settings.commit_interval_s)
                 self._wake.clear()
                 async with self._lock:
                     try:
                         await self._turn()
                     except SdkError as error:
-                        log.warning("stage starts again from its checkpoints", stage=settings.name, error=str(error))
+                        log.warning("stage starts from its checkpoints", stage=self._settings.name, error=str(error))
                         await self._recover()
         finally:
             forget()
@@ -163,8 +165,7 @@ class Stage:
             while consumer is not None and (message := consumer.take()) is not None:
                 await self._take(part, message)
         now = time.monotonic()
-        interval = self._settings.commit_interval_s
-        if self._batch.count and now - self._opened >= interval:
+        if self._batch.count and now - self._opened >= self._settings.commit_interval_s:
             await self._commit()
         elif now - self._last_idle >= self._settings.idle_commit_s:
             self._last_idle = now
@@ -172,30 +173,30 @@ class Stage:
                 await self._commit()
 
     async def _take(self, part: Part, message: StoredMessage) -> None:
+        trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
         outputs = part.processor.process(message.seq, message.data)
-        self.processed += 1
         if message.seq <= part.done_seq:
             part.in_seq = message.seq
             return
-        skip, part.skip, part.done_seq = part.skip, 0, 0
-        part.partial = skip
-        part.dirty = True
+        skip = part.partial = part.skip
+        part.skip, part.done_seq, part.dirty = 0, 0, True
+        headers = self._step(trace, started_ns) if trace is not None else None
         for output in outputs[skip:]:
-            await self._put(output)
+            await self._put(output, headers)
             part.partial += 1
             if self._batch.count >= self._settings.max_batch:
                 await self._commit()
         part.in_seq, part.partial, part.dirty = message.seq, 0, True  # a commit on the way has cleared the mark
 
-    async def _put(self, output: Output) -> None:
+    async def _put(self, output: Output, headers: dict[str, str] | None) -> None:
         if output.msg_id is not None:
             assert self._side is not None  # noqa: S101 (run opened it)
             self._side_pending = True
-            await self._side.publish(output.subject, output.payload, {"Nats-Msg-Id": output.msg_id})
+            await self._side.publish(output.subject, output.payload, {"Nats-Msg-Id": output.msg_id, **(headers or {})})
             return
         if not self._batch.count:
             self._opened = time.monotonic()
-        await self._batch.add(output.subject, output.payload)
+        await self._batch.add(output.subject, output.payload, None, headers)
 
     async def _commit(self) -> None:
         """Send the checkpoints of every touched partition; the receipt is awaited while work goes on."""
@@ -231,8 +232,7 @@ class Stage:
 
     async def _settle(self) -> None:
         """Wait for the batch that is on its way; its receipt never comes when the connection was lost."""
-        if self._committing is not None:
-            committing = self._committing
+        if (committing := self._committing) is not None:
             await asyncio.wait([committing])
             self._committing = None
             if committing.cancelled():

@@ -15,6 +15,7 @@ from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last
 from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.tracing import Sampled
 
 _SNAPSHOT_CHUNK = 512 * 1024
 _AT = struct.Struct(">q")  # each chunk begins with the input sequence that its snapshot is at
@@ -64,6 +65,16 @@ class StageSettings:
     idle_commit_s: float = 0.5
     max_batch: int = 900
     snapshot_every_s: float = 5.0
+
+
+OnTraced = Callable[[float], None]
+
+
+def traced_step(name: str, holder: str, on_traced: OnTraced, trace: Sampled, started_ns: int) -> dict[str, str]:
+    """Record the step of a sampled message and its age; returns the headers with which its outputs go on."""
+    now = time.time_ns()
+    on_traced((now - trace.origin_ns) / 1e9)
+    return trace.step(f"stage {name}", started_ns, now, holder=holder).headers()
 
 
 class Checkpoint(msgspec.Struct, frozen=True):

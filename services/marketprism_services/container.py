@@ -66,6 +66,7 @@ class Container(containers.DeclarativeContainer):
         connection,
         source,
         ingest.provider,
+        trace_every=settings.provided.trace.every,
         lease=lease,
         version=VERSION,
         settings=providers.Factory(_service_settings, settings, "gateway"),

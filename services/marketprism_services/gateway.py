@@ -25,6 +25,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.single_active import SingleActiveService
+from marketprism_sdk.tracing import Sampler
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class GatewayService(SingleActiveService):
         make_ingest: Callable[[], Ingest],
         *,
         group: str = "default",
+        trace_every: int = 0,
         lease: LeaseSettings | None = None,
         version: str = "0",
         settings: ServiceSettings | None = None,
@@ -59,6 +61,7 @@ class GatewayService(SingleActiveService):
         super().__init__("gateway", connection, group=group, lease=lease, version=version, settings=settings)
         self._source = source
         self._make_ingest = make_ingest
+        self._sampler = Sampler(trace_every)
         self._gateway = Gateway(group)
         self._events = EventPublisher(connection, "gateway")
         self._reading: asyncio.Task[None] | None = None
@@ -130,7 +133,7 @@ class GatewayService(SingleActiveService):
                 fresh = any(known.get(name, 0) < at for name, at in batch.positions.items())
                 packed = ingest.feed(batch)
                 if fresh or batch.finished:
-                    await self._send(publisher, packed, epoch, session, chains)
+                    await self._send(publisher, packed, epoch, session, chains, self._sampler)
                     self._ticks += len(batch.ticks)
                     self.metrics.count("ticks_received_total", len(batch.ticks))
                 if batch.finished:
@@ -162,12 +165,15 @@ class GatewayService(SingleActiveService):
         epoch: int,
         session: str,
         chains: dict[int, int],
+        sampler: Sampler,
     ) -> None:
         now = time.time_ns()
         for partition, packed in messages:
             chained = packed._replace(epoch=epoch, ts_pub=now, session=session, chain=chains[partition])
             chains[partition] += 1
-            await publisher.publish(raw_subject(partition), encode_packed(chained))
+            trace = sampler.take()
+            headers = None if trace is None else trace.headers()
+            await publisher.publish(raw_subject(partition), encode_packed(chained), headers)
 
     async def _known_positions(self) -> dict[str, int]:
         found = [msgspec.msgpack.decode(e.value, type=SourcePosition) for e in await self._positions.entries()]

@@ -121,6 +121,12 @@ class LogSettings(_Section):
     format: Literal["json", "console", "auto"] = "auto"
 
 
+class TraceSettings(_Section):
+    """Messages that are followed from the gateway to the store; calls are always traced."""
+
+    every: int = Field(1_000, ge=0, description="one of so many raw messages; 0 for none")
+
+
 class LeaseSection(_Section):
     """Leader election: lease > 2 heartbeats > probe."""
 
@@ -153,6 +159,7 @@ class Settings(_Section):
     rules: dict[str, Any] = Field(default_factory=dict)
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
+    trace: TraceSettings = TraceSettings()
     lease: LeaseSection = LeaseSection()
     drain_s: float = Field(4.0, gt=0, le=60)
 

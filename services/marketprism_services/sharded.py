@@ -67,6 +67,7 @@ class ShardedService(Service):
             self.instance,
             on_lost=self._lost,
             on_commit=self._committed,
+            on_traced=lambda age_s: self.metrics.observe("traced_age_seconds", age_s),
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
         self._own_connection = await NatsConnection.open(self.connection.url, name=f"{self.name}-sessions")

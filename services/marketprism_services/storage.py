@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -26,6 +29,7 @@ from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.service import ServiceSettings, rpc
 from marketprism_sdk.single_active import SingleActiveService
+from marketprism_sdk.tracing import Sampled
 
 log = structlog.get_logger()
 
@@ -40,6 +44,7 @@ class StreamRanges:
         self._connection = connection
         self._stream = stream
         self._consumer: PullConsumer | None = None
+        self._traced: deque[tuple[int, Sampled, int]] = deque(maxlen=1_000)
 
     async def open(self, start_seq: int) -> str:
         """Begin at a sequence."""
@@ -52,7 +57,20 @@ class StreamRanges:
     async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
         """What comes next."""
         assert self._consumer is not None  # noqa: S101 (opened by the writer)
-        return await self._consumer.fetch(max_messages, max_wait_s)
+        messages = await self._consumer.fetch(max_messages, max_wait_s)
+        for message in messages:
+            if message.trace is not None:
+                self._traced.append((message.seq, message.trace, time.time_ns()))
+        return messages
+
+    def stored(self, last: int) -> list[float]:
+        """Ages in seconds of the sampled messages that are in the store now."""
+        ages, now = [], time.time_ns()
+        while self._traced and self._traced[0][0] <= last:
+            _, trace, fetched_ns = self._traced.popleft()
+            trace.step("store", fetched_ns, now, stream=self._stream)
+            ages.append((now - trace.origin_ns) / 1e9)
+        return ages
 
     async def close(self) -> None:
         """Stop reading."""
@@ -63,9 +81,10 @@ class StreamRanges:
 class KvProgress:
     """`ProgressStore` on a KV bucket, by compare-and-swap."""
 
-    def __init__(self, kv: KeyValue, key: str) -> None:
+    def __init__(self, kv: KeyValue, key: str, on_done: Callable[[int], None] = lambda _: None) -> None:
         self._kv = kv
         self._key = key
+        self._on_done = on_done
         self._revision = 0
 
     async def load(self) -> Progress:
@@ -81,6 +100,7 @@ class KvProgress:
             self._revision = await self._kv.update(self._key, value, self._revision)
         else:
             self._revision = await self._kv.create(self._key, value)
+        self._on_done(progress.watermark)
 
 
 class StorageService(SingleActiveService):
@@ -143,7 +163,7 @@ class StorageService(SingleActiveService):
             writer = StreamWriter(
                 stream,
                 source,
-                KvProgress(self._ranges, stream),
+                KvProgress(self._ranges, stream, partial(self._traced, source)),
                 store,
                 self._writer,
                 on_retry=lambda attempt, pause_s, reason: self._retry(stream, attempt, pause_s, reason),
@@ -159,6 +179,10 @@ class StorageService(SingleActiveService):
                 await asyncio.sleep(0.2)
             finally:
                 await source.close()
+
+    def _traced(self, source: StreamRanges, watermark: int) -> None:
+        for age_s in source.stored(watermark):
+            self.metrics.observe("traced_age_seconds", age_s)
 
     def _retry(self, stream: str, attempt: int, pause_s: float, reason: str) -> None:
         self.metrics.count("store_retries_total", stream=stream)

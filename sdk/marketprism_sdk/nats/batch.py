@@ -44,7 +44,7 @@ class AtomicBatch:
         subject: str,
         payload: bytes,
         expected_seq: int | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float = 5.0,
         headers: Mapping[str, str] | None = None,
     ) -> PubAck:
         """Send the last message and wait; the receipt's `seq` is that of the last message, the others precede it.

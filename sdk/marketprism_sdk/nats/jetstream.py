@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from marketprism_sdk.errors import Fenced, NoResponders, StreamError
 from marketprism_sdk.nats.connection import Headers, NatsConnection
+from marketprism_sdk.tracing import Sampled
 
 API_TIMEOUT_S = 5.0
 _NOT_FOUND = {10059, 10014, 10037}
@@ -16,13 +17,14 @@ UNSETTLED = 10164  # R3: an expected sequence is still on its way through the re
 
 
 class StoredMessage(NamedTuple):
-    """A message of a stream; `pending` is how many more the consumer has, where known."""
+    """A message of a stream; `pending` is how many more the consumer has, `trace` is there on a sample of messages."""
 
     subject: str
     seq: int
     data: bytes
     reply: str = ""
     pending: int = 0
+    trace: Sampled | None = None
 
 
 class PubAck(NamedTuple):

@@ -18,6 +18,7 @@ from nats.aio.msg import Msg
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, api
+from marketprism_sdk.tracing import sampled
 
 log = structlog.get_logger()
 
@@ -111,7 +112,7 @@ class PullConsumer:
         seq, pending = int(tokens[-4]), int(tokens[-1])
         self._asked -= 1
         self._next_seq = seq + 1
-        self._buffer.append(StoredMessage(message.subject, seq, message.data, reply, pending))
+        self._buffer.append(StoredMessage(message.subject, seq, message.data, reply, pending, sampled(message.headers)))
         self._arrived.set()
         if self._on_arrival is not None:
             self._on_arrival()
