@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
+import structlog
 
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.ports import KvEntry
+
+log = structlog.get_logger()
 
 # How much faster than the leader's a standby's clock may run.
 CLOCK_SLACK = 1.02
@@ -129,5 +132,15 @@ def encode_lease(holder: str, epoch: int, state: str, endpoint: str) -> bytes:
 
 
 def decode_lease(entry: KvEntry | None) -> LeaseRecord | None:
-    """The record of an entry, None for no entry."""
-    return None if entry is None else msgspec.msgpack.decode(entry.value, type=LeaseRecord)
+    """The record of an entry, None for no entry.
+
+    A value that is no record is as good as free: the next holder writes a new one, and if its epoch is too low the
+    fences say so.
+    """
+    if entry is None:
+        return None
+    try:
+        return msgspec.msgpack.decode(entry.value, type=LeaseRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        log.warning("lease record not understood", key=entry.key, revision=entry.revision)
+        return LeaseRecord("", 0, "released")

@@ -225,4 +225,11 @@ class Membership:
 
 
 def _decode(entry: KvEntry | None) -> SessionRecord | None:
-    return None if entry is None else msgspec.msgpack.decode(entry.value, type=SessionRecord)
+    """A value that is no session belongs to nobody alive."""
+    if entry is None:
+        return None
+    try:
+        return msgspec.msgpack.decode(entry.value, type=SessionRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        log.warning("session record not understood", key=entry.key)
+        return SessionRecord("dead")

@@ -118,7 +118,7 @@ class Discovery:
         except SdkError as error:
             log.debug("registry not readable, the last known state stands", error=str(error))
             return
-        self._known = {entry.key: _decode(entry) for entry in entries}
+        self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
 
     async def _keep(self) -> None:
         while True:
@@ -126,10 +126,11 @@ class Discovery:
             await self.refresh()
 
     def _changed(self, entry: KvEntry) -> None:
-        if entry.deleted:
+        record = None if entry.deleted else _decode(entry)
+        if record is None:
             self._known.pop(entry.key, None)
         else:
-            self._known[entry.key] = _decode(entry)
+            self._known[entry.key] = record
 
     def instances(self, service: str | None = None) -> list[InstanceRecord]:
         """Known instances, of one service or of all, by name."""
@@ -164,5 +165,9 @@ class Discovery:
         raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {how!r}")
 
 
-def _decode(entry: KvEntry) -> InstanceRecord:
-    return msgspec.msgpack.decode(entry.value, type=InstanceRecord)
+def _decode(entry: KvEntry) -> InstanceRecord | None:
+    try:
+        return msgspec.msgpack.decode(entry.value, type=InstanceRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        log.warning("registry entry not understood", key=entry.key)
+        return None

@@ -10,8 +10,7 @@ this gives liveness, and nobody decides for the others.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +18,7 @@ import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
 from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
+from marketprism_sdk.hashing import partition_of, rendezvous, weight
 from marketprism_sdk.lease import LeaseSettings, Prober
 from marketprism_sdk.membership import PREFIX, Membership
 from marketprism_sdk.ports import KeyValue, KvEntry
@@ -29,30 +29,21 @@ _OWN = "own."
 _REFRESH_S = 1.0
 
 
-def partition_of(key: str, count: int) -> int:
-    """FNV-1a (32 bit) of the key, modulo `count`: what the NATS `partition` transform computes."""
-    value = 0x811C9DC5
-    for byte in key.encode():
-        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
-    return value % count
-
-
-def weight(key: str, member: str) -> bytes:
-    """Random weight of a member for a key, the same everywhere."""
-    return hashlib.blake2b(f"{key}/{member}".encode(), digest_size=8).digest()
-
-
-def rendezvous(partition: int, members: Iterable[str]) -> str | None:
-    """The member with the highest random weight for a partition."""
-    return max(members, key=lambda member: weight(str(partition), member), default=None)
-
-
 class OwnerRecord(msgspec.Struct, frozen=True):
     """A partition's owner."""
 
     holder: str
     epoch: int
     state: str = "held"  # held, released
+
+
+def _decode_owner(entry: KvEntry) -> OwnerRecord:
+    """A value that is no record is as good as free; where its epoch was higher, the checkpoint says so."""
+    try:
+        return msgspec.msgpack.decode(entry.value, type=OwnerRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        log.warning("owner record not understood", key=entry.key)
+        return OwnerRecord("", 0, "released")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +118,10 @@ class Shards:
             self._see_owner(entry)
 
     def _see_owner(self, entry: KvEntry) -> None:
-        partition = int(entry.key.removeprefix(_OWN))
-        record = msgspec.msgpack.decode(entry.value, type=OwnerRecord)
+        number = entry.key.removeprefix(_OWN)
+        if not number.isdigit():
+            return
+        partition, record = int(number), _decode_owner(entry)
         known = self._owners.get(partition)
         if known is not None and known[0] >= entry.revision:
             return
@@ -290,3 +283,6 @@ class Shards:
                 await self._give_back(partition)
             await self._membership.leave()
         self._wake.set()
+
+
+__all__ = ["OwnerRecord", "ShardClaimed", "ShardReleased", "Shards", "partition_of", "rendezvous", "weight"]

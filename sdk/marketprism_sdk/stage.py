@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from marketprism_sdk.stage_types import (
     Processor,
     StageSettings,
     load_snapshot,
+    process_or_set_aside,
     taken_over,
     traced_step,
     write_snapshot,
@@ -73,13 +74,10 @@ class Stage:
         self._last_idle = time.monotonic()
         self._broken = False
 
-    def positions(self) -> dict[int, int]:
-        """Input sequence that each owned partition has taken in."""
-        return {number: part.in_seq for number, part in self._parts.items()}
-
-    def processors(self) -> dict[int, Processor]:
-        """State machines by partition."""
-        return {number: part.processor for number, part in self._parts.items()}
+    @property
+    def parts(self) -> Mapping[int, Part]:
+        """Owned partitions: position, processor, what was set aside."""
+        return self._parts
 
     def _subject(self, partition: int, what: str) -> str:
         return f"stage.{self._settings.name}.{partition}.{what}"
@@ -174,7 +172,8 @@ class Stage:
 
     async def _take(self, part: Part, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
-        outputs = part.processor.process(message.seq, message.data)
+        dead = self._subject(part.number, "dead")
+        outputs = process_or_set_aside(part, message, dead, self._connection.max_payload)
         if message.seq <= part.done_seq:
             part.in_seq = message.seq
             return

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+import structlog
 
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.nats.batch import AtomicBatch
@@ -17,7 +18,10 @@ from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.tracing import Sampled
 
+log = structlog.get_logger()
+
 _SNAPSHOT_CHUNK = 512 * 1024
+_KEPT = 65_536  # of a message that is set aside
 _AT = struct.Struct(">q")  # each chunk begins with the input sequence that its snapshot is at
 
 
@@ -77,6 +81,34 @@ def traced_step(name: str, holder: str, on_traced: OnTraced, trace: Sampled, sta
     return trace.step(f"stage {name}", started_ns, now, holder=holder).headers()
 
 
+class Poison(msgspec.Struct, frozen=True):
+    """A message that a processor could not take; it is set aside on `stage.<name>.<partition>.dead`."""
+
+    seq: int
+    reason: str
+    payload: bytes
+
+
+def process_or_set_aside(part: Part, message: StoredMessage, dead: str, max_payload: int) -> Sequence[Output]:
+    """Outputs of one message, or the message itself set aside when the processor raises or says too much at once.
+
+    What a processor does before it raises is done again in the same way when the message is replayed, so going on
+    keeps a stage deterministic; stopping would stop it at the same message for ever.
+    """
+    try:
+        outputs = part.processor.process(message.seq, message.data)
+        for output in outputs:
+            if len(output.payload) > max_payload:
+                raise ValueError(f"output on {output.subject}: {len(output.payload)} bytes, at most {max_payload}")
+    except Exception as error:
+        log.exception("message set aside", subject=message.subject, seq=message.seq)
+        reason = f"{type(error).__name__}: {error}"[:1_000]
+        poison = Poison(message.seq, reason, message.data[:_KEPT])
+        part.poisoned += 1
+        return (Output(dead, msgspec.msgpack.encode(poison)),)
+    return outputs
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
     """`in_seq` is done; of the message behind it the first `partial` outputs are done too."""
 
@@ -107,6 +139,7 @@ class Part:
         self.snap_chunks = 0
         self.snapped_at = time.monotonic()
         self.dirty = False
+        self.poisoned = 0
 
     def checkpoint(self, holder: str) -> bytes:
         """The record of what is done."""

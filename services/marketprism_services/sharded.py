@@ -83,7 +83,13 @@ class ShardedService(Service):
             on_event=self._moved,
         )
         self.metrics.watch("partitions_owned", lambda: float(len(self._shards.owned)))
-        self.http.status(lambda: {"partitions": sorted(self._shards.owned), "positions": self.stage.positions()})
+        self.metrics.watch("stage_poisoned", lambda: float(sum(p.poisoned for p in self.stage.parts.values())))
+        self.http.status(
+            lambda: {
+                "partitions": sorted(self._shards.owned),
+                "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
+            }
+        )
         self.spawn(self.stage.run(), "stage")
         self.spawn(self._shards.run(), "shards")
         self.spawn(self._write_latest(), "latest")

@@ -80,17 +80,28 @@ class ValidatorService(ShardedService):
         )
         stored = await self._rules_kv.get(_RULES_KEY)
         if stored is not None:
-            self._rules = ValidationRules.from_dict(msgspec.msgpack.decode(stored.value))
+            self._rules = self._rules_of(stored) or self._rules
         await self._rules_kv.watch(_RULES_KEY, self._rules_changed)
         self.spawn(self._write_reports(), "quality")
         await super().on_start()
 
+    def _rules_of(self, entry: KvEntry) -> ValidationRules | None:
+        """The rules of an entry; what is none is told, and those in force stay."""
+        try:
+            return ValidationRules.from_dict(msgspec.msgpack.decode(entry.value))
+        except (msgspec.MsgspecError, InvalidValue, UnicodeDecodeError, TypeError, AttributeError) as error:
+            self.metrics.count("rules_refused_total")
+            log.warning("rules not understood, those in force stay", revision=entry.revision, error=str(error))
+            return None
+
     def _rules_changed(self, entry: KvEntry) -> None:
-        rules = ValidationRules.from_dict(msgspec.msgpack.decode(entry.value))
+        rules = self._rules_of(entry)
+        if rules is None:
+            return
         self._rules = rules
-        for processor in self.stage.processors().values():
-            if isinstance(processor, ValidatorProcessor):
-                processor.shard.change_rules(rules)
+        for part in self.stage.parts.values():
+            if isinstance(part.processor, ValidatorProcessor):
+                part.processor.shard.change_rules(rules)
         log.info("validation rules changed", version=rules.version)
 
     @command("AdjustValidationRules")

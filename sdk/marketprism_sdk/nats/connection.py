@@ -146,6 +146,11 @@ class NatsConnection:
         """Whether messages can be sent now."""
         return bool(self.nc.is_connected)
 
+    @property
+    def max_payload(self) -> int:
+        """Bytes that the server takes in one message."""
+        return int(self.nc._max_payload)
+
     async def wait_connected(self) -> None:
         """Until messages can be sent."""
         while not self.connected:  # noqa: ASYNC110 (the client has no event for it)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -241,3 +242,48 @@ async def test_a_service_waits_for_what_it_needs(start: Start, connection: NatsC
     hopeless = Shop(f"{unique}-h", connection, settings=ServiceSettings(needs=("nobody",), needs_s=0.2))
     with pytest.raises(DeadlineExceeded, match="expected an active nobody"):
         await hopeless.run(asyncio.Event())
+
+
+async def test_leaderships_are_told_as_events_and_measured(
+    start: Start, connection: NatsConnection, unique: str
+) -> None:
+    heard: list[str] = []
+
+    class Watcher(Service):
+        @event(unique, "*")
+        async def hear(self, happened: Event) -> None:
+            heard.append(happened.name)
+
+    await start(Watcher(f"{unique}-w", connection))
+    one = SingleActiveService(unique, connection)
+    await start(one)
+    while not one.election.is_active():
+        await asyncio.sleep(0.02)
+    await one.election.release()
+    end = asyncio.get_running_loop().time() + 5
+    while heard != ["LeaseAcquired", "LeaseReleased"] and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(0.02)
+    assert heard == ["LeaseAcquired", "LeaseReleased"]
+    text = one.metrics.text().decode()
+    assert "leases_acquired_total{" in text
+    assert "lease_epoch" in text
+
+
+async def test_a_handler_that_blocks_the_loop_is_named(start: Start, connection: NatsConnection, unique: str) -> None:
+    class Blocking(Service):
+        @rpc("block")
+        async def block(self, _: Any) -> str:
+            end = time.perf_counter() + 0.7
+            while time.perf_counter() < end:
+                pass
+            return "done"
+
+    service = Blocking(unique, connection)
+    stalls: list[str] = []
+    service._watch._on_stall = lambda _, where: stalls.append(where)
+    await start(service)
+    assert await service.calls.call(unique, "block") == "done"
+    await asyncio.sleep(0.2)
+    assert service.metrics.total("event_loop_stalls_total") >= 1
+    assert "in block" in stalls[0]
+    assert await service.calls.call(unique, "block", timeout_s=10) == "done"
