@@ -125,6 +125,7 @@ class FencedPublisher:
         max_batch: int = 200,
         linger_s: float = 0.005,
         answer_s: float = 3.0,
+        refresh_s: float = 3_600.0,
     ) -> None:
         self._connection = connection
         self._fence = fence
@@ -133,17 +134,34 @@ class FencedPublisher:
         self._max_batch = min(max_batch, MAX_MESSAGES)
         self._linger_s = linger_s
         self._answer_s = answer_s
+        self._refresh_s = refresh_s
         self._window = WindowPublisher(connection, headers=fence.headers) if replicas == 1 else None
         self._items: list[_Item] = []
         self._lock = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._error: SdkError | None = None
         self.acknowledged = 0
 
     async def open(self) -> None:
-        """Begin."""
+        """Begin. The fence is written anew every `refresh_s`, so that the stream's retention never takes it."""
         if self._window is not None:
             await self._window.open()
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while self._error is None:
+            await asyncio.sleep(self._refresh_s)
+            with contextlib.suppress(SdkError):  # kept, and raised at the next call
+                await self._watched(self._refresh())
+
+    async def _refresh(self) -> None:
+        async with self._lock:  # nothing may be on its way under the sequence that is about to be replaced
+            if self._window is not None:
+                await self._window.flush()
+            await self._fence.refresh()
+            if self._window is not None:
+                self._window.use(self._fence.headers)
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Send; acknowledged at the latest when `flush` returns.
@@ -154,13 +172,14 @@ class FencedPublisher:
         """
         if not self._leads():
             raise NotActive(None)
-        if self._window is not None:
-            every = None if headers is None else {**self._fence.headers, **headers}
-            await self._watched(self._window.publish(subject, payload, every))
-            self.acknowledged = self._window.acknowledged
-            return
         if self._error is not None:
             raise self._error
+        if self._window is not None:
+            async with self._lock:
+                every = None if headers is None else {**self._fence.headers, **headers}
+                await self._watched(self._window.publish(subject, payload, every))
+            self.acknowledged = self._window.acknowledged
+            return
         self._items.append((subject, payload, headers))
         if len(self._items) >= self._max_batch:
             await self._watched(self._commit())
@@ -230,7 +249,8 @@ class FencedPublisher:
 
     async def close(self) -> None:
         """Stop; nothing is waited for."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for task in (self._timer, self._keeper):
+            if task is not None:
+                task.cancel()
         if self._window is not None:
             await self._window.close()

@@ -76,6 +76,8 @@ class Service:
         self.events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
         self._watch = LoopWatch(self.metrics)
+        self.metrics.watch("bus_dropped", lambda: float(self.bus.dropped))
+        self.metrics.watch("bus_handler_failures", lambda: float(self.bus.failed))
         self._tasks: list[asyncio.Task[None]] = []
         self._ended = asyncio.Event()  # some task has ended
 

@@ -167,7 +167,7 @@ class Stage:
             await self._commit()
         elif now - self._last_idle >= self._settings.idle_commit_s:
             self._last_idle = now
-            if any(part.dirty for part in self._parts.values()):
+            if sum(part.due(now, self._settings.refresh_s) for part in self._parts.values()):
                 await self._commit()
 
     async def _take(self, part: Part, message: StoredMessage) -> None:

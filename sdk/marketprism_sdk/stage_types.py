@@ -69,6 +69,7 @@ class StageSettings:
     idle_commit_s: float = 0.5
     max_batch: int = 900
     snapshot_every_s: float = 5.0
+    refresh_s: float = 3_600.0  # a stream forgets what is old: an idle partition's state is written anew
 
 
 OnTraced = Callable[[float], None]
@@ -140,9 +141,17 @@ class Part:
         self.snapped_at = time.monotonic()
         self.dirty = False
         self.poisoned = 0
+        self.written_at = time.monotonic()
+
+    def due(self, now: float, refresh_s: float) -> bool:
+        """Whether a checkpoint is to be written: something was done, or the last one would become too old."""
+        if now - self.written_at >= refresh_s and not self.partial:
+            self.dirty, self.snapped_at = True, float("-inf")
+        return self.dirty
 
     def checkpoint(self, holder: str) -> bytes:
         """The record of what is done."""
+        self.written_at = time.monotonic()
         in_seq = max(self.in_seq, self.done_seq)
         stats = self.processor.stats()
         record = Checkpoint(1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats)

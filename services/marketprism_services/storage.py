@@ -127,6 +127,7 @@ class StorageService(SingleActiveService):
 
     async def on_start(self) -> None:
         """Streams and progress, then the election."""
+        await ChdbEngine.preload()  # before there is a lease that could run out meanwhile
         await streams.ensure_streams(self.connection, self.settings.replicas)
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)

@@ -38,6 +38,11 @@ class ChdbEngine:
             raise
         return cls(session, executor)
 
+    @staticmethod
+    async def preload() -> None:
+        """Load the library now: that holds everything else in the process up for a second, once."""
+        await asyncio.to_thread(_load)
+
     async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
         """Run a statement without a result."""
         await self._run(_query, statement, "Null", params)
@@ -65,11 +70,16 @@ class ChdbEngine:
         self._executor.shutdown(wait=True)
 
 
-def _open(path: Path | None) -> Any:
+def _load() -> Any:
     try:
         from chdb import session  # noqa: PLC0415 (an extra)
     except ImportError as error:
         raise StoreError("the embedded store needs chDB: install marketprism[embedded]") from error
+    return session
+
+
+def _open(path: Path | None) -> Any:
+    session = _load()
     if path is None:
         return session.Session()
     try:

@@ -52,7 +52,7 @@ def _stream(name: str, subjects: list[str], days: float, replicas: int, **more: 
 def configs(replicas: int = 1) -> list[dict[str, Any]]:
     """Every market stream. Raw ticks wait a day for a validator, the rest a week for its readers."""
     return [
-        _stream(RAW, ["market.raw.>", "fence.gateway.>"], 1, replicas),
+        _stream(RAW, ["market.raw.>", "fence.gateway.>"], 1, replicas, allow_atomic=True),
         _stream(TICKS, ["market.tick.>", "market.packed.>", "stage.validator.>"], 7, replicas, allow_atomic=True),
         _stream(BARS, ["market.bar.>", "stage.aggregator.>"], 7, replicas, allow_atomic=True),
         _stream(

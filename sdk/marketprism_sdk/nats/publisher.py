@@ -41,6 +41,10 @@ class WindowPublisher:
         self.acknowledged = 0
         self.retried = 0
 
+    def use(self, headers: Mapping[str, str]) -> None:
+        """Other headers from now on."""
+        self._headers = encode_headers(headers)
+
     async def open(self) -> None:
         """Start listening for receipts."""
         self._stop = await self._connection.subscribe(f"{self._inbox}.*", self._receipt)

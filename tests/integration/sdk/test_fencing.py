@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,37 @@ async def test_the_leader_of_a_stream_is_asked_where_a_replica_may_lag(place: Pl
     last = await leader_get_last(place.connection, unique, f"{unique}.x")
     assert last is not None
     assert (last.seq, last.data, last.subject) == (ack.seq, b"\x00\xff", f"{unique}.x")
+
+
+async def test_a_fence_is_written_anew_while_messages_go_on(place: Place, unique: str) -> None:
+    await place.stream(unique, [f"{unique}.>"])
+    fence = await raise_fence(place.connection, unique, f"{unique}.fence", "one", 1)
+    publisher = FencedPublisher(place.connection, fence, replicas=place.replicas, refresh_s=0.05)
+    await publisher.open()
+    first = (await leader_get_last(place.connection, unique, f"{unique}.fence")).seq  # type: ignore[union-attr]
+    for number in range(400):
+        await publisher.publish(f"{unique}.data", str(number).encode())
+        if number % 20 == 0:
+            await asyncio.sleep(0.02)
+    await publisher.flush()
+    last = (await leader_get_last(place.connection, unique, f"{unique}.fence")).seq  # type: ignore[union-attr]
+    assert last > first
+    assert await messages_of(place.connection, unique, f"{unique}.data") == [b"%d" % n for n in range(400)]
+    await publisher.close()
+
+
+async def test_the_state_of_an_idle_partition_is_written_anew(connection: NatsConnection, unique: str) -> None:
+    place = Place(connection, 1)
+    await place.stream(f"{unique}-in", [f"{unique}.in.>"])
+    await place.stream(f"{unique}-out", [f"{unique}.out.>", f"stage.{unique}.>"])
+    quick = replace(settings(unique), refresh_s=0.2, idle_commit_s=0.05)
+    stage = Stage(connection, quick, lambda p, _: Sums(unique, p), "one")
+    await stage.own(0, 1)
+    running = asyncio.create_task(stage.run())
+    await asyncio.sleep(1.0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    subjects = await api(connection, f"STREAM.INFO.{unique}-out", {"subjects_filter": "stage.>"})
+    counts = subjects["state"]["subjects"]
+    assert counts[f"stage.{unique}.0.ck"] >= 3
+    assert counts[f"stage.{unique}.0.snap.0"] >= 2

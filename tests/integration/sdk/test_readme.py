@@ -11,7 +11,7 @@ README = Path(__file__).parents[3] / "sdk" / "README.md"
 
 
 async def test_the_example_runs(nats_url: str, tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     script = tmp_path / "example.py"
     script.write_text(code, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(

@@ -17,6 +17,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, command, rpc
 from marketprism_sdk.single_active import SingleActiveService, exclusive
+from marketprism_sdk.testing import FaultyProxy
 
 
 class Calculator(Service):
@@ -170,3 +171,45 @@ async def test_a_killed_leader_is_noticed_by_its_closed_connection(
     assert two.epoch == 2
     standing.cancel()
     await asyncio.gather(leading, standing, return_exceptions=True)
+
+
+async def test_groups_of_one_process_are_led_apart_from_one_another(
+    connection: NatsConnection, unique: str, eventually: Callable[..., object]
+) -> None:
+    services = [Single(unique, connection, group=group) for group in ("a", "b", "a")]
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(service.run(stop)) for service in services]
+    await eventually(lambda: services[1].epochs == [1] and services[0].epochs + services[2].epochs == [1])
+    services[1].election.surrender("for the test")
+    await eventually(lambda: services[1].epochs == [1, 2])
+    assert services[0].epochs + services[2].epochs == [1]
+    stop.set()
+    assert await asyncio.gather(*tasks) == [0, 0, 0]
+
+
+async def test_a_leader_that_cannot_renew_is_unhealthy_while_a_standby_is_ready(
+    connection: NatsConnection, nats_url: str, unique: str, eventually: Callable[..., object]
+) -> None:
+    proxy = FaultyProxy("127.0.0.1", int(nats_url.rsplit(":", 1)[1]))
+    await proxy.start()
+    behind = await NatsConnection.open(proxy.url)
+    leader, standby = Single(unique, behind), Single(unique, connection)
+    stops = [asyncio.Event(), asyncio.Event()]
+    tasks = [asyncio.create_task(leader.run(stops[0]))]
+    await eventually(lambda: leader.http.ready and leader.election.is_active())
+    tasks.append(asyncio.create_task(standby.run(stops[1])))
+    await eventually(lambda: standby.http.ready)
+    assert (await standby.http.report())["status"] == "healthy"
+    proxy.cut()
+    await eventually(lambda: not leader.election.is_leader())
+    report = await leader.http.report()
+    assert (report["status"], report["dependencies"]["lease"]) == ("unhealthy", "unhealthy")
+    await eventually(standby.election.is_active)
+    proxy.heal()
+    await eventually(lambda: leader.election.leader() == standby.instance)
+    await eventually(lambda: leader.election.role.value == "standby")
+    for stop in stops:
+        stop.set()
+    assert await asyncio.gather(*tasks) == [0, 0]
+    await behind.close()
+    await proxy.stop()
