@@ -142,8 +142,8 @@ class Election:
             self._observer.blind()
             log.debug("lease not readable", key=self.key, error=str(error))
             pause_s = self._settings.heartbeat_s / 2
-        expires_s = max(self._observer.expires_in_s(), self._rest_until - self._clock.monotonic_s())
-        await sleep_or(self._clock, min(pause_s, expires_s), self._wake)
+        rest_s = min(pause_s, self._rest_until - self._clock.monotonic_s())
+        await sleep_or(self._clock, max(rest_s, self._observer.next_look_s(pause_s)), self._wake)
 
     async def _campaign(self) -> bool:
         """One attempt to take the key at the revision that was seen."""

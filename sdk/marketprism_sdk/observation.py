@@ -50,6 +50,10 @@ class LeaseObserver:
         """Seconds since the key was last seen to change."""
         return self._clock.monotonic_s() - self._changed_at if self._changed_at else 0.0
 
+    def next_look_s(self, pause_s: float) -> float:
+        """Until the next look: sooner when a probe has just found nobody, and when the lease is about to end."""
+        return min(pause_s / 2 if self._missed else pause_s, self.expires_in_s())
+
     def expires_in_s(self) -> float:
         """Seconds until silence means an ended lease; at least a millisecond."""
         return max(0.001, self._settings.lease_s * CLOCK_SLACK - self.silent_s()) if self.revision >= 0 else 1.0
