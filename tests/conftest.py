@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import secrets
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,8 @@ import structlog
 from blockbuster import blockbuster_ctx
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 
@@ -71,6 +74,38 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = asyncio.run(EmbeddedServer.start(options))
     yield server.url
     asyncio.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real ClickHouse server: one that is named, or one of our own. Whoever uses it is in the group `clickhouse`."""
+    named = os.environ.get("MARKETPRISM_CLICKHOUSE_URL")
+    if named:
+        yield named
+        return
+    options = LocalOptions(tmp_path_factory.mktemp("clickhouse"), choose_port(0), choose_port(0))
+    told: queue.Queue[str | BaseException] = queue.Queue()
+    ended = threading.Event()
+
+    async def serve() -> None:
+        try:
+            server = await LocalClickHouse.start(options)
+        except BaseException as error:
+            told.put(error)
+            raise
+        told.put(server.url)
+        await asyncio.to_thread(ended.wait)
+        await server.stop()
+
+    # A thread of its own, because it is asked for inside running loops; it lives as long as the server.
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="clickhouse")
+    thread.start()
+    url = told.get(timeout=900)
+    if isinstance(url, BaseException):
+        raise url
+    yield url
+    ended.set()
+    thread.join()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.shards import partition_of
 from marketprism_services.aggregator import AggregatorService
+from marketprism_services.engines import engines_of, reading_engines_of
 from marketprism_services.gateway import GatewayService
 from marketprism_services.monitor import MonitorService
 from marketprism_services.query import QueryService
@@ -92,7 +93,7 @@ class Container(containers.DeclarativeContainer):
     storage = providers.Factory(
         StorageService,
         connection,
-        settings.provided.data_dir,
+        providers.Callable(engines_of, settings),
         providers.Factory(_writer, settings),
         lease=lease,
         version=VERSION,
@@ -101,6 +102,7 @@ class Container(containers.DeclarativeContainer):
     query = providers.Factory(
         QueryService,
         connection,
+        providers.Callable(reading_engines_of, settings),
         version=VERSION,
         settings=providers.Factory(_service_settings, settings, "query"),
     )

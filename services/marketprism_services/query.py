@@ -11,18 +11,21 @@ from aiohttp import web
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.remote.reader import RemoteReader
+from marketprism_adapters.sql.store import Engine, SqlReader
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import MAX_LIMIT
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.errors import ApplicationError, QueryError
 from marketprism_application.export import FORMATS, json_of, render
-from marketprism_application.ports import RangeQuery
+from marketprism_application.ports import MarketReader, RangeQuery
 from marketprism_application.query import answer, checked, parse_time
 from marketprism_sdk.errors import RemoteError, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_services.engines import EngineSource
 
 log = structlog.get_logger()
 
@@ -36,13 +39,23 @@ _CONTENT_TYPES = {
 
 
 class QueryService(Service):
-    """Answers `rpc.query.*` and `GET /api/v1/…`; asks the storage leader, which has the store open."""
+    """Answers `rpc.query.*` and `GET /api/v1/…`.
+
+    Asks the server where there is one, else the storage leader, which alone has the embedded store open.
+    """
 
     def __init__(
-        self, connection: NatsConnection, *, version: str = "0", settings: ServiceSettings | None = None
+        self,
+        connection: NatsConnection,
+        engines: EngineSource | None = None,
+        *,
+        version: str = "0",
+        settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("query", connection, version=version, settings=settings)
-        self._reader = RemoteReader(self._ask_storage)
+        self._engines = engines
+        self._engine: Engine | None = None
+        self._reader: MarketReader = RemoteReader(self._ask_storage)
 
     async def on_start(self) -> None:
         """Buckets."""
@@ -50,6 +63,14 @@ class QueryService(Service):
         self._ticks = await NatsKeyValue.open(
             self.connection, streams.LATEST_TICKS, ttl_s=3600, replicas=self.settings.replicas
         )
+        if self._engines is not None:
+            self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
+            self._reader = SqlReader(self._engine)
+
+    async def on_stop(self) -> None:
+        """Let the server go."""
+        if self._engine is not None:
+            await self._engine.close()
 
     def routes(self) -> list[web.RouteDef]:
         """The read API."""

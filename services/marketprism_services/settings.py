@@ -69,7 +69,11 @@ class SourceSettings(_Section):
 class StoreSettings(_Section):
     """Where records are kept."""
 
-    engine: Literal["chdb"] = "chdb"
+    engine: Literal["chdb", "clickhouse"] = "chdb"
+    url: str = Field("http://127.0.0.1:8123", description="ClickHouse over HTTP, http://user:password@host:8123")
+    read_url: str = Field("", description="the same as a user who may only read; empty: url")
+    query_s: float = Field(30.0, gt=0, le=3_600, description="a query on the server ends after so long")
+    query_rows: int = Field(1_000_000, ge=1, description="rows a query may return")
     batch_rows: int = Field(1_000, ge=1, le=1_000_000)
     batch_ms: int = Field(200, ge=1, le=60_000)
     max_batch_rows: int = Field(50_000, ge=1, le=1_048_449)

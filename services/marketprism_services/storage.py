@@ -7,15 +7,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import structlog
 
-from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.chdb.store import ChdbReader, ChdbStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
+from marketprism_adapters.sql.store import Engine, SqlReader, SqlStore
 from marketprism_application.errors import StoreError
 from marketprism_application.query import answer
 from marketprism_application.store import Progress, RangeMessage, StreamWriter, WriterSettings
@@ -30,6 +28,7 @@ from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.service import ServiceSettings, rpc
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampled
+from marketprism_services.engines import EngineSource
 
 log = structlog.get_logger()
 
@@ -109,7 +108,7 @@ class StorageService(SingleActiveService):
     def __init__(
         self,
         connection: NatsConnection,
-        data_dir: Path,
+        engines: EngineSource,
         writer: WriterSettings,
         *,
         lease: LeaseSettings | None = None,
@@ -117,17 +116,17 @@ class StorageService(SingleActiveService):
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("storage", connection, lease=lease, version=version, settings=settings)
-        self._path = data_dir / "chdb"
+        self._engines = engines
         self._writer = writer
-        self._engine: ChdbEngine | None = None
-        self._reader: ChdbReader | None = None
+        self._engine: Engine | None = None
+        self._reader: SqlReader | None = None
         self._events = EventPublisher(connection, "storage")
         self._running: list[asyncio.Task[None]] = []
         self._soon: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:
         """Streams and progress, then the election."""
-        await ChdbEngine.preload()  # before there is a lease that could run out meanwhile
+        await self._engines.preload()  # before there is a lease that could run out meanwhile
         await streams.ensure_streams(self.connection, self.settings.replicas)
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)
@@ -139,18 +138,18 @@ class StorageService(SingleActiveService):
     async def on_activate(self, epoch: int) -> None:
         """Open the store, bring its schema up to date, write."""
         engine = await self._open()
-        store = ChdbStore(engine)
+        store = SqlStore(engine)
         for name in await store.migrate():
             log.info("migration applied", migration=name)
-        self._engine, self._reader = engine, ChdbReader(engine)
+        self._engine, self._reader = engine, SqlReader(engine)
         for stream in streams.STORED:
             self._running.append(self.spawn(self._write(stream, store, epoch), f"write-{stream}"))
 
-    async def _open(self) -> ChdbEngine:
+    async def _open(self) -> Engine:
         """The directory may still be held by the process that was killed a moment ago."""
         for attempt in range(_OPEN_ATTEMPTS):
             try:
-                return await ChdbEngine.open(self._path)
+                return await self._engines.open()
             except StoreError as error:
                 if not error.retryable or attempt + 1 == _OPEN_ATTEMPTS:
                     raise
@@ -158,7 +157,7 @@ class StorageService(SingleActiveService):
                 await asyncio.sleep(_OPEN_PAUSE_S)
         raise AssertionError("unreachable")
 
-    async def _write(self, stream: str, store: ChdbStore, epoch: int) -> None:
+    async def _write(self, stream: str, store: SqlStore, epoch: int) -> None:
         while True:
             source = StreamRanges(self.connection, stream)
             writer = StreamWriter(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.chdb.store import ChdbStore
 from marketprism_adapters.recordings.reader import Recording
 from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.aggregate import ShardAggregator
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, decode_packed, encode, encode_packed
 from marketprism_application.contracts.kinds import TICK
@@ -101,7 +101,7 @@ def measure() -> dict[str, float]:
 async def _insert(ticks: list[Tick]) -> float:
     """Seconds to write the ticks into chDB in blocks of 20 000, columns made in Python included."""
     with tempfile.TemporaryDirectory() as folder:
-        store = ChdbStore(await ChdbEngine.open(Path(folder) / "db"))
+        store = SqlStore(await ChdbEngine.open(Path(folder) / "db"))
         await store.migrate()
         seconds = []
         for run in range(REPEATS):

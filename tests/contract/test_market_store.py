@@ -1,4 +1,4 @@
-"""MarketStore and MarketReader: one suite over memory, chDB, and chDB behind the wire."""
+"""MarketStore and MarketReader: one suite over memory, chDB, chDB behind the wire, and a ClickHouse server."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.chdb.store import ChdbReader, ChdbStore
+from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.migrations import MIGRATIONS, pending
+from marketprism_adapters.sql.store import Engine, SqlReader, SqlStore
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.errors import QueryError, StoreError
 from marketprism_application.ports import MarketReader, MarketStore, Place, RangeQuery, StreamRange
@@ -34,16 +35,28 @@ class Pair(NamedTuple):
     reader: MarketReader
 
 
-@pytest.fixture(params=["memory", "chdb", "remote"])
+SERVER = pytest.param("clickhouse", marks=pytest.mark.xdist_group("clickhouse"))
+
+
+async def engine_of(request: pytest.FixtureRequest, name: str, path: Path) -> Engine:
+    """An engine with nothing in it."""
+    if name != "clickhouse":
+        return await ChdbEngine.open(path)
+    engine = await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
+    await engine.execute("DROP DATABASE IF EXISTS market SYNC")
+    return engine
+
+
+@pytest.fixture(params=["memory", "chdb", "remote", SERVER])
 async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
     if request.param == "memory":
         memory = MemoryStore()
         yield Pair(memory, memory)
         return
-    engine = await ChdbEngine.open(tmp_path / "db")
-    store, reader = ChdbStore(engine), ChdbReader(engine)
+    engine = await engine_of(request, request.param, tmp_path / "db")
+    store, reader = SqlStore(engine), SqlReader(engine)
     await store.migrate()
-    yield Pair(store, reader if request.param == "chdb" else RemoteReader(lambda data: answer(reader, data)))
+    yield Pair(store, RemoteReader(lambda data: answer(reader, data)) if request.param == "remote" else reader)
     await store.close()
 
 
@@ -154,16 +167,16 @@ class TestState:
 @pytest.fixture
 async def chdb(tmp_path: Path) -> AsyncIterator[Pair]:
     engine = await ChdbEngine.open(tmp_path / "exact")
-    store = ChdbStore(engine)
+    store = SqlStore(engine)
     await store.migrate()
-    yield Pair(store, ChdbReader(engine))
+    yield Pair(store, SqlReader(engine))
     await store.close()
 
 
 async def test_migrations_are_applied_once_and_survive(tmp_path: Path) -> None:
     for expected in (len(MIGRATIONS), 0):
         engine = await ChdbEngine.open(tmp_path / "db")
-        store = ChdbStore(engine)
+        store = SqlStore(engine)
         assert len(await store.migrate()) == expected
         await store.close()
 

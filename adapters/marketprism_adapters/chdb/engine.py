@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from marketprism_adapters.sql.schema import Insert
 from marketprism_application.errors import StoreError
 
 # Engine error codes that the same statement can get past later.
@@ -47,9 +48,9 @@ class ChdbEngine:
         """Run a statement without a result."""
         await self._run(_query, statement, "Null", params)
 
-    async def insert(self, statement: str, rows: pa.Table) -> None:
+    async def insert(self, what: Insert, rows: pa.Table) -> None:
         """Run an INSERT … FROM Python(rows)."""
-        await self._run(_insert, statement, rows)
+        await self._run(_insert, what.statement("Python(rows)"), rows)
 
     async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
         """Result of a statement as an Arrow table."""

@@ -46,6 +46,14 @@ class Column(NamedTuple):
     arrow: pa.DataType
     encode: Callable[[Values], Values]
 
+    @property
+    def incoming(self) -> str:
+        """ClickHouse type of what comes in."""
+        if pa.types.is_list(self.arrow):
+            return "Array(String)"
+        plain = "Bool" if pa.types.is_boolean(self.arrow) else "Int64" if pa.types.is_int64(self.arrow) else "String"
+        return f"Nullable({plain})" if self.stored.startswith("Nullable") else plain
+
 
 def _same(values: Values) -> Values:
     return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from marketprism_adapters.sql.columns import columns_of
 from marketprism_application.contracts.kinds import KINDS, DataKind
 
@@ -41,16 +43,33 @@ def create_table(kind: DataKind) -> str:
     )
 
 
-def insert(kind: DataKind, token: str) -> str:
-    """INSERT from the Arrow table bound to `rows`, deduplicated by token."""
+class Insert(NamedTuple):
+    """One insert: an engine puts its own way to hand over an Arrow table behind `FROM`."""
+
+    head: str  # INSERT INTO … SETTINGS … SELECT …
+    structure: str  # names and types of what is handed over
+
+    def statement(self, source: str) -> str:
+        """The statement that reads from `source`."""
+        return f"{self.head} FROM {source}"
+
+
+def insert(kind: DataKind, token: str) -> Insert:
+    """INSERT from an Arrow table, once per token.
+
+    `async_insert` is off: a token is honoured only by an insert that waits for its own block.
+    """
     columns = [column for _, group in columns_of(kind.name) for column in group]
     names = [column.name for column in columns] + [name for name, _, _ in PROVENANCE]
     values = [column.insert for column in columns] + [name for name, _, _ in PROVENANCE]
+    incoming = [f"{column.name} {column.incoming}" for column in columns]
+    incoming += [f"{name} {stored}" for name, stored, _ in PROVENANCE]
     quoted = token.replace("\\", "\\\\").replace("'", "\\'")
-    return (
+    return Insert(
         f"INSERT INTO {DATABASE}.{kind.table} ({', '.join(names)}) "
         f"SETTINGS insert_deduplication_token = '{quoted}', async_insert = 0 "
-        f"SELECT {', '.join(values)} FROM Python(rows)"
+        f"SELECT {', '.join(values)}",
+        ", ".join(incoming),
     )
 
 

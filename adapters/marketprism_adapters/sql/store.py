@@ -1,26 +1,45 @@
-"""MarketStore and MarketReader on chDB."""
+"""MarketStore and MarketReader over any engine that speaks ClickHouse's SQL."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
-from marketprism_adapters.chdb.engine import ChdbEngine
 from marketprism_adapters.sql import queries
 from marketprism_adapters.sql.columns import from_engine, to_arrow
 from marketprism_adapters.sql.migrations import LEDGER, pending
-from marketprism_adapters.sql.schema import DATABASE, insert
+from marketprism_adapters.sql.schema import DATABASE, Insert, insert
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
 
 
-class ChdbStore:
+class Engine(Protocol):
+    """Runs statements. Raises StoreError, retryable where the same statement can succeed later."""
+
+    async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
+        """Run a statement without a result."""
+        ...
+
+    async def insert(self, what: Insert, rows: pa.Table) -> None:
+        """Run an insert of an Arrow table."""
+        ...
+
+    async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
+        """Result of a statement."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...
+
+
+class SqlStore:
     """Fulfils `MarketStore`."""
 
-    def __init__(self, engine: ChdbEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def migrate(self) -> Sequence[str]:
@@ -74,10 +93,10 @@ class ChdbStore:
         await self._engine.close()
 
 
-class ChdbReader:
+class SqlReader:
     """Fulfils `MarketReader`."""
 
-    def __init__(self, engine: ChdbEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:

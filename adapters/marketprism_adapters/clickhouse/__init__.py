@@ -1,0 +1,1 @@
+"""ClickHouse server: Arrow over HTTP, and a server of one's own for one machine."""

@@ -1,0 +1,132 @@
+"""Statements to a ClickHouse server over HTTP, tables as Arrow streams in both directions.
+
+The columns that the kinds make are Arrow already; the server reads and writes Arrow natively, so no value of a column
+becomes a Python object on the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pyarrow as pa
+
+from marketprism_adapters.sql.schema import Insert
+from marketprism_application.errors import StoreError
+
+# Away, busy or out of room for now; see the server's ErrorCodes.cpp.
+_RETRYABLE = {
+    159, 202, 209, 210, 225, 236, 241, 242, 243, 252, 265, 279, 285, 286, 319, 335, 373, 394, 425, 999,
+}  # fmt: skip
+_FULL = 243
+_READ = {
+    "default_format": "ArrowStream",
+    "output_format_arrow_string_as_string": "1",
+    "output_format_arrow_low_cardinality_as_dictionary": "0",
+    "wait_end_of_query": "1",  # an error after the first block must not look like a short answer
+}
+
+
+class ClickHouseEngine:
+    """Fulfils the engine's part of `sql.store`. `url` is http(s)://user:password@host:port."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, settings: dict[str, str]) -> None:
+        self._session = session
+        self._url = url
+        self._settings = settings
+
+    @classmethod
+    async def open(
+        cls, url: str, *, timeout_s: float = 60.0, settings: dict[str, str] | None = None
+    ) -> ClickHouseEngine:
+        """Connect and ask for the version.
+
+        Raises:
+            StoreError: not an HTTP URL, or nobody answers there (retryable).
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise StoreError(f"store.url: expected http://user:password@host:8123, was {_without_password(url)!r}")
+        auth = aiohttp.BasicAuth(parts.username, parts.password or "") if parts.username else None
+        port = f":{parts.port}" if parts.port else ""
+        session = aiohttp.ClientSession(
+            auth=auth,
+            timeout=aiohttp.ClientTimeout(total=timeout_s, connect=5.0),
+            connector=aiohttp.TCPConnector(limit=16),
+        )
+        engine = cls(session, f"{parts.scheme}://{parts.hostname}{port}/", settings or {})
+        try:
+            await engine.fetch("SELECT version() AS version")
+        except BaseException:
+            await session.close()
+            raise
+        return engine
+
+    async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
+        """Run a statement without a result."""
+        await self._post(statement, params)
+
+    async def insert(self, what: Insert, rows: pa.Table) -> None:
+        """Run an INSERT … FROM input(…); the table is the body of the request."""
+        body = await asyncio.to_thread(_stream_of, rows)
+        source = f"input('{what.structure}')"
+        await self._post(f"{what.statement(source)} FORMAT ArrowStream", None, body)
+
+    async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
+        """Result as an Arrow table; a caller that is cancelled cancels the query on the server."""
+        query_id = secrets.token_hex(12)
+        try:
+            data = await self._post(statement, params, query_id=query_id)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StoreError, asyncio.CancelledError):
+                await self._post(f"KILL QUERY WHERE query_id = '{query_id}' ASYNC", None)
+            raise
+        return pa.ipc.open_stream(data).read_all() if data else pa.table({})
+
+    async def _post(
+        self, statement: str, params: dict[str, Any] | None, body: bytes | None = None, query_id: str = ""
+    ) -> bytes:
+        arguments = {**_READ, **self._settings, **{f"param_{k}": str(v) for k, v in (params or {}).items()}}
+        if query_id:
+            arguments["query_id"] = query_id
+        data = statement.encode()
+        if body is not None:
+            arguments["query"], data = statement, body
+        try:
+            async with self._session.post(self._url, params=arguments, data=data) as answer:
+                content = await answer.read()
+                if answer.status != 200:
+                    raise _error_of(answer.headers.get("X-ClickHouse-Exception-Code", "0"), content)
+                return content
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise StoreError(f"ClickHouse at {self._url}: no answer: {reason}", retryable=True) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+
+def _stream_of(rows: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return bytes(sink.getvalue())
+
+
+def _error_of(code: str, content: bytes) -> StoreError:
+    text = content.decode("utf-8", "replace").strip().splitlines()
+    first = text[0][:500] if text else "no text"
+    number = int(code) if code.isdigit() else 0
+    if number == _FULL:
+        return StoreError(f"store: the disk is full: {first}", retryable=True)
+    return StoreError(f"store: {first}", retryable=number in _RETRYABLE)
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":***@") if parts.password else url

@@ -1,0 +1,81 @@
+"""Which engine keeps the records, by the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from marketprism_adapters.chdb.engine import ChdbEngine
+from marketprism_adapters.clickhouse.engine import ClickHouseEngine
+from marketprism_adapters.sql.store import Engine
+from marketprism_services.settings import Settings
+
+
+class EngineSource(Protocol):
+    """Opens an engine. `shared` says whether several processes may have it open at once."""
+
+    shared: bool
+
+    async def preload(self) -> None:
+        """Whatever takes long and can be done before there is a lease."""
+        ...
+
+    async def open(self) -> Engine:
+        """Open it. Raises StoreError, retryable while it is not free or away."""
+        ...
+
+
+class EmbeddedEngines:
+    """chDB in this process; its directory belongs to one process at a time."""
+
+    shared = False
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def preload(self) -> None:
+        """Load the library."""
+        await ChdbEngine.preload()
+
+    async def open(self) -> Engine:
+        """Open the directory."""
+        return await ChdbEngine.open(self._path)
+
+
+class ServerEngines:
+    """A ClickHouse server; whoever has its URL may ask it. `settings` go with every statement."""
+
+    shared = True
+
+    def __init__(self, url: str, settings: dict[str, str] | None = None) -> None:
+        self._url = url
+        self._settings = settings or {}
+
+    async def preload(self) -> None:
+        """Nothing takes long."""
+
+    async def open(self) -> Engine:
+        """Connect."""
+        return await ClickHouseEngine.open(self._url, settings=self._settings)
+
+
+def engines_of(settings: Settings) -> EngineSource:
+    """For the writer."""
+    store = settings.store
+    if store.engine == "clickhouse":
+        return ServerEngines(store.url)
+    return EmbeddedEngines(settings.data_dir / "chdb")
+
+
+def reading_engines_of(settings: Settings) -> EngineSource | None:
+    """For readers: the server, with limits and without writing; None where only the writer has the store open."""
+    store = settings.store
+    if store.engine != "clickhouse":
+        return None
+    limits = {
+        "readonly": "2",
+        "max_execution_time": f"{store.query_s:g}",
+        "max_result_rows": str(store.query_rows),
+        "cancel_http_readonly_queries_on_client_close": "1",
+    }
+    return ServerEngines(store.read_url or store.url, limits)
