@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
+
+Encoded = bytes | msgspec.Raw  # one record in MessagePack
 
 
 class SourceBatch(NamedTuple):
@@ -95,6 +98,15 @@ class MarketStore(Protocol):
         self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
     ) -> int:
         """Write records with where they stood; returns the number of rows given."""
+        ...
+
+    async def insert_encoded(
+        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        """As `insert`, of records as they came: MessagePack arrays in the order of the kind's fields.
+
+        What is no such array, or does not fit, is a StoreError that is not retryable, and nothing is written.
+        """
         ...
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -75,6 +76,44 @@ async def test_the_same_range_twice_is_stored_once(pair: Pair) -> None:
         await put(pair.store, TICK, TICKS)
     (audit,) = (await pair.reader.audit(["test"])).to_pylist()
     assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (50, 50, 50)
+
+
+async def test_encoded_rows_are_the_rows_themselves_and_share_their_token(pair: Pair) -> None:
+    rows = [msgspec.msgpack.encode(row) for row in TICKS]
+    places = [Place(1 + n, 0) for n in range(len(rows))]
+    for _ in range(2):
+        assert await pair.store.insert_encoded(TICK, rows, places, covered(1, len(rows)), 1) == len(rows)
+    await put(pair.store, TICK, TICKS)  # the same range the other way changes nothing
+    (audit,) = (await pair.reader.audit(["test"])).to_pylist()
+    assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (50, 50, 50)
+    found = await pair.reader.records(TICK, RangeQuery("rb2505", limit=100))
+    for row, tick_ in zip(found.to_pylist(), TICKS, strict=True):
+        for name, value in tick_._asdict().items():
+            expected = [level._asdict() for level in value] if name in ("bids", "asks") else value
+            assert row[name] == (list(expected) if isinstance(expected, tuple) else expected), name
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"",
+        b"\x90",
+        b"\xc1",
+        msgspec.msgpack.encode({"symbol": "x"}),
+        msgspec.msgpack.encode(TICKS[0])[:-9],
+        msgspec.msgpack.encode(TICKS[0]._replace(last=Decimal("0.1234567890123456789"))),
+        msgspec.msgpack.encode(TICKS[0]._replace(last=Decimal("1E-30"))),
+        msgspec.msgpack.encode(["text"] * len(TICK.fields)),
+    ],
+)
+async def test_an_encoded_row_that_does_not_fit_is_refused_with_its_neighbours(pair: Pair, broken: bytes) -> None:
+    rows = [msgspec.msgpack.encode(row) for row in TICKS[:5]]
+    with pytest.raises(StoreError) as caught:
+        await pair.store.insert_encoded(TICK, [*rows, broken], [Place(1 + n, 0) for n in range(6)], covered(1, 6), 1)
+    assert not caught.value.retryable
+    assert (await pair.reader.audit(["test"])).num_rows == 0
+    await put(pair.store, TICK, TICKS[:5])
+    assert (await pair.reader.audit(["test"])).to_pylist()[0]["stored"] == 5
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))

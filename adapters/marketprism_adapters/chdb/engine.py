@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,10 @@ class ChdbEngine:
     async def insert(self, what: Insert, rows: pa.Table) -> None:
         """Run an INSERT … FROM Python(rows)."""
         await self._run(_insert, what.statement("Python(rows)"), rows)
+
+    async def insert_encoded(self, what: Insert, rows: bytes) -> None:
+        """Run an INSERT … FROM file(…) of MessagePack values; the library takes bytes by a file only."""
+        await self._run(_insert_encoded, what, rows)
 
     async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
         """Result of a statement as an Arrow table."""
@@ -105,6 +110,13 @@ def _query(session: Any, statement: str, form: str, params: dict[str, Any] | Non
 
 def _insert(session: Any, statement: str, rows: pa.Table) -> None:  # noqa: ARG001 (the engine reads it by its name)
     session.query(statement, "Null")
+
+
+def _insert_encoded(session: Any, what: Insert, rows: bytes) -> None:
+    with tempfile.NamedTemporaryFile(prefix="marketprism-", suffix=".msgpack") as file:
+        file.write(rows)
+        file.flush()
+        session.query(what.statement(f"file('{file.name}', 'MsgPack', '{what.structure}')"), "Null")
 
 
 def _translate(error: Exception) -> StoreError:

@@ -76,6 +76,11 @@ class ClickHouseEngine:
         source = f"input('{what.structure}')"
         await self._post(f"{what.statement(source)} FORMAT ArrowStream", None, body)
 
+    async def insert_encoded(self, what: Insert, rows: bytes) -> None:
+        """Run an INSERT … FROM input(…) of MessagePack values."""
+        source = f"input('{what.structure}')"
+        await self._post(f"{what.statement(source)} FORMAT MsgPack", None, rows)
+
     async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
         """Result as an Arrow table; a caller that is cancelled cancels the query on the server."""
         query_id = secrets.token_hex(12)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
+from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import BookLevel, check_decimal
 
@@ -49,6 +50,16 @@ class MemoryStore:
             if key not in table or table[key][0] <= version:
                 table[key] = (version, row)
         return len(rows)
+
+    async def insert_encoded(
+        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        """Decode and write."""
+        try:
+            decoded = [msgspec.msgpack.decode(row, type=kind.model) for row in rows]
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise StoreError(f"{kind.table}: {error}") from error
+        return await self.insert(kind, decoded, places, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         """Set rows aside."""

@@ -54,23 +54,62 @@ class Insert(NamedTuple):
         return f"{self.head} FROM {source}"
 
 
+def _head(kind: DataKind, token: str, values: list[str]) -> str:
+    names = [column.name for _, group in columns_of(kind.name) for column in group]
+    names += [name for name, _, _ in PROVENANCE]
+    values = values + [name for name, _, _ in PROVENANCE]
+    quoted = token.replace("\\", "\\\\").replace("'", "\\'")
+    return (
+        f"INSERT INTO {DATABASE}.{kind.table} ({', '.join(names)}) "
+        f"SETTINGS insert_deduplication_token = '{quoted}', async_insert = 0 "
+        f"SELECT {', '.join(values)}"
+    )
+
+
 def insert(kind: DataKind, token: str) -> Insert:
     """INSERT from an Arrow table, once per token.
 
     `async_insert` is off: a token is honoured only by an insert that waits for its own block.
     """
     columns = [column for _, group in columns_of(kind.name) for column in group]
-    names = [column.name for column in columns] + [name for name, _, _ in PROVENANCE]
-    values = [column.insert for column in columns] + [name for name, _, _ in PROVENANCE]
     incoming = [f"{column.name} {column.incoming}" for column in columns]
     incoming += [f"{name} {stored}" for name, stored, _ in PROVENANCE]
-    quoted = token.replace("\\", "\\\\").replace("'", "\\'")
-    return Insert(
-        f"INSERT INTO {DATABASE}.{kind.table} ({', '.join(names)}) "
-        f"SETTINGS insert_deduplication_token = '{quoted}', async_insert = 0 "
-        f"SELECT {', '.join(values)}",
-        ", ".join(incoming),
-    )
+    return Insert(_head(kind, token, [column.insert for column in columns]), ", ".join(incoming))
+
+
+def _inexact(text: str) -> str:
+    return f"length({text}) > 19 OR position({text}, 'E') > 0"
+
+
+def _exact(text: str) -> str:
+    """A text that is no number where digits could be lost: parsing it fails."""
+    return f"if({_inexact(text)}, 'inexact', {text})"
+
+
+def insert_encoded(kind: DataKind, token: str) -> Insert:
+    """INSERT from MessagePack values in the order of the kind's fields, with where each row came from, once per token.
+
+    The server cuts digits that it has no room for without a word, and makes NULL of a text that is no number where
+    NULL is allowed; so both are looked for, and refuse the insert.
+    """
+    incoming, values = [], []
+    for name, columns in columns_of(kind.name):
+        if len(columns) == 2:  # a side of the book: prices, quantities
+            incoming.append(f"{name} Array(Array(String))")
+            values += [f"arrayMap(x -> toDecimal128({_exact(f'x[{place}]')}, 18), {name})" for place in (1, 2)]
+            continue
+        column = columns[0]
+        incoming.append(f"{name} {column.incoming}")
+        if "Nullable(Decimal" in column.stored:
+            number = f"toDecimal128OrNull({name}, 18)"
+            wrong = f"isNotNull({name}) AND ({_inexact(name)} OR isNull({number}))"
+            values.append(f"if(throwIf(ifNull({wrong}, 0), '{name}: a number that does not fit'), NULL, {number})")
+        elif "Decimal" in column.stored:
+            values.append(f"toDecimal128({_exact(name)}, 18)")
+        else:
+            values.append(column.insert)
+    incoming += [f"{name} {stored}" for name, stored, _ in PROVENANCE]
+    return Insert(_head(kind, token, values), ", ".join(incoming))
 
 
 def select(kind: DataKind) -> str:

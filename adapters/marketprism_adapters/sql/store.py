@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import struct
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -10,10 +12,10 @@ import pyarrow as pa
 from marketprism_adapters.sql import queries
 from marketprism_adapters.sql.columns import from_engine, to_arrow
 from marketprism_adapters.sql.migrations import LEDGER, pending
-from marketprism_adapters.sql.schema import DATABASE, Insert, insert
+from marketprism_adapters.sql.schema import DATABASE, Insert, insert, insert_encoded
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
+from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
 
 
 class Engine(Protocol):
@@ -25,6 +27,10 @@ class Engine(Protocol):
 
     async def insert(self, what: Insert, rows: pa.Table) -> None:
         """Run an insert of an Arrow table."""
+        ...
+
+    async def insert_encoded(self, what: Insert, rows: bytes) -> None:
+        """Run an insert of MessagePack values."""
         ...
 
     async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
@@ -73,6 +79,14 @@ class SqlStore:
         await self._engine.insert(insert(kind, f"{covered.token}:{kind.name}"), table)
         return len(rows)
 
+    async def insert_encoded(
+        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        """Write rows once per (kind, range), as the bytes that came: nothing of a row becomes a Python object."""
+        body = await asyncio.to_thread(_flat, kind, rows, places, epoch)
+        await self._engine.insert_encoded(insert_encoded(kind, f"{covered.token}:{kind.name}"), body)
+        return len(rows)
+
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         """Set rows aside that no table can take."""
         for row in dead:
@@ -91,6 +105,25 @@ class SqlStore:
     async def close(self) -> None:
         """Close the engine."""
         await self._engine.close()
+
+
+_PROVENANCE = struct.Struct(">BQBIBQ")  # three MessagePack numbers: uint 64, uint 32, uint 64
+
+
+def _flat(kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], epoch: int) -> bytes:
+    """Values of the rows one after another, each row followed by where it came from."""
+    width = len(kind.fields)
+    header = bytes([0x90 | width]) if width < 16 else b"\xdc" + width.to_bytes(2, "big")
+    size = len(header)
+    pack = _PROVENANCE.pack
+    parts: list[Any] = []
+    for row, place in zip(rows, places, strict=True):
+        view = memoryview(row)
+        if view[:size] != header:
+            raise StoreError(f"{kind.table}: expected a record of {width} fields at {place.seq}/{place.offset}")
+        parts.append(view[size:])
+        parts.append(pack(0xCF, place.seq, 0xCE, place.offset, 0xCF, epoch))
+    return b"".join(parts)
 
 
 class SqlReader:

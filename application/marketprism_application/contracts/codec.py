@@ -52,6 +52,17 @@ _encoder = msgspec.msgpack.Encoder()
 _packed_decoder = msgspec.msgpack.Decoder(Packed)
 
 
+class _PackedRaw(msgspec.Struct, array_like=True):
+    v: int
+    source: str
+    epoch: int
+    ts_pub: int
+    ticks: list[msgspec.Raw]
+
+
+_split_decoder = msgspec.msgpack.Decoder(_PackedRaw)
+
+
 @cache
 def _struct(kind_name: str) -> type[msgspec.Struct]:
     kind = KINDS[kind_name]
@@ -113,6 +124,21 @@ def decode_packed(payload: bytes) -> Packed:
     if packed.v != PACKED_VERSION:
         raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
     return packed
+
+
+def split_packed(payload: bytes) -> list[msgspec.Raw]:
+    """The ticks of an internal message as they are encoded, each an array in the order of the kind's fields.
+
+    Raises:
+        ContractError: not a packed message of this version.
+    """
+    try:
+        packed = _split_decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"packed message: {error}") from error
+    if packed.v != PACKED_VERSION:
+        raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
+    return packed.ticks
 
 
 def plain(value: Decimal) -> str:

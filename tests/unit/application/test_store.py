@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode, encode_packed
 from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, Place, RangeQuery, StreamRange
+from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
 from marketprism_application.store import Progress, StreamWriter, WriterSettings, decode_messages
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, tick
@@ -95,6 +96,12 @@ class World:
         done = await self.store.insert(kind, rows, places, covered, epoch)
         self.step()
         return done
+
+    async def insert_encoded(
+        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        decoded = [msgspec.msgpack.decode(row, type=kind.model) for row in rows]
+        return await self.insert(kind, decoded, places, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         await self.store.bury(dead)
