@@ -29,8 +29,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@touch $@
 
-run: $(STAMP) ## Run the whole pipeline on one machine until you see bars (SOURCE=replay:… or sim)
-	@$(BIN)/marketprism up --source '$(SOURCE)' $(ARGS)
+run: $(STAMP) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
+	@$(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)
 
 test: $(STAMP) ## Lint, types, import contracts and every test
 	@$(MAKE) --no-print-directory lint

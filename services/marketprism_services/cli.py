@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from marketprism_sdk import logs
 from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings import Settings, load
+from marketprism_services.settings import LOCAL_SERVER, Settings, load
 from marketprism_services.supervisor import SERVICES
 
 app = typer.Typer(
@@ -42,6 +43,14 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in cleaned.items() if v is not None and v != {}}
 
 
+def _store_of(clickhouse: str | None) -> dict[str, str | None]:
+    """Settings of the store that `--clickhouse` means; the environment names a server as well."""
+    wanted = clickhouse or os.environ.get("MARKETPRISM_CLICKHOUSE_URL")
+    if not wanted:
+        return {}
+    return {"engine": "clickhouse", "url": LOCAL_SERVER if wanted == LOCAL_SERVER else wanted}
+
+
 @app.command()
 def up(
     source: Annotated[str | None, typer.Option(help="replay:FILE[,FILE…] or sim[:seed=7,days=1,faults=all].")] = None,
@@ -51,6 +60,9 @@ def up(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end (with --once).")] = False,
     nats_port: Annotated[int | None, typer.Option(help="Port of the embedded NATS server.")] = None,
+    clickhouse: Annotated[
+        str | None, typer.Option(help="`server` starts a ClickHouse of this machine's own; a URL uses one that runs.")
+    ] = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     config: Config = None,
@@ -59,7 +71,12 @@ def up(
     from marketprism_services.cli_up import run_up  # noqa: PLC0415 (keeps --help quick)
 
     settings = settings_of(
-        config, data_dir, nats_url, nats={"url": nats_url, "port": nats_port}, source={"spec": source, "speed": speed}
+        config,
+        data_dir,
+        nats_url,
+        nats={"url": nats_url, "port": nats_port},
+        source={"spec": source, "speed": speed},
+        store=_store_of(clickhouse),
     )
     raise typer.Exit(run_up(settings, once=once, as_json=as_json))
 

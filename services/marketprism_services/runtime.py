@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
+from marketprism_adapters.clickhouse.local import LocalServerError
 from marketprism_adapters.nats.embedded import EmbeddedServerError
 from marketprism_application.errors import SourceError, StoreError
 from marketprism_sdk import logs
@@ -88,7 +89,7 @@ def stop_of(error: Exception) -> Stop:
     if isinstance(error, EmbeddedServerError):
         code = Exit.STORE if str(error).startswith("data directory") else Exit.NATS
         return Stop(code, str(error))
-    if isinstance(error, StoreError):
+    if isinstance(error, StoreError | LocalServerError):
         return Stop(Exit.STORE, str(error))
     if isinstance(error, SdkError):
         return Stop(Exit.NATS if error.retryable else Exit.FAILED, str(error))

@@ -66,6 +66,9 @@ class SourceSettings(_Section):
         return value
 
 
+LOCAL_SERVER = "server"  # as store.url: `up` starts a server of its own
+
+
 class StoreSettings(_Section):
     """Where records are kept."""
 

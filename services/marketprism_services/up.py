@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import make_source, parse_source
@@ -25,7 +26,7 @@ from marketprism_services.exits import Exit, Stop
 from marketprism_services.lock import DataDirLock
 from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.runtime import connect
-from marketprism_services.settings import Settings
+from marketprism_services.settings import LOCAL_SERVER, Settings
 from marketprism_services.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -67,7 +68,7 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     await source.connect()
     rows: dict[str, int] = dict(getattr(source, "rows", {}))
     names = tuple(rows) or (str(getattr(source, "source", "")),)
-    settings = _with_free_ports(await _with_nats(settings, stack))
+    settings = await _with_clickhouse(_with_free_ports(await _with_nats(settings, stack)), stack)
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
     probe = await _probe(connection, settings)
@@ -88,6 +89,16 @@ async def _with_nats(settings: Settings, stack: AsyncExitStack) -> Settings:
     stack.push_async_callback(server.stop)
     nats = settings.nats.model_copy(update={"url": server.url})
     return settings.model_copy(update={"nats": nats})
+
+
+async def _with_clickhouse(settings: Settings, stack: AsyncExitStack) -> Settings:
+    if settings.store.engine != "clickhouse" or settings.store.url != LOCAL_SERVER:
+        return settings
+    options = LocalOptions(settings.data_dir / "clickhouse", choose_port(0), choose_port(0))
+    server = await LocalClickHouse.start(options)
+    stack.push_async_callback(server.stop)
+    store = settings.store.model_copy(update={"url": server.url})
+    return settings.model_copy(update={"store": store})
 
 
 def _with_free_ports(settings: Settings) -> Settings:
