@@ -13,6 +13,8 @@ from marketprism_services.chaos.faults import FAULTS
 from marketprism_services.chaos.leader import idle_trial, leader_trials
 from marketprism_services.chaos.report import Report
 from marketprism_services.chaos.shards import ShardTrial
+from marketprism_services.chaos.storage import FAULTS as STORAGE_FAULTS
+from marketprism_services.chaos.storage import StorageTrial
 from marketprism_services.cli import app, err, settings_of
 from marketprism_services.exits import Exit, Stop
 
@@ -64,6 +66,23 @@ def shards(
     settings = settings_of(source={"spec": source, "speed": speed})
     trial = ShardTrial(settings, services=names, instances=instances, every_s=every, seed=seed, say=_say)
     _finish(asyncio.run(trial.run()), results, as_json)
+
+
+@chaos.command()
+def storage(
+    fault: Annotated[str, typer.Option(help=f"One of {', '.join(STORAGE_FAULTS)}.")] = "kill",
+    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    source: Annotated[str, typer.Option(help="What is replayed: replay:FILE[,FILE…] or sim[:…].")] = "sim",
+    speed: Annotated[str, typer.Option(help="max, or a factor of real time.")] = "200",
+    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Strike storage, ClickHouse or NATS while a range is being written; count the rows as they lie in the tables."""
+    if fault not in STORAGE_FAULTS:
+        raise Stop(Exit.USAGE, f"--fault: expected one of {', '.join(STORAGE_FAULTS)}, was {fault!r}")
+    settings = settings_of(source={"spec": source, "speed": speed})
+    _finish(asyncio.run(StorageTrial(settings, fault, trials, seed=seed, say=_say).run()), results, as_json)
 
 
 def _say(text: str) -> None:

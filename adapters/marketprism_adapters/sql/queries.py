@@ -65,6 +65,13 @@ SELECT symbol, venue, ticks, ts_first, ts_last, bars FROM (
 """
 
 
+# Rows as they lie in the tables, without what a merge or FINAL would hide.
+ROWS_OF_TICKS = f"""SELECT count() AS found, uniqExact(venue, symbol, source, source_seq) AS different
+FROM {DATABASE}.market_ticks"""
+ROWS_OF_BARS = f"""SELECT count() AS found, uniqExact(venue, symbol, interval, ts_open, revision) AS different,
+uniqExact(venue, symbol, interval, ts_open) AS windows FROM {DATABASE}.market_bars"""
+
+
 def audit(sources: list[str]) -> tuple[str, Params]:
     """Per source: rows as they lie there, distinct ticks, rows as they are read, bars as they are read."""
     names = {f"s{n}": parameter(source) for n, source in enumerate(sources)}

@@ -32,6 +32,7 @@ class Report:
     duplicated: int = 0
     false_takeovers: int = 0
     wrong: int = 0
+    open_ranges: int = 0
     records: int = 0
     notes: list[str] = field(default_factory=list)
 
