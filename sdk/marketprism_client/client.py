@@ -25,6 +25,7 @@ from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.values import BookLevel
 from marketprism_sdk.bus import NatsBus
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -33,6 +34,14 @@ from marketprism_sdk.rpc import RpcClient
 Time = str | int | date | datetime | None
 _BUFFER = 10_000
 _PAGE = 5_000
+
+
+def tick_of(row: dict[str, Any]) -> Tick:
+    """A stored tick as the record that it was."""
+    sides = {
+        name: tuple(BookLevel(level["price"], level["quantity"]) for level in row[name]) for name in ("bids", "asks")
+    }
+    return Tick(**{**row, **sides, "warnings": tuple(row["warnings"])})
 
 
 class QueryFailed(Exception):
@@ -46,6 +55,7 @@ class QueryFailed(Exception):
 class MarketClient:
     """`async with MarketClient(url) as market: …`
 
+    `prefix` listens to a replay instead of the market: the subjects of `marketprism replay --prefix`.
     `dropped` counts live messages that a slow reader lost (its buffer holds 10 000); `malformed` those that were no
     message of their kind.
 
@@ -53,9 +63,10 @@ class MarketClient:
         NotConnected, NoResponders, DeadlineExceeded (marketprism_sdk.errors), QueryFailed.
     """
 
-    def __init__(self, url: str = "nats://127.0.0.1:4222", *, timeout_s: float = 30.0) -> None:
+    def __init__(self, url: str = "nats://127.0.0.1:4222", *, timeout_s: float = 30.0, prefix: str = "") -> None:
         self._url = url
         self._timeout_s = timeout_s
+        self._prefix = f"{prefix}." if prefix else ""
         self._connection: NatsConnection | None = None
         self.dropped = 0
         self.malformed = 0
@@ -90,7 +101,7 @@ class MarketClient:
             waiting.append(message.data)
             arrived.set()
 
-        stop = await self._connected().subscribe(subject, receive)
+        stop = await self._connected().subscribe(f"{self._prefix}{subject}", receive)
         try:
             while True:
                 while waiting:
@@ -122,6 +133,13 @@ class MarketClient:
         """Stored ticks with ts_event in [start, end)."""
         return await self._range(TICK, symbol, start, end, venue, None)
 
+    async def tick_pages(
+        self, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None
+    ) -> AsyncIterator[list[Tick]]:
+        """Stored ticks with ts_event in [start, end) as records, a page at a time, in order."""
+        async for page in self._pages(TICK, symbol, start, end, venue, None):
+            yield [tick_of(row) for row in page.to_pylist()]
+
     async def last(self, kind: str, symbol: str, count: int = 20, *, interval: str | None = None) -> pa.Table:
         """The newest `count` records of a kind (tick, bar, gap, quality, event), oldest first."""
         question = Question("records", kind, symbol, interval=interval, limit=count, last=True)
@@ -151,27 +169,25 @@ class MarketClient:
     async def _range(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> pa.Table:
+        pages = [page async for page in self._pages(kind, symbol, start, end, venue, interval)]
+        return pa.concat_tables([page for page in pages if page.num_rows] or pages[:1])
+
+    async def _pages(
+        self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
+    ) -> AsyncIterator[pa.Table]:
         time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
         try:
             ts_from, ts_to = parse_time(start, "start"), parse_time(end, "end")
         except ValueError as error:
             raise QueryFailed("INVALID_PARAMETER", str(error)) from error
-        first = Question(
-            "records",
-            kind.name,
-            symbol,
-            venue,
-            ts_from,
-            ts_to,
-            interval,
-            min(_PAGE, MAX_LIMIT),
-        )
-        pages = [await self._ask(first)]
-        while pages[-1].num_rows == first.limit:
-            page = pages[-1]
+        question = Question("records", kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
+        while True:
+            page = await self._ask(question)
+            yield page
+            if page.num_rows < question.limit:
+                return
             after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
-            pages.append(await self._ask(msgspec.structs.replace(first, after=after)))
-        return pa.concat_tables([page for page in pages if page.num_rows] or pages[:1])
+            question = msgspec.structs.replace(question, after=after)
 
     async def _ask(self, question: Question) -> pa.Table:
         self._connected()

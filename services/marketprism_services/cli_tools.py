@@ -1,8 +1,9 @@
-"""Commands that work by themselves: rebuild, doctor."""
+"""Commands that work by themselves: rebuild, replay, doctor."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import time
 from pathlib import Path
@@ -13,14 +14,21 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
+from marketprism_application.contracts.times import parse_time
 from marketprism_application.export import bars_csv
 from marketprism_application.rebuild import Rebuilt, rebuild
+from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.bars import BarSettings
 from marketprism_domain.errors import InvalidValue
+from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import Config, DataDir, NatsUrl, app, err, out, settings_of
+from marketprism_services.cli_read import From, To, url_of
 from marketprism_services.doctor import examine
 from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings import Settings
+from marketprism_services.replay import Replay, replay
+from marketprism_services.settings import Settings, parse_speed
+
+_PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 @app.command("rebuild")
@@ -51,6 +59,54 @@ def rebuild_command(
         f"{len(result.bars)} bars in {seconds:.1f} s",
         highlight=False,
     )
+
+
+@app.command("replay")
+def replay_command(
+    symbol: Annotated[str, typer.Option(help="Instruments, with commas between.")],
+    start: From = None,
+    end: To = None,
+    speed: Annotated[str, typer.Option(help="max, or a factor of real time.")] = "1",
+    prefix: Annotated[str, typer.Option(help="First token of the subjects: <prefix>.market.tick.<symbol>.")] = "replay",
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Publish stored ticks again, in order and with their times, on subjects of their own.
+
+    A strategy listens with MarketClient(url, prefix="replay") as it would to the market.
+    """
+    if not prefix or prefix.split(".")[0] in ("market", "stage", "rpc", "cmd") or not _PREFIX.fullmatch(prefix):
+        raise Stop(Exit.USAGE, f"--prefix: expected tokens of their own, like replay, was {prefix!r}")
+    try:
+        wanted = Replay(
+            [part.strip() for part in symbol.split(",")],
+            parse_time(start, "--from"),
+            parse_time(end, "--to"),
+            parse_speed(speed),
+            prefix,
+        )
+    except ValueError as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    sent = asyncio.run(_replay(url_of(data_dir, nats_url), wanted))
+    err.print(f"{sent} ticks sent on {prefix}.market.tick.*", highlight=False)
+    if not sent:
+        raise typer.Exit(Exit.FAILED)
+
+
+async def _replay(url: str, wanted: Replay) -> int:
+    async with MarketClient(url) as market:
+        connection = await NatsConnection.open(url, name="replay")
+        try:
+            with _spinner() as spinner:
+                task = spinner.add_task("sending")
+                return await replay(
+                    market, connection, wanted, lambda n: spinner.update(task, description=f"{n} ticks sent")
+                )
+        except QueryFailed as error:
+            code = Exit.USAGE if error.code == "INVALID_PARAMETER" else Exit.STORE
+            raise Stop(code, str(error)) from error
+        finally:
+            await connection.close()
 
 
 def _spinner() -> Progress:

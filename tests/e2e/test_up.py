@@ -17,6 +17,7 @@ import nats
 import pytest
 
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_client import MarketClient
 from tests.e2e.program import run, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
@@ -122,8 +123,43 @@ def check_a_foreign_reader(url: str) -> None:
     asyncio.run(read())
 
 
+def check_a_replay(data_dir: Path) -> None:
+    """Yesterday once more, on subjects of its own, as a strategy would hear it."""
+    where = ("--data-dir", str(data_dir))
+    day = ("--from", "2018-10-09T09:00", "--to", "2018-10-09T09:30")
+
+    async def listen() -> None:
+        url = (data_dir / "run" / "url").read_text().strip()
+        connection = await nats.connect(url)
+        heard = await connection.subscribe("replay.market.tick.ru1901")
+        await connection.flush()
+        command = ("replay", "--symbol", "ru1901", *day, "--speed", "max", *where)
+        done = await asyncio.to_thread(run, *command)
+        assert (done.returncode, "ticks sent" in done.stderr) == (0, True), done.stderr
+        ticks = []
+        while heard.pending_msgs or not ticks:
+            ticks.append(msgpack.unpackb((await heard.next_msg(timeout=5)).data))
+        async with MarketClient(url) as market:
+            stored = await market.ticks_between("ru1901", day[1], day[3])
+        assert [tick["seq"] for tick in ticks] == stored.column("seq").to_pylist()
+        assert [tick["ts_event"] for tick in ticks] == stored.column("ts_event").to_pylist()
+        live = await connection.jetstream().get_last_msg("MARKET_TICKS", "market.tick.ru1901")
+        assert set(ticks[0]) == set(msgpack.unpackb(live.data))
+        await connection.close()
+
+    asyncio.run(listen())
+    for arguments, text in (
+        (("--symbol", "ru1901", "--prefix", "market"), "tokens of their own"),
+        (("--symbol", "ru1901", "--speed", "quick"), "speed"),
+        (("--symbol", ""), "symbol"),
+    ):
+        refused = run("replay", *arguments, *where)
+        assert (refused.returncode, text in refused.stderr) == (2, True), refused.stderr
+
+
 def check_other_formats(data_dir: Path) -> None:
     where = ("--data-dir", str(data_dir))
+    check_a_replay(data_dir)
     as_json = json.loads(run("bars", "ru1901", "--interval", "1d", "--format", "json", *where).stdout)
     assert as_json[1]["volume"] == "740820"
     for ending, magic in ((".png", b"\x89PNG"), (".html", b"<!doctype html>"), (".svg", b"<?xml")):
@@ -199,3 +235,10 @@ def test_nats_killed_in_the_middle_and_started_again(tmp_path: Path) -> None:
     assert running.returncode == 0, output
     result = json.loads(output[output.index('{\n "source"') :])
     assert (result["missing"], result["duplicates"], result["ok"]) == (0, 0, True)
+
+
+def test_the_same_pipeline_on_a_clickhouse_server(tmp_path: Path) -> None:
+    source = ("--source", "sim:rate=0.5,instruments=rb2505")
+    there = verdict(*source, "--clickhouse", "server", "--data-dir", str(tmp_path / "a"), "--nats-port", "0")
+    here = verdict(*source, "--data-dir", str(tmp_path / "b"), "--nats-port", "0")
+    assert {k: v for k, v in there.items() if "second" not in k} == {k: v for k, v in here.items() if "second" not in k}
