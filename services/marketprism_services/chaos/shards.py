@@ -50,6 +50,7 @@ class _Hit:
     pid: int
     at: float
     partitions: set[int]
+    alone: bool  # nobody else was up to take over: the faults before have seen to that
     moved: dict[int, float] = field(default_factory=dict)
 
 
@@ -69,6 +70,7 @@ class ShardTrial:
         self._holders: dict[tuple[str, int], str] = {}  # who last committed a partition of a stage
         self._hits: list[_Hit] = []
         self._later: set[asyncio.Task[None]] = set()
+        self._frozen: set[int] = set()
 
     async def run(self) -> Report:
         """Replay, hit, compare."""
@@ -89,9 +91,12 @@ class ShardTrial:
                 await server.stop()
         for hit in self._hits:
             report.trials += 1
-            if hit.what != "freeze" and hit.partitions and len(hit.moved) == len(hit.partitions):
+            taken_over = hit.what != "freeze" and hit.partitions and len(hit.moved) == len(hit.partitions)
+            if taken_over and not hit.alone:
                 report.times_ms.append(max(hit.moved.values()) * 1_000)
         report.notes.append(str(dict(Counter(hit.what for hit in self._hits))))
+        alone = sum(hit.alone for hit in self._hits)
+        report.notes.append(f"in {alone} of them no other instance was up to take over: they have no time")
         return report
 
     async def _replay(self, folder: Path, url: str, report: Report) -> None:
@@ -165,9 +170,10 @@ class ShardTrial:
         own = f"-{child.pid}-"
         partitions = {p for (stage, p), holder in self._holders.items() if stage == service and own in holder}
         self._say(f"{accepted} ticks: {what} {service} {child.pid}, which holds {len(partitions)} partitions")
-        self._hits.append(_Hit(what, service, child.pid, time.monotonic(), partitions))
+        self._hits.append(_Hit(what, service, child.pid, time.monotonic(), partitions, self._alone(service, child)))
         if what == "freeze":
             child.freeze()
+            self._frozen.add(child.pid)
             # By turns shorter and longer than the lease: a frozen one that wakes believes what it believed.
             self._do_later(self._thaw(child, self._dice.uniform(0.3, 4.0) * _LEASE_S))
             return
@@ -179,10 +185,20 @@ class ShardTrial:
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
-    @staticmethod
-    async def _thaw(child: Child, after_s: float) -> None:
+    def _alone(self, service: str, victim: Child) -> bool:
+        """Whether no other instance of the service is running and has work."""
+        busy = {holder for (stage, _), holder in self._holders.items() if stage == service}
+        others = [
+            child
+            for child in self._children[service]
+            if child is not victim and child.alive and child.pid not in self._frozen
+        ]
+        return not any(f"-{child.pid}-" in holder for child in others for holder in busy)
+
+    async def _thaw(self, child: Child, after_s: float) -> None:
         await asyncio.sleep(after_s)
         child.thaw()
+        self._frozen.discard(child.pid)
 
     async def _replace(self, service: str, at: int, child: Child, config: Path) -> None:
         await child.end(6.0)
