@@ -252,3 +252,26 @@ def test_times_are_read_as_people_write_them(text: str | None, expected: int | N
     assert parse_time(text, "from") == expected
     with pytest.raises(QueryError, match="from: expected a date or time"):
         parse_time("yesterday", "from")
+
+
+@pytest.mark.parametrize("name", ["chdb", SERVER])
+async def test_a_schema_is_planned_applied_and_verified(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str
+) -> None:
+    engine = await engine_of(request, name, tmp_path / "db")
+    store = SqlStore(engine)
+    assert [step.number for step in await store.plan()] == [migration.number for migration in MIGRATIONS]
+    assert await store.verify()
+    assert len(await store.migrate()) == len(MIGRATIONS)
+    assert await store.plan() == []
+    assert await store.verify() == []
+    await engine.execute("ALTER TABLE market.market_bars DROP COLUMN turnover")
+    await engine.execute("ALTER TABLE market.market_ticks MODIFY COLUMN phase String")
+    assert await store.verify() == [
+        "market_ticks.phase: expected LowCardinality(String), was String",
+        "market_bars.turnover: expected Decimal(38, 18), was missing",
+    ]
+    await engine.execute("INSERT INTO market.schema_migrations (number, name, checksum) VALUES (99, 'x', 'y')")
+    with pytest.raises(StoreError, match="the database has 99: it is newer"):
+        await store.plan()
+    await store.close()

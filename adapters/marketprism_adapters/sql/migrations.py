@@ -27,6 +27,11 @@ class Migration(NamedTuple):
     statements: tuple[str, ...]
 
     @property
+    def title(self) -> str:
+        """Number and name."""
+        return f"{self.number:04d} {self.name}"
+
+    @property
     def checksum(self) -> str:
         """SHA-256 of the statements."""
         return hashlib.sha256("\n;\n".join(self.statements).encode()).hexdigest()

@@ -117,6 +117,8 @@ def select(kind: DataKind) -> str:
     return ", ".join(column.read for _, columns in columns_of(kind.name) for column in columns)
 
 
+COLUMNS = f"SELECT table, name, type FROM system.columns WHERE database = '{DATABASE}'"
+
 DEAD_LETTERS = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.dead_letters (
   ts_dead DateTime64(9, 'UTC') DEFAULT now64(9),
   stream LowCardinality(String),

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from marketprism_adapters.sql import queries
-from marketprism_adapters.sql.columns import from_engine, to_arrow
-from marketprism_adapters.sql.migrations import LEDGER, pending
-from marketprism_adapters.sql.schema import DATABASE, Insert, insert, insert_encoded
-from marketprism_application.contracts.kinds import DataKind
+from marketprism_adapters.sql.columns import columns_of, from_engine, to_arrow
+from marketprism_adapters.sql.migrations import LEDGER, Migration, pending
+from marketprism_adapters.sql.schema import COLUMNS, DATABASE, PROVENANCE, Insert, insert, insert_encoded
+from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
 
@@ -48,14 +48,21 @@ class SqlStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def migrate(self) -> Sequence[str]:
-        """Bring the schema up to date; names of what was applied."""
+    async def plan(self) -> list[Migration]:
+        """Migrations that are not applied yet; makes the database and its ledger where there is none.
+
+        Raises:
+            StoreError: the database is newer than this program, or a migration was altered after it was applied.
+        """
         await self._engine.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
         await self._engine.execute(LEDGER)
         applied = await self._engine.fetch(f"SELECT number, checksum FROM {DATABASE}.schema_migrations FINAL")
-        rows = [(int(row["number"]), str(row["checksum"])) for row in applied.to_pylist()]
+        return pending([(int(row["number"]), str(row["checksum"])) for row in applied.to_pylist()])
+
+    async def migrate(self) -> Sequence[str]:
+        """Bring the schema up to date; names of what was applied."""
         done = []
-        for migration in pending(rows):
+        for migration in await self.plan():
             for statement in migration.statements:
                 await self._engine.execute(statement)
             await self._engine.execute(
@@ -63,8 +70,23 @@ class SqlStore:
                 "VALUES ({number:UInt32}, {name:String}, {checksum:String})",
                 {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
             )
-            done.append(f"{migration.number:04d} {migration.name}")
+            done.append(migration.title)
         return done
+
+    async def verify(self) -> list[str]:
+        """What differs between the tables and what this program would make; empty when nothing does."""
+        found: dict[tuple[str, str], str] = {}
+        for row in (await self._engine.fetch(COLUMNS)).to_pylist():
+            found[str(row["table"]), str(row["name"])] = str(row["type"])
+        wrong = []
+        for kind in KINDS.values():
+            wanted = {column.name: column.stored for _, columns in columns_of(kind.name) for column in columns}
+            wanted |= {name: stored for name, stored, _ in PROVENANCE}
+            for name, stored in wanted.items():
+                there = found.get((kind.table, name))
+                if there != stored:
+                    wrong.append(f"{kind.table}.{name}: expected {stored}, was {there or 'missing'}")
+        return wrong
 
     async def insert(
         self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int

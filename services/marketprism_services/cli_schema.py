@@ -1,0 +1,111 @@
+"""`marketprism schema`: what the store's tables are, and what they should be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from marketprism_adapters.sql.store import SqlStore
+from marketprism_sdk.election import Election
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.prober import NatsProber
+from marketprism_services.cli import Config, DataDir, NatsUrl, app, out, settings_of
+from marketprism_services.cli_read import url_of
+from marketprism_services.engines import engines_of
+from marketprism_services.exits import Exit, Stop
+from marketprism_services.settings import Settings
+
+schema = typer.Typer(help="The tables of the store: what is there, and what should be.", no_args_is_help=True)
+app.add_typer(schema, name="schema")
+T = TypeVar("T")
+Url = Annotated[str | None, typer.Option("--clickhouse", help="ClickHouse over HTTP; without it, the settings' store.")]
+_LEASE_S = 30.0
+
+
+def _settings(url: str | None, data_dir: DataDir, config: Config) -> Settings:
+    store = {"engine": "clickhouse", "url": url} if url else {}
+    return settings_of(config, data_dir, store=store)
+
+
+def _with(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
+    async def go() -> T:
+        engine = await engines_of(settings).open()
+        try:
+            return await work(SqlStore(engine))
+        finally:
+            await engine.close()
+
+    return asyncio.run(go())
+
+
+@schema.command()
+def plan(clickhouse: Url = None, data_dir: DataDir = None, config: Config = None) -> None:
+    """Show the statements that are not applied yet."""
+    steps = _with(_settings(clickhouse, data_dir, config), lambda store: store.plan())
+    for step in steps:
+        out.print(f"-- {step.title}  {step.checksum[:12]}", style="bold", highlight=False)
+        for statement in step.statements:
+            print(f"{statement};\n")
+    if not steps:
+        out.print("nothing to do")
+
+
+@schema.command()
+def apply(clickhouse: Url = None, data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = None) -> None:
+    """Apply what is missing, while nobody else does (a lease on NATS)."""
+    settings = _settings(clickhouse, data_dir, config)
+
+    async def go() -> list[str]:
+        connection = await NatsConnection.open(url_of(data_dir, nats_url), name="schema")
+        try:
+            return await _under_a_lease(connection, settings)
+        finally:
+            await connection.close()
+
+    for title in asyncio.run(go()):
+        out.print(f"applied {title}", highlight=False)
+    out.print("the schema is up to date")
+
+
+async def _under_a_lease(connection: NatsConnection, settings: Settings) -> list[str]:
+    kv = await NatsKeyValue.open(connection, "service_leaders", replicas=settings.nats.replicas)
+    holder, key, held = f"schema-{os.getpid()}", "schema.default", asyncio.Event()
+
+    async def acquired(_: int) -> None:
+        held.set()
+
+    mine = Election(kv, key, holder, prober=NatsProber(connection, key, holder), on_acquired=acquired)
+    running = asyncio.create_task(mine.run())
+    try:
+        await asyncio.wait_for(held.wait(), _LEASE_S)
+        engine = await engines_of(settings).open()
+        try:
+            return list(await SqlStore(engine).migrate())
+        finally:
+            await engine.close()
+    except TimeoutError:
+        raise Stop(Exit.FAILED, f"schema: {mine.leader()} is at work on it for more than {_LEASE_S:g} s") from None
+    finally:
+        await mine.release()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+@schema.command()
+def verify(clickhouse: Url = None, data_dir: DataDir = None, config: Config = None) -> None:
+    """Compare the tables with what this program would make."""
+
+    async def look(store: SqlStore) -> list[str]:
+        missing = [f"not applied: {step.title}" for step in await store.plan()]
+        return missing + await store.verify()
+
+    wrong = _with(_settings(clickhouse, data_dir, config), look)
+    for text in wrong:
+        out.print(text, style="red", highlight=False)
+    if wrong:
+        raise typer.Exit(Exit.FAILED)
+    out.print("the tables are what they should be")
