@@ -150,6 +150,10 @@ class MarketReader(Protocol):
         """What is there: symbol, venue, ticks, ts_first, ts_last, bars."""
         ...
 
+    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """One row per venue and trading day that has a tick in [ts_from, ts_to): `application.daily.COLUMNS`."""
+        ...
+
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
         ...

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from marketprism_application.contracts import times
-from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import (
     MAX_LIMIT,
     METHODS,
@@ -17,8 +17,10 @@ from marketprism_application.contracts.query_wire import (
     encode_answer,
     encode_failure,
 )
+from marketprism_application.daily import with_completeness
 from marketprism_application.errors import ApplicationError, QueryError, StoreError
 from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval, Symbol, Venue
 
@@ -64,8 +66,8 @@ def checked(kind: DataKind, query: RangeQuery) -> RangeQuery:
     return query
 
 
-async def ask(reader: MarketReader, question: Question) -> pa.Table:
-    """Answer of one question.
+async def ask(reader: MarketReader, question: Question, calendar: MarketCalendar | None = None) -> pa.Table:
+    """Answer of one question; with a calendar, days say how complete they are.
 
     Raises:
         QueryError, StoreError.
@@ -76,6 +78,10 @@ async def ask(reader: MarketReader, question: Question) -> pa.Table:
         raise QueryError(f"names: expected at most {_MAX_NAMES}, was {len(question.names)}")
     if question.method == "audit":
         return await reader.audit(question.names)
+    if question.method == "daily":
+        checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
+        days = await reader.daily(question.symbol, question.ts_from, question.ts_to)
+        return days if calendar is None else with_completeness(days, calendar)
     kind = KINDS.get(question.kind)
     if kind is None:
         raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {question.kind!r}")
@@ -90,10 +96,10 @@ async def ask(reader: MarketReader, question: Question) -> pa.Table:
     return await reader.records(kind, checked(kind, query))
 
 
-async def answer(reader: MarketReader, data: bytes) -> bytes:
+async def answer(reader: MarketReader, data: bytes, calendar: MarketCalendar | None = None) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
-        return encode_answer(await ask(reader, decode_question(data)))
+        return encode_answer(await ask(reader, decode_question(data), calendar))
     except (QueryError, ValueError) as error:
         return encode_failure(Failure("INVALID_PARAMETER", str(error)))
     except StoreError as error:

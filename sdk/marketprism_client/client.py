@@ -158,6 +158,14 @@ class MarketClient:
         """Quality reports whose window begins in [start, end)."""
         return await self._range(KINDS["quality"], symbol, start, end, None, None)
 
+    async def daily(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
+        """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
+        try:
+            ts_from, ts_to = parse_time(start, "start"), parse_time(end, "end")
+        except ValueError as error:
+            raise QueryFailed("INVALID_PARAMETER", str(error)) from error
+        return await self._ask(Question("daily", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
+
     async def symbols(self) -> pa.Table:
         """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
         return await self._ask(Question("symbols"))

@@ -1,4 +1,4 @@
-"""Commands that read: bars, tail, gaps, quality."""
+"""Commands that read: bars, tail, coverage, gaps, quality."""
 
 from __future__ import annotations
 
@@ -129,6 +129,24 @@ def tail(
                 return
 
     ask(url_of(data_dir, nats_url), follow)
+
+
+@app.command()
+def coverage(
+    symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
+    start: From = None,
+    end: To = None,
+    form: Annotated[str, typer.Option("--format", help="table, csv, json, arrow, parquet or msgpack.")] = "table",
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """What is stored of an instrument by trading day, and how complete it is."""
+    data = ask(url_of(data_dir, nats_url), lambda market: market.daily(symbol, start, end))
+    columns = (
+        "venue", "trading_day", "ticks", "first", "high", "low", "last", "volume", "average", "bars", "minutes",
+        "complete", "gaps",
+    )  # fmt: skip
+    _show(data, form, columns, f"{symbol} by trading day", f"nothing stored of {symbol}")
 
 
 @app.command()

@@ -102,6 +102,7 @@ class Container(containers.DeclarativeContainer):
     query = providers.Factory(
         QueryService,
         connection,
+        calendar,
         providers.Callable(reading_engines_of, settings),
         version=VERSION,
         settings=providers.Factory(_service_settings, settings, "query"),

@@ -13,12 +13,13 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.store import Engine, SqlReader
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
-from marketprism_application.contracts.query_wire import MAX_LIMIT
+from marketprism_application.contracts.query_wire import MAX_LIMIT, Question
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.errors import ApplicationError, QueryError
 from marketprism_application.export import FORMATS, json_of, render
 from marketprism_application.ports import MarketReader, RangeQuery
-from marketprism_application.query import answer, checked, parse_time
+from marketprism_application.query import answer, ask, checked, parse_time
+from marketprism_domain.calendar import MarketCalendar
 from marketprism_sdk.errors import RemoteError, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
@@ -47,12 +48,14 @@ class QueryService(Service):
     def __init__(
         self,
         connection: NatsConnection,
+        calendar: MarketCalendar,
         engines: EngineSource | None = None,
         *,
         version: str = "0",
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("query", connection, version=version, settings=settings)
+        self._calendar = calendar
         self._engines = engines
         self._engine: Engine | None = None
         self._reader: MarketReader = RemoteReader(self._ask_storage)
@@ -77,6 +80,7 @@ class QueryService(Service):
         return [
             web.get("/api/v1/symbols", self._symbols),
             web.get("/api/v1/ticks/{symbol}/latest", self._latest),
+            web.get("/api/v1/daily/{symbol}", self._daily),
             web.get("/api/v1/{kind:bars|ticks|gaps|quality}/{symbol}", self._records),
         ]
 
@@ -86,7 +90,7 @@ class QueryService(Service):
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
-        return await answer(self._reader, data)
+        return await answer(self._reader, data, self._calendar)
 
     @rpc("latest_tick")
     async def latest_tick(self, symbol: Any) -> bytes | None:
@@ -106,6 +110,14 @@ class QueryService(Service):
 
     async def _latest(self, request: web.Request) -> web.Response:
         return await _envelope(request, self._reader.latest(TICK, [request.match_info["symbol"]]))
+
+    async def _daily(self, request: web.Request) -> web.Response:
+        async def work() -> Any:
+            start, end = (parse_time(request.query.get(name), name) for name in ("from", "to"))
+            question = Question("daily", symbol=request.match_info["symbol"], ts_from=start, ts_to=end)
+            return await ask(self._reader, question, self._calendar)
+
+        return await _envelope(request, work())
 
     async def _records(self, request: web.Request) -> web.Response:
         kind = _KINDS[request.match_info["kind"]]

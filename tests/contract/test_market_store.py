@@ -19,9 +19,11 @@ from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.migrations import MIGRATIONS, pending
 from marketprism_adapters.sql.store import Engine, SqlReader, SqlStore
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.contracts.query_wire import AnswerError, Question, decode_answer, encode_question
 from marketprism_application.errors import QueryError, StoreError
 from marketprism_application.ports import MarketReader, MarketStore, Place, RangeQuery, StreamRange
 from marketprism_application.query import answer, checked, parse_time
+from marketprism_domain.calendar import MarketCalendar
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
 
@@ -145,6 +147,26 @@ async def test_pages_follow_one_another_without_hole_or_overlap(pair: Pair) -> N
         found += page.column("seq").to_pylist()
         after = (page.column("ts_event")[-1].as_py(), page.column("seq")[-1].as_py())
     assert found == list(range(1, 51))
+
+
+async def test_days_say_what_is_there_and_how_complete_it_is(pair: Pair, calendar: MarketCalendar) -> None:
+    await put(pair.store, TICK, [t._replace(trading_day="20250303") for t in TICKS])
+    bar = SAMPLES["bar"]._replace(venue="shfe", symbol="rb2505", interval="1m", trading_day="20250303")
+    opened = at("2025-03-03 09:00:00")
+    bars = [bar._replace(ts_open=opened + n * 60 * 10**9, seq=n, revision=0) for n in range(3)]
+    await put(pair.store, BAR, [*bars, bars[0]._replace(revision=1)], first=100)
+    (day,) = (await pair.reader.daily("rb2505", None, None)).to_pylist()
+    assert (day["venue"], day["trading_day"], day["ticks"], day["bars"], day["gaps"]) == ("shfe", "20250303", 50, 3, 0)
+    assert (day["first"], day["low"], day["high"], day["last"]) == tuple(
+        map(Decimal, ("100.5", "100.5", "149.5", "149.5"))
+    )
+    assert (day["ts_first"], day["ts_last"], day["volume"]) == (TICKS[0].ts_event, TICKS[-1].ts_event, 50)
+    assert (await pair.reader.daily("rb2505", opened + 3600 * 10**9, None)).num_rows == 0
+    question = encode_question(Question("daily", symbol="rb2505"))
+    (told,) = decode_answer(await answer(pair.reader, question, calendar)).to_pylist()
+    assert (told["minutes"], round(told["complete"], 5)) == (345, round(3 / 345, 5))
+    with pytest.raises(AnswerError, match="expected at or after"):
+        decode_answer(await answer(pair.reader, encode_question(Question("daily", symbol="x", ts_from=2, ts_to=1))))
 
 
 async def test_ranges_are_half_open_and_last_gives_the_newest(pair: Pair) -> None:

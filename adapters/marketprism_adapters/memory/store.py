@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, GAP, KINDS, TICK, DataKind
+from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
 from marketprism_domain.errors import InvalidValue
@@ -114,6 +115,21 @@ class MemoryStore:
                 found[bar.venue, bar.symbol]["bars"] += 1
         return pa.Table.from_pylist([found[key] for key in sorted(found)])
 
+    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """Trading days of one instrument."""
+        asked = RangeQuery(symbol, ts_from=ts_from, ts_to=ts_to)
+        days: dict[tuple[str, str], list[Any]] = {}
+        for tick in self._rows(TICK):
+            if tick.trading_day and _wanted(tick, asked, tick.ts_event):
+                days.setdefault((tick.venue, tick.trading_day), []).append(tick)
+        rows = []
+        for (venue, day), ticks in sorted(days.items()):
+            bars = [b for b in self._rows(BAR) if b.interval == "1m" and _wanted(b, asked, b.ts_open)]
+            gaps = [g for g in self._rows(GAP) if _wanted(g, asked, g.ts_from)]
+            count = sum((bar.venue, bar.trading_day) == (venue, day) for bar in bars)
+            rows.append(_day(ticks, count, [g for g in gaps if (g.venue, g.trading_day) == (venue, day)]))
+        return pa.Table.from_pylist(rows, DAYS)
+
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Counts per source."""
         rows = []
@@ -131,6 +147,20 @@ class MemoryStore:
                 }
             )
         return pa.Table.from_pylist(rows)
+
+
+def _day(ticks: list[Any], bars: int, gaps: list[Any]) -> dict[str, Any]:
+    ticks = sorted(ticks, key=lambda tick: tick.seq)
+    prices = [tick.last for tick in ticks if tick.last is not None]
+    times = [tick.ts_event for tick in ticks]
+    return {
+        "venue": ticks[0].venue, "symbol": ticks[0].symbol, "trading_day": ticks[0].trading_day, "ticks": len(ticks),
+        "ts_first": min(times), "ts_last": max(times), "first": prices[0] if prices else None,
+        "high": max(prices, default=None), "low": min(prices, default=None), "last": prices[-1] if prices else None,
+        "volume": max((tick.volume for tick in ticks if tick.volume is not None), default=None),
+        "turnover": max((tick.turnover for tick in ticks if tick.turnover is not None), default=None),
+        "bars": bars, "gaps": len(gaps), "gap_ns": sum(gap.ts_to - gap.ts_from for gap in gaps),
+    }  # fmt: skip
 
 
 def _check(kind: DataKind, row: Any) -> None:

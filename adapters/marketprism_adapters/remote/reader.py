@@ -43,3 +43,7 @@ class RemoteReader:
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Counts per source."""
         return await self._ask(Question("audit", names=tuple(sources)))
+
+    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """Trading days of one instrument."""
+        return await self._ask(Question("daily", symbol=symbol, ts_from=ts_from, ts_to=ts_to))

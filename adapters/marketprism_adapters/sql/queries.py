@@ -87,3 +87,34 @@ SELECT source, stored, distinct_ticks, read_back, bars FROM (
 ) AS c USING (source) ORDER BY source
 """
     return statement, dict(names)
+
+
+def daily(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:
+    """Ticks, prices, bars and gaps of one instrument by trading day."""
+    params: Params = {"symbol": parameter(symbol)}
+    bounds = ""
+    for name, operator, value in (("ts_from", ">=", ts_from), ("ts_to", "<", ts_to)):
+        if value is not None:
+            bounds += f" AND {{column}} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')"
+            params[name] = value
+    ticks, bars, gaps = (bounds.replace("{column}", column) for column in ("t.ts_event", "t.ts_open", "t.ts_from"))
+    statement = f"""
+SELECT venue, symbol, trading_day, ticks, ts_first, ts_last, first, high, low, last, volume, turnover,
+  toInt64(coalesce(b.bars, 0)) AS bars, toInt64(coalesce(g.gaps, 0)) AS gaps, toInt64(coalesce(g.gap_ns, 0)) AS gap_ns
+FROM (
+  SELECT venue, symbol, trading_day, toInt64(count()) AS ticks, toUnixTimestamp64Nano(min(t.ts_event)) AS ts_first,
+    toUnixTimestamp64Nano(max(t.ts_event)) AS ts_last, argMin(t.last, t.seq) AS first, max(t.last) AS high,
+    min(t.last) AS low, argMax(t.last, t.seq) AS last, max(t.volume) AS volume, max(t.turnover) AS turnover
+  FROM {DATABASE}.market_ticks AS t FINAL
+  WHERE symbol = {{symbol:String}} AND trading_day != ''{ticks} GROUP BY venue, symbol, trading_day
+) AS d LEFT JOIN (
+  SELECT venue, symbol, trading_day, count() AS bars FROM {DATABASE}.market_bars AS t FINAL
+  WHERE symbol = {{symbol:String}} AND interval = '1m'{bars} GROUP BY venue, symbol, trading_day
+) AS b USING (venue, symbol, trading_day) LEFT JOIN (
+  SELECT venue, symbol, trading_day, count() AS gaps,
+    sum(toUnixTimestamp64Nano(t.ts_to) - toUnixTimestamp64Nano(t.ts_from)) AS gap_ns
+  FROM {DATABASE}.gaps AS t FINAL
+  WHERE symbol = {{symbol:String}}{gaps} GROUP BY venue, symbol, trading_day
+) AS g USING (venue, symbol, trading_day) ORDER BY venue, trading_day
+"""
+    return statement, params

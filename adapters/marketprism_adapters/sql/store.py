@@ -14,6 +14,7 @@ from marketprism_adapters.sql.columns import columns_of, from_engine, to_arrow
 from marketprism_adapters.sql.migrations import LEDGER, Migration, pending
 from marketprism_adapters.sql.schema import COLUMNS, DATABASE, PROVENANCE, Insert, insert, insert_encoded
 from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
 
@@ -173,3 +174,8 @@ class SqlReader:
         """Counts per source."""
         statement, params = queries.audit(list(sources))
         return await self._engine.fetch(statement, params)
+
+    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """Trading days of one instrument."""
+        statement, params = queries.daily(symbol, ts_from, ts_to)
+        return (await self._engine.fetch(statement, params)).select(DAYS.names).cast(DAYS)

@@ -11,12 +11,13 @@ import io
 import msgspec
 import pyarrow as pa
 
-METHODS = ("records", "latest", "symbols", "audit")
+METHODS = ("records", "latest", "symbols", "audit", "daily")
 MAX_LIMIT = 20_000  # rows an answer: about 6 MB of ticks, below NATS's 8 MB
 
 
 class Question(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is asked. `records` uses kind and the range fields, `latest` kind and names, `audit` names."""
+    """What is asked. `records` uses kind and the range fields, `latest` kind and names, `audit` names,
+    `daily` symbol and the times."""
 
     method: str
     kind: str = ""
