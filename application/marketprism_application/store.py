@@ -11,30 +11,20 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from marketprism_application.contracts.codec import ContractError, decode, decode_packed, split_packed
+from marketprism_application.contracts.codec import ContractError, decode_row, split_packed
 from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, MarketStore, Place, StreamRange
+from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Rows, decode_messages
 
-_PACKED_PREFIX = "market.packed."
+# A part's rows are part of what its token means: a change of this number is a change of every token.
+_PART_ROWS = 10_000
+_PARALLEL = 2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-
-
-class RangeMessage(Protocol):
-    """A stored message."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def seq(self) -> int: ...
-
-    @property
-    def data(self) -> bytes: ...
 
 
 class RangeSource(Protocol):
@@ -82,49 +72,6 @@ class WriterSettings:
     batch_rows: int = 1_000
     batch_s: float = 0.2
     max_rows: int = 50_000
-
-
-class _Rows(NamedTuple):
-    rows: list[Any]
-    places: list[Place]
-
-
-class Decoded(NamedTuple):
-    """Rows of a range by kind, and what could not be read."""
-
-    by_kind: dict[str, _Rows]
-    dead: list[DeadRow]
-    total: int
-
-
-def decode_messages(stream: str, messages: Sequence[RangeMessage]) -> Decoded:
-    """Rows of stream messages; a message that is not what its subject says is set aside with the reason."""
-    by_kind: dict[str, _Rows] = {}
-    dead: list[DeadRow] = []
-    count = 0
-    for message in messages:
-        try:
-            kind, rows = _rows_of(message)
-        except ContractError as error:
-            dead.append(DeadRow(stream, message.seq, 0, str(error), message.data))
-            continue
-        target = by_kind.setdefault(kind.name, _Rows([], []))
-        target.rows.extend(rows)
-        target.places.extend(Place(message.seq, index) for index in range(len(rows)))
-        count += len(rows)
-    return Decoded(by_kind, dead, count)
-
-
-_PREFIXES = {kind.subject.split("{", 1)[0]: kind for kind in KINDS.values()}
-
-
-def _rows_of(message: RangeMessage) -> tuple[DataKind, Sequence[Any]]:
-    if message.subject.startswith(_PACKED_PREFIX):
-        return TICK, decode_packed(message.data).ticks
-    for prefix, kind in _PREFIXES.items():
-        if message.subject.startswith(prefix):
-            return kind, (decode(kind, message.data),)
-    raise ContractError(f"subject {message.subject}: expected one of a known kind")
 
 
 class StreamWriter:
@@ -201,48 +148,74 @@ class StreamWriter:
         await self._progress.save(Progress(created, epoch, first, last, done))
         started = time.monotonic()
         covered = StreamRange(self._stream, created, first, last)
-        quick, messages = await self._insert_encoded(messages, covered, epoch)
-        decoded = decode_messages(self._stream, messages)
+        dead: list[DeadRow] = []
+        quick, others = await self._insert_encoded(messages, covered, epoch, dead)
+        decoded = decode_messages(self._stream, others)
+        dead += decoded.dead
         for name, rows in decoded.by_kind.items():
-            await self._insert(KINDS[name], rows, covered, epoch, decoded.dead)
-        if decoded.dead:
-            await self._until_done(lambda: self._store.bury(decoded.dead))
+            await self._insert(KINDS[name], rows, covered, epoch, dead)
+        if dead:
+            await self._until_done(lambda: self._store.bury(dead))
         await self._progress.save(Progress(created, epoch, first, last, last))
         self.rows += quick + decoded.total
-        self.dead += len(decoded.dead)
-        self._on_batch(quick + decoded.total, time.monotonic() - started, len(decoded.dead))
+        self.dead += len(dead)
+        self._on_batch(quick + decoded.total, time.monotonic() - started, len(dead))
         return last
 
     async def _insert_encoded(
-        self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int
+        self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int, dead: list[DeadRow]
     ) -> tuple[int, Sequence[RangeMessage]]:
-        """Packed ticks as the bytes that they are; returns their number and the messages that need a closer look.
+        """Packed ticks as the bytes that they are; returns their number and the messages that are something else.
 
-        Either all of them go in or none: a range has one insert of a kind, and its token names the range.
+        They go in parts of a fixed number of rows, several at once; a part's token names the range and the part, so a
+        writer that repeats the range makes the same parts.
         """
         rows: list[Any] = []
         places: list[Place] = []
         others: list[RangeMessage] = []
         for message in messages:
-            if not message.subject.startswith(_PACKED_PREFIX):
-                others.append(message)
-                continue
             try:
-                ticks = split_packed(message.data)
+                ticks = split_packed(message.data) if message.subject.startswith(PACKED_PREFIX) else None
             except ContractError:
+                ticks = None
+            if ticks is None:
                 others.append(message)
                 continue
             rows += ticks
             places += [Place(message.seq, index) for index in range(len(ticks))]
-        if not rows:
-            return 0, others
+        room = asyncio.Semaphore(_PARALLEL)
+
+        async def insert(start: int) -> None:
+            part = slice(start, start + _PART_ROWS)
+            name = f"{covered.created}/{start // _PART_ROWS}" if start else covered.created
+            under = StreamRange(covered.stream, name, covered.first, covered.last)
+            async with room:
+                await self._insert_part(Rows(rows[part], places[part]), under, epoch, dead)
+
+        inserts = [asyncio.ensure_future(insert(start)) for start in range(0, len(rows), _PART_ROWS)]
         try:
-            await self._until_done(lambda: self._store.insert_encoded(TICK, rows, places, covered, epoch))
-        except StoreError:
-            return 0, messages  # some row is not what it should be: decoded one by one, it is found
+            await asyncio.gather(*inserts)
+        finally:
+            for task in inserts:
+                task.cancel()
         return len(rows), others
 
-    async def _insert(self, kind: DataKind, rows: _Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
+    async def _insert_part(self, part: Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
+        try:
+            await self._until_done(lambda: self._store.insert_encoded(TICK, part.rows, part.places, covered, epoch))
+        except StoreError:
+            # Some row is not what it should be. Decoded one by one, it is found; the others keep the part's token.
+            found = Rows([], [])
+            for raw, place in zip(part.rows, part.places, strict=True):
+                try:
+                    found.rows.append(decode_row(TICK, raw))
+                    found.places.append(place)
+                except ContractError as error:
+                    dead.append(DeadRow(self._stream, place.seq, place.offset, str(error), bytes(raw)))
+            if found.rows:
+                await self._insert(TICK, found, covered, epoch, dead)
+
+    async def _insert(self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
         try:
             await self._until_done(lambda: self._store.insert(kind, rows.rows, rows.places, covered, epoch))
         except StoreError:
@@ -278,9 +251,20 @@ class StreamWriter:
 
 def _rows_in(message: RangeMessage) -> int:
     # A packed tick takes some 190 bytes; an estimate is enough to close a batch.
-    return max(1, len(message.data) // 190) if message.subject.startswith(_PACKED_PREFIX) else 1
+    return max(1, len(message.data) // 190) if message.subject.startswith(PACKED_PREFIX) else 1
 
 
 def _messages_for(settings: WriterSettings, rows: int, messages: int) -> int:
     per_message = max(1, rows // messages) if messages else 1
     return max(1, (settings.max_rows - rows) // per_message)
+
+
+__all__ = [
+    "Progress",
+    "ProgressStore",
+    "RangeMessage",
+    "RangeSource",
+    "StreamWriter",
+    "WriterSettings",
+    "decode_messages",
+]

@@ -141,6 +141,23 @@ def split_packed(payload: bytes) -> list[msgspec.Raw]:
     return packed.ticks
 
 
+@cache
+def _row_decoder(kind_name: str) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(KINDS[kind_name].model)
+
+
+def decode_row(kind: DataKind, raw: bytes | msgspec.Raw) -> Any:
+    """One record of an internal message, from its array.
+
+    Raises:
+        ContractError: not an array of this kind's fields.
+    """
+    try:
+        return _row_decoder(kind.name).decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"{kind.name} row: {error}") from error
+
+
 def plain(value: Decimal) -> str:
     """Decimal text without exponent and without trailing zeros, `-0` as `0`."""
     text = format(value, "f")

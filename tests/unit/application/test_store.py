@@ -100,7 +100,10 @@ class World:
     async def insert_encoded(
         self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
     ) -> int:
-        decoded = [msgspec.msgpack.decode(row, type=kind.model) for row in rows]
+        try:
+            decoded = [msgspec.msgpack.decode(row, type=kind.model) for row in rows]
+        except msgspec.MsgspecError as error:
+            raise StoreError(str(error)) from error
         return await self.insert(kind, decoded, places, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
@@ -216,3 +219,40 @@ def test_messages_that_are_not_what_their_subject_says_are_set_aside_with_the_re
         (3, "subject nobody.knows"),
     ]
     assert decoded.total == 6
+
+
+async def test_a_row_that_is_none_is_set_aside_and_its_part_keeps_its_token() -> None:
+    world = World()
+    good = [msgspec.msgpack.encode(tick_) for tick_ in TICKS[:5]]
+    packed = [1, "test", 1, 0, [msgspec.Raw(row) for row in good] + ["no tick"], [], []]
+    broken = msgspec.msgpack.encode([PACKED_VERSION, *packed[1:]])
+    writer = StreamWriter("MARKET_TICKS", Ranges(world), world, world, WriterSettings())
+    covered = StreamRange("S", "2025", 1, 1)
+    for _ in range(2):
+        dead: list[DeadRow] = []
+        count, others = await writer._insert_encoded([Message("market.packed.1", 1, broken)], covered, 1, dead)
+        assert (count, list(others)) == (6, [])
+        assert [(row.seq, row.offset) for row in dead] == [(1, 5)]
+    (audit,) = (await world.store.audit(["test"])).to_pylist()
+    assert (audit["stored"], audit["distinct_ticks"]) == (5, 5)
+
+
+async def test_a_large_range_goes_in_parts_that_a_second_writer_repeats() -> None:
+    world = World()
+    tokens: list[str] = []
+
+    class Counting(World):
+        async def insert_encoded(
+            self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+        ) -> int:
+            tokens.append(f"{covered.token}:{len(rows)}")
+            return len(rows)
+
+    rows = [msgspec.msgpack.encode(TICKS[0])] * 25_001
+    message = Message(
+        "market.packed.1", 7, msgspec.msgpack.encode([PACKED_VERSION, "test", 1, 0, [msgspec.Raw(r) for r in rows]])
+    )
+    for _ in range(2):
+        writer = StreamWriter("S", Ranges(world), world, Counting(), WriterSettings())
+        await writer._insert_encoded([message], StreamRange("S", "2025", 7, 7), 1, [])
+    assert sorted(tokens[:3]) == sorted(tokens[3:]) == ["S:2025/1:7-7:10000", "S:2025/2:7-7:5001", "S:2025:7-7:10000"]

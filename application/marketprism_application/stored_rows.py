@@ -1,0 +1,68 @@
+"""From the messages of a stream to rows of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from marketprism_application.contracts.codec import ContractError, decode, decode_packed
+from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
+from marketprism_application.ports import DeadRow, Place
+
+PACKED_PREFIX = "market.packed."
+
+
+class RangeMessage(Protocol):
+    """A stored message."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+
+class Rows(NamedTuple):
+    rows: list[Any]
+    places: list[Place]
+
+
+class Decoded(NamedTuple):
+    """Rows of a range by kind, and what could not be read."""
+
+    by_kind: dict[str, Rows]
+    dead: list[DeadRow]
+    total: int
+
+
+def decode_messages(stream: str, messages: Sequence[RangeMessage]) -> Decoded:
+    """Rows of stream messages; a message that is not what its subject says is set aside with the reason."""
+    by_kind: dict[str, Rows] = {}
+    dead: list[DeadRow] = []
+    count = 0
+    for message in messages:
+        try:
+            kind, rows = _rows_of(message)
+        except ContractError as error:
+            dead.append(DeadRow(stream, message.seq, 0, str(error), message.data))
+            continue
+        target = by_kind.setdefault(kind.name, Rows([], []))
+        target.rows.extend(rows)
+        target.places.extend(Place(message.seq, index) for index in range(len(rows)))
+        count += len(rows)
+    return Decoded(by_kind, dead, count)
+
+
+_PREFIXES = {kind.subject.split("{", 1)[0]: kind for kind in KINDS.values()}
+
+
+def _rows_of(message: RangeMessage) -> tuple[DataKind, Sequence[Any]]:
+    if message.subject.startswith(PACKED_PREFIX):
+        return TICK, decode_packed(message.data).ticks
+    for prefix, kind in _PREFIXES.items():
+        if message.subject.startswith(prefix):
+            return kind, (decode(kind, message.data),)
+    raise ContractError(f"subject {message.subject}: expected one of a known kind")
