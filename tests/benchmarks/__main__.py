@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -17,8 +18,10 @@ import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from tests.benchmarks.peers import vnpy_bars
+from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
 from tests.conftest import FIXTURES
+from tests.contract.test_codec import SAMPLES
 
 RESULTS = Path(__file__).with_name("results")
 NAMES = ("ru1901_20181008", "ru1901_20181009", "ru1901_20181010")
@@ -52,11 +55,17 @@ def main() -> None:
     """Everything, or the parts that are named."""
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--runs", type=int, default=3, help="runs of the whole pipeline")
+    parser.add_argument(
+        "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
+    )
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     runs = [pipeline() for _ in range(arguments.runs)]
     rates = sorted(run["ticks_per_second"] for run in runs)
     ticks, _ = ticks_to_measure(chinese_calendar_of_markets())
+    server = None
+    if arguments.server_ticks:
+        server = asyncio.run(measure_server(list(ticks), SAMPLES["bar"], arguments.server_ticks))
     result = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
@@ -67,6 +76,7 @@ def main() -> None:
         "command": "make bench",
         "pipeline": {"runs": runs, "ticks_per_second_median": rates[len(rates) // 2]},
         "stages": measure(),
+        "clickhouse_server": server,
         "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},
     }
     RESULTS.mkdir(exist_ok=True)
