@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from marketprism_adapters.chdb.engine import ChdbEngine
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
@@ -208,30 +206,6 @@ async def test_text_of_callers_is_never_part_of_a_statement(pair: Pair, text: st
 async def test_a_number_the_table_cannot_hold_exactly_is_refused(pair: Pair) -> None:
     with pytest.raises(StoreError, match="20 integer and 18 fraction digits"):
         await put(pair.store, TICK, [TICKS[0]._replace(last=Decimal("1." + "1" * 19))])
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
-@given(values=st.lists(st.decimals(-(10**9), 10**9, places=9, allow_nan=False), min_size=1, max_size=10))
-async def test_decimals_come_back_exactly(chdb: Pair, values: list[Decimal]) -> None:
-    TestState.first += 1_000
-    rows = [TICKS[0]._replace(symbol=f"s{TestState.first}", seq=n, last=value) for n, value in enumerate(values)]
-    await put(chdb.store, TICK, rows, TestState.first)
-    back = (await chdb.reader.records(TICK, RangeQuery(f"s{TestState.first}"))).column("last").to_pylist()
-    assert back == values
-
-
-class TestState:
-    __test__ = False
-    first = 10_000
-
-
-@pytest.fixture
-async def chdb(tmp_path: Path) -> AsyncIterator[Pair]:
-    engine = await ChdbEngine.open(tmp_path / "exact")
-    store = SqlStore(engine)
-    await store.migrate()
-    yield Pair(store, SqlReader(engine))
-    await store.close()
 
 
 async def test_migrations_are_applied_once_and_survive(tmp_path: Path) -> None:

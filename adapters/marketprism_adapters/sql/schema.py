@@ -78,7 +78,15 @@ def insert(kind: DataKind, token: str) -> Insert:
 
 
 def _inexact(text: str) -> str:
-    return f"length({text}) > 19 OR position({text}, 'E') > 0"
+    """Whether digits of a number's text would be lost: more than 18 behind the point, exponent counted.
+
+    A short text without an exponent has fewer; only the others are looked into (a Decimal of many zeros is written
+    with an exponent, `0E-7`). Too many digits before the point fail by themselves.
+    """
+    mantissa = f"substringIndex({text}, 'E', 1)"
+    fraction = f"if(position({mantissa}, '.') > 0, length({mantissa}) - position({mantissa}, '.'), 0)"
+    exponent = f"if(position({text}, 'E') > 0, toInt32OrZero(substring({text}, position({text}, 'E') + 1)), 0)"
+    return f"(length({text}) > 19 OR position({text}, 'E') > 0) AND {fraction} - {exponent} > 18"
 
 
 def _exact(text: str) -> str:
@@ -102,7 +110,7 @@ def insert_encoded(kind: DataKind, token: str) -> Insert:
         incoming.append(f"{name} {column.incoming}")
         if "Nullable(Decimal" in column.stored:
             number = f"toDecimal128OrNull({name}, 18)"
-            wrong = f"isNotNull({name}) AND ({_inexact(name)} OR isNull({number}))"
+            wrong = f"isNotNull({name}) AND (({_inexact(name)}) OR isNull({number}))"
             values.append(f"if(throwIf(ifNull({wrong}, 0), '{name}: a number that does not fit'), NULL, {number})")
         elif "Decimal" in column.stored:
             values.append(f"toDecimal128({_exact(name)}, 18)")

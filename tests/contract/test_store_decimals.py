@@ -1,0 +1,58 @@
+"""What the venue's text said comes back, digit for digit, on every engine and by both ways in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from marketprism_adapters.sql.store import SqlReader, SqlStore
+from marketprism_application.contracts.kinds import TICK
+from marketprism_application.ports import Place, RangeQuery, StreamRange
+from tests.contract.test_market_store import SERVER, TICKS, Pair, engine_of
+
+_numbers = count(10_000, 1_000)
+
+
+@pytest.fixture(params=["chdb", SERVER])
+async def engine_pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
+    engine = await engine_of(request, request.param, tmp_path / "exact")
+    store = SqlStore(engine)
+    await store.migrate()
+    yield Pair(store, SqlReader(engine))
+    await store.close()
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """A number of up to 18 significant digits as a venue may write it."""
+    digits = draw(st.text("0123456789", min_size=1, max_size=18))
+    point = draw(st.integers(0, len(digits)))
+    whole, fraction = digits[:point] or "0", digits[point:]
+    return draw(st.sampled_from(("", "-"))) + whole + (f".{fraction}" if fraction else "")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@given(values=st.lists(texts(), min_size=1, max_size=40), encoded=st.booleans())
+async def test_every_text_of_up_to_18_digits_comes_back(engine_pair: Pair, values: list[str], encoded: bool) -> None:
+    first = next(_numbers)
+    rows = [
+        TICKS[0]._replace(symbol=f"s{first}", seq=n, last=Decimal(value), turnover=Decimal(value))
+        for n, value in enumerate(values)
+    ]
+    places = [Place(first + n, 0) for n in range(len(rows))]
+    covered = StreamRange("S", "2025", first, first + len(rows) - 1)
+    if encoded:
+        raw = [msgspec.msgpack.encode(row) for row in rows]
+        await engine_pair.store.insert_encoded(TICK, raw, places, covered, 1)
+    else:
+        await engine_pair.store.insert(TICK, rows, places, covered, 1)
+    found = await engine_pair.reader.records(TICK, RangeQuery(f"s{first}", limit=100))
+    assert found.column("last").to_pylist() == [Decimal(value) for value in values]
+    assert found.column("turnover").to_pylist() == [Decimal(value) for value in values]
