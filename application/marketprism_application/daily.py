@@ -34,14 +34,16 @@ _MILLIONTH = Decimal("0.000001")
 
 
 def with_completeness(days: pa.Table, calendar: MarketCalendar) -> pa.Table:
-    """Add `minutes` (those of the day's sessions), `complete` (share of them that has a bar, 0 to 1) and `average`.
+    """Add `minutes` (those of the day's sessions), `complete` (share of them that has a bar, 0 to 1, four digits) and `average`.
 
     `average` is turnover by volume, rounded to a millionth: the volume-weighted price, times the contract's size where
     the venue counts turnover in money. A day that the calendar does not know has no minutes.
     """
     rows = days.to_pylist()
     minutes = [_minutes(row, calendar) for row in rows]
-    complete = [None if not total else min(1.0, row["bars"] / total) for row, total in zip(rows, minutes, strict=True)]
+    complete = [
+        None if not total else round(min(1.0, row["bars"] / total), 4) for row, total in zip(rows, minutes, strict=True)
+    ]
     average = [
         (row["turnover"] / row["volume"]).quantize(_MILLIONTH) if row["volume"] and row["turnover"] else None
         for row in rows

@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from marketprism_application.contracts import times
-from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import (
     MAX_LIMIT,
     METHODS,
@@ -20,7 +20,7 @@ from marketprism_application.contracts.query_wire import (
 from marketprism_application.daily import with_completeness
 from marketprism_application.errors import ApplicationError, QueryError, StoreError
 from marketprism_application.ports import MarketReader, RangeQuery
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_application.resample import ReadRules, bars
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval, Symbol, Venue
 
@@ -66,8 +66,8 @@ def checked(kind: DataKind, query: RangeQuery) -> RangeQuery:
     return query
 
 
-async def ask(reader: MarketReader, question: Question, calendar: MarketCalendar | None = None) -> pa.Table:
-    """Answer of one question; with a calendar, days say how complete they are.
+async def ask(reader: MarketReader, question: Question, rules: ReadRules | None = None) -> pa.Table:
+    """Answer of one question; with rules, days say how complete they are and intervals that are not kept are made.
 
     Raises:
         QueryError, StoreError.
@@ -81,7 +81,7 @@ async def ask(reader: MarketReader, question: Question, calendar: MarketCalendar
     if question.method == "daily":
         checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
         days = await reader.daily(question.symbol, question.ts_from, question.ts_to)
-        return days if calendar is None else with_completeness(days, calendar)
+        return days if rules is None else with_completeness(days, rules.calendar)
     kind = KINDS.get(question.kind)
     if kind is None:
         raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {question.kind!r}")
@@ -93,13 +93,16 @@ async def ask(reader: MarketReader, question: Question, calendar: MarketCalendar
         question.symbol, question.venue, question.ts_from, question.ts_to, question.interval, question.limit,
         question.after, question.last,
     )  # fmt: skip
-    return await reader.records(kind, checked(kind, query))
+    checked(kind, query)
+    if kind is BAR and rules is not None:
+        return await bars(reader, query, rules)
+    return await reader.records(kind, query)
 
 
-async def answer(reader: MarketReader, data: bytes, calendar: MarketCalendar | None = None) -> bytes:
+async def answer(reader: MarketReader, data: bytes, rules: ReadRules | None = None) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
-        return encode_answer(await ask(reader, decode_question(data), calendar))
+        return encode_answer(await ask(reader, decode_question(data), rules))
     except (QueryError, ValueError) as error:
         return encode_failure(Failure("INVALID_PARAMETER", str(error)))
     except StoreError as error:

@@ -76,7 +76,6 @@ def _print_services(seen: Overview) -> None:
             "epoch": str(record.metadata.get("epoch", "")),
             "partitions": str(held.get(record.instance, "")),
             "instance": record.instance,
-            "http": record.endpoints.get("http", ""),
         }
         for record in seen.instances
     ]

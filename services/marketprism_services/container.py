@@ -7,6 +7,7 @@ from dependency_injector import containers, providers
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.ingest import Ingest
+from marketprism_application.resample import ReadRules
 from marketprism_application.store import WriterSettings
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
@@ -102,7 +103,12 @@ class Container(containers.DeclarativeContainer):
     query = providers.Factory(
         QueryService,
         connection,
-        calendar,
+        providers.Factory(
+            ReadRules,
+            calendar,
+            settings.provided.bars.intervals,
+            providers.Callable(lambda settings: settings.bars.alignment == "clock", settings),
+        ),
         providers.Callable(reading_engines_of, settings),
         version=VERSION,
         settings=providers.Factory(_service_settings, settings, "query"),

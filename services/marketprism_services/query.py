@@ -17,9 +17,9 @@ from marketprism_application.contracts.query_wire import MAX_LIMIT, Question
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.errors import ApplicationError, QueryError
 from marketprism_application.export import FORMATS, json_of, render
-from marketprism_application.ports import MarketReader, RangeQuery
-from marketprism_application.query import answer, ask, checked, parse_time
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_application.ports import MarketReader
+from marketprism_application.query import answer, ask, parse_time
+from marketprism_application.resample import ReadRules
 from marketprism_sdk.errors import RemoteError, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
@@ -48,14 +48,14 @@ class QueryService(Service):
     def __init__(
         self,
         connection: NatsConnection,
-        calendar: MarketCalendar,
+        rules: ReadRules,
         engines: EngineSource | None = None,
         *,
         version: str = "0",
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("query", connection, version=version, settings=settings)
-        self._calendar = calendar
+        self._rules = rules
         self._engines = engines
         self._engine: Engine | None = None
         self._reader: MarketReader = RemoteReader(self._ask_storage)
@@ -90,7 +90,7 @@ class QueryService(Service):
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
-        return await answer(self._reader, data, self._calendar)
+        return await answer(self._reader, data, self._rules)
 
     @rpc("latest_tick")
     async def latest_tick(self, symbol: Any) -> bytes | None:
@@ -115,7 +115,7 @@ class QueryService(Service):
         async def work() -> Any:
             start, end = (parse_time(request.query.get(name), name) for name in ("from", "to"))
             question = Question("daily", symbol=request.match_info["symbol"], ts_from=start, ts_to=end)
-            return await ask(self._reader, question, self._calendar)
+            return await ask(self._reader, question, self._rules)
 
         return await _envelope(request, work())
 
@@ -128,7 +128,9 @@ class QueryService(Service):
         limit = asked.get("limit", "1000")
         if not limit.isdigit():
             raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {limit!r}")
-        query = RangeQuery(
+        question = Question(
+            "records",
+            kind.name,
             request.match_info["symbol"],
             asked.get("venue"),
             parse_time(asked.get("from"), "from"),
@@ -138,7 +140,7 @@ class QueryService(Service):
             _after(asked.get("after")),
             asked.get("last") == "true",
         )
-        return await self._reader.records(kind, checked(kind, query))
+        return await ask(self._reader, question, self._rules)
 
 
 _KINDS = {"bars": BAR, "ticks": TICK, "gaps": KINDS["gap"], "quality": KINDS["quality"]}

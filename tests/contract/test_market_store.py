@@ -21,6 +21,7 @@ from marketprism_application.contracts.query_wire import AnswerError, Question, 
 from marketprism_application.errors import QueryError, StoreError
 from marketprism_application.ports import MarketReader, MarketStore, Place, RangeQuery, StreamRange
 from marketprism_application.query import answer, checked, parse_time
+from marketprism_application.resample import ReadRules
 from marketprism_domain.calendar import MarketCalendar
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
@@ -161,8 +162,8 @@ async def test_days_say_what_is_there_and_how_complete_it_is(pair: Pair, calenda
     assert (day["ts_first"], day["ts_last"], day["volume"]) == (TICKS[0].ts_event, TICKS[-1].ts_event, 50)
     assert (await pair.reader.daily("rb2505", opened + 3600 * 10**9, None)).num_rows == 0
     question = encode_question(Question("daily", symbol="rb2505"))
-    (told,) = decode_answer(await answer(pair.reader, question, calendar)).to_pylist()
-    assert (told["minutes"], round(told["complete"], 5)) == (345, round(3 / 345, 5))
+    (told,) = decode_answer(await answer(pair.reader, question, ReadRules(calendar, ("1m",)))).to_pylist()
+    assert (told["minutes"], told["complete"]) == (345, 0.0087)
     with pytest.raises(AnswerError, match="expected at or after"):
         decode_answer(await answer(pair.reader, encode_question(Question("daily", symbol="x", ts_from=2, ts_to=1))))
 
