@@ -34,7 +34,7 @@ _MILLIONTH = Decimal("0.000001")
 
 
 def with_completeness(days: pa.Table, calendar: MarketCalendar) -> pa.Table:
-    """Add `minutes` (those of the day's sessions), `complete` (share of them that has a bar, 0 to 1, four digits) and `average`.
+    """Add `minutes` (of the day's sessions), `complete` (share of them that has a bar, four digits) and `average`.
 
     `average` is turnover by volume, rounded to a millionth: the volume-weighted price, times the contract's size where
     the venue counts turnover in money. A day that the calendar does not know has no minutes.
