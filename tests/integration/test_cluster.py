@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -29,8 +30,16 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
 SOURCE = "sim:rate=1,days=1,instruments=rb2505"
 
 
-async def test_the_bars_of_three_nodes_are_those_of_one(tmp_path: Path, calendar: MarketCalendar) -> None:
-    cluster = await LocalCluster.start(tmp_path / "nats")
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[LocalCluster]:
+    nodes = await LocalCluster.start(tmp_path / "nats")
+    yield nodes
+    await nodes.stop()
+
+
+async def test_the_bars_of_three_nodes_are_those_of_one(
+    tmp_path: Path, cluster: LocalCluster, calendar: MarketCalendar
+) -> None:
     connection = await NatsConnection.open(cluster.url, name="test")
     settings = Settings.model_validate(
         {
@@ -45,29 +54,40 @@ async def test_the_bars_of_three_nodes_are_those_of_one(tmp_path: Path, calendar
     stop = asyncio.Event()
     services = [container.validator(), container.aggregator(), container.gateway()]
     running = [asyncio.create_task(service.run(stop)) for service in services]
+    try:
+        found, wanted = await _compare(connection, settings, calendar, running)
+    finally:
+        stop.set()
+        codes = await asyncio.gather(*running, return_exceptions=True)
+        await connection.close()
+    assert codes == [0] * len(running)
+    assert max(Counter((b.symbol, b.interval, b.ts_open, b.revision) for b in found).values()) == 1
+    bars = {(bar.symbol, bar.interval, bar.ts_open): bar for bar in found}
+    assert bars.keys() == wanted.keys()
+    for key, bar in wanted.items():
+        assert bars_csv([bars[key]]) == bars_csv([bar])
+
+
+async def _compare(
+    connection: NatsConnection, settings: Settings, calendar: MarketCalendar, running: list[asyncio.Task[int]]
+) -> tuple[list[Bar], dict[tuple[str, str, int], Bar]]:
+    """The bars of the stream when there are as many as the offline rebuild has, and those."""
     source = make_source(parse_source(SOURCE), calendar, speed=None)
     await source.connect()
     expected = await rebuild(
         source.stream({}), calendar, bars=settings.bars.domain(), rules=settings.validation_rules()
     )
-    bars: dict[tuple[str, str, int], Bar] = {}
-    async with asyncio.timeout(120):
-        while len(bars) < len(expected.bars):
+    wanted = {(bar.symbol, bar.interval, bar.ts_open): bar for bar in expected.bars}
+    found: list[Bar] = []
+    async with asyncio.timeout(150):
+        while len({(bar.symbol, bar.interval, bar.ts_open) for bar in found}) < len(wanted):
             await asyncio.sleep(0.5)
-            assert not any(task.done() for task in running)
+            for task in running:
+                assert not task.done(), f"a service ended: {task.exception() or task.result()!r}"
             if await _has(connection, streams.BARS):
                 found = await _bars(connection)
-                bars = {(bar.symbol, bar.interval, bar.ts_open): bar for bar in found}
     assert [replica["name"] for replica in (await stream_info(connection, streams.RAW))["cluster"]["replicas"]]
-    assert max(Counter((b.symbol, b.interval, b.ts_open, b.revision) for b in found).values()) == 1
-    wanted = {(bar.symbol, bar.interval, bar.ts_open): bar for bar in expected.bars}
-    assert bars.keys() == wanted.keys()
-    for key, bar in wanted.items():
-        assert bars_csv([bars[key]]) == bars_csv([bar])
-    stop.set()
-    assert await asyncio.gather(*running) == [0] * len(running)
-    await connection.close()
-    await cluster.stop()
+    return found, wanted
 
 
 async def _has(connection: NatsConnection, stream: str) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any, NamedTuple
 
-from marketprism_sdk.errors import Fenced, NoResponders, StreamError
+from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError
 from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.tracing import Sampled
 
 API_TIMEOUT_S = 5.0
+ENSURE_S = 60.0  # several elections of a stream's leader
+_AGAIN_S = 0.25
 _NOT_FOUND = {10059, 10014, 10037}
 _WRONG_LAST_SEQUENCE = 10071
 UNSETTLED = 10164  # R3: an expected sequence is still on its way through the replicas, the outcome is open
@@ -62,12 +65,29 @@ def _error_of(error: dict[str, Any], what: str) -> StreamError | Fenced:
     return StreamError(text, code, retryable=code in {10077, 10047, 10023} or error.get("code") == 503)
 
 
-async def ensure_stream(connection: NatsConnection, config: dict[str, Any]) -> dict[str, Any]:
+async def ensure_stream(
+    connection: NatsConnection, config: dict[str, Any], within_s: float = ENSURE_S
+) -> dict[str, Any]:
     """Create the stream, or bring an existing one to this configuration; returns its info.
+
+    A replicated stream that is electing its leader (5 to 10 s in nats-server) answers nothing, so the question is
+    asked again until `within_s` is over. Asking twice is safe: creating what is there changes nothing.
 
     Raises:
         StreamError: another stream has its subjects, or a setting that cannot be changed differs.
+        DeadlineExceeded: no answer within `within_s`.
     """
+    end = asyncio.get_running_loop().time() + within_s
+    while True:
+        try:
+            return await _ensure(connection, config)
+        except (StreamError, DeadlineExceeded, NotConnected) as error:
+            if not error.retryable or asyncio.get_running_loop().time() > end:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+
+
+async def _ensure(connection: NatsConnection, config: dict[str, Any]) -> dict[str, Any]:
     name = config["name"]
     try:
         info = await api(connection, f"STREAM.INFO.{name}")

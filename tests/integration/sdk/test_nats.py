@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import Fenced, NotConnected, StreamError
+from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotConnected, StreamError
 from marketprism_sdk.fence import raise_fence
 from marketprism_sdk.nats.batch import AtomicBatch
-from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, leader_get_last, publish_ack, stream_info
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
@@ -210,3 +211,25 @@ async def test_a_message_with_more_outputs_than_a_batch_holds_is_committed_to_it
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert found == [b"%d" % n for n in range(2150)]
+
+
+async def test_a_stream_that_is_electing_its_leader_is_asked_again_and_one_that_stays_silent_is_an_error(
+    connection: NatsConnection, unique: str
+) -> None:
+    class Electing(NatsConnection):
+        """The real server behind it, which does not answer the first questions."""
+
+        silent = 3
+
+        async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
+            if self.silent:
+                self.silent -= 1
+                raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s")
+            return await connection.request(subject, payload, timeout_s=timeout_s, headers=headers)
+
+    config = {"name": f"{unique}-elects", "subjects": [f"{unique}.elects"], "storage": "file"}
+    electing = Electing(connection.nc, connection.url)
+    assert (await ensure_stream(electing, config))["config"]["name"] == config["name"]
+    electing.silent = 1_000
+    with pytest.raises(DeadlineExceeded, match=f"STREAM.INFO.{unique}-elects"):
+        await ensure_stream(electing, config, within_s=0.4)
