@@ -73,6 +73,14 @@ class Place(NamedTuple):
     offset: int
 
 
+class EncodedRows(NamedTuple):
+    """Records of one message as they came, the first at index `first` of it."""
+
+    seq: int
+    rows: Sequence[Encoded]
+    first: int = 0
+
+
 class DeadRow(NamedTuple):
     """A record that no table can take."""
 
@@ -101,7 +109,7 @@ class MarketStore(Protocol):
         ...
 
     async def insert_encoded(
-        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
     ) -> int:
         """As `insert`, of records as they came: MessagePack arrays in the order of the kind's fields.
 

@@ -11,20 +11,15 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
-from marketprism_application.contracts.codec import ContractError, decode_row, split_packed
-from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
-from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, MarketStore, Place, StreamRange
-from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Rows, decode_messages
+from marketprism_application.inserting import Inserter
+from marketprism_application.ports import MarketStore, StreamRange
+from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, decode_messages
 
-# A part's rows are part of what its token means: a change of this number is a change of every token.
-_PART_ROWS = 10_000
-_PARALLEL = 2
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_GROW_S = 0.02
 
 
 class RangeSource(Protocol):
@@ -67,11 +62,11 @@ class ProgressStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WriterSettings:
-    """A batch closes at `batch_rows` when nothing more is waiting, at `max_rows`, or after `batch_s`."""
+    """A batch closes at `batch_rows` or after `batch_s`; while another is being written it grows, up to `max_rows`."""
 
     batch_rows: int = 1_000
     batch_s: float = 0.2
-    max_rows: int = 50_000
+    max_rows: int = 200_000
 
 
 class StreamWriter:
@@ -91,9 +86,9 @@ class StreamWriter:
         self._stream = stream
         self._source = source
         self._progress = progress
-        self._store = store
+        self._inserter = Inserter(stream, store, on_retry)
         self._settings = settings
-        self._on_retry = on_retry
+        self._writing = False
         self._on_batch = on_batch
         self.rows = 0
         self.dead = 0
@@ -111,10 +106,19 @@ class StreamWriter:
         if progress.last > watermark:
             messages = await self._exact(progress.last)
             watermark = await self._write(messages, created, epoch, progress.first, progress.last)
-        while True:
-            messages = await self._batch()
-            if messages:
-                watermark = await self._write(messages, created, epoch, messages[0].seq, messages[-1].seq)
+        # The next range is read while the one before is inserted; it is not begun, only held.
+        ahead = asyncio.ensure_future(self._batch())
+        try:
+            while True:
+                self._writing = False
+                messages = await ahead
+                ahead = asyncio.ensure_future(self._batch())
+                if messages:
+                    self._writing = True
+                    watermark = await self._write(messages, created, epoch, messages[0].seq, messages[-1].seq)
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
 
     async def _exact(self, last: int) -> list[RangeMessage]:
         """Messages up to a sequence that was read before; waits for them."""
@@ -125,16 +129,19 @@ class StreamWriter:
         return found
 
     async def _batch(self) -> list[RangeMessage]:
+        """What one range holds: it closes when it is full, or when it is due and nothing is being written."""
         settings = self._settings
         found: list[RangeMessage] = []
         rows = 0
         deadline = 0.0
         while rows < settings.max_rows:
             wait_s = deadline - time.monotonic() if found else 1.0
-            if wait_s <= 0:
-                break
+            if wait_s <= 0 or rows >= settings.batch_rows:
+                if not self._writing:
+                    break
+                wait_s = _GROW_S
             arrived = await self._source.next(_messages_for(settings, rows, len(found)), wait_s)
-            if not arrived:
+            if not arrived and not found:
                 break
             if not found:
                 deadline = time.monotonic() + settings.batch_s
@@ -148,105 +155,12 @@ class StreamWriter:
         await self._progress.save(Progress(created, epoch, first, last, done))
         started = time.monotonic()
         covered = StreamRange(self._stream, created, first, last)
-        dead: list[DeadRow] = []
-        quick, others = await self._insert_encoded(messages, covered, epoch, dead)
-        decoded = decode_messages(self._stream, others)
-        dead += decoded.dead
-        for name, rows in decoded.by_kind.items():
-            await self._insert(KINDS[name], rows, covered, epoch, dead)
-        if dead:
-            await self._until_done(lambda: self._store.bury(dead))
+        rows, dead = await self._inserter.insert(messages, covered, epoch)
         await self._progress.save(Progress(created, epoch, first, last, last))
-        self.rows += quick + decoded.total
-        self.dead += len(dead)
-        self._on_batch(quick + decoded.total, time.monotonic() - started, len(dead))
+        self.rows += rows
+        self.dead += dead
+        self._on_batch(rows, time.monotonic() - started, dead)
         return last
-
-    async def _insert_encoded(
-        self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int, dead: list[DeadRow]
-    ) -> tuple[int, Sequence[RangeMessage]]:
-        """Packed ticks as the bytes that they are; returns their number and the messages that are something else.
-
-        They go in parts of a fixed number of rows, several at once; a part's token names the range and the part, so a
-        writer that repeats the range makes the same parts.
-        """
-        rows: list[Any] = []
-        places: list[Place] = []
-        others: list[RangeMessage] = []
-        for message in messages:
-            try:
-                ticks = split_packed(message.data) if message.subject.startswith(PACKED_PREFIX) else None
-            except ContractError:
-                ticks = None
-            if ticks is None:
-                others.append(message)
-                continue
-            rows += ticks
-            places += [Place(message.seq, index) for index in range(len(ticks))]
-        room = asyncio.Semaphore(_PARALLEL)
-
-        async def insert(start: int) -> None:
-            part = slice(start, start + _PART_ROWS)
-            name = f"{covered.created}/{start // _PART_ROWS}" if start else covered.created
-            under = StreamRange(covered.stream, name, covered.first, covered.last)
-            async with room:
-                await self._insert_part(Rows(rows[part], places[part]), under, epoch, dead)
-
-        inserts = [asyncio.ensure_future(insert(start)) for start in range(0, len(rows), _PART_ROWS)]
-        try:
-            await asyncio.gather(*inserts)
-        finally:
-            for task in inserts:
-                task.cancel()
-        return len(rows), others
-
-    async def _insert_part(self, part: Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
-        try:
-            await self._until_done(lambda: self._store.insert_encoded(TICK, part.rows, part.places, covered, epoch))
-        except StoreError:
-            # Some row is not what it should be. Decoded one by one, it is found; the others keep the part's token.
-            found = Rows([], [])
-            for raw, place in zip(part.rows, part.places, strict=True):
-                try:
-                    found.rows.append(decode_row(TICK, raw))
-                    found.places.append(place)
-                except ContractError as error:
-                    dead.append(DeadRow(self._stream, place.seq, place.offset, str(error), bytes(raw)))
-            if found.rows:
-                await self._insert(TICK, found, covered, epoch, dead)
-
-    async def _insert(self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
-        try:
-            await self._until_done(lambda: self._store.insert(kind, rows.rows, rows.places, covered, epoch))
-        except StoreError:
-            # Some row is poison: one at a time, each under a token of its own, finds which.
-            for row, place in zip(rows.rows, rows.places, strict=True):
-                single = StreamRange(covered.stream, f"{covered.created}:{place.offset}", place.seq, place.seq)
-                await self._insert_one(kind, row, place, single, epoch, dead)
-
-    async def _insert_one(
-        self, kind: DataKind, row: Any, place: Place, covered: StreamRange, epoch: int, dead: list[DeadRow]
-    ) -> None:
-        try:
-            await self._until_done(lambda: self._store.insert(kind, [row], [place], covered, epoch))
-        except StoreError as error:
-            dead.append(DeadRow(self._stream, place.seq, place.offset, str(error), msgspec.msgpack.encode(row)))
-
-    async def _until_done(self, work: Callable[[], Any]) -> None:
-        """Again and again while the store is away; other errors are the caller's."""
-        attempt = 0
-        while True:
-            try:
-                await work()
-            except StoreError as error:
-                if not error.retryable:
-                    raise
-                attempt += 1
-                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt - 1, 30))
-                self._on_retry(attempt, pause_s, str(error))
-                await asyncio.sleep(pause_s)
-            else:
-                return
 
 
 def _rows_in(message: RangeMessage) -> int:

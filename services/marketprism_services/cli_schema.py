@@ -10,6 +10,8 @@ from typing import Annotated, TypeVar
 import typer
 
 from marketprism_adapters.sql.store import SqlStore
+from marketprism_adapters.sql.topology import read_only_user
+from marketprism_application.errors import StoreError
 from marketprism_sdk.election import Election
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -25,6 +27,7 @@ app.add_typer(schema, name="schema")
 T = TypeVar("T")
 Url = Annotated[str | None, typer.Option("--clickhouse", help="ClickHouse over HTTP; without it, the settings' store.")]
 _LEASE_S = 30.0
+PASSWORD = "MARKETPRISM_READER_PASSWORD"  # noqa: S105 (the name of a variable)
 
 
 def _settings(url: str | None, data_dir: DataDir, config: Config) -> Settings:
@@ -36,7 +39,7 @@ def _with(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
     async def go() -> T:
         engine = await engines_of(settings).open()
         try:
-            return await work(SqlStore(engine))
+            return await work(SqlStore(engine, settings.store.topology()))
         finally:
             await engine.close()
 
@@ -46,11 +49,13 @@ def _with(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
 @schema.command()
 def plan(clickhouse: Url = None, data_dir: DataDir = None, config: Config = None) -> None:
     """Show the statements that are not applied yet."""
-    steps = _with(_settings(clickhouse, data_dir, config), lambda store: store.plan())
+    settings = _settings(clickhouse, data_dir, config)
+    steps = _with(settings, lambda store: store.plan())
     for step in steps:
         out.print(f"-- {step.title}  {step.checksum[:12]}", style="bold", highlight=False)
         for statement in step.statements:
-            print(f"{statement};\n")
+            for rendered in settings.store.topology().render(statement):
+                print(f"{rendered};\n")
     if not steps:
         out.print("nothing to do")
 
@@ -85,7 +90,7 @@ async def _under_a_lease(connection: NatsConnection, settings: Settings) -> list
         await asyncio.wait_for(held.wait(), _LEASE_S)
         engine = await engines_of(settings).open()
         try:
-            return list(await SqlStore(engine).migrate())
+            return list(await SqlStore(engine, settings.store.topology()).migrate())
         finally:
             await engine.close()
     except TimeoutError:
@@ -109,3 +114,32 @@ def verify(clickhouse: Url = None, data_dir: DataDir = None, config: Config = No
     if wrong:
         raise typer.Exit(Exit.FAILED)
     out.print("the tables are what they should be")
+
+
+@schema.command()
+def reader(
+    name: Annotated[str, typer.Argument(help="Name of the user.")] = "marketprism_reader",
+    password: Annotated[str, typer.Option(prompt=True, hide_input=True, envvar=PASSWORD)] = "",
+    clickhouse: Url = None,
+    config: Config = None,
+) -> None:
+    """Make a database user who can read the tables and nothing else, for `store.read_url`."""
+    settings = _settings(clickhouse, None, config)
+    if settings.store.engine != "clickhouse":
+        raise Stop(Exit.USAGE, "schema reader: expected a ClickHouse server (--clickhouse or store.engine), was chdb")
+    store = settings.store
+    try:
+        statements = read_only_user(name, password, seconds=store.query_s, rows=store.query_rows, cluster=store.cluster)
+    except StoreError as error:
+        raise Stop(Exit.USAGE, f"schema reader: {error}") from error
+
+    async def make() -> None:
+        engine = await engines_of(settings).open()
+        try:
+            for statement in statements:
+                await engine.execute(statement)
+        finally:
+            await engine.close()
+
+    asyncio.run(make())
+    out.print(f"user {name} reads the database market, at most {store.query_s:g} s and {store.query_rows} rows a query")

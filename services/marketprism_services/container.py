@@ -96,6 +96,7 @@ class Container(containers.DeclarativeContainer):
         connection,
         providers.Callable(engines_of, settings),
         providers.Factory(_writer, settings),
+        providers.Callable(lambda settings: settings.store.topology(), settings),
         lease=lease,
         version=VERSION,
         settings=providers.Factory(_service_settings, settings, "storage"),

@@ -7,23 +7,21 @@ with a text that names it.
 from __future__ import annotations
 
 import difflib
-import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from marketprism_adapters.sql.topology import Topology
+from marketprism_application.errors import StoreError
 from marketprism_domain.bars import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.rules import ValidationRules
 from marketprism_domain.values import Interval
 from marketprism_services.exits import Exit, Stop
+from marketprism_services.settings_sources import from_environment, from_file, merge
 
-PREFIX = "MARKETPRISM_"
-# Environment names with our prefix that are not settings: they steer tests and the Makefile.
-_NOT_SETTINGS = {"MARKETPRISM_FIXTURES", "MARKETPRISM_HOME"}
 # One number for the life of the streams: changing it would move instruments between partitions.
 PARTITIONS = 32
 
@@ -79,7 +77,25 @@ class StoreSettings(_Section):
     query_rows: int = Field(1_000_000, ge=1, description="rows a query may return")
     batch_rows: int = Field(1_000, ge=1, le=1_000_000)
     batch_ms: int = Field(200, ge=1, le=60_000)
-    max_batch_rows: int = Field(50_000, ge=1, le=1_048_449)
+    max_batch_rows: int = Field(200_000, ge=1, le=1_048_449)
+    cluster: str = Field("", description="name in remote_servers: replicated and sharded tables")
+    quorum: str = Field("auto", description="replicas of a shard that must have an insert: auto for a majority")
+    keep_days: dict[str, int] = Field(default_factory=dict, description="by table; rows stay for ever without")
+    partition_by: dict[str, str] = Field(default_factory=dict, description="by table, when made: day, month, year")
+
+    @model_validator(mode="after")
+    def _is_a_topology(self) -> StoreSettings:
+        try:
+            self.topology()
+        except StoreError as error:
+            raise ValueError(str(error)) from error
+        if self.cluster and self.engine != "clickhouse":
+            raise ValueError("store.cluster: expected store.engine clickhouse with it, was chdb")
+        return self
+
+    def topology(self) -> Topology:
+        """How the tables are laid out."""
+        return Topology(self.cluster, self.quorum, self.keep_days, self.partition_by)
 
 
 class BarsSettings(_Section):
@@ -208,57 +224,13 @@ def load(config: Path | None = None, overrides: dict[str, Any] | None = None) ->
     """
     values: dict[str, Any] = {}
     if config is not None:
-        values = _from_file(config)
-    _merge(values, _from_environment())
-    _merge(values, overrides or {})
+        values = from_file(config)
+    merge(values, from_environment())
+    merge(values, overrides or {})
     try:
         return Settings.model_validate(values)
     except (ValidationError, InvalidValue) as error:
         raise Stop(Exit.USAGE, _explain(error)) from error
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        values: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-        return values
-    except OSError as error:
-        raise Stop(Exit.USAGE, f"settings file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Stop(Exit.USAGE, f"settings file {path}: expected TOML or JSON: {error}") from error
-
-
-def _from_environment() -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, text in os.environ.items():
-        if not name.startswith(PREFIX) or name in _NOT_SETTINGS:
-            continue
-        path = name.removeprefix(PREFIX).lower().split("__")
-        target = values
-        for part in path[:-1]:
-            target = target.setdefault(part, {})
-        target[path[-1]] = _typed(path, text)
-    return values
-
-
-def _typed(path: list[str], text: str) -> Any:
-    # pydantic converts all other text; lists and the free-form rules have no type to convert by.
-    if path == ["bars", "intervals"]:
-        return [part.strip() for part in text.split(",")]
-    if path[0] == "rules" and len(path) > 1:
-        try:
-            return tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            return text
-    return text
-
-
-def _merge(base: dict[str, Any], extra: dict[str, Any]) -> None:
-    for key, value in extra.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
-        elif value is not None:
-            base[key] = value
 
 
 def _explain(error: ValidationError | InvalidValue) -> str:

@@ -14,6 +14,7 @@ import structlog
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
 from marketprism_adapters.sql.store import Engine, SqlReader, SqlStore
+from marketprism_adapters.sql.topology import Topology
 from marketprism_application.errors import StoreError
 from marketprism_application.query import answer
 from marketprism_application.store import Progress, RangeMessage, StreamWriter, WriterSettings
@@ -110,6 +111,7 @@ class StorageService(SingleActiveService):
         connection: NatsConnection,
         engines: EngineSource,
         writer: WriterSettings,
+        topology: Topology | None = None,
         *,
         lease: LeaseSettings | None = None,
         version: str = "0",
@@ -118,6 +120,7 @@ class StorageService(SingleActiveService):
         super().__init__("storage", connection, lease=lease, version=version, settings=settings)
         self._engines = engines
         self._writer = writer
+        self._topology = topology
         self._engine: Engine | None = None
         self._reader: SqlReader | None = None
         self._events = EventPublisher(connection, "storage")
@@ -138,7 +141,7 @@ class StorageService(SingleActiveService):
     async def on_activate(self, epoch: int) -> None:
         """Open the store, bring its schema up to date, write."""
         engine = await self._open()
-        store = SqlStore(engine)
+        store = SqlStore(engine, self._topology)
         for name in await store.migrate():
             log.info("migration applied", migration=name)
         self._engine, self._reader = engine, SqlReader(engine)

@@ -1,134 +1,143 @@
-"""A ClickHouse server: what one writer puts in and what a reader gets out, with many ticks of many symbols there."""
+"""A ClickHouse server: what one writer puts in, from a stream, and what readers get out through the query service."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import sys
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import msgspec
 
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
-from marketprism_adapters.nats.embedded import choose_port
-from marketprism_adapters.sql.store import SqlReader, SqlStore
-from marketprism_application.contracts.codec import PACKED_VERSION
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.sql.store import SqlStore
+from marketprism_application.contracts.codec import PACKED_VERSION, encode
 from marketprism_application.contracts.kinds import BAR, TICK
-from marketprism_application.ports import Place, RangeQuery, StreamRange
+from marketprism_application.contracts.subjects import tick_subject
+from marketprism_application.ports import Place, StreamRange
 from marketprism_application.store import Progress, StreamWriter, WriterSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import publish_ack
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.publisher import WindowPublisher
+from marketprism_services.storage import KvProgress, StreamRanges
 
 _SYMBOLS = 200
 _PER_MESSAGE = 20
-_BATCH = 50_000
+_QUERIES = 200
 
 
-class _Message:
-    __slots__ = ("data", "seq", "subject")
-
-    def __init__(self, seq: int, data: bytes) -> None:
-        self.subject, self.seq, self.data = "market.packed.1", seq, data
+def _symbol(number: int) -> str:
+    return f"zz{number % _SYMBOLS:04d}"
 
 
-class _Endless:
-    """A stream that is read as fast as it is asked for, `total` ticks long; made of ready messages."""
-
-    def __init__(self, ticks: list[Tick], total: int) -> None:
-        self._total = total // _PER_MESSAGE
-        self._seq = 0
-        self._span = ticks[-1].ts_event - ticks[0].ts_event + 10**9
-        self._ticks = ticks
-
-    async def open(self, start_seq: int) -> str:
-        del start_seq
-        return "bench"
-
-    async def next(self, max_messages: int, max_wait_s: float) -> list[_Message]:
-        del max_wait_s
-        if self._seq >= self._total:
-            raise asyncio.CancelledError
-        count = min(max_messages, _BATCH // _PER_MESSAGE, self._total - self._seq)
-        made = [self._message(self._seq + n) for n in range(count)]
-        self._seq += count
-        return made
-
-    def _message(self, number: int) -> _Message:
-        start = number * _PER_MESSAGE
+async def _fill(connection: NatsConnection, ticks: list[Tick], total: int) -> int:
+    """Put `total` ticks of all symbols into the stream, as validators pack them; the last sequence."""
+    publisher = WindowPublisher(connection)
+    await publisher.open()
+    span = ticks[-1].ts_event - ticks[0].ts_event + 10**9
+    encoder = msgspec.msgpack.Encoder()
+    for first in range(0, total, _PER_MESSAGE):
         rows = []
-        for n in range(start, start + _PER_MESSAGE):
-            lap, at = divmod(n, len(self._ticks))
-            tick = self._ticks[at]
-            symbol = f"zz{n % _SYMBOLS:04d}"
-            rows.append(
-                tick._replace(symbol=symbol, seq=n, source_seq=n, ts_event=tick.ts_event + lap % 20 * self._span)
-            )
-        return _Message(number + 1, msgspec.msgpack.encode([PACKED_VERSION, "bench", 1, 0, rows]))
+        for n in range(first, min(first + _PER_MESSAGE, total)):
+            lap, at = divmod(n // _SYMBOLS, len(ticks))
+            tick = ticks[at]
+            seq = n // _SYMBOLS + 1
+            rows.append(tick._replace(symbol=_symbol(n), seq=seq, source_seq=seq, ts_event=tick.ts_event + lap * span))
+        await publisher.publish("market.packed.1", encoder.encode([PACKED_VERSION, "bench", 1, 0, rows]))
+    await publisher.flush()
+    await publisher.close()
+    return -(-total // _PER_MESSAGE)
 
 
-class _Forgetful:
-    async def load(self) -> Progress:
-        return Progress()
+async def _write(connection: NatsConnection, engine: ClickHouseEngine, last: int) -> dict[str, Any]:
+    """One writer from the beginning of the stream to its end: rows a second, all of it counted."""
+    store = SqlStore(engine)
+    await store.migrate()
+    kv = await NatsKeyValue.open(connection, streams.STORE_RANGES)
+    done = asyncio.Event()
+    batches: list[tuple[int, float]] = []
 
-    async def save(self, progress: Progress) -> None:
-        del progress
+    class Watched(KvProgress):
+        async def save(self, progress: Progress) -> None:
+            await super().save(progress)
+            if progress.watermark >= last:
+                done.set()
+
+    writer = StreamWriter(
+        streams.TICKS,
+        StreamRanges(connection, streams.TICKS),
+        Watched(kv, "bench"),
+        store,
+        WriterSettings(),
+        on_batch=lambda rows, seconds, _: batches.append((rows, seconds)),
+    )
+    started, cpu = time.perf_counter(), time.process_time()
+    running = asyncio.create_task(writer.run(1))
+    await done.wait()
+    seconds, used = time.perf_counter() - started, time.process_time() - cpu
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    rows = sum(count for count, _ in batches)
+    ordered = sorted(count for count, _ in batches)
+    return {
+        "rows": rows, "seconds": round(seconds, 1), "rows_per_s": round(rows / seconds),
+        "writer_cpu_us_per_row": round(used / rows * 1e6, 2), "batch_rows_p50": ordered[len(ordered) // 2],
+    }  # fmt: skip
+
+
+_SIZE = """SELECT sum(data_compressed_bytes) AS bytes, sum(rows) AS rows FROM system.parts
+WHERE active AND table = 'market_ticks'"""
 
 
 async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, Any]:
-    """Rows a second of the writer alone (making the messages is not counted), and milliseconds of queries."""
+    """Writer and readers on real servers with `total` ticks of 200 symbols."""
     with tempfile.TemporaryDirectory() as folder:
-        server = await LocalClickHouse.start(LocalOptions(Path(folder), choose_port(0), choose_port(0)))
+        path = Path(folder)
+        nats = await EmbeddedServer.start(EmbeddedOptions(path / "nats", choose_port(0), max_store_gb=50))
+        server = await LocalClickHouse.start(LocalOptions(path / "clickhouse", choose_port(0), choose_port(0)))
+        connection = await NatsConnection.open(nats.url, name="bench")
         engine = await ClickHouseEngine.open(server.url)
-        store = SqlStore(engine)
-        await store.migrate()
-        written: list[tuple[int, float]] = []
-        source = _Endless(ticks, total)
-        writer = StreamWriter(
-            "S",
-            source,
-            _Forgetful(),
-            store,
-            WriterSettings(max_rows=_BATCH),
-            on_batch=lambda n, s, _: written.append((n, s)),
-        )
-        with contextlib.suppress(asyncio.CancelledError):
-            await writer.run(1)
-        rows, seconds = sum(n for n, _ in written), sum(s for _, s in written)
-        bars = await _bars(store, bar)
-        reader = SqlReader(engine)
-        queries = {
-            "query_1000_bars_ms": await _times(
-                lambda n: reader.records(BAR, RangeQuery("zz0001", interval="1m", limit=1_000))
-            ),
-            "query_1000_ticks_ms": await _times(
-                lambda n: reader.records(TICK, RangeQuery(f"zz{n % _SYMBOLS:04d}", limit=1_000))
-            ),
-            "latest_tick_of_table_ms": await _times(lambda n: reader.latest(TICK, [f"zz{n % _SYMBOLS:04d}"]), 20),
-        }
-        (size,) = (await engine.fetch(_SIZE)).to_pylist()
-        await engine.close()
-        await server.stop()
+        try:
+            await streams.ensure_streams(connection)
+            last = await _fill(connection, ticks, total)
+            written = await _write(connection, engine, last)
+            bars = await _bars(SqlStore(engine), bar)
+            await publish_ack(connection, tick_subject("zz0001"), encode(TICK, ticks[-1]._replace(symbol="zz0001")))
+            (size,) = (await engine.fetch(_SIZE)).to_pylist()
+            async with _query_service(nats.url, server.url, path) as url:
+                queries = await _ask(url)
+        finally:
+            await engine.close()
+            await connection.close()
+            await server.stop()
+            await nats.stop()
     return {
-        "ticks_in_table": rows, "symbols": _SYMBOLS, "writer_rows_per_s": round(rows / seconds),
-        "batch_rows": _BATCH, "insert_1000_bars_ms": bars, **queries,
+        "symbols": _SYMBOLS, "writer": written, "insert_1000_bars_ms": bars, "through_the_service_ms": queries,
         "bytes_per_tick": round(int(size["bytes"]) / max(1, int(size["rows"])), 1),
     }  # fmt: skip
 
 
-_SIZE = "SELECT sum(data_compressed_bytes) AS bytes, sum(rows) AS rows FROM system.parts WHERE active AND table = 'market_ticks'"
-
-
 async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
+    """Batches of a thousand minute bars, one symbol each."""
     times = []
-    for batch in range(30):
+    for batch in range(_SYMBOLS // 2):
         rows = [
             bar._replace(
-                symbol="zz0001", interval="1m", ts_open=bar.ts_open + (batch * 1_000 + n) * 60 * 10**9,
-                ts_event=bar.ts_event + (batch * 1_000 + n) * 60 * 10**9, seq=batch * 1_000 + n, close=Decimal("1.5"),
+                symbol=_symbol(batch), interval="1m", ts_open=bar.ts_open + n * 60 * 10**9,
+                ts_event=bar.ts_event + n * 60 * 10**9, seq=n, close=Decimal("1.5"),
             )
             for n in range(1_000)
         ]  # fmt: skip
@@ -139,9 +148,56 @@ async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
     return _spread(times)
 
 
-async def _times(ask: Any, count: int = 100) -> dict[str, float]:
+@contextlib.asynccontextmanager
+async def _query_service(nats_url: str, clickhouse_url: str, path: Path) -> Any:
+    port = choose_port(0)
+    values = {
+        "NATS__URL": nats_url, "STORE__ENGINE": "clickhouse", "STORE__URL": clickhouse_url, "HTTP__QUERY": str(port),
+        "DATA_DIR": str(path / "query"), "LOG__LEVEL": "error",
+    }  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "marketprism_services", "run", "query",
+        env={**os.environ, **{f"MARKETPRISM_{name}": value for name, value in values.items()}},
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with session.get(f"{url}/health") as answer:
+                        if answer.status == 200:
+                            break
+                await asyncio.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _ask(url: str) -> dict[str, Any]:
+    questions: dict[str, Callable[[int], str]] = {
+        "bars_1000_arrow": lambda n: f"/api/v1/bars/{_symbol(n % 100)}?interval=1m&limit=1000&format=arrow",
+        "bars_1000_arrow_again": lambda n: f"/api/v1/bars/{_symbol(n % 100)}?interval=1m&limit=1000&format=arrow",
+        "bars_1000_json": lambda n: f"/api/v1/bars/{_symbol(n % 100)}?interval=1m&limit=1000",
+        "ticks_1000_arrow": lambda n: f"/api/v1/ticks/{_symbol(n * 7)}?limit=1000&format=arrow",
+        "latest_tick": lambda _: "/api/v1/ticks/zz0001/latest",
+    }
+    found: dict[str, Any] = {}
+    async with aiohttp.ClientSession() as session:
+        for name, path in questions.items():
+            found[name] = await _times(lambda n, path=path: _get(session, url + path(n)))
+    return found
+
+
+async def _get(session: aiohttp.ClientSession, url: str) -> None:
+    async with session.get(url) as answer:
+        body = await answer.read()
+        assert answer.status == 200, body[:300]
+
+
+async def _times(ask: Callable[[int], Awaitable[None]]) -> dict[str, float]:
     times = []
-    for number in range(count):
+    for number in range(_QUERIES):
         started = time.perf_counter()
         await ask(number)
         times.append((time.perf_counter() - started) * 1_000)

@@ -19,7 +19,7 @@ from marketprism_adapters.sql.store import Engine, SqlReader, SqlStore
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import AnswerError, Question, decode_answer, encode_question
 from marketprism_application.errors import QueryError, StoreError
-from marketprism_application.ports import MarketReader, MarketStore, Place, RangeQuery, StreamRange
+from marketprism_application.ports import EncodedRows, MarketReader, MarketStore, Place, RangeQuery, StreamRange
 from marketprism_application.query import answer, checked, parse_time
 from marketprism_application.resample import ReadRules
 from marketprism_domain.calendar import MarketCalendar
@@ -81,9 +81,9 @@ async def test_the_same_range_twice_is_stored_once(pair: Pair) -> None:
 
 async def test_encoded_rows_are_the_rows_themselves_and_share_their_token(pair: Pair) -> None:
     rows = [msgspec.msgpack.encode(row) for row in TICKS]
-    places = [Place(1 + n, 0) for n in range(len(rows))]
+    groups = [EncodedRows(1 + n, rows[n : n + 1]) for n in range(20)] + [EncodedRows(21, rows[20:], first=3)]
     for _ in range(2):
-        assert await pair.store.insert_encoded(TICK, rows, places, covered(1, len(rows)), 1) == len(rows)
+        assert await pair.store.insert_encoded(TICK, groups, covered(1, len(rows)), 1) == len(rows)
     await put(pair.store, TICK, TICKS)  # the same range the other way changes nothing
     (audit,) = (await pair.reader.audit(["test"])).to_pylist()
     assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (50, 50, 50)
@@ -110,7 +110,7 @@ async def test_encoded_rows_are_the_rows_themselves_and_share_their_token(pair: 
 async def test_an_encoded_row_that_does_not_fit_is_refused_with_its_neighbours(pair: Pair, broken: bytes) -> None:
     rows = [msgspec.msgpack.encode(row) for row in TICKS[:5]]
     with pytest.raises(StoreError) as caught:
-        await pair.store.insert_encoded(TICK, [*rows, broken], [Place(1 + n, 0) for n in range(6)], covered(1, 6), 1)
+        await pair.store.insert_encoded(TICK, [EncodedRows(1, [*rows, broken])], covered(1, 6), 1)
     assert not caught.value.retryable
     assert (await pair.reader.audit(["test"])).num_rows == 0
     await put(pair.store, TICK, TICKS[:5])

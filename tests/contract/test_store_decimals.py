@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from marketprism_adapters.sql.store import SqlReader, SqlStore
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports import Place, RangeQuery, StreamRange
+from marketprism_application.ports import EncodedRows, Place, RangeQuery, StreamRange
 from tests.contract.test_market_store import SERVER, TICKS, Pair, engine_of
 
 _numbers = count(10_000, 1_000)
@@ -50,7 +50,7 @@ async def test_every_text_of_up_to_18_digits_comes_back(engine_pair: Pair, value
     covered = StreamRange("S", "2025", first, first + len(rows) - 1)
     if encoded:
         raw = [msgspec.msgpack.encode(row) for row in rows]
-        await engine_pair.store.insert_encoded(TICK, raw, places, covered, 1)
+        await engine_pair.store.insert_encoded(TICK, [EncodedRows(first, raw)], covered, 1)
     else:
         await engine_pair.store.insert(TICK, rows, places, covered, 1)
     found = await engine_pair.reader.records(TICK, RangeQuery(f"s{first}", limit=100))

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import secrets
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import pyarrow as pa
@@ -51,10 +51,12 @@ class ClickHouseEngine:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise StoreError(f"store.url: expected http://user:password@host:8123, was {_without_password(url)!r}")
-        auth = aiohttp.BasicAuth(parts.username, parts.password or "") if parts.username else None
+        headers = {}
+        if parts.username:
+            headers = {"X-ClickHouse-User": unquote(parts.username), "X-ClickHouse-Key": unquote(parts.password or "")}
         port = f":{parts.port}" if parts.port else ""
         session = aiohttp.ClientSession(
-            auth=auth,
+            headers=headers,
             timeout=aiohttp.ClientTimeout(total=timeout_s, connect=5.0),
             connector=aiohttp.TCPConnector(limit=16),
         )

@@ -43,11 +43,12 @@ class LocalServerError(ApplicationError):
 
 @dataclass(frozen=True)
 class LocalOptions:
-    """Where it keeps its data and where it listens."""
+    """Where it keeps its data, where it listens, and a configuration file (users, clusters) where there is one."""
 
     data_dir: Path
     http_port: int
     tcp_port: int
+    config: Path | None = None
 
 
 class LocalClickHouse:
@@ -73,6 +74,8 @@ class LocalClickHouse:
         listen = [
             "--listen_host", "127.0.0.1", "--tcp_port", str(options.tcp_port), "--http_port", str(options.http_port),
         ]  # fmt: skip
+        if options.config is not None:
+            listen += ["--config-file", str(options.config)]
         await asyncio.to_thread(lambda: options.data_dir.mkdir(parents=True, exist_ok=True))
         process = subprocess.Popen(  # noqa: S603, ASYNC220 (our own command; starting it takes a millisecond)
             [*program, *listen, "--path", str(options.data_dir), "--query", _QUERY],

@@ -12,7 +12,7 @@ import pyarrow as pa
 from marketprism_application.contracts.kinds import BAR, GAP, KINDS, TICK, DataKind
 from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
+from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import BookLevel, check_decimal
 
@@ -53,11 +53,12 @@ class MemoryStore:
         return len(rows)
 
     async def insert_encoded(
-        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
     ) -> int:
         """Decode and write."""
+        places = [Place(group.seq, group.first + n) for group in groups for n in range(len(group.rows))]
         try:
-            decoded = [msgspec.msgpack.decode(row, type=kind.model) for row in rows]
+            decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise StoreError(f"{kind.table}: {error}") from error
         return await self.insert(kind, decoded, places, covered, epoch)

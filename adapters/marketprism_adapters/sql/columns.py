@@ -34,13 +34,12 @@ Values = Sequence[Any]
 class Column(NamedTuple):
     """One column of a table.
 
-    `stored` is its ClickHouse type, `codec` its codec, `insert` the expression over the incoming Arrow column, `read`
+    `stored` is its ClickHouse type, `insert` the expression over the incoming Arrow column, `read`
     the expression that gives it back, `arrow` what comes in, `encode` makes the incoming values.
     """
 
     name: str
     stored: str
-    codec: str
     insert: str
     read: str
     arrow: pa.DataType
@@ -93,21 +92,21 @@ def _column(name: str, hint: Any) -> list[Column]:
     inner, optional = _unwrap(hint)
     if inner is Decimal:
         stored = "Nullable(Decimal(38, 18))" if optional else "Decimal(38, 18)"
-        return [Column(name, stored, "ZSTD(1)", f"toDecimal128({name}, 18)", name, pa.string(), _texts)]
+        return [Column(name, stored, f"toDecimal128({name}, 18)", name, pa.string(), _texts)]
     if inner is bool:
-        return [Column(name, "Bool", "ZSTD(1)", name, name, pa.bool_(), _same)]
+        return [Column(name, "Bool", name, name, pa.bool_(), _same)]
     if inner is int and name.startswith("ts_"):
         insert = f"fromUnixTimestamp64Nano({name}, 'UTC')"
         read = f"toUnixTimestamp64Nano({name}) AS {name}"
-        return [Column(name, "DateTime64(9, 'UTC')", "Delta, ZSTD(1)", insert, read, pa.int64(), _same)]
+        return [Column(name, "DateTime64(9, 'UTC')", insert, read, pa.int64(), _same)]
     if inner is int:
         stored = "Nullable(Int64)" if optional else "Int64"
-        return [Column(name, stored, "ZSTD(1)" if optional else "Delta, ZSTD(1)", name, name, pa.int64(), _same)]
+        return [Column(name, stored, name, name, pa.int64(), _same)]
     if inner is str:
         stored = "LowCardinality(String)" if name in _DICTIONARY else "String"
-        return [Column(name, stored, "ZSTD(1)", name, name, pa.string(), _same)]
+        return [Column(name, stored, name, name, pa.string(), _same)]
     if typing.get_origin(inner) is dict:
-        return [Column(name, "String", "ZSTD(1)", name, name, pa.string(), _json)]
+        return [Column(name, "String", name, name, pa.string(), _json)]
     return _array(name, typing.get_args(inner)[0])
 
 
@@ -117,10 +116,10 @@ def _array(name: str, item: Any) -> list[Column]:
         for part, encode in (("price", _prices), ("quantity", _quantities)):
             flat = f"{name}_{part}"
             insert = f"arrayMap(x -> toDecimal128(x, 18), {flat})"
-            made.append(Column(flat, "Array(Decimal(38, 18))", "ZSTD(1)", insert, flat, pa.list_(pa.string()), encode))
+            made.append(Column(flat, "Array(Decimal(38, 18))", insert, flat, pa.list_(pa.string()), encode))
         return made
     stored = "Array(LowCardinality(String))"
-    return [Column(name, stored, "ZSTD(1)", name, name, pa.list_(pa.string()), lambda rows: [list(r) for r in rows])]
+    return [Column(name, stored, name, name, pa.list_(pa.string()), lambda rows: [list(r) for r in rows])]
 
 
 def _unwrap(hint: Any) -> tuple[Any, bool]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from marketprism_adapters.sql.schema import DATABASE, select
+from marketprism_adapters.sql.schema import select
+from marketprism_adapters.sql.topology import DATABASE
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.ports import RangeQuery
 

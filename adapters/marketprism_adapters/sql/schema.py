@@ -1,46 +1,21 @@
-"""DDL and statements, made from the kind registry."""
+"""Insert statements and columns, made from the kind registry."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from marketprism_adapters.sql.columns import columns_of
-from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_adapters.sql.topology import DATABASE
+from marketprism_application.contracts.kinds import DataKind
 
-DATABASE = "market"
-# Inserts remembered for deduplication: at ten a second, more than a quarter of an hour.
-DEDUPLICATION_WINDOW = 10_000
-
-PROVENANCE = (
-    ("stream_seq", "UInt64", "Delta, ZSTD(1)"),
-    ("stream_index", "UInt32", "ZSTD(1)"),
-    ("writer_epoch", "UInt64", "ZSTD(1)"),
-)
+PROVENANCE = (("stream_seq", "UInt64"), ("stream_index", "UInt32"), ("writer_epoch", "UInt64"))
 
 
-def create_table(kind: DataKind) -> str:
-    """CREATE TABLE of a kind.
-
-    ReplacingMergeTree is the second net below the insert token: of rows with one key the latest revision, then the
-    latest in the stream, stays.
-    """
-    lines = [
-        f"{column.name} {column.stored} CODEC({column.codec})"
-        for _, columns in columns_of(kind.name)
-        for column in columns
-    ]
-    lines += [f"{name} {stored} CODEC({codec})" for name, stored, codec in PROVENANCE]
-    version = "stream_seq"
-    if "revision" in kind.fields:
-        lines.append("row_version UInt64 MATERIALIZED bitShiftLeft(toUInt64(revision), 48) + stream_seq")
-        version = "row_version"
-    partition = "toYYYYMMDD(ts_event)" if kind is KINDS["tick"] else "toYYYYMM(ts_event)"
-    body = ",\n  ".join(lines)
-    return (
-        f"CREATE TABLE IF NOT EXISTS {DATABASE}.{kind.table} (\n  {body}\n)\n"
-        f"ENGINE = ReplacingMergeTree({version})\nPARTITION BY {partition}\nORDER BY ({', '.join(kind.order_by)})\n"
-        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
-    )
+# `async_insert` is off: a token is honoured only by an insert that waits for its own block. Rows of one key inside
+# one insert are left to merges and FINAL: looking for them costs a fifth of the insert. A backfill of ten years touches
+# more partitions than the default allows.
+_SETTINGS = "async_insert = 0, optimize_on_insert = 0, max_partitions_per_insert_block = 0"
 
 
 class Insert(NamedTuple):
@@ -56,24 +31,21 @@ class Insert(NamedTuple):
 
 def _head(kind: DataKind, token: str, values: list[str]) -> str:
     names = [column.name for _, group in columns_of(kind.name) for column in group]
-    names += [name for name, _, _ in PROVENANCE]
-    values = values + [name for name, _, _ in PROVENANCE]
+    names += [name for name, _ in PROVENANCE]
+    values = values + [name for name, _ in PROVENANCE]
     quoted = token.replace("\\", "\\\\").replace("'", "\\'")
     return (
         f"INSERT INTO {DATABASE}.{kind.table} ({', '.join(names)}) "
-        f"SETTINGS insert_deduplication_token = '{quoted}', async_insert = 0 "
+        f"SETTINGS insert_deduplication_token = '{quoted}', {_SETTINGS} "
         f"SELECT {', '.join(values)}"
     )
 
 
 def insert(kind: DataKind, token: str) -> Insert:
-    """INSERT from an Arrow table, once per token.
-
-    `async_insert` is off: a token is honoured only by an insert that waits for its own block.
-    """
+    """INSERT from an Arrow table, once per token."""
     columns = [column for _, group in columns_of(kind.name) for column in group]
     incoming = [f"{column.name} {column.incoming}" for column in columns]
-    incoming += [f"{name} {stored}" for name, stored, _ in PROVENANCE]
+    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
     return Insert(_head(kind, token, [column.insert for column in columns]), ", ".join(incoming))
 
 
@@ -94,30 +66,62 @@ def _exact(text: str) -> str:
     return f"if({_inexact(text)}, 'inexact', {text})"
 
 
-def insert_encoded(kind: DataKind, token: str) -> Insert:
+def insert_encoded(kind: DataKind, token: str, *, careful: bool) -> Insert:
     """INSERT from MessagePack values in the order of the kind's fields, with where each row came from, once per token.
 
     The server cuts digits that it has no room for without a word, and makes NULL of a text that is no number where
-    NULL is allowed; so both are looked for, and refuse the insert.
+    NULL is allowed; so both are looked for, and refuse the insert. A number of at most 19 characters without an
+    exponent is exact by its length: that is all that the quick form looks at, and it refuses every other number. The
+    careful form looks into each number, takes every one that fits, and costs the server half as much again.
     """
-    incoming, values = [], []
+    incoming: list[str] = []
+    values: list[str] = []
+    numbers: list[str] = []
+    books: list[str] = []
     for name, columns in columns_of(kind.name):
-        if len(columns) == 2:  # a side of the book: prices, quantities
-            incoming.append(f"{name} Array(Array(String))")
-            values += [f"arrayMap(x -> toDecimal128({_exact(f'x[{place}]')}, 18), {name})" for place in (1, 2)]
-            continue
         column = columns[0]
+        if len(columns) == 2:  # a side of the book: prices, quantities
+            books.append(name)
+            incoming.append(f"{name} Array(Array(String))")
+            number = _exact("x[{}]") if careful else "x[{}]"
+            values += [
+                f"arrayMap(x -> toDecimal128({number.format(*[n] * number.count('{}'))}, 18), {name})" for n in (1, 2)
+            ]
+            continue
         incoming.append(f"{name} {column.incoming}")
-        if "Nullable(Decimal" in column.stored:
-            number = f"toDecimal128OrNull({name}, 18)"
-            wrong = f"isNotNull({name}) AND (({_inexact(name)}) OR isNull({number}))"
-            values.append(f"if(throwIf(ifNull({wrong}, 0), '{name}: a number that does not fit'), NULL, {number})")
-        elif "Decimal" in column.stored:
-            values.append(f"toDecimal128({_exact(name)}, 18)")
-        else:
+        if "Decimal" not in column.stored:
             values.append(column.insert)
-    incoming += [f"{name} {stored}" for name, stored, _ in PROVENANCE]
+        elif careful:
+            values.append(_careful_number(name, column.stored.startswith("Nullable")))
+        elif column.stored.startswith("Nullable"):
+            numbers.append(f"ifNull({name}, '')")
+            values.append(f"if(isNull({name}), NULL, toDecimal128(ifNull({name}, '0'), 18))")
+        else:
+            numbers.append(name)
+            values.append(f"toDecimal128({name}, 18)")
+    if not careful:
+        values[0] = f"if({_unsure(numbers, books)}, {values[0]}, {values[0]})"
+    incoming += [f"{name} {stored}" for name, stored in PROVENANCE]
     return Insert(_head(kind, token, values), ", ".join(incoming))
+
+
+def _careful_number(name: str, optional: bool) -> str:
+    if not optional:
+        return f"toDecimal128({_exact(name)}, 18)"
+    number = f"toDecimal128OrNull({name}, 18)"
+    wrong = f"isNotNull({name}) AND (({_inexact(name)}) OR isNull({number}))"
+    return f"if(throwIf(ifNull({wrong}, 0), '{name}: a number that does not fit'), NULL, {number})"
+
+
+def _unsure(numbers: Sequence[str], books: Sequence[str]) -> str:
+    """An expression that fails where any number is long or has an exponent, and is false otherwise."""
+    signs = []
+    if numbers:
+        joined = f"concat({', '.join(numbers)}, '')"
+        longest = f"arrayMax([{', '.join(f'length({number})' for number in numbers)}])"
+        signs += [f"position({joined}, 'E') > 0", f"{longest} > 19"]
+    signs += [f"arrayExists(x -> length(x) > 19 OR position(x, 'E') > 0, arrayFlatten({book}))" for book in books]
+    return f"throwIf({' OR '.join(signs) or '0'}, 'a number that has to be looked into')"
 
 
 def select(kind: DataKind) -> str:
@@ -126,14 +130,4 @@ def select(kind: DataKind) -> str:
 
 
 COLUMNS = f"SELECT table, name, type FROM system.columns WHERE database = '{DATABASE}'"
-
-DEAD_LETTERS = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.dead_letters (
-  ts_dead DateTime64(9, 'UTC') DEFAULT now64(9),
-  stream LowCardinality(String),
-  stream_seq UInt64,
-  stream_index UInt32,
-  reason String,
-  payload String
-)
-ENGINE = ReplacingMergeTree
-ORDER BY (stream, stream_seq, stream_index)"""
+CREATED = f"SELECT name, create_table_query AS created FROM system.tables WHERE database = '{DATABASE}'"

@@ -12,11 +12,14 @@ import pyarrow as pa
 from marketprism_adapters.sql import queries
 from marketprism_adapters.sql.columns import columns_of, from_engine, to_arrow
 from marketprism_adapters.sql.migrations import LEDGER, Migration, pending
-from marketprism_adapters.sql.schema import COLUMNS, DATABASE, PROVENANCE, Insert, insert, insert_encoded
+from marketprism_adapters.sql.schema import COLUMNS, CREATED, PROVENANCE, Insert, insert, insert_encoded
+from marketprism_adapters.sql.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
+from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
+
+_CAREFUL_PARTS = 100
 
 
 class Engine(Protocol):
@@ -46,8 +49,10 @@ class Engine(Protocol):
 class SqlStore:
     """Fulfils `MarketStore`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, topology: Topology | None = None) -> None:
         self._engine = engine
+        self._topology = topology or Topology()
+        self._careful = 0  # parts to come whose numbers are looked into at once
 
     async def plan(self) -> list[Migration]:
         """Migrations that are not applied yet; makes the database and its ledger where there is none.
@@ -55,23 +60,39 @@ class SqlStore:
         Raises:
             StoreError: the database is newer than this program, or a migration was altered after it was applied.
         """
-        await self._engine.execute(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-        await self._engine.execute(LEDGER)
+        for statement in (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", LEDGER):
+            await self._apply(statement)
         applied = await self._engine.fetch(f"SELECT number, checksum FROM {DATABASE}.schema_migrations FINAL")
         return pending([(int(row["number"]), str(row["checksum"])) for row in applied.to_pylist()])
 
     async def migrate(self) -> Sequence[str]:
-        """Bring the schema up to date; names of what was applied."""
+        """Bring schema and retention up to date; names of what was applied."""
         done = []
         for migration in await self.plan():
             for statement in migration.statements:
-                await self._engine.execute(statement)
+                await self._apply(statement)
             await self._engine.execute(
                 f"INSERT INTO {DATABASE}.schema_migrations (number, name, checksum) "
                 "VALUES ({number:UInt32}, {name:String}, {checksum:String})",
                 {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
             )
             done.append(migration.title)
+        return done + await self._retain()
+
+    async def _apply(self, statement: str) -> None:
+        for rendered in self._topology.render(statement):
+            await self._engine.execute(rendered)
+
+    async def _retain(self) -> list[str]:
+        """How long tables keep their rows is a setting, not a migration."""
+        suffix = "_local" if self._topology.cluster else ""
+        found = await self._engine.fetch(CREATED)
+        created = {str(row["name"]): str(row["created"]) for row in found.to_pylist()}
+        done = []
+        for table in sorted(TABLES):
+            for statement in self._topology.retention(table, created.get(table + suffix, "")):
+                await self._engine.execute(statement)
+                done.append(statement.removeprefix("ALTER TABLE "))
         return done
 
     async def verify(self) -> list[str]:
@@ -82,7 +103,7 @@ class SqlStore:
         wrong = []
         for kind in KINDS.values():
             wanted = {column.name: column.stored for _, columns in columns_of(kind.name) for column in columns}
-            wanted |= {name: stored for name, stored, _ in PROVENANCE}
+            wanted |= dict(PROVENANCE)
             for name, stored in wanted.items():
                 there = found.get((kind.table, name))
                 if there != stored:
@@ -103,12 +124,25 @@ class SqlStore:
         return len(rows)
 
     async def insert_encoded(
-        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
     ) -> int:
         """Write rows once per (kind, range), as the bytes that came: nothing of a row becomes a Python object."""
-        body = await asyncio.to_thread(_flat, kind, rows, places, epoch)
-        await self._engine.insert_encoded(insert_encoded(kind, f"{covered.token}:{kind.name}"), body)
-        return len(rows)
+        body = await asyncio.to_thread(_flat, kind, groups, epoch)
+        rows = sum(len(group.rows) for group in groups)
+        token = f"{covered.token}:{kind.name}"
+        if not self._careful:
+            try:
+                await self._engine.insert_encoded(insert_encoded(kind, token, careful=False), body)
+            except StoreError as error:
+                if error.retryable:
+                    raise
+                # Numbers of one kind come together: a coin with ten digits behind the point has them in every tick.
+                self._careful = _CAREFUL_PARTS
+            else:
+                return rows
+        self._careful -= 1
+        await self._engine.insert_encoded(insert_encoded(kind, token, careful=True), body)
+        return rows
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         """Set rows aside that no table can take."""
@@ -130,22 +164,28 @@ class SqlStore:
         await self._engine.close()
 
 
-_PROVENANCE = struct.Struct(">BQBIBQ")  # three MessagePack numbers: uint 64, uint 32, uint 64
+_SEQUENCE = struct.Struct(">BQ")  # as MessagePack numbers: uint 64; then uint 32 and uint 64
+_INDEX_AND_EPOCH = struct.Struct(">BIBQ")
 
 
-def _flat(kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], epoch: int) -> bytes:
-    """Values of the rows one after another, each row followed by where it came from."""
+def _flat(kind: DataKind, groups: Sequence[EncodedRows], epoch: int) -> bytes:
+    """Values of the rows one after another, each row followed by where it came from.
+
+    Of bytes only: slices of views are objects that the collector walks through again and again.
+    """
     width = len(kind.fields)
     header = bytes([0x90 | width]) if width < 16 else b"\xdc" + width.to_bytes(2, "big")
     size = len(header)
-    pack = _PROVENANCE.pack
-    parts: list[Any] = []
-    for row, place in zip(rows, places, strict=True):
-        view = memoryview(row)
-        if view[:size] != header:
-            raise StoreError(f"{kind.table}: expected a record of {width} fields at {place.seq}/{place.offset}")
-        parts.append(view[size:])
-        parts.append(pack(0xCF, place.seq, 0xCE, place.offset, 0xCF, epoch))
+    longest = max((group.first + len(group.rows) for group in groups), default=0)
+    tails = [_INDEX_AND_EPOCH.pack(0xCE, index, 0xCF, epoch) for index in range(longest)]
+    parts: list[bytes] = []
+    for group in groups:
+        sequence = _SEQUENCE.pack(0xCF, group.seq)
+        for index, row in enumerate(group.rows, group.first):
+            data = bytes(row)
+            if not data.startswith(header):
+                raise StoreError(f"{kind.table}: expected a record of {width} fields at {group.seq}/{index}")
+            parts += (data[size:], sequence, tails[index])
     return b"".join(parts)
 
 

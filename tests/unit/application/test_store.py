@@ -13,7 +13,8 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode, encode_packed
 from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, Encoded, Place, RangeQuery, StreamRange
+from marketprism_application.inserting import PART_ROWS, Inserter
+from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
 from marketprism_application.store import Progress, StreamWriter, WriterSettings, decode_messages
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, tick
@@ -98,10 +99,11 @@ class World:
         return done
 
     async def insert_encoded(
-        self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
     ) -> int:
+        places = [Place(group.seq, group.first + n) for group in groups for n in range(len(group.rows))]
         try:
-            decoded = [msgspec.msgpack.decode(row, type=kind.model) for row in rows]
+            decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
         except msgspec.MsgspecError as error:
             raise StoreError(str(error)) from error
         return await self.insert(kind, decoded, places, covered, epoch)
@@ -226,11 +228,11 @@ async def test_a_row_that_is_none_is_set_aside_and_its_part_keeps_its_token() ->
     good = [msgspec.msgpack.encode(tick_) for tick_ in TICKS[:5]]
     packed = [1, "test", 1, 0, [msgspec.Raw(row) for row in good] + ["no tick"], [], []]
     broken = msgspec.msgpack.encode([PACKED_VERSION, *packed[1:]])
-    writer = StreamWriter("MARKET_TICKS", Ranges(world), world, world, WriterSettings())
+    inserter = Inserter("MARKET_TICKS", world, lambda *_: None)
     covered = StreamRange("S", "2025", 1, 1)
     for _ in range(2):
         dead: list[DeadRow] = []
-        count, others = await writer._insert_encoded([Message("market.packed.1", 1, broken)], covered, 1, dead)
+        count, others = await inserter._insert_encoded([Message("market.packed.1", 1, broken)], covered, 1, dead)
         assert (count, list(others)) == (6, [])
         assert [(row.seq, row.offset) for row in dead] == [(1, 5)]
     (audit,) = (await world.store.audit(["test"])).to_pylist()
@@ -238,21 +240,24 @@ async def test_a_row_that_is_none_is_set_aside_and_its_part_keeps_its_token() ->
 
 
 async def test_a_large_range_goes_in_parts_that_a_second_writer_repeats() -> None:
-    world = World()
     tokens: list[str] = []
 
     class Counting(World):
         async def insert_encoded(
-            self, kind: DataKind, rows: Sequence[Encoded], places: Sequence[Place], covered: StreamRange, epoch: int
+            self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
         ) -> int:
-            tokens.append(f"{covered.token}:{len(rows)}")
-            return len(rows)
+            rows = sum(len(group.rows) for group in groups)
+            tokens.append(f"{covered.token}:{rows}")
+            return rows
 
-    rows = [msgspec.msgpack.encode(TICKS[0])] * 25_001
-    message = Message(
-        "market.packed.1", 7, msgspec.msgpack.encode([PACKED_VERSION, "test", 1, 0, [msgspec.Raw(r) for r in rows]])
-    )
+    row = msgspec.Raw(msgspec.msgpack.encode(TICKS[0]))
+    data = msgspec.msgpack.encode([PACKED_VERSION, "test", 1, 0, [row] * (PART_ROWS // 2 + 1)])
+    messages = [Message("market.packed.7", 7 + n, data) for n in range(5)]
     for _ in range(2):
-        writer = StreamWriter("S", Ranges(world), world, Counting(), WriterSettings())
-        await writer._insert_encoded([message], StreamRange("S", "2025", 7, 7), 1, [])
-    assert sorted(tokens[:3]) == sorted(tokens[3:]) == ["S:2025/1:7-7:10000", "S:2025/2:7-7:5001", "S:2025:7-7:10000"]
+        rows, dead = await Inserter("S", Counting(), lambda *_: None).insert(
+            messages, StreamRange("S", "2025", 7, 11), 1
+        )
+        assert (rows, dead) == (5 * (PART_ROWS // 2 + 1), 0)
+    full, rest = PART_ROWS + 2, PART_ROWS // 2 + 1
+    wanted = [f"S:2025/1:7-11:{full}", f"S:2025/2:7-11:{rest}", f"S:2025:7-11:{full}"]
+    assert sorted(tokens[:3]) == sorted(tokens[3:]) == wanted

@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.service import Service
+from marketprism_services.container import Container
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.lock import DataDirLock
 from marketprism_services.settings import Settings, load, parse_speed
+from marketprism_services.supervisor import SERVICES
 
 ROOT = Path(__file__).parents[3]
 
@@ -67,11 +71,6 @@ def test_a_data_directory_has_one_pipeline(tmp_path: Path) -> None:
 
 
 async def test_every_provider_of_the_container_builds(nats_url: str) -> None:
-    from marketprism_sdk.nats.connection import NatsConnection  # noqa: PLC0415
-    from marketprism_sdk.service import Service  # noqa: PLC0415
-    from marketprism_services.container import Container  # noqa: PLC0415
-    from marketprism_services.supervisor import SERVICES  # noqa: PLC0415
-
     connection = await NatsConnection.open(nats_url)
     container = Container(settings=Settings(), connection=connection)
     container.check_dependencies()

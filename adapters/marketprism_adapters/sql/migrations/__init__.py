@@ -1,17 +1,18 @@
-"""Numbered migrations with checksums.
+"""Numbered SQL files with checksums; the name of a file is its number and what it does.
 
 What is applied is recorded in the database; an applied migration that has changed since, or one that this program does
-not know, stops it: an older program must not write to a newer database.
+not know, stops it: an older program must not write to a newer database. A file is never edited after a release: the
+next number changes what it made.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.sql.schema import DATABASE, DEAD_LETTERS, create_table
-from marketprism_application.contracts.kinds import BAR, EVENT, GAP, INSTRUMENT, QUALITY, TICK
+from marketprism_adapters.sql.topology import DATABASE
 from marketprism_application.errors import StoreError
 
 LEDGER = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.schema_migrations (
@@ -20,7 +21,7 @@ LEDGER = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.schema_migrations (
 
 
 class Migration(NamedTuple):
-    """Statements that bring the schema one step further."""
+    """Statements that bring the schema one step further, as they are for one server without replicas."""
 
     number: int
     name: str
@@ -37,11 +38,14 @@ class Migration(NamedTuple):
         return hashlib.sha256("\n;\n".join(self.statements).encode()).hexdigest()
 
 
-MIGRATIONS = (
-    Migration(1, "ticks and bars", (create_table(TICK), create_table(BAR))),
-    Migration(2, "gaps, quality, events, instruments", tuple(map(create_table, (GAP, QUALITY, EVENT, INSTRUMENT)))),
-    Migration(3, "dead letters", (DEAD_LETTERS,)),
-)
+def _read(path: Path) -> Migration:
+    number, _, name = path.stem.partition("_")
+    text = path.read_text(encoding="utf-8")
+    statements = tuple(part.strip() for part in text.split(";\n") if part.strip())
+    return Migration(int(number), name.replace("_", " "), statements)
+
+
+MIGRATIONS = tuple(_read(path) for path in sorted(Path(__file__).parent.glob("*.sql")))
 
 
 def pending(applied: Sequence[tuple[int, str]], known: Sequence[Migration] = MIGRATIONS) -> list[Migration]:

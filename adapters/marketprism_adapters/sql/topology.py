@@ -1,0 +1,133 @@
+"""Where tables live: on one server, or replicated and sharded over a cluster; how long they keep what, and in what
+partitions.
+
+The migrations are written for one server. For a cluster each table becomes `<table>_local`, replicated through Keeper
+under the server's macros {shard} and {replica}, and a `Distributed` table takes its name, so that every other statement
+stays as it is. A symbol has one shard: its rows meet in one place, where FINAL and the insert token do their work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from marketprism_application.contracts.kinds import KINDS
+from marketprism_application.errors import StoreError
+
+DATABASE = "market"
+TABLES = {kind.table for kind in KINDS.values()}
+PARTITIONS = {"day": "toYYYYMMDD", "month": "toYYYYMM", "year": "toYear"}
+_KEEPER = "/clickhouse/tables/{shard}/"
+_NAME = re.compile(rf"\b{DATABASE}\.(\w+)")
+_ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
+_PARTITION = re.compile(r"PARTITION BY \w+\((\w+)\)")
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w-]{0,62}")
+
+
+@dataclass(frozen=True)
+class Topology:
+    """How the tables are laid out.
+
+    `cluster` is a name in the servers' `remote_servers`, empty for one server. `quorum` is how many replicas must have
+    an insert before it counts (a number, or `auto` for a majority): what only one has is lost with it.
+    `keep_days` and `partition_by` (day, month, year) are by table; rows are kept for ever where there is no number.
+
+    Raises:
+        StoreError: a name that is no table, or a value that is none; the text names it.
+    """
+
+    cluster: str = ""
+    quorum: str = "auto"
+    keep_days: Mapping[str, int] = field(default_factory=dict)
+    partition_by: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.cluster and not _IDENTIFIER.fullmatch(self.cluster):
+            raise StoreError(f"store.cluster: expected the name of a cluster, was {self.cluster!r}")
+        if self.quorum != "auto" and not self.quorum.isdigit():
+            raise StoreError(f"store.quorum: expected auto or a number of replicas, was {self.quorum!r}")
+        for setting, values in (("keep_days", self.keep_days), ("partition_by", self.partition_by)):
+            for table in values:
+                if table not in TABLES:
+                    known = ", ".join(sorted(TABLES))
+                    raise StoreError(f"store.{setting}: expected one of {known}, was {table!r}")
+        for table, days in self.keep_days.items():
+            if days < 1:
+                raise StoreError(f"store.keep_days.{table}: expected at least 1, was {days}")
+        for table, span in self.partition_by.items():
+            if span not in PARTITIONS:
+                raise StoreError(f"store.partition_by.{table}: expected one of {', '.join(PARTITIONS)}, was {span!r}")
+
+    @property
+    def write_settings(self) -> dict[str, str]:
+        """Settings of a writer's statements: an insert through a Distributed table waits for every shard."""
+        if not self.cluster:
+            return {}
+        return {"distributed_foreground_insert": "1", "insert_quorum": self.quorum, "insert_quorum_parallel": "1"}
+
+    @property
+    def read_settings(self) -> dict[str, str]:
+        """Settings of a reader's statements: an answer without a shard that is away must be an error."""
+        return {"skip_unavailable_shards": "0"} if self.cluster else {}
+
+    def render(self, statement: str) -> list[str]:
+        """A statement of a migration as this layout needs it."""
+        found = _NAME.search(statement)
+        table = found.group(1) if found else ""
+        if table in self.partition_by:
+            function = PARTITIONS[self.partition_by[table]]
+            statement = _PARTITION.sub(rf"PARTITION BY {function}(\1)", statement)
+        if not self.cluster or not table:
+            return [self._on_cluster(statement)] if self.cluster else [statement]
+        local = statement.replace(f"{DATABASE}.{table}", f"{DATABASE}.{table}_local ON CLUSTER '{self.cluster}'", 1)
+        if statement.startswith("ALTER"):
+            columns = "ADD COLUMN" in statement or "DROP COLUMN" in statement
+            over = statement.replace(f"{DATABASE}.{table}", f"{DATABASE}.{table} ON CLUSTER '{self.cluster}'", 1)
+            return [local, over] if columns else [local]
+        path = f"'{_KEEPER}{DATABASE}/{table}', '{{replica}}'"
+        local = _ENGINE.sub(
+            lambda m: f"ENGINE = ReplicatedReplacingMergeTree({path}{', ' + m.group(1) if m.group(1) else ''})", local
+        ).replace("non_replicated_deduplication_window", "replicated_deduplication_window")
+        key = "cityHash64(symbol)" if table in TABLES else "0"
+        over = (
+            f"CREATE TABLE IF NOT EXISTS {DATABASE}.{table} ON CLUSTER '{self.cluster}' AS {DATABASE}.{table}_local\n"
+            f"ENGINE = Distributed('{self.cluster}', '{DATABASE}', '{table}_local', {key})"
+        )
+        return [local, over]
+
+    def _on_cluster(self, statement: str) -> str:
+        return re.sub(rf"(CREATE DATABASE IF NOT EXISTS {DATABASE})", rf"\1 ON CLUSTER '{self.cluster}'", statement)
+
+    def retention(self, table: str, current: str) -> list[str]:
+        """Statements that bring a table's TTL to the setting, given its present CREATE statement."""
+        days = self.keep_days.get(table)
+        suffix = f"_local ON CLUSTER '{self.cluster}'" if self.cluster else ""
+        wanted = f"toDateTime(ts_event) + toIntervalDay({days})" if days else ""
+        found = re.search(r"\bTTL (.+?)(?=\s+SETTINGS\b|$)", current, re.S)
+        if (found.group(1).strip() if found else "") == wanted:
+            return []
+        change = f"MODIFY TTL {wanted}" if wanted else "REMOVE TTL"
+        return [f"ALTER TABLE {DATABASE}.{table}{suffix} {change}"]
+
+
+READ_ONLY_USER = """CREATE USER IF NOT EXISTS {name} IDENTIFIED WITH sha256_password BY '{password}'
+  SETTINGS readonly = 2, max_execution_time = {seconds} MAX {seconds}, max_result_rows = {rows} MAX {rows}"""
+
+
+def read_only_user(name: str, password: str, *, seconds: float, rows: int, cluster: str = "") -> list[str]:
+    """Statements that make a user who can read the database `market`, kill his own queries, and nothing else.
+
+    Raises:
+        StoreError: a name or password that cannot stand in a statement.
+    """
+    if not _IDENTIFIER.fullmatch(name):
+        raise StoreError(f"name: expected letters, digits and _, was {name!r}")
+    if not password or any(c in password for c in "'\\\0\n"):
+        raise StoreError("password: expected at least one character, and no quote, backslash or line break")
+    user = READ_ONLY_USER.format(name=name, password=password, seconds=int(seconds), rows=rows)
+    grant = f"GRANT SELECT ON {DATABASE}.* TO {name}"
+    if cluster:
+        user = user.replace(f"EXISTS {name}", f"EXISTS {name} ON CLUSTER '{cluster}'", 1)
+        grant = grant.replace("GRANT", f"GRANT ON CLUSTER '{cluster}'", 1)
+    return [user, grant]

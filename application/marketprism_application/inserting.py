@@ -1,0 +1,134 @@
+"""The rows of a range into the store: again while it is away, in parts where they are many, the poisoned ones aside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from marketprism_application.contracts.codec import ContractError, decode_row, split_packed
+from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
+from marketprism_application.errors import StoreError
+from marketprism_application.ports import DeadRow, EncodedRows, MarketStore, Place, StreamRange
+from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Rows, decode_messages
+
+# A part's rows are part of what its token means: a change of this number is a change of every token.
+PART_ROWS = 50_000
+_PARALLEL = 2
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+
+
+class Inserter:
+    """Inserts ranges of one stream. `on_retry(attempt, pause_s, reason)` hears of each failed try."""
+
+    def __init__(self, stream: str, store: MarketStore, on_retry: Callable[[int, float, str], None]) -> None:
+        self._stream = stream
+        self._store = store
+        self._on_retry = on_retry
+
+    async def insert(self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int) -> tuple[int, int]:
+        """Every row of the messages; returns how many rows there were and how many of them were set aside."""
+        dead: list[DeadRow] = []
+        quick, others = await self._insert_encoded(messages, covered, epoch, dead)
+        decoded = decode_messages(self._stream, others)
+        dead += decoded.dead
+        for name, rows in decoded.by_kind.items():
+            await self._insert(KINDS[name], rows, covered, epoch, dead)
+        if dead:
+            await self._until_done(lambda: self._store.bury(dead))
+        return quick + decoded.total, len(dead)
+
+    async def _insert_encoded(
+        self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int, dead: list[DeadRow]
+    ) -> tuple[int, Sequence[RangeMessage]]:
+        """Packed ticks as the bytes that they are; returns their number and the messages that are something else.
+
+        They go in parts of some PART_ROWS rows, cut between messages, several at once; a part's token names the range
+        and the part, so a writer that repeats the range makes the same parts.
+        """
+        parts: list[list[EncodedRows]] = []
+        others: list[RangeMessage] = []
+        count, room_left = 0, 0
+        for message in messages:
+            try:
+                ticks = split_packed(message.data) if message.subject.startswith(PACKED_PREFIX) else None
+            except ContractError:
+                ticks = None
+            if ticks is None:
+                others.append(message)
+                continue
+            if room_left <= 0:
+                parts.append([])
+                room_left = PART_ROWS
+            parts[-1].append(EncodedRows(message.seq, ticks))
+            count += len(ticks)
+            room_left -= len(ticks)
+        room = asyncio.Semaphore(_PARALLEL)
+
+        async def insert(number: int, part: list[EncodedRows]) -> None:
+            name = f"{covered.created}/{number}" if number else covered.created
+            async with room:
+                await self._insert_part(
+                    part, StreamRange(covered.stream, name, covered.first, covered.last), epoch, dead
+                )
+
+        inserts = [asyncio.ensure_future(insert(number, part)) for number, part in enumerate(parts)]
+        try:
+            await asyncio.gather(*inserts)
+        finally:
+            for task in inserts:
+                task.cancel()
+        return count, others
+
+    async def _insert_part(
+        self, part: Sequence[EncodedRows], covered: StreamRange, epoch: int, dead: list[DeadRow]
+    ) -> None:
+        try:
+            await self._until_done(lambda: self._store.insert_encoded(TICK, part, covered, epoch))
+        except StoreError:
+            # Some row is not what it should be. Decoded one by one, it is found; the others keep the part's token.
+            found = Rows([], [])
+            for group in part:
+                for index, raw in enumerate(group.rows, group.first):
+                    try:
+                        found.rows.append(decode_row(TICK, raw))
+                        found.places.append(Place(group.seq, index))
+                    except ContractError as error:
+                        dead.append(DeadRow(self._stream, group.seq, index, str(error), bytes(raw)))
+            if found.rows:
+                await self._insert(TICK, found, covered, epoch, dead)
+
+    async def _insert(self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
+        try:
+            await self._until_done(lambda: self._store.insert(kind, rows.rows, rows.places, covered, epoch))
+        except StoreError:
+            # Some row is poison: one at a time, each under a token of its own, finds which.
+            for row, place in zip(rows.rows, rows.places, strict=True):
+                single = StreamRange(covered.stream, f"{covered.created}:{place.offset}", place.seq, place.seq)
+                await self._insert_one(kind, row, place, single, epoch, dead)
+
+    async def _insert_one(
+        self, kind: DataKind, row: Any, place: Place, covered: StreamRange, epoch: int, dead: list[DeadRow]
+    ) -> None:
+        try:
+            await self._until_done(lambda: self._store.insert(kind, [row], [place], covered, epoch))
+        except StoreError as error:
+            dead.append(DeadRow(self._stream, place.seq, place.offset, str(error), msgspec.msgpack.encode(row)))
+
+    async def _until_done(self, work: Callable[[], Any]) -> None:
+        """Again and again while the store is away; other errors are the caller's."""
+        attempt = 0
+        while True:
+            try:
+                await work()
+            except StoreError as error:
+                if not error.retryable:
+                    raise
+                attempt += 1
+                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt - 1, 30))
+                self._on_retry(attempt, pause_s, str(error))
+                await asyncio.sleep(pause_s)
+            else:
+                return
