@@ -4,6 +4,7 @@ ApplicationError
 ├── SourceError      a source is missing, malformed or away
 ├── StoreError       the store refused, is away, or a limit was exceeded
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
+    └── UnknownSymbolError  nothing is stored of the instrument
 """
 
 from __future__ import annotations
@@ -27,3 +28,7 @@ class StoreError(ApplicationError):
 
 class QueryError(ApplicationError):
     """A query's parameter is wrong; the text names it, what was expected and what it was."""
+
+
+class UnknownSymbolError(QueryError):
+    """Nothing is stored of an instrument that is asked for."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from marketprism_application.contracts.codec import plain
@@ -53,16 +54,50 @@ def json_of(value: Any) -> Any:
 
 def bars_csv(bars: Iterable[Bar]) -> str:
     """CSV of bars that did not come from a store."""
-    rows = ([getattr(bar, name) for name in BAR_COLUMNS] for bar in bars)
-    return _csv(BAR_COLUMNS, rows)
+    return _csv(BAR_COLUMNS, ([text_of(getattr(bar, name)) for name in BAR_COLUMNS] for bar in bars))
 
 
-def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+def _csv(columns: Iterable[str], rows: Iterable[Iterable[Any]], *, header: bool = True) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([text_of(value) for value in row] for row in rows)
+    if header:
+        writer.writerow(columns)
+    writer.writerows(rows)
     return out.getvalue()
+
+
+def json_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows as JSON carries them: decimals are strings."""
+    names = table.column_names
+    columns = [_json_values(column) for column in table.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _json_values(column: Any) -> list[Any]:
+    """Values of a column; decimals become their plain text in Arrow, which is ten times as fast as in Python."""
+    if pa.types.is_decimal(column.type):
+        text = pc.cast(column, pa.string())
+        fixed = pc.and_(pc.match_substring(text, "."), pc.invert(pc.match_substring(text, "E")))
+        texts = pc.if_else(fixed, pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), "."), text).to_pylist()
+        # Arrow writes zero and what is below a millionth with an exponent.
+        return [plain(Decimal(value)) if value is not None and "E" in value else value for value in texts]
+    values: list[Any] = column.to_pylist()
+    return [json_of(value) for value in values] if pa.types.is_nested(column.type) else values
+
+
+def _text_values(column: Any) -> list[Any]:
+    return [text_of(value) for value in _json_values(column)]
+
+
+def csv_part(table: pa.Table, *, header: bool) -> bytes:
+    """Rows as CSV, with or without the line of names."""
+    columns = [_text_values(column) for column in table.columns]
+    return _csv(table.column_names, zip(*columns, strict=True), header=header).encode()
+
+
+def lines(table: pa.Table) -> bytes:
+    """Rows as JSON objects, one a line."""
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in json_rows(table))
 
 
 def render(table: pa.Table, form: str, columns: tuple[str, ...] | None = None) -> bytes:
@@ -76,11 +111,11 @@ def render(table: pa.Table, form: str, columns: tuple[str, ...] | None = None) -
     if columns is not None:
         table = table.select([name for name in columns if name in table.column_names])
     if form == "csv":
-        return _csv(table.column_names, _rows(table)).encode()
+        return csv_part(table, header=True)
     if form == "json":
-        return (json.dumps([json_of(row) for row in table.to_pylist()], indent=1) + "\n").encode()
+        return msgspec.json.format(msgspec.json.encode(json_rows(table)), indent=1) + b"\n"
     if form == "msgpack":
-        return msgspec.msgpack.encode([json_of(row) for row in table.to_pylist()])
+        return msgspec.msgpack.encode(json_rows(table))
     sink = io.BytesIO()
     if form == "parquet":
         pq.write_table(table, sink)
@@ -88,8 +123,3 @@ def render(table: pa.Table, form: str, columns: tuple[str, ...] | None = None) -
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
     return sink.getvalue()
-
-
-def _rows(table: pa.Table) -> Iterator[list[Any]]:
-    for row in table.to_pylist():
-        yield [row[name] for name in table.column_names]

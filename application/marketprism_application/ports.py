@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
@@ -160,6 +161,14 @@ class MarketReader(Protocol):
 
     async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
         """One row per venue and trading day that has a tick in [ts_from, ts_to): `application.daily.COLUMNS`."""
+        ...
+
+    async def statistics(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """One row per venue over the minute bars that open in [ts_from, ts_to): `application.statistics.COLUMNS`."""
+        ...
+
+    async def instruments(self, search: InstrumentSearch) -> pa.Table:
+        """The newest terms of each instrument found, by venue and symbol."""
         ...
 
     async def audit(self, sources: Sequence[str]) -> pa.Table:

@@ -7,25 +7,30 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from marketprism_application.contracts import times
-from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import (
     MAX_LIMIT,
     METHODS,
     Failure,
+    InstrumentSearch,
     Question,
     decode_question,
     encode_answer,
     encode_failure,
 )
 from marketprism_application.daily import with_completeness
-from marketprism_application.errors import ApplicationError, QueryError, StoreError
+from marketprism_application.errors import ApplicationError, QueryError, StoreError, UnknownSymbolError
 from marketprism_application.ports import MarketReader, RangeQuery
 from marketprism_application.resample import ReadRules, bars
+from marketprism_application.statistics import with_vwap
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval, Symbol, Venue
 
 _MAX_NAMES = 1_000
+_MAX_TEXT = 64
 _MAX_NS = 2**63 - 1
+_DAY_NS = 86_400 * 10**9
+_LOOK_BACK_DAYS = (1, 10, None)
 
 
 def parse_time(value: str | int | date | datetime | None, name: str) -> int | None:
@@ -66,8 +71,23 @@ def checked(kind: DataKind, query: RangeQuery) -> RangeQuery:
     return query
 
 
+def _searchable(search: InstrumentSearch) -> InstrumentSearch:
+    if search.venue:
+        try:
+            Venue(search.venue)
+        except InvalidValue as error:
+            raise QueryError(str(error)) from error
+    for name, value in (("text", search.text), ("product", search.product), ("class", search.class_)):
+        if len(value) > _MAX_TEXT or not value.isprintable():
+            raise QueryError(f"{name}: expected at most {_MAX_TEXT} printable characters, was {value[:80]!r}")
+    if not 1 <= search.limit <= MAX_LIMIT:
+        raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {search.limit}")
+    return search
+
+
 async def ask(reader: MarketReader, question: Question, rules: ReadRules | None = None) -> pa.Table:
-    """Answer of one question; with rules, days say how complete they are and intervals that are not kept are made.
+    """Answer of one question. With rules, days say how complete they are, intervals that are not kept are made, and an
+    instrument of which nothing is stored is an error.
 
     Raises:
         QueryError, StoreError.
@@ -82,6 +102,14 @@ async def ask(reader: MarketReader, question: Question, rules: ReadRules | None 
         checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
         days = await reader.daily(question.symbol, question.ts_from, question.ts_to)
         return days if rules is None else with_completeness(days, rules.calendar)
+    if question.method == "statistics":
+        checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
+        found = await reader.statistics(question.symbol, question.ts_from, question.ts_to)
+        return found if rules is None else with_vwap(found)
+    if question.method == "book":
+        return await book_at(reader, question.symbol, question.venue, question.ts_to)
+    if question.method == "instruments":
+        return await reader.instruments(_searchable(question.search))
     kind = KINDS.get(question.kind)
     if kind is None:
         raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {question.kind!r}")
@@ -94,15 +122,40 @@ async def ask(reader: MarketReader, question: Question, rules: ReadRules | None 
         question.after, question.last,
     )  # fmt: skip
     checked(kind, query)
-    if kind is BAR and rules is not None:
-        return await bars(reader, query, rules)
-    return await reader.records(kind, query)
+    found = await (bars(reader, query, rules) if kind is BAR and rules is not None else reader.records(kind, query))
+    if rules is not None and not found.num_rows and query.after is None and not await _known(reader, query.symbol):
+        raise UnknownSymbolError(f"symbol: expected one that is stored, was {query.symbol!r}")
+    return found
+
+
+async def book_at(reader: MarketReader, symbol: str, venue: str | None, at: int | None) -> pa.Table:
+    """The newest tick at or before an instant, in whose levels the book stands; no row when there is none.
+
+    The days before the instant are looked at first, and everything only where they hold nothing.
+    """
+    end = None if at is None else at + 1
+    checked(TICK, RangeQuery(symbol, venue, ts_to=end))
+    for days in _LOOK_BACK_DAYS if end is not None else (None,):
+        start = None if days is None or end is None else max(0, end - days * _DAY_NS)
+        found = await reader.records(TICK, RangeQuery(symbol, venue, start, end, limit=1, last=True))
+        if found.num_rows:
+            break
+    return found
+
+
+async def _known(reader: MarketReader, symbol: str) -> bool:
+    for kind in (TICK, BAR, INSTRUMENT):
+        if (await reader.latest(kind, [symbol])).num_rows:
+            return True
+    return False
 
 
 async def answer(reader: MarketReader, data: bytes, rules: ReadRules | None = None) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
         return encode_answer(await ask(reader, decode_question(data), rules))
+    except UnknownSymbolError as error:
+        return encode_failure(Failure("UNKNOWN_SYMBOL", str(error)))
     except (QueryError, ValueError) as error:
         return encode_failure(Failure("INVALID_PARAMETER", str(error)))
     except StoreError as error:

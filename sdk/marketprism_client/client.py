@@ -17,6 +17,7 @@ from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import (
     MAX_LIMIT,
     AnswerError,
+    InstrumentSearch,
     Question,
     decode_answer,
     encode_question,
@@ -45,7 +46,7 @@ def tick_of(row: dict[str, Any]) -> Tick:
 
 
 class QueryFailed(Exception):
-    """The read side could not answer; `code` is INVALID_PARAMETER, STORE_ERROR or INTERNAL."""
+    """The read side could not answer; `code` is INVALID_PARAMETER, UNKNOWN_SYMBOL, STORE_ERROR or INTERNAL."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -150,6 +151,40 @@ class MarketClient:
         found = await self._calls.call("query", "latest_tick", symbol, timeout_s=self._timeout_s, idempotent=True)
         return None if found is None else cast("Tick", decode(TICK, found))
 
+    async def latest_bars(self, symbol: str, interval: str) -> list[Bar]:
+        """The newest closed bar at each venue, as far as one was made not long ago."""
+        try:
+            found = await self._calls.call(
+                "query", "latest_bars", [symbol, interval], timeout_s=self._timeout_s, idempotent=True
+            )
+        except RemoteError as error:
+            raise QueryFailed(error.code, error.message) from error
+        return [decode(BAR, message) for message in found]
+
+    async def book(self, symbol: str, at: Time = None, *, venue: str | None = None) -> Tick | None:
+        """The order book as it stood at an instant (now when None): the newest tick not after it, None before any."""
+        question = Question("book", symbol=symbol, venue=venue, ts_to=self._time(at, "at"))
+        rows = (await self._ask(question)).to_pylist()
+        return tick_of(rows[0]) if rows else None
+
+    async def statistics(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
+        """Prices, volume, turnover and VWAP over the minute bars that open in [start, end), a row per venue."""
+        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
+        return await self._ask(Question("statistics", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
+
+    async def instruments(
+        self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100
+    ) -> pa.Table:
+        """Contract terms of the instruments whose symbol, product or underlying holds `text`."""
+        return await self._ask(Question("instruments", search=InstrumentSearch(text, venue, product, class_, limit)))
+
+    @staticmethod
+    def _time(value: Time, name: str) -> int | None:
+        try:
+            return parse_time(value, name)
+        except ValueError as error:
+            raise QueryFailed("INVALID_PARAMETER", str(error)) from error
+
     async def gaps(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
         """Holes in an instrument's data that begin in [start, end)."""
         return await self._range(KINDS["gap"], symbol, start, end, None, None)
@@ -160,10 +195,7 @@ class MarketClient:
 
     async def daily(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
         """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
-        try:
-            ts_from, ts_to = parse_time(start, "start"), parse_time(end, "end")
-        except ValueError as error:
-            raise QueryFailed("INVALID_PARAMETER", str(error)) from error
+        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
         return await self._ask(Question("daily", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
 
     async def symbols(self) -> pa.Table:
@@ -184,10 +216,7 @@ class MarketClient:
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> AsyncIterator[pa.Table]:
         time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
-        try:
-            ts_from, ts_to = parse_time(start, "start"), parse_time(end, "end")
-        except ValueError as error:
-            raise QueryFailed("INVALID_PARAMETER", str(error)) from error
+        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
         question = Question("records", kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
         while True:
             page = await self._ask(question)

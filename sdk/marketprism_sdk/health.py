@@ -38,7 +38,8 @@ class HealthServer:
                 web.get("/status", self._status_of),
             ]
         )
-        self._runner = web.AppRunner(self.app, access_log=None)
+        # A handler whose client went away is cancelled, and with it what it asked for elsewhere.
+        self._runner = web.AppRunner(self.app, access_log=None, handler_cancellation=True)
         self.port = 0
 
     def check(self, name: str, check: Check) -> None:

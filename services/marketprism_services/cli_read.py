@@ -43,7 +43,8 @@ def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:
     try:
         return asyncio.run(go())
     except QueryFailed as error:
-        code = Exit.USAGE if error.code == "INVALID_PARAMETER" else Exit.STORE
+        codes = {"INVALID_PARAMETER": Exit.USAGE, "UNKNOWN_SYMBOL": Exit.FAILED}
+        code = codes.get(error.code, Exit.STORE)
         raise Stop(code, str(error)) from error
 
 

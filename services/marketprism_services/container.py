@@ -111,6 +111,7 @@ class Container(containers.DeclarativeContainer):
             providers.Callable(lambda settings: settings.bars.alignment == "clock", settings),
         ),
         providers.Callable(reading_engines_of, settings),
+        settings.provided.query,
         version=VERSION,
         settings=providers.Factory(_service_settings, settings, "query"),
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from marketprism_adapters.chdb.engine import ChdbEngine
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.sql.store import Engine
+from marketprism_adapters.sql.engine import Engine
 from marketprism_services.settings import Settings
 
 

@@ -2,47 +2,52 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-import structlog
+import pyarrow as pa
 from aiohttp import web
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.sql.store import Engine, SqlReader
-from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
-from marketprism_application.contracts.query_wire import MAX_LIMIT, Question
+from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.sql.reader import SqlReader
+from marketprism_application.bar_cache import CachedReader
+from marketprism_application.contracts.codec import decode, encode
+from marketprism_application.contracts.kinds import BAR, TICK, DataKind
+from marketprism_application.contracts.query_wire import Question
 from marketprism_application.contracts.subjects import escape, tick_subject
-from marketprism_application.errors import ApplicationError, QueryError
-from marketprism_application.export import FORMATS, json_of, render
+from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.ports import MarketReader
-from marketprism_application.query import answer, ask, parse_time
+from marketprism_application.query import answer, ask
+from marketprism_application.recent_bars import FreshReader, RecentBars
 from marketprism_application.resample import ReadRules
-from marketprism_sdk.errors import RemoteError, SdkError
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.values import Interval
+from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_services.callers import Callers
 from marketprism_services.engines import EngineSource
+from marketprism_services.query_http import ReadApi, enveloped
+from marketprism_services.query_stream import StreamApi
+from marketprism_services.query_tail import BarTail
+from marketprism_services.settings import QuerySettings
 
-log = structlog.get_logger()
-
+Found = pa.Table | Sequence[Any]
 _TIMEOUT_S = 25.0
-_CONTENT_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "arrow": "application/vnd.apache.arrow.stream",
-    "parquet": "application/vnd.apache.parquet",
-    "msgpack": "application/msgpack",
-}
+_MEGABYTE = 2**20
 
 
 class QueryService(Service):
     """Answers `rpc.query.*` and `GET /api/v1/…`.
 
-    Asks the server where there is one, else the storage leader, which alone has the embedded store open.
+    Asks the server where there is one, else the storage leader, which alone has the embedded store open. Over the store
+    lie the bars that are not in it yet, and over those the answers that are still right.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class QueryService(Service):
         connection: NatsConnection,
         rules: ReadRules,
         engines: EngineSource | None = None,
+        limits: QuerySettings | None = None,
         *,
         version: str = "0",
         settings: ServiceSettings | None = None,
@@ -58,17 +64,33 @@ class QueryService(Service):
         self._rules = rules
         self._engines = engines
         self._engine: Engine | None = None
-        self._reader: MarketReader = RemoteReader(self._ask_storage)
+        limits = limits or QuerySettings()
+        self._recent = RecentBars()
+        self._tail = BarTail(connection, self._recent, self.metrics, self.settings.replicas)
+        self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
+        self._reader: MarketReader = self._over(RemoteReader(self._ask_storage))
+        self._callers = Callers(limits.concurrent, limits.per_second)
+        self._http = ReadApi(self._ask, self._callers)
+        self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
+
+    def _over(self, reader: MarketReader) -> MarketReader:
+        cached = CachedReader(FreshReader(reader, self._recent), self._tail.is_live, self._cache_bytes)
+        self._recent.on_add(cached.heard)
+        self.metrics.watch("cache_hits", lambda: cached.hits)
+        self.metrics.watch("cache_misses", lambda: cached.misses)
+        self.metrics.watch("cache_bytes", lambda: cached.bytes)
+        return cached
 
     async def on_start(self) -> None:
-        """Buckets."""
-        await streams.ensure_streams(self.connection, self.settings.replicas)
-        self._ticks = await NatsKeyValue.open(
-            self.connection, streams.LATEST_TICKS, ttl_s=3600, replicas=self.settings.replicas
-        )
+        """Buckets, the store, the tail of the bars."""
+        replicas = self.settings.replicas
+        await streams.ensure_streams(self.connection, replicas)
+        self._ticks = await NatsKeyValue.open(self.connection, streams.LATEST_TICKS, ttl_s=3600, replicas=replicas)
+        self._bars = await NatsKeyValue.open(self.connection, streams.LATEST_BARS, ttl_s=3600, replicas=replicas)
         if self._engines is not None:
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
-            self._reader = SqlReader(self._engine)
+            self._reader = self._over(SqlReader(self._engine))
+        self.spawn(self._tail.run(), "bar-tail")
 
     async def on_stop(self) -> None:
         """Let the server go."""
@@ -78,19 +100,24 @@ class QueryService(Service):
     def routes(self) -> list[web.RouteDef]:
         """The read API."""
         return [
-            web.get("/api/v1/symbols", self._symbols),
-            web.get("/api/v1/ticks/{symbol}/latest", self._latest),
-            web.get("/api/v1/daily/{symbol}", self._daily),
-            web.get("/api/v1/{kind:bars|ticks|gaps|quality}/{symbol}", self._records),
+            web.get("/api/v1/ticks/{symbol}/latest", self._latest_tick),
+            web.get("/api/v1/bars/{symbol}/latest", self._latest_bar),
+            *self._streamed.routes(),
+            *self._http.routes(),
         ]
 
     async def _ask_storage(self, data: bytes) -> bytes:
         return await self.calls.call_raw("storage", "arrow", data, timeout_s=_TIMEOUT_S, idempotent=True)
 
+    async def _ask(self, question: Question) -> pa.Table:
+        return await ask(self._reader, question, self._rules)
+
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
         return await answer(self._reader, data, self._rules)
+
+    # -- the newest --------------------------------------------------------------------------------------------------
 
     @rpc("latest_tick")
     async def latest_tick(self, symbol: Any) -> bytes | None:
@@ -103,78 +130,51 @@ class QueryService(Service):
         entries = await self._ticks.entries(f"tick.{escape(symbol)}.")
         return entries[0].value if entries else None
 
-    # -- HTTP --------------------------------------------------------------------------------------------------------
+    @rpc("latest_bars")
+    async def latest_bars(self, asked: Any) -> list[bytes]:
+        """Messages of an instrument's newest bar at each venue; `asked` is [symbol, interval]."""
+        if not (isinstance(asked, list) and len(asked) == 2 and all(isinstance(part, str) and part for part in asked)):
+            raise RemoteError("INVALID_PARAMETER", f"expected [symbol, interval], was {asked!r}")
+        try:
+            return [encode(BAR, bar) for bar in await self._newest_bars(*asked)]
+        except QueryError as error:
+            raise RemoteError("INVALID_PARAMETER", str(error)) from error
 
-    async def _symbols(self, request: web.Request) -> web.Response:
-        return await _envelope(request, self._reader.symbols())
+    async def _newest_bars(self, symbol: str, interval: str) -> Sequence[Bar]:
+        """From memory, else from the bucket; both know only what was made not long ago."""
+        try:
+            interval = str(Interval.parse(interval))
+        except InvalidValue as error:
+            raise QueryError(str(error)) from error
+        found = self._recent.newest(symbol, interval)
+        if found:
+            return found
+        entries = await self._bars.entries(f"bar.{interval}.{escape(symbol)}.")
+        return [decode(BAR, entry.value) for entry in entries]
 
-    async def _latest(self, request: web.Request) -> web.Response:
-        return await _envelope(request, self._reader.latest(TICK, [request.match_info["symbol"]]))
+    async def _latest_tick(self, request: web.Request) -> web.Response:
+        async def work() -> Found:
+            symbol = request.match_info["symbol"]
+            message = await self.latest_tick(symbol)
+            return [decode(TICK, message)] if message is not None else await self._reader.latest(TICK, [symbol])
 
-    async def _daily(self, request: web.Request) -> web.Response:
-        async def work() -> Any:
-            start, end = (parse_time(request.query.get(name), name) for name in ("from", "to"))
-            question = Question("daily", symbol=request.match_info["symbol"], ts_from=start, ts_to=end)
-            return await ask(self._reader, question, self._rules)
+        return await self._one(request, work, TICK)
 
-        return await _envelope(request, work())
+    async def _latest_bar(self, request: web.Request) -> web.Response:
+        async def work() -> Found:
+            symbol, interval = request.match_info["symbol"], request.query.get("interval", "1m")
+            found = await self._newest_bars(symbol, interval)
+            if found:
+                return found
+            return await self._ask(Question("records", "bar", symbol, interval=interval, limit=1, last=True))
 
-    async def _records(self, request: web.Request) -> web.Response:
-        kind = _KINDS[request.match_info["kind"]]
-        return await _envelope(request, self._range(kind, request))
+        return await self._one(request, work, BAR)
 
-    async def _range(self, kind: DataKind, request: web.Request) -> Any:
-        asked = request.query
-        limit = asked.get("limit", "1000")
-        if not limit.isdigit():
-            raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {limit!r}")
-        question = Question(
-            "records",
-            kind.name,
-            request.match_info["symbol"],
-            asked.get("venue"),
-            parse_time(asked.get("from"), "from"),
-            parse_time(asked.get("to"), "to"),
-            asked.get("interval") if kind is BAR else None,
-            int(limit),
-            _after(asked.get("after")),
-            asked.get("last") == "true",
-        )
-        return await ask(self._reader, question, self._rules)
+    async def _one(self, request: web.Request, work: Callable[[], Awaitable[Found]], kind: DataKind) -> web.Response:
+        async def there() -> Found:
+            found = await work()
+            if not len(found):
+                raise UnknownSymbolError(f"symbol: expected one that is stored, was {request.match_info['symbol']!r}")
+            return found
 
-
-_KINDS = {"bars": BAR, "ticks": TICK, "gaps": KINDS["gap"], "quality": KINDS["quality"]}
-
-
-def _after(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    parts = text.split(",")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
-        raise QueryError(f"after: expected <ts>,<seq> of the last row before, was {text!r}")
-    return int(parts[0]), int(parts[1])
-
-
-async def _envelope(request: web.Request, work: Any) -> web.Response:
-    """The answer in the contract's envelope, or as a file with `format=`."""
-    request_id = request.headers.get("X-Request-Id") or secrets.token_hex(8)
-    base = {"timestamp": datetime.now(UTC).isoformat(), "request_id": request_id}
-    try:
-        table = await work
-        form = request.query.get("format", "json")
-        if form not in FORMATS:
-            raise QueryError(f"format: expected one of {', '.join(FORMATS)}, was {form!r}")
-        if form != "json":
-            return web.Response(body=render(table, form), headers={"Content-Type": _CONTENT_TYPES[form]})
-        rows = [json_of(row) for row in table.to_pylist()]
-        return web.json_response({"success": True, "data": rows, "message": f"{len(rows)} rows", **base})
-    except QueryError as error:
-        return _failure(400, "INVALID_PARAMETER", str(error), base)
-    except (ApplicationError, SdkError) as error:
-        log.warning("query failed", path=request.path, error=str(error))
-        return _failure(503, "UNAVAILABLE", str(error), base)
-
-
-def _failure(status: int, code: str, message: str, base: dict[str, Any]) -> web.Response:
-    error = {"code": code, "message": message, "details": {}}
-    return web.json_response({"success": False, "error": error, **base}, status=status)
+        return await enveloped(request, lambda: self._callers.serve(request, there), kind)

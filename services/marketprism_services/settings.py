@@ -98,6 +98,16 @@ class StoreSettings(_Section):
         return Topology(self.cluster, self.quorum, self.keep_days, self.partition_by)
 
 
+class QuerySettings(_Section):
+    """What one caller of the read API may take, and what is kept for the next."""
+
+    concurrent: int = Field(16, ge=1, le=10_000, description="questions of one caller at a time")
+    per_second: float = Field(1_000.0, gt=0, description="questions of one caller a second, on average")
+    stream_rows: int = Field(10_000_000, ge=1, description="rows of one streamed answer")
+    stall_s: float = Field(30.0, gt=0, le=3_600, description="a reader who takes nothing for so long is cut off")
+    cache_mb: float = Field(256.0, ge=0, le=1_000_000, description="answers about bars that are kept")
+
+
 class BarsSettings(_Section):
     """How bars are counted."""
 
@@ -178,6 +188,7 @@ class Settings(_Section):
     nats: NatsSettings = NatsSettings()
     source: SourceSettings = SourceSettings()
     store: StoreSettings = StoreSettings()
+    query: QuerySettings = QuerySettings()
     bars: BarsSettings = BarsSettings()
     rules: dict[str, Any] = Field(default_factory=dict)
     http: HttpSettings = HttpSettings()

@@ -13,7 +13,9 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
-from marketprism_adapters.sql.store import Engine, SqlReader, SqlStore
+from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.sql.reader import SqlReader
+from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.topology import Topology
 from marketprism_application.errors import StoreError
 from marketprism_application.query import answer

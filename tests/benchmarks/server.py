@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,7 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
             (size,) = (await engine.fetch(_SIZE)).to_pylist()
             async with _query_service(nats.url, server.url, path) as url:
                 queries = await _ask(url)
+                queries["bar_seen_after_publish"] = await _seen(connection, url, bar)
         finally:
             await engine.close()
             await connection.close()
@@ -153,7 +154,7 @@ async def _query_service(nats_url: str, clickhouse_url: str, path: Path) -> Any:
     port = choose_port(0)
     values = {
         "NATS__URL": nats_url, "STORE__ENGINE": "clickhouse", "STORE__URL": clickhouse_url, "HTTP__QUERY": str(port),
-        "DATA_DIR": str(path / "query"), "LOG__LEVEL": "error",
+        "DATA_DIR": str(path / "query"), "LOG__LEVEL": "error", "QUERY__PER_SECOND": "1000000",
     }  # fmt: skip
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "marketprism_services", "run", "query",
@@ -189,13 +190,29 @@ async def _ask(url: str) -> dict[str, Any]:
     return found
 
 
-async def _get(session: aiohttp.ClientSession, url: str) -> None:
+async def _seen(connection: NatsConnection, url: str, bar: Bar) -> dict[str, float]:
+    """From a bar's receipt by the stream to the first answer that holds it; nothing has stored it."""
+    times = []
+    async with aiohttp.ClientSession() as session:
+        for number in range(_QUERIES):
+            made = bar._replace(symbol="zz0150", interval="1m", ts_open=bar.ts_open + number * 60 * 10**9, seq=number)
+            await publish_ack(connection, "market.bar.1m.zz0150", encode(BAR, made))
+            started = time.perf_counter()
+            path = f"{url}/api/v1/bars/zz0150?interval=1m&from={made.ts_open}&limit=1&format=csv"
+            while len(await _get(session, path, {200, 404})) < 2:
+                pass
+            times.append((time.perf_counter() - started) * 1_000)
+    return _spread(times)
+
+
+async def _get(session: aiohttp.ClientSession, url: str, expected: Collection[int] = (200,)) -> list[bytes]:
     async with session.get(url) as answer:
         body = await answer.read()
-        assert answer.status == 200, body[:300]
+        assert answer.status in expected, body[:300]
+        return body.splitlines() if answer.status == 200 else []
 
 
-async def _times(ask: Callable[[int], Awaitable[None]]) -> dict[str, float]:
+async def _times(ask: Callable[[int], Awaitable[object]]) -> dict[str, float]:
     times = []
     for number in range(_QUERIES):
         started = time.perf_counter()

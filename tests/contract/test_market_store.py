@@ -14,10 +14,17 @@ from marketprism_adapters.chdb.engine import ChdbEngine
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.sql.migrations import MIGRATIONS, pending
-from marketprism_adapters.sql.store import Engine, SqlReader, SqlStore
-from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
-from marketprism_application.contracts.query_wire import AnswerError, Question, decode_answer, encode_question
+from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.sql.reader import SqlReader
+from marketprism_adapters.sql.store import SqlStore
+from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
+from marketprism_application.contracts.query_wire import (
+    AnswerError,
+    InstrumentSearch,
+    Question,
+    decode_answer,
+    encode_question,
+)
 from marketprism_application.errors import QueryError, StoreError
 from marketprism_application.ports import EncodedRows, MarketReader, MarketStore, Place, RangeQuery, StreamRange
 from marketprism_application.query import answer, checked, parse_time
@@ -168,6 +175,46 @@ async def test_days_say_what_is_there_and_how_complete_it_is(pair: Pair, calenda
         decode_answer(await answer(pair.reader, encode_question(Question("daily", symbol="x", ts_from=2, ts_to=1))))
 
 
+async def test_sums_over_a_range_and_the_terms_of_an_instrument(pair: Pair) -> None:
+    opened = at("2025-03-03 09:00:00")
+    bars = [
+        SAMPLES["bar"]._replace(
+            venue="shfe", symbol="rb2505", interval="1m", ts_open=opened + n * 60 * 10**9, seq=n, open=Decimal(n),
+            ts_close=opened + (n + 1) * 60 * 10**9, high=Decimal(n + 2), low=Decimal(n), close=Decimal(n + 1),
+            volume=Decimal(3), turnover=Decimal("30.5"), ticks=2, gap=n == 1, revision=0,
+        )
+        for n in range(4)
+    ]  # fmt: skip
+    await put(pair.store, BAR, [*bars, bars[2]._replace(interval="5m", volume=Decimal(999))])
+    assert (await pair.reader.statistics("rb2505", opened, None)).column("multiplier").to_pylist() == [None]
+    terms = [
+        SAMPLES["instrument"]._replace(
+            venue="shfe", symbol=symbol, product=product, class_=kind, underlying=under, ts_event=day, seq=day,
+            multiplier=Decimal(day),
+        )
+        for symbol, product, kind, under, day in (
+            ("rb2505", "rb", "future", "", 1), ("rb2505", "rb", "future", "", 10), ("cu2505", "cu", "future", "", 1),
+            ("cu2505C9", "cu_o", "option", "cu2505", 1),
+        )
+    ]  # fmt: skip
+    await put(pair.store, INSTRUMENT, terms, first=50)
+    (row,) = (await pair.reader.statistics("rb2505", opened + 60 * 10**9, opened + 3 * 60 * 10**9)).to_pylist()
+    assert (row["bars"], row["ticks"], row["gaps"], row["volume"], row["turnover"]) == (2, 4, 1, 6, 61)
+    assert (row["open"], row["high"], row["low"], row["close"], row["multiplier"]) == (1, 4, 1, 3, 10)
+    assert (row["ts_from"], row["ts_to"]) == (opened + 60 * 10**9, opened + 3 * 60 * 10**9)
+    assert (await pair.reader.statistics("nope", None, None)).num_rows == 0
+    for search, symbols in (
+        (InstrumentSearch(), ["cu2505", "cu2505C9", "rb2505"]), (InstrumentSearch("CU25"), ["cu2505", "cu2505C9"]),
+        (InstrumentSearch(class_="option"), ["cu2505C9"]), (InstrumentSearch(product="rb", venue="shfe"), ["rb2505"]),
+        (InstrumentSearch(limit=2), ["cu2505", "cu2505C9"]), (InstrumentSearch("%"), []), (InstrumentSearch("' OR 1"), []),
+    ):  # fmt: skip
+        found = await pair.reader.instruments(search)
+        assert found.column("symbol").to_pylist() == symbols, search
+    assert found.column_names == list(INSTRUMENT.fields)
+    (newest,) = (await pair.reader.instruments(InstrumentSearch("rb25"))).to_pylist()
+    assert newest["multiplier"] == 10
+
+
 async def test_ranges_are_half_open_and_last_gives_the_newest(pair: Pair) -> None:
     await put(pair.store, TICK, TICKS)
     middle = await pair.reader.records(TICK, RangeQuery("rb2505", ts_from=TICKS[10].ts_event, ts_to=TICKS[20].ts_event))
@@ -209,23 +256,6 @@ async def test_a_number_the_table_cannot_hold_exactly_is_refused(pair: Pair) -> 
         await put(pair.store, TICK, [TICKS[0]._replace(last=Decimal("1." + "1" * 19))])
 
 
-async def test_migrations_are_applied_once_and_survive(tmp_path: Path) -> None:
-    for expected in (len(MIGRATIONS), 0):
-        engine = await ChdbEngine.open(tmp_path / "db")
-        store = SqlStore(engine)
-        assert len(await store.migrate()) == expected
-        await store.close()
-
-
-def test_a_newer_or_altered_database_stops_the_program() -> None:
-    applied = [(m.number, m.checksum) for m in MIGRATIONS]
-    assert pending(applied) == []
-    with pytest.raises(StoreError, match="it is newer"):
-        pending([*applied, (99, "x")])
-    with pytest.raises(StoreError, match="was altered"):
-        pending([(1, "x")])
-
-
 @pytest.mark.parametrize(
     ("query", "text"),
     [
@@ -249,26 +279,3 @@ def test_times_are_read_as_people_write_them(text: str | None, expected: int | N
     assert parse_time(text, "from") == expected
     with pytest.raises(QueryError, match="from: expected a date or time"):
         parse_time("yesterday", "from")
-
-
-@pytest.mark.parametrize("name", ["chdb", SERVER])
-async def test_a_schema_is_planned_applied_and_verified(
-    request: pytest.FixtureRequest, tmp_path: Path, name: str
-) -> None:
-    engine = await engine_of(request, name, tmp_path / "db")
-    store = SqlStore(engine)
-    assert [step.number for step in await store.plan()] == [migration.number for migration in MIGRATIONS]
-    assert await store.verify()
-    assert len(await store.migrate()) == len(MIGRATIONS)
-    assert await store.plan() == []
-    assert await store.verify() == []
-    await engine.execute("ALTER TABLE market.market_bars DROP COLUMN turnover")
-    await engine.execute("ALTER TABLE market.market_ticks MODIFY COLUMN phase String")
-    assert await store.verify() == [
-        "market_ticks.phase: expected LowCardinality(String), was String",
-        "market_bars.turnover: expected Decimal(38, 18), was missing",
-    ]
-    await engine.execute("INSERT INTO market.schema_migrations (number, name, checksum) VALUES (99, 'x', 'y')")
-    with pytest.raises(StoreError, match="the database has 99: it is newer"):
-        await store.plan()
-    await store.close()

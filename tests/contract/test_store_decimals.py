@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketprism_adapters.sql.store import SqlReader, SqlStore
+from marketprism_adapters.sql.reader import SqlReader
+from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports import EncodedRows, Place, RangeQuery, StreamRange
 from tests.contract.test_market_store import SERVER, TICKS, Pair, engine_of

@@ -12,7 +12,8 @@ from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats.embedded import choose_port
 from marketprism_adapters.sql.migrations import MIGRATIONS
-from marketprism_adapters.sql.store import SqlReader, SqlStore
+from marketprism_adapters.sql.reader import SqlReader
+from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.topology import Topology, read_only_user
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.errors import StoreError
@@ -137,7 +138,7 @@ async def test_a_user_who_only_reads_answers_queries_and_changes_nothing(
         "CREATE TABLE market.x (a Int8) ENGINE = Memory", "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')",
     ):  # fmt: skip
-        with pytest.raises(StoreError, match="ACCESS_DENIED|READONLY"):
+        with pytest.raises(StoreError, match=r"ACCESS_DENIED|READONLY"):
             await reading.execute(statement)
     await reading.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,7 @@ _RETRYABLE = {
     159, 202, 209, 210, 225, 236, 241, 242, 243, 252, 265, 279, 285, 286, 319, 335, 373, 394, 425, 999,
 }  # fmt: skip
 _FULL = 243
+_PIECE = 1 << 18
 _READ = {
     "default_format": "ArrowStream",
     "output_format_arrow_string_as_string": "1",
@@ -100,9 +102,9 @@ class ClickHouseEngine:
         arguments = {**_READ, **self._settings, **{f"param_{k}": str(v) for k, v in (params or {}).items()}}
         if query_id:
             arguments["query_id"] = query_id
-        data = statement.encode()
+        data: bytes | AsyncIterator[memoryview] = statement.encode()
         if body is not None:
-            arguments["query"], data = statement, body
+            arguments["query"], data = statement, _pieces(body)
         try:
             async with self._session.post(self._url, params=arguments, data=data) as answer:
                 content = await answer.read()
@@ -116,6 +118,13 @@ class ClickHouseEngine:
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
+
+
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    """A large body in pieces: the loop serves others between them."""
+    view = memoryview(body)
+    for start in range(0, len(view), _PIECE):
+        yield view[start : start + _PIECE]
 
 
 def _stream_of(rows: pa.Table) -> bytes:

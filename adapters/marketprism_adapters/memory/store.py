@@ -9,14 +9,15 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, GAP, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
+from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
+from marketprism_application.statistics import COLUMNS as STATISTICS
+from marketprism_application.tables import table_of
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.values import BookLevel, check_decimal
-
-_DECIMAL = pa.decimal128(38, 18)
+from marketprism_domain.values import check_decimal
 
 
 class MemoryStore:
@@ -83,7 +84,7 @@ class MemoryStore:
         )
         if query.after is not None:
             found = [row for row in found if (getattr(row, time), row.seq) > tuple(query.after)]
-        return _table(kind, found[-query.limit :] if query.last else found[: query.limit])
+        return table_of(kind, found[-query.limit :] if query.last else found[: query.limit])
 
     async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
         """Newest row per symbol and venue."""
@@ -91,7 +92,7 @@ class MemoryStore:
         for row in sorted(self._rows(kind), key=lambda row: (row.ts_event, row.seq)):
             if row.symbol in symbols:
                 newest[row.symbol, row.venue] = row
-        return _table(kind, list(newest.values()))
+        return table_of(kind, list(newest.values()))
 
     async def symbols(self) -> pa.Table:
         """What is there."""
@@ -130,6 +131,39 @@ class MemoryStore:
             count = sum((bar.venue, bar.trading_day) == (venue, day) for bar in bars)
             rows.append(_day(ticks, count, [g for g in gaps if (g.venue, g.trading_day) == (venue, day)]))
         return pa.Table.from_pylist(rows, DAYS)
+
+    async def statistics(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """Sums over minute bars."""
+        asked = RangeQuery(symbol, ts_from=ts_from, ts_to=ts_to, interval="1m")
+        venues: dict[str, list[Any]] = {}
+        for bar in sorted(self._rows(BAR), key=lambda bar: bar.ts_open):
+            if _wanted(bar, asked, bar.ts_open):
+                venues.setdefault(bar.venue, []).append(bar)
+        rows = []
+        for venue, bars in sorted(venues.items()):
+            terms = [i for i in self._rows(INSTRUMENT) if (i.venue, i.symbol) == (venue, symbol)]
+            rows.append(
+                {
+                    "venue": venue, "symbol": symbol, "bars": len(bars), "ticks": sum(b.ticks for b in bars),
+                    "gaps": sum(b.gap for b in bars), "ts_from": bars[0].ts_open, "ts_to": bars[-1].ts_close,
+                    "open": bars[0].open, "high": max(b.high for b in bars), "low": min(b.low for b in bars),
+                    "close": bars[-1].close, "volume": sum(b.volume for b in bars),
+                    "turnover": sum(b.turnover for b in bars),
+                    "multiplier": max(terms, key=lambda i: i.ts_event).multiplier if terms else None,
+                }
+            )  # fmt: skip
+        return pa.Table.from_pylist(rows, STATISTICS)
+
+    async def instruments(self, search: InstrumentSearch) -> pa.Table:
+        """Contract terms."""
+        newest: dict[tuple[str, str], Any] = {}
+        for row in sorted(self._rows(INSTRUMENT), key=lambda row: row.ts_event):
+            texts = (row.symbol, row.product, row.underlying)
+            wanted = not search.text or any(search.text.lower() in text.lower() for text in texts)
+            fields = ((search.venue, row.venue), (search.product, row.product), (search.class_, row.class_))
+            if wanted and all(asked in ("", there) for asked, there in fields):
+                newest[row.venue, row.symbol] = row
+        return table_of(INSTRUMENT, [newest[key] for key in sorted(newest)][: search.limit])
 
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Counts per source."""
@@ -182,18 +216,3 @@ def _wanted(row: Any, query: RangeQuery, ts: int) -> bool:
         and (query.ts_from is None or ts >= query.ts_from)
         and (query.ts_to is None or ts < query.ts_to)
     )
-
-
-def _table(kind: DataKind, rows: list[Any]) -> pa.Table:
-    arrays = {}
-    for name in kind.fields:
-        values = [_plain(getattr(row, name)) for row in rows]
-        arrays[name] = pa.array(values, _DECIMAL) if any(isinstance(v, Decimal) for v in values) else pa.array(values)
-    return pa.table(arrays)
-
-
-def _plain(value: Any) -> Any:
-    """Book levels as the engines give them."""
-    if isinstance(value, tuple) and value and isinstance(value[0], BookLevel):
-        return [level._asdict() for level in value]
-    return value

@@ -7,7 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.contracts.query_wire import AnswerError, Question, decode_answer, encode_question
+from marketprism_application.contracts.query_wire import (
+    AnswerError,
+    InstrumentSearch,
+    Question,
+    decode_answer,
+    encode_question,
+)
 from marketprism_application.errors import QueryError, StoreError
 from marketprism_application.ports import RangeQuery
 
@@ -47,3 +53,11 @@ class RemoteReader:
     async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
         """Trading days of one instrument."""
         return await self._ask(Question("daily", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
+
+    async def statistics(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """Sums over a range."""
+        return await self._ask(Question("statistics", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
+
+    async def instruments(self, search: InstrumentSearch) -> pa.Table:
+        """Contract terms."""
+        return await self._ask(Question("instruments", search=search))

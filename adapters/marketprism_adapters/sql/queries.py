@@ -6,7 +6,8 @@ from typing import Any
 
 from marketprism_adapters.sql.schema import select
 from marketprism_adapters.sql.topology import DATABASE
-from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
+from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_application.ports import RangeQuery
 
 Params = dict[str, Any]
@@ -41,6 +42,53 @@ def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
         f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE {' AND '.join(where)} "
         f"ORDER BY {stored} {direction}, t.seq {direction} LIMIT {{limit:UInt32}}"
     )
+    return statement, params
+
+
+def instruments(search: InstrumentSearch) -> tuple[str, Params]:
+    """Newest terms of the instruments that fit."""
+    where = ["1"]
+    params: Params = {"limit": search.limit}
+    if search.text:
+        where.append(
+            f"({' OR '.join(f'positionCaseInsensitiveUTF8({name}, {{text:String}}) > 0' for name in _SEARCHED)})"
+        )
+        params["text"] = parameter(search.text)
+    for name, value in (("venue", search.venue), ("product", search.product), ("class_", search.class_)):
+        if value:
+            where.append(f"{name} = {{{name}:String}}")
+            params[name] = parameter(value)
+    statement = (
+        f"SELECT {select(INSTRUMENT)} FROM {DATABASE}.{INSTRUMENT.table} AS t FINAL WHERE {' AND '.join(where)} "
+        "ORDER BY venue, symbol, t.ts_event DESC LIMIT 1 BY venue, symbol LIMIT {limit:UInt32}"
+    )
+    return statement, params
+
+
+_SEARCHED = ("symbol", "product", "underlying")
+
+
+def statistics(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:
+    """Sums over an instrument's minute bars."""
+    params: Params = {"symbol": parameter(symbol)}
+    bounds = ""
+    for name, operator, value in (("ts_from", ">=", ts_from), ("ts_to", "<", ts_to)):
+        if value is not None:
+            bounds += f" AND t.ts_open {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')"
+            params[name] = value
+    statement = f"""
+SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close, volume, turnover, multiplier FROM (
+  SELECT venue, symbol, toInt64(count()) AS bars, toInt64(sum(t.ticks)) AS ticks, toInt64(countIf(t.gap)) AS gaps,
+    toUnixTimestamp64Nano(min(t.ts_open)) AS ts_from, toUnixTimestamp64Nano(max(t.ts_close)) AS ts_to,
+    argMin(t.open, t.ts_open) AS open, max(t.high) AS high, min(t.low) AS low, argMax(t.close, t.ts_open) AS close,
+    sum(t.volume) AS volume, sum(t.turnover) AS turnover
+  FROM {DATABASE}.market_bars AS t FINAL
+  WHERE symbol = {{symbol:String}} AND interval = '1m'{bounds} GROUP BY venue, symbol
+) AS b LEFT JOIN (
+  SELECT venue, symbol, argMax(t.multiplier, t.ts_event) AS multiplier
+  FROM {DATABASE}.instruments AS t FINAL WHERE symbol = {{symbol:String}} GROUP BY venue, symbol
+) AS i USING (venue, symbol) ORDER BY venue
+"""
     return statement, params
 
 

@@ -1,49 +1,25 @@
-"""MarketStore and MarketReader over any engine that speaks ClickHouse's SQL."""
+"""MarketStore over any engine that speaks ClickHouse's SQL."""
 
 from __future__ import annotations
 
 import asyncio
 import struct
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from marketprism_adapters.sql import queries
-from marketprism_adapters.sql.columns import columns_of, from_engine, to_arrow
+from marketprism_adapters.sql.columns import columns_of, to_arrow
+from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.migrations import LEDGER, Migration, pending
-from marketprism_adapters.sql.schema import COLUMNS, CREATED, PROVENANCE, Insert, insert, insert_encoded
+from marketprism_adapters.sql.schema import COLUMNS, CREATED, PROVENANCE, insert, insert_encoded
 from marketprism_adapters.sql.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
-from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
+from marketprism_application.ports import DeadRow, EncodedRows, Place, StreamRange
 
 _CAREFUL_PARTS = 100
-
-
-class Engine(Protocol):
-    """Runs statements. Raises StoreError, retryable where the same statement can succeed later."""
-
-    async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
-        """Run a statement without a result."""
-        ...
-
-    async def insert(self, what: Insert, rows: pa.Table) -> None:
-        """Run an insert of an Arrow table."""
-        ...
-
-    async def insert_encoded(self, what: Insert, rows: bytes) -> None:
-        """Run an insert of MessagePack values."""
-        ...
-
-    async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
-        """Result of a statement."""
-        ...
-
-    async def close(self) -> None:
-        """Let go."""
-        ...
 
 
 class SqlStore:
@@ -187,35 +163,3 @@ def _flat(kind: DataKind, groups: Sequence[EncodedRows], epoch: int) -> bytes:
                 raise StoreError(f"{kind.table}: expected a record of {width} fields at {group.seq}/{index}")
             parts += (data[size:], sequence, tails[index])
     return b"".join(parts)
-
-
-class SqlReader:
-    """Fulfils `MarketReader`."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
-        """One page of one instrument, oldest first."""
-        statement, params = queries.records(kind, query)
-        found = from_engine(kind, await self._engine.fetch(statement, params))
-        return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
-
-    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
-        """Newest row per symbol and venue."""
-        statement, params = queries.latest(kind, list(symbols))
-        return from_engine(kind, await self._engine.fetch(statement, params))
-
-    async def symbols(self) -> pa.Table:
-        """What is there."""
-        return await self._engine.fetch(queries.SYMBOLS)
-
-    async def audit(self, sources: Sequence[str]) -> pa.Table:
-        """Counts per source."""
-        statement, params = queries.audit(list(sources))
-        return await self._engine.fetch(statement, params)
-
-    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
-        """Trading days of one instrument."""
-        statement, params = queries.daily(symbol, ts_from, ts_to)
-        return (await self._engine.fetch(statement, params)).select(DAYS.names).cast(DAYS)

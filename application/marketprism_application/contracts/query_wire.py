@@ -7,17 +7,29 @@ details}}. An Arrow stream never begins like a MessagePack map, so the two canno
 from __future__ import annotations
 
 import io
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 
-METHODS = ("records", "latest", "symbols", "audit", "daily")
+METHODS = ("records", "latest", "symbols", "audit", "daily", "statistics", "instruments", "book")
 MAX_LIMIT = 20_000  # rows an answer: about 6 MB of ticks, below NATS's 8 MB
+
+
+class InstrumentSearch(NamedTuple):
+    """Instruments whose symbol, product or underlying holds `text` (in any case); empty fields match everything."""
+
+    text: str = ""
+    venue: str = ""
+    product: str = ""
+    class_: str = ""  # future, option, spot, swap
+    limit: int = 100
 
 
 class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is asked. `records` uses kind and the range fields, `latest` kind and names, `audit` names,
-    `daily` symbol and the times."""
+    `daily` and `statistics` symbol and the times, `instruments` search,
+    `book` symbol, venue and ts_to, the instant."""
 
     method: str
     kind: str = ""
@@ -30,6 +42,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     after: tuple[int, int] | None = None
     last: bool = False
     names: tuple[str, ...] = ()
+    search: InstrumentSearch = InstrumentSearch()
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -118,7 +118,9 @@ class NatsKeyValue:
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
         """Every live entry under a prefix; keys are listed by subject, each is read directly."""
-        info = await api(self._connection, f"STREAM.INFO.{self._stream}", {"subjects_filter": f"{self._prefix}>"})
+        tokens = prefix if prefix.endswith(".") else ""
+        wanted = {"subjects_filter": f"{self._prefix}{tokens}>"}
+        info = await api(self._connection, f"STREAM.INFO.{self._stream}", wanted)
         subjects = (info["state"].get("subjects") or {}).keys()
         keys = sorted(subject.removeprefix(self._prefix) for subject in subjects)
         found = [await self.get(key) for key in keys if key.startswith(prefix)]

@@ -170,6 +170,11 @@ class PullConsumer:
         """Messages that are here and not taken."""
         return len(self._buffer)
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the server's last sign: a message or a heartbeat."""
+        return asyncio.get_running_loop().time() - self._last_sign
+
     async def fetch(self, max_messages: int, max_wait_s: float) -> list[StoredMessage]:
         """What is here, up to `max_messages`; waits for the first, at most `max_wait_s`."""
         if not self._buffer:

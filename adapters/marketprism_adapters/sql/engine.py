@@ -1,0 +1,33 @@
+"""What the SQL adapters need of an engine."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from marketprism_adapters.sql.schema import Insert
+
+
+class Engine(Protocol):
+    """Runs statements. Raises StoreError, retryable where the same statement can succeed later."""
+
+    async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
+        """Run a statement without a result."""
+        ...
+
+    async def insert(self, what: Insert, rows: pa.Table) -> None:
+        """Run an insert of an Arrow table."""
+        ...
+
+    async def insert_encoded(self, what: Insert, rows: bytes) -> None:
+        """Run an insert of MessagePack values."""
+        ...
+
+    async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
+        """Result of a statement."""
+        ...
+
+    async def close(self) -> None:
+        """Let go."""
+        ...

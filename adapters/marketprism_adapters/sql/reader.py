@@ -1,0 +1,58 @@
+"""MarketReader over any engine that speaks ClickHouse's SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from marketprism_adapters.sql import queries
+from marketprism_adapters.sql.columns import from_engine
+from marketprism_adapters.sql.engine import Engine
+from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
+from marketprism_application.contracts.query_wire import InstrumentSearch
+from marketprism_application.daily import COLUMNS as DAYS
+from marketprism_application.ports import RangeQuery
+from marketprism_application.statistics import COLUMNS as STATISTICS
+
+
+class SqlReader:
+    """Fulfils `MarketReader`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+        """One page of one instrument, oldest first."""
+        statement, params = queries.records(kind, query)
+        found = from_engine(kind, await self._engine.fetch(statement, params))
+        return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
+
+    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
+        """Newest row per symbol and venue."""
+        statement, params = queries.latest(kind, list(symbols))
+        return from_engine(kind, await self._engine.fetch(statement, params))
+
+    async def symbols(self) -> pa.Table:
+        """What is there."""
+        return await self._engine.fetch(queries.SYMBOLS)
+
+    async def audit(self, sources: Sequence[str]) -> pa.Table:
+        """Counts per source."""
+        statement, params = queries.audit(list(sources))
+        return await self._engine.fetch(statement, params)
+
+    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """Trading days of one instrument."""
+        statement, params = queries.daily(symbol, ts_from, ts_to)
+        return (await self._engine.fetch(statement, params)).select(DAYS.names).cast(DAYS)
+
+    async def statistics(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+        """Sums over a range."""
+        statement, params = queries.statistics(symbol, ts_from, ts_to)
+        return (await self._engine.fetch(statement, params)).select(STATISTICS.names).cast(STATISTICS)
+
+    async def instruments(self, search: InstrumentSearch) -> pa.Table:
+        """Contract terms."""
+        statement, params = queries.instruments(search)
+        return from_engine(INSTRUMENT, await self._engine.fetch(statement, params))

@@ -1,0 +1,100 @@
+"""Answers about bars, kept until a bar comes that belongs into them.
+
+Every bar passes through the stream that the listener hears, also one of last year that is made anew; so an answer about
+a closed range stays right until then, and an open one until its next bar.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import BAR, DataKind
+from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.reading import ReaderOver
+from marketprism_domain.marketdata.bar import Bar
+
+Key = tuple[str, str]  # symbol, interval
+
+
+class CachedReader(ReaderOver):
+    """Fulfils `MarketReader`. `is_live` says whether every bar is heard; while it is not, nothing is kept or given.
+
+    `max_bytes` bounds the tables that are kept; the one that was not asked for the longest goes first.
+    """
+
+    def __init__(self, reader: MarketReader, is_live: Callable[[], bool], max_bytes: int) -> None:
+        super().__init__(reader)
+        self._is_live = is_live
+        self._max_bytes = max_bytes
+        self._kept: OrderedDict[RangeQuery, pa.Table] = OrderedDict()
+        self._by_key: dict[Key, set[RangeQuery]] = {}
+        self._asking: dict[Key, list[list[Bar]]] = {}  # per question on its way: the bars that came meanwhile
+        self.bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    def heard(self, bar: Bar) -> None:
+        """A bar came: answers that it belongs into are no longer right."""
+        key = (bar.symbol, bar.interval)
+        for query in [query for query in self._by_key.get(key, ()) if _holds(query, bar)]:
+            self._drop(query)
+        for meanwhile in self._asking.get(key, ()):
+            meanwhile.append(bar)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+        self._by_key.clear()
+        self.bytes = 0
+
+    def _drop(self, query: RangeQuery) -> None:
+        self.bytes -= self._kept.pop(query).nbytes
+        key = (query.symbol, str(query.interval))
+        self._by_key[key].discard(query)
+        if not self._by_key[key]:
+            del self._by_key[key]
+
+    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+        """One page, kept if it is of bars."""
+        if kind is not BAR:
+            return await self._reader.records(kind, query)
+        if not self._is_live():
+            self.clear()
+            return await self._reader.records(kind, query)
+        kept = self._kept.get(query)
+        if kept is not None:
+            self.hits += 1
+            self._kept.move_to_end(query)
+            return kept
+        self.misses += 1
+        key = (query.symbol, str(query.interval))
+        meanwhile: list[Bar] = []
+        self._asking.setdefault(key, []).append(meanwhile)
+        try:
+            table = await self._reader.records(kind, query)
+        finally:
+            asking = self._asking[key]
+            asking[:] = [other for other in asking if other is not meanwhile]
+            if not asking:
+                del self._asking[key]
+        if self._is_live() and not any(_holds(query, bar) for bar in meanwhile):
+            self._keep(query, table)
+        return table
+
+    def _keep(self, query: RangeQuery, table: pa.Table) -> None:
+        if table.nbytes > self._max_bytes // 10 or query in self._kept:
+            return
+        self._kept[query] = table
+        self._by_key.setdefault((query.symbol, str(query.interval)), set()).add(query)
+        self.bytes += table.nbytes
+        while self.bytes > self._max_bytes:
+            self._drop(next(iter(self._kept)))
+
+
+def _holds(query: RangeQuery, bar: Bar) -> bool:
+    return (query.ts_from is None or bar.ts_open >= query.ts_from) and (
+        query.ts_to is None or bar.ts_open < query.ts_to
+    )

@@ -1,0 +1,130 @@
+"""Bars that are published and not in the store yet: what a query must see all the same.
+
+A bar is in the stream some 200 ms before it is in a table. The reader of the stream adds each bar here, and takes it
+out when the store's watermark has passed it; an answer is what the table has with these over it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import BAR, DataKind
+from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.reading import ReaderOver
+from marketprism_domain.marketdata.bar import Bar
+
+Key = tuple[str, str]  # symbol, interval
+_MOST, _MOST_NEWEST = 200_000, 100_000
+
+
+class RecentBars:
+    """At most `most` bars wait here; `dropped` counts those that had to go while the store was away for long."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._rows: dict[Key, dict[tuple[str, int], tuple[int, Bar]]] = {}
+        self._order: deque[tuple[int, Bar]] = deque()
+        self._newest: dict[Key, dict[str, Bar]] = {}
+        self._listeners: list[Callable[[Bar], None]] = []
+        self.dropped = 0
+
+    def on_add(self, listener: Callable[[Bar], None]) -> None:
+        """Call `listener` with each bar that comes."""
+        self._listeners.append(listener)
+
+    def add(self, seq: int, bar: Bar) -> None:
+        """A bar of the stream, at its sequence."""
+        key = (bar.symbol, bar.interval)
+        rows = self._rows.setdefault(key, {})
+        before = rows.get((bar.venue, bar.ts_open))
+        if before is None or before[1].revision <= bar.revision:
+            rows[bar.venue, bar.ts_open] = (seq, bar)
+        self._order.append((seq, bar))
+        newest = self._newest.setdefault(key, {})
+        known = newest.get(bar.venue)
+        if known is None or (bar.ts_open, bar.revision) >= (known.ts_open, known.revision):
+            newest[bar.venue] = bar
+        if len(self._newest) > _MOST_NEWEST:
+            self._newest.pop(next(iter(self._newest)))
+        if len(self._order) > self._most:
+            self.dropped += 1
+            self._forget(*self._order.popleft())
+        for listener in self._listeners:
+            listener(bar)
+
+    def stored_to(self, watermark: int) -> None:
+        """Everything up to this sequence is in the store."""
+        while self._order and self._order[0][0] <= watermark:
+            self._forget(*self._order.popleft())
+
+    def _forget(self, seq: int, bar: Bar) -> None:
+        key = (bar.symbol, bar.interval)
+        rows = self._rows.get(key, {})
+        at = (bar.venue, bar.ts_open)
+        if at in rows and rows[at][0] == seq:
+            del rows[at]
+        if not rows:
+            self._rows.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget everything: the stream begins anew."""
+        self._rows.clear()
+        self._order.clear()
+        self._newest.clear()
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def wanted(self, query: RangeQuery) -> list[Bar]:
+        """Bars that belong into the answer of a query."""
+        found = [bar for _, bar in self._rows.get((query.symbol, str(query.interval)), {}).values()]
+        return [
+            bar
+            for bar in found
+            if query.venue in (None, bar.venue)
+            and (query.ts_from is None or bar.ts_open >= query.ts_from)
+            and (query.ts_to is None or bar.ts_open < query.ts_to)
+            and (query.after is None or (bar.ts_open, bar.seq) > tuple(query.after))
+        ]
+
+    def newest(self, symbol: str, interval: str) -> Sequence[Bar]:
+        """The newest bar of each venue, where one came by since this process started."""
+        return list(self._newest.get((symbol, interval), {}).values())
+
+
+class FreshReader(ReaderOver):
+    """Fulfils `MarketReader`: another reader's answers with recent bars over them."""
+
+    def __init__(self, reader: MarketReader, recent: RecentBars) -> None:
+        super().__init__(reader)
+        self._recent = recent
+
+    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+        """One page; what is recent is looked up before the store is asked, or it could be missed between the two."""
+        recent = self._recent.wanted(query) if kind is BAR else []
+        table = await self._reader.records(kind, query)
+        return merged(table, recent, query) if recent else table
+
+
+def merged(table: pa.Table, recent: Sequence[Bar], query: RangeQuery) -> pa.Table:
+    """A page with recent bars in it: of one window the later revision, of one revision the one from the stream."""
+    stored: dict[tuple[Any, Any], tuple[int, int]] = {}
+    columns = (table.column(name).to_pylist() for name in ("venue", "ts_open", "revision"))
+    for index, (venue, opened, revision) in enumerate(zip(*columns, strict=True)):
+        stored[venue, opened] = (revision, index)
+    replaced: set[int] = set()
+    new: list[dict[str, Any]] = []
+    for bar in recent:
+        revision, index = stored.get((bar.venue, bar.ts_open), (-1, -1))
+        if bar.revision < revision:
+            continue
+        replaced.add(index)
+        new.append(bar._asdict())
+    kept = table.take(pa.array([n for n in range(table.num_rows) if n not in replaced], pa.int64()))
+    both = pa.concat_tables([kept, pa.Table.from_pylist(new, table.schema)])
+    both = both.sort_by([("ts_open", "ascending"), ("seq", "ascending")])
+    return both.slice(max(0, both.num_rows - query.limit)) if query.last else both.slice(0, query.limit)

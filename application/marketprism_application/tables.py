@@ -1,0 +1,53 @@
+"""Records as Arrow tables, typed as the engines type them."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache
+from typing import Any, Union
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_domain.values import BookLevel
+
+DECIMAL = pa.decimal128(38, 18)
+LEVELS = pa.list_(pa.struct([("price", DECIMAL), ("quantity", DECIMAL)]))
+_SIMPLE: dict[Any, pa.DataType] = {Decimal: DECIMAL, bool: pa.bool_(), int: pa.int64(), str: pa.string()}
+
+
+@cache
+def schema_of(kind_name: str) -> pa.Schema:
+    """Arrow schema of a kind."""
+    return pa.schema([(name, _type(hint)) for name, hint in KINDS[kind_name].types.items()])
+
+
+def _type(hint: Any) -> pa.DataType:
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        hint = next(argument for argument in typing.get_args(hint) if argument is not type(None))
+    if hint in _SIMPLE:
+        return _SIMPLE[hint]
+    if typing.get_origin(hint) is dict:
+        return pa.string()
+    return LEVELS if typing.get_args(hint)[0] is BookLevel else pa.list_(pa.string())
+
+
+def table_of(kind: DataKind, rows: Sequence[Any]) -> pa.Table:
+    """Records of one kind as a table."""
+    columns: Any = zip(*rows, strict=True) if rows else [[] for _ in kind.fields]
+    arrays = {
+        field.name: pa.array([_plain(value) for value in column], field.type)
+        for column, field in zip(columns, schema_of(kind.name), strict=True)
+    }
+    return pa.table(arrays)
+
+
+def _plain(value: Any) -> Any:
+    """Book levels as the engines give them, an object as its JSON text."""
+    if isinstance(value, tuple) and value and isinstance(value[0], BookLevel):
+        return [level._asdict() for level in value]
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else value

@@ -1,0 +1,182 @@
+"""Answers of any size: `GET /api/v1/<kind>/<symbol>/stream`, page after page, as fast as the reader takes them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import structlog
+from aiohttp import web
+
+from marketprism_application.contracts.kinds import BAR, DataKind
+from marketprism_application.contracts.query_wire import MAX_LIMIT, Question
+from marketprism_application.errors import QueryError
+from marketprism_application.export import csv_part, lines
+from marketprism_sdk.metrics import Metrics
+from marketprism_services.callers import Callers
+from marketprism_services.query_http import KIND_OF, Ask, base_of, failed, question_of, whole_number
+from marketprism_services.settings import QuerySettings
+
+log = structlog.get_logger()
+
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "ndjson": "application/x-ndjson",
+    "arrow": "application/vnd.apache.arrow.stream",
+}
+_PAGE = 10_000
+
+
+class StreamApi:
+    """A page is asked for when the one before is with the reader, so a slow one costs a page of memory.
+
+    A reader who takes nothing for `stall_s` is cut off. An answer that cannot be finished ends without its last chunk,
+    which an HTTP client reports as an incomplete read: a short answer never looks like a whole one.
+    """
+
+    def __init__(
+        self, ask: Ask, callers: Callers, metrics: Metrics, intervals: tuple[str, ...], limits: QuerySettings
+    ) -> None:
+        self._ask = ask
+        self._intervals = intervals
+        self._callers = callers
+        self._metrics = metrics
+        self._most_rows = limits.stream_rows
+        self._stall_s = limits.stall_s
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is served."""
+        return [web.get("/api/v1/{kind:bars|ticks|gaps|quality}/{symbol}/stream", self._stream)]
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        try:
+            return await self._callers.serve(request, lambda: self._serve(request))
+        except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
+            return failed(request, error, base_of(request))
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        form = request.query.get("format", "ndjson")
+        if form not in FORMATS:
+            raise QueryError(f"format: expected one of {', '.join(FORMATS)}, was {form[:80]!r}")
+        if request.query.get("last") == "true":
+            raise QueryError("last: expected none for a stream, which is oldest first")
+        kind = KIND_OF[request.match_info["kind"]]
+        most = whole_number(request.query, "limit", self._most_rows, self._most_rows)
+        interval = request.query.get("interval")
+        if kind is BAR and interval is not None and interval not in self._intervals:
+            raise QueryError(
+                f"interval: expected one of {', '.join(self._intervals)} for a stream, was {interval[:80]!r}"
+            )
+        asked = question_of(_Unlimited(request), kind)  # type: ignore[arg-type]
+        pages = self._pages(msgspec.structs.replace(asked, symbol=request.match_info["symbol"]), kind, most)
+        first = await anext(pages)  # a question that cannot be answered is answered as such
+        response = web.StreamResponse(headers={"Content-Type": FORMATS[form]})
+        await response.prepare(request)
+        sent = 0
+        try:
+            writer = _Writer(form)
+            await self._send(response, await asyncio.to_thread(writer.part, first))
+            sent += first.num_rows
+            async for page in pages:
+                await self._send(response, await asyncio.to_thread(writer.part, page))
+                sent += page.num_rows
+            await self._send(response, writer.end())
+            await response.write_eof()
+        except (ConnectionError, TimeoutError) as error:
+            self._metrics.count("streams_cut_total")
+            log.warning("a streamed answer was cut", path=request.path, rows=sent, error=repr(error))
+            _abort(request)
+        except Exception:
+            self._metrics.count("streams_failed_total")
+            _abort(request)
+            raise
+        self._metrics.count("streamed_rows_total", sent)
+        return response
+
+    async def _send(self, response: web.StreamResponse, data: bytes) -> None:
+        async with asyncio.timeout(self._stall_s):
+            await response.write(data)
+
+    async def _pages(self, question: Question, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
+        time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
+        left = most
+        while True:
+            size = min(_PAGE, left)
+            page = await self._ask(msgspec.structs.replace(question, limit=size))
+            yield page
+            left -= page.num_rows
+            if page.num_rows < size or left <= 0:
+                return
+            after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
+            question = msgspec.structs.replace(question, after=after)
+
+
+class _Unlimited:
+    """A request whose `limit` is the stream's, not a page's."""
+
+    def __init__(self, request: web.Request) -> None:
+        self.query = {name: value for name, value in request.query.items() if name != "limit"}
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+class _Writer:
+    """Pages as one document."""
+
+    def __init__(self, form: str) -> None:
+        self._form = form
+        self._first = True
+        self._sink: _Chunks | None = None
+        self._writer: Any = None
+
+    def part(self, page: pa.Table) -> bytes:
+        """Bytes of one page."""
+        first, self._first = self._first, False
+        if self._form == "csv":
+            return csv_part(page, header=first)
+        if self._form == "ndjson":
+            return lines(page)
+        if self._sink is None:
+            self._sink = _Chunks()
+            self._writer = pa.ipc.new_stream(self._sink, page.schema)
+        self._writer.write_table(page)
+        return self._sink.take()
+
+    def end(self) -> bytes:
+        """What closes the document."""
+        if self._sink is None:
+            return b""
+        self._writer.close()
+        return self._sink.take()
+
+
+class _Chunks(io.RawIOBase):
+    """A file that is taken away piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[bytes] = []
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Keep the bytes."""
+        self._parts.append(bytes(data))
+        return len(self._parts[-1])
+
+    def take(self) -> bytes:
+        """What was written since."""
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
+
+
+assert MAX_LIMIT >= _PAGE  # noqa: S101 (a page is one answer)

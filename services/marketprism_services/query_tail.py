@@ -1,0 +1,114 @@
+"""The end of the bars' stream in memory, so that a bar can be queried before it is in a table."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import structlog
+
+from marketprism_adapters.nats import streams
+from marketprism_application.contracts.codec import ContractError, decode
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.recent_bars import RecentBars
+from marketprism_application.store import Progress
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.metrics import Metrics
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.ports import KvEntry
+
+log = structlog.get_logger()
+
+_LOOK_S = 2.0  # the watermark is watched; it is also read so often, since a watch may miss a change
+_QUIET_S = 7.0  # a consumer's heartbeat comes every 5 s
+_AGAIN_S = 0.5
+
+
+class BarTail:
+    """Keeps `recent` what it should be: bars above the store's watermark, and none below."""
+
+    def __init__(self, connection: NatsConnection, recent: RecentBars, metrics: Metrics, replicas: int) -> None:
+        self._connection = connection
+        self._recent = recent
+        self._metrics = metrics
+        self._replicas = replicas
+        self._consumer: PullConsumer | None = None
+        self._caught_up = False
+        self._created = ""
+
+    def is_live(self) -> bool:
+        """Whether every bar up to now was heard."""
+        consumer = self._consumer
+        return self._caught_up and consumer is not None and self._connection.connected and consumer.silent_s < _QUIET_S
+
+    async def run(self) -> None:
+        """Follow the stream until cancelled; starts again from the watermark when it fails or was made anew."""
+        kv = await NatsKeyValue.open(self._connection, streams.STORE_RANGES, replicas=self._replicas)
+        stop = await kv.watch(streams.BARS, self._moved)
+        try:
+            while True:
+                try:
+                    await self._follow(kv)
+                except SdkError as error:
+                    log.warning("the tail of the bars starts again", error=str(error))
+                    await asyncio.sleep(_AGAIN_S)
+        finally:
+            await stop()
+
+    def _moved(self, entry: KvEntry) -> None:
+        if entry.key != streams.BARS or entry.deleted:
+            return
+        try:
+            progress = msgspec.msgpack.decode(entry.value, type=Progress)
+        except msgspec.MsgspecError as error:
+            self._metrics.count("tail_malformed_total")
+            log.warning("a store's watermark that is none", error=str(error))
+            return
+        if progress.created == self._created:
+            self._recent.stored_to(progress.watermark)
+
+    async def _follow(self, kv: NatsKeyValue) -> None:
+        self._caught_up = False
+        self._recent.clear()
+        self._created = str((await stream_info(self._connection, streams.BARS))["created"])
+        entry = await kv.get(streams.BARS)
+        progress = msgspec.msgpack.decode(entry.value, type=Progress) if entry is not None else Progress()
+        start = progress.watermark + 1 if progress.created == self._created else 1
+        consumer = PullConsumer(self._connection, streams.BARS, list(streams.STORED[streams.BARS]), start_seq=start)
+        await consumer.open()
+        self._consumer = consumer
+        loop = asyncio.get_running_loop()
+        look_at = loop.time() + _LOOK_S
+        try:
+            while True:
+                messages = await consumer.fetch(1_000, 0.5)
+                for message in messages:
+                    self._add(message.seq, message.data)
+                self._caught_up = not messages or messages[-1].pending == 0
+                if loop.time() >= look_at:
+                    look_at = loop.time() + _LOOK_S
+                    if await self._made_anew(kv):
+                        return
+        finally:
+            self._caught_up = False
+            await consumer.close()
+
+    def _add(self, seq: int, data: bytes) -> None:
+        try:
+            self._recent.add(seq, decode(BAR, data))
+        except ContractError as error:
+            self._metrics.count("tail_malformed_total")
+            log.warning("a bar that is none", seq=seq, error=str(error))
+
+    async def _made_anew(self, kv: NatsKeyValue) -> bool:
+        if not self._connection.connected:
+            return False
+        entry = await kv.get(streams.BARS)
+        if entry is not None:
+            self._moved(entry)
+        self._metrics.gauge("tail_bars", len(self._recent))
+        self._metrics.gauge("tail_dropped", self._recent.dropped)
+        return str((await stream_info(self._connection, streams.BARS))["created"]) != self._created
