@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -23,6 +25,7 @@ from marketprism_application.errors import ApplicationError, QueryError, StoreEr
 from marketprism_application.ports import MarketReader, RangeQuery
 from marketprism_application.resample import ReadRules, bars
 from marketprism_application.statistics import with_vwap
+from marketprism_application.tick_bars import TickBars, bars_of_ticks
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval, Symbol, Venue
 
@@ -31,6 +34,7 @@ _MAX_TEXT = 64
 _MAX_NS = 2**63 - 1
 _DAY_NS = 86_400 * 10**9
 _LOOK_BACK_DAYS = (1, 10, None)
+_SIGNS = (TICK, BAR, INSTRUMENT)  # any of them says that an instrument is known
 
 
 def parse_time(value: str | int | date | datetime | None, name: str) -> int | None:
@@ -85,47 +89,118 @@ def _searchable(search: InstrumentSearch) -> InstrumentSearch:
     return search
 
 
-async def ask(reader: MarketReader, question: Question, rules: ReadRules | None = None) -> pa.Table:
+class _Sides(NamedTuple):
+    """What there is to answer with."""
+
+    reader: MarketReader
+    rules: ReadRules | None
+    maker: TickBars | None
+
+
+async def ask(
+    reader: MarketReader, question: Question, rules: ReadRules | None = None, maker: TickBars | None = None
+) -> pa.Table:
     """Answer of one question. With rules, days say how complete they are, intervals that are not kept are made, and an
     instrument of which nothing is stored is an error.
 
     Raises:
         QueryError, StoreError.
     """
-    if question.method == "symbols":
-        return await reader.symbols()
+    answer_to = _ANSWERS.get(question.method)
+    if answer_to is None:
+        raise QueryError(f"method: expected one of {', '.join(METHODS)}, was {question.method[:80]!r}")
     if len(question.names) > _MAX_NAMES:
         raise QueryError(f"names: expected at most {_MAX_NAMES}, was {len(question.names)}")
-    if question.method == "audit":
-        return await reader.audit(question.names)
-    if question.method == "daily":
-        checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
-        days = await reader.daily(question.symbol, question.ts_from, question.ts_to)
-        return days if rules is None else with_completeness(days, rules.calendar)
-    if question.method == "statistics":
-        checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
-        found = await reader.statistics(question.symbol, question.ts_from, question.ts_to)
-        return found if rules is None else with_vwap(found)
-    if question.method == "book":
-        return await book_at(reader, question.symbol, question.venue, question.ts_to)
-    if question.method == "instruments":
-        return await reader.instruments(_searchable(question.search))
-    kind = KINDS.get(question.kind)
-    if kind is None:
-        raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {question.kind!r}")
-    if question.method == "latest":
-        return await reader.latest(kind, question.names)
-    if question.method != "records":
-        raise QueryError(f"method: expected one of {', '.join(METHODS)}, was {question.method!r}")
+    return await answer_to(_Sides(reader, rules, maker), question)
+
+
+async def _symbols(sides: _Sides, _: Question) -> pa.Table:
+    return await sides.reader.symbols()
+
+
+async def _audit(sides: _Sides, question: Question) -> pa.Table:
+    return await sides.reader.audit(question.names)
+
+
+async def _daily(sides: _Sides, question: Question) -> pa.Table:
+    checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
+    days = await sides.reader.daily(question.symbol, question.ts_from, question.ts_to)
+    return days if sides.rules is None else with_completeness(days, sides.rules.calendar)
+
+
+async def _statistics(sides: _Sides, question: Question) -> pa.Table:
+    checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
+    found = await sides.reader.statistics(question.symbol, question.ts_from, question.ts_to)
+    return found if sides.rules is None else with_vwap(found)
+
+
+async def _instruments(sides: _Sides, question: Question) -> pa.Table:
+    return await sides.reader.instruments(_searchable(question.search))
+
+
+async def _book(sides: _Sides, question: Question) -> pa.Table:
+    return await book_at(sides.reader, question.symbol, question.venue, question.ts_to)
+
+
+async def _bars_of_ticks(sides: _Sides, question: Question) -> pa.Table:
+    checked(TICK, RangeQuery(question.symbol, question.venue))
+    maker = _maker(sides.maker)
+    return await maker.bars_of_ticks(question.symbol, str(question.venue), question.sections, question.width_ns)
+
+
+async def _latest(sides: _Sides, question: Question) -> pa.Table:
+    return await sides.reader.latest(_kind(question), question.names)
+
+
+async def _records(sides: _Sides, question: Question) -> pa.Table:
+    kind = _kind(question)
     query = RangeQuery(
         question.symbol, question.venue, question.ts_from, question.ts_to, question.interval, question.limit,
         question.after, question.last,
     )  # fmt: skip
     checked(kind, query)
-    found = await (bars(reader, query, rules) if kind is BAR and rules is not None else reader.records(kind, query))
-    if rules is not None and not found.num_rows and query.after is None and not await _known(reader, query.symbol):
+    if question.made_of not in ("", "ticks"):
+        raise QueryError(f"made_of: expected ticks, was {question.made_of[:80]!r}")
+    rules = sides.rules
+    if kind is not BAR or rules is None:
+        found = await sides.reader.records(kind, query)
+    elif question.made_of or not _from_bars(query, rules):
+        found = await bars_of_ticks(sides.reader, _maker(sides.maker), query, rules)
+    else:
+        found = await bars(sides.reader, query, rules)
+    if (
+        rules is not None
+        and not found.num_rows
+        and query.after is None
+        and not await _known(sides.reader, query.symbol)
+    ):
         raise UnknownSymbolError(f"symbol: expected one that is stored, was {query.symbol!r}")
     return found
+
+
+_ANSWERS: dict[str, Callable[[_Sides, Question], Awaitable[pa.Table]]] = {
+    "records": _records, "latest": _latest, "symbols": _symbols, "audit": _audit, "daily": _daily, "book": _book,
+    "statistics": _statistics, "instruments": _instruments, "bars_of_ticks": _bars_of_ticks,
+}  # fmt: skip
+
+
+def _kind(question: Question) -> DataKind:
+    kind = KINDS.get(question.kind)
+    if kind is None:
+        raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {question.kind[:80]!r}")
+    return kind
+
+
+def _maker(maker: TickBars | None) -> TickBars:
+    if maker is None:
+        raise QueryError("made_of: expected nothing, this store makes no bars of ticks")
+    return maker
+
+
+def _from_bars(query: RangeQuery, rules: ReadRules) -> bool:
+    """Whether kept bars can make the interval: it is kept, or is whole minutes of which minutes are kept."""
+    interval = Interval.parse(str(query.interval))
+    return str(interval) in rules.intervals or ("1m" in rules.intervals and interval.seconds % 60 == 0)
 
 
 async def book_at(reader: MarketReader, symbol: str, venue: str | None, at: int | None) -> pa.Table:
@@ -144,16 +219,18 @@ async def book_at(reader: MarketReader, symbol: str, venue: str | None, at: int 
 
 
 async def _known(reader: MarketReader, symbol: str) -> bool:
-    for kind in (TICK, BAR, INSTRUMENT):
+    for kind in _SIGNS:
         if (await reader.latest(kind, [symbol])).num_rows:
             return True
     return False
 
 
-async def answer(reader: MarketReader, data: bytes, rules: ReadRules | None = None) -> bytes:
+async def answer(
+    reader: MarketReader, data: bytes, rules: ReadRules | None = None, maker: TickBars | None = None
+) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
-        return encode_answer(await ask(reader, decode_question(data), rules))
+        return encode_answer(await ask(reader, decode_question(data), rules, maker))
     except UnknownSymbolError as error:
         return encode_failure(Failure("UNKNOWN_SYMBOL", str(error)))
     except (QueryError, ValueError) as error:

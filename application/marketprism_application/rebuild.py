@@ -6,7 +6,7 @@ every stage of the live pipeline is the same pure function that runs here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
 from marketprism_application.aggregate import ShardAggregator
@@ -38,8 +38,9 @@ async def rebuild(
     *,
     bars: BarSettings,
     rules: ValidationRules,
+    on_validated: Callable[[Packed], None] = lambda _: None,
 ) -> Rebuilt:
-    """Run every batch of a source through the pipeline's own code.
+    """Run every batch of a source through the pipeline's own code; `on_validated` sees what the validator puts out.
 
     Returns bars ordered by venue, symbol, interval (in the order of the settings) and open time; where a bar
     was revised, the last revision stands.
@@ -64,6 +65,7 @@ async def rebuild(
                 tuple(out.marks),
                 tuple(out.gaps),
             )
+            on_validated(validated)
             _keep_latest(latest, aggregator.process(validated))
     result = Rebuilt(bars=_ordered((made.bar for made in latest.values()), bars.intervals), ticks_read=ticks_read)
     for counts in validator.stats().values():

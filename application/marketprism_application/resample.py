@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ class ReadRules:
     calendar: MarketCalendar
     intervals: tuple[str, ...]
     by_clock: bool = False
+    now_ns: Callable[[], int] = time.time_ns
 
 
 async def bars(reader: MarketReader, query: RangeQuery, rules: ReadRules) -> pa.Table:

@@ -209,14 +209,15 @@ class Schedule:
         day = day_of(trading_day)
         monday = day - timedelta(days=day.weekday())
         week = [monday + timedelta(days=n) for n in range(7)]
-        traded = [each for each in week if self._trades(each)] or [day]
+        traded = [each for each in week if self.trades(each)] or [day]
         return day_text(traded[0]), day_text(traded[-1])
 
     def next_day(self, day: date) -> date:
         """The trading day after `day`."""
         return self._days.next(day)
 
-    def _trades(self, day: date) -> bool:
+    def trades(self, day: date) -> bool:
+        """Whether the day is a trading day."""
         return self._days.is_trading_day(day)
 
     def trading_day_of(self, ts: int) -> str:
@@ -247,7 +248,8 @@ class AlwaysOpen(Schedule):
         """The date after `day`."""
         return day + timedelta(days=1)
 
-    def _trades(self, day: date) -> bool:  # noqa: ARG002 (every day)
+    def trades(self, day: date) -> bool:  # noqa: ARG002 (every day)
+        """Always."""
         return True
 
     def next_session(self, ts: int) -> Session:

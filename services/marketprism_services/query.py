@@ -22,6 +22,7 @@ from marketprism_application.ports import MarketReader
 from marketprism_application.query import answer, ask
 from marketprism_application.recent_bars import FreshReader, RecentBars
 from marketprism_application.resample import ReadRules
+from marketprism_application.tick_bars import TickBars
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Interval
@@ -68,7 +69,9 @@ class QueryService(Service):
         self._recent = RecentBars()
         self._tail = BarTail(connection, self._recent, self.metrics, self.settings.replicas)
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
-        self._reader: MarketReader = self._over(RemoteReader(self._ask_storage))
+        remote = RemoteReader(self._ask_storage)
+        self._maker: TickBars = remote
+        self._reader = self._over(remote)
         self._callers = Callers(limits.concurrent, limits.per_second)
         self._http = ReadApi(self._ask, self._callers)
         self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
@@ -89,7 +92,8 @@ class QueryService(Service):
         self._bars = await NatsKeyValue.open(self.connection, streams.LATEST_BARS, ttl_s=3600, replicas=replicas)
         if self._engines is not None:
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
-            self._reader = self._over(SqlReader(self._engine))
+            self._maker = reader = SqlReader(self._engine)
+            self._reader = self._over(reader)
         self.spawn(self._tail.run(), "bar-tail")
 
     async def on_stop(self) -> None:
@@ -110,12 +114,12 @@ class QueryService(Service):
         return await self.calls.call_raw("storage", "arrow", data, timeout_s=_TIMEOUT_S, idempotent=True)
 
     async def _ask(self, question: Question) -> pa.Table:
-        return await ask(self._reader, question, self._rules)
+        return await ask(self._reader, question, self._rules, self._maker)
 
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
-        return await answer(self._reader, data, self._rules)
+        return await answer(self._reader, data, self._rules, self._maker)
 
     # -- the newest --------------------------------------------------------------------------------------------------
 

@@ -114,6 +114,7 @@ def question_of(request: web.Request, kind: DataKind) -> Question:
         whole_number(asked, "limit", 1_000, MAX_LIMIT),
         _after(asked.get("after")),
         asked.get("last") == "true",
+        made_of=asked.get("made_of", "") if kind is BAR else "",
     )
 
 

@@ -209,7 +209,7 @@ class StorageService(SingleActiveService):
         """Answer a question from the store."""
         if self._reader is None:
             raise NotActive(self.election.leader())
-        return await answer(self._reader, data)
+        return await answer(self._reader, data, maker=self._reader)
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Stop writing and close the store, so that the next leader can open it."""

@@ -180,7 +180,7 @@ def check_other_formats(data_dir: Path) -> None:
     second = run("up", "--source", "sim", "--data-dir", str(data_dir))
     assert (second.returncode, "running on it already" in second.stderr) == (6, True)
     for arguments, text in (
-        (("bars", "nope1"), "no 1m bars of nope1"), (("bars", "ru1901", "--from", "yesterday"), "expected a date or time"),
+        (("bars", "nope1"), "expected one that is stored, was 'nope1'"), (("bars", "ru1901", "--from", "yesterday"), "expected a date or time"),
         (("bars", "ru1901", "--from", "2018-10-10", "--to", "2018-10-09"), "expected at or after"),
     ):  # fmt: skip
         refused = run(*arguments, *where)

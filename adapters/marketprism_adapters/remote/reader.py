@@ -11,6 +11,7 @@ from marketprism_application.contracts.query_wire import (
     AnswerError,
     InstrumentSearch,
     Question,
+    Sections,
     decode_answer,
     encode_question,
 )
@@ -57,6 +58,11 @@ class RemoteReader:
     async def statistics(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
         """Sums over a range."""
         return await self._ask(Question("statistics", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
+
+    async def bars_of_ticks(self, symbol: str, venue: str, sections: Sections, width_ns: int) -> pa.Table:
+        """Bars made where the ticks are."""
+        question = Question("bars_of_ticks", symbol=symbol, venue=venue, sections=sections, width_ns=width_ns)
+        return await self._ask(question)
 
     async def instruments(self, search: InstrumentSearch) -> pa.Table:
         """Contract terms."""

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from marketprism_adapters.sql import queries
+from marketprism_adapters.sql import queries, tick_bars
 from marketprism_adapters.sql.columns import from_engine
 from marketprism_adapters.sql.engine import Engine
 from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
-from marketprism_application.contracts.query_wire import InstrumentSearch
+from marketprism_application.contracts.query_wire import InstrumentSearch, Sections
 from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.ports import RangeQuery
 from marketprism_application.statistics import COLUMNS as STATISTICS
+from marketprism_application.tick_bars import COLUMNS as TICK_BARS
 
 
 class SqlReader:
@@ -56,3 +57,10 @@ class SqlReader:
         """Contract terms."""
         statement, params = queries.instruments(search)
         return from_engine(INSTRUMENT, await self._engine.fetch(statement, params))
+
+    async def bars_of_ticks(self, symbol: str, venue: str, sections: Sections, width_ns: int) -> pa.Table:
+        """Bars made of ticks by the engine."""
+        if not sections:
+            return TICK_BARS.empty_table()
+        statement, params = tick_bars.statement(symbol, venue, sections, width_ns)
+        return (await self._engine.fetch(statement, params)).select(TICK_BARS.names).cast(TICK_BARS)

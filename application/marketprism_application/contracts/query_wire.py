@@ -12,8 +12,12 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-METHODS = ("records", "latest", "symbols", "audit", "daily", "statistics", "instruments", "book")
+METHODS = ("records", "latest", "symbols", "audit", "daily", "statistics", "instruments", "book", "bars_of_ticks")
 MAX_LIMIT = 20_000  # rows an answer: about 6 MB of ticks, below NATS's 8 MB
+
+
+# Of each section of a trading day, nanoseconds: ts_auction, ts_open, ts_close, session time before it; and the day.
+Sections = tuple[tuple[int, int, int, int, str], ...]
 
 
 class InstrumentSearch(NamedTuple):
@@ -29,7 +33,8 @@ class InstrumentSearch(NamedTuple):
 class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is asked. `records` uses kind and the range fields, `latest` kind and names, `audit` names,
     `daily` and `statistics` symbol and the times, `instruments` search,
-    `book` symbol, venue and ts_to, the instant."""
+    `book` symbol, venue and ts_to, the instant, `bars_of_ticks` symbol, venue, sections and width_ns.
+    `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are kept."""
 
     method: str
     kind: str = ""
@@ -43,6 +48,9 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     last: bool = False
     names: tuple[str, ...] = ()
     search: InstrumentSearch = InstrumentSearch()
+    made_of: str = ""
+    sections: Sections = ()
+    width_ns: int = 0
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -1,0 +1,134 @@
+"""Bars made of stored ticks by the database itself, under the session rules of the aggregator.
+
+For an interval below a minute, for a store that keeps no minutes, and to check the kept bars against their ticks. The
+sections of the trading days go to the database with the question; what comes back is one row a window.
+
+Two rules are the aggregator's alone: a tick that comes out of order is late there and in its place here, and a revision
+is a thing of the log.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import BAR, GAP, TICK
+from marketprism_application.contracts.query_wire import MAX_LIMIT, Sections
+from marketprism_application.errors import QueryError
+from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.resample import ReadRules
+from marketprism_application.tables import schema_of
+from marketprism_domain.calendar import NANOS_PER_DAY, Schedule, china_date, day_of, day_text
+from marketprism_domain.cascade import Cascade, Window
+from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
+
+_MOST_DAYS = 92
+
+
+class TickBars(Protocol):
+    """Makes bars of ticks where the ticks are.
+
+    Raises:
+        StoreError: engine trouble, or a limit exceeded.
+    """
+
+    async def bars_of_ticks(self, symbol: str, venue: str, sections: Sections, width_ns: int) -> pa.Table:
+        """One row per window with a trade, in order: `COLUMNS`. A window is `width_ns` of session time; 0 is the whole
+        trading day."""
+        ...
+
+
+_DECIMAL = pa.decimal128(38, 18)
+# `start` is the window's first minute (its own begin where it is shorter than a minute).
+_FIELDS: list[tuple[str, pa.DataType]] = [
+    ("trading_day", pa.string()),
+    ("start", pa.int64()),
+    ("open", _DECIMAL),
+    ("high", _DECIMAL),
+    ("low", _DECIMAL),
+    ("close", _DECIMAL),
+    ("volume", _DECIMAL),
+    ("turnover", _DECIMAL),
+    ("open_interest", _DECIMAL),
+    ("ticks", pa.int64()),
+    ("source", pa.string()),
+    ("epoch", pa.int64()),
+    ("ts_recv", pa.int64()),
+    ("ts_pub", pa.int64()),
+]
+COLUMNS = pa.schema(_FIELDS)
+
+
+async def bars_of_ticks(reader: MarketReader, maker: TickBars, query: RangeQuery, rules: ReadRules) -> pa.Table:
+    """Bars of the query's interval with ts_open in its range, oldest first.
+
+    Raises:
+        QueryError: a week, seconds that do not divide a minute, no range, or one of more than 92 days.
+    """
+    interval = Interval.parse(str(query.interval))
+    if interval.unit == "w" or (interval.seconds < 60 and 60 % interval.seconds):
+        raise QueryError(f"interval: expected seconds that divide a minute, minutes, hours or 1d, was {interval}")
+    if query.ts_from is None or query.ts_to is None:
+        raise QueryError("from and to: expected both for bars that are made of ticks")
+    if query.ts_to - query.ts_from > _MOST_DAYS * NANOS_PER_DAY:
+        raise QueryError(f"to: expected at most {_MOST_DAYS} days after from for bars that are made of ticks")
+    if query.after is not None:
+        raise QueryError("after: expected none for bars that are made of ticks; ask by from and to")
+    newest = {row["venue"]: row["ts_event"] for row in (await reader.latest(TICK, [query.symbol])).to_pylist()}
+    now = rules.now_ns()
+    rows: list[dict[str, Any]] = []
+    for venue in sorted(set(newest) if query.venue is None else newest.keys() & {query.venue}):
+        schedule = rules.calendar.schedule(venue, query.symbol)
+        sections = sections_of(schedule, query.ts_from, query.ts_to)
+        width_ns = 0 if interval.unit == "d" else interval.nanos
+        made = await maker.bars_of_ticks(query.symbol, venue, sections, width_ns)
+        gaps = await _gaps(reader, query, venue)
+        cascade = Cascade((), schedule, by_clock=False)
+        for row in made.to_pylist():
+            window = _window(row, interval, cascade)
+            # A window that may still get a tick is no bar yet.
+            closed = window.ts_close <= max(now, newest[venue])
+            if closed and query.ts_from <= window.ts_open < query.ts_to:
+                rows.append(_row(row, window, venue, query, gap=window.meets(gaps)))
+    rows.sort(key=lambda row: row["ts_open"])
+    kept = rows[-query.limit :] if query.last else rows[: query.limit]
+    return pa.Table.from_pylist(kept, schema_of(BAR.name))
+
+
+def sections_of(schedule: Schedule, ts_from: int, ts_to: int) -> Sections:
+    """Sections of every trading day that a range touches: ts_auction, ts_open, ts_close, session time before, day."""
+    found: list[tuple[int, int, int, int, str]] = []
+    day, last = china_date(ts_from), china_date(ts_to) + timedelta(days=4)  # a night belongs to the next trading day
+    day = day_of(schedule.trading_day_of(ts_from)) if schedule.trading_day_of(ts_from) < day_text(day) else day
+    while day <= last:
+        text = day_text(day)
+        if schedule.trades(day):
+            sessions = schedule.sessions(text)
+            if sessions[0].ts_auction < ts_to and sessions[-1].ts_close > ts_from - NANOS_PER_DAY:
+                found += [
+                    (s.ts_auction, s.ts_open, s.ts_close, s.minute_offset * NANOS_PER_MINUTE, text) for s in sessions
+                ]
+        day += timedelta(days=1)
+    return tuple(found)
+
+
+async def _gaps(reader: MarketReader, query: RangeQuery, venue: str) -> tuple[tuple[int, int], ...]:
+    found = await reader.records(GAP, RangeQuery(query.symbol, venue, ts_to=query.ts_to, limit=MAX_LIMIT, last=True))
+    return tuple((row["ts_from"], row["ts_to"]) for row in found.to_pylist())
+
+
+def _window(row: dict[str, Any], interval: Interval, cascade: Cascade) -> Window:
+    if interval.seconds < 60:
+        return Window(row["start"], row["start"] + interval.nanos, row["trading_day"])
+    minute = Window(row["start"], row["start"] + NANOS_PER_MINUTE, row["trading_day"])
+    return minute if str(interval) == "1m" else cascade.window(interval, minute)
+
+
+def _row(row: dict[str, Any], window: Window, venue: str, query: RangeQuery, *, gap: bool) -> dict[str, Any]:
+    return {
+        **{name: row[name] for name in COLUMNS.names if name != "start"}, "venue": venue, "symbol": query.symbol,
+        "seq": window.ts_open // NANOS_PER_SECOND, "ts_event": window.ts_close, "interval": query.interval,
+        "ts_open": window.ts_open, "ts_close": window.ts_close, "revision": 0, "gap": gap,
+    }  # fmt: skip

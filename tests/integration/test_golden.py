@@ -1,0 +1,139 @@
+"""Golden queries: bars that the database makes of stored ticks are the bars that the aggregator built."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from marketprism_adapters.recordings.replay import ReplaySource
+from marketprism_adapters.remote.reader import RemoteReader
+from marketprism_adapters.sql.reader import SqlReader
+from marketprism_adapters.sql.store import SqlStore
+from marketprism_application.contracts.codec import Packed
+from marketprism_application.contracts.kinds import GAP, TICK
+from marketprism_application.contracts.query_wire import Question
+from marketprism_application.errors import QueryError
+from marketprism_application.ports import EncodedRows, Place, StreamRange
+from marketprism_application.query import answer, ask
+from marketprism_application.rebuild import rebuild
+from marketprism_application.resample import ReadRules
+from marketprism_domain.bars import BarSettings
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.rules import ValidationRules
+from tests.contract.test_market_store import SERVER, engine_of
+
+pytestmark = pytest.mark.timeout(240)
+
+INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "7m", "1d")
+FIELDS = (
+    "ts_close",
+    "trading_day",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "turnover",
+    "open_interest",
+    "ticks",
+    "gap",
+)
+
+
+@pytest.fixture(params=["chdb", "remote", SERVER])
+async def reader(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncIterator[tuple[SqlStore, SqlReader | RemoteReader]]:
+    engine = await engine_of(request, request.param, tmp_path / "db")
+    store, sql = SqlStore(engine), SqlReader(engine)
+    await store.migrate()
+    yield store, RemoteReader(lambda data: answer(sql, data, maker=sql)) if request.param == "remote" else sql
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("ru1901_20181008", "ru1901_20181009", "ru1901_20181010"), ("AP010_2020080",), ("CFFEX_IF2101_20210104",)],
+    ids=["ru1901", "AP", "IF"],
+)
+async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
+    reader: tuple[SqlStore, SqlReader | RemoteReader], fixtures: Path, calendar: MarketCalendar, names: tuple[str, ...]
+) -> None:
+    store, asked = reader
+    paths = [path for name in names for path in sorted((fixtures / "ctp/ticks").glob(f"{name}*.csv.gz"))]
+    if not paths:
+        pytest.skip(f"no recording {names} in the fixtures")
+    source = ReplaySource(paths, calendar)
+    await source.connect()
+    ticks: list[Tick] = []
+    gaps: list[Gap] = []
+
+    def keep(packed: Packed) -> None:
+        ticks.extend(packed.ticks)
+        gaps.extend(gap for _, gap in packed.gaps)
+
+    built = await rebuild(
+        source.stream({}), calendar, bars=BarSettings(INTERVALS), rules=ValidationRules(), on_validated=keep
+    )
+    rows = [msgspec.msgpack.encode(tick) for tick in ticks]
+    await store.insert_encoded(TICK, [EncodedRows(1, rows)], StreamRange("T", "x", 1, 1), 1)
+    if gaps:
+        places = [Place(n, 0) for n in range(len(gaps))]
+        await store.insert(GAP, gaps, places, StreamRange("G", "x", 1, 1), 1)
+    symbol = ticks[0].symbol
+    first, last = min(tick.ts_event for tick in ticks), ticks[-1].ts_event
+    rules = ReadRules(calendar, INTERVALS, now_ns=lambda: last + 60 * 10**9)
+    compared = 0
+    for interval in INTERVALS if isinstance(asked, SqlReader) else ("1m", "1d"):
+        wanted = {bar.ts_open: bar for bar in built.bars if bar.interval == interval and bar.symbol == symbol}
+        question = Question(
+            "records", "bar", symbol, interval=interval, ts_from=first - 86_400 * 10**9, ts_to=last + 10**9, limit=20_000,
+            made_of="ticks",
+        )  # fmt: skip
+        made = (await ask(asked, question, rules, asked)).to_pylist()
+        assert [row["ts_open"] for row in made] == sorted(wanted), interval
+        for row in made:
+            for name in FIELDS:
+                assert row[name] == getattr(wanted[row["ts_open"]], name), (interval, row["ts_open"], name)
+        compared += len(made)
+    assert compared > 200
+    question = Question(
+        "records",
+        "bar",
+        symbol,
+        interval="10s",
+        ts_from=first - 60 * 10**9,
+        ts_to=last + 10**9,
+        limit=20_000,
+        made_of="ticks",
+    )
+    tens = (await ask(asked, question, rules, asked)).to_pylist()
+    ones = [bar for bar in built.bars if bar.interval == "1m" and bar.symbol == symbol]
+    assert sum(row["volume"] for row in tens) == sum(bar.volume for bar in ones)
+    assert max(row["high"] for row in tens) == max(bar.high for bar in ones)
+    assert all(row["ts_close"] - row["ts_open"] == 10 * 10**9 for row in tens)
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"interval": "7s"}, "interval: expected seconds that divide"), ({"interval": "1w"}, "interval: expected seconds"),
+        ({"ts_from": None}, "from and to: expected both"), ({"ts_to": 10**19 // 2}, "to: expected at most 92 days"),
+        ({"after": (1, 1)}, "after: expected none"), ({"made_of": "bars"}, "made_of: expected ticks"),
+    ],
+)  # fmt: skip
+async def test_bars_that_ticks_cannot_make_are_refused(
+    tmp_path: Path, calendar: MarketCalendar, changed: dict[str, object], text: str
+) -> None:
+    from marketprism_adapters.memory.store import MemoryStore  # noqa: PLC0415
+
+    asked = msgspec.structs.replace(
+        Question("records", "bar", "x", interval="1m", ts_from=1, ts_to=2, made_of="ticks"), **changed
+    )
+    with pytest.raises(QueryError, match=text):
+        await ask(MemoryStore(), asked, ReadRules(calendar, ("1m",)), SqlReader(None))  # type: ignore[arg-type]
