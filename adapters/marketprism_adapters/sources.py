@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
+from marketprism_adapters.captured import CaptureSource
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.simulated.plan import SimulationPlan, parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import MarketSource
+from marketprism_application.ports import FrameTap, MarketSource
 from marketprism_domain.calendar import MarketCalendar
 
 
@@ -20,24 +22,39 @@ class SourceSpec(NamedTuple):
     arguments: str
 
 
-def _replay(arguments: str, calendar: MarketCalendar, speed: float | None, checked: bool) -> MarketSource:
+class Making(NamedTuple):
+    """What a source is made with."""
+
+    calendar: MarketCalendar
+    speed: float | None
+    checked: bool
+    tap: FrameTap | None
+
+
+def _replay(arguments: str, given: Making) -> MarketSource:
     paths = [path for part in arguments.split(",") if part for path in recording_paths(part)]
-    return ReplaySource(paths, calendar, speed=speed, checked=checked)
+    return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
 
 
-def _sim(arguments: str, calendar: MarketCalendar, speed: float | None, _: bool) -> MarketSource:
+def _sim(arguments: str, given: Making) -> MarketSource:
     plan: SimulationPlan = parse_plan(arguments)
-    return SimulatedVenue(plan, calendar, speed=speed)
+    return SimulatedVenue(plan, given.calendar, speed=given.speed, tap=given.tap)
 
 
-SOURCES: dict[str, Callable[[str, MarketCalendar, float | None, bool], MarketSource]] = {
+def _capture(arguments: str, given: Making) -> MarketSource:
+    folder, _, run = arguments.partition(",run=")
+    return CaptureSource(Path(folder).expanduser(), given.calendar, run=run, speed=given.speed)
+
+
+SOURCES: dict[str, Callable[[str, Making], MarketSource]] = {
+    "capture": _capture,
     "replay": _replay,
     "sim": _sim,
 }
 
 
 def parse_source(text: str) -> SourceSpec:
-    """`replay:a.csv.gz,b.csv.gz` or `sim:seed=7,days=1`.
+    """`replay:a.csv.gz,b.csv.gz`, `capture:folder` or `sim:seed=7,days=1`.
 
     Raises:
         SourceError: an unknown source, or a replay without a recording.
@@ -47,15 +64,22 @@ def parse_source(text: str) -> SourceSpec:
         raise SourceError(f"source: expected one of {', '.join(SOURCES)}, was {text!r}")
     if name == "replay" and not arguments:
         raise SourceError("source replay: expected recordings, like replay:ticks/a.csv.gz,ticks/b.csv.gz")
+    if name == "capture" and not arguments:
+        raise SourceError("source capture: expected a folder of captured frames, like capture:~/.marketprism/capture")
     return SourceSpec(name, arguments)
 
 
 def make_source(
-    spec: SourceSpec, calendar: MarketCalendar, *, speed: float | None, checked: bool = False
+    spec: SourceSpec,
+    calendar: MarketCalendar,
+    *,
+    speed: float | None,
+    checked: bool = False,
+    tap: FrameTap | None = None,
 ) -> MarketSource:
-    """The source of a spec. `checked`: its input was read through already.
+    """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames.
 
     Raises:
         SourceError: an argument is wrong or an input is missing.
     """
-    return SOURCES[spec.name](spec.arguments, calendar, speed, checked)
+    return SOURCES[spec.name](spec.arguments, Making(calendar, speed, checked, tap))

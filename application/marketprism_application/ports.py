@@ -32,6 +32,21 @@ class SourceBatch(NamedTuple):
     finished: bool = False
 
 
+class Channel(NamedTuple):
+    """One stream of raw frames: a connection, a recording; and the name of what can read them."""
+
+    name: str
+    decoder: str
+
+
+class FrameTap(Protocol):
+    """Where a source puts its raw frames before it reads them. Takes no time, raises nothing, from any thread."""
+
+    def frame(self, channel: Channel, payload: bytes, ts_recv: int | None = None) -> None:
+        """Keep one frame; `ts_recv` is now when it is not given, nanoseconds UTC."""
+        ...
+
+
 class MarketSource(Protocol):
     """A live venue, a recording or a simulation.
 

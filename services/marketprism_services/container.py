@@ -5,6 +5,7 @@ from __future__ import annotations
 from dependency_injector import containers, providers
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.ingest import Ingest
 from marketprism_application.resample import ReadRules
@@ -38,6 +39,16 @@ def _writer(settings: Settings) -> WriterSettings:
     return WriterSettings(store.batch_rows, store.batch_ms / 1000, store.max_batch_rows)
 
 
+def _tap(settings: Settings) -> CaptureTap | None:
+    capture = settings.capture
+    if not capture.enabled:
+        return None
+    folder = capture.folder or settings.data_dir / "capture"
+    return CaptureTap(
+        CaptureSettings(folder, capture.rotate_mb << 20, capture.rotate_s, int(capture.keep_gb * (1 << 30)))
+    )
+
+
 def _partition(key: str) -> int:
     return partition_of(key, PARTITIONS)
 
@@ -53,14 +64,16 @@ class Container(containers.DeclarativeContainer):
     bars = providers.Callable(lambda settings: settings.bars.domain(), settings)
     rules = providers.Callable(lambda settings: settings.validation_rules(), settings)
     ingest = providers.Factory(Ingest, calendar, _partition, grace_s=settings.provided.bars.grace_s)
+    tap = providers.Singleton(_tap, settings)
     source = providers.Factory(
-        lambda spec, speed, checked, calendar: make_source(
-            parse_source(spec), calendar, speed=parse_speed(speed), checked=checked
+        lambda spec, speed, checked, calendar, tap: make_source(
+            parse_source(spec), calendar, speed=parse_speed(speed), checked=checked, tap=tap
         ),
         settings.provided.source.spec,
         settings.provided.source.speed,
         settings.provided.source.checked,
         calendar,
+        tap,
     )
 
     gateway = providers.Factory(
@@ -68,6 +81,7 @@ class Container(containers.DeclarativeContainer):
         connection,
         source,
         ingest.provider,
+        tap=tap,
         trace_every=settings.provided.trace.every,
         lease=lease,
         version=VERSION,

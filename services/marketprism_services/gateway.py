@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
+from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
 from marketprism_application.contracts.codec import Packed, encode_packed
@@ -53,6 +54,7 @@ class GatewayService(SingleActiveService):
         make_ingest: Callable[[], Ingest],
         *,
         group: str = "default",
+        tap: CaptureTap | None = None,
         trace_every: int = 0,
         lease: LeaseSettings | None = None,
         version: str = "0",
@@ -61,6 +63,7 @@ class GatewayService(SingleActiveService):
         super().__init__("gateway", connection, group=group, lease=lease, version=version, settings=settings)
         self._source = source
         self._make_ingest = make_ingest
+        self._tap = tap
         self._sampler = Sampler(trace_every)
         self._gateway = Gateway(group)
         self._events = EventPublisher(connection, "gateway")
@@ -73,11 +76,22 @@ class GatewayService(SingleActiveService):
         self._positions = await NatsKeyValue.open(
             self.connection, streams.SOURCE_POSITIONS, replicas=self.settings.replicas
         )
+        tap = self._tap
+        if tap is not None:
+            self.http.check("capture", self._capture_health)
+            self.metrics.watch("captured_frames", lambda: tap.frames)
+            self.metrics.watch("capture_dropped_frames", lambda: tap.dropped)
+            self.metrics.watch("capture_failures", lambda: tap.failures)
         self.http.status(lambda: {"ticks": self._ticks, "state": self._gateway.state})
         await super().on_start()
 
+    async def _capture_health(self) -> str:
+        return "degraded" if self._tap is not None and self._tap.error else "healthy"
+
     async def on_activate(self, epoch: int) -> None:
         """Lead: raise the fence, open the source, read."""
+        if self._tap is not None:
+            self._tap.start()
         self._reading = self.spawn(self._lead(epoch), "reading")
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
@@ -88,6 +102,8 @@ class GatewayService(SingleActiveService):
             self._tasks.remove(self._reading)
             self._reading = None
         await self._source.close()
+        if self._tap is not None:
+            await asyncio.to_thread(self._tap.stop)
 
     async def _lead(self, epoch: int) -> None:
         while True:

@@ -64,6 +64,16 @@ class SourceSettings(_Section):
         return value
 
 
+class CaptureSection(_Section):
+    """Raw frames of the source in compressed files, to be looked at and played again."""
+
+    enabled: bool = False
+    folder: Path | None = Field(None, description="unset: capture below the data directory")
+    rotate_mb: int = Field(256, ge=1, le=100_000)
+    rotate_s: float = Field(3_600.0, gt=0)
+    keep_gb: float = Field(50.0, gt=0)
+
+
 LOCAL_SERVER = "server"  # as store.url: `up` starts a server of its own
 
 
@@ -187,6 +197,7 @@ class Settings(_Section):
     data_dir: Path = Field(default_factory=lambda: _absolute(os.environ.get("MARKETPRISM_HOME", "~/.marketprism")))
     nats: NatsSettings = NatsSettings()
     source: SourceSettings = SourceSettings()
+    capture: CaptureSection = CaptureSection()
     store: StoreSettings = StoreSettings()
     query: QuerySettings = QuerySettings()
     bars: BarsSettings = BarsSettings()

@@ -77,7 +77,7 @@ async def test_a_bar_that_is_still_being_made_is_not_shown(fixtures: Path, calen
     await early.insert(BAR, minutes, [Place(n, 0) for n in range(44)], StreamRange("S", "x", 1, 44), 1)
     assert (await ask(early, Question("records", "bar", "ru1901", interval="45m"), rules)).num_rows == 0
     for question, text in (
-        (Question("records", "bar", "ru1901", interval="90s"), "whole minutes"),
+        (Question("records", "bar", "ru1901", interval="90s"), "makes no bars of ticks"),
         (Question("records", "bar", "ru1901", interval="7m", after=(1, 1)), "expected none for 7m"),
         (Question("records", "bar", "ru1901", interval="7x"), "interval"),
     ):

@@ -6,17 +6,19 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
 
 from marketprism_adapters.recordings.fields import BadField
 from marketprism_adapters.recordings.formats import FORMATS, Format, Skipped
 from marketprism_application.errors import SourceError
+from marketprism_application.ports import Channel, FrameTap
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 
+DECODER = "recording.csv"  # of captured lines
 _ENDINGS = (".csv", ".csv.gz")
 # A venue's clock may step back a little between snapshots; further back means that the file is not in time order.
 _MAX_STEP_BACK_NS = 60_000_000_000
@@ -56,10 +58,13 @@ class Recording:
             f"was {', '.join(header[:8])} …"
         )
 
-    def rows(self) -> Iterator[Tick]:
-        """Every tick, streaming; `source_seq` is the row number, the first row below the header being 1."""
+    def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
+        """Every tick, streaming; `source_seq` is the row number, the first row below the header being 1.
+
+        `tap` gets each line before it is read.
+        """
         self.skipped = {}
-        lines = self._lines()
+        lines = self._lines(tap)
         next(lines)
         width = len(self._columns)
         read = self.format.reader({c: n for n, c in enumerate(self._columns)}, self._calendar, self.source)
@@ -91,10 +96,10 @@ class Recording:
     def _in_session(self, tick: Tick) -> bool:
         return self._calendar.schedule(tick.venue, tick.symbol).place(tick.ts_event).session is not None
 
-    def _lines(self) -> Iterator[list[str]]:
+    def _lines(self, tap: FrameTap | None = None) -> Iterator[list[str]]:
         try:
             with self._open() as text:
-                yield from csv.reader(text, strict=True)
+                yield from csv.reader(text if tap is None else self._tapped(text, tap), strict=True)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise SourceError(f"recording {self.path}: expected a complete gzip file: {error}") from error
         except UnicodeDecodeError as error:
@@ -104,7 +109,13 @@ class Recording:
         except OSError as error:
             raise SourceError(f"recording {self.path}: expected a readable file: {error.strerror}") from error
 
-    def _open(self) -> IO[str]:
+    def _tapped(self, text: Iterable[str], tap: FrameTap) -> Iterator[str]:
+        channel = Channel(self.source.removeprefix("replay:"), DECODER)
+        for line in text:
+            tap.frame(channel, line.encode())
+            yield line
+
+    def _open(self) -> AbstractContextManager[Iterable[str]]:
         if self.path.name.endswith(".gz"):
             # A larger buffer halves the cost of decompression.
             return io.TextIOWrapper(io.BufferedReader(gzip.open(self.path), 1 << 18), encoding="utf-8", newline="")

@@ -11,7 +11,7 @@ from pathlib import Path
 from marketprism_adapters.recordings.reader import Checked, Recording
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer, paced_batches
-from marketprism_application.ports import SourceBatch
+from marketprism_application.ports import FrameTap, SourceBatch
 from marketprism_domain.calendar import MarketCalendar, Session
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -48,9 +48,11 @@ class ReplaySource:
         speed: float | None = None,
         batch_rows: int = 500,
         checked: bool = False,
+        tap: FrameTap | None = None,
     ) -> None:
         if not paths:
             raise SourceError("replay: expected at least one recording")
+        self._tap = tap
         self._paths = paths
         self._calendar = calendar
         self._pacer = Pacer(speed)
@@ -63,7 +65,7 @@ class ReplaySource:
 
     async def connect(self) -> None:
         """Open every recording and read it once through, so that a bad one is refused before anything is sent."""
-        self._recordings = await asyncio.to_thread(lambda: [Recording(path, self._calendar) for path in self._paths])
+        self._recordings = await asyncio.to_thread(self._open)
         names = [recording.source for recording in self._recordings]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -80,6 +82,9 @@ class ReplaySource:
             for reason, count in checked.skipped.items():
                 self.skipped[reason] = self.skipped.get(reason, 0) + count
             self._known.update(checked.instruments)
+
+    def _open(self) -> list[Recording]:
+        return [Recording(path, self._calendar) for path in self._paths]
 
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """The instruments the recordings hold (all are known after a checked `connect`)."""
@@ -121,7 +126,7 @@ class ReplaySource:
         """
         held: list[Tick] = []
         clock = 0
-        for tick in recording.rows():
+        for tick in recording.rows(self._tap):
             if not clock and self._session(tick) is None:
                 held.append(tick)
                 continue

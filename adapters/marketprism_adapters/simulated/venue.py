@@ -8,16 +8,19 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from marketprism_adapters.simulated.market import SimulatedDay
 from marketprism_adapters.simulated.plan import INSTRUMENTS, SimulationPlan
 from marketprism_application.pacing import Pacer, paced_batches
-from marketprism_application.ports import SourceBatch
+from marketprism_application.ports import Channel, FrameTap, SourceBatch
 from marketprism_domain.calendar import MarketCalendar, day_of, day_text
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.schedules import product_of
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
+DECODER = "ticks.msgpack"  # this venue has no other form
 _END_RUN_NS = 61 * NANOS_PER_SECOND
 _GAP_NS = 3 * NANOS_PER_MINUTE
 
@@ -34,8 +37,15 @@ class SimulatedVenue:
     """Fulfils `MarketSource`. The same plan gives the same ticks; `injected` is the truth about its faults."""
 
     def __init__(
-        self, plan: SimulationPlan, calendar: MarketCalendar, *, speed: float | None = None, batch_rows: int = 500
+        self,
+        plan: SimulationPlan,
+        calendar: MarketCalendar,
+        *,
+        speed: float | None = None,
+        batch_rows: int = 500,
+        tap: FrameTap | None = None,
     ) -> None:
+        self._tap = tap
         self._plan = plan
         self._calendar = calendar
         self._pacer = Pacer(speed)
@@ -64,8 +74,11 @@ class SimulatedVenue:
 
         def received() -> Iterator[Tick]:
             nonlocal clock, seq
+            channel = Channel(self.source, DECODER)
             for tick in self.ticks():
                 clock, seq = tick.ts_recv, tick.source_seq
+                if self._tap is not None:
+                    self._tap.frame(channel, msgspec.msgpack.encode(tick))
                 yield tick
 
         async for ticks in paced_batches(received(), after, self._pacer, self._batch_rows):

@@ -1,0 +1,198 @@
+"""Capture files: blocks of frames, compressed, with an index.
+
+A file begins with MAGIC. A block is a header (sizes, number of frames, first and last receive time, CRC-32) and frames
+as MessagePack arrays [ts_recv, channel, payload], compressed by Zstandard. The first frame of a channel in a file has a
+map in place of bytes: its name and the name of the decoder that can read it; so every file can be read alone. The index
+beside it holds one fixed record a block, and is made anew from the headers where it is missing or short. A block that a
+crash cut off ends the file; whoever writes again begins another.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from marketprism_application.errors import SourceError
+from marketprism_application.ports import Channel
+
+MAGIC = b"MPCAP\x01\n"
+SUFFIX, INDEX = ".mpcap", ".mpidx"
+_HEADER = struct.Struct(">4sIIIqqI")
+_ENTRY = struct.Struct(">QIqqI")
+_BLOCK = b"BLCK"
+_LEVEL = 3
+_LARGEST = 1 << 30
+
+
+class Frame(NamedTuple):
+    """What came in, and when (nanoseconds UTC)."""
+
+    ts_recv: int
+    channel: Channel
+    payload: bytes
+
+
+class Block(NamedTuple):
+    """Where a block lies in its file, and what it spans."""
+
+    offset: int
+    size: int
+    ts_first: int
+    ts_last: int
+    frames: int
+
+
+class BlockWriter:
+    """One file. Raises OSError as files do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("xb")
+        self._index = path.with_suffix(INDEX).open("xb")
+        self._file.write(MAGIC)
+        self.size = len(MAGIC)
+        self._codec = pa.Codec("zstd", compression_level=_LEVEL)
+        self._channels: dict[Channel, int] = {}
+
+    def write(self, frames: list[tuple[int, Channel, bytes]]) -> None:
+        """Add a block, and hand it to the operating system."""
+        encoder = msgspec.msgpack.Encoder()
+        parts: list[bytes] = []
+        for ts, channel, payload in frames:
+            number = self._channels.get(channel)
+            if number is None:
+                number = self._channels[channel] = len(self._channels)
+                parts.append(encoder.encode([ts, number, channel._asdict()]))
+            parts.append(encoder.encode([ts, number, payload]))
+        raw = b"".join(parts)
+        data: bytes = self._codec.compress(raw, asbytes=True)
+        first, last = frames[0][0], frames[-1][0]
+        header = _HEADER.pack(_BLOCK, len(data), len(raw), len(frames), first, last, zlib.crc32(data))
+        self._file.write(header + data)
+        self._file.flush()
+        self._index.write(_ENTRY.pack(self.size, len(header) + len(data), first, last, len(frames)))
+        self._index.flush()
+        self.size += len(header) + len(data)
+
+    def close(self) -> None:
+        """Close both files."""
+        self._file.close()
+        self._index.close()
+
+
+class CaptureFile:
+    """One file, read.
+
+    Raises (everywhere):
+        SourceError: not a capture file, unreadable, or a block inside it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                magic = file.read(len(MAGIC))
+                self.blocks = self._indexed() or list(self._scan(file))
+            self.truncated = path.stat().st_size - self._end()
+        except OSError as error:
+            raise SourceError(f"capture {path}: expected a readable file: {error.strerror}") from error
+        if magic != MAGIC:
+            raise SourceError(f"capture {path}: expected a capture file, it begins with {magic!r}")
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in whole blocks."""
+        return sum(block.frames for block in self.blocks)
+
+    def _end(self) -> int:
+        return self.blocks[-1].offset + self.blocks[-1].size if self.blocks else len(MAGIC)
+
+    def _indexed(self) -> list[Block]:
+        """Blocks by the index, none where it does not cover the file."""
+        path = self.path.with_suffix(INDEX)
+        data = path.read_bytes() if path.exists() else b""
+        whole = len(data) - len(data) % _ENTRY.size
+        blocks = [Block(*entry) for entry in _ENTRY.iter_unpack(data[:whole])]
+        covered = blocks[-1].offset + blocks[-1].size if blocks else 0
+        return blocks if covered == self.path.stat().st_size else []
+
+    def _scan(self, file: Any) -> Iterator[Block]:
+        size, offset = self.path.stat().st_size, len(MAGIC)
+        while offset + _HEADER.size <= size:
+            file.seek(offset)
+            sign, packed, _, frames, first, last, _ = _HEADER.unpack(file.read(_HEADER.size))
+            length = _HEADER.size + packed
+            if sign != _BLOCK or offset + length > size:
+                return
+            yield Block(offset, length, first, last, frames)
+            offset += length
+
+    def read(self, ts_from: int = 0, ts_to: int = 2**63 - 1) -> Iterator[Frame]:
+        """Frames received in [ts_from, ts_to), in the order of their arrival; blocks outside are not read."""
+        channels: dict[int, Channel] = {}
+        with self.path.open("rb") as file:
+            for number, block in enumerate(self.blocks):
+                # The first blocks name the channels, so one that lies before the range is read for the names alone.
+                before, after = block.ts_last < ts_from, block.ts_first >= ts_to
+                if after:
+                    return
+                for ts, channel, payload in self._block(file, number, block):
+                    if isinstance(payload, dict):
+                        channels[channel] = Channel(payload["name"], payload["decoder"])
+                    elif not before and ts_from <= ts < ts_to:
+                        yield Frame(ts, channels[channel], payload)
+
+    def _block(self, file: Any, number: int, block: Block) -> Iterator[tuple[int, int, Any]]:
+        where = f"capture {self.path}, block {number}"
+        file.seek(block.offset)
+        data = file.read(block.size)
+        _, packed, raw, _, _, _, crc = _HEADER.unpack(data[: _HEADER.size])
+        body = data[_HEADER.size :]
+        if len(body) != packed or zlib.crc32(body) != crc or raw > _LARGEST:
+            raise SourceError(f"{where}: expected checksum {crc:08x}, the block is damaged")
+        try:
+            plain = pa.Codec("zstd").decompress(body, raw, asbytes=True)
+            decoder = msgspec.msgpack.Decoder(tuple[int, int, Any])
+            yield from _frames(plain, decoder)
+        except (pa.ArrowException, msgspec.MsgspecError, OSError) as error:
+            raise SourceError(f"{where}: expected frames: {error}") from error
+
+
+def _frames(data: bytes, decoder: Any) -> Iterator[tuple[int, int, Any]]:
+    """Arrays that follow one another: each is as long as its own header says."""
+    at, view = 0, memoryview(data)
+    while at < len(data):
+        end = _after(data, at)
+        yield decoder.decode(view[at:end])
+        at = end
+
+
+_FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
+_SIZED = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
+
+
+def _after(data: bytes, at: int) -> int:
+    """End of the MessagePack value at `at`; of the types that a frame is made of."""
+    sign = data[at]
+    if sign <= 0x7F or sign >= 0xE0:
+        return at + 1
+    if 0xA0 <= sign <= 0xBF:
+        return at + 1 + (sign & 0x1F)
+    if sign in _FIXED:
+        return at + 1 + _FIXED[sign]
+    if sign in _SIZED:
+        width = _SIZED[sign]
+        return at + 1 + width + int.from_bytes(data[at + 1 : at + 1 + width])
+    if 0x80 <= sign <= 0x9F:
+        count = (sign & 0x0F) * (2 if sign < 0x90 else 1)
+        end = at + 1
+        for _ in range(count):
+            end = _after(data, end)
+        return end
+    raise SourceError(f"capture: expected a frame, found type {sign:#04x}")

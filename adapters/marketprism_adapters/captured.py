@@ -1,0 +1,80 @@
+"""A capture as a source: its frames go through the code that read them when they came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import msgspec
+
+from marketprism_adapters.capture.files import CaptureFile
+from marketprism_adapters.capture.find import capture_files, channels_of, payloads
+from marketprism_adapters.recordings import reader
+from marketprism_adapters.recordings.reader import Recording
+from marketprism_adapters.recordings.replay import ReplaySource
+from marketprism_adapters.simulated import venue
+from marketprism_application.errors import SourceError
+from marketprism_application.ports import Channel, FrameTap
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.marketdata.tick import Tick
+
+
+class CapturedRecording(Recording):
+    """A recording whose lines were captured."""
+
+    def __init__(self, files: Sequence[CaptureFile], channel: Channel, calendar: MarketCalendar) -> None:
+        self._files = files
+        self._channel = channel
+        self.path = Path(f"{files[0].path.parent}:{channel.name}")
+        self.source = f"replay:{channel.name}"
+        self.skipped = {}
+        self._calendar = calendar
+        self.format, self._columns = self._detect()
+
+    def _open(self) -> AbstractContextManager[Iterable[str]]:
+        return nullcontext(line.decode() for line in payloads(self._files, self._channel))
+
+
+class CapturedTicks(CapturedRecording):
+    """Ticks of a venue that has no other form."""
+
+    def __init__(self, files: Sequence[CaptureFile], channel: Channel) -> None:
+        self._files = files
+        self._channel = channel
+        self.path = Path(f"{files[0].path.parent}:{channel.name}")
+        self.source = channel.name
+        self.skipped = {}
+
+    def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
+        """Every tick."""
+        del tap
+        decoder = msgspec.msgpack.Decoder(Tick)
+        for number, payload in enumerate(payloads(self._files, self._channel), 1):
+            try:
+                yield decoder.decode(payload)
+            except msgspec.MsgspecError as error:
+                raise SourceError(f"capture {self.path}, frame {number}: expected a tick: {error}") from error
+
+
+class CaptureSource(ReplaySource):
+    """Fulfils `MarketSource` with one run of a capture: `folder`, and `run` where it is not the latest."""
+
+    def __init__(self, folder: Path, calendar: MarketCalendar, *, run: str = "", speed: float | None = None) -> None:
+        super().__init__([folder], calendar, speed=speed)
+        self._run = run
+
+    def _open(self) -> list[Recording]:
+        files = capture_files(self._paths[0], self._run)
+        opened: list[Recording] = []
+        for channel in channels_of(files):
+            if channel.decoder == reader.DECODER:
+                opened.append(CapturedRecording(files, channel, self._calendar))
+            elif channel.decoder == venue.DECODER:
+                opened.append(CapturedTicks(files, channel))
+            else:
+                raise SourceError(
+                    f"capture {self._paths[0]}, channel {channel.name}: expected frames that {reader.DECODER} or "
+                    f"{venue.DECODER} can read, was {channel.decoder}"
+                )
+        return opened
