@@ -138,7 +138,7 @@ def _error_of(code: str, content: bytes) -> StoreError:
     text = content.decode("utf-8", "replace").strip().splitlines()
     first = text[0][:500] if text else "no text"
     number = int(code) if code.isdigit() else 0
-    if number == _FULL:
+    if number == _FULL or "No space left" in first:
         return StoreError(f"store: the disk is full: {first}", retryable=True)
     return StoreError(f"store: {first}", retryable=number in _RETRYABLE)
 

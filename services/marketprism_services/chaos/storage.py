@@ -31,14 +31,16 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
 from marketprism_services.chaos.report import Report
+from marketprism_services.chaos.room import SmallDisk
 from marketprism_services.probe import PipelineProbe
 from marketprism_services.settings import Settings
 
 Say = Callable[[str], None]
-FAULTS = ("kill", "clickhouse-kill", "clickhouse-away", "nats-restart")
+FAULTS = ("kill", "clickhouse-kill", "clickhouse-away", "nats-restart", "disk-full")
 _WRITERS = 3
 _STUCK_S = 180.0
 _AWAY_S = 10.0
+_FULL_S = 5.0
 
 
 class StorageTrial:
@@ -57,6 +59,7 @@ class StorageTrial:
         self._settings: Settings
         self._config: Path
         self._nats: EmbeddedServer
+        self._disk: SmallDisk
         self._clickhouse: LocalClickHouse
 
     async def run(self) -> Report:
@@ -64,9 +67,13 @@ class StorageTrial:
         report = Report(f"storage-{self._fault}", 0, "from the fault to the next watermark of a stream")
         with tempfile.TemporaryDirectory(prefix="marketprism-trials-") as name:
             folder = Path(name)
+            self._disk = SmallDisk(folder / "clickhouse")
+            if self._fault == "disk-full":
+                await self._disk.make()
+                report.notes.append("a file system of its own, filled" if self._disk.mounted else "by a setting")
             self._nats = await EmbeddedServer.start(EmbeddedOptions(folder, choose_port(0)))
             self._clickhouse = await LocalClickHouse.start(
-                LocalOptions(folder / "clickhouse", choose_port(0), choose_port(0))
+                LocalOptions(folder / "clickhouse" / "data", choose_port(0), choose_port(0))
             )
             try:
                 await self._replay(folder, report)
@@ -78,6 +85,7 @@ class StorageTrial:
                     await child.end()
                 await self._clickhouse.stop()
                 await self._nats.stop()
+                await self._disk.remove()
         return report
 
     async def _replay(self, folder: Path, report: Report) -> None:
@@ -207,6 +215,13 @@ class StorageTrial:
                 return
             except StoreError:
                 await asyncio.sleep(0.1)
+
+    async def _disk_full(self, _: NatsKeyValue) -> str:
+        """The server's disk has no room for a while."""
+        await self._disk.fill(self._clickhouse.url)
+        await asyncio.sleep(_FULL_S)
+        await self._disk.clear(self._clickhouse.url)
+        return f"disk full for {_FULL_S:g} s"
 
     async def _nats_restart(self, _: NatsKeyValue) -> str:
         """SIGKILL to the NATS server, back after up to two leases."""
