@@ -19,7 +19,13 @@ pytestmark = pytest.mark.timeout(3600)
 
 @pytest.mark.parametrize(
     ("fault", "trials"),
-    [("kill", TRIALS), ("clickhouse-kill", TRIALS // 5), ("nats-restart", TRIALS // 5), ("clickhouse-away", 2), ("disk-full", 5)],
+    [
+        ("kill", TRIALS),
+        ("clickhouse-kill", TRIALS // 5),
+        ("nats-restart", TRIALS // 5),
+        ("clickhouse-away", 2),
+        ("disk-full", 5),
+    ],
 )
 async def test_nothing_is_lost_and_nothing_is_there_twice(fault: str, trials: int, fixtures: Path) -> None:
     recordings = ",".join(str(path) for path in sorted((fixtures / "ctp" / "ticks").glob("ru1901*.csv.gz")))
