@@ -13,6 +13,10 @@ from marketprism_application.ports import RangeQuery
 Params = dict[str, Any]
 
 
+# A page is a few granules of one instrument: threads cost more than they bring, and belong to the other callers.
+_ONE_THREAD = " SETTINGS max_threads = 1"
+
+
 def parameter(value: str) -> str:
     """Text as a query parameter carries it (tab-separated escapes)."""
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "")
@@ -40,7 +44,7 @@ def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     direction = "DESC" if query.last else "ASC"
     statement = (
         f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE {' AND '.join(where)} "
-        f"ORDER BY {stored} {direction}, t.seq {direction} LIMIT {{limit:UInt32}}"
+        f"ORDER BY {stored} {direction}, t.seq {direction} LIMIT {{limit:UInt32}}{_ONE_THREAD}"
     )
     return statement, params
 
