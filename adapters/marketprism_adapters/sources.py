@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.captured import CaptureSource
+from marketprism_adapters.ctp.library import Api, load
+from marketprism_adapters.ctp.settings import CounterSettings
+from marketprism_adapters.ctp.source import CtpSource
+from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.simulated.plan import SimulationPlan, parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
@@ -29,6 +34,7 @@ class Making(NamedTuple):
     speed: float | None
     checked: bool
     tap: FrameTap | None
+    counter: Callable[[str], CounterSettings] | None = None
 
 
 def _replay(arguments: str, given: Making) -> MarketSource:
@@ -46,15 +52,28 @@ def _capture(arguments: str, given: Making) -> MarketSource:
     return CaptureSource(Path(folder).expanduser(), given.calendar, run=run, speed=given.speed)
 
 
+def _counter(venue: str, _: str, given: Making) -> MarketSource:
+    if given.counter is None:
+        raise SourceError(f"source {venue}: expected settings of a counter, there are none here")
+    settings = given.counter(venue)
+
+    def api_of(front: str) -> Api:
+        return simulated(front, given.calendar, given.speed) if front.startswith("sim:") else load(venue)
+
+    return CtpSource(settings, given.calendar, api_of, tap=given.tap)
+
+
 SOURCES: dict[str, Callable[[str, Making], MarketSource]] = {
     "capture": _capture,
+    "ctp": partial(_counter, "ctp"),
+    "sopt": partial(_counter, "sopt"),
     "replay": _replay,
     "sim": _sim,
 }
 
 
 def parse_source(text: str) -> SourceSpec:
-    """`replay:a.csv.gz,b.csv.gz`, `capture:folder` or `sim:seed=7,days=1`.
+    """`replay:a.csv.gz,b.csv.gz`, `capture:folder`, `sim:seed=7,days=1`, `ctp` or `sopt`.
 
     Raises:
         SourceError: an unknown source, or a replay without a recording.
@@ -76,10 +95,12 @@ def make_source(
     speed: float | None,
     checked: bool = False,
     tap: FrameTap | None = None,
+    counter: Callable[[str], CounterSettings] | None = None,
 ) -> MarketSource:
-    """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames.
+    """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames; `counter` knows
+    the settings of a counter by its venue.
 
     Raises:
         SourceError: an argument is wrong or an input is missing.
     """
-    return SOURCES[spec.name](spec.arguments, Making(calendar, speed, checked, tap))
+    return SOURCES[spec.name](spec.arguments, Making(calendar, speed, checked, tap, counter))

@@ -15,7 +15,7 @@ from marketprism_application.ports import DeadRow, EncodedRows, MarketStore, Pla
 from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Rows, decode_messages
 
 # A part's rows are part of what its token means: a change of this number is a change of every token.
-PART_ROWS = 50_000
+PART_ROWS = 100_000
 _PARALLEL = 2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 

@@ -66,7 +66,7 @@ class WriterSettings:
 
     batch_rows: int = 1_000
     batch_s: float = 0.2
-    max_rows: int = 200_000
+    max_rows: int = 400_000
 
 
 class StreamWriter:

@@ -86,6 +86,10 @@ def run(
     service: Annotated[str, typer.Argument(help=f"One of {', '.join(sorted(SERVICES))}.")],
     source: Annotated[str | None, typer.Option(help="What a gateway reads.")] = None,
     speed: Annotated[str | None, typer.Option(help="max, or a factor of real time.")] = None,
+    venue: Annotated[str | None, typer.Option(help="A gateway's counter: ctp or sopt, as in the settings.")] = None,
+    front: Annotated[
+        list[str] | None, typer.Option(help="Its market-data front; sim:<recordings> stands in for one.")
+    ] = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     config: Config = None,
@@ -95,8 +99,19 @@ def run(
 
     if service not in SERVICES:
         raise Stop(Exit.USAGE, f"service: expected one of {', '.join(sorted(SERVICES))}, was {service!r}")
-    settings = settings_of(config, data_dir, nats_url, source={"spec": source, "speed": speed})
+    if venue not in (None, "ctp", "sopt"):
+        raise Stop(Exit.USAGE, f"--venue: expected ctp or sopt, was {venue!r}")
+    if front and venue is None:
+        raise Stop(Exit.USAGE, "--front: expected --venue with it")
+    counter = {venue: _fronts(front)} if venue and front else {}
+    settings = settings_of(config, data_dir, nats_url, source={"spec": venue or source, "speed": speed}, **counter)
     raise typer.Exit(run_service(service, settings))
+
+
+def _fronts(fronts: list[str]) -> dict[str, list[str]]:
+    """Market-data fronts; a simulated one also plays the trader side, which lists its instruments."""
+    simulated = [front for front in fronts if front.startswith("sim:")]
+    return {"md_fronts": fronts, **({"td_fronts": simulated[:1]} if simulated else {})}
 
 
 def main() -> None:

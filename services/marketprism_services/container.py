@@ -15,6 +15,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.shards import partition_of
 from marketprism_services.aggregator import AggregatorService
+from marketprism_services.counters import counter_of
 from marketprism_services.engines import engines_of, reading_engines_of
 from marketprism_services.gateway import GatewayService
 from marketprism_services.monitor import MonitorService
@@ -66,14 +67,20 @@ class Container(containers.DeclarativeContainer):
     ingest = providers.Factory(Ingest, calendar, _partition, grace_s=settings.provided.bars.grace_s)
     tap = providers.Singleton(_tap, settings)
     source = providers.Factory(
-        lambda spec, speed, checked, calendar, tap: make_source(
-            parse_source(spec), calendar, speed=parse_speed(speed), checked=checked, tap=tap
+        lambda spec, speed, checked, calendar, tap, settings: make_source(
+            parse_source(spec),
+            calendar,
+            speed=parse_speed(speed),
+            checked=checked,
+            tap=tap,
+            counter=lambda venue: counter_of(settings, venue),
         ),
         settings.provided.source.spec,
         settings.provided.source.speed,
         settings.provided.source.checked,
         calendar,
         tap,
+        settings,
     )
 
     gateway = providers.Factory(

@@ -120,10 +120,23 @@ class GatewayService(SingleActiveService):
                 log.warning("reading interrupted, starting again", error=str(error), delay_s=delay_s)
                 await asyncio.sleep(min(delay_s or 1.0, 1.0))
             except SourceError as error:
-                await self._fail(error, epoch)
-                return
+                if not error.retryable or not await self._again(error, epoch):
+                    await self._fail(error, epoch)
+                    return
             else:
                 return
+
+    async def _again(self, error: SourceError, epoch: int) -> bool:
+        """Wait for the next attempt; False when none is left."""
+        await self._source.close()
+        await self._events.publish_soon(self._gateway.disconnected(str(error)), epoch)
+        delay_s, events = self._gateway.retry()
+        await self._events.publish_soon(events, epoch)
+        log.warning("the source is away, trying again", error=str(error), delay_s=delay_s)
+        self.metrics.count("source_retries_total")
+        if delay_s is not None:
+            await asyncio.sleep(delay_s)
+        return delay_s is not None
 
     async def _fail(self, error: SourceError, epoch: int) -> None:
         log.error("source failed", error=str(error))

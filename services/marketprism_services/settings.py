@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from marketprism_adapters.sql.topology import Topology
 from marketprism_application.errors import StoreError
@@ -20,6 +20,7 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.rules import ValidationRules
 from marketprism_domain.values import Interval
 from marketprism_services.exits import Exit, Stop
+from marketprism_services.settings_sections import CaptureSection, CounterSection, Section
 from marketprism_services.settings_sources import from_environment, from_file, merge
 
 # One number for the life of the streams: changing it would move instruments between partitions.
@@ -28,11 +29,7 @@ PARTITIONS = 32
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class NatsSettings(_Section):
+class NatsSettings(Section):
     """Where NATS is. Without `url`, `up` starts a server of its own."""
 
     url: str | None = None
@@ -50,7 +47,7 @@ class NatsSettings(_Section):
         return value
 
 
-class SourceSettings(_Section):
+class SourceSettings(Section):
     """What the gateway reads."""
 
     spec: str = "sim"
@@ -64,20 +61,10 @@ class SourceSettings(_Section):
         return value
 
 
-class CaptureSection(_Section):
-    """Raw frames of the source in compressed files, to be looked at and played again."""
-
-    enabled: bool = False
-    folder: Path | None = Field(None, description="unset: capture below the data directory")
-    rotate_mb: int = Field(256, ge=1, le=100_000)
-    rotate_s: float = Field(3_600.0, gt=0)
-    keep_gb: float = Field(50.0, gt=0)
-
-
 LOCAL_SERVER = "server"  # as store.url: `up` starts a server of its own
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """Where records are kept."""
 
     engine: Literal["chdb", "clickhouse"] = "chdb"
@@ -87,7 +74,7 @@ class StoreSettings(_Section):
     query_rows: int = Field(1_000_000, ge=1, description="rows a query may return")
     batch_rows: int = Field(1_000, ge=1, le=1_000_000)
     batch_ms: int = Field(200, ge=1, le=60_000)
-    max_batch_rows: int = Field(200_000, ge=1, le=1_048_449)
+    max_batch_rows: int = Field(400_000, ge=1, le=1_048_449)
     cluster: str = Field("", description="name in remote_servers: replicated and sharded tables")
     quorum: str = Field("auto", description="replicas of a shard that must have an insert: auto for a majority")
     keep_days: dict[str, int] = Field(default_factory=dict, description="by table; rows stay for ever without")
@@ -108,7 +95,7 @@ class StoreSettings(_Section):
         return Topology(self.cluster, self.quorum, self.keep_days, self.partition_by)
 
 
-class QuerySettings(_Section):
+class QuerySettings(Section):
     """What one caller of the read API may take, and what is kept for the next."""
 
     concurrent: int = Field(16, ge=1, le=10_000, description="questions of one caller at a time")
@@ -118,7 +105,7 @@ class QuerySettings(_Section):
     cache_mb: float = Field(256.0, ge=0, le=1_000_000, description="answers about bars that are kept")
 
 
-class BarsSettings(_Section):
+class BarsSettings(Section):
     """How bars are counted."""
 
     intervals: tuple[str, ...] = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w")
@@ -145,7 +132,7 @@ class BarsSettings(_Section):
         )
 
 
-class HttpSettings(_Section):
+class HttpSettings(Section):
     """Health, metrics and the read API. Port 0 takes any free one and reports it in the registry."""
 
     host: str = "127.0.0.1"
@@ -157,20 +144,20 @@ class HttpSettings(_Section):
     monitor: Port = 8085
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """Structured logs on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "console", "auto"] = "auto"
 
 
-class TraceSettings(_Section):
+class TraceSettings(Section):
     """Messages that are followed from the gateway to the store; calls are always traced."""
 
     every: int = Field(1_000, ge=0, description="one of so many raw messages; 0 for none")
 
 
-class LeaseSection(_Section):
+class LeaseSection(Section):
     """Leader election: lease > 2 heartbeats > probe."""
 
     lease_s: float = Field(1.0, gt=0, le=60)
@@ -191,12 +178,14 @@ def _absolute(path: str | Path) -> Path:
     return Path(path).expanduser().absolute()
 
 
-class Settings(_Section):
+class Settings(Section):
     """Everything a process can be told."""
 
     data_dir: Path = Field(default_factory=lambda: _absolute(os.environ.get("MARKETPRISM_HOME", "~/.marketprism")))
     nats: NatsSettings = NatsSettings()
     source: SourceSettings = SourceSettings()
+    ctp: CounterSection = CounterSection()
+    sopt: CounterSection = CounterSection()
     capture: CaptureSection = CaptureSection()
     store: StoreSettings = StoreSettings()
     query: QuerySettings = QuerySettings()

@@ -22,6 +22,7 @@ from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_services.counters import LIVE, counter_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.lock import DataDirLock
 from marketprism_services.probe import PipelineProbe, Progress
@@ -63,9 +64,13 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     Raises:
         Stop, SourceError, EmbeddedServerError: with what is in the way; nothing was started then.
     """
-    source = make_source(parse_source(settings.source.spec), chinese_calendar_of_markets(), speed=None)
+    spec = parse_source(settings.source.spec)
+    source = make_source(
+        spec, chinese_calendar_of_markets(), speed=None, counter=lambda venue: counter_of(settings, venue)
+    )
     stack.enter_context(DataDirLock(settings.data_dir))
-    await source.connect()
+    if spec.name not in LIVE:
+        await source.connect()
     rows: dict[str, int] = dict(getattr(source, "rows", {}))
     names = tuple(rows) or (str(getattr(source, "source", "")),)
     settings = await _with_clickhouse(_with_free_ports(await _with_nats(settings, stack)), stack)

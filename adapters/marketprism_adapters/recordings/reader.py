@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from marketprism_adapters.recordings.fields import BadField
+from marketprism_adapters.depth.fields import BadField
 from marketprism_adapters.recordings.formats import FORMATS, Format, Skipped
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, FrameTap
@@ -81,6 +81,16 @@ class Recording:
                 continue
             self._check_order(tick, number, latest)
             yield tick
+
+    def raw_rows(self) -> Iterator[tuple[dict[str, str], Tick]]:
+        """Every row that is a tick, as its cells by column and as the tick."""
+        lines = self._lines()
+        next(lines)
+        read = self.format.reader({c: n for n, c in enumerate(self._columns)}, self._calendar, self.source)
+        for number, row in enumerate(lines, 1):
+            tick = read(row, number)
+            if not isinstance(tick, Skipped):
+                yield dict(zip(self._columns, row, strict=True)), tick
 
     def _check_order(self, tick: Tick, number: int, latest: dict[str, int]) -> None:
         before = latest.get(tick.symbol, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.recordings.fields import BadField, Clocks, Numbers
+from marketprism_adapters.depth.fields import BadField, Clocks, Numbers
 from marketprism_adapters.recordings.formats import CTP_COLUMNS
 from marketprism_adapters.recordings.reader import Recording
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths

@@ -1,0 +1,54 @@
+"""The API's depth message as a tick: the same rules as for a recording of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from marketprism_adapters.depth.ctp import CTP_COLUMNS, Skipped, ctp_rows
+from marketprism_adapters.depth.fields import BadField
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.marketdata.tick import Tick
+
+_HUGE = 1e20
+
+
+class DepthReader:
+    """Raw fields in, ticks out.
+
+    A double becomes its shortest decimal; what is no number, and every double from 1e20 on (DBL_MAX and FLT_MAX are the
+    counters' "no value"), is no value. Event time, trading day and natural day come from raw fields and our calendar.
+    """
+
+    def __init__(self, calendar: MarketCalendar, source: str, exchanges: Mapping[str, str] | None = None) -> None:
+        self._read = ctp_rows({column: n for n, column in enumerate(CTP_COLUMNS)}, calendar, source)
+        self._exchanges = exchanges if exchanges is not None else {}
+
+    def tick(self, data: Mapping[str, object], number: int) -> Tick | Skipped:
+        """One tick, or why it is none.
+
+        Raises:
+            BadField, InvalidValue: a field is missing or is not what it should be.
+        """
+        row: list[str] = []
+        for column in CTP_COLUMNS:
+            if column not in data:
+                raise BadField(column, "a field of the depth message", "missing")
+            row.append(_text(data[column]))
+        if not row[_EXCHANGE]:  # empty on normal fronts: the instrument list knows it
+            row[_EXCHANGE] = self._exchanges.get(row[_INSTRUMENT], "")
+        return self._read(row, number)
+
+
+_EXCHANGE, _INSTRUMENT = CTP_COLUMNS.index("ExchangeID"), CTP_COLUMNS.index("InstrumentID")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        if not -_HUGE < value < _HUGE:  # also what is no number
+            return ""
+        text = repr(value)
+        return format(Decimal(text), "f") if "e" in text else text
+    return str(value)

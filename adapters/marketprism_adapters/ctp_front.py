@@ -1,0 +1,266 @@
+"""A front that stands in for a real one: the API's own methods and callbacks, driven by a recording field by field.
+
+`sim:<recordings>[?options]`. It answers in the order and with the oddities of a counter: raw dictionaries, DBL_MAX
+where there is no value, no ExchangeID, the last snapshot again at login, and what the options ask for:
+
+    speed=60        times real time, or max (20 000 rows a second)
+    cut=500:4097    disconnected after so many rows, for this reason; comes back after `back` seconds (1)
+    refuse=login:3  the answer to login, authenticate or settlement is this error
+    silent=1        connects, and answers nothing
+    broken=100      every hundredth row lacks a field
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from marketprism_adapters.ctp.library import Api
+from marketprism_adapters.depth.ctp import CTP_COLUMNS
+from marketprism_adapters.recordings.reader import Recording
+from marketprism_application.errors import SourceError
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.schedules import product_of, venue_of
+
+_DBL_MAX = 1.7976931348623157e308
+_TEXTS = {"TradingDay", "InstrumentID", "ExchangeID", "UpdateTime", "ActionDay"}
+_WHOLE = {"Volume", "UpdateMillisec", *(f"{side}Volume{n}" for side in ("Bid", "Ask") for n in range(1, 6))}
+_LONG_NS = 60_000_000_000
+_MAX_ROWS_PER_S = 20_000
+
+
+class Script:
+    """What the fronts of one spec play: rows, instruments, faults."""
+
+    def __init__(self, spec: str, calendar: MarketCalendar) -> None:
+        places, _, options = spec.removeprefix("sim:").partition("?")
+        self.options = dict(parse_qsl(options))
+        known = {"speed", "cut", "back", "refuse", "silent", "broken"}
+        for name in self.options.keys() - known:
+            raise SourceError(f"front {spec}: there is no option {name!r}; known: {', '.join(sorted(known))}")
+        self.rows: list[tuple[int, dict[str, Any]]] = []
+        for place in places.split(","):
+            self._read(Path(place).expanduser(), calendar)
+        self.rows.sort(key=lambda row: row[0])
+        symbols = dict.fromkeys(str(data["InstrumentID"]) for _, data in self.rows)
+        self.instruments = [self._listed(symbol) for symbol in symbols]
+        refused, _, number = self.options.get("refuse", "").partition(":")
+        self.refused = {refused: int(number or 0)} if refused else {}
+
+    def _read(self, path: Path, calendar: MarketCalendar) -> None:
+        recording = Recording(path, calendar)
+        clock = 0
+        for raw, tick in recording.raw_rows():
+            session = calendar.schedule(tick.venue, tick.symbol).place(tick.ts_event).session
+            clock = max(clock, tick.ts_event) if session is not None or clock else 0
+            self.rows.append((clock, self._fields(raw)))
+        first = next((ts for ts, _ in self.rows if ts), 0)
+        self.rows = [(ts or first, data) for ts, data in self.rows]
+
+    @staticmethod
+    def _fields(raw: dict[str, str]) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for name in CTP_COLUMNS:
+            text = raw[name]
+            if name in _TEXTS:
+                data[name] = "" if name == "ExchangeID" else text
+            elif name in _WHOLE:
+                data[name] = int(float(text)) if text not in ("", "N/A") else 0
+            else:
+                data[name] = float(text) if text not in ("", "N/A") else _DBL_MAX
+        return data
+
+    @staticmethod
+    def _listed(symbol: str) -> dict[str, Any]:
+        return {
+            "InstrumentID": symbol, "InstrumentName": symbol, "ExchangeID": (venue_of(symbol) or "shfe").upper(),
+            "ProductID": product_of(symbol), "ProductClass": "1", "VolumeMultiple": 10, "PriceTick": 1.0,
+            "OpenDate": "20180101", "ExpireDate": "20991231", "UnderlyingInstrID": "", "OptionsType": "",
+            "StrikePrice": _DBL_MAX,
+        }  # fmt: skip
+
+
+class _Front:
+    """What both sides share: a thread that plays the counter's part."""
+
+    script: Script
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._asked: list[tuple[str, Any]] = []
+        self._turn = threading.Condition()
+        self._leaving = False
+        self._now = self.script.rows[0][0] if self.script.rows else 0
+
+    def now_ns(self) -> int:
+        """The recording's clock."""
+        return self._now
+
+    def registerFront(self, address: str) -> None:  # noqa: N802 (the API's name)
+        """Where it would connect."""
+        del address
+
+    def init(self) -> None:
+        """Connect."""
+        self._thread = threading.Thread(target=self._play, name="sim-front", daemon=True)
+        self._thread.start()
+
+    def exit(self) -> int:
+        """Leave."""
+        with self._turn:
+            self._leaving = True
+            self._turn.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        return 0
+
+    def _ask(self, what: str, data: Any) -> int:
+        with self._turn:
+            self._asked.append((what, data))
+            self._turn.notify_all()
+        return 0
+
+    def _error(self, what: str) -> dict[str, Any]:
+        number = self.script.refused.get(what, 0)
+        return {"ErrorID": number, "ErrorMsg": "CTP:拒绝" if number else ""}
+
+    def _play(self) -> None:
+        self.onFrontConnected()  # type: ignore[attr-defined]
+        while True:
+            with self._turn:
+                self._turn.wait_for(lambda: self._leaving or bool(self._asked))
+                if self._leaving:
+                    return
+                what, data = self._asked.pop(0)
+            if not self.script.options.get("silent"):
+                self._reply(what, data)
+
+    def _reply(self, what: str, data: Any) -> None:
+        raise NotImplementedError
+
+
+_CALLBACKS = {
+    "authenticate": "onRspAuthenticate", "login": "onRspUserLogin", "settlement": "onRspSettlementInfoConfirm",
+}  # fmt: skip
+
+
+class SimTd(_Front):
+    """The trader side."""
+
+    def createFtdcTraderApi(self, flow: bytes, production: bool) -> None:  # noqa: N802
+        """Nothing to make."""
+
+    def subscribePrivateTopic(self, kind: int) -> None:  # noqa: N802
+        """Nothing is private."""
+
+    def subscribePublicTopic(self, kind: int) -> None:  # noqa: N802
+        """Nothing is public."""
+
+    def reqAuthenticate(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Ask to be let in."""
+        del reqid
+        return self._ask("authenticate", words)
+
+    def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Log in."""
+        del reqid
+        return self._ask("login", words)
+
+    def reqSettlementInfoConfirm(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Confirm the settlement."""
+        del reqid
+        return self._ask("settlement", words)
+
+    def reqQryInstrument(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Ask for the instruments."""
+        del reqid
+        return self._ask("instruments", words)
+
+    def _reply(self, what: str, data: Any) -> None:
+        if what == "instruments":
+            listed = self.script.instruments
+            for number, instrument in enumerate(listed, 1):
+                self.onRspQryInstrument(instrument, {}, 0, number == len(listed))  # type: ignore[attr-defined]
+            return
+        getattr(self, _CALLBACKS[what])(data, self._error(what), 0, True)
+
+
+class SimMd(_Front):
+    """The market-data side: rows in their own time once somebody subscribed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._subscribed: set[str] = set()
+        self._at = 0
+
+    def createFtdcMdApi(self, flow: bytes, production: bool) -> None:  # noqa: N802
+        """Nothing to make."""
+
+    def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Log in."""
+        del reqid
+        return self._ask("login", words)
+
+    def subscribeMarketData(self, symbol: str) -> int:  # noqa: N802
+        """Subscribe one instrument."""
+        return self._ask("subscribe", symbol)
+
+    def _reply(self, what: str, data: Any) -> None:
+        if what == "login":
+            self._subscribed = set()
+            self.onRspUserLogin(data, self._error("login"), 0, True)  # type: ignore[attr-defined]
+            return
+        self._subscribed.add(data)
+        if data not in {str(row["InstrumentID"]) for _, row in self.script.rows}:
+            wrong = {"ErrorID": 16, "ErrorMsg": "CTP:找不到合约"}
+            self.onRspSubMarketData({"InstrumentID": data}, wrong, 0, True)  # type: ignore[attr-defined]
+        with self._turn:
+            more = bool(self._asked)
+        if not more:
+            self._stream()
+
+    def _stream(self) -> None:
+        options, rows = self.script.options, self.script.rows
+        cut_at, _, reason = options.get("cut", "").partition(":")
+        broken = int(options.get("broken", 0))
+        speed = options.get("speed", "max")
+        if self._at:  # at a new login the front sends its last snapshot again
+            self.onRtnDepthMarketData(rows[self._at - 1][1])  # type: ignore[attr-defined]
+        while self._at < len(rows):
+            ts, data = rows[self._at]
+            if not self._wait(ts, speed):
+                return
+            self._now = max(self._now, ts)
+            self._at += 1
+            if broken and self._at % broken == 0:
+                data = {name: value for name, value in data.items() if name != "LastPrice"}
+            if data["InstrumentID"] in self._subscribed:
+                self.onRtnDepthMarketData(data)  # type: ignore[attr-defined]
+            if cut_at and self._at == int(cut_at):
+                self.onFrontDisconnected(int(reason or 0x1001))  # type: ignore[attr-defined]
+                time.sleep(float(options.get("back", 1)))
+                self.onFrontConnected()  # type: ignore[attr-defined]
+                return
+        self.onEnd()  # type: ignore[attr-defined]
+
+    def _wait(self, ts: int, speed: str) -> bool:
+        """Until a row is due; False when it is time to leave."""
+        if speed == "max":
+            pause_s = 0.05 if self._at % (_MAX_ROWS_PER_S // 20) == 0 else 0.0
+        else:
+            ahead = ts - self._now
+            pause_s = 0.0 if ahead > _LONG_NS else ahead / 1e9 / float(speed)
+        if pause_s > 0:
+            with self._turn:
+                self._turn.wait_for(lambda: self._leaving, pause_s)
+        return not self._leaving
+
+
+def simulated(spec: str, calendar: MarketCalendar, speed: float | None = None) -> Api:
+    """API classes whose fronts play one script, each from its own beginning; `speed` is that of a spec without one."""
+    script = Script(spec, calendar)
+    script.options.setdefault("speed", "max" if speed is None else f"{speed:g}")
+    return Api(type("Md", (SimMd,), {"script": script}), type("Td", (SimTd,), {"script": script}))

@@ -1,0 +1,40 @@
+"""Sections of the settings that are about sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Section(BaseModel):
+    """Nothing but what is named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CaptureSection(Section):
+    """Raw frames of the source in compressed files, to be looked at and played again."""
+
+    enabled: bool = False
+    folder: Path | None = Field(None, description="unset: capture below the data directory")
+    rotate_mb: int = Field(256, ge=1, le=100_000)
+    rotate_s: float = Field(3_600.0, gt=0)
+    keep_gb: float = Field(50.0, gt=0)
+
+
+class CounterSection(Section):
+    """A counter of the Chinese markets (CTP, SOPT). The password is best given as MARKETPRISM_CTP__PASSWORD."""
+
+    md_fronts: tuple[str, ...] = Field((), description="tcp://host:port; sim:<recordings> plays one")
+    td_fronts: tuple[str, ...] = Field((), description="for the instrument list; without, instruments names them")
+    broker: str = ""
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    app_id: str = ""
+    auth_code: SecretStr = SecretStr("")
+    instruments: tuple[str, ...] = Field(("*",), description="names, or patterns over the list: rb*, *")
+    subscribe_per_second: int = Field(1_000, ge=1, le=100_000)
+    answer_s: float = Field(10.0, gt=0, le=600)
+    queue: int = Field(200_000, ge=1)
+    production: bool = True

@@ -1,0 +1,234 @@
+"""A counter's market data: conversation, ticks, losses and refusals, on fronts that play true recordings."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+import importlib.util
+import itertools
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketprism_adapters.ctp.bridge import Bridge, Said
+from marketprism_adapters.ctp.depth import DepthReader
+from marketprism_adapters.ctp.instruments import terms_of
+from marketprism_adapters.ctp.library import load
+from marketprism_adapters.ctp.settings import CounterSettings
+from marketprism_adapters.ctp.source import CtpSource
+from marketprism_adapters.ctp_front import simulated
+from marketprism_adapters.recordings.reader import Recording
+from marketprism_adapters.recordings.replay import ReplaySource
+from marketprism_application.errors import SourceError
+from marketprism_application.export import bars_csv
+from marketprism_application.ports import SourceBatch
+from marketprism_application.rebuild import rebuild
+from marketprism_domain.bars import BarSettings
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.rules import ValidationRules
+
+pytestmark = pytest.mark.timeout(120)
+
+NAMES = ("ru1901_20181009", "AP010_20200803", "AP101_20200804")
+
+
+def source_of(calendar: MarketCalendar, tmp_path: Path, *fronts: str, trader: str = "", **changed: Any) -> CtpSource:
+    settings = CounterSettings(
+        "ctp", fronts, (trader,) if trader else (), "9999", "user", "secret", app_id="app", auth_code="0000",
+        flow=tmp_path / "flow", **{"answer_s": 5.0, **changed},
+    )  # fmt: skip
+    return CtpSource(settings, calendar, lambda front: simulated(front, calendar))
+
+
+async def batches_of(source: CtpSource, listed: set[str] | None = None) -> list[SourceBatch]:
+    await source.connect()
+    if listed is not None:
+        listed.update(terms.symbol for terms in await source.instruments())
+    found = [batch async for batch in source.stream({})]
+    await source.close()
+    return found
+
+
+def said(tick: Tick) -> Tick:
+    return tick._replace(source="", source_seq=0, ts_recv=0)
+
+
+def recorded(path: Path, calendar: MarketCalendar) -> list[Tick]:
+    return [said(tick) for tick in Recording(path, calendar).rows()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_every_tick_of_a_recording_comes_through_the_api_as_it_is(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar, name: str
+) -> None:
+    path = fixtures / f"ctp/ticks/{name}.csv.gz"
+    wanted = await asyncio.to_thread(recorded, path, calendar)
+    source = source_of(calendar, tmp_path, f"sim:{path}", trader=f"sim:{path}")
+    listed: set[str] = set()
+    batches = await batches_of(source, listed)
+    ticks = [tick for batch in batches for tick in batch.ticks]
+    assert [said(tick) for tick in ticks] == wanted
+    assert batches[-1].finished
+    assert not source.skipped
+    assert all(first.source_seq < then.source_seq for first, then in itertools.pairwise(ticks))
+    assert listed == {tick.symbol for tick in wanted}
+
+
+async def test_a_loss_is_named_and_what_the_front_says_again_opens_nothing(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    path = fixtures / "ctp/ticks/ru1901_20181009.csv.gz"
+    source = source_of(calendar, tmp_path, f"sim:{path}?cut=5000:8193&back=0.2", instruments=("ru1901",))
+    batches = await batches_of(source)
+    gaps = [gap for batch in batches for _, gap in batch.gaps]
+    wanted = await asyncio.to_thread(recorded, path, calendar)
+    found = [said(tick) for batch in batches for tick in batch.ticks]
+    assert found == [*wanted[:5000], wanted[4999], *wanted[5000:]], "the last snapshot comes again at login"
+    assert [(gap.cause, gap.ts_from, gap.ts_to) for gap in gaps] == [
+        ("disconnected", wanted[4999].ts_event, wanted[5000].ts_event)
+    ]
+
+
+async def test_a_second_front_hides_the_loss_of_the_first(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    path = fixtures / "ctp/ticks/AP101_20200804.csv.gz"
+    source = source_of(
+        calendar, tmp_path, f"sim:{path}?cut=300&back=0.3&speed=max", f"sim:{path}?speed=max", instruments=("AP101",)
+    )
+    batches = await batches_of(source)
+    assert not [gap for batch in batches for _, gap in batch.gaps]
+    wanted = await asyncio.to_thread(recorded, path, calendar)
+    found = [said(tick) for batch in batches for tick in batch.ticks]
+    assert set(found) == set(wanted)
+    assert len(found) < len(wanted) * 1.05
+
+
+@pytest.mark.parametrize(
+    ("front", "trader", "text", "again"),
+    [
+        ("sim:{}?refuse=login:3", "", "a login at the market-data front, error 3: wrong user or password", False),
+        (
+            "sim:{}",
+            "sim:{}?refuse=authenticate:63",
+            "authentication, error 63: the authentication code or AppID",
+            False,
+        ),
+        ("sim:{}", "sim:{}?refuse=login:59", "a login at the trader front, error 59: wrong broker or user", False),
+        ("sim:{}", "sim:{}?refuse=settlement:68", "the settlement's confirmation, error 68: too many logins", True),
+        ("sim:{}?silent=1", "", "a login at the market-data front within 0.5 s, none came", True),
+        ("sim:{}", "sim:{}?silent=1", "authentication within 0.5 s, none came", True),
+    ],
+)
+async def test_a_refusal_says_what_was_refused_and_whether_to_try_again(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar, front: str, trader: str, text: str, again: bool
+) -> None:
+    path = fixtures / "ctp/ticks/AP101_20200804.csv.gz"
+    source = source_of(calendar, tmp_path, front.format(path), trader=trader.format(path), answer_s=0.5)
+    with pytest.raises(SourceError) as caught:
+        await source.connect()
+    assert text in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert caught.value.retryable is again
+
+
+async def test_malformed_messages_and_unknown_instruments_are_counted_and_the_rest_goes_on(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    path = fixtures / "ctp/ticks/AP101_20200804.csv.gz"
+    wanted = await asyncio.to_thread(recorded, path, calendar)
+    source = source_of(calendar, tmp_path, f"sim:{path}?broken=100", instruments=("AP101", "nope9"))
+    batches = await batches_of(source)
+    assert source.skipped["depth_malformed"] == len(wanted) // 100
+    assert source.skipped["subscribe"] == 1
+    assert sum(len(batch.ticks) for batch in batches) == len(wanted) - len(wanted) // 100
+
+
+def test_single_messages_are_read_as_the_venues_mean_them(fixtures: Path, calendar: MarketCalendar) -> None:
+    lines = (fixtures / "ctp/messages/ctp_ticks_single.jsonl").read_text().splitlines()
+    reader = DepthReader(calendar, "ctp")
+    seen = 0
+    for line in lines:
+        message = json.loads(line)
+        data = message.get("data") or message.get("message") or message
+        if not isinstance(data, dict) or "InstrumentID" not in data:
+            continue
+        tick = reader.tick({**dict.fromkeys(COLUMNS, 1.7976931348623157e308), **data}, 1)
+        assert isinstance(tick, Tick)
+        assert tick.trading_day == {"al2201": "20211119"}.get(tick.symbol, tick.trading_day)
+        assert all(value is None or value < 10**15 for value in tick if isinstance(value, Decimal))
+        seen += 1
+    assert seen
+
+
+COLUMNS = [f"{side}{what}{n}" for side in ("Bid", "Ask") for what in ("Price", "Volume") for n in range(1, 6)] + [
+    "ClosePrice", "SettlementPrice", "AveragePrice", "PreOpenInterest", "PreClosePrice", "PreSettlementPrice",
+    "UpperLimitPrice", "LowerLimitPrice", "OpenPrice", "HighestPrice", "LowestPrice", "OpenInterest", "Turnover",
+]  # fmt: skip
+
+
+def test_the_instrument_lists_become_terms(fixtures: Path) -> None:
+    kinds: dict[str, int] = {}
+    for path in ("ctp/reference/ctp_instruments_20250813.csv.gz", "sopt/sopt_instruments_20250813.csv.gz"):
+        with gzip.open(fixtures / path, "rt", encoding="utf-8") as text:
+            rows = list(csv.DictReader(text))
+        made = [terms_of(row, "ctp", 1) for row in rows]
+        for terms in made:
+            kinds[terms.class_ if terms else "none"] = kinds.get(terms.class_ if terms else "none", 0) + 1
+        assert len(rows) in (20_826, 4_469)
+        first = next(terms for terms in made if terms is not None)
+        assert first.multiplier and first.price_tick  # noqa: PT018
+    assert kinds["future"] > 500
+    assert kinds["option"] > 10_000
+
+
+async def test_a_full_queue_counts_the_ticks_it_drops_and_keeps_the_rest_of_the_conversation() -> None:
+    bridge = Bridge(asyncio.get_running_loop(), limit=10)
+    depth = Said("md", 0, "depth", {}, {}, True, 1)
+    for _ in range(15):
+        bridge.put(depth, droppable=True)
+    bridge.put(depth._replace(name="front_disconnected"))
+    assert (bridge.dropped, bridge.deepest) == (5, 11)
+    assert [item.name for item in await bridge.take()] == ["depth"] * 10 + ["front_disconnected"]
+    assert await bridge.take(timeout_s=0.01) == []
+
+
+@pytest.mark.parametrize("venue", ["ctp", "sopt"])
+async def test_the_compiled_api_at_a_closed_port_is_an_error_in_time(
+    tmp_path: Path, calendar: MarketCalendar, venue: str
+) -> None:
+    if importlib.util.find_spec(f"vnpy_{venue}") is None:
+        with pytest.raises(SourceError, match=rf"install marketprism\[{venue}\]"):
+            load(venue)
+        pytest.skip(f"vnpy_{venue} is not installed")
+    api = await asyncio.to_thread(load, venue)
+    settings = CounterSettings(
+        venue, ("tcp://127.0.0.1:9",), ("tcp://127.0.0.1:9",), "9999", "user", "secret", answer_s=1.5, flow=tmp_path
+    )
+    source = CtpSource(settings, calendar, lambda _: api)
+    with pytest.raises(SourceError, match=r"a connection to the trader front within 1\.5 s, none came") as caught:
+        await source.connect()
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("names", [("ru1901_20181008", "ru1901_20181009"), ("AP010_20200803",)])
+async def test_the_bars_of_a_counter_are_those_of_its_recording(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar, names: tuple[str, ...]
+) -> None:
+    paths = [fixtures / f"ctp/ticks/{name}.csv.gz" for name in names]
+    replay = ReplaySource(paths, calendar, checked=True)
+    front = f"sim:{','.join(map(str, paths))}"
+    live = source_of(calendar, tmp_path, front, trader=front)
+    made = []
+    for source in (replay, live):
+        await source.connect()
+        built = await rebuild(source.stream({}), calendar, bars=BarSettings(("1m", "1d")), rules=ValidationRules())
+        made.append(bars_csv(bar._replace(gap=False) for bar in built.bars))
+        await source.close()
+    assert made[0].count("\n") > 200
+    assert made[0] == made[1]
