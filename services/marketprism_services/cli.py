@@ -116,7 +116,8 @@ def _fronts(fronts: list[str]) -> dict[str, list[str]]:
 
 def main() -> None:
     """Entry point: every error becomes one clear line and an exit code."""
-    import marketprism_services.cli_capture  # noqa: PLC0415 (registers its commands)
+    import marketprism_services.cli_calendar  # noqa: PLC0415 (registers its commands)
+    import marketprism_services.cli_capture  # noqa: PLC0415
     import marketprism_services.cli_chaos  # noqa: PLC0415
     import marketprism_services.cli_read  # noqa: PLC0415
     import marketprism_services.cli_schema  # noqa: PLC0415

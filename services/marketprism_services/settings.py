@@ -78,6 +78,7 @@ class StoreSettings(Section):
     cluster: str = Field("", description="name in remote_servers: replicated and sharded tables")
     quorum: str = Field("auto", description="replicas of a shard that must have an insert: auto for a majority")
     keep_days: dict[str, int] = Field(default_factory=dict, description="by table; rows stay for ever without")
+    dense_days: int = Field(1, ge=0, le=36_500, description="ticks of this age are compressed densely; 0 never")
     partition_by: dict[str, str] = Field(default_factory=dict, description="by table, when made: day, month, year")
 
     @model_validator(mode="after")
@@ -92,7 +93,7 @@ class StoreSettings(Section):
 
     def topology(self) -> Topology:
         """How the tables are laid out."""
-        return Topology(self.cluster, self.quorum, self.keep_days, self.partition_by)
+        return Topology(self.cluster, self.quorum, self.keep_days, self.partition_by, self.dense_days)
 
 
 class QuerySettings(Section):

@@ -116,6 +116,7 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
             written = await _write(connection, engine, last)
             bars = await _bars(SqlStore(engine), bar)
             await publish_ack(connection, tick_subject("zz0001"), encode(TICK, ticks[-1]._replace(symbol="zz0001")))
+            await _merged(engine)
             (size,) = (await engine.fetch(_SIZE)).to_pylist()
             async with _query_service(nats.url, server.url, path) as url:
                 queries = await _ask(url)
@@ -129,6 +130,15 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
         "symbols": _SYMBOLS, "writer": written, "insert_1000_bars_ms": bars, "through_the_service_ms": queries,
         "bytes_per_tick": round(int(size["bytes"]) / max(1, int(size["rows"])), 1),
     }  # fmt: skip
+
+
+async def _merged(engine: ClickHouseEngine) -> None:
+    """Until the server has merged what was just written: readers are measured on tables at rest."""
+    for _ in range(120):
+        (merges,) = (await engine.fetch("SELECT count() AS n FROM system.merges")).to_pylist()
+        if not merges["n"]:
+            return
+        await asyncio.sleep(1)
 
 
 async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:

@@ -176,6 +176,9 @@ async def test_retention_follows_the_setting(clickhouse_url: str) -> None:
     await store.insert(TICK, [tick(at("2025-03-03 09:00:00"), 1, 1)], [Place(1, 0)], StreamRange("S", "x", 1, 1), 1)
     await engine.execute("OPTIMIZE TABLE market.market_ticks FINAL")
     assert (await SqlReader(engine).records(TICK, RangeQuery("rb2505"))).num_rows == 0
+    dense = Topology(keep_days={"market_ticks": 30}, dense_days=1)
+    assert len(await SqlStore(engine, dense).migrate()) == 1
+    assert await SqlStore(engine, dense).migrate() == []
     assert await SqlStore(engine).migrate() == ["market.market_ticks REMOVE TTL"]
     await engine.close()
 

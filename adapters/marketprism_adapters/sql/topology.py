@@ -18,6 +18,8 @@ from marketprism_application.errors import StoreError
 DATABASE = "market"
 TABLES = {kind.table for kind in KINDS.values()}
 PARTITIONS = {"day": "toYYYYMMDD", "month": "toYYYYMM", "year": "toYear"}
+TICKS = KINDS["tick"].table
+_DENSE = "ZSTD(3)"
 _KEEPER = "/clickhouse/tables/{shard}/"
 _NAME = re.compile(rf"\b{DATABASE}\.(\w+)")
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
@@ -32,6 +34,7 @@ class Topology:
     `cluster` is a name in the servers' `remote_servers`, empty for one server. `quorum` is how many replicas must have
     an insert before it counts (a number, or `auto` for a majority): what only one has is lost with it.
     `keep_days` and `partition_by` (day, month, year) are by table; rows are kept for ever where there is no number.
+    Ticks are written with the server's quick codec, and compressed densely when they are `dense_days` old (0: never).
 
     Raises:
         StoreError: a name that is no table, or a value that is none; the text names it.
@@ -41,6 +44,7 @@ class Topology:
     quorum: str = "auto"
     keep_days: Mapping[str, int] = field(default_factory=dict)
     partition_by: Mapping[str, str] = field(default_factory=dict)
+    dense_days: int = 0
 
     def __post_init__(self) -> None:
         if self.cluster and not _IDENTIFIER.fullmatch(self.cluster):
@@ -103,7 +107,12 @@ class Topology:
         """Statements that bring a table's TTL to the setting, given its present CREATE statement."""
         days = self.keep_days.get(table)
         suffix = f"_local ON CLUSTER '{self.cluster}'" if self.cluster else ""
-        wanted = f"toDateTime(ts_event) + toIntervalDay({days})" if days else ""
+        parts = []
+        if table == TICKS and self.dense_days:
+            parts.append(f"toDateTime(ts_event) + toIntervalDay({self.dense_days}) RECOMPRESS CODEC({_DENSE})")
+        if days:
+            parts.append(f"toDateTime(ts_event) + toIntervalDay({days})")
+        wanted = ", ".join(parts)
         found = re.search(r"\bTTL (.+?)(?=\s+SETTINGS\b|$)", current, re.S)
         if (found.group(1).strip() if found else "") == wanted:
             return []

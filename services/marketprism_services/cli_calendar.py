@@ -1,0 +1,85 @@
+"""`marketprism calendar`: when an instrument trades on a day."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_domain.calendar import Session, day_text
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.schedules import product_of, venue_of
+from marketprism_domain.values import Symbol, Venue
+from marketprism_services.cli import app, out
+from marketprism_services.exits import Exit, Stop
+from marketprism_services.render import clock_text
+
+_CHINA = timedelta(hours=8)
+
+
+@app.command()
+def calendar(
+    symbol: Annotated[str, typer.Argument(help="Instrument or product, like rb2505 or rb.")],
+    day: Annotated[str | None, typer.Option("--date", help="Trading day, 2025-03-03; today without.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Where the product is not known by its name.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show the sections of a trading day: auction, open and close in China time, night sessions included."""
+    where = _venue(symbol, venue)
+    wanted = _day(day)
+    schedule = chinese_calendar_of_markets().schedule(where, symbol)
+    if not schedule.trades(wanted):
+        following = schedule.next_day(wanted)
+        raise Stop(Exit.FAILED, f"{wanted} is no trading day; the next one is {following}")
+    sessions = schedule.sessions(day_text(wanted))
+    following = schedule.next_day(wanted)
+    if as_json:
+        print(json.dumps(_plain(symbol, where, sessions, following), indent=1))
+        return
+    table = Table("section", "auction from", "open", "close", "minutes", box=None)
+    for session in sessions:
+        auction = clock_text(session.ts_auction) if session.ts_auction < session.ts_open else ""
+        minutes = (session.ts_close - session.ts_open) // 60_000_000_000
+        table.add_row(
+            str(session.number + 1), auction, clock_text(session.ts_open), clock_text(session.ts_close), str(minutes)
+        )
+    out.print(f"{where}.{symbol} ({product_of(symbol)}), trading day {wanted}", highlight=False)
+    out.print(table)
+    out.print(f"the next trading day is {following}", highlight=False)
+
+
+def _venue(symbol: str, venue: str | None) -> str:
+    try:
+        found = str(Venue(venue)) if venue else venue_of(str(Symbol(symbol)))
+    except InvalidValue as error:
+        raise Stop(Exit.USAGE, str(error)) from error
+    if found is None:
+        raise Stop(Exit.USAGE, f"symbol: expected one of a known product, was {symbol!r}; name its --venue")
+    return found
+
+
+def _day(text: str | None) -> date:
+    if text is None:
+        return (datetime.now(UTC) + _CHINA).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Stop(Exit.USAGE, f"--date: expected a day like 2025-03-03, was {text!r}") from None
+
+
+def _plain(symbol: str, venue: str, sessions: tuple[Session, ...], following: date) -> dict[str, object]:
+    return {
+        "symbol": symbol, "venue": venue, "trading_day": sessions[0].trading_day, "next": day_text(following),
+        "sections": [
+            {
+                "auction": clock_text(session.ts_auction) if session.ts_auction < session.ts_open else None,
+                "open": clock_text(session.ts_open), "close": clock_text(session.ts_close),
+                "ts_open": session.ts_open, "ts_close": session.ts_close,
+            }
+            for session in sessions
+        ],
+    }  # fmt: skip
