@@ -85,6 +85,8 @@ def parse_source(text: str) -> SourceSpec:
         raise SourceError("source replay: expected recordings, like replay:ticks/a.csv.gz,ticks/b.csv.gz")
     if name == "capture" and not arguments:
         raise SourceError("source capture: expected a folder of captured frames, like capture:~/.marketprism/capture")
+    if name in ("ctp", "sopt") and arguments:
+        raise SourceError(f"source {name}: expected no arguments, its settings are in [{name}], was {arguments!r}")
     return SourceSpec(name, arguments)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from marketprism_application.continuous import continuous, dominant
 from marketprism_application.contracts import times
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import (
@@ -148,6 +149,20 @@ async def _bars_of_ticks(sides: _Sides, question: Question) -> pa.Table:
     return await maker.bars_of_ticks(question.symbol, str(question.venue), question.sections, question.width_ns)
 
 
+async def _dominant(sides: _Sides, question: Question) -> pa.Table:
+    return await dominant(sides.reader, question.symbol)
+
+
+async def _continuous(sides: _Sides, question: Question) -> pa.Table:
+    if sides.rules is None:
+        raise QueryError("method: expected a question that this service answers, was 'continuous'")
+    query = RangeQuery(
+        question.symbol, question.venue, question.ts_from, question.ts_to, question.interval, question.limit,
+        None, question.last,
+    )  # fmt: skip
+    return await continuous(sides.reader, question.symbol, checked(BAR, query), question.adjust, sides.rules)
+
+
 async def _latest(sides: _Sides, question: Question) -> pa.Table:
     return await sides.reader.latest(_kind(question), question.names)
 
@@ -180,7 +195,8 @@ async def _records(sides: _Sides, question: Question) -> pa.Table:
 
 _ANSWERS: dict[str, Callable[[_Sides, Question], Awaitable[pa.Table]]] = {
     "records": _records, "latest": _latest, "symbols": _symbols, "audit": _audit, "daily": _daily, "book": _book,
-    "statistics": _statistics, "instruments": _instruments, "bars_of_ticks": _bars_of_ticks,
+    "dominant": _dominant, "continuous": _continuous, "statistics": _statistics, "instruments": _instruments,
+    "bars_of_ticks": _bars_of_ticks,
 }  # fmt: skip
 
 

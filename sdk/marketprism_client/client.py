@@ -172,6 +172,18 @@ class MarketClient:
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
         return await self._ask(Question("statistics", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
 
+    async def dominant(self, product: str) -> pa.Table:
+        """When which contract of a product became the main one, and both closes of the day before."""
+        return await self._ask(Question("dominant", symbol=product))
+
+    async def continuous(
+        self, product: str, interval: str = "1d", start: Time = None, end: Time = None, *, adjust: str = "none"
+    ) -> pa.Table:
+        """Bars of the main contracts in one line; `adjust` (none, difference, ratio) moves those before a change."""
+        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
+        question = Question("continuous", "bar", product, None, ts_from, ts_to, interval, MAX_LIMIT, adjust=adjust)
+        return await self._ask(question)
+
     async def instruments(
         self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100
     ) -> pa.Table:

@@ -40,12 +40,16 @@ def calendar(
     if as_json:
         print(json.dumps(_plain(symbol, where, sessions, following), indent=1))
         return
-    table = Table("section", "auction from", "open", "close", "minutes", box=None)
+    table = Table("section", "auction", "open", "close", "minutes", box=None)
     for session in sessions:
-        auction = clock_text(session.ts_auction) if session.ts_auction < session.ts_open else ""
+        auction = clock_text(session.ts_auction)[11:16] if session.ts_auction < session.ts_open else ""
         minutes = (session.ts_close - session.ts_open) // 60_000_000_000
         table.add_row(
-            str(session.number + 1), auction, clock_text(session.ts_open), clock_text(session.ts_close), str(minutes)
+            str(session.number + 1),
+            auction,
+            clock_text(session.ts_open)[:16],
+            clock_text(session.ts_close)[5:16],
+            str(minutes),
         )
     out.print(f"{where}.{symbol} ({product_of(symbol)}), trading day {wanted}", highlight=False)
     out.print(table)

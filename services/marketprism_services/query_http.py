@@ -52,6 +52,8 @@ class ReadApi:
             web.get("/api/v1/orderbook/{symbol}", self._of(self._book)),
             web.get("/api/v1/daily/{symbol}", self._of(lambda request: self._over(request, "daily"))),
             web.get("/api/v1/coverage/{symbol}", self._of(lambda request: self._over(request, "daily"))),
+            web.get("/api/v1/dominant/{symbol}", self._of(lambda request: self._over(request, "dominant"))),
+            web.get("/api/v1/continuous/{symbol}", self._of(self._continuous)),
             web.get("/api/v1/statistics/{symbol}", self._of(lambda request: self._over(request, "statistics"))),
             web.get("/api/v1/{kind:bars|ticks|gaps|quality}/{symbols}", self._of(self._records)),
         ]
@@ -73,6 +75,12 @@ class ReadApi:
         symbol = request.match_info["symbol"]
         found = await self._ask(Question("book", symbol=symbol, venue=request.query.get("venue"), ts_to=at))
         return found.select(list(_BOOK))
+
+    async def _continuous(self, request: web.Request) -> pa.Table:
+        base = question_of(request, BAR)
+        adjust = request.query.get("adjust", "none")
+        symbol = request.match_info["symbol"]
+        return await self._ask(msgspec.structs.replace(base, method="continuous", symbol=symbol, adjust=adjust))
 
     async def _over(self, request: web.Request, method: str) -> pa.Table:
         start, end = (parse_time(request.query.get(name), name) for name in ("from", "to"))

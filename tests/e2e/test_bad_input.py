@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
     ("arguments", "code", "text"),
     [
         (("up", "--source", "replay:/none.csv.gz", "--once"), 3, "expected a file, there is none"),
-        (("up", "--source", "nope"), 3, "source: expected one of capture, replay, sim"),
+        (("up", "--source", "nope"), 3, "source: expected one of capture, ctp, sopt, replay, sim"),
         (
             ("up", "--source", "sim", "--speed", "fast"),
             2,

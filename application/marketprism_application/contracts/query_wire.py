@@ -12,7 +12,10 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-METHODS = ("records", "latest", "symbols", "audit", "daily", "statistics", "instruments", "book", "bars_of_ticks")
+METHODS = (
+    "records", "latest", "symbols", "audit", "daily", "statistics", "instruments", "book", "bars_of_ticks", "dominant",
+    "continuous",
+)  # fmt: skip
 MAX_LIMIT = 20_000  # rows an answer: about 6 MB of ticks, below NATS's 8 MB
 
 
@@ -34,6 +37,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is asked. `records` uses kind and the range fields, `latest` kind and names, `audit` names,
     `daily` and `statistics` symbol and the times, `instruments` search,
     `book` symbol, venue and ts_to, the instant, `bars_of_ticks` symbol, venue, sections and width_ns.
+    `dominant` has a product for its symbol, `continuous` beside it the range fields and adjust.
     `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are kept."""
 
     method: str
@@ -49,6 +53,7 @@ class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     names: tuple[str, ...] = ()
     search: InstrumentSearch = InstrumentSearch()
     made_of: str = ""
+    adjust: str = ""
     sections: Sections = ()
     width_ns: int = 0
 
