@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from typing import Any
 
 from marketprism_adapters.depth.ctp import CTP_COLUMNS, Skipped, ctp_rows
-from marketprism_adapters.depth.fields import BadField
+from marketprism_adapters.depth.fields import BadField, RawNumbers
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.tick import Tick
-
-_HUGE = 1e20
 
 
 class DepthReader:
@@ -21,34 +19,23 @@ class DepthReader:
     """
 
     def __init__(self, calendar: MarketCalendar, source: str, exchanges: Mapping[str, str] | None = None) -> None:
-        self._read = ctp_rows({column: n for n, column in enumerate(CTP_COLUMNS)}, calendar, source)
+        columns = {column: n for n, column in enumerate(CTP_COLUMNS)}
+        self._read = ctp_rows(columns, calendar, source, RawNumbers())
         self._exchanges = exchanges if exchanges is not None else {}
 
-    def tick(self, data: Mapping[str, object], number: int) -> Tick | Skipped:
+    def tick(self, data: Mapping[str, Any], number: int) -> Tick | Skipped:
         """One tick, or why it is none.
 
         Raises:
             BadField, InvalidValue: a field is missing or is not what it should be.
         """
-        row: list[str] = []
-        for column in CTP_COLUMNS:
-            if column not in data:
-                raise BadField(column, "a field of the depth message", "missing")
-            row.append(_text(data[column]))
+        try:
+            row = [data[column] for column in CTP_COLUMNS]
+        except KeyError as error:
+            raise BadField(str(error.args[0]), "a field of the depth message", "missing") from None
         if not row[_EXCHANGE]:  # empty on normal fronts: the instrument list knows it
             row[_EXCHANGE] = self._exchanges.get(row[_INSTRUMENT], "")
         return self._read(row, number)
 
 
 _EXCHANGE, _INSTRUMENT = CTP_COLUMNS.index("ExchangeID"), CTP_COLUMNS.index("InstrumentID")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float):
-        if not -_HUGE < value < _HUGE:  # also what is no number
-            return ""
-        text = repr(value)
-        return format(Decimal(text), "f") if "e" in text else text
-    return str(value)

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from marketprism_adapters.depth.fields import BadField, Clocks, Numbers, levels, positive
+from marketprism_adapters.depth.fields import BadField, Clocks, Numbers, RawNumbers, levels, positive
 from marketprism_domain.calendar import MarketCalendar, day_of, midnight
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
@@ -90,9 +90,11 @@ CTP_COLUMNS = (
 )  # fmt: skip
 
 
-def ctp_rows(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowReader:
-    """Rows of CThostFtdcDepthMarketDataField."""
-    numbers, clocks, times = Numbers(), Clocks(), Times(calendar)
+def ctp_rows(
+    at: dict[str, int], calendar: MarketCalendar, source: str, numbers: Numbers | RawNumbers | None = None
+) -> RowReader:
+    """Rows of CThostFtdcDepthMarketDataField: of texts, or of what the API gives (with `RawNumbers`)."""
+    numbers, clocks, times = numbers or Numbers(), Clocks(), Times(calendar)
     value, fresh = numbers.value, numbers.fresh
     venues: dict[tuple[str, str], tuple[str, str]] = {}
     sides = {
@@ -119,7 +121,7 @@ def ctp_rows(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowRe
         of_day = clocks.nanos(row[at["UpdateTime"]])
         if of_day is None:
             return Skipped("unreadable_time")
-        ms = row[at["UpdateMillisec"]] or "0"
+        ms = str(row[at["UpdateMillisec"]] or "0")
         if not ms.isdigit() or len(ms) > 3:
             raise BadField("UpdateMillisec", "0 to 999", ms)
         stated = row[at["TradingDay"]]

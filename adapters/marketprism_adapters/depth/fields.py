@@ -10,6 +10,7 @@ from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
 _MAX_CACHED = 100_000
+_HUGE = float(HUGE)
 
 
 class BadField(ValueError):
@@ -54,6 +55,36 @@ class Numbers:
         else:
             value = Decimal(format(Decimal(text).normalize(), "f"))
         return None if value >= HUGE or value <= -HUGE else value
+
+
+class RawNumbers:
+    """Exact decimals of the doubles and integers that the API gives: the shortest decimal that is the same double."""
+
+    def __init__(self) -> None:
+        self._cache: dict[object, Decimal | None] = {}
+
+    def value(self, number: object, column: str) -> Decimal | None:
+        """Decimal of a field that tends to repeat."""
+        try:
+            return self._cache[number]
+        except KeyError:
+            value = self.fresh(number, column)
+        if len(self._cache) > _MAX_CACHED:
+            self._cache = {}
+        self._cache[number] = value
+        return value
+
+    @staticmethod
+    def fresh(number: object, column: str) -> Decimal | None:
+        """Decimal of a field that rarely repeats; None for what is no number and for 1e20 and more."""
+        if isinstance(number, float):
+            if not -_HUGE < number < _HUGE:
+                return None
+            text = repr(number).removesuffix(".0")
+            return Decimal(format(Decimal(text), "f") if "e" in text else text)
+        if isinstance(number, int):
+            return Decimal(number)
+        return Numbers.fresh(str(number), column)
 
 
 class Clocks:
