@@ -10,6 +10,10 @@ import msgspec
 
 from marketprism_adapters.capture.files import CaptureFile
 from marketprism_adapters.capture.find import capture_files, channels_of, payloads
+from marketprism_adapters.ctp.depth import DepthReader
+from marketprism_adapters.ctp.source import DECODER as DEPTH
+from marketprism_adapters.depth.ctp import Skipped
+from marketprism_adapters.depth.fields import BadField
 from marketprism_adapters.recordings import reader
 from marketprism_adapters.recordings.reader import Recording
 from marketprism_adapters.recordings.replay import ReplaySource
@@ -17,6 +21,7 @@ from marketprism_adapters.simulated import venue
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, FrameTap
 from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 
 
@@ -57,6 +62,29 @@ class CapturedTicks(CapturedRecording):
                 raise SourceError(f"capture {self.path}, frame {number}: expected a tick: {error}") from error
 
 
+class CapturedDepth(CapturedTicks):
+    """Depth messages of a counter; what is none is skipped and counted, as it was when it came."""
+
+    def __init__(self, files: Sequence[CaptureFile], channel: Channel, calendar: MarketCalendar) -> None:
+        super().__init__(files, channel)
+        self._calendar = calendar
+
+    def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
+        """Every tick, numbered by its frame."""
+        del tap
+        self.skipped = {}
+        read = DepthReader(self._calendar, self.source)
+        for number, payload in enumerate(payloads(self._files, self._channel), 1):
+            try:
+                found = read.tick(msgspec.msgpack.decode(payload), number)
+            except (BadField, InvalidValue, msgspec.MsgspecError):
+                found = Skipped("depth_malformed")
+            if isinstance(found, Skipped):
+                self.skipped[found.reason] = self.skipped.get(found.reason, 0) + 1
+            else:
+                yield found
+
+
 class CaptureSource(ReplaySource):
     """Fulfils `MarketSource` with one run of a capture: `folder`, and `run` where it is not the latest."""
 
@@ -72,9 +100,12 @@ class CaptureSource(ReplaySource):
                 opened.append(CapturedRecording(files, channel, self._calendar))
             elif channel.decoder == venue.DECODER:
                 opened.append(CapturedTicks(files, channel))
+            elif channel.decoder == DEPTH:
+                opened.append(CapturedDepth(files, channel, self._calendar))
             else:
+                known = f"{reader.DECODER}, {venue.DECODER} or {DEPTH}"
                 raise SourceError(
-                    f"capture {self._paths[0]}, channel {channel.name}: expected frames that {reader.DECODER} or "
-                    f"{venue.DECODER} can read, was {channel.decoder}"
+                    f"capture {self._paths[0]}, channel {channel.name}: expected frames that {known} can read, "
+                    f"was {channel.decoder}"
                 )
         return opened

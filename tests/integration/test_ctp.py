@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
+from marketprism_adapters.captured import CaptureSource
 from marketprism_adapters.ctp.bridge import Bridge, Said
 from marketprism_adapters.ctp.depth import DepthReader
 from marketprism_adapters.ctp.instruments import terms_of
@@ -232,3 +234,24 @@ async def test_the_bars_of_a_counter_are_those_of_its_recording(
         await source.close()
     assert made[0].count("\n") > 200
     assert made[0] == made[1]
+
+
+async def test_captured_depth_messages_are_played_again_as_the_same_ticks(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    path = fixtures / "ctp/ticks/AP101_20200804.csv.gz"
+    tap = CaptureTap(CaptureSettings(tmp_path / "capture"))
+    tap.start()
+    front = f"sim:{path}?broken=100"
+    settings = CounterSettings("ctp", (front,), (front,), "9999", "user", "secret", flow=tmp_path / "flow")
+    live = CtpSource(settings, calendar, lambda spec: simulated(spec, calendar), tap=tap)
+    first = [said(tick) for batch in await batches_of(live) for tick in batch.ticks]
+    await asyncio.to_thread(tap.stop)
+    again = CaptureSource(tmp_path / "capture", calendar)
+    assert [said(tick) for batch in await _all(again) for tick in batch.ticks] == first
+    assert again.skipped == {"depth_malformed": live.skipped["depth_malformed"]}
+
+
+async def _all(source: CaptureSource) -> list[SourceBatch]:
+    await source.connect()
+    return [batch async for batch in source.stream({})]

@@ -169,7 +169,8 @@ async def test_a_simulation_is_captured_too_and_strange_frames_are_refused(
     assert [tick._replace(ts_recv=0) for tick in again] == [tick._replace(ts_recv=0) for tick in first]
     await asyncio.to_thread(written, tmp_path / f"99999999-1{SUFFIX}", [[(1, B, b"?")]])
     with pytest.raises(
-        SourceError, match=r"channel ws-2: expected frames that recording.csv or ticks.msgpack can read, was y"
+        SourceError,
+        match=r"channel ws-2: expected frames that recording.csv, ticks.msgpack or ctp.depth can read, was y",
     ):
         await CaptureSource(tmp_path, calendar).connect()
     (tmp_path / f"99999999-1{SUFFIX}").unlink()
