@@ -7,9 +7,13 @@ import base64
 import json
 from typing import Any, NamedTuple
 
+import structlog
+
 from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError
 from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.tracing import Sampled
+
+log = structlog.get_logger()
 
 API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
@@ -78,12 +82,16 @@ async def ensure_stream(
         DeadlineExceeded: no answer within `within_s`.
     """
     end = asyncio.get_running_loop().time() + within_s
+    told = False
     while True:
         try:
             return await _ensure(connection, config)
         except (StreamError, DeadlineExceeded, NotConnected) as error:
             if not error.retryable or asyncio.get_running_loop().time() > end:
                 raise
+            if not told:
+                told = True
+                log.warning("a stream does not answer, asking again", stream=config["name"], error=str(error))
             await asyncio.sleep(_AGAIN_S)
 
 
