@@ -25,11 +25,11 @@ setup: $(STAMP) ## Make the virtual environment (done by the other targets when 
 $(STAMP): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "MarketPrism needs Python 3.11 or newer; none found on PATH" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (the first time takes about a minute) …"
+	@echo "Installing into $(VENV) (the first time takes a minute or two) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
 	@# The counters' compiled API alone, without the trader and the Qt that the packages ask for; optional: needs a C++ compiler.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps vnpy-ctp vnpy-sopt \
-	  >/dev/null 2>&1 || echo "CTP and SOPT: their API does not build here; everything else works (docs: README, Deploy)"
+	  >/dev/null 2>&1 || echo "CTP and SOPT: their API does not build here; everything else works"
 	@touch $@
 
 run: $(STAMP) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
