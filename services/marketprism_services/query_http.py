@@ -77,7 +77,7 @@ class ReadApi:
         return found.select(list(_BOOK))
 
     async def _continuous(self, request: web.Request) -> pa.Table:
-        base = question_of(request, BAR)
+        base = question_of(request.query, BAR)
         adjust = request.query.get("adjust", "none")
         symbol = request.match_info["symbol"]
         return await self._ask(msgspec.structs.replace(base, method="continuous", symbol=symbol, adjust=adjust))
@@ -91,7 +91,7 @@ class ReadApi:
         symbols = list(dict.fromkeys(request.match_info["symbols"].split(",")))
         if len(symbols) > _MAX_SYMBOLS:
             raise QueryError(f"symbols: expected at most {_MAX_SYMBOLS}, was {len(symbols)}")
-        base = question_of(request, KIND_OF[request.match_info["kind"]])
+        base = question_of(request.query, KIND_OF[request.match_info["kind"]])
         if len(symbols) * base.limit > max(MAX_LIMIT, base.limit):
             raise QueryError(f"limit: expected at most {MAX_LIMIT // len(symbols)} for {len(symbols)} symbols")
         if len(symbols) == 1:
@@ -108,9 +108,8 @@ class ReadApi:
         return pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
 
 
-def question_of(request: web.Request, kind: DataKind) -> Question:
-    """The range that a request asks for, without its symbol."""
-    asked = request.query
+def question_of(asked: Mapping[str, str], kind: DataKind) -> Question:
+    """The range that a request's parameters ask for, without its symbol."""
     return Question(
         "records",
         kind.name,

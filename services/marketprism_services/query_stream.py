@@ -28,7 +28,7 @@ FORMATS = {
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
-_PAGE = 10_000
+_PAGE = min(10_000, MAX_LIMIT)  # a page is one answer
 
 
 class StreamApi:
@@ -71,7 +71,8 @@ class StreamApi:
             raise QueryError(
                 f"interval: expected one of {', '.join(self._intervals)} for a stream, was {interval[:80]!r}"
             )
-        asked = question_of(_Unlimited(request), kind)  # type: ignore[arg-type]
+        # The limit is the stream's, not a page's.
+        asked = question_of({name: value for name, value in request.query.items() if name != "limit"}, kind)
         pages = self._pages(msgspec.structs.replace(asked, symbol=request.match_info["symbol"]), kind, most)
         first = await anext(pages)  # a question that cannot be answered is answered as such
         response = web.StreamResponse(headers={"Content-Type": FORMATS[form]})
@@ -113,13 +114,6 @@ class StreamApi:
                 return
             after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
             question = msgspec.structs.replace(question, after=after)
-
-
-class _Unlimited:
-    """A request whose `limit` is the stream's, not a page's."""
-
-    def __init__(self, request: web.Request) -> None:
-        self.query = {name: value for name, value in request.query.items() if name != "limit"}
 
 
 def _abort(request: web.Request) -> None:
@@ -177,6 +171,3 @@ class _Chunks(io.RawIOBase):
         """What was written since."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
-
-
-assert MAX_LIMIT >= _PAGE  # noqa: S101 (a page is one answer)

@@ -1,10 +1,10 @@
 """Capture files: blocks of frames, compressed, with an index.
 
-A file begins with MAGIC. A block is a header (sizes, number of frames, first and last receive time, CRC-32) and frames
-as MessagePack arrays [ts_recv, channel, payload], compressed by Zstandard. The first frame of a channel in a file has a
-map in place of bytes: its name and the name of the decoder that can read it; so every file can be read alone. The index
-beside it holds one fixed record a block, and is made anew from the headers where it is missing or short. A block that a
-crash cut off ends the file; whoever writes again begins another.
+A file begins with MAGIC. A block is a header (sizes, number of frames, first and last receive time, CRC-32) and one
+MessagePack array of frames [ts_recv, channel, payload], compressed by Zstandard. The first frame of a channel in a file
+has a map in place of bytes: its name and the name of the decoder that can read it; so every file can be read alone. The
+index beside it holds one fixed record a block, and is made anew from the headers where it is missing or short. A block
+that a crash cut off ends the file; whoever writes again begins another.
 """
 
 from __future__ import annotations
@@ -62,15 +62,14 @@ class BlockWriter:
 
     def write(self, frames: list[tuple[int, Channel, bytes]]) -> None:
         """Add a block, and hand it to the operating system."""
-        encoder = msgspec.msgpack.Encoder()
-        parts: list[bytes] = []
+        entries: list[tuple[int, int, Any]] = []
         for ts, channel, payload in frames:
             number = self._channels.get(channel)
             if number is None:
                 number = self._channels[channel] = len(self._channels)
-                parts.append(encoder.encode([ts, number, channel._asdict()]))
-            parts.append(encoder.encode([ts, number, payload]))
-        raw = b"".join(parts)
+                entries.append((ts, number, channel._asdict()))
+            entries.append((ts, number, payload))
+        raw = msgspec.msgpack.encode(entries)
         data: bytes = self._codec.compress(raw, asbytes=True)
         first, last = frames[0][0], frames[-1][0]
         header = _HEADER.pack(_BLOCK, len(data), len(raw), len(frames), first, last, zlib.crc32(data))
@@ -134,7 +133,7 @@ class CaptureFile:
             offset += length
 
     def read(self, ts_from: int = 0, ts_to: int = 2**63 - 1) -> Iterator[Frame]:
-        """Frames received in [ts_from, ts_to), in the order of their arrival; blocks outside are not read."""
+        """Frames received in [ts_from, ts_to), in the order of their arrival; blocks after them are not read."""
         channels: dict[int, Channel] = {}
         with self.path.open("rb") as file:
             for number, block in enumerate(self.blocks):
@@ -158,41 +157,6 @@ class CaptureFile:
             raise SourceError(f"{where}: expected checksum {crc:08x}, the block is damaged")
         try:
             plain = pa.Codec("zstd").decompress(body, raw, asbytes=True)
-            decoder = msgspec.msgpack.Decoder(tuple[int, int, Any])
-            yield from _frames(plain, decoder)
+            yield from msgspec.msgpack.decode(plain, type=list[tuple[int, int, Any]])
         except (pa.ArrowException, msgspec.MsgspecError, OSError) as error:
             raise SourceError(f"{where}: expected frames: {error}") from error
-
-
-def _frames(data: bytes, decoder: Any) -> Iterator[tuple[int, int, Any]]:
-    """Arrays that follow one another: each is as long as its own header says."""
-    at, view = 0, memoryview(data)
-    while at < len(data):
-        end = _after(data, at)
-        yield decoder.decode(view[at:end])
-        at = end
-
-
-_FIXED = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
-_SIZED = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
-
-
-def _after(data: bytes, at: int) -> int:
-    """End of the MessagePack value at `at`; of the types that a frame is made of."""
-    sign = data[at]
-    if sign <= 0x7F or sign >= 0xE0:
-        return at + 1
-    if 0xA0 <= sign <= 0xBF:
-        return at + 1 + (sign & 0x1F)
-    if sign in _FIXED:
-        return at + 1 + _FIXED[sign]
-    if sign in _SIZED:
-        width = _SIZED[sign]
-        return at + 1 + width + int.from_bytes(data[at + 1 : at + 1 + width])
-    if 0x80 <= sign <= 0x9F:
-        count = (sign & 0x0F) * (2 if sign < 0x90 else 1)
-        end = at + 1
-        for _ in range(count):
-            end = _after(data, end)
-        return end
-    raise SourceError(f"capture: expected a frame, found type {sign:#04x}")

@@ -22,6 +22,17 @@ def parameter(value: str) -> str:
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "")
 
 
+def _bounds(column: str, ts_from: int | None, ts_to: int | None, params: Params) -> list[str]:
+    """Conditions on a stored time. On the column itself, so that the engine can skip partitions: the function is
+    applied to the bound."""
+    found = []
+    for name, operator, value in (("ts_from", ">=", ts_from), ("ts_to", "<", ts_to)):
+        if value is not None:
+            found.append(f"{column} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
+            params[name] = value
+    return found
+
+
 def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     """Rows of one instrument in a range, by time, a page of them."""
     time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
@@ -33,11 +44,7 @@ def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     if query.interval is not None and "interval" in kind.fields:
         where.append("interval = {interval:String}")
         params["interval"] = parameter(query.interval)
-    for name, operator, value in (("ts_from", ">=", query.ts_from), ("ts_to", "<", query.ts_to)):
-        if value is not None:
-            # A range on the stored column lets the engine skip partitions; the function is applied to the bound.
-            where.append(f"{stored} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
-            params[name] = value
+    where += _bounds(stored, query.ts_from, query.ts_to, params)
     if query.after is not None:
         where.append(f"({stored}, t.seq) > (fromUnixTimestamp64Nano({{after_ts:Int64}}, 'UTC'), {{after_seq:Int64}})")
         params["after_ts"], params["after_seq"] = query.after
@@ -75,11 +82,7 @@ _SEARCHED = ("symbol", "product", "underlying")
 def statistics(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:
     """Sums over an instrument's minute bars."""
     params: Params = {"symbol": parameter(symbol)}
-    bounds = ""
-    for name, operator, value in (("ts_from", ">=", ts_from), ("ts_to", "<", ts_to)):
-        if value is not None:
-            bounds += f" AND t.ts_open {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')"
-            params[name] = value
+    bounds = "".join(f" AND {bound}" for bound in _bounds("t.ts_open", ts_from, ts_to, params))
     statement = f"""
 SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close, volume, turnover, multiplier FROM (
   SELECT venue, symbol, toInt64(count()) AS bars, toInt64(sum(t.ticks)) AS ticks, toInt64(countIf(t.gap)) AS gaps,
@@ -145,12 +148,10 @@ SELECT source, stored, distinct_ticks, read_back, bars FROM (
 def daily(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:
     """Ticks, prices, bars and gaps of one instrument by trading day."""
     params: Params = {"symbol": parameter(symbol)}
-    bounds = ""
-    for name, operator, value in (("ts_from", ">=", ts_from), ("ts_to", "<", ts_to)):
-        if value is not None:
-            bounds += f" AND {{column}} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')"
-            params[name] = value
-    ticks, bars, gaps = (bounds.replace("{column}", column) for column in ("t.ts_event", "t.ts_open", "t.ts_from"))
+    ticks, bars, gaps = (
+        "".join(f" AND {bound}" for bound in _bounds(column, ts_from, ts_to, params))
+        for column in ("t.ts_event", "t.ts_open", "t.ts_from")
+    )
     statement = f"""
 SELECT venue, symbol, trading_day, ticks, ts_first, ts_last, first, high, low, last, volume, turnover,
   toInt64(coalesce(b.bars, 0)) AS bars, toInt64(coalesce(g.gaps, 0)) AS gaps, toInt64(coalesce(g.gap_ns, 0)) AS gap_ns
