@@ -76,7 +76,10 @@ class GatewayService(SingleActiveService):
         self._positions = await NatsKeyValue.open(
             self.connection, streams.SOURCE_POSITIONS, replicas=self.settings.replicas
         )
-        tap = self._tap
+        source, tap = self._source, self._tap
+        # What a source counts by itself: ticks that found its queue full, messages that were no ticks.
+        self.metrics.watch("source_dropped_ticks", lambda: float(getattr(source, "dropped", 0)))
+        self.metrics.watch("source_skipped_messages", lambda: float(sum(getattr(source, "skipped", {}).values())))
         if tap is not None:
             self.http.check("capture", self._capture_health)
             self.metrics.watch("captured_frames", lambda: tap.frames)

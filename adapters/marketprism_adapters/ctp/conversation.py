@@ -40,6 +40,7 @@ class Conversation:
         self.exchanges: dict[str, str] = {}
         self.fronts: list[Any] = []
         self.up: set[int] = set()
+        self.up_at = 0  # receive time of the last login
         self.held: list[Said] = []
         self.failed: SourceError | None = None
         self._apis: list[Any] = []
@@ -145,7 +146,8 @@ class Conversation:
 
     async def _login(self, number: int) -> None:
         self.ask_login(number)
-        await self._answer("md", number, "login", "a login at the market-data front")
+        said = await self._answer("md", number, "login", "a login at the market-data front")
+        self.up_at = said.ts_recv
 
     def ask_login(self, number: int) -> None:
         given = self._given
@@ -162,7 +164,8 @@ class Conversation:
         Raises:
             SourceError: a refusal, a connection that ends, or none in time.
         """
-        end = time.monotonic() + (self._given.answer_s if wait_s is None else wait_s)
+        wait_s = self._given.answer_s if wait_s is None else wait_s
+        end = time.monotonic() + wait_s
         for held in self.held:
             if (held.side, held.front, held.name) == (side, front, name):
                 self.held.remove(held)
@@ -171,9 +174,7 @@ class Conversation:
             left = end - time.monotonic()
             taken = await self.bridge.take(1, max(0.0, left))
             if not taken:
-                raise SourceError(
-                    f"{self.source}: expected {what} within {self._given.answer_s:g} s, none came", retryable=True
-                )
+                raise SourceError(f"{self.source}: expected {what} within {wait_s:.3g} s, none came", retryable=True)
             (said,) = taken
             if (said.side, said.front) == (side, front) and said.name in (name, "error", "front_disconnected"):
                 return self._accepted(said, what)

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 DECODER = "ctp.depth"
 _TAKE_S = 0.25
+_TRADING = ("auction", "continuous")
 _END_RUN_NS = 61_000_000_000
 
 
@@ -57,7 +58,9 @@ class CtpSource:
         self.source = settings.name
         self.rows: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
-        self._down_at: dict[str, tuple[str, int]] = {}
+        self._missing_since: dict[str, int] = {}  # event time of an instrument's last tick before every front was lost
+        self._lost_at = self._back_at = 0  # when the last connection went, and when one was there again
+        self._clock = 0
         self._last: dict[str, Tick] = {}
         self._ended: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,7 +74,7 @@ class CtpSource:
         """
         opened = Conversation(self._given, self._api_of, self._skip)
         await opened.open()
-        self._open = opened
+        self._open, self._back_at = opened, opened.up_at
 
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """What the counter listed and the settings ask for."""
@@ -98,6 +101,7 @@ class CtpSource:
             ticks: list[Tick] = []
             gaps: list[tuple[int, Gap]] = []
             for said in taken:
+                self._clock = said.ts_recv
                 if said.name != "depth":
                     self._heard(said)
                     continue
@@ -142,6 +146,9 @@ class CtpSource:
     def _heard(self, said: Said) -> None:
         """Everything that is no tick: the life of the connections."""
         if said.side == "td":
+            if said.name == "front_disconnected":  # the list is in; the API connects again by itself
+                self._skip("trader_disconnected")
+                log.warning("the trader front went away", source=self.source, reason=_reason(said))
             return
         if said.name == "front_disconnected":
             self._lost(said)
@@ -156,11 +163,16 @@ class CtpSource:
             log.warning("the front refused", source=self.source, front=said.front, error=trouble(said.error))
 
     def _lost(self, said: Said) -> None:
-        reason = reason_of(said.data.get("reason", 0))
-        log.warning("a front went away", source=self.source, front=said.front, reason=reason)
+        log.warning("a front went away", source=self.source, front=said.front, reason=_reason(said))
         self._talk.up.discard(said.front)
         if not self._talk.up:
-            self._down_at = {symbol: (reason, tick.ts_event) for symbol, tick in self._last.items()}
+            self._all_lost(said.ts_recv)
+
+    def _all_lost(self, ts: int) -> None:
+        """From here on every instrument may miss something, until its next tick says how much."""
+        self._lost_at = ts
+        for symbol, tick in self._last.items():
+            self._missing_since.setdefault(symbol, tick.ts_event)
 
     def _let_in(self, said: Said) -> None:
         wrong = trouble(said.error)
@@ -170,18 +182,26 @@ class CtpSource:
             )
             return
         self._talk.failed = None
+        if not self._talk.up:
+            self._back_at = said.ts_recv
         self._talk.up.add(said.front)
         self._spawn(self._subscribe(said.front))
 
     def _gap_before(self, tick: Tick, clock: int) -> Gap | None:
-        """What was missing of an instrument when its first tick after a loss of every connection is there."""
-        lost = self._down_at.get(tick.symbol)
-        if lost is None or tick.ts_event <= lost[1]:  # the last snapshot again, which comes with a login
+        """What was missing of an instrument when its first tick after a loss of every connection is there.
+
+        Fronts are shut every evening: what was lost and back while the instrument did not trade is no gap, and a loss
+        that began then misses the next section from its opening only.
+        """
+        since = self._missing_since.get(tick.symbol)
+        if since is None or tick.ts_event <= since:  # the last snapshot again, which comes with a login
             return None
-        del self._down_at[tick.symbol]
-        since = lost[1]
-        if self._calendar.schedule(tick.venue, tick.symbol).place(since).session is None:
-            return None
+        del self._missing_since[tick.symbol]
+        schedule = self._calendar.schedule(tick.venue, tick.symbol)
+        if schedule.place(self._lost_at).phase not in _TRADING:
+            since = schedule.next_session(self._lost_at).ts_open
+            if since >= min(self._back_at, tick.ts_event):
+                return None
         return Gap(
             tick.venue, tick.symbol, self.source, 0, 0, tick.ts_event, clock, 0, since, tick.ts_event, "disconnected",
             tick.trading_day,
@@ -195,7 +215,9 @@ class CtpSource:
             for symbol in wanted[start : start + per_second]:
                 if number not in self._talk.up:
                     return
-                self._talk.fronts[number].subscribeMarketData(symbol)
+                if self._talk.fronts[number].subscribeMarketData(symbol):
+                    self._skip("subscribe_not_sent")
+                    log.warning("a subscription was not sent", source=self.source, front=number, symbol=symbol)
             if start + per_second < len(wanted):
                 await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - begun)))
         log.info("subscribed", source=self.source, front=number, instruments=len(wanted))
@@ -219,10 +241,16 @@ class CtpSource:
         return self._open.bridge.dropped if self._open is not None else 0
 
     async def close(self) -> None:
-        """Log out and let every connection go."""
+        """Log out and let every connection go; what is missed until they are made again is a gap like any other."""
         for task in self._tasks:
             task.cancel()
+        if self._open is not None and self._open.up:
+            self._all_lost(self._clock)
         opened, self._open = self._open, None
-        self._ended, self._down_at = set(), {}
+        self._ended = set()
         if opened is not None:
             await opened.close()
+
+
+def _reason(said: Said) -> str:
+    return reason_of(said.data.get("reason", 0))
