@@ -16,6 +16,7 @@ from marketprism_application.contracts.codec import Packed
 from marketprism_domain.bars import BarBuilder, BarSettings, BuilderState
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.sessions import SessionChange
 
 
 class _Saved(NamedTuple):
@@ -27,6 +28,7 @@ class _Saved(NamedTuple):
 class _State(NamedTuple):
     builders: tuple[_Saved, ...]
     bars: dict[str, dict[str, int]]
+    changes: tuple[SessionChange, ...] = ()
 
 
 _decoder = msgspec.msgpack.Decoder(_State)
@@ -36,7 +38,7 @@ class ShardAggregator:
     """Bar builders of every instrument of one partition."""
 
     def __init__(self, calendar: MarketCalendar, settings: BarSettings) -> None:
-        self._calendar = calendar
+        self._calendar = calendar.own()
         self._settings = settings
         self._builders: dict[tuple[str, str], BarBuilder] = {}
         self._by_venue: dict[str, list[BarBuilder]] = defaultdict(list)
@@ -62,10 +64,15 @@ class ShardAggregator:
 
     def _segments(self, packed: Packed, bars: list[Bar]) -> Iterator[tuple[int, int]]:
         """Runs of ticks between punctuation; handles gaps and marks on the way, each at its place."""
-        breaks = sorted({at for at, _ in packed.gaps} | {mark.at for mark in packed.marks})
+        breaks = sorted(
+            {at for at, _ in packed.gaps} | {mark.at for mark in packed.marks} | {at for at, _ in packed.changes}
+        )
         start = 0
         for at in breaks:
             yield start, at
+            for change_at, change in packed.changes:
+                if change_at == at:
+                    self._overrule(change)
             for gap_at, gap in packed.gaps:
                 if gap_at == at:
                     bars += self._builder(gap.venue, gap.symbol).on_gap(gap)
@@ -75,6 +82,12 @@ class ShardAggregator:
                         bars += builder.on_clock(mark.ts_event)
             start = at
         yield start, len(packed.ticks)
+
+    def _overrule(self, change: SessionChange) -> None:
+        self._calendar.overrule(change)
+        for (venue, symbol), builder in self._builders.items():
+            if venue == change.venue and self._calendar.product_of(symbol).lower() == change.product.lower():
+                builder.sessions_changed()
 
     def _builder(self, venue: str, symbol: str) -> BarBuilder:
         return self._builders.get((venue, symbol)) or self._add(venue, symbol)
@@ -91,12 +104,14 @@ class ShardAggregator:
     def snapshot(self) -> bytes:
         """Complete state."""
         saved = tuple(_Saved(*key, builder.state()) for key, builder in self._builders.items())
-        return msgspec.msgpack.encode(_State(saved, self._bars))
+        return msgspec.msgpack.encode(_State(saved, self._bars, self._calendar.changes()))
 
     def restore(self, data: bytes) -> None:
         """State of an earlier `snapshot`."""
         state = _decoder.decode(data)
         self._bars = state.bars
+        for change in state.changes:
+            self._calendar.overrule(change)
         for saved in state.builders:
             schedule = self._calendar.schedule(saved.venue, saved.symbol)
             builder = BarBuilder.restore(saved.venue, saved.symbol, schedule, self._settings, saved.builder)

@@ -13,6 +13,7 @@ from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions import SessionChange
 
 Encoded = bytes | msgspec.Raw  # one record in MessagePack
 
@@ -30,6 +31,8 @@ class SourceBatch(NamedTuple):
     positions: Mapping[str, int]
     gaps: Sequence[tuple[int, Gap]] = ()  # (index of the tick it stands before, gap)
     finished: bool = False
+    changes: Sequence[tuple[int, SessionChange]] = ()  # as gaps: what the venue says of its sessions
+    events: Sequence[Any] = ()  # domain events that happened meanwhile
 
 
 class Channel(NamedTuple):

@@ -64,6 +64,7 @@ async def rebuild(
                 tuple(out.ticks),
                 tuple(out.marks),
                 tuple(out.gaps),
+                changes=tuple(out.changes),
             )
             on_validated(validated)
             _keep_latest(latest, aggregator.process(validated))

@@ -6,6 +6,8 @@ stream is in the snapshot, so a run that is interrupted anywhere says the same a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +15,7 @@ import msgspec
 from marketprism_application.contracts.codec import Mark, Packed
 from marketprism_application.validator_state import SavedStream, ValidatorState, Watched
 from marketprism_domain.anomalies import Anomaly
-from marketprism_domain.calendar import MarketCalendar, Placement
+from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.events import (
     AbnormalPriceDetected,
     DataGapDetected,
@@ -28,6 +30,7 @@ from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions import Placement, SessionChange
 from marketprism_domain.stream import Rejected
 from marketprism_domain.validation import DUPLICATE, TickValidationService
 
@@ -36,13 +39,14 @@ MAX_REJECTION_EVENTS = 20
 
 
 class ValidationOutput(NamedTuple):
-    """What one raw message amounts to; `gaps` stand before the accepted tick of that index."""
+    """What one raw message amounts to; `gaps` and `changes` stand before the accepted tick of that index."""
 
     ticks: list[Tick]
     marks: list[Mark]
     gaps: list[tuple[int, Gap]]
     events: list[EventRecord]
     reports: list[QualityReport]
+    changes: list[tuple[int, SessionChange]]
 
 
 _decoder = msgspec.msgpack.Decoder(ValidatorState)
@@ -55,7 +59,7 @@ class ShardValidator:
     """
 
     def __init__(self, calendar: MarketCalendar, rules: ValidationRules, epoch: int = 0, name: str = "0") -> None:
-        self._calendar = calendar
+        self._calendar = calendar.own()
         self._service = TickValidationService(rules)
         self._epoch = epoch
         self._name = name
@@ -78,23 +82,20 @@ class ShardValidator:
         run = _Run(self, packed, seq, ts_pub)
         if not self._follows(packed):
             return run.out
-        marks = iter(packed.marks)
-        gaps = iter(packed.gaps)
-        mark, gap = next(marks, None), next(gaps, None)
+        asides: list[tuple[int, int, Callable[[Any], None], Any]] = [
+            *((at, 0, run.changed, change) for at, change in packed.changes),
+            *((mark.at, 1, run.mark, mark) for mark in packed.marks),
+            *((at, 2, run.told_gap, gap) for at, gap in packed.gaps),
+        ]
+        asides.sort(key=itemgetter(0, 1))
+        done = 0
         for index, tick in enumerate(packed.ticks):
-            while mark is not None and mark.at <= index:
-                run.mark(mark)
-                mark = next(marks, None)
-            while gap is not None and gap[0] <= index:
-                run.told_gap(gap[1])
-                gap = next(gaps, None)
+            while done < len(asides) and asides[done][0] <= index:
+                asides[done][2](asides[done][3])
+                done += 1
             run.tick(tick)
-        while gap is not None:
-            run.told_gap(gap[1])
-            gap = next(gaps, None)
-        while mark is not None:
-            run.mark(mark)
-            mark = next(marks, None)
+        for _, _, tell, what in asides[done:]:
+            tell(what)
         run.finish()
         return run.out
 
@@ -138,7 +139,9 @@ class ShardValidator:
             for key, w in self._watched.items()
         )
         return msgspec.msgpack.encode(
-            ValidatorState(self._service.rules.to_dict(), self._session, self._chain, saved, self._counts)
+            ValidatorState(
+                self._service.rules.to_dict(), self._session, self._chain, saved, self._counts, self._calendar.changes()
+            )
         )
 
     def restore(self, data: bytes) -> None:
@@ -147,10 +150,16 @@ class ShardValidator:
         self._service = TickValidationService(ValidationRules.from_dict(state.rules))
         self._session, self._chain = state.session, state.chain
         self._counts = state.counts
+        for change in state.changes:
+            self._calendar.overrule(change)
         self._watched = {
             (saved.venue, saved.symbol): Watched(self._calendar.schedule(saved.venue, saved.symbol), saved)
             for saved in state.streams
         }
+
+    def overrule(self, change: SessionChange) -> None:
+        """The venue's own word about its sessions goes before the table."""
+        self._calendar.overrule(change)
 
     @property
     def service(self) -> TickValidationService:
@@ -180,7 +189,7 @@ class _Run:
         self._summed: dict[tuple[str, str, str], int] = {}
         self._ids = 0
         self._ts = 0
-        self.out = ValidationOutput([], [], [], [], [])
+        self.out = ValidationOutput([], [], [], [], [], [])
 
     def tick(self, tick: Tick) -> None:
         """Accept, reject or drop one tick."""
@@ -253,6 +262,11 @@ class _Run:
     def mark(self, mark: Mark) -> None:
         """Punctuation passes through, before the next accepted tick."""
         self.out.marks.append(mark._replace(at=len(self.out.ticks)))
+
+    def changed(self, change: SessionChange) -> None:
+        """Another section than the table's, from here on and for whoever reads what this writes."""
+        self._shard.overrule(change)
+        self.out.changes.append((len(self.out.ticks), change))
 
     def told_gap(self, gap: Gap) -> None:
         """A hole that the source knows of."""

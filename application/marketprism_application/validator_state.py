@@ -8,6 +8,7 @@ from marketprism_domain.anomalies import AnomalyDetectionService, AnomalyState
 from marketprism_domain.calendar import Schedule
 from marketprism_domain.gaps import SilenceDetector, SilenceState
 from marketprism_domain.quality import DataQualityMonitor, MonitorState
+from marketprism_domain.sessions import SessionChange
 from marketprism_domain.stream import MarketDataStream, StreamState
 
 
@@ -27,6 +28,7 @@ class ValidatorState(NamedTuple):
     chain: int
     streams: tuple[SavedStream, ...]
     counts: dict[str, Any]
+    changes: tuple[SessionChange, ...] = ()
 
 
 class Watched:

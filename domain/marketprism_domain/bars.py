@@ -12,11 +12,12 @@ from __future__ import annotations
 from decimal import Decimal
 
 from marketprism_domain.bar_state import DEFAULT_INTERVALS, ZERO, BarSettings, BuilderState, Running
-from marketprism_domain.calendar import Placement, Schedule, Session
+from marketprism_domain.calendar import Schedule
 from marketprism_domain.cascade import Cascade, Minute, minute_window
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions import Placement, Session
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
 
@@ -140,6 +141,15 @@ class BarBuilder:
             if minute.window.meets(only) and not minute.gap:
                 self._revise(minute, minute._replace(gap=True, revision=minute.revision + 1), out)
         return out
+
+    def sessions_changed(self) -> None:
+        """The schedule says something else than before: what was the auction of a late opening is its first minute."""
+        current = self._s.current
+        if current is not None:
+            placement = self._schedule.place(current.window.ts_open)
+            if placement.session is not None and placement.phase == "auction":
+                self._s.current = current._replace(window=minute_window(placement.session, placement.session.ts_open))
+        self._cascade.sessions_changed()
 
     def _close_day(self, session: Session, out: list[Bar]) -> None:
         state = self._s

@@ -8,100 +8,23 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
+from datetime import date, timedelta
 
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.schedules import (
     LATE_NIGHT_OPEN,
     NO_NIGHT,
+    NO_NIGHT_AT,
     Template,
     Versions,
     product_of,
     versions_of,
 )
+from marketprism_domain.sessions import Placement, Session, SessionChange, changed
+from marketprism_domain.trading_days import EPOCH, NANOS_PER_DAY, TradingDays, china_date, day_of, day_text, midnight
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
-CHINA_OFFSET_NS = 8 * 3600 * NANOS_PER_SECOND
-NANOS_PER_DAY = 86_400 * NANOS_PER_SECOND
-_EPOCH = date(1970, 1, 1)
-
-
-class Session(NamedTuple):
-    """One continuous section of a trading day, [ts_open, ts_close)."""
-
-    trading_day: str
-    number: int  # 0, 1, 2 … in order of trading
-    ts_open: int
-    ts_close: int
-    minute_offset: int  # session minutes of this trading day before this section
-    ts_auction: int  # start of the call auction before it; equal to ts_open when there is none
-    last: bool  # the trading day ends with it
-
-
-class Placement(NamedTuple):
-    """Where an instant falls.
-
-    `phase`: auction (before the opening of `session`), continuous, section_end (at or just after its end: the
-    instant belongs to the section's last minute), break (between sections), closed. `session` is None in the
-    last two.
-    """
-
-    trading_day: str
-    session: Session | None
-    phase: str
-
-
-def day_text(day: date) -> str:
-    """`YYYYMMDD`."""
-    return day.strftime("%Y%m%d")
-
-
-def day_of(text: str) -> date:
-    """Date of `YYYYMMDD`.
-
-    Raises:
-        InvalidValue: not a date.
-    """
-    try:
-        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise InvalidValue("trading_day", "a date as YYYYMMDD", text) from None
-
-
-class TradingDays:
-    """Which dates are trading days: weekdays that are no holiday (make-up week-ends stay closed)."""
-
-    def __init__(self, holidays: Iterable[date] = ()) -> None:
-        self._holidays = frozenset(holidays)
-
-    def is_trading_day(self, day: date) -> bool:
-        """Whether the exchanges trade on that date."""
-        return day.weekday() < 5 and day not in self._holidays
-
-    def next(self, day: date) -> date:
-        """First trading day after `day`."""
-        day += timedelta(days=1)
-        while not self.is_trading_day(day):
-            day += timedelta(days=1)
-        return day
-
-    def previous(self, day: date) -> date:
-        """Last trading day before `day`."""
-        day -= timedelta(days=1)
-        while not self.is_trading_day(day):
-            day -= timedelta(days=1)
-        return day
-
-    def night_before(self, trading_day: date) -> date | None:
-        """Evening on which the trading day's night session is held; None when a holiday lies between.
-
-        Friday evening belongs to Monday; the evening before a holiday has no session.
-        """
-        evening = self.previous(trading_day)
-        between = (evening + timedelta(days=n) for n in range(1, (trading_day - evening).days))
-        return None if any(day.weekday() < 5 for day in between) else evening
+_KEPT_NS = 10 * NANOS_PER_DAY
 
 
 class Schedule:
@@ -177,6 +100,11 @@ class Schedule:
             found = self._by_day[trading_day] = self._make(trading_day)
         return found
 
+    def overrule(self, change: SessionChange) -> None:
+        """Use another section on one trading day; saying it twice changes nothing more."""
+        self._by_day[change.trading_day] = changed(self.sessions(change.trading_day), change)
+        self._placement, self._from, self._to = None, 0, 0
+
     def _make(self, trading_day: str) -> tuple[Session, ...]:
         day = day_of(trading_day)
         template, evening = self._template(trading_day, day)
@@ -200,6 +128,7 @@ class Schedule:
         template = self._versions[max(position, 0)][1]
         evening = self._days.night_before(day)
         suspended = any(first <= trading_day <= last for first, last in NO_NIGHT)
+        suspended = suspended or self._venue in NO_NIGHT_AT.get(trading_day, ())
         if evening is None or suspended:
             return template.without_night(), None
         return template, evening
@@ -237,11 +166,11 @@ class AlwaysOpen(Schedule):
 
     def _find(self, ts: int) -> tuple[Placement, int, int]:
         start = ts - ts % NANOS_PER_DAY
-        session = self.sessions(day_text(_EPOCH + timedelta(days=ts // NANOS_PER_DAY)))[0]
+        session = self.sessions(day_text(EPOCH + timedelta(days=ts // NANOS_PER_DAY)))[0]
         return Placement(session.trading_day, session, "continuous"), start, start + NANOS_PER_DAY
 
     def _make(self, trading_day: str) -> tuple[Session, ...]:
-        start = (day_of(trading_day) - _EPOCH).days * NANOS_PER_DAY
+        start = (day_of(trading_day) - EPOCH).days * NANOS_PER_DAY
         return (Session(trading_day, 0, start, start + NANOS_PER_DAY, 0, start, last=True),)
 
     def next_day(self, day: date) -> date:
@@ -268,7 +197,7 @@ class MarketCalendar:
         self.days = days
         self._edge = int(edge_tolerance_s * NANOS_PER_SECOND)
         self._schedules: dict[tuple[str, str], Schedule] = {}
-        self._always = AlwaysOpen()
+        self._changes: dict[tuple[str, str], list[SessionChange]] = {}
 
     def schedule(self, venue: str, symbol: str) -> Schedule:
         """Sessions of an instrument; other than Chinese futures venues never close.
@@ -281,20 +210,39 @@ class MarketCalendar:
             versions = versions_of(venue, symbol)
             found = Schedule(venue, versions, self.days, self._edge) if versions else AlwaysOpen()
             self._schedules[key] = found
+            for change in self._changes.get((venue, product_of(symbol).lower()), ()):
+                found.overrule(change)
         return found
+
+    def own(self) -> MarketCalendar:
+        """The same table, with changes of its own: what one log says must not show in the reading of another."""
+        calendar = MarketCalendar(self.days, 0)
+        calendar._edge = self._edge
+        for change in self.changes():
+            calendar.overrule(change)
+        return calendar
+
+    def overrule(self, change: SessionChange) -> None:
+        """Use another section for a product on one trading day.
+
+        Raises:
+            InvalidValue: the change has no length or no whole minutes.
+        """
+        said = self._changes.setdefault((change.venue, change.product.lower()), [])
+        if change in said:
+            return
+        for (venue, symbol), schedule in self._schedules.items():
+            if venue == change.venue and product_of(symbol).lower() == change.product.lower():
+                schedule.overrule(change)
+        # A later word about the same section stands; days long past are settled.
+        kept = [known for known in said if known.ts_open > change.ts_open - _KEPT_NS]
+        self._changes[change.venue, change.product.lower()] = [*kept, change]
+
+    def changes(self) -> tuple[SessionChange, ...]:
+        """What overrules the table, in the order in which it was said."""
+        return tuple(change for said in self._changes.values() for change in said)
 
     @staticmethod
     def product_of(symbol: str) -> str:
         """Product code of a symbol."""
         return product_of(symbol)
-
-
-@lru_cache(maxsize=4096)
-def midnight(day: date) -> int:
-    """Midnight of a China date, nanoseconds UTC."""
-    return (day - _EPOCH).days * NANOS_PER_DAY - CHINA_OFFSET_NS
-
-
-def china_date(ts: int) -> date:
-    """China date of an instant."""
-    return _EPOCH + timedelta(days=(ts + CHINA_OFFSET_NS) // NANOS_PER_DAY)

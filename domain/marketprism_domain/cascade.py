@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from marketprism_domain.calendar import CHINA_OFFSET_NS, NANOS_PER_DAY, Schedule, Session
+from marketprism_domain.calendar import Schedule
+from marketprism_domain.sessions import Session
+from marketprism_domain.trading_days import CHINA_OFFSET_NS, NANOS_PER_DAY
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
 Gaps = tuple[tuple[int, int], ...]
@@ -92,7 +94,7 @@ class Cascade:
                 making = None
             if making is None and closed is not None and closed.window.ts_open == window.ts_open:
                 # The bar was closed by the clock and this minute came late: a revision.
-                merged = _merge(closed, minute)._replace(revision=closed.revision + 1)
+                merged = _merge(closed, minute)._replace(revision=closed.revision + 1, window=window)
                 self._s.closed[name] = merged
                 out.append((name, merged))
                 continue
@@ -127,6 +129,14 @@ class Cascade:
                 out.append((name, revised))
         return out
 
+    def sessions_changed(self) -> None:
+        """The day's sections are others than before: bars that are being made end where they end now."""
+        for name, interval in self._intervals:
+            making = self._s.making.get(name)
+            if making is not None:
+                window = self.window(interval, making.window)
+                self._s.making[name] = making._replace(window=window._replace(ts_open=making.window.ts_open))
+
     def flag(self, gaps: Gaps) -> None:
         """Mark the bars being made that overlap a gap."""
         for name, making in self._s.making.items():
@@ -151,7 +161,7 @@ class Cascade:
         if self._by_clock:
             return _clock_window(interval.nanos, session, minute)
         length = interval.seconds // 60
-        position = session.minute_offset + (minute.ts_open - session.ts_open) // NANOS_PER_MINUTE
+        position = session.minute_offset + max(0, minute.ts_open - session.ts_open) // NANOS_PER_MINUTE
         first_minute = position - position % length
         ts_open, _ = _session_minute(sessions, first_minute)
         _, ts_close = _session_minute(sessions, first_minute + length - 1)
@@ -166,7 +176,8 @@ class Cascade:
 
 
 def _session_of(sessions: tuple[Session, ...], minute: Window) -> Session:
-    return next(session for session in sessions if session.ts_open <= minute.ts_open < session.ts_close)
+    # A minute before a section that opened later than the table said counts as its first.
+    return next((session for session in sessions if minute.ts_open < session.ts_close), sessions[-1])
 
 
 def _clock_window(length_ns: int, session: Session, minute: Window) -> Window:

@@ -148,6 +148,7 @@ class PreMarketOpened:
 
     venue: str
     trading_day: str
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,7 @@ class TradingSessionOpened:
     venue: str
     trading_day: str
     section: int
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ class TradingSessionPaused:
     venue: str
     trading_day: str
     section: int
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ class TradingSessionResumed:
     venue: str
     trading_day: str
     section: int
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +187,7 @@ class TradingSessionClosed:
 
     venue: str
     trading_day: str
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +196,7 @@ class MarketHalted:
 
     venue: str
     reason: str
+    product: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +205,20 @@ class AfterHoursOpened:
 
     venue: str
     trading_day: str
+    product: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TradingHoursOverruled:
+    """The venue trades when the table says that it does not, or not yet; 0 where the table has no such section."""
+
+    venue: str
+    product: str
+    trading_day: str
+    ts_open: int
+    ts_close: int
+    table_open: int
+    table_close: int
 
 
 # Reception (per tick: counted and sampled, not published each)

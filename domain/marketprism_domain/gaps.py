@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from marketprism_domain.calendar import Placement, Schedule, Session, day_of, day_text
+from marketprism_domain.calendar import Schedule
 from marketprism_domain.errors import InvariantBroken
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions import Placement, Session
+from marketprism_domain.trading_days import day_of, day_text
 from marketprism_domain.values import NANOS_PER_SECOND
 
 _ALPHA = 0.05

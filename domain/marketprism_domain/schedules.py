@@ -1,9 +1,9 @@
-"""Trading hours of the Chinese futures exchanges: per product, versioned by trading day.
+"""Trading hours of the Chinese exchanges: per product, versioned by trading day.
 
 Times of day are China time (UTC+8, no daylight saving). A template lists the sections of one trading day; a
-night section belongs to the evening before (of the previous trading day). State of knowledge 2026-10; history
-where it changed: Dalian's nights to 23:00 from 2019-04-01, Zhengzhou's from 2019-12-13, no nights 2020-02-03
-to 2020-05-06, treasury futures from 09:30 since 2020-07-20, index futures from 09:30 since 2016-01-04.
+night section belongs to the evening before (of the previous trading day). State of knowledge 2026-10: the history of
+every product since 2010, read in cnfutures-session-timeline 2026.10.9 and compared with three other tables; where they
+differ, docs/adr/0016 says what was chosen. A product has no night before the day it is listed on.
 """
 
 from __future__ import annotations
@@ -66,72 +66,94 @@ _NIGHTS = {
 }
 INDEX_EARLY, INDEX = _financial("9:15", "15:15"), _financial("9:30", "15:00")
 BOND_EARLY, BOND = _financial("9:15", "15:15"), _financial("9:30", "15:15")
+# Options on funds in Shanghai and Shenzhen: opening auction 09:15-09:25; the closing auction from 14:57 is part of the
+# section, because its match is the last price of the day.
+STOCK_OPTION = Template((Section(_at("9:30"), _at("11:30"), auction=15), Section(_at("13:00"), _at("15:00"))))
 
 Versions = tuple[tuple[str, Template], ...]  # (first trading day, template), oldest first
 _EVER = "00000000"
 
+# Products: the first trading day with a night, the night's end in hours of the evening (25:00 is 1 o'clock), and
+# likewise for every change since. Before the first, day sections only.
+_NIGHT_HISTORY: dict[str, dict[str, str]] = {
+    "shfe": {
+        "ag au": "20130708 26:30",
+        "al cu pb zn": "20131223 25:00",
+        "bu hc rb": "20141229 25:00 20160504 23:00",
+        "ru": "20141229 23:00",
+        "ni sn": "20150330 25:00",
+        "fu": "20180717 23:00",
+        "sp": "20181128 23:00",
+        "ss": "20190926 25:00",
+        "ao": "20230620 25:00",
+        "br": "20230731 23:00",
+        "ad": "20250611 25:00",
+        "op": "20250911 23:00",
+        "wr": "",
+    },
+    "ine": {
+        "sc": "20180327 26:30",
+        "nr": "20190813 23:00",
+        "lu": "20200623 23:00",
+        "bc": "20201120 25:00",
+        "ec": "",
+    },
+    "dce": {
+        "j p": "20140707 26:30 20150511 23:30 20190401 23:00",
+        "a b i jm m y": "20141229 26:30 20150511 23:30 20190401 23:00",
+        "c cs eg l pp v": "20190401 23:00",
+        "rr": "20190819 23:00",
+        "eb": "20190927 23:00",
+        "pg": "20200507 23:00",
+        "bz": "20250709 23:00",
+        "jd bb fb lh lg": "",
+    },
+    "czce": {
+        "me": "20141215 23:30",
+        "cf ma rm sr ta": "20141215 23:30 20191212 23:00",
+        "zc": "20150519 23:30 20191212 23:00",
+        "tc": "20150612 23:30",
+        "fg oi": "20150612 23:30 20191212 23:00",
+        "cy": "20170821 23:30 20191212 23:00",
+        "sa": "20191209 23:30 20191212 23:00",
+        "pf": "20201013 23:00",
+        "px sh": "20230918 23:00",
+        "pr": "20240902 23:00",
+        "pl": "20250723 23:00",
+        "ap cj ur sf sm pk wh pm ri lr jr rs er gn ro ws wt": "",
+    },
+    "gfex": {"si lc ps pt pd": ""},
+}
 
-def _night(end: str, *, second: bool = True) -> Versions:
-    return ((_EVER, _NIGHTS[end, second]),)
 
-
-_DAY: Versions = ((_EVER, DAY),)
-_DCE_OLD_NIGHT: Versions = ((_EVER, _NIGHTS["23:30", True]), ("20190401", _NIGHTS["23:00", True]))
-_DCE_NEW_NIGHT: Versions = ((_EVER, DAY), ("20190401", _NIGHTS["23:00", True]))
-_CZCE_OLD_NIGHT: Versions = ((_EVER, _NIGHTS["23:30", False]), ("20191213", _NIGHTS["23:00", False]))
-_CZCE_NIGHT = _night("23:00", second=False)
-_SHFE_STEEL: Versions = ((_EVER, _NIGHTS["25:00", True]), ("20160504", _NIGHTS["23:00", True]))
-
-
-def _products(names: str, versions: Versions) -> dict[str, Versions]:
-    return dict.fromkeys(names.split(), versions)
+def _versions(history: str, *, day_auction: bool) -> Versions:
+    words = history.split()
+    changes = zip(words[::2], words[1::2], strict=True)
+    return ((_EVER, DAY), *((first, _NIGHTS[end, day_auction]) for first, end in changes))
 
 
 PRODUCTS: dict[str, dict[str, Versions]] = {
-    "shfe": {
-        **_products("rb hc bu", _SHFE_STEEL),
-        **_products("ru sp br op", _night("23:00")),
-        "fu": ((_EVER, DAY), ("20180717", _NIGHTS["23:00", True])),
-        **_products("cu al zn pb ni sn ss ao ad", _night("25:00")),
-        **_products("au ag", _night("26:30")),
-        **_products("wr", _DAY),
-    },
-    "ine": {
-        **_products("sc", _night("26:30")),
-        **_products("nr lu", _night("23:00")),
-        **_products("bc", _night("25:00")),
-        **_products("ec", _DAY),
-    },
-    "dce": {
-        **_products("a b m y p j jm i", _DCE_OLD_NIGHT),
-        **_products("c cs l v pp eg", _DCE_NEW_NIGHT),
-        **_products("eb rr pg bz", _night("23:00")),
-        **_products("jd bb fb lh lg", _DAY),
-    },
-    "czce": {
-        **_products("cf cy fg ma oi rm sr ta zc", _CZCE_OLD_NIGHT),
-        **_products("sa pf px sh pr pl", _CZCE_NIGHT),
-        **_products("ap cj ur sf sm pk wh pm ri lr jr rs", _DAY),
-    },
-    "cffex": {
-        **_products("if ih ic im io ho mo", ((_EVER, INDEX_EARLY), ("20160104", INDEX))),
-        **_products("t tf ts tl", ((_EVER, BOND_EARLY), ("20200720", BOND))),
-    },
-    "gfex": _products("si lc ps pt pd", _DAY),
+    venue: {
+        product: _versions(history, day_auction=venue != "czce")
+        for products, history in products_of.items()
+        for product in products.split()
+    }
+    for venue, products_of in _NIGHT_HISTORY.items()
+}
+PRODUCTS["cffex"] = {
+    **dict.fromkeys(["if", "ih", "ic", "im", "io", "ho", "mo"], ((_EVER, INDEX_EARLY), ("20160104", INDEX))),
+    **dict.fromkeys(["t", "tf", "ts", "tl"], ((_EVER, BOND_EARLY), ("20200720", BOND))),
 }
 DEFAULTS: dict[str, Versions] = {
-    "shfe": _DAY,
-    "ine": _DAY,
-    "dce": _DAY,
-    "czce": _DAY,
-    "gfex": _DAY,
+    **dict.fromkeys(_NIGHT_HISTORY, ((_EVER, DAY),)),
     "cffex": ((_EVER, INDEX),),
+    "sse": ((_EVER, STOCK_OPTION),),
+    "szse": ((_EVER, STOCK_OPTION),),
 }
-# rr traded at night only from its listing to 2024; today's table has it day-only.
-PRODUCTS["dce"]["rr"] = ((_EVER, _NIGHTS["23:00", True]), ("20240101", DAY))
 
-# Trading days whose night session was suspended for all products.
+# Trading days whose night session was suspended for all products; and by one venue, while it changed its system.
 NO_NIGHT: tuple[tuple[str, str], ...] = (("20200203", "20200506"),)
+NO_NIGHT_AT: dict[str, frozenset[str]] = {"20190902": frozenset({"czce"}), "20191202": frozenset({"czce"})}
 # Night sessions that opened late: trading day -> (venues, minute of the evening).
 LATE_NIGHT_OPEN: dict[str, tuple[frozenset[str], int]] = {
     "20191226": (frozenset({"shfe", "ine", "dce", "czce"}), _at("22:30")),
@@ -154,7 +176,7 @@ def venue_of(symbol: str) -> str | None:
 
 def versions_of(venue: str, symbol: str) -> Versions | None:
     """Templates of a product over time; the venue's own day for an unknown product; None for other venues."""
-    products = PRODUCTS.get(venue)
-    if products is None:
+    default = DEFAULTS.get(venue)
+    if default is None:
         return None
-    return products.get(product_of(symbol).lower(), DEFAULTS[venue])
+    return PRODUCTS.get(venue, {}).get(product_of(symbol).lower(), default)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from marketprism_domain.calendar import Placement
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions import Placement
 from marketprism_domain.validation import TickValidationService
 
 MAX_SOURCES = 64

@@ -10,9 +10,9 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from marketprism_domain.calendar import Placement
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions import Placement
 from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel
 
 MISSING_LAST = "missing_last"

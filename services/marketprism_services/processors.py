@@ -77,10 +77,11 @@ class ValidatorProcessor:
             self._latest[f"tick.{instrument_key(tick.venue, tick.symbol)}"] = message
         for tick in {(tick.venue, tick.symbol): tick for tick in out.ticks}.values():
             self._states[instrument_key(tick.venue, tick.symbol)] = _state_of(tick)
-        if out.ticks or out.marks or out.gaps:
+        if out.ticks or out.marks or out.gaps or out.changes:
             validated = Packed(
-                PACKED_VERSION, packed.source, self._epoch, now, tuple(out.ticks), tuple(out.marks), tuple(out.gaps)
-            )
+                PACKED_VERSION, packed.source, self._epoch, now, tuple(out.ticks), tuple(out.marks), tuple(out.gaps),
+                changes=tuple(out.changes),
+            )  # fmt: skip
             outputs.append(Output(self._packed_subject, encode_packed(validated)))
         prefix = f"{self._partition}-{seq}"
         for number, (_, gap) in enumerate(out.gaps):

@@ -7,7 +7,8 @@ from datetime import date
 import chinese_calendar
 import structlog
 
-from marketprism_domain.calendar import MarketCalendar, TradingDays
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.trading_days import TradingDays
 
 log = structlog.get_logger()
 

@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from marketprism_adapters.depth.fields import BadField, Clocks, Numbers, RawNumbers, levels, positive
-from marketprism_domain.calendar import MarketCalendar, day_of, midnight
+from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.schedules import venue_of
+from marketprism_domain.trading_days import day_of, midnight
 from marketprism_domain.values import NANOS_PER_SECOND, Symbol, Venue
 
 NANOS_PER_MS = 1_000_000

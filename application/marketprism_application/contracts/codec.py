@@ -15,6 +15,7 @@ import msgspec
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions import SessionChange
 
 PACKED_VERSION = 1
 
@@ -46,6 +47,7 @@ class Packed(NamedTuple):
     gaps: tuple[tuple[int, Gap], ...] = ()
     session: str = ""  # one unbroken run of a gateway
     chain: int = 0  # 0, 1, 2 … per partition inside a session: a reader sees when one is missing
+    changes: tuple[tuple[int, SessionChange], ...] = ()  # what the venue said about its sessions, before that tick
 
 
 _encoder = msgspec.msgpack.Encoder()

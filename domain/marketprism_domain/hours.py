@@ -1,0 +1,130 @@
+"""When a source is to be connected: around the sections of what it trades, with time to warm up and to settle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import NamedTuple
+
+from marketprism_domain.calendar import MarketCalendar, Schedule
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.events_market import (
+    PreMarketOpened,
+    TradingSessionClosed,
+    TradingSessionOpened,
+    TradingSessionPaused,
+    TradingSessionResumed,
+)
+from marketprism_domain.schedules import versions_of
+from marketprism_domain.sessions import Session
+from marketprism_domain.trading_days import china_date, day_text
+from marketprism_domain.values import NANOS_PER_SECOND
+
+_FAR = 1 << 62
+
+
+class Attendance(NamedTuple):
+    """A stretch of time in which the connection is wanted, [ts_from, ts_to), nanoseconds UTC."""
+
+    ts_from: int
+    ts_to: int
+
+
+@dataclass(frozen=True)
+class ConnectionHours:
+    """`warm_up_s` before an auction (or an opening without one), `linger_s` after a close: settlement prices come then.
+
+    A break shorter than `shortest_away_s` is not worth a logout.
+
+    Raises:
+        InvalidValue: a time is negative.
+    """
+
+    calendar: MarketCalendar
+    products: tuple[tuple[str, str], ...]  # (venue, product)
+    warm_up_s: float = 900.0
+    linger_s: float = 1_800.0
+    shortest_away_s: float = 10_800.0
+
+    def __post_init__(self) -> None:
+        for name in ("warm_up_s", "linger_s", "shortest_away_s"):
+            if getattr(self, name) < 0:
+                raise InvalidValue(name, "0 seconds or more", getattr(self, name))
+
+    def at(self, ts: int) -> Attendance:
+        """The stretch that holds `ts`, or the next one."""
+        return next(found for found in self._around(ts) if found.ts_to > ts)
+
+    def _around(self, ts: int) -> list[Attendance]:
+        days = self.calendar.days
+        day = days.previous(days.previous(china_date(ts) + timedelta(days=1)))
+        before, after = int(self.warm_up_s * NANOS_PER_SECOND), int(self.linger_s * NANOS_PER_SECOND)
+        short = int(self.shortest_away_s * NANOS_PER_SECOND)
+        spans: set[tuple[int, int]] = set()
+        for _ in range(4):
+            for venue, product in self.products:
+                for session in self.calendar.schedule(venue, product).sessions(day_text(day)):
+                    spans.add((session.ts_auction - before, session.ts_close + after))
+            day = days.next(day)
+        found: list[Attendance] = []
+        for start, end in sorted(spans):
+            if found and start - found[-1].ts_to < short:
+                found[-1] = Attendance(found[-1].ts_from, max(end, found[-1].ts_to))
+            else:
+                found.append(Attendance(start, end))
+        return found or [Attendance(0, _FAR)]
+
+
+class SessionBell:
+    """Tells what begins and ends as a clock passes the sections of the table; markets that never close are silent."""
+
+    def __init__(self, calendar: MarketCalendar, products: Iterable[tuple[str, str]]) -> None:
+        self._schedules = {
+            (venue, product): calendar.schedule(venue, product)
+            for venue, product in sorted(set(products))
+            if versions_of(venue, product) is not None
+        }
+        self._clock = 0
+        self._due = 0
+
+    def on_clock(self, ts: int) -> list[object]:
+        """Events between the last call and `ts`, in order; the first call only sets the clock."""
+        if ts < self._due or ts <= self._clock:
+            return []
+        before, self._clock = self._clock, ts
+        found: list[tuple[int, object]] = []
+        due = _FAR
+        for (venue, product), schedule in self._schedules.items():
+            for session in _from(schedule, before or ts, ts):
+                for when, event in _rings(session, venue, product):
+                    if when > ts:
+                        due = min(due, when)
+                    elif before and when > before:
+                        found.append((when, event))
+        self._due = due
+        found.sort(key=lambda rung: rung[0])
+        return [event for _, event in found]
+
+
+def _from(schedule: Schedule, before: int, ts: int) -> Iterable[Session]:
+    """Sections that end after `before`, up to the first that has not begun at `ts`."""
+    session = schedule.next_session(before - 1)
+    while True:
+        yield session
+        if session.ts_auction > ts:
+            return
+        session = schedule.next_session(session.ts_close)
+
+
+def _rings(session: Session, venue: str, product: str) -> list[tuple[int, object]]:
+    day, number = session.trading_day, session.number
+    opened = TradingSessionResumed if number else TradingSessionOpened
+    rings: list[tuple[int, object]] = [(session.ts_open, opened(venue, day, number, product))]
+    if session.ts_auction < session.ts_open:
+        rings.insert(0, (session.ts_auction, PreMarketOpened(venue, day, product)))
+    closed = TradingSessionClosed(venue, day, product) if session.last else TradingSessionPaused(
+        venue, day, number, product
+    )  # fmt: skip
+    rings.append((session.ts_close, closed))
+    return rings
