@@ -58,7 +58,7 @@ def _counter(venue: str, _: str, given: Making) -> MarketSource:
     settings = given.counter(venue)
 
     def api_of(front: str) -> Api:
-        return simulated(front, given.calendar, given.speed) if front.startswith("sim:") else load(venue)
+        return simulated(front, given.calendar, given.speed, venue) if front.startswith("sim:") else load(venue)
 
     return CtpSource(settings, given.calendar, api_of, tap=given.tap)
 

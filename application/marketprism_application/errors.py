@@ -19,7 +19,11 @@ class ApplicationError(Exception):
 
 
 class SourceError(ApplicationError):
-    """A source cannot deliver."""
+    """A source cannot deliver; `refused` when it did not let us in: the same words must not be said again."""
+
+    def __init__(self, message: str, *, retryable: bool = False, refused: bool = False) -> None:
+        super().__init__(message, retryable=retryable)
+        self.refused = refused
 
 
 class StoreError(ApplicationError):

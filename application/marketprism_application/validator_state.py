@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from marketprism_domain.anomalies import AnomalyDetectionService, AnomalyState
 from marketprism_domain.calendar import Schedule
-from marketprism_domain.gaps import SilenceDetector, SilenceState
+from marketprism_domain.gaps import Interruption, SilenceDetector, SilenceState
 from marketprism_domain.quality import DataQualityMonitor, MonitorState
 from marketprism_domain.sessions import SessionChange
 from marketprism_domain.stream import MarketDataStream, StreamState
@@ -20,21 +20,22 @@ class SavedStream(NamedTuple):
     silence: SilenceState
     quality: MonitorState
     stale: bool
+    missing: Interruption | None = None
 
 
 class ValidatorState(NamedTuple):
     rules: dict[str, Any]
-    session: str
-    chain: int
+    sessions: dict[str, int]
     streams: tuple[SavedStream, ...]
     counts: dict[str, Any]
     changes: tuple[SessionChange, ...] = ()
+    alive: int = 0
 
 
 class Watched:
     """Everything kept of one instrument."""
 
-    __slots__ = ("anomalies", "quality", "schedule", "silence", "stale", "stream")
+    __slots__ = ("anomalies", "missing", "quality", "schedule", "silence", "stale", "stream")
 
     def __init__(self, schedule: Schedule, saved: SavedStream | None = None) -> None:
         self.schedule = schedule
@@ -43,3 +44,4 @@ class Watched:
         self.silence = SilenceDetector(schedule, saved.silence if saved else None)
         self.quality = DataQualityMonitor(saved.quality if saved else None)
         self.stale = saved.stale if saved else False
+        self.missing = saved.missing if saved else None

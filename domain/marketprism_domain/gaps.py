@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from marketprism_domain.calendar import Schedule
 from marketprism_domain.errors import InvariantBroken
@@ -83,6 +84,28 @@ class SilenceDetector:
         if session.ts_open == first.ts_open:
             return ts - opened
         return self._elapsed(opened, first, ts, session)
+
+
+class Interruption(NamedTuple):
+    """A source was not there for a while: an instrument's last event time before it, when the source was last there,
+    and when it was there again. Whatever came between is nowhere."""
+
+    since: int
+    lost_at: int
+    back_at: int
+
+    def bounds(self, schedule: Schedule, ts_event: int) -> tuple[int, int] | None:
+        """What is missing before the first tick after it, [from, to); None when the instrument did not trade.
+
+        Sources are shut every evening: what was lost and back while the instrument did not trade is no gap, and a loss
+        that began then misses the next section from its opening only.
+        """
+        since = self.since
+        if schedule.place(self.lost_at).phase not in ("auction", "continuous"):
+            since = schedule.next_session(self.lost_at).ts_open
+            if since >= min(self.back_at, ts_event):
+                return None
+        return since, ts_event
 
 
 class GapLedger:

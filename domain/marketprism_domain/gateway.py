@@ -12,9 +12,12 @@ from marketprism_domain.events import (
     ConnectionRetryScheduled,
     ContractDataReceived,
     ContractDataRequested,
+    GatewayAuthenticationFailed,
     GatewayAuthenticationSucceeded,
+    GatewayInitializationFailed,
     GatewayInitialized,
     InstrumentsLoaded,
+    MarketClosingSequenceCompleted,
     MarketOpeningSequenceCompleted,
     MarketSourceConnected,
     MarketSourceDisconnected,
@@ -90,18 +93,40 @@ class Gateway:
         self.instruments = instruments
         return [ContractDataReceived(self.source, instruments), InstrumentsLoaded(self.source, instruments)]
 
+    def requested(self, instruments: int) -> GatewayEvents:
+        """Instruments are asked for. Raises InvariantBroken before the list is in (invariant 7)."""
+        self._loaded()
+        return [SubscriptionRequested(self.source, instruments)]
+
     def subscribed(self, instruments: int) -> GatewayEvents:
         """Instruments are subscribed. Raises InvariantBroken before the list is in (invariant 7)."""
+        self._loaded()
+        self.state = GatewayState.SUBSCRIBED
+        return [
+            AllInstrumentsSubscribed(self.source, instruments),
+            MarketOpeningSequenceCompleted(self.source, instruments),
+        ]
+
+    def _loaded(self) -> None:
         if self.state not in (GatewayState.LOADED, GatewayState.SUBSCRIBED):
             raise InvariantBroken(
                 f"gateway {self.source}: expected the instrument list before a subscription, was {self.state}"
             )
-        self.state = GatewayState.SUBSCRIBED
-        return [
-            SubscriptionRequested(self.source, instruments),
-            AllInstrumentsSubscribed(self.source, instruments),
-            MarketOpeningSequenceCompleted(self.source, instruments),
-        ]
+
+    def closed(self) -> GatewayEvents:
+        """The sessions are over and everything of them is in: the connection is given up until the next ones."""
+        return [MarketClosingSequenceCompleted(self.source), *self.disconnected("the sessions are over")]
+
+    def refused(self, reason: str) -> GatewayEvents:
+        """The source did not let us in."""
+        return [GatewayAuthenticationFailed(self.source, reason), *self.disconnected(reason)]
+
+    def failed(self, reason: str) -> GatewayEvents:
+        """The source cannot be set up as it is configured."""
+        events: GatewayEvents = []
+        if self.state in (GatewayState.CREATED, GatewayState.INITIALIZED):
+            events.append(GatewayInitializationFailed(self.source, reason))
+        return [*events, *self.disconnected(reason)]
 
     def disconnected(self, reason: str) -> GatewayEvents:
         """The connection ended."""

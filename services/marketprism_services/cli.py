@@ -119,6 +119,7 @@ def main() -> None:
     import marketprism_services.cli_calendar  # noqa: PLC0415 (registers its commands)
     import marketprism_services.cli_capture  # noqa: PLC0415
     import marketprism_services.cli_chaos  # noqa: PLC0415
+    import marketprism_services.cli_front  # noqa: PLC0415
     import marketprism_services.cli_read  # noqa: PLC0415
     import marketprism_services.cli_schema  # noqa: PLC0415
     import marketprism_services.cli_status  # noqa: PLC0415

@@ -31,7 +31,7 @@ def calendar(
 ) -> None:
     """Show the sections of a trading day: auction, open and close in China time, night sessions included."""
     where = _venue(symbol, venue)
-    wanted = _day(day)
+    wanted = day_option(day)
     schedule = chinese_calendar_of_markets().schedule(where, symbol)
     if not schedule.trades(wanted):
         following = schedule.next_day(wanted)
@@ -67,7 +67,8 @@ def _venue(symbol: str, venue: str | None) -> str:
     return found
 
 
-def _day(text: str | None) -> date:
+def day_option(text: str | None) -> date:
+    """The day of `--date`; today without."""
     if text is None:
         return (datetime.now(UTC) + _CHINA).date()
     try:

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from marketprism_services.chaos.counter import FAULTS as COUNTER_FAULTS
+from marketprism_services.chaos.counter import CounterTrial
 from marketprism_services.chaos.faults import FAULTS
 from marketprism_services.chaos.leader import idle_trial, leader_trials
 from marketprism_services.chaos.report import Report
@@ -83,6 +85,26 @@ def storage(
         raise Stop(Exit.USAGE, f"--fault: expected one of {', '.join(STORAGE_FAULTS)}, was {fault!r}")
     settings = settings_of(source={"spec": source, "speed": speed})
     _finish(asyncio.run(StorageTrial(settings, fault, trials, seed=seed, say=_say).run()), results, as_json)
+
+
+@chaos.command()
+def counter(
+    recordings: Annotated[list[str], typer.Argument(help="What the front plays.")],
+    fault: Annotated[str, typer.Option(help=f"One of {', '.join(COUNTER_FAULTS)}.")] = "kill",
+    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    speed: Annotated[float, typer.Option(help="Times real time.", min=0.01)] = 60.0,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Strike the gateway that is logged in at a counter; what it did not see must lie in gaps that are named.
+
+    `front-lost` breaks the line to the front only: the same gateway logs in again.
+    """
+    if fault not in COUNTER_FAULTS:
+        raise Stop(Exit.USAGE, f"--fault: expected one of {', '.join(COUNTER_FAULTS)}, was {fault!r}")
+    trial = CounterTrial(settings_of(), recordings, fault, trials, speed=speed, seed=seed, say=_say)
+    _finish(asyncio.run(trial.run()), results, as_json)
 
 
 def _say(text: str) -> None:

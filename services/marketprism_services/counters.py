@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from marketprism_adapters.ctp.settings import CounterSettings
+from marketprism_adapters.ctp.settings import Account, CounterSettings
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.hours import ConnectionHours
+from marketprism_domain.schedules import PRODUCTS, product_of, venue_of
 from marketprism_services.settings import Settings
 
 LIVE = ("ctp", "sopt")  # sources that log in somewhere: nothing of them can be read through before
+_STOCK_OPTIONS = (("sse", ""), ("szse", ""))
 
 
 def counter_of(settings: Settings, venue: str) -> CounterSettings:
@@ -14,6 +18,41 @@ def counter_of(settings: Settings, venue: str) -> CounterSettings:
     Raises:
         SourceError: one of them is not what it should be.
     """
-    given = getattr(settings, venue).model_dump()
+    given = getattr(settings, venue).model_dump(exclude={"connect", "warm_up_s", "linger_s", "others"})
     secrets = {name: given.pop(name).get_secret_value() for name in ("password", "auth_code")}
-    return CounterSettings(venue, flow=settings.data_dir / "flow", **given, **secrets)
+    others = tuple(
+        Account(each.broker, each.user, each.password.get_secret_value(), each.md_fronts)
+        for each in getattr(settings, venue).others
+    )
+    return CounterSettings(venue, flow=settings.data_dir / "flow", others=others, **given, **secrets)
+
+
+def group_of(settings: Settings) -> str:
+    """Who competes for the lease: gateways of one counter; of recordings and simulations all."""
+    return settings.source.spec if settings.source.spec in LIVE else "default"
+
+
+def hours_of(settings: Settings, calendar: MarketCalendar) -> ConnectionHours | None:
+    """When the source is to be connected; None for always. A simulated front is never shut."""
+    venue = settings.source.spec
+    if venue not in LIVE:
+        return None
+    given = getattr(settings, venue)
+    if given.connect == "always" or not counter_of(settings, venue).real:
+        return None
+    products = _STOCK_OPTIONS if venue == "sopt" else products_of(given.instruments)
+    return ConnectionHours(calendar, products, given.warm_up_s, given.linger_s)
+
+
+def products_of(patterns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(venue, product) of the instruments that patterns may mean: all of them where that cannot be told."""
+    found: dict[tuple[str, str], None] = {}
+    for pattern in patterns:
+        letters = product_of(pattern).lower()
+        known = venue_of(pattern)
+        if known is not None and pattern[:1].isalpha():
+            found[known, letters] = None
+            continue
+        for venue, products in PRODUCTS.items():
+            found.update({(venue, p): None for p in products if not pattern[:1].isalpha() or p.startswith(letters)})
+    return tuple(found)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 import structlog
@@ -13,47 +13,45 @@ import structlog
 from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
-from marketprism_application.contracts.codec import Packed, encode_packed
-from marketprism_application.contracts.subjects import escape, raw_subject
 from marketprism_application.errors import SourceError
 from marketprism_application.ingest import Ingest
 from marketprism_application.ports import MarketSource, SourceBatch
-from marketprism_domain.gateway import Gateway
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.errors import CommandRefused
+from marketprism_domain.events import AllInstrumentsSubscribed
+from marketprism_domain.gateway import Gateway, GatewayState
+from marketprism_domain.hours import ConnectionHours, SessionBell
 from marketprism_sdk.errors import Fenced, SdkError
-from marketprism_sdk.fence import FencedPublisher, raise_fence
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampler
+from marketprism_services.exclusive import until_leading, while_leading
+from marketprism_services.positions import Positions
+from marketprism_services.presence import Presence
+from marketprism_services.raw_log import RawLog
+from marketprism_services.wishes import OperatorCommands, wish_of
 
 log = structlog.get_logger()
 
 _SAVE_S = 1.0
 
 
-class SourcePosition(msgspec.Struct):
-    """How far a source is in the raw log (KV `source_positions`); only saves work, see ADR 6."""
-
-    source: str
-    position: int = 0
-    rows: int = 0
-    finished: bool = False
-    skipped: dict[str, int] = {}
-    error: str = ""
-
-
-class GatewayService(SingleActiveService):
-    """Reads one source while it leads; a standby waits."""
+class GatewayService(OperatorCommands, SingleActiveService):
+    """Reads one source while it leads and the connection is wanted; a standby waits, logged out."""
 
     def __init__(
         self,
         connection: NatsConnection,
         source: MarketSource,
         make_ingest: Callable[[], Ingest],
+        calendar: MarketCalendar,
         *,
         group: str = "default",
+        hours: ConnectionHours | None = None,
         tap: CaptureTap | None = None,
         trace_every: int = 0,
         lease: LeaseSettings | None = None,
@@ -63,33 +61,54 @@ class GatewayService(SingleActiveService):
         super().__init__("gateway", connection, group=group, lease=lease, version=version, settings=settings)
         self._source = source
         self._make_ingest = make_ingest
+        self._calendar = calendar
+        self._presence = Presence(hours)
         self._tap = tap
         self._sampler = Sampler(trace_every)
         self._gateway = Gateway(group)
+        self._bell = SessionBell(calendar, ())
         self._events = EventPublisher(connection, "gateway")
         self._reading: asyncio.Task[None] | None = None
         self._ticks = 0
+        self._failure = ""
+        # A live source counts who is logged in, and no fence of ours does: there the lease itself must hold.
+        self._exclusive = hasattr(source, "live_since")
+        self._besides: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:
         """Streams and positions, then the election."""
-        await streams.ensure_streams(self.connection, self.settings.replicas)
-        self._positions = await NatsKeyValue.open(
-            self.connection, streams.SOURCE_POSITIONS, replicas=self.settings.replicas
-        )
+        replicas = self.settings.replicas
+        await streams.ensure_streams(self.connection, replicas)
+        self._positions = await Positions.open(self.connection, replicas)
+        self._wishes = await NatsKeyValue.open(self.connection, streams.WISHES, replicas=replicas)
+        stored = await self._wishes.get(self.group)
+        if stored is not None:
+            self._presence.told(stored)
+        await self._wishes.watch(self.group, self._wished)
         source, tap = self._source, self._tap
         # What a source counts by itself: ticks that found its queue full, messages that were no ticks.
         self.metrics.watch("source_dropped_ticks", lambda: float(getattr(source, "dropped", 0)))
+        self.metrics.watch("source_queue_deepest", lambda: float(getattr(source, "deepest", 0)))
         self.metrics.watch("source_skipped_messages", lambda: float(sum(getattr(source, "skipped", {}).values())))
         if tap is not None:
             self.http.check("capture", self._capture_health)
             self.metrics.watch("captured_frames", lambda: tap.frames)
             self.metrics.watch("capture_dropped_frames", lambda: tap.dropped)
             self.metrics.watch("capture_failures", lambda: tap.failures)
-        self.http.status(lambda: {"ticks": self._ticks, "state": self._gateway.state})
+        self.http.check("source", self._source_health)
+        self.http.status(lambda: {
+            "ticks": self._ticks, "state": self._gateway.state, "error": self._failure,
+            "connected_wanted": self._presence.wanted(), "instruments": self._gateway.instruments,
+        })  # fmt: skip
         await super().on_start()
 
     async def _capture_health(self) -> str:
         return "degraded" if self._tap is not None and self._tap.error else "healthy"
+
+    async def _source_health(self) -> str:
+        return "unhealthy" if self._failure else "healthy"
+
+    # -- leading ----------------------------------------------------------------------------------------------------
 
     async def on_activate(self, epoch: int) -> None:
         """Lead: raise the fence, open the source, read."""
@@ -111,30 +130,52 @@ class GatewayService(SingleActiveService):
     async def _lead(self, epoch: int) -> None:
         while True:
             try:
-                await self._read(epoch)
+                if not self._presence.wanted():
+                    await self._wait(epoch)
+                if not self._exclusive:
+                    done = await self._read(epoch)
+                else:
+                    await until_leading(self.election.is_leader)
+                    done = await while_leading(self._read(epoch), self.election.is_leader, self._source.close)
+                if done:
+                    return
             except Fenced as error:
                 self.election.surrender(str(error))
                 return
             except SdkError as error:
                 if not error.retryable:
                     raise
-                delay_s, events = self._gateway.retry()
-                await self._events.publish_soon(events, epoch)
+                delay_s = await self._broken(str(error), epoch)
                 log.warning("reading interrupted, starting again", error=str(error), delay_s=delay_s)
                 await asyncio.sleep(min(delay_s or 1.0, 1.0))
             except SourceError as error:
                 if not error.retryable or not await self._again(error, epoch):
                     await self._fail(error, epoch)
-                    return
-            else:
-                return
+                    await self._presence.word()  # the same again would fail again; an operator may have mended it
+
+    async def _wait(self, epoch: int) -> None:
+        """Logged out until the calendar or an operator wants the connection."""
+        if self._gateway.state == GatewayState.SUBSCRIBED:
+            await self._events.publish_soon(self._gateway.closed(), epoch)
+        elif self._gateway.state not in (GatewayState.CREATED, GatewayState.DISCONNECTED):
+            await self._events.publish_soon(self._gateway.disconnected("not wanted"), epoch)
+        await self._source.close()
+        await self.announce("active", epoch=epoch, connection="waiting", until=self._presence.next_ns() or 0)
+        log.info("the connection is not wanted now", until=self._presence.next_ns())
+        await self._presence.until_wanted()
+        await self.announce("active", epoch=epoch)
+
+    async def _broken(self, reason: str, epoch: int) -> float | None:
+        """The connection is gone: say so, and how long to wait."""
+        await self._source.close()
+        await self._events.publish_soon(self._gateway.disconnected(reason), epoch)
+        delay_s, events = self._gateway.retry()
+        await self._events.publish_soon(events, epoch)
+        return delay_s
 
     async def _again(self, error: SourceError, epoch: int) -> bool:
         """Wait for the next attempt; False when none is left."""
-        await self._source.close()
-        await self._events.publish_soon(self._gateway.disconnected(str(error)), epoch)
-        delay_s, events = self._gateway.retry()
-        await self._events.publish_soon(events, epoch)
+        delay_s = await self._broken(str(error), epoch)
         log.warning("the source is away, trying again", error=str(error), delay_s=delay_s)
         self.metrics.count("source_retries_total")
         if delay_s is not None:
@@ -143,98 +184,115 @@ class GatewayService(SingleActiveService):
 
     async def _fail(self, error: SourceError, epoch: int) -> None:
         log.error("source failed", error=str(error))
-        await self._events.publish_soon(self._gateway.disconnected(str(error)), epoch)
-        await self._save(SourcePosition("source", error=str(error)))
+        self._failure = str(error)
+        told = self._gateway.refused if error.refused else self._gateway.failed
+        await self._source.close()
+        await self._events.publish_soon(told(str(error)), epoch)
+        await self._positions.fail(str(error))
         await self.announce("failed", error=str(error))
 
-    async def _read(self, epoch: int) -> None:
-        """From the beginning of the source: what is in the raw log already is read over, not sent."""
-        fence = await raise_fence(self.connection, streams.RAW, f"fence.gateway.{self.group}", self.instance, epoch)
-        publisher = FencedPublisher(
-            self.connection, fence, replicas=self.settings.replicas, on_fenced=self.election.surrender
-        )
-        await publisher.open()
+    async def _read(self, epoch: int) -> bool:
+        """From the beginning of the source: what is in the raw log already is read over, not sent.
+
+        True at the end of the source, False when the connection is no longer wanted.
+        """
+        raw = await RawLog.open(
+            self.connection, self.group, self.instance, epoch,
+            replicas=self.settings.replicas, sampler=self._sampler, on_fenced=self.election.surrender,
+        )  # fmt: skip
         try:
             await self._open_source(epoch)
-            known = await self._known_positions()
+            known = await self._positions.known()
             ingest = self._make_ingest()
             saved_at = time.monotonic()
-            session = f"{self.instance}-{epoch}-{time.time_ns():x}"
-            chains: dict[int, int] = defaultdict(int)
             async for batch in self._source.stream({}):
-                fresh = any(known.get(name, 0) < at for name, at in batch.positions.items())
+                since = getattr(self._source, "live_since", 0)
+                fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
                 packed = ingest.feed(batch)
                 if fresh or batch.finished:
-                    await self._send(publisher, packed, epoch, session, chains, self._sampler)
+                    await raw.send(packed, since)
                     self._ticks += len(batch.ticks)
                     self.metrics.count("ticks_received_total", len(batch.ticks))
+                if fresh or batch.events:
+                    await self._tell(batch, epoch)
                 if batch.finished:
-                    await publisher.flush(60)
-                    await self._finish(batch, known)
-                elif fresh and time.monotonic() - saved_at > _SAVE_S:
+                    await raw.flush()
+                    await self._positions.finish(self._source, batch.positions, known)
+                    await self.announce("finished", ticks=self._ticks)
+                    return True
+                if fresh and time.monotonic() - saved_at > _SAVE_S:
                     saved_at = time.monotonic()
-                    await publisher.flush(60)
-                    await self._save_positions(batch.positions)
+                    await raw.flush()
+                    await self._positions.save(batch.positions)
+                if not self._presence.wanted():
+                    await raw.flush()
+                    return False
                 await asyncio.sleep(0)
+            return True
         finally:
-            await publisher.close()
+            await raw.close()
+
+    async def _tell(self, batch: SourceBatch, epoch: int) -> None:
+        """Events of the source, and of the sessions that its clock has reached."""
+        events: list[object] = []
+        for event in batch.events:
+            if isinstance(event, AllInstrumentsSubscribed) and self._gateway.state != GatewayState.SUBSCRIBED:
+                events += self._gateway.subscribed(event.instruments)
+            else:
+                events.append(event)
+        events += self._bell.on_clock(batch.ts_clock)
+        if events:
+            await self._events.publish_soon(events, epoch)
 
     async def _open_source(self, epoch: int) -> None:
-        if self._gateway.state in ("created", "disconnected"):
-            await self._events.publish_soon(self._gateway.initialize(), epoch)
+        gateway = self._gateway
+        if gateway.state in (GatewayState.CREATED, GatewayState.DISCONNECTED):
+            await self._events.publish_soon(gateway.initialize(), epoch)
         await self._source.connect()
-        if self._gateway.state == "initialized":
-            await self._events.publish_soon(self._gateway.connected(), epoch)
+        self._failure = ""
+        if self._presence.wish.instruments is not None:
+            await self._subscribe(self._presence.wish.instruments)
+        if gateway.state == GatewayState.INITIALIZED:
+            await self._events.publish_soon(gateway.connected(), epoch)
             instruments = await self._source.instruments()
-            await self._events.publish_soon(self._gateway.loaded(len(instruments)), epoch)
-            await self._events.publish_instruments(instruments, epoch)
-            await self._events.publish_soon(self._gateway.subscribed(len(instruments)), epoch)
+            self._bell = SessionBell(self._calendar, {(item.venue, item.product) for item in instruments})
+            count = len(instruments)
+            await self._events.publish_soon([*gateway.loaded(count), *gateway.requested(count)], epoch)
+            if not getattr(self._source, "confirms_subscriptions", False):
+                await self._events.publish_soon(gateway.subscribed(count), epoch)
+            self._aside(self._events.publish_instruments(instruments, epoch))
 
-    @staticmethod
-    async def _send(
-        publisher: FencedPublisher,
-        messages: list[tuple[int, Packed]],
-        epoch: int,
-        session: str,
-        chains: dict[int, int],
-        sampler: Sampler,
-    ) -> None:
-        now = time.time_ns()
-        for partition, packed in messages:
-            chained = packed._replace(epoch=epoch, ts_pub=now, session=session, chain=chains[partition])
-            chains[partition] += 1
-            trace = sampler.take()
-            headers = None if trace is None else trace.headers()
-            await publisher.publish(raw_subject(partition), encode_packed(chained), headers)
+    # -- operators --------------------------------------------------------------------------------------------------
 
-    async def _known_positions(self) -> dict[str, int]:
-        found = [msgspec.msgpack.decode(e.value, type=SourcePosition) for e in await self._positions.entries()]
-        return {position.source: position.position for position in found}
+    async def keep_wish(self, name: str, body: object) -> None:
+        """Write what an operator wants; whoever leads follows it."""
+        group, wish = wish_of(name, body, self.group, self._presence.wish)
+        if wish.instruments is not None and not hasattr(self._source, "subscribe"):
+            raise CommandRefused(f"command {name}: expected a source that can subscribe, this one delivers what it has")
+        await self._wishes.put(group, msgspec.msgpack.encode(wish))
 
-    async def _save_positions(self, positions: Mapping[str, int]) -> None:
-        for source, position in positions.items():
-            await self._save(SourcePosition(source, position, position))
+    def _wished(self, entry: KvEntry) -> None:
+        if entry.key != self.group:
+            return
+        before = self._presence.wish.instruments
+        self._presence.told(entry)
+        instruments = self._presence.wish.instruments
+        if instruments is not None and instruments != before and self._reading is not None:
+            self._aside(self._subscribe(instruments))
 
-    async def _save(self, position: SourcePosition) -> None:
-        await self._positions.put(escape(position.source), msgspec.msgpack.encode(position))
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Beside the reading: ticks do not wait for it."""
+        task = asyncio.create_task(work)
+        self._besides.add(task)
+        task.add_done_callback(self._besides.discard)
 
-    async def _finish(self, batch: SourceBatch, known: Mapping[str, int]) -> None:
-        """Everything of the source is in the raw log and acknowledged."""
-        counts: dict[str, int] = getattr(self._source, "rows", {})
-        skipped: dict[str, int] = getattr(self._source, "skipped", {})
-        for number, source in enumerate(sorted({*counts, *batch.positions})):
-            position = max(batch.positions.get(source, 0), known.get(source, 0))
-            rows = counts.get(source, position)
-            # Rows that are no tick are counted once, on the first source.
-            await self._save(
-                SourcePosition(source, position, rows, finished=True, skipped=skipped if not number else {})
-            )
-        await self.announce("finished", ticks=self._ticks)
+    async def _subscribe(self, instruments: tuple[str, ...]) -> None:
+        subscribe = getattr(self._source, "subscribe", None)
+        if subscribe is not None:
+            added, removed = await subscribe(instruments)
+            log.info("subscriptions changed", added=added, removed=removed)
 
     async def on_stop(self) -> None:
         """Say what was not said, give the lease back."""
         await self._events.close()
         await super().on_stop()
-
-
-__all__ = ["GatewayService", "SourcePosition"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -23,6 +24,15 @@ class CaptureSection(Section):
     keep_gb: float = Field(50.0, gt=0)
 
 
+class AccountSection(Section):
+    """Another broker's fronts for the same market."""
+
+    md_fronts: tuple[str, ...]
+    broker: str = ""
+    user: str = ""
+    password: SecretStr = SecretStr("")
+
+
 class CounterSection(Section):
     """A counter of the Chinese markets (CTP, SOPT). The password is best given as MARKETPRISM_CTP__PASSWORD."""
 
@@ -38,3 +48,7 @@ class CounterSection(Section):
     answer_s: float = Field(10.0, gt=0, le=600)
     queue: int = Field(200_000, ge=1)
     production: bool = True
+    connect: Literal["calendar", "always"] = Field("calendar", description="a real front: around the sessions")
+    warm_up_s: float = Field(900.0, ge=0, le=86_400, description="connected so long before an auction")
+    linger_s: float = Field(1_800.0, ge=0, le=86_400, description="and so long after a close")
+    others: tuple[AccountSection, ...] = Field((), description="accounts elsewhere that deliver the same market")

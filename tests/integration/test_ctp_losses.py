@@ -13,31 +13,10 @@ from marketprism_adapters.ctp.conversation import Conversation
 from marketprism_adapters.ctp.library import Api
 from marketprism_adapters.ctp_front import Script, SimMd
 from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.marketdata.tick import Tick
 from tests.fakes.ticks import at
 from tests.integration.test_ctp import source_of
 
 pytestmark = pytest.mark.timeout(120)
-
-
-async def test_a_source_that_was_closed_and_opened_again_names_what_it_missed(
-    fixtures: Path, tmp_path: Path, calendar: MarketCalendar
-) -> None:
-    path = fixtures / "ctp/ticks/AP101_20200804.csv.gz"
-    source = source_of(calendar, tmp_path, f"sim:{path}?speed=max", instruments=("AP101",))
-    await source.connect()
-    first: list[Tick] = []
-    async for batch in source.stream({}):
-        first += batch.ticks
-        if len(first) > 3_000:
-            break
-    await source.close()
-    await source.connect()
-    gaps = [gap async for batch in source.stream({}) for _, gap in batch.gaps]
-    await source.close()
-    (gap,) = gaps
-    assert (gap.cause, gap.ts_from) == ("disconnected", first[-1].ts_event)
-    assert gap.ts_to > gap.ts_from
 
 
 @pytest.mark.parametrize(("back", "gap_from"), [("2020-08-04 08:50:00", None), ("2020-08-04 09:30:00", "09:00:00")])

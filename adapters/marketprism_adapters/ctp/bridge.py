@@ -36,12 +36,14 @@ class Bridge:
         self._signalled = False
         self.dropped = 0
         self.deepest = 0
+        self.lost: dict[str, int] = {}  # when the queue first had no room for an instrument, until it is asked for
 
     def put(self, said: Said, *, droppable: bool = False) -> None:
         """Hand one thing over."""
         waiting = len(self._items)
         if droppable and waiting >= self._limit:
             self.dropped += 1
+            self.lost.setdefault(str(said.data.get("InstrumentID")), said.ts_recv)
             return
         self._items.append(said)
         if waiting >= self.deepest:

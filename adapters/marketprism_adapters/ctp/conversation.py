@@ -44,6 +44,7 @@ class Conversation:
         self.held: list[Said] = []
         self.failed: SourceError | None = None
         self._apis: list[Any] = []
+        self._trader: Any = None
         self._requests = 0
 
     async def open(self) -> None:
@@ -56,7 +57,7 @@ class Conversation:
         try:
             if given.td_fronts:
                 await self._open_trader(given.td_fronts)
-            for number, address in enumerate(given.md_fronts):
+            for number, (address, _) in enumerate(given.logins):
                 api = await self._start("md", number, [address])
                 self.fronts.append(api)
             up = [number for number in range(len(self.fronts)) if await self._try_login(number)]
@@ -94,13 +95,12 @@ class Conversation:
 
     async def _open_trader(self, addresses: Sequence[str]) -> None:
         given, td = self._given, await self._start("td", 0, addresses)
-        who = {"BrokerID": given.broker, "UserID": given.user}
+        self._trader = td
         await self._answer("td", 0, "front_connected", "a connection to the trader front")
         if given.auth_code:
-            request = {**who, "AppID": given.app_id, "AuthCode": given.auth_code}
-            self._request(td.reqAuthenticate, request)
+            self._request(td.reqAuthenticate, self._authentication())
             await self._answer("td", 0, "authenticate", "authentication")
-        self._request(td.reqUserLogin, {**who, "Password": given.password})
+        self._request(td.reqUserLogin, {**self._who(), "Password": given.password})
         await self._answer("td", 0, "login", "a login at the trader front")
         self._request(td.reqSettlementInfoConfirm, {"BrokerID": given.broker, "InvestorID": given.user})
         await self._answer("td", 0, "settlement", "the settlement's confirmation")
@@ -150,9 +150,33 @@ class Conversation:
         self.up_at = said.ts_recv
 
     def ask_login(self, number: int) -> None:
-        given = self._given
-        words = {"BrokerID": given.broker, "UserID": given.user, "Password": given.password}
+        _, account = self._given.logins[number]
+        words = {"BrokerID": account.broker, "UserID": account.user, "Password": account.password}
         self._request(self.fronts[number].reqUserLogin, words)
+
+    def trader_said(self, said: Said) -> bool:
+        """Log in again at a trader front that came back, so that it goes on telling phases; False for anything else."""
+        given, td = self._given, self._trader
+        if td is None or said.side != "td":
+            return False
+        if said.error and trouble(said.error):
+            self._skip(f"trader_{said.name}")
+            log.warning("the trader front refused", source=self.source, what=said.name, error=trouble(said.error))
+        elif said.name == "front_connected" and given.auth_code:
+            self._request(td.reqAuthenticate, self._authentication())
+        elif said.name in ("front_connected", "authenticate"):
+            self._request(td.reqUserLogin, {**self._who(), "Password": given.password})
+        elif said.name == "login":
+            self._request(td.reqSettlementInfoConfirm, {"BrokerID": given.broker, "InvestorID": given.user})
+        else:
+            return said.name == "settlement"
+        return True
+
+    def _who(self) -> dict[str, str]:
+        return {"BrokerID": self._given.broker, "UserID": self._given.user}
+
+    def _authentication(self) -> dict[str, str]:
+        return {**self._who(), "AppID": self._given.app_id, "AuthCode": self._given.auth_code}
 
     def _request(self, call: Any, words: dict[str, str]) -> int:
         self._requests += 1
@@ -186,7 +210,8 @@ class Conversation:
             raise SourceError(f"{self.source}: expected {what}, the front went away: {reason}", retryable=True)
         wrong = trouble(said.error)
         if wrong:
-            raise SourceError(f"{self.source}: expected {what}, {wrong}", retryable=not is_fatal(said.error))
+            fatal = is_fatal(said.error)
+            raise SourceError(f"{self.source}: expected {what}, {wrong}", retryable=not fatal, refused=fatal)
         return said
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
@@ -14,8 +15,11 @@ from marketprism_adapters.ctp.bridge import Said
 from marketprism_adapters.ctp.conversation import Conversation
 from marketprism_adapters.ctp.depth import DepthReader
 from marketprism_adapters.ctp.library import Api
+from marketprism_adapters.ctp.losses import Losses
 from marketprism_adapters.ctp.merge import Merge
 from marketprism_adapters.ctp.settings import CounterSettings
+from marketprism_adapters.ctp.statuses import Statuses
+from marketprism_adapters.ctp.subscriptions import Subscriptions
 from marketprism_adapters.ctp.words import is_fatal, reason_of, trouble
 from marketprism_adapters.depth.ctp import Skipped
 from marketprism_adapters.depth.fields import BadField
@@ -23,16 +27,30 @@ from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, FrameTap, SourceBatch
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.events import HeartbeatReceived, NetworkLatencyExceeded
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.phases import Told
+from marketprism_domain.sessions import SessionChange
 
 log = structlog.get_logger()
 
 DECODER = "ctp.depth"
 _TAKE_S = 0.25
-_TRADING = ("auction", "continuous")
 _END_RUN_NS = 61_000_000_000
+_HEARTBEAT_NS = 60_000_000_000
+_LATE_S = 10.0  # the API warns of a heartbeat that is late by more
+
+
+@dataclasses.dataclass(slots=True)
+class _Making:
+    """A batch on its way."""
+
+    ticks: list[Tick] = dataclasses.field(default_factory=list)
+    gaps: list[tuple[int, Gap]] = dataclasses.field(default_factory=list)
+    changes: list[tuple[int, SessionChange]] = dataclasses.field(default_factory=list)
+    events: list[object] = dataclasses.field(default_factory=list)
 
 
 class CtpSource:
@@ -43,6 +61,8 @@ class CtpSource:
     another connection carried on. `skipped` counts by reason what was no tick.
     """
 
+    confirms_subscriptions = True  # tells AllInstrumentsSubscribed itself, when the counter has answered for each
+
     def __init__(
         self,
         settings: CounterSettings,
@@ -52,17 +72,18 @@ class CtpSource:
         tap: FrameTap | None = None,
     ) -> None:
         self._given = settings
-        self._calendar = calendar
+        self._calendar = calendar.own()
         self._api_of = api_of
         self._tap = tap
         self.source = settings.name
         self.rows: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
-        self._missing_since: dict[str, int] = {}  # event time of an instrument's last tick before every front was lost
-        self._lost_at = self._back_at = 0  # when the last connection went, and when one was there again
-        self._clock = 0
-        self._last: dict[str, Tick] = {}
+        self._subscriptions = Subscriptions(settings.name, settings.subscribe_per_second, self._skip)
+        self._statuses = Statuses(self._calendar, self._skip)
+        self._losses = Losses(self._calendar, settings.name)
+        self._clock = self._heartbeat_at = 0
         self._ended: set[int] = set()
+        self._events: list[object] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: Conversation | None = None
 
@@ -74,23 +95,42 @@ class CtpSource:
         """
         opened = Conversation(self._given, self._api_of, self._skip)
         await opened.open()
-        self._open, self._back_at = opened, opened.up_at
+        self._open = opened
+        self._losses.opened(opened.up_at)
+        self._subscriptions.wanted = self._fitting()
+
+    @property
+    def live_since(self) -> int:
+        """When the first connection was there, nanoseconds UTC: nothing from before can be had again."""
+        return self._losses.back_at
 
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """What the counter listed and the settings ask for."""
         return [terms for symbol, terms in self._talk.terms.items() if self._given.wants(symbol)]
 
-    def _wanted(self) -> list[str]:
+    def _fitting(self) -> list[str]:
         if self._talk.terms:
             return sorted(symbol for symbol in self._talk.terms if self._given.wants(symbol))
         return list(self._given.instruments)
+
+    async def subscribe(self, patterns: Sequence[str]) -> tuple[int, int]:
+        """Ask for other instruments (names, or patterns over the list) from now on; how many were added and removed."""
+        self._given = dataclasses.replace(self._given, instruments=tuple(patterns))
+        if self._open is None:
+            return 0, 0
+        added, removed = self._subscriptions.change(self._fitting())
+        for number in sorted(self._talk.up):
+            for symbol in removed:
+                self._talk.fronts[number].unSubscribeMarketData(symbol)
+            self._spawn(self._send(number, added))
+        return len(added), len(removed)
 
     # -- streaming ---------------------------------------------------------------------------------------------------
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
         """Ticks as they come, until closed; ends only where every front is simulated and has ended."""
         for number in sorted(self._talk.up):
-            self._spawn(self._subscribe(number))
+            self._spawn(self._send(number, self._subscriptions.wanted))
         reader = DepthReader(self._calendar, self.source, self._talk.exchanges)
         merge = Merge(len(self._talk.fronts))
         seq, clock = after.get(self.source, 0), 0
@@ -98,32 +138,45 @@ class CtpSource:
             if self._talk.failed is not None and not self._talk.up:
                 raise self._talk.failed
             taken, self._talk.held = [*self._talk.held, *await self._talk.bridge.take(timeout_s=_TAKE_S)], []
-            ticks: list[Tick] = []
-            gaps: list[tuple[int, Gap]] = []
+            batch = _Making()
             for said in taken:
                 self._clock = said.ts_recv
                 if said.name != "depth":
-                    self._heard(said)
+                    self._heard(said, batch)
                     continue
                 clock = max(clock, said.ts_recv)
                 seq = max(seq + 1, said.ts_recv)
                 tick = self._tick(reader, merge, said, seq)
-                if tick is None:
-                    continue
-                gap = self._gap_before(tick, clock)
-                if gap is not None:
-                    gaps.append((len(ticks), gap))
-                self._last[tick.symbol] = tick
-                ticks.append(tick)
+                if tick is not None:
+                    self._deliver(tick, clock, batch)
+            ticks = batch.ticks
             self.rows[self.source] = self.rows.get(self.source, 0) + len(ticks)
-            if self._given.real and seq:  # time goes on without ticks: it closes bars
+            if self._given.real:  # time goes on without ticks: it closes bars
                 clock = max(clock, time.time_ns())
-                yield SourceBatch(ticks, clock, {self.source: seq}, gaps)
-            elif ticks or gaps:
-                yield SourceBatch(ticks, clock, {self.source: seq}, gaps)
+            self._beat(clock)
+            events, self._events = [*self._events, *self._subscriptions.events, *batch.events], []
+            self._subscriptions.events.clear()
+            if self._given.real or ticks or events or batch.changes:
+                positions = {self.source: seq} if seq else {}
+                yield SourceBatch(ticks, clock, positions, batch.gaps, changes=batch.changes, events=events)
             if len(self._ended) == len(self._talk.fronts):
                 yield SourceBatch([], clock + _END_RUN_NS, {self.source: seq}, finished=True)
                 return
+
+    def _deliver(self, tick: Tick, clock: int, batch: _Making) -> None:
+        at = len(batch.ticks)
+        gap = self._losses.before(tick, clock, self._talk.bridge.lost)
+        if gap is not None:
+            batch.gaps.append((at, gap))
+        self._take(self._statuses.on_tick(tick), batch)
+        batch.ticks.append(tick)
+
+    @staticmethod
+    def _take(told: Told | None, batch: _Making) -> None:
+        """What the venue's phases amount to, at this place among the ticks."""
+        if told is not None:
+            batch.events.extend(told.events)
+            batch.changes.extend((len(batch.ticks), change) for change in told.changes)
 
     def _tick(self, reader: DepthReader, merge: Merge, said: Said, seq: int) -> Tick | None:
         if self._tap is not None:
@@ -143,84 +196,70 @@ class CtpSource:
             return None
         return found._replace(ts_recv=said.ts_recv)
 
-    def _heard(self, said: Said) -> None:
+    def _heard(self, said: Said, batch: _Making) -> None:
         """Everything that is no tick: the life of the connections."""
-        if said.side == "td":
-            if said.name == "front_disconnected":  # the list is in; the API connects again by itself
-                self._skip("trader_disconnected")
-                log.warning("the trader front went away", source=self.source, reason=_reason(said))
-            return
-        if said.name == "front_disconnected":
+        if said.name == "callback_failed":
+            self._skip("callback_failed")
+            log.error("a callback of the API brought what is no message", source=self.source, **said.data)
+        elif said.name == "heartbeat_late":
+            self._events.append(NetworkLatencyExceeded(self.source, float(str(said.data["seconds"])), _LATE_S))
+        elif said.side == "td":
+            self._heard_trader(said, batch)
+        elif said.name == "front_disconnected":
             self._lost(said)
         elif said.name == "front_connected":
             self._talk.ask_login(said.front)
         elif said.name == "login":
             self._let_in(said)
+        elif said.name == "subscribe":
+            self._subscriptions.answered(said, self._talk.exchanges)
         elif said.name == "end":
             self._ended.add(said.front)
-        elif said.error:
+        elif said.error and trouble(said.error):
             self._skip(said.name)
             log.warning("the front refused", source=self.source, front=said.front, error=trouble(said.error))
+
+    def _heard_trader(self, said: Said, batch: _Making) -> None:
+        if said.name == "status":
+            self._take(self._statuses.on_status(said.data, said.ts_recv), batch)
+        elif said.name == "front_disconnected":  # the list is in; the API connects again by itself
+            self._skip("trader_disconnected")
+            self._statuses.forget()
+            log.warning("the trader front went away", source=self.source, reason=_reason(said))
+        else:
+            self._talk.trader_said(said)
 
     def _lost(self, said: Said) -> None:
         log.warning("a front went away", source=self.source, front=said.front, reason=_reason(said))
         self._talk.up.discard(said.front)
         if not self._talk.up:
-            self._all_lost(said.ts_recv)
-
-    def _all_lost(self, ts: int) -> None:
-        """From here on every instrument may miss something, until its next tick says how much."""
-        self._lost_at = ts
-        for symbol, tick in self._last.items():
-            self._missing_since.setdefault(symbol, tick.ts_event)
+            self._losses.all_lost(said.ts_recv)
 
     def _let_in(self, said: Said) -> None:
         wrong = trouble(said.error)
         if wrong:
             self._talk.failed = SourceError(
-                f"{self.source}: expected a login at the market-data front, {wrong}", retryable=not is_fatal(said.error)
+                f"{self.source}: expected a login at the market-data front, {wrong}",
+                retryable=not is_fatal(said.error),
+                refused=is_fatal(said.error),
             )
             return
         self._talk.failed = None
         if not self._talk.up:
-            self._back_at = said.ts_recv
+            self._losses.back(said.ts_recv)
         self._talk.up.add(said.front)
-        self._spawn(self._subscribe(said.front))
+        self._spawn(self._send(said.front, self._subscriptions.wanted))
 
-    def _gap_before(self, tick: Tick, clock: int) -> Gap | None:
-        """What was missing of an instrument when its first tick after a loss of every connection is there.
+    async def _send(self, number: int, symbols: Sequence[str]) -> None:
+        up = self._talk.up
+        await self._subscriptions.send(self._talk.fronts[number], number, symbols, lambda: number in up)
 
-        Fronts are shut every evening: what was lost and back while the instrument did not trade is no gap, and a loss
-        that began then misses the next section from its opening only.
-        """
-        since = self._missing_since.get(tick.symbol)
-        if since is None or tick.ts_event <= since:  # the last snapshot again, which comes with a login
-            return None
-        del self._missing_since[tick.symbol]
-        schedule = self._calendar.schedule(tick.venue, tick.symbol)
-        if schedule.place(self._lost_at).phase not in _TRADING:
-            since = schedule.next_session(self._lost_at).ts_open
-            if since >= min(self._back_at, tick.ts_event):
-                return None
-        return Gap(
-            tick.venue, tick.symbol, self.source, 0, 0, tick.ts_event, clock, 0, since, tick.ts_event, "disconnected",
-            tick.trading_day,
-        )  # fmt: skip
-
-    async def _subscribe(self, number: int) -> None:
-        """At the counter's pace: all at once overflows its buffer, and it cuts the session."""
-        wanted, per_second = self._wanted(), self._given.subscribe_per_second
-        for start in range(0, len(wanted), per_second):
-            begun = time.monotonic()
-            for symbol in wanted[start : start + per_second]:
-                if number not in self._talk.up:
-                    return
-                if self._talk.fronts[number].subscribeMarketData(symbol):
-                    self._skip("subscribe_not_sent")
-                    log.warning("a subscription was not sent", source=self.source, front=number, symbol=symbol)
-            if start + per_second < len(wanted):
-                await asyncio.sleep(max(0.0, 1.0 - (time.monotonic() - begun)))
-        log.info("subscribed", source=self.source, front=number, instruments=len(wanted))
+    def _beat(self, clock: int) -> None:
+        """Once a minute, that a connection is there and was heard."""
+        if self._talk.up and clock - self._heartbeat_at >= _HEARTBEAT_NS:
+            if self._heartbeat_at:
+                self._events.append(HeartbeatReceived(self.source))
+            self._heartbeat_at = clock
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -240,14 +279,19 @@ class CtpSource:
         """Ticks that found the queue full."""
         return self._open.bridge.dropped if self._open is not None else 0
 
+    @property
+    def deepest(self) -> int:
+        """The most that ever waited in the queue."""
+        return self._open.bridge.deepest if self._open is not None else 0
+
     async def close(self) -> None:
-        """Log out and let every connection go; what is missed until they are made again is a gap like any other."""
+        """Log out and let every connection go."""
         for task in self._tasks:
             task.cancel()
-        if self._open is not None and self._open.up:
-            self._all_lost(self._clock)
         opened, self._open = self._open, None
         self._ended = set()
+        self._statuses.forget()
+        self._losses.forget()
         if opened is not None:
             await opened.close()
 

@@ -15,14 +15,20 @@ Put = Callable[..., None]
 
 # Callback of the API: what it is called in the queue. The signatures are of four kinds.
 _PLAIN = {"onFrontConnected": "front_connected", "onEnd": "end"}  # a simulated front says when it has ended
-_REASON = {"onFrontDisconnected": "front_disconnected"}
+_REASON = {"onFrontDisconnected": ("front_disconnected", "reason"), "onHeartBeatWarning": ("heartbeat_late", "seconds")}
 _ANSWERS = {
-    "md": {"onRspUserLogin": "login", "onRspSubMarketData": "subscribe"},
+    "md": {
+        "onRspUserLogin": "login",
+        "onRspSubMarketData": "subscribe",
+        "onRspUnSubMarketData": "unsubscribe",
+        "onRspUserLogout": "logout",
+    },
     "td": {
         "onRspAuthenticate": "authenticate",
         "onRspUserLogin": "login",
         "onRspSettlementInfoConfirm": "settlement",
         "onRspQryInstrument": "instrument",
+        "onRspUserLogout": "logout",
     },
 }
 _PUSHED = {"md": {"onRtnDepthMarketData": "depth"}, "td": {"onRtnInstrumentStatus": "status"}}
@@ -40,14 +46,18 @@ def spi_class(base: type[Any], side: str) -> type[Any]:
 
     def say(self: Any, name: str, data: Any = None, error: Any = None, *, last: bool = True) -> None:
         now: Callable[[], int] = getattr(self, "now_ns", time.time_ns)
-        said = Said(side, self.front, name, dict(data or {}), dict(error or {}), last, now())
+        try:
+            said = Said(side, self.front, name, dict(data or {}), dict(error or {}), last, now())
+        except (TypeError, ValueError) as wrong:
+            # An exception must not go back into the API's thread, where it would end unseen or end everything.
+            said = Said(side, self.front, "callback_failed", {"callback": name, "reason": repr(wrong)}, {}, last, now())
         self.put(said, droppable=name == "depth")
 
     def plain(name: str) -> Any:
         return lambda self: say(self, name)
 
-    def reason(name: str) -> Any:
-        return lambda self, number: say(self, name, {"reason": number})
+    def number(name: str, what: str) -> Any:
+        return lambda self, value: say(self, name, {what: value})
 
     def answer(name: str) -> Any:
         return lambda self, data, error, _reqid, last: say(self, name, data, error, last=last)
@@ -57,7 +67,7 @@ def spi_class(base: type[Any], side: str) -> type[Any]:
 
     methods: dict[str, Any] = {"__init__": start}
     methods |= {callback: plain(name) for callback, name in _PLAIN.items()}
-    methods |= {callback: reason(name) for callback, name in _REASON.items()}
+    methods |= {callback: number(*names) for callback, names in _REASON.items()}
     methods |= {callback: answer(name) for callback, name in _ANSWERS[side].items()}
     methods |= {callback: pushed(name) for callback, name in _PUSHED[side].items()}
     methods["onRspError"] = lambda self, error, _reqid, last: say(self, "error", {}, error, last=last)

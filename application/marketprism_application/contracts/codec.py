@@ -48,6 +48,7 @@ class Packed(NamedTuple):
     session: str = ""  # one unbroken run of a gateway
     chain: int = 0  # 0, 1, 2 … per partition inside a session: a reader sees when one is missing
     changes: tuple[tuple[int, SessionChange], ...] = ()  # what the venue said about its sessions, before that tick
+    resumed: int = 0  # of a live source, which nobody reads again: since when this session of it is there
 
 
 _encoder = msgspec.msgpack.Encoder()

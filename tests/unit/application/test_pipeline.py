@@ -17,7 +17,8 @@ from marketprism_application.contracts.codec import PACKED_VERSION, Packed, deco
 from marketprism_application.ingest import Ingest
 from marketprism_application.ports import SourceBatch
 from marketprism_application.rebuild import rebuild
-from marketprism_application.validate import MAX_REJECTION_EVENTS, ShardValidator
+from marketprism_application.validate import ShardValidator
+from marketprism_application.validating import MAX_REJECTION_EVENTS
 from marketprism_domain.bars import BarSettings
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.bar import Bar

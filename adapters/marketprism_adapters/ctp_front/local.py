@@ -1,4 +1,4 @@
-"""A front that stands in for a real one: the API's own methods and callbacks, driven by a recording field by field.
+"""A front inside the process: the API's own methods and callbacks, driven by a recording field by field.
 
 `sim:<recordings>[?options]`. It answers in the order and with the oddities of a counter: raw dictionaries, DBL_MAX
 where there is no value, no ExchangeID, the last snapshot again at login, and what the options ask for:
@@ -14,73 +14,12 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
-from marketprism_adapters.ctp.library import Api
-from marketprism_adapters.depth.ctp import CTP_COLUMNS
-from marketprism_adapters.recordings.reader import Recording
-from marketprism_application.errors import SourceError
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.schedules import product_of, venue_of
+from marketprism_adapters.ctp_front.script import Script
 
-_DBL_MAX = 1.7976931348623157e308
-_TEXTS = {"TradingDay", "InstrumentID", "ExchangeID", "UpdateTime", "ActionDay"}
-_WHOLE = {"Volume", "UpdateMillisec", *(f"{side}Volume{n}" for side in ("Bid", "Ask") for n in range(1, 6))}
 _LONG_NS = 60_000_000_000
 _MAX_ROWS_PER_S = 20_000
-
-
-class Script:
-    """What the fronts of one spec play: rows, instruments, faults."""
-
-    def __init__(self, spec: str, calendar: MarketCalendar) -> None:
-        places, _, options = spec.removeprefix("sim:").partition("?")
-        self.options = dict(parse_qsl(options))
-        known = {"speed", "cut", "back", "refuse", "silent", "broken"}
-        for name in self.options.keys() - known:
-            raise SourceError(f"front {spec}: there is no option {name!r}; known: {', '.join(sorted(known))}")
-        self.rows: list[tuple[int, dict[str, Any]]] = []
-        for place in places.split(","):
-            self._read(Path(place).expanduser(), calendar)
-        self.rows.sort(key=lambda row: row[0])
-        symbols = dict.fromkeys(str(data["InstrumentID"]) for _, data in self.rows)
-        self.instruments = [self._listed(symbol) for symbol in symbols]
-        refused, _, number = self.options.get("refuse", "").partition(":")
-        self.refused = {refused: int(number or 0)} if refused else {}
-
-    def _read(self, path: Path, calendar: MarketCalendar) -> None:
-        recording = Recording(path, calendar)
-        clock = 0
-        for raw, tick in recording.raw_rows():
-            session = calendar.schedule(tick.venue, tick.symbol).place(tick.ts_event).session
-            clock = max(clock, tick.ts_event) if session is not None or clock else 0
-            self.rows.append((clock, self._fields(raw)))
-        first = next((ts for ts, _ in self.rows if ts), 0)
-        self.rows = [(ts or first, data) for ts, data in self.rows]
-
-    @staticmethod
-    def _fields(raw: dict[str, str]) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for name in CTP_COLUMNS:
-            text = raw[name]
-            if name in _TEXTS:
-                data[name] = "" if name == "ExchangeID" else text
-            elif name in _WHOLE:
-                data[name] = int(float(text)) if text not in ("", "N/A") else 0
-            else:
-                data[name] = float(text) if text not in ("", "N/A") else _DBL_MAX
-        return data
-
-    @staticmethod
-    def _listed(symbol: str) -> dict[str, Any]:
-        return {
-            "InstrumentID": symbol, "InstrumentName": symbol, "ExchangeID": (venue_of(symbol) or "shfe").upper(),
-            "ProductID": product_of(symbol), "ProductClass": "1", "VolumeMultiple": 10, "PriceTick": 1.0,
-            "OpenDate": "20180101", "ExpireDate": "20991231", "UnderlyingInstrID": "", "OptionsType": "",
-            "StrikePrice": _DBL_MAX,
-        }  # fmt: skip
 
 
 class _Front:
@@ -89,6 +28,7 @@ class _Front:
     script: Script
 
     def __init__(self) -> None:
+        super().__init__()
         self._thread: threading.Thread | None = None
         self._asked: list[tuple[str, Any]] = []
         self._turn = threading.Condition()
@@ -194,6 +134,7 @@ class SimMd(_Front):
     def __init__(self) -> None:
         super().__init__()
         self._subscribed: set[str] = set()
+        self._symbols = {str(row["InstrumentID"]) for _, row in self.script.rows}
         self._at = 0
 
     def createFtdcMdApi(self, flow: bytes, production: bool) -> None:  # noqa: N802
@@ -208,15 +149,20 @@ class SimMd(_Front):
         """Subscribe one instrument."""
         return self._ask("subscribe", symbol)
 
+    def unSubscribeMarketData(self, symbol: str) -> int:  # noqa: N802
+        """Leave one instrument."""
+        self._subscribed.discard(symbol)
+        return 0
+
     def _reply(self, what: str, data: Any) -> None:
         if what == "login":
             self._subscribed = set()
             self.onRspUserLogin(data, self._error("login"), 0, True)  # type: ignore[attr-defined]
             return
         self._subscribed.add(data)
-        if data not in {str(row["InstrumentID"]) for _, row in self.script.rows}:
-            wrong = {"ErrorID": 16, "ErrorMsg": "CTP:找不到合约"}
-            self.onRspSubMarketData({"InstrumentID": data}, wrong, 0, True)  # type: ignore[attr-defined]
+        known = data in self._symbols
+        error = {} if known else {"ErrorID": 16, "ErrorMsg": "CTP:找不到合约"}
+        self.onRspSubMarketData({"InstrumentID": data}, error, 0, True)  # type: ignore[attr-defined]
         with self._turn:
             more = bool(self._asked)
         if not more:
@@ -257,10 +203,3 @@ class SimMd(_Front):
             with self._turn:
                 self._turn.wait_for(lambda: self._leaving, pause_s)
         return not self._leaving
-
-
-def simulated(spec: str, calendar: MarketCalendar, speed: float | None = None) -> Api:
-    """API classes whose fronts play one script, each from its own beginning; `speed` is that of a spec without one."""
-    script = Script(spec, calendar)
-    script.options.setdefault("speed", "max" if speed is None else f"{speed:g}")
-    return Api(type("Md", (SimMd,), {"script": script}), type("Td", (SimTd,), {"script": script}))

@@ -1,0 +1,64 @@
+"""What the connections of one opening missed: while none was there, and when the queue had no room."""
+
+from __future__ import annotations
+
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.gaps import Interruption
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+
+
+class Losses:
+    """Gaps of every instrument, each told before the first tick after it.
+
+    What lies between two openings of the source is not told here: the log shows it, whoever opens the source next.
+    """
+
+    def __init__(self, calendar: MarketCalendar, source: str) -> None:
+        self._calendar = calendar
+        self._source = source
+        self._last: dict[str, int] = {}  # event time of each instrument's last tick
+        self._missing_since: dict[str, int] = {}
+        self._lost_at = 0
+        self.back_at = 0
+
+    def opened(self, ts: int) -> None:
+        """The first connection is there."""
+        self.back_at = ts
+
+    def all_lost(self, ts: int) -> None:
+        """From here on every instrument may miss something, until its next tick says how much."""
+        self._lost_at = ts
+        for symbol, event in self._last.items():
+            self._missing_since.setdefault(symbol, event)
+
+    def back(self, ts: int) -> None:
+        """A connection is there again."""
+        self.back_at = ts
+
+    def forget(self) -> None:
+        """The source is closed."""
+        self._last.clear()
+        self._missing_since.clear()
+
+    def before(self, tick: Tick, clock: int, no_room: dict[str, int]) -> Gap | None:
+        """What was missing of an instrument before this tick of it; `no_room` says since when ticks were dropped."""
+        last = self._last.get(tick.symbol, tick.ts_event)
+        self._last[tick.symbol] = tick.ts_event
+        dropped_at = no_room.get(tick.symbol)
+        if dropped_at is not None and tick.ts_recv > dropped_at:
+            del no_room[tick.symbol]
+            return self._gap(tick, clock, last, "queue_full") if tick.ts_event > last else None
+        since = self._missing_since.get(tick.symbol)
+        if since is None or tick.ts_event <= since:  # the last snapshot again, which comes with a login
+            return None
+        del self._missing_since[tick.symbol]
+        schedule = self._calendar.schedule(tick.venue, tick.symbol)
+        bounds = Interruption(since, self._lost_at, self.back_at).bounds(schedule, tick.ts_event)
+        return None if bounds is None else self._gap(tick, clock, bounds[0], "disconnected")
+
+    def _gap(self, tick: Tick, clock: int, since: int, cause: str) -> Gap:
+        return Gap(
+            tick.venue, tick.symbol, self._source, 0, 0, tick.ts_event, clock, 0, since, tick.ts_event, cause,
+            tick.trading_day,
+        )  # fmt: skip

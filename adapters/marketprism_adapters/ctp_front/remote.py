@@ -1,0 +1,203 @@
+"""Fronts of another process: the API's own methods, whose callbacks come over a socket.
+
+`sim://host:port` names a front that `marketprism front` runs. Like the compiled API it connects in a thread of its own,
+connects again by itself when the front goes away, and says so in callbacks; login and subscriptions are the caller's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from marketprism_adapters.ctp_front.wire import HEARTBEAT_S, SILENT_S, Frames, frame
+from marketprism_application.errors import SourceError
+
+_AGAIN_S = 0.3
+_READ_FAILED, _HEARTBEAT = 0x1001, 0x2001
+
+
+class _Remote:
+    """What both sides share."""
+
+    side = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._address = ("", 0)
+        self._socket: socket.socket | None = None
+        self._leaving = threading.Event()
+        self._sending = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._now = 0
+        self._answers = self._callbacks()
+
+    def now_ns(self) -> int:
+        """The front's clock."""
+        return self._now
+
+    def registerFront(self, address: str) -> None:  # noqa: N802 (the API's name)
+        """Where to connect: sim://host:port."""
+        self._address = address_of(address)
+
+    def init(self) -> None:
+        """Connect."""
+        self._thread = threading.Thread(target=self._run, name=f"remote-front-{self.side}", daemon=True)
+        self._thread.start()
+
+    def exit(self) -> int:
+        """Leave."""
+        self._leaving.set()
+        self._close()
+        if self._thread is not None:
+            self._thread.join()
+        return 0
+
+    def _close(self) -> None:
+        known, self._socket = self._socket, None
+        if known is not None:
+            with contextlib.suppress(OSError):
+                known.shutdown(socket.SHUT_RDWR)
+            known.close()
+
+    def _say(self, *parts: Any) -> int:
+        """0 when it was handed over, as the API's requests answer."""
+        known = self._socket
+        if known is None:
+            return -1
+        try:
+            with self._sending:
+                known.sendall(frame(*parts))
+        except OSError:
+            return -1
+        return 0
+
+    def _run(self) -> None:
+        while not self._leaving.is_set():
+            try:
+                connected = socket.create_connection(self._address, timeout=2.0)
+            except OSError:
+                self._leaving.wait(_AGAIN_S)
+                continue
+            self._socket = connected
+            connected.settimeout(HEARTBEAT_S / 2)
+            self._say("hello", self.side)
+            self.onFrontConnected()  # type: ignore[attr-defined]
+            reason = self._listen(connected)
+            self._close()
+            if not self._leaving.is_set():
+                self.onFrontDisconnected(reason)  # type: ignore[attr-defined]
+                self._leaving.wait(_AGAIN_S)
+
+    def _listen(self, connected: socket.socket) -> int:
+        """Until the connection ends; why it did."""
+        frames = Frames()
+        heard = beaten = time.monotonic()
+        while not self._leaving.is_set():
+            now = time.monotonic()
+            if now - heard > SILENT_S:
+                return _HEARTBEAT
+            if now - beaten > HEARTBEAT_S:
+                beaten = now
+                self._say("beat")
+            try:
+                piece = connected.recv(262_144)
+                messages = frames.feed(piece)
+            except TimeoutError:
+                continue
+            except (OSError, SourceError):
+                return _READ_FAILED
+            if not piece:
+                return _READ_FAILED
+            heard = now
+            for name, clock, *parts in messages:
+                self._now = max(self._now, clock)
+                tell = self._answers.get(name)  # none for a heartbeat
+                if tell is not None:
+                    tell(*parts)
+        return _READ_FAILED
+
+    def _callbacks(self) -> dict[str, Callable[..., None]]:
+        raise NotImplementedError
+
+
+class RemoteTd(_Remote):
+    """The trader side."""
+
+    side = "td"
+
+    def createFtdcTraderApi(self, flow: bytes, production: bool = True) -> None:  # noqa: N802
+        """Nothing to make."""
+
+    def subscribePrivateTopic(self, kind: int) -> None:  # noqa: N802
+        """Nothing is private."""
+
+    def subscribePublicTopic(self, kind: int) -> None:  # noqa: N802
+        """Everybody hears the phases."""
+
+    def reqAuthenticate(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Ask to be let in."""
+        return self._say("authenticate", words, reqid)
+
+    def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Log in."""
+        return self._say("login", words, reqid)
+
+    def reqSettlementInfoConfirm(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Confirm the settlement."""
+        return self._say("settlement", words, reqid)
+
+    def reqQryInstrument(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Ask for the instruments."""
+        return self._say("instruments", words, reqid)
+
+    def _callbacks(self) -> dict[str, Callable[..., None]]:
+        api: Any = self
+        return {
+            "authenticate": api.onRspAuthenticate, "login": api.onRspUserLogin,
+            "settlement": api.onRspSettlementInfoConfirm, "instrument": api.onRspQryInstrument,
+            "status": api.onRtnInstrumentStatus,
+        }  # fmt: skip
+
+
+class RemoteMd(_Remote):
+    """The market-data side."""
+
+    side = "md"
+
+    def createFtdcMdApi(self, flow: bytes, production: bool = True) -> None:  # noqa: N802
+        """Nothing to make."""
+
+    def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
+        """Log in."""
+        return self._say("login", words, reqid)
+
+    def subscribeMarketData(self, symbol: str) -> int:  # noqa: N802
+        """Subscribe one instrument."""
+        return self._say("subscribe", symbol)
+
+    def unSubscribeMarketData(self, symbol: str) -> int:  # noqa: N802
+        """Leave one instrument."""
+        return self._say("unsubscribe", symbol)
+
+    def _callbacks(self) -> dict[str, Callable[..., None]]:
+        api: Any = self
+        return {
+            "login": api.onRspUserLogin, "subscribed": api.onRspSubMarketData, "depth": api.onRtnDepthMarketData,
+            "end": api.onEnd,
+        }  # fmt: skip
+
+
+def address_of(address: str) -> tuple[str, int]:
+    """Host and port of `sim://host:port`.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    host, _, port = address.removeprefix("sim://").rpartition(":")
+    if not host or not port.isdigit():
+        raise SourceError(f"front: expected sim://host:port, was {address!r}")
+    return host, int(port)

@@ -1,0 +1,178 @@
+"""One raw message on its way through a validator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from marketprism_application.contracts.codec import Mark, Packed
+from marketprism_application.validator_state import Watched
+from marketprism_domain.anomalies import Anomaly
+from marketprism_domain.events import (
+    AbnormalPriceDetected,
+    DataGapDetected,
+    DuplicateDataDetected,
+    InvalidDataDetected,
+    RejectionsSummarized,
+    StaleDataDetected,
+    to_record,
+)
+from marketprism_domain.marketdata.event_record import EventRecord
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.quality import QualityReport
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions import Placement, SessionChange
+from marketprism_domain.stream import Rejected
+from marketprism_domain.validation import DUPLICATE
+
+if TYPE_CHECKING:
+    from marketprism_application.validate import ShardValidator
+
+# More rejections than this in one message are summed up by reason: an event storm helps nobody.
+MAX_REJECTION_EVENTS = 20
+
+
+class ValidationOutput(NamedTuple):
+    """What one raw message amounts to; `gaps` and `changes` stand before the accepted tick of that index."""
+
+    ticks: list[Tick]
+    marks: list[Mark]
+    gaps: list[tuple[int, Gap]]
+    events: list[EventRecord]
+    reports: list[QualityReport]
+    changes: list[tuple[int, SessionChange]]
+
+
+class Run:
+    """One message on its way through."""
+
+    def __init__(self, shard: ShardValidator, packed: Packed, seq: int, ts_pub: int) -> None:
+        self._shard = shard
+        self._packed = packed
+        self._seq = seq
+        self._ts_pub = ts_pub
+        self._rejections = 0
+        self._summed: dict[tuple[str, str, str], int] = {}
+        self._ids = 0
+        self._ts = 0
+        self.out = ValidationOutput([], [], [], [], [], [])
+
+    def tick(self, tick: Tick) -> None:
+        """Accept, reject or drop one tick."""
+        shard, out = self._shard, self.out
+        self._ts = tick.ts_recv
+        shard.alive = max(shard.alive, tick.ts_recv)
+        watched = shard.watched(tick.venue, tick.symbol)
+        placement = watched.schedule.place(tick.ts_event)
+        counts = shard.counts(tick.source)
+        verdict = watched.stream.accept(tick, placement, shard.service, shard.epoch, self._ts_pub)
+        if verdict is None:
+            counts["redelivered"] += 1
+            return
+        if isinstance(verdict, Rejected):
+            self._reject(verdict, watched, counts)
+            return
+        accepted = verdict.tick
+        counts["accepted"] += 1
+        anomalies: tuple[Anomaly, ...] = ()
+        if accepted.verdict == "stale":
+            counts["stale"] += 1
+            if not watched.stale:
+                age_s = (tick.ts_recv - tick.ts_event) / 1e9
+                self._event(StaleDataDetected(tick.venue, tick.symbol, round(age_s, 3)))
+        else:
+            self._missed(accepted, watched)
+            self._silence(accepted, placement, watched)
+            anomalies = watched.anomalies.on_tick(accepted, shard.rules)
+            for found in anomalies:
+                self._event(AbnormalPriceDetected(tick.venue, tick.symbol, *found))
+        watched.stale = accepted.verdict == "stale"
+        out.ticks.append(accepted)
+        self._quality(watched, accepted, accepted.quality_score or 0, accepted.warnings, anomalies, accepted=True)
+
+    def _reject(self, verdict: Rejected, watched: Watched, counts: dict[str, Any]) -> None:
+        tick, reason = verdict.tick, verdict.reasons[0]
+        counts["rejected"][reason] = counts["rejected"].get(reason, 0) + 1
+        self._rejections += 1
+        if self._rejections > MAX_REJECTION_EVENTS:
+            key = (tick.venue, tick.symbol, reason)
+            self._summed[key] = self._summed.get(key, 0) + 1
+        elif reason == DUPLICATE:
+            self._event(DuplicateDataDetected(tick.venue, tick.symbol, tick.source_seq))
+        else:
+            reasons = ",".join(verdict.reasons)
+            last, volume = str(tick.last or ""), str(tick.volume if tick.volume is not None else "")
+            self._event(
+                InvalidDataDetected(tick.venue, tick.symbol, reasons, verdict.score, tick.source_seq, last, volume)
+            )
+        self._quality(watched, tick, verdict.score, verdict.reasons, (), accepted=False)
+
+    def _missed(self, tick: Tick, watched: Watched) -> None:
+        """What a live source did not see between two sessions of it."""
+        missing = watched.missing
+        if missing is None or tick.ts_event <= missing.since:  # the last snapshot again, which comes with a login
+            return
+        watched.missing = None
+        bounds = missing.bounds(watched.schedule, tick.ts_event)
+        if bounds is not None:
+            self._hole(tick, *bounds, "interrupted")
+
+    def _hole(self, tick: Tick, ts_from: int, ts_to: int, cause: str) -> None:
+        self._gap(Gap(
+            tick.venue, tick.symbol, tick.source, tick.epoch, tick.seq, tick.ts_event, tick.ts_recv, self._ts_pub,
+            ts_from, ts_to, cause, tick.trading_day,
+        ))  # fmt: skip
+
+    def _silence(self, tick: Tick, placement: Placement, watched: Watched) -> None:
+        hole = watched.silence.on_tick(tick.ts_event, placement, self._shard.rules)
+        if hole is not None:
+            self._hole(tick, *hole)
+
+    def _quality(
+        self, watched: Watched, tick: Tick, score: int, reasons: tuple[str, ...], anomalies: tuple[Anomaly, ...],
+        *, accepted: bool,
+    ) -> None:  # fmt: skip
+        rules = self._shard.rules
+        report, event = watched.quality.observe(tick, score, reasons, anomalies, rules, accepted=accepted)
+        if report is not None:
+            self.out.reports.append(report._replace(epoch=self._shard.epoch, ts_pub=self._ts_pub))
+        if event is not None:
+            self._event(event)
+
+    def mark(self, mark: Mark) -> None:
+        """Punctuation passes through, before the next accepted tick."""
+        self._shard.alive = max(self._shard.alive, mark.ts_event)
+        self.out.marks.append(mark._replace(at=len(self.out.ticks)))
+
+    def changed(self, change: SessionChange) -> None:
+        """Another section than the table's, from here on and for whoever reads what this writes."""
+        self._shard.overrule(change)
+        self.out.changes.append((len(self.out.ticks), change))
+
+    def told_gap(self, gap: Gap) -> None:
+        """A hole that the source knows of."""
+        self._gap(gap._replace(epoch=self._shard.epoch, ts_pub=self._ts_pub))
+
+    def _gap(self, gap: Gap) -> None:
+        self.out.gaps.append((len(self.out.ticks), gap))
+        self._ts = self._ts or gap.ts_event
+        self._event(DataGapDetected(gap.venue, gap.symbol, gap.ts_from, gap.ts_to, gap.cause))
+
+    def finish(self) -> None:
+        """Say what was only counted."""
+        for (venue, symbol, reason), ticks in self._summed.items():
+            self._event(RejectionsSummarized(venue, symbol, reason, ticks))
+
+    def _event(self, event: Any) -> None:
+        event_id = f"v{self._shard.name}-{self._seq}-{self._ids}"
+        self._ids += 1
+        self.out.events.append(
+            to_record(
+                event,
+                event_id=event_id,
+                source=self._packed.source,
+                ts_event=self._ts,
+                ts_pub=self._ts_pub,
+                epoch=self._shard.epoch,
+                seq=self._seq,
+            )
+        )

@@ -1,0 +1,73 @@
+"""`marketprism front`: a counter's front that plays recordings, for several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.ctp_front.markets import Crowd, Market, Recorded
+from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
+from marketprism_adapters.recordings.replay import recording_paths
+from marketprism_application.errors import SourceError
+from marketprism_domain.trading_days import midnight
+from marketprism_services.cli import app
+from marketprism_services.cli_calendar import day_option
+from marketprism_services.exits import Exit, Stop
+
+
+@app.command()
+def front(
+    recordings: Annotated[list[str], typer.Argument(help="Recordings, or with --crowd one list of instruments.")],
+    port: Annotated[int, typer.Option(help="Where it listens; 0 for any free port.", min=0, max=65535)] = 41205,
+    speed: Annotated[float, typer.Option(help="Times real time.", min=0.001)] = 1.0,
+    per_second: Annotated[int, typer.Option(help="Subscriptions a session may send a second; 0: any.", min=0)] = 1_000,
+    refuse: Annotated[list[str] | None, typer.Option(help="Refuse a request, like login:3.")] = None,
+    crowd: Annotated[int, typer.Option(help="Made-up ticks of so many instruments of a list.", min=0)] = 0,
+    rate: Annotated[float, typer.Option(help="Of a crowd: ticks a second of each.", min=0.001)] = 2.0,
+    seconds: Annotated[float, typer.Option(help="Of a crowd: how long.", min=0.1)] = 60.0,
+    day: Annotated[str | None, typer.Option("--date", help="Of a crowd: the day it trades on.")] = "2025-08-13",
+) -> None:
+    """Run a front for gateways: `marketprism run gateway --venue ctp --front sim://127.0.0.1:41205`.
+
+    Says on standard output, one JSON object a line, who logs in and who leaves.
+    """
+    options = FrontOptions(port=port, speed=speed, per_second=per_second, refuse=tuple(map(_refusal, refuse or [])))
+    calendar = chinese_calendar_of_markets()
+    market: Market
+    try:
+        if crowd:
+            start = midnight(day_option(day)) + 9 * 3_600_000_000_000 + 60_000_000_000
+            market = Crowd(Path(recordings[0]).expanduser(), crowd, rate, seconds, start)
+        else:
+            paths = [str(path) for text in recordings for path in recording_paths(text)]
+            market = Recorded("sim:" + ",".join(paths), calendar)
+        asyncio.run(_serve(market, options))
+    except SourceError as error:
+        raise Stop(Exit.INPUT, str(error)) from error
+
+
+def _refusal(text: str) -> tuple[str, int]:
+    request, _, number = text.partition(":")
+    if request not in ("login", "authenticate", "settlement") or not number.isdigit():
+        raise Stop(Exit.USAGE, f"--refuse: expected login:3, authenticate:63 or settlement:68, was {text!r}")
+    return request, int(number)
+
+
+async def _serve(market: Market, options: FrontOptions) -> None:
+    def say(what: dict[str, Any]) -> None:
+        print(json.dumps(what), flush=True)
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server = FrontServer(market, options, say)
+    await server.start()
+    say({"event": "listening", "front": f"sim://{options.host}:{server.port}", "instruments": len(market.instruments)})
+    await stop.wait()
+    await server.stop()

@@ -1,0 +1,58 @@
+"""The raw log as one leader of a gateway writes it: fenced, chained, told apart from the leader before."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from marketprism_adapters.nats import streams
+from marketprism_application.contracts.codec import Packed, encode_packed
+from marketprism_application.contracts.subjects import raw_subject
+from marketprism_sdk.fence import FencedPublisher, raise_fence
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.tracing import Sampler
+
+
+class RawLog:
+    """`open` raises the fence: whoever wrote before is refused from then on."""
+
+    def __init__(self, publisher: FencedPublisher, epoch: int, session: str, sampler: Sampler) -> None:
+        self._publisher = publisher
+        self._epoch = epoch
+        self._session = session
+        self._sampler = sampler
+        self._chains: dict[int, int] = defaultdict(int)
+
+    @classmethod
+    async def open(
+        cls, connection: NatsConnection, group: str, instance: str, epoch: int, *,
+        replicas: int, sampler: Sampler, on_fenced: Callable[[str], None],
+    ) -> RawLog:  # fmt: skip
+        """Raise the fence and begin a session of its own."""
+        fence = await raise_fence(connection, streams.RAW, f"fence.gateway.{group}", instance, epoch)
+        publisher = FencedPublisher(connection, fence, replicas=replicas, on_fenced=on_fenced)
+        await publisher.open()
+        return cls(publisher, epoch, f"{instance}-{epoch}-{time.time_ns():x}", sampler)
+
+    async def send(self, messages: Sequence[tuple[int, Packed]], resumed: int) -> None:
+        """(partition, message) in order; `resumed` says since when a live source is there, 0 for one that is read
+        again from its beginning."""
+        now = time.time_ns()
+        for partition, packed in messages:
+            chain = self._chains[partition]
+            self._chains[partition] = chain + 1
+            chained = packed._replace(
+                epoch=self._epoch, ts_pub=now, session=self._session, chain=chain, resumed=0 if chain else resumed
+            )
+            trace = self._sampler.take()
+            headers = None if trace is None else trace.headers()
+            await self._publisher.publish(raw_subject(partition), encode_packed(chained), headers)
+
+    async def flush(self) -> None:
+        """Everything sent is in the stream."""
+        await self._publisher.flush(60)
+
+    async def close(self) -> None:
+        """Let it go."""
+        await self._publisher.close()

@@ -1,0 +1,88 @@
+"""What a live source misses while nobody reads it: named from the log, whoever reads it next."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketprism_application.contracts.codec import PACKED_VERSION, Mark, Packed
+from marketprism_application.validate import ShardValidator
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.rules import ValidationRules
+from tests.fakes.ticks import at, tick
+
+DAY = "2025-03-03 "
+NEXT = "2025-03-04 "
+
+
+def message(
+    *ticks: tuple[str, int], session: str, chain: int, resumed: str = "", marks: tuple[str, ...] = ()
+) -> Packed:
+    made = tuple(tick(when, 100, volume)._replace(source="ctp") for when, volume in ticks)
+    return Packed(
+        PACKED_VERSION, "ctp", 1, 0, made, tuple(Mark(len(made), at(mark), "shfe") for mark in marks), (), session,
+        chain, (), at(resumed) if resumed else 0,
+    )  # fmt: skip
+
+
+def gaps_of(calendar: MarketCalendar, *messages: Packed, restart: bool = False) -> list[Gap]:
+    validator = ShardValidator(calendar, ValidationRules())
+    found: list[Gap] = []
+    for number, packed in enumerate(messages):
+        found += [gap for _, gap in validator.process(packed, number, 0).gaps if gap.cause != "joined"]
+        if restart:
+            state = validator.snapshot()
+            validator = ShardValidator(calendar, ValidationRules())
+            validator.restore(state)
+    return found
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_gap_of_a_takeover_runs_from_the_last_tick_to_the_next(calendar: MarketCalendar, *, restart: bool) -> None:
+    (gap,) = gaps_of(
+        calendar,
+        message((DAY + "09:00:01", 1), (DAY + "09:00:02", 2), session="a", chain=0, resumed=DAY + "08:50:00"),
+        message((DAY + "09:00:02", 2), session="b", chain=0, resumed=DAY + "09:00:03"),  # the last snapshot again
+        message((DAY + "09:00:04", 5), (DAY + "09:00:05", 6), session="b", chain=1),
+        restart=restart,
+    )
+    assert (gap.ts_from, gap.ts_to, gap.cause) == (at(DAY + "09:00:02"), at(DAY + "09:00:04"), "interrupted")
+
+
+def test_a_source_that_is_read_again_from_its_beginning_misses_nothing(calendar: MarketCalendar) -> None:
+    assert not gaps_of(
+        calendar,
+        message((DAY + "09:00:01", 1), session="a", chain=0),
+        message((DAY + "09:00:04", 5), session="b", chain=0),
+    )
+
+
+@pytest.mark.parametrize(("back", "first", "gap_from"), [
+    ("13:29:00", "13:30:01", None), ("13:45:00", "13:45:01", "13:30:00"),
+])  # fmt: skip
+def test_a_change_of_gateways_in_a_break_is_no_gap_unless_it_lasts(
+    calendar: MarketCalendar, back: str, first: str, gap_from: str | None
+) -> None:
+    gaps = gaps_of(
+        calendar,
+        message((DAY + "11:29:59", 1), session="a", chain=0, resumed=DAY + "08:50:00", marks=(DAY + "11:31:03",)),
+        message((DAY + first, 5), session="b", chain=0, resumed=DAY + back),
+    )
+    found = [gap.ts_from for gap in gaps if gap.cause == "interrupted"]
+    assert found == ([] if gap_from is None else [at(DAY + gap_from)])
+
+
+def test_two_gateways_write_one_partition_and_neither_is_taken_for_the_other(calendar: MarketCalendar) -> None:
+    validator = ShardValidator(calendar, ValidationRules())
+    other = message((DAY + "09:00:01", 1), session="s", chain=0)
+    other = other._replace(source="sopt", ticks=tuple(t._replace(source="sopt", symbol="hc2505") for t in other.ticks))
+    told = [
+        message((DAY + "09:00:01", 1), session="a", chain=0, resumed=DAY + "08:50:00"), other,
+        message((DAY + "09:00:02", 2), session="a", chain=1),
+        other._replace(chain=1, ticks=tuple(t._replace(ts_event=t.ts_event + 10**9, source_seq=2) for t in other.ticks)),
+    ]  # fmt: skip
+    taken = [len(validator.process(packed, number, 0).ticks) for number, packed in enumerate(told)]
+    assert sum(taken) >= 3
+    assert validator.out_of_chain == 0
+    assert validator.process(message((DAY + "09:00:09", 9), session="a", chain=3), 9, 0).ticks == []
+    assert validator.out_of_chain == 1
