@@ -30,13 +30,16 @@ _KEPT_NS = 10 * NANOS_PER_DAY
 class Schedule:
     """Sessions of one product over time, with a cache of the section last asked for."""
 
-    def __init__(self, venue: str, versions: Versions, days: TradingDays, edge_tolerance_ns: int) -> None:
+    def __init__(
+        self, venue: str, versions: Versions, days: TradingDays, edge_tolerance_ns: int,
+        by_day: dict[str, tuple[Session, ...]] | None = None,
+    ) -> None:  # fmt: skip
         self._venue = venue
         self._versions = versions
         self._starts = [first for first, _ in versions]
         self._days = days
         self._edge = edge_tolerance_ns
-        self._by_day: dict[str, tuple[Session, ...]] = {}
+        self._by_day = {} if by_day is None else by_day  # sections of a day, shared by a product's instruments
         self._placement: Placement | None = None
         self._from = self._to = 0
 
@@ -197,6 +200,7 @@ class MarketCalendar:
         self.days = days
         self._edge = int(edge_tolerance_s * NANOS_PER_SECOND)
         self._schedules: dict[tuple[str, str], Schedule] = {}
+        self._sections: dict[tuple[str, str], dict[str, tuple[Session, ...]]] = {}
         self._changes: dict[tuple[str, str], list[SessionChange]] = {}
 
     def schedule(self, venue: str, symbol: str) -> Schedule:
@@ -208,10 +212,9 @@ class MarketCalendar:
         found = self._schedules.get(key)
         if found is None:
             versions = versions_of(venue, symbol)
-            found = Schedule(venue, versions, self.days, self._edge) if versions else AlwaysOpen()
+            by_day = self._sections.setdefault((venue, product_of(symbol).lower()), {})
+            found = Schedule(venue, versions, self.days, self._edge, by_day) if versions else AlwaysOpen()
             self._schedules[key] = found
-            for change in self._changes.get((venue, product_of(symbol).lower()), ()):
-                found.overrule(change)
         return found
 
     def own(self) -> MarketCalendar:
@@ -231,6 +234,7 @@ class MarketCalendar:
         said = self._changes.setdefault((change.venue, change.product.lower()), [])
         if change in said:
             return
+        self.schedule(change.venue, change.product)  # the sections are the product's, whoever asks first
         for (venue, symbol), schedule in self._schedules.items():
             if venue == change.venue and product_of(symbol).lower() == change.product.lower():
                 schedule.overrule(change)

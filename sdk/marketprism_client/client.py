@@ -185,10 +185,12 @@ class MarketClient:
         return await self._ask(question)
 
     async def instruments(
-        self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100
+        self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100, at: Time = None
     ) -> pa.Table:
-        """Contract terms of the instruments whose symbol, product or underlying holds `text`."""
-        return await self._ask(Question("instruments", search=InstrumentSearch(text, venue, product, class_, limit)))
+        """Contract terms of the instruments whose symbol, product, underlying or name holds `text`; as known `at` a
+        time, or now."""
+        search = InstrumentSearch(text, venue, product, class_, limit, self._time(at, "at") or 0)
+        return await self._ask(Question("instruments", search=search))
 
     @staticmethod
     def _time(value: Time, name: str) -> int | None:

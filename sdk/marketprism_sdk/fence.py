@@ -51,10 +51,10 @@ class Fence:
         return {_EXPECTED: str(self._seq), _OF: self.subject}
 
     async def raise_it(self) -> None:
-        """Write the fence under this epoch.
+        """Write the fence under this epoch; the holder may do so again, which refuses what it wrote before and forgot.
 
         Raises:
-            Fenced: the fence is at this epoch or a later one already.
+            Fenced: the fence is at this epoch, of somebody else, or at a later one.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             last = await leader_get_last(self._connection, self._stream, self.subject)
@@ -63,7 +63,7 @@ class Fence:
                 if there == self._record and attempt > 1:
                     self._seq = last.seq  # the write before was taken, its answer was lost
                     return
-                if there.epoch >= self._record.epoch:
+                if there.epoch >= self._record.epoch and there != self._record:
                     raise Fenced(
                         f"{self.subject}: expected a fence below epoch {self._record.epoch}, "
                         f"was {there.epoch} of {there.holder}",

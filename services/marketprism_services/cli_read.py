@@ -146,7 +146,7 @@ def coverage(
     columns = (
         "trading_day", "first", "high", "low", "last", "volume", "ticks", "bars", "minutes", "complete", "gaps",
     )  # fmt: skip
-    _show(data, form, columns, f"{symbol} by trading day", f"nothing stored of {symbol}")
+    show(data, form, columns, f"{symbol} by trading day", f"nothing stored of {symbol}")
 
 
 @app.command()
@@ -160,7 +160,7 @@ def gaps(
 ) -> None:
     """Holes known in an instrument's data."""
     data = ask(url_of(data_dir, nats_url), lambda market: market.gaps(symbol, start, end))
-    _show(data, form, ("ts_from", "ts_to", "cause", "trading_day", "source"), f"gaps of {symbol}", "no gaps known")
+    show(data, form, ("ts_from", "ts_to", "cause", "trading_day", "source"), f"gaps of {symbol}", "no gaps known")
 
 
 @app.command()
@@ -175,10 +175,11 @@ def quality(
     """Quality scores of an instrument, a window a row."""
     data = ask(url_of(data_dir, nats_url), lambda market: market.quality(symbol, start, end))
     columns = ("ts_from", "score", "ticks", "accepted", "rejected", "stale", "warned", "anomalies", "reasons")
-    _show(data, form, columns, f"quality of {symbol}", "no quality reports")
+    show(data, form, columns, f"quality of {symbol}", "no quality reports")
 
 
-def _show(data: pa.Table, form: str, columns: tuple[str, ...], title: str, empty: str) -> None:
+def show(data: pa.Table, form: str, columns: tuple[str, ...], title: str, empty: str) -> None:
+    """A table in the terminal, or another form of it on standard output."""
     if form == "table":
         out.print(table_of(data, columns, title=title, last=_SHOWN) if data.num_rows else empty)
     else:

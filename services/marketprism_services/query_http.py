@@ -67,7 +67,8 @@ class ReadApi:
     async def _instruments(self, request: web.Request) -> pa.Table:
         asked = request.query
         text, venue, product, class_ = (asked.get(name, "") for name in ("search", "venue", "product", "class"))
-        search = InstrumentSearch(text, venue, product, class_, whole_number(asked, "limit", 100, MAX_LIMIT))
+        limit, at = whole_number(asked, "limit", 100, MAX_LIMIT), parse_time(asked.get("at"), "at")
+        search = InstrumentSearch(text, venue, product, class_, limit, at or 0)
         return await self._ask(Question("instruments", search=search))
 
     async def _book(self, request: web.Request) -> pa.Table:

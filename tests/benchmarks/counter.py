@@ -69,20 +69,17 @@ async def loading(venue: str) -> dict[str, Any]:
 
 
 async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) -> dict[str, Any]:
-    """One gateway process, one front process, one nats-server; what waited at most, and what was dropped."""
+    """One gateway process, one front process, one nats-server; what waited at most, and what was dropped. The load
+    grows for the first 20 s, while a thousand instruments a second are subscribed."""
     rate = ticks_per_s / instruments
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         server = await EmbeddedServer.start(EmbeddedOptions(folder, port=0))
-        # Everything subscribed before the market begins costs 20 s a run: this front takes it at once.
         front, address, told = await _front(
-            str(LISTS["ctp"]), "--crowd", str(instruments), "--rate", f"{rate:g}", "--seconds", f"{seconds:g}",
-            "--per-second", "0",
+            str(LISTS["ctp"]), "--crowd", str(instruments), "--rate", f"{rate:g}", "--seconds", f"{seconds + instruments / 1_000:g}",
         )  # fmt: skip
         given, port = settings_of(), choose_port(0)
-        counter = given.ctp.model_copy(
-            update={"md_fronts": (address,), "td_fronts": (address,), "user": "bench", "subscribe_per_second": 100_000}
-        )
+        counter = given.ctp.model_copy(update={"md_fronts": (address,), "td_fronts": (address,), "user": "bench"})
         settings = given.model_copy(update={
             "nats": given.nats.model_copy(update={"url": server.url}), "ctp": counter, "data_dir": folder / "data",
             "source": given.source.model_copy(update={"spec": "ctp"}),
@@ -94,10 +91,10 @@ async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) ->
         command = [sys.executable, "-m", "marketprism_services", "run", "gateway", "--config", str(config)]
         gateway = Child(command, lambda _c, _t: None, env=_ENV)
         await gateway.start()
-        end = time.monotonic() + seconds * 3 + 60
+        end = time.monotonic() + seconds * 3 + 120
         while time.monotonic() < end and not any(line.get("event") in ("end", "left") for line in told):
             await asyncio.sleep(0.2)
-        began = next(line["t"] for line in told if line.get("event") == "begun")
+        began = next((line["t"] for line in told if line.get("event") == "begun"), time.time_ns())
         ended = next((line["t"] for line in told if line.get("event") in ("end", "left")), time.time_ns())
         await asyncio.sleep(2.0)
         metrics = await _metrics(port)
@@ -105,19 +102,20 @@ async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) ->
             child.kill()
             await child.end()
         await server.stop()
+    why = [line["reason"] for line in told if line.get("event") == "left"]
     took = (ended - began) / 1e9
     sent = next((line["rows"] for line in told if line.get("event") == "end"), 0)
     return {
         "asked_ticks_per_s": ticks_per_s, "sent_ticks_per_s": round(sent / took) if took else 0,
         "published": metrics.get("ticks_received_total", 0), "dropped": metrics.get("source_dropped_ticks", 0),
-        "deepest": metrics.get("source_queue_deepest", 0), "cut": not sent,
+        "leases": metrics.get("leases_acquired_total", 0), "deepest": metrics.get("source_queue_deepest", 0), "cut": why, "worst_stall_s": round(metrics.get("event_loop_worst_stall_seconds", 0), 3),
     }  # fmt: skip
 
 
 async def _metrics(port: int) -> dict[str, float]:
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as response:
         text = await response.text()
-    found = re.findall(r"^marketprism_(\w+?)(?:\{[^}]*\})? ([0-9.e+]+)$", text, re.MULTILINE)
+    found = re.findall(r"^(\w+)(?:\{[^}]*\})? ([0-9.e+]+)$", text, re.MULTILINE)
     return {name: float(value) for name, value in found}
 
 

@@ -213,6 +213,9 @@ async def test_sums_over_a_range_and_the_terms_of_an_instrument(pair: Pair) -> N
     assert found.column_names == list(INSTRUMENT.fields)
     (newest,) = (await pair.reader.instruments(InstrumentSearch("rb25"))).to_pylist()
     assert newest["multiplier"] == 10
+    (then,) = (await pair.reader.instruments(InstrumentSearch("rb25", at=9))).to_pylist()
+    assert then["multiplier"] == 1, "the terms as they were known then"
+    assert (await pair.reader.instruments(InstrumentSearch("rb25", at=1 << 40))).num_rows == 1
 
 
 async def test_ranges_are_half_open_and_last_gives_the_newest(pair: Pair) -> None:

@@ -55,7 +55,7 @@ class Bridge:
             except RuntimeError:  # the loop is closed: nobody listens any more
                 self.dropped += 1
 
-    async def take(self, most: int = 2_000, timeout_s: float | None = None) -> list[Said]:
+    async def take(self, most: int = 500, timeout_s: float | None = None) -> list[Said]:
         """What is here, waiting for the first; empty after `timeout_s`."""
         if not self._items:
             try:

@@ -22,6 +22,7 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 log = structlog.get_logger()
 
 _QUERY_PAUSE_S = 1.0
+_TURN = 100
 
 
 class Conversation:
@@ -117,6 +118,8 @@ class Conversation:
             self._keep_terms(said)
             if said.last:
                 return
+            if len(self.terms) % _TURN == 0:
+                await asyncio.sleep(0)  # twenty thousand wait already: others want their turn, leases above all
 
     def _keep_terms(self, said: Said) -> None:
         try:

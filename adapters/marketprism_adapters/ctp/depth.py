@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
-from marketprism_adapters.depth.ctp import CTP_COLUMNS, Skipped, ctp_rows
+from marketprism_adapters.depth.ctp import CTP_COLUMNS, Skipped, ctp_maker
 from marketprism_adapters.depth.fields import BadField, RawNumbers
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.tick import Tick
@@ -19,23 +20,23 @@ class DepthReader:
     """
 
     def __init__(self, calendar: MarketCalendar, source: str, exchanges: Mapping[str, str] | None = None) -> None:
-        columns = {column: n for n, column in enumerate(CTP_COLUMNS)}
-        self._read = ctp_rows(columns, calendar, source, RawNumbers())
+        self._make = ctp_maker(calendar, source, RawNumbers())
         self._exchanges = exchanges if exchanges is not None else {}
 
-    def tick(self, data: Mapping[str, Any], number: int) -> Tick | Skipped:
-        """One tick, or why it is none.
+    def tick(self, data: Mapping[str, Any], number: int, ts_recv: int | None = None) -> Tick | Skipped:
+        """One tick, or why it is none; it came at `ts_recv`, or at its event time.
 
         Raises:
             BadField, InvalidValue: a field is missing or is not what it should be.
         """
         try:
-            row = [data[column] for column in CTP_COLUMNS]
+            row = _pick(data)
         except KeyError as error:
             raise BadField(str(error.args[0]), "a field of the depth message", "missing") from None
         if not row[_EXCHANGE]:  # empty on normal fronts: the instrument list knows it
-            row[_EXCHANGE] = self._exchanges.get(row[_INSTRUMENT], "")
-        return self._read(row, number)
+            row = (*row[:_EXCHANGE], self._exchanges.get(row[_INSTRUMENT], ""), *row[_EXCHANGE + 1 :])
+        return self._make(row, number, ts_recv)
 
 
+_pick = itemgetter(*CTP_COLUMNS)
 _EXCHANGE, _INSTRUMENT = CTP_COLUMNS.index("ExchangeID"), CTP_COLUMNS.index("InstrumentID")

@@ -37,6 +37,8 @@ def terms_of(data: Mapping[str, Any], source: str, ts: int) -> InstrumentRecord 
         _number(data, "StrikePrice") if option else None,
         _OPTION_TYPES.get(str(data.get("OptionsType", "")), "") if option else "",
         str(data.get("OpenDate") or data.get("CreateDate") or ""), str(data.get("ExpireDate") or ""),
+        str(data.get("InstrumentName") or ""),
+        *(_number(data, f"{edge}{order}OrderVolume") for order in ("Limit", "Market") for edge in ("Min", "Max")),
     )  # fmt: skip
 
 

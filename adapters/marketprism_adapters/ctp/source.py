@@ -38,8 +38,8 @@ log = structlog.get_logger()
 
 DECODER = "ctp.depth"
 _TAKE_S = 0.25
-_END_RUN_NS = 61_000_000_000
-_HEARTBEAT_NS = 60_000_000_000
+_TURN = 64
+_END_RUN_NS, _HEARTBEAT_NS = 61_000_000_000, 60_000_000_000
 _LATE_S = 10.0  # the API warns of a heartbeat that is late by more
 
 
@@ -81,7 +81,7 @@ class CtpSource:
         self._subscriptions = Subscriptions(settings.name, settings.subscribe_per_second, self._skip)
         self._statuses = Statuses(self._calendar, self._skip)
         self._losses = Losses(self._calendar, settings.name)
-        self._clock = self._heartbeat_at = 0
+        self._heartbeat_at = 0
         self._ended: set[int] = set()
         self._events: list[object] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -139,8 +139,9 @@ class CtpSource:
                 raise self._talk.failed
             taken, self._talk.held = [*self._talk.held, *await self._talk.bridge.take(timeout_s=_TAKE_S)], []
             batch = _Making()
-            for said in taken:
-                self._clock = said.ts_recv
+            for number, said in enumerate(taken, 1):
+                if number % _TURN == 0:
+                    await asyncio.sleep(0)  # a lease is renewed in turns of the loop
                 if said.name != "depth":
                     self._heard(said, batch)
                     continue
@@ -157,8 +158,8 @@ class CtpSource:
             events, self._events = [*self._events, *self._subscriptions.events, *batch.events], []
             self._subscriptions.events.clear()
             if self._given.real or ticks or events or batch.changes:
-                positions = {self.source: seq} if seq else {}
-                yield SourceBatch(ticks, clock, positions, batch.gaps, changes=batch.changes, events=events)
+                at = {self.source: seq} if seq else {}
+                yield SourceBatch(ticks, clock, at, batch.gaps, changes=batch.changes, events=events)
             if len(self._ended) == len(self._talk.fronts):
                 yield SourceBatch([], clock + _END_RUN_NS, {self.source: seq}, finished=True)
                 return
@@ -186,7 +187,7 @@ class CtpSource:
         if not merge.is_new(said.data, said.front):
             return None
         try:
-            found = reader.tick(said.data, seq)
+            found = reader.tick(said.data, seq, said.ts_recv)
         except (BadField, InvalidValue) as error:
             self._skip("depth_malformed")
             log.warning("a depth message that is none", source=self.source, error=str(error))
@@ -194,7 +195,7 @@ class CtpSource:
         if isinstance(found, Skipped):
             self._skip(found.reason)
             return None
-        return found._replace(ts_recv=said.ts_recv)
+        return found
 
     def _heard(self, said: Said, batch: _Making) -> None:
         """Everything that is no tick: the life of the connections."""
@@ -277,19 +278,18 @@ class CtpSource:
     @property
     def dropped(self) -> int:
         """Ticks that found the queue full."""
-        return self._open.bridge.dropped if self._open is not None else 0
+        return self._open.bridge.dropped if self._open else 0
 
     @property
     def deepest(self) -> int:
-        """The most that ever waited in the queue."""
-        return self._open.bridge.deepest if self._open is not None else 0
+        """The most that waited in the queue."""
+        return self._open.bridge.deepest if self._open else 0
 
     async def close(self) -> None:
         """Log out and let every connection go."""
         for task in self._tasks:
             task.cancel()
-        opened, self._open = self._open, None
-        self._ended = set()
+        opened, self._open, self._ended = self._open, None, set()
         self._statuses.forget()
         self._losses.forget()
         if opened is not None:

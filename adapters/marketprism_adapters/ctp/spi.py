@@ -47,7 +47,9 @@ def spi_class(base: type[Any], side: str) -> type[Any]:
     def say(self: Any, name: str, data: Any = None, error: Any = None, *, last: bool = True) -> None:
         now: Callable[[], int] = getattr(self, "now_ns", time.time_ns)
         try:
-            said = Said(side, self.front, name, dict(data or {}), dict(error or {}), last, now())
+            # The API makes a new dict for each message: it is kept, not copied.
+            kept = data if type(data) is dict else dict(data or {})
+            said = Said(side, self.front, name, kept, dict(error) if error else {}, last, now())
         except (TypeError, ValueError) as wrong:
             # An exception must not go back into the API's thread, where it would end unseen or end everything.
             said = Said(side, self.front, "callback_failed", {"callback": name, "reason": repr(wrong)}, {}, last, now())

@@ -36,9 +36,10 @@ class Subscriptions:
         """Evenly: too many within any second overflow the counter's buffer, and it cuts the session."""
         self._unanswered[number] = len(symbols)
         several = max(1, self._per_second // _SLICES)
-        begun = time.monotonic()
+        due = time.monotonic()
         for start in range(0, len(symbols), several):
-            await asyncio.sleep(max(0.0, begun + start / self._per_second - time.monotonic()))
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            due = max(due, time.monotonic()) + several / self._per_second  # what was late is not made up for
             for symbol in symbols[start : start + several]:
                 if not up():
                     return

@@ -7,13 +7,16 @@ connects again by itself when the front goes away, and says so in callbacks; log
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from marketprism_adapters.ctp_front.wire import HEARTBEAT_S, SILENT_S, Frames, frame
+from marketprism_adapters.depth.ctp import CTP_COLUMNS
 from marketprism_application.errors import SourceError
 
 _AGAIN_S = 0.3
@@ -31,7 +34,8 @@ class _Remote:
         self._socket: socket.socket | None = None
         self._leaving = threading.Event()
         self._sending = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        self._pieces: queue.SimpleQueue[Callable[[], None] | bytes | None] = queue.SimpleQueue()
         self._now = 0
         self._answers = self._callbacks()
 
@@ -44,16 +48,19 @@ class _Remote:
         self._address = address_of(address)
 
     def init(self) -> None:
-        """Connect."""
-        self._thread = threading.Thread(target=self._run, name=f"remote-front-{self.side}", daemon=True)
-        self._thread.start()
+        """Connect. One thread reads, another calls back: a slow callback does not hold up the line."""
+        for work in (self._run, self._call_back):
+            thread = threading.Thread(target=work, name=f"remote-front-{self.side}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def exit(self) -> int:
         """Leave."""
         self._leaving.set()
         self._close()
-        if self._thread is not None:
-            self._thread.join()
+        self._pieces.put(None)
+        for thread in self._threads:
+            thread.join()
         return 0
 
     def _close(self) -> None:
@@ -85,16 +92,37 @@ class _Remote:
             self._socket = connected
             connected.settimeout(HEARTBEAT_S / 2)
             self._say("hello", self.side)
-            self.onFrontConnected()  # type: ignore[attr-defined]
+            self._pieces.put(self.onFrontConnected)  # type: ignore[attr-defined]
             reason = self._listen(connected)
             self._close()
             if not self._leaving.is_set():
-                self.onFrontDisconnected(reason)  # type: ignore[attr-defined]
+                self._pieces.put(partial(self.onFrontDisconnected, reason))  # type: ignore[attr-defined]
                 self._leaving.wait(_AGAIN_S)
+
+    def _call_back(self) -> None:
+        """What was read, in order, until the end."""
+        frames = Frames()
+        while not self._leaving.is_set():
+            piece = self._pieces.get()
+            if piece is None:
+                return
+            if callable(piece):
+                frames = Frames()
+                piece()
+                continue
+            try:
+                messages = frames.feed(piece)
+            except SourceError:
+                self._close()  # not a front: the reader says that it is gone
+                continue
+            for name, clock, *parts in messages:
+                self._now = max(self._now, clock)
+                tell = self._answers.get(name)  # none for a heartbeat
+                if tell is not None:
+                    tell(*parts)
 
     def _listen(self, connected: socket.socket) -> int:
         """Until the connection ends; why it did."""
-        frames = Frames()
         heard = beaten = time.monotonic()
         while not self._leaving.is_set():
             now = time.monotonic()
@@ -105,19 +133,14 @@ class _Remote:
                 self._say("beat")
             try:
                 piece = connected.recv(262_144)
-                messages = frames.feed(piece)
             except TimeoutError:
                 continue
-            except (OSError, SourceError):
+            except OSError:
                 return _READ_FAILED
             if not piece:
                 return _READ_FAILED
             heard = now
-            for name, clock, *parts in messages:
-                self._now = max(self._now, clock)
-                tell = self._answers.get(name)  # none for a heartbeat
-                if tell is not None:
-                    tell(*parts)
+            self._pieces.put(piece)
         return _READ_FAILED
 
     def _callbacks(self) -> dict[str, Callable[..., None]]:
@@ -183,10 +206,13 @@ class RemoteMd(_Remote):
         """Leave one instrument."""
         return self._say("unsubscribe", symbol)
 
+    def _depth(self, values: list[Any]) -> None:
+        self.onRtnDepthMarketData(dict(zip(CTP_COLUMNS, values, strict=True)))  # type: ignore[attr-defined]
+
     def _callbacks(self) -> dict[str, Callable[..., None]]:
         api: Any = self
         return {
-            "login": api.onRspUserLogin, "subscribed": api.onRspSubMarketData, "depth": api.onRtnDepthMarketData,
+            "login": api.onRspUserLogin, "subscribed": api.onRspSubMarketData, "depth": self._depth,
             "end": api.onEnd,
         }  # fmt: skip
 

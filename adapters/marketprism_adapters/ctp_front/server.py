@@ -15,6 +15,7 @@ from typing import Any
 
 from marketprism_adapters.ctp_front.markets import Market
 from marketprism_adapters.ctp_front.wire import HEARTBEAT_S, SILENT_S, Frames, frame
+from marketprism_adapters.depth.ctp import CTP_COLUMNS
 from marketprism_application.errors import SourceError
 
 _SLICE_S = 0.005
@@ -209,7 +210,7 @@ class FrontServer:
                 await asyncio.sleep(max(ahead, _SLICE_S))
             self._clock = max(self._clock, ts)
             symbol = str(data["InstrumentID"])
-            encoded = self._last[symbol] = frame("depth", self._clock, data)
+            encoded = self._last[symbol] = frame("depth", self._clock, [data[name] for name in CTP_COLUMNS])
             for session in self._sessions.values():
                 if symbol in session.subscribed:
                     self._send(session, encoded)

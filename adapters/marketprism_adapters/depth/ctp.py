@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from decimal import Decimal
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from marketprism_adapters.depth.fields import BadField, Clocks, Numbers, RawNumbers, levels, positive
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_adapters.depth.fields import BadField, Clocks, Numbers, RawNumbers
+from marketprism_domain.calendar import MarketCalendar, Schedule
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.schedules import venue_of
 from marketprism_domain.trading_days import day_of, midnight
-from marketprism_domain.values import NANOS_PER_SECOND, Symbol, Venue
+from marketprism_domain.values import NANOS_PER_SECOND, BookLevel, Symbol, Venue
 
 NANOS_PER_MS = 1_000_000
 _NIGHT_FROM, _NIGHT_TO = 20 * 3600 * NANOS_PER_SECOND, 4 * 3600 * NANOS_PER_SECOND
@@ -91,67 +91,84 @@ CTP_COLUMNS = (
 )  # fmt: skip
 
 
-def ctp_rows(
-    at: dict[str, int], calendar: MarketCalendar, source: str, numbers: Numbers | RawNumbers | None = None
-) -> RowReader:
-    """Rows of CThostFtdcDepthMarketDataField: of texts, or of what the API gives (with `RawNumbers`)."""
-    numbers, clocks, times = numbers or Numbers(), Clocks(), Times(calendar)
-    value, fresh = numbers.value, numbers.fresh
-    venues: dict[tuple[str, str], tuple[str, str]] = {}
-    sides = {
-        side: [(at[f"{side}Price{n}"], at[f"{side}Volume{n}"], f"{side}Price{n}") for n in range(1, 6)]
-        for side in ("Bid", "Ask")
-    }
+Maker = Callable[[Sequence[Any], int, int | None], Tick | Skipped]
 
-    def side(row: Sequence[str], name: str) -> list[tuple[Decimal | None, Decimal | None]]:
-        found = []
-        for price_at, quantity_at, column in sides[name]:
-            price = row[price_at]
-            # Levels beyond the first are empty on most fronts: stop at the first empty one.
-            if price in ("", "N/A", "0.00", "0"):
-                break
-            found.append((value(price, column), value(row[quantity_at], column)))
-        return found
+
+def ctp_rows(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowReader:
+    """Rows of texts, in the order of a recording's columns."""
+    pick, make = itemgetter(*(at[column] for column in CTP_COLUMNS)), ctp_maker(calendar, source, Numbers())
 
     def read(row: Sequence[str], number: int) -> Tick | Skipped:
-        exchange, symbol = row[at["ExchangeID"]], row[at["InstrumentID"]]
-        known = venues.get((exchange, symbol))
-        if known is None:
-            known = venues[exchange, symbol] = (venue_token(exchange, Symbol(symbol)), symbol)
-        venue = known[0]
-        of_day = clocks.nanos(row[at["UpdateTime"]])
-        if of_day is None:
-            return Skipped("unreadable_time")
-        ms = str(row[at["UpdateMillisec"]] or "0")
-        if not ms.isdigit() or len(ms) > 3:
-            raise BadField("UpdateMillisec", "0 to 999", ms)
-        stated = row[at["TradingDay"]]
-        ts = times.event_ns(venue, stated, row[at["ActionDay"]], of_day) + int(ms) * NANOS_PER_MS
-        volume = fresh(row[at["Volume"]], "Volume")
-        traded = bool(volume)
-        day_price = _day_prices(row, at, value, traded=traded)
-        return Tick(
-            venue, symbol, source, 0, 0, ts, ts, 0, number, times.trading_day(venue, symbol, ts, stated),
-            positive(value(row[at["LastPrice"]], "LastPrice")), volume, fresh(row[at["Turnover"]], "Turnover"),
-            value(row[at["OpenInterest"]], "OpenInterest"), *day_price,
-            positive(value(row[at["ClosePrice"]], "ClosePrice")),
-            positive(value(row[at["SettlementPrice"]], "SettlementPrice")),
-            positive(value(row[at["PreClosePrice"]], "PreClosePrice")),
-            positive(value(row[at["PreSettlementPrice"]], "PreSettlementPrice")),
-            value(row[at["PreOpenInterest"]], "PreOpenInterest"),
-            positive(value(row[at["UpperLimitPrice"]], "UpperLimitPrice")),
-            positive(value(row[at["LowerLimitPrice"]], "LowerLimitPrice")),
-            positive(fresh(row[at["AveragePrice"]], "AveragePrice")),
-            levels(side(row, "Bid")), levels(side(row, "Ask")),
-        )  # fmt: skip
+        return make(pick(row), number, None)
 
     return read
 
 
-def _day_prices(
-    row: Sequence[str], at: dict[str, int], value: Callable[[str, str], Decimal | None], *, traded: bool
-) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """Open, high and low of the day; before the first trade they are leftovers of the day before or zero."""
-    names = ("OpenPrice", "HighestPrice", "LowestPrice")
-    opened, high, low = (value(row[at[name]], name) for name in names)
-    return (positive(opened), positive(high), positive(low)) if traded else (None, None, None)
+def ctp_maker(calendar: MarketCalendar, source: str, numbers: Numbers | RawNumbers) -> Maker:
+    """Ticks of CThostFtdcDepthMarketDataField: its values in the order of `CTP_COLUMNS`, as texts or as the API gives
+    them (with `RawNumbers`), a number, and when it came (None: at its event time)."""
+    clocks, times = Clocks(), Times(calendar)
+    value, fresh = numbers.value, numbers.fresh
+    known: dict[tuple[str, str], tuple[str, Schedule]] = {}
+    new = tuple.__new__  # a Tick of values in their order, without the call in between
+
+    def side(fields: Sequence[Any], first: int) -> tuple[BookLevel, ...]:
+        found = []
+        for position in range(first, first + _SIDE, 4):
+            price = fields[position]
+            # Levels beyond the first are empty on most fronts: stop at the first empty one.
+            if price in _EMPTY:
+                break
+            at = value(price, CTP_COLUMNS[position])
+            if at is None:
+                break
+            size = value(fields[position + 1], CTP_COLUMNS[position + 1])
+            if at and size:
+                found.append(BookLevel(at, size))
+        return tuple(found)
+
+    def make(fields: Sequence[Any], number: int, ts_recv: int | None) -> Tick | Skipped:
+        (
+            stated, symbol, exchange, last, pre_settlement, pre_close, pre_open_interest, opened, high, low, volume,
+            turnover, open_interest, close, settlement, limit_up, limit_down, clock, millisec, average, action_day, *_,
+        ) = fields  # fmt: skip
+        found = known.get((exchange, symbol))
+        if found is None:
+            token = venue_token(exchange, Symbol(symbol))
+            found = known[exchange, symbol] = token, calendar.schedule(token, symbol)
+        venue, schedule = found
+        of_day = clocks.nanos(clock)
+        if of_day is None:
+            return Skipped("unreadable_time")
+        ms = str(millisec or "0")
+        if not ms.isdigit() or len(ms) > 3:
+            raise BadField("UpdateMillisec", "0 to 999", ms)
+        ts = times.event_ns(venue, stated, action_day, of_day) + int(ms) * NANOS_PER_MS
+        lots = fresh(volume, "Volume")
+        # Before the first trade, open, high and low are leftovers of the day before or zero.
+        day_open, day_high, day_low = (
+            value(opened, "OpenPrice"), value(high, "HighestPrice"), value(low, "LowestPrice"),
+        )  # fmt: skip
+        placement = schedule.place(ts)
+        # By the calendar, or as stated where the row lies outside every session.
+        trading_day = stated if placement.session is None and stated else placement.trading_day
+        return new(Tick, (
+            venue, symbol, source, 0, 0, ts, ts if ts_recv is None else ts_recv, 0, number, trading_day,
+            value(last, "LastPrice") or None, lots, fresh(turnover, "Turnover"), value(open_interest, "OpenInterest"),
+            (day_open or None) if lots else None, (day_high or None) if lots else None,
+            (day_low or None) if lots else None, value(close, "ClosePrice") or None,
+            value(settlement, "SettlementPrice") or None, value(pre_close, "PreClosePrice") or None,
+            value(pre_settlement, "PreSettlementPrice") or None, value(pre_open_interest, "PreOpenInterest"),
+            value(limit_up, "UpperLimitPrice") or None, value(limit_down, "LowerLimitPrice") or None,
+            fresh(average, "AveragePrice") or None,
+            side(fields, _BID), side(fields, _ASK), *_UNJUDGED,
+        ))  # fmt: skip
+
+    return make
+
+
+# What a validator fills in.
+_UNJUDGED = tuple(Tick._field_defaults[name] for name in Tick._fields[Tick._fields.index("asks") + 1 :])
+_SIDE = 5 * 4  # five levels, each with price and volume of both sides
+_BID, _ASK = CTP_COLUMNS.index("BidPrice1"), CTP_COLUMNS.index("AskPrice1")
+_EMPTY = ("", "N/A", "0.00", "0")

@@ -158,8 +158,10 @@ class MemoryStore:
         """Contract terms."""
         newest: dict[tuple[str, str], Any] = {}
         for row in sorted(self._rows(INSTRUMENT), key=lambda row: row.ts_event):
-            texts = (row.symbol, row.product, row.underlying)
-            wanted = not search.text or any(search.text.lower() in text.lower() for text in texts)
+            texts = (row.symbol, row.product, row.underlying, row.name)
+            wanted = (not search.at or row.ts_event <= search.at) and (
+                not search.text or any(search.text.lower() in text.lower() for text in texts)
+            )
             fields = ((search.venue, row.venue), (search.product, row.product), (search.class_, row.class_))
             if wanted and all(asked in ("", there) for asked, there in fields):
                 newest[row.venue, row.symbol] = row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,8 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.publisher import WindowPublisher
 
 log = structlog.get_logger()
+
+_TURN = 50
 
 
 class EventPublisher:
@@ -46,7 +49,9 @@ class EventPublisher:
     async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
         """Send reference data."""
         now = time.time_ns()
-        for item in instruments:
+        for number, item in enumerate(instruments):
+            if number % _TURN == 0:
+                await asyncio.sleep(0)
             self._count += 1
             record = item._replace(epoch=epoch, seq=self._count, ts_event=item.ts_event or now, ts_recv=now, ts_pub=now)
             message_id = f"{self._source}-{self._run}-{self._count}"

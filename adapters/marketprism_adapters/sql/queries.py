@@ -69,6 +69,8 @@ def instruments(search: InstrumentSearch) -> tuple[str, Params]:
         if value:
             where.append(f"{name} = {{{name}:String}}")
             params[name] = parameter(value)
+    if search.at:
+        where += _bounds("t.ts_event", None, search.at + 1, params)
     statement = (
         f"SELECT {select(INSTRUMENT)} FROM {DATABASE}.{INSTRUMENT.table} AS t FINAL WHERE {' AND '.join(where)} "
         "ORDER BY venue, symbol, t.ts_event DESC LIMIT 1 BY venue, symbol LIMIT {limit:UInt32}"
@@ -76,7 +78,7 @@ def instruments(search: InstrumentSearch) -> tuple[str, Params]:
     return statement, params
 
 
-_SEARCHED = ("symbol", "product", "underlying")
+_SEARCHED = ("symbol", "product", "underlying", "name")
 
 
 def statistics(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:

@@ -24,13 +24,17 @@ Sections = tuple[tuple[int, int, int, int, str], ...]
 
 
 class InstrumentSearch(NamedTuple):
-    """Instruments whose symbol, product or underlying holds `text` (in any case); empty fields match everything."""
+    """Instruments whose symbol, product, underlying or name holds `text` (in any case); empty fields match everything.
+
+    `at`, nanoseconds UTC: the terms as they were known then; 0 for the newest.
+    """
 
     text: str = ""
     venue: str = ""
     product: str = ""
     class_: str = ""  # future, option, spot, swap
     limit: int = 100
+    at: int = 0
 
 
 class Question(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -26,3 +26,8 @@ class InstrumentRecord(NamedTuple):
     option_type: str = ""  # call, put
     list_day: str = ""
     expire_day: str = ""
+    name: str = ""  # as the venue writes it
+    min_limit_volume: Decimal | None = None  # lots of one order, by kind of order
+    max_limit_volume: Decimal | None = None
+    min_market_volume: Decimal | None = None
+    max_market_volume: Decimal | None = None

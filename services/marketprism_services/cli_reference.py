@@ -1,0 +1,88 @@
+"""Commands about reference data and about gateways: what is listed, which contract leads, what an operator wants."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from marketprism_sdk.commands import ensure_command_streams, send_command
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.cli import DataDir, NatsUrl, app, out
+from marketprism_services.cli_read import ask, show, url_of
+from marketprism_services.exits import Exit, Stop
+
+Form = Annotated[str, typer.Option("--format", help="table, csv or json.")]
+_ORDERS = {
+    "connect": "ConnectToMarketSource",
+    "disconnect": "DisconnectFromMarketSource",
+    "subscribe": "UpdateSubscriptionList",
+    "auto": "InitializeGateway",
+}
+
+
+@app.command()
+def instruments(
+    text: Annotated[str, typer.Argument(help="Part of a symbol, product, underlying or name.")] = "",
+    kind: Annotated[str, typer.Option("--class", help="future, option, spot or swap.")] = "",
+    venue: str = "",
+    at: Annotated[str | None, typer.Option(help="As known then: 2025-08-13.")] = None,
+    limit: Annotated[int, typer.Option(help="How many.", min=1)] = 100,
+    form: Form = "table",
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Contract terms: multiplier, price tick, order volumes, and of options underlying, strike and expiry."""
+    columns = (
+        "venue", "symbol", "class_", "product", "name", "multiplier", "price_tick", "underlying", "strike",
+        "option_type", "expire_day", "max_limit_volume",
+    )  # fmt: skip
+    data = ask(
+        url_of(data_dir, nats_url),
+        lambda market: market.instruments(text, class_=kind, venue=venue, at=at, limit=limit),
+    )
+    show(data, form, columns, "instruments", "no instruments known")
+
+
+@app.command()
+def rolls(product: str, form: Form = "table", data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
+    """When which contract of a product became the main one: by open interest at the day before's end."""
+    data = ask(url_of(data_dir, nats_url), lambda market: market.dominant(product))
+    columns = ("trading_day", "symbol", "previous", "previous_close", "close")
+    show(data, form, columns, f"main contracts of {product}", f"nothing stored of {product}")
+
+
+@app.command()
+def gateway(
+    order: Annotated[str, typer.Argument(help=f"One of {', '.join(_ORDERS)}.")],
+    symbols: Annotated[list[str] | None, typer.Argument(help="With subscribe: names, or patterns like rb*.")] = None,
+    group: Annotated[str, typer.Option(help="Which gateway: ctp or sopt.")] = "ctp",
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Tell a gateway what is wanted of it; it holds for whoever leads, until the next word.
+
+    `connect` and `disconnect` go before the trading calendar, `subscribe` before the settings; `auto` gives both back.
+    """
+    command = _ORDERS.get(order)
+    if command is None:
+        raise Stop(Exit.USAGE, f"order: expected one of {', '.join(_ORDERS)}, was {order!r}")
+    if (order == "subscribe") != bool(symbols):
+        raise Stop(Exit.USAGE, "symbols: expected names or patterns with subscribe, and none with another order")
+    body: dict[str, Any] = {"gateway": group, **({"instruments": symbols} if symbols else {})}
+    try:
+        asyncio.run(_send(url_of(data_dir, nats_url), command, body))
+    except SdkError as error:
+        raise Stop(Exit.NATS, str(error)) from error
+    out.print(f"{command} sent; `marketprism status` shows what it did, `dead-letters` what was refused")
+
+
+async def _send(url: str, command: str, body: dict[str, Any]) -> None:
+    connection = await NatsConnection.open(url, name="cli")
+    try:
+        await ensure_command_streams(connection)
+        await send_command(connection, "gateway", command, body, issuer="operator")
+    finally:
+        await connection.close()
