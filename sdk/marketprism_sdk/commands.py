@@ -103,7 +103,7 @@ async def dead_letters(connection: NatsConnection) -> list[tuple[int, DeadLetter
     """(sequence, letter) of everything in the dead letters."""
     state = (await stream_info(connection, DEAD_LETTERS))["state"]
     found = []
-    for seq in range(state["first_seq"], state["last_seq"] + 1):
+    for seq in range(max(1, state["first_seq"]), state["last_seq"] + 1):
         message = await direct_get(connection, DEAD_LETTERS, seq)
         if message is not None:
             found.append((seq, msgspec.msgpack.decode(message.data, type=DeadLetter)))

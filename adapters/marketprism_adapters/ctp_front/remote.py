@@ -33,9 +33,9 @@ class _Remote:
         self._address = ("", 0)
         self._socket: socket.socket | None = None
         self._leaving = threading.Event()
-        self._sending = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._pieces: queue.SimpleQueue[Callable[[], None] | bytes | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._now = 0
         self._answers = self._callbacks()
 
@@ -48,8 +48,9 @@ class _Remote:
         self._address = address_of(address)
 
     def init(self) -> None:
-        """Connect. One thread reads, another calls back: a slow callback does not hold up the line."""
-        for work in (self._run, self._call_back):
+        """Connect. Threads read, send and call back: a slow callback does not hold up the line, nor a slow line a
+        caller."""
+        for work in (self._run, self._send, self._call_back):
             thread = threading.Thread(target=work, name=f"remote-front-{self.side}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -59,6 +60,7 @@ class _Remote:
         self._leaving.set()
         self._close()
         self._pieces.put(None)
+        self._requests.put(None)
         for thread in self._threads:
             thread.join()
         return 0
@@ -72,15 +74,18 @@ class _Remote:
 
     def _say(self, *parts: Any) -> int:
         """0 when it was handed over, as the API's requests answer."""
-        known = self._socket
-        if known is None:
+        if self._socket is None:
             return -1
-        try:
-            with self._sending:
-                known.sendall(frame(*parts))
-        except OSError:
-            return -1
+        self._requests.put(frame(*parts))
         return 0
+
+    def _send(self) -> None:
+        """What was asked, in order, until the end."""
+        while (request := self._requests.get()) is not None:
+            known = self._socket
+            if known is not None:
+                with contextlib.suppress(OSError):  # the reader says that the line is gone
+                    known.sendall(request)
 
     def _run(self) -> None:
         while not self._leaving.is_set():
