@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
@@ -77,6 +78,7 @@ def main() -> None:
         "pipeline": {"runs": runs, "ticks_per_second_median": rates[len(rates) // 2]},
         "stages": measure(),
         "clickhouse_server": server,
+        "counter": measure_counter(),
         "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},
     }
     RESULTS.mkdir(exist_ok=True)

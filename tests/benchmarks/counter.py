@@ -123,7 +123,7 @@ def measure_counter() -> dict[str, Any]:
     """Everything about counters; {} where the lists of instruments are not there."""
     if not LISTS["ctp"].exists():
         return {}
-    rates = (10_000, 20_000, 30_000, 40_000, 50_000)
+    rates = (20_000, 30_000, 40_000)
     return {
         **{f"load_{venue}": asyncio.run(loading(venue)) for venue in LISTS},
         "gateway": [asyncio.run(load(rate, 15.0)) for rate in rates],

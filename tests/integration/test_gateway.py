@@ -153,6 +153,7 @@ async def test_operators_disconnect_connect_and_change_what_is_subscribed(
     await eventually(lambda: "SubscriptionRequested" in place.names(), 40)
     await order("UpdateSubscriptionList", instruments=["czce.AP101", "nope9"])
     await eventually(lambda: "SubscriptionUpdated" in place.names() and place.ticks > 5, 40)
+    await eventually(lambda: ("InstrumentSubscribed", "AP101") in [(e.name, e.symbol) for e in place.events])
     await order("DisconnectFromMarketSource")
     await eventually(lambda: "MarketSourceDisconnected" in place.names())
     await eventually(lambda: not place.front._sessions)

@@ -11,7 +11,12 @@ import structlog
 
 from marketprism_adapters.ctp.bridge import Said
 from marketprism_adapters.ctp.words import trouble
-from marketprism_domain.events import AllInstrumentsSubscribed, SubscriptionFailed, SubscriptionUpdated
+from marketprism_domain.events import (
+    AllInstrumentsSubscribed,
+    InstrumentSubscribed,
+    SubscriptionFailed,
+    SubscriptionUpdated,
+)
 from marketprism_domain.schedules import venue_of
 
 log = structlog.get_logger()
@@ -30,6 +35,7 @@ class Subscriptions:
         self.events: list[object] = []
         self._unanswered: dict[int, int] = {}  # by connection
         self._refused: set[str] = set()
+        self._added: set[str] = set()  # asked for later than the others: told one by one
         self._told = -1
 
     async def send(self, api: Any, number: int, symbols: Sequence[str], up: Callable[[], bool]) -> None:
@@ -53,6 +59,10 @@ class Subscriptions:
         """The counter's answer about one instrument."""
         symbol = str(said.data.get("InstrumentID", ""))
         wrong = trouble(said.error)
+        if symbol in self._added:
+            self._added.discard(symbol)
+            if not wrong:
+                self.events.append(InstrumentSubscribed(exchanges.get(symbol) or venue_of(symbol) or "", symbol))
         if wrong:
             self._skip("subscribe")
             log.warning("a subscription was refused", source=self._source, symbol=symbol, error=wrong)
@@ -72,6 +82,7 @@ class Subscriptions:
         added, removed = sorted(after - before), sorted(before - after)
         self.wanted = sorted(after)
         self._refused -= before - after
+        self._added = (self._added | after) - before
         if added or removed:
             self.events.append(SubscriptionUpdated(self._source, len(added), len(removed)))
         return added, removed

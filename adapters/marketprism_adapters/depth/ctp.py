@@ -16,7 +16,8 @@ from marketprism_domain.trading_days import day_of, midnight
 from marketprism_domain.values import NANOS_PER_SECOND, BookLevel, Symbol, Venue
 
 NANOS_PER_MS = 1_000_000
-_NIGHT_FROM, _NIGHT_TO = 20 * 3600 * NANOS_PER_SECOND, 4 * 3600 * NANOS_PER_SECOND
+# From five in the afternoon on a front is set up for the next trading day; settlement prices come before four.
+_NIGHT_FROM, _NIGHT_TO = 17 * 3600 * NANOS_PER_SECOND, 4 * 3600 * NANOS_PER_SECOND
 _DAY_NS = 86_400 * NANOS_PER_SECOND
 
 

@@ -37,7 +37,8 @@ log = structlog.get_logger()
 Say = Callable[[str], None]
 FAULTS = ("kill", "freeze", "cut", "front-lost")
 _GATEWAYS = 3
-_AWAY_S = 4.0  # frozen, or cut off
+_AWAY_S = 4.0  # cut off; frozen for at most so long, and for longer than a takeover takes
+_FROZEN_S = 1.6
 _STUCK_S = 60.0
 
 
@@ -234,7 +235,9 @@ class CounterTrial:
             await self._add(folder, nats_port)
             await asyncio.sleep(2.5)  # until it stands by
             return
-        await asyncio.sleep(_AWAY_S if self._fault != "front-lost" else 0.5)
+        # A front forgets a silent session after three seconds: by turns before and after it the frozen one wakes.
+        frozen_s = self._dice.uniform(_FROZEN_S, _AWAY_S)
+        await asyncio.sleep({"freeze": frozen_s, "front-lost": 0.5}.get(self._fault, _AWAY_S))
         gateway.child.thaw()
         gateway.nats.heal()
         gateway.front.heal()

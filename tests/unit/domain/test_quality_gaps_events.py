@@ -120,7 +120,7 @@ def test_every_event_of_the_domain_is_a_type_with_a_record() -> None:
     assert len(events.EVENTS) >= 47
 
 
-def test_every_event_that_is_not_the_data_path_itself_is_raised_somewhere_or_waits_for_its_venue() -> None:
+def test_every_event_that_is_not_the_data_path_itself_is_raised_but_for_four() -> None:
     root = Path(__file__).parents[3]
     code = "".join(
         path.read_text(encoding="utf-8")
@@ -128,10 +128,11 @@ def test_every_event_that_is_not_the_data_path_itself_is_raised_somewhere_or_wai
         for path in (root / folder).rglob("*.py")
         if not path.name.startswith("events")
     )
-    raised = {name for name in events.EVENTS if re.search(rf"\b{name}\(", code)}
-    assert {"GatewayInitialized", "MarketSourceConnected", "InstrumentsLoaded", "InvalidDataDetected", "DataGapDetected",
-            "StaleDataDetected", "DuplicateDataDetected", "AbnormalPriceDetected", "DataQualityDegraded", "StorageRetryScheduled",
-            "ProcessingBacklogDetected", "SystemResourcesNormal", "ValidationRulesUpdated"} <= raised  # fmt: skip
+    raised = {name for name in events.EVENTS if re.search(rf"\b{name}\b", code)}
+    unraised = {
+        "BarDataAggregated", "BarsStoredToClickHouse", "DisasterRecoveryActivated", "MarketBarGenerated",
+    }  # fmt: skip
+    assert set(events.EVENTS) - raised == unraised | events.PER_TICK
 
 
 def test_commands_are_refused_to_those_who_may_not_give_them() -> None:
