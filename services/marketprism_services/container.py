@@ -15,7 +15,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.shards import partition_of
 from marketprism_services.aggregator import AggregatorService
-from marketprism_services.counters import counter_of, group_of, hours_of
+from marketprism_services.counters import counter_of, group_of, hours_of, retry_of
 from marketprism_services.engines import engines_of, reading_engines_of
 from marketprism_services.gateway import GatewayService
 from marketprism_services.monitor import MonitorService
@@ -91,6 +91,7 @@ class Container(containers.DeclarativeContainer):
         calendar,
         group=providers.Callable(group_of, settings),
         hours=providers.Callable(hours_of, settings, calendar),
+        retry=providers.Callable(retry_of, settings),
         tap=tap,
         trace_every=settings.provided.trace.every,
         lease=lease,

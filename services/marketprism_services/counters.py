@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from marketprism_adapters.ctp.settings import Account, CounterSettings
 from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.hours import ConnectionHours
 from marketprism_domain.schedules import PRODUCTS, product_of, venue_of
 from marketprism_services.settings import Settings
 
 LIVE = ("ctp", "sopt")  # sources that log in somewhere: nothing of them can be read through before
+_OURS = {"connect", "warm_up_s", "linger_s", "others", "retry_limit", "retry_longest_s"}  # the gateway's, not the API's
 _STOCK_OPTIONS = (("sse", ""), ("szse", ""))
 
 
@@ -18,7 +20,7 @@ def counter_of(settings: Settings, venue: str) -> CounterSettings:
     Raises:
         SourceError: one of them is not what it should be.
     """
-    given = getattr(settings, venue).model_dump(exclude={"connect", "warm_up_s", "linger_s", "others"})
+    given = getattr(settings, venue).model_dump(exclude=_OURS)
     secrets = {name: given.pop(name).get_secret_value() for name in ("password", "auth_code")}
     others = tuple(
         Account(each.broker, each.user, each.password.get_secret_value(), each.md_fronts)
@@ -42,6 +44,14 @@ def hours_of(settings: Settings, calendar: MarketCalendar) -> ConnectionHours | 
         return None
     products = _STOCK_OPTIONS if venue == "sopt" else products_of(given.instruments)
     return ConnectionHours(calendar, products, given.warm_up_s, given.linger_s)
+
+
+def retry_of(settings: Settings) -> RetryPolicy:
+    """How often a connection is tried again."""
+    if settings.source.spec not in LIVE:
+        return RetryPolicy()
+    given = getattr(settings, settings.source.spec)
+    return RetryPolicy(longest_s=given.retry_longest_s, limit=given.retry_limit)
 
 
 def products_of(patterns: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

@@ -19,7 +19,7 @@ from marketprism_application.ports import MarketSource, SourceBatch
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import CommandRefused
 from marketprism_domain.events import AllInstrumentsSubscribed
-from marketprism_domain.gateway import Gateway, GatewayState
+from marketprism_domain.gateway import Gateway, GatewayState, RetryPolicy
 from marketprism_domain.hours import ConnectionHours, SessionBell
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.lease import LeaseSettings
@@ -52,6 +52,7 @@ class GatewayService(OperatorCommands, SingleActiveService):
         *,
         group: str = "default",
         hours: ConnectionHours | None = None,
+        retry: RetryPolicy | None = None,
         tap: CaptureTap | None = None,
         trace_every: int = 0,
         lease: LeaseSettings | None = None,
@@ -65,7 +66,7 @@ class GatewayService(OperatorCommands, SingleActiveService):
         self._presence = Presence(hours)
         self._tap = tap
         self._sampler = Sampler(trace_every)
-        self._gateway = Gateway(group)
+        self._gateway = Gateway(group, retry)
         self._bell = SessionBell(calendar, ())
         self._events = EventPublisher(connection, "gateway")
         self._reading: asyncio.Task[None] | None = None

@@ -51,4 +51,6 @@ class CounterSection(Section):
     connect: Literal["calendar", "always"] = Field("calendar", description="a real front: around the sessions")
     warm_up_s: float = Field(900.0, ge=0, le=86_400, description="connected so long before an auction")
     linger_s: float = Field(1_800.0, ge=0, le=86_400, description="and so long after a close")
+    retry_limit: int = Field(0, ge=0, description="attempts to connect before an operator is waited for; 0: any number")
+    retry_longest_s: float = Field(30.0, ge=0.5, le=3_600, description="pauses double from half a second up to this")
     others: tuple[AccountSection, ...] = Field((), description="accounts elsewhere that deliver the same market")

@@ -20,6 +20,7 @@ from marketprism_application.contracts.codec import decode, decode_packed
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.ingest import Ingest
 from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.hours import ConnectionHours
 from marketprism_sdk.commands import dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
@@ -60,7 +61,10 @@ class Place:
         settings = CounterSettings("ctp", (address,), (address,), "9999", "user", "secret", auth_code="0", **given)
         source = CtpSource(settings, self._calendar, lambda spec: simulated(spec, self._calendar))
         own = await NatsConnection.open(self._url, name="gateway")
-        made = GatewayService(own, source, lambda: Ingest(self._calendar, lambda _: 0), self._calendar, group="ctp")
+        retry = RetryPolicy(first_s=0.1, longest_s=0.2, limit=3)
+        made = GatewayService(
+            own, source, lambda: Ingest(self._calendar, lambda _: 0), self._calendar, group="ctp", retry=retry
+        )
         if presence is not None:
             made._presence = presence
         stop = asyncio.Event()
@@ -117,6 +121,21 @@ async def test_a_refused_login_is_told_and_not_said_again_until_an_operator_says
     await send_command(place.connection, "gateway", "ConnectToMarketSource", {"gateway": "ctp"}, issuer="operator")
     await eventually(lambda: place.ticks > 0, 40)
     assert await made._source_health() == "healthy"
+
+
+async def test_a_front_that_is_away_is_tried_again_up_to_the_limit_and_then_an_operator_is_waited_for(
+    place: Place, fixtures: Path, eventually: Wait
+) -> None:
+    await place.open(fixtures / "ctp/ticks/AP101_20200804.csv.gz", FrontOptions())
+    await place.front.stop()
+    made = await place.gateway(answer_s=0.4)
+    await eventually(lambda: "ConnectionRetryExhausted" in place.names(), 40)
+    names = place.names()
+    assert names.count("ConnectionRetryScheduled") == 3
+    assert names.count("MarketSourceConnected") == 0
+    reasons = {event.data["reason"] for event in place.events if event.name == "MarketSourceDisconnected"}
+    assert any("a connection to the trader front within 0.4 s, none came" in reason for reason in reasons)
+    assert await made._source_health() == "unhealthy"
 
 
 async def test_the_connection_follows_the_calendar_and_the_standby_is_logged_out(
