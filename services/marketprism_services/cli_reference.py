@@ -34,16 +34,15 @@ def instruments(
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
-    """Contract terms: multiplier, price tick, order volumes, and of options underlying, strike and expiry."""
+    """Contract terms; names, order volumes and all the rest with --format json."""
     columns = (
-        "venue", "symbol", "class_", "product", "name", "multiplier", "price_tick", "underlying", "strike",
-        "option_type", "expire_day", "max_limit_volume",
+        "venue", "symbol", "class_", "multiplier", "price_tick", "underlying", "strike", "expire_day",
     )  # fmt: skip
     data = ask(
         url_of(data_dir, nats_url),
         lambda market: market.instruments(text, class_=kind, venue=venue, at=at, limit=limit),
     )
-    show(data, form, columns, "instruments", "no instruments known")
+    show(data, form, columns if form == "table" else tuple(data.column_names), "instruments", "no instruments known")
 
 
 @app.command()

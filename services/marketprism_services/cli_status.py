@@ -71,7 +71,7 @@ def _print_services(seen: Overview) -> None:
     rows = [
         {
             "service": record.service,
-            "status": record.status,
+            "status": str(record.metadata.get("connection") or record.status),
             "health": seen.health.get(record.instance, ""),
             "epoch": str(record.metadata.get("epoch", "")),
             "partitions": str(held.get(record.instance, "")),

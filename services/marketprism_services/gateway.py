@@ -164,7 +164,7 @@ class GatewayService(OperatorCommands, SingleActiveService):
         await self.announce("active", epoch=epoch, connection="waiting", until=self._presence.next_ns() or 0)
         log.info("the connection is not wanted now", until=self._presence.next_ns())
         await self._presence.until_wanted()
-        await self.announce("active", epoch=epoch)
+        await self.announce("active", epoch=epoch, connection="")
 
     async def _broken(self, reason: str, epoch: int) -> float | None:
         """The connection is gone: say so, and how long to wait."""
