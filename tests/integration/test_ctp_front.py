@@ -222,3 +222,37 @@ def test_what_is_no_front_is_refused_by_name(calendar: MarketCalendar) -> None:
     with pytest.raises(SourceError, match="expected a MessagePack array"):
         Frames().feed(b"\x00\x00\x00\x01\xc1")
     assert Frames().feed(frame("beat", 1) + frame("end", 2)[:3]) == [["beat", 1]]
+
+
+@pytest.mark.parametrize(("venue", "listed", "singles"), [
+    ("ctp", "ctp/reference/ctp_instruments_20250813.csv.gz", 18_937),
+    ("sopt", "sopt/sopt_instruments_20250813.csv.gz", 4_429),  # and 40 combinations
+])  # fmt: skip
+async def test_a_counters_whole_list_becomes_terms_and_its_ticks_find_their_venue(
+    line: Line, fixtures: Path, calendar: MarketCalendar, tmp_path: Path, venue: str, listed: str, singles: int
+) -> None:
+    market = await asyncio.to_thread(Crowd, fixtures / listed, 40, 2.0, 30.0, at("2025-08-13 10:00:00"))
+    address = await line.open(market)
+    given = CounterSettings(
+        venue, (address,), (address,), "9999", "u", "p", auth_code="0", flow=tmp_path, subscribe_per_second=800,
+        instruments=tuple(str(item["InstrumentID"]) for item in market.instruments[:40]),
+    )  # fmt: skip
+    source = CtpSource(given, calendar, lambda spec: simulated(spec, calendar, venue=venue))
+    await source.connect()
+    terms = source._talk.terms
+    assert len(terms) == singles
+    options = [each for each in terms.values() if each.class_ == "option"]
+    assert len(options) == {"ctp": 18_124, "sopt": 1_020}[venue]
+    assert all(each.underlying and each.strike and each.option_type and each.expire_day for each in options)
+    assert all(each.multiplier and each.price_tick and each.name for each in terms.values())
+    seen: dict[str, str] = {}
+    async for batch in source.stream({}):
+        seen.update({each.symbol: each.venue for each in batch.ticks})
+        if len(seen) == len(await source.instruments()):
+            break
+    await source.close()
+    assert seen == {symbol: terms[symbol].venue for symbol in seen}
+    assert set(seen.values()) <= (
+        {"sse", "szse"} if venue == "sopt" else {"shfe", "ine", "dce", "czce", "cffex", "gfex"}
+    )
+    assert not source.skipped.get("depth_malformed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -10,9 +11,11 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.values import Symbol, Venue
 
-# THOST_FTDC_PC_…: the API's own numbers, never vnpy's translated words.
-_CLASSES = {"1": "future", "2": "option", "6": "option"}
+# THOST_FTDC_PC_… and THOST_FTDC_CP_…: the API's own numbers, never vnpy's translated words.
+_CLASSES = {"1": "future", "2": "option", "6": "option", "4": "spot"}
 _OPTION_TYPES = {"1": "call", "2": "put"}
+# Options of the commodity exchanges and CFFEX say their terms in their names, should the counter not send them.
+_OPTION = re.compile(r"([A-Za-z]+\d+)-?(?:MS-?)?([CP])-?(\d+(?:\.\d+)?)")
 _HUGE = 1e20
 
 
@@ -22,24 +25,41 @@ def terms_of(data: Mapping[str, Any], source: str, ts: int) -> InstrumentRecord 
     Raises:
         InvalidValue: a field that is none; the text names it.
     """
-    kind = str(data.get("ProductClass", "2" if data.get("OptionsType") else "1"))
-    if kind not in _CLASSES:
+    kind = _class_of(data)
+    if kind is None:
         return None
-    symbol, venue = Symbol(str(data.get("InstrumentID", ""))), Venue(str(data.get("ExchangeID", "")).lower())
-    product = str(data.get("ProductID", ""))
+    symbol, venue = Symbol(_text(data, "InstrumentID")), Venue(_text(data, "ExchangeID").lower())
+    product = _text(data, "ProductID")
     if not product:
         raise InvalidValue("ProductID", "a product", product)
-    option = _CLASSES[kind] == "option"
+    underlying, strike, option_type = "", None, ""
+    if kind == "option":
+        named = _OPTION.fullmatch(symbol)
+        underlying = _text(data, "UnderlyingInstrID") or (named[1] if named else "")
+        strike = _number(data, "StrikePrice") or (Decimal(named[3]) if named else None)
+        option_type = _OPTION_TYPES.get(_text(data, "OptionsType"), "")
+        if named and not option_type:
+            option_type = "call" if named[2] == "C" else "put"
     return InstrumentRecord(
-        str(venue), str(symbol), source, 0, 0, ts, ts, 0, product, _CLASSES[kind],
-        _number(data, "VolumeMultiple"), _number(data, "PriceTick"),
-        str(data.get("UnderlyingInstrID") or "") if option else "",
-        _number(data, "StrikePrice") if option else None,
-        _OPTION_TYPES.get(str(data.get("OptionsType", "")), "") if option else "",
-        str(data.get("OpenDate") or data.get("CreateDate") or ""), str(data.get("ExpireDate") or ""),
-        str(data.get("InstrumentName") or ""),
+        str(venue), str(symbol), source, 0, 0, ts, ts, 0, product, kind,
+        _number(data, "VolumeMultiple"), _number(data, "PriceTick"), underlying, strike, option_type,
+        _text(data, "OpenDate") or _text(data, "CreateDate"), _text(data, "ExpireDate"), _text(data, "InstrumentName"),
         *(_number(data, f"{edge}{order}OrderVolume") for order in ("Limit", "Market") for edge in ("Min", "Max")),
     )  # fmt: skip
+
+
+def _class_of(data: Mapping[str, Any]) -> str | None:
+    """What it is; counters of stock options list funds and shares too, and none of them names every class."""
+    if set(_text(data, "InstrumentID")) & set("& "):
+        return None
+    kind = _CLASSES.get(_text(data, "ProductClass"))
+    if kind is None and _text(data, "OptionsType") in _OPTION_TYPES:
+        return "option"
+    return "spot" if kind is None and not _text(data, "ProductClass") else kind
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    return str(data.get(name) or "").strip()
 
 
 def _number(data: Mapping[str, Any], name: str) -> Decimal | None:
