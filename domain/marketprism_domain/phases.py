@@ -100,7 +100,8 @@ class PhaseWatch:
             heard.halted = False
             told.events.append(TradingSessionResumed(venue, session.trading_day, session.number, product))
         elif session is None or place.phase == "section_end":
-            self._extra(venue, product, heard, ts, told)
+            if self._calendar.schedule(venue, product).next_session(ts + _TOLERANCE).ts_open > ts + _TOLERANCE:
+                self._extra(venue, product, heard, ts, told)
         elif abs(ts - session.ts_open) > _TOLERANCE and (before or ts < session.ts_open):
             # Without a word from before, it may have begun in time and been interrupted since.
             opens = _whole(ts)

@@ -41,8 +41,8 @@ ERRORS = frozenset({
 DERIVED_TURNOVER = frozenset({"czce"})
 
 _CONTENT = slice(Tick._fields.index("last"), Tick._fields.index("asks") + 1)
-# m2505-C-3000, SR505C6000, IO2501-P-4000, and plain digits of an ETF option
-_OPTION = re.compile(r"[A-Za-z]+\d+-?[CP]-?\d+|\d{8}")
+# m2505-C-3000, SR505C6000, SR511MSC6300, IO2501-P-4000, and plain digits of an ETF option
+_OPTION = re.compile(r"[A-Za-z]+\d+-?(?:MS-?)?[CP]-?\d+|\d{8}")
 
 
 class ValidationResult(NamedTuple):

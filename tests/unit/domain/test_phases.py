@@ -54,6 +54,20 @@ def test_a_day_as_the_table_has_it_changes_nothing(calendar: MarketCalendar) -> 
     assert spans(own, "rb2505", "20250304") == spans(calendar, "rb2505", "20250304")
 
 
+@pytest.mark.parametrize("skew", ["20:59:58", "21:00:31"])
+def test_clocks_that_differ_by_seconds_disagree_with_nothing(calendar: MarketCalendar, skew: str) -> None:
+    words = [
+        ("pre_open", EVE + "20:50:00"), ("continuous", EVE + skew), ("pre_open", EVE + "22:59:57"),
+        ("continuous", DAY + "08:59:58"), ("pre_open", DAY + "10:14:58"), ("continuous", DAY + "10:29:58"),
+        ("pre_open", DAY + "11:30:02"), ("continuous", DAY + "13:29:31"), ("closed", DAY + "15:00:02"),
+    ]  # fmt: skip
+    for venue, product in (("shfe", "rb"), ("czce", "SR")):
+        own, told = heard(calendar, product, *words, venue=venue)
+        assert told.changes == []
+        assert {type(event) for event in told.events} == {MarketStatusReceived}
+        assert spans(own, f"{product}505", "20250304", venue) == spans(calendar, f"{product}505", "20250304", venue)
+
+
 def test_a_late_opening_shortens_the_section_and_keeps_its_auction(calendar: MarketCalendar) -> None:
     own, told = heard(calendar, "rb", ("pre_open", EVE + "20:50:00"), ("continuous", EVE + "22:30:02"))
     assert told.changes == [SessionChange("shfe", "rb", "20250304", at(EVE + "22:30:00"), at(EVE + "23:00:00"))]
