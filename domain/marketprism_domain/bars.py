@@ -159,7 +159,7 @@ class BarBuilder:
         self._emit(self._cascade.close_until(session.ts_open), out)
         opened = self._schedule.sessions(session.trading_day)[0].ts_open
         # A gap that ends with the old day says nothing about the new one; the week's bar is flagged already.
-        state.gaps = tuple(gap for gap in state.gaps if gap[1] > opened)
+        state.gaps = tuple(gap for gap in state.gaps if gap[1] >= opened)
         state.running = Running(session.trading_day)
 
     def _close_minute(self, out: list[Bar]) -> None:

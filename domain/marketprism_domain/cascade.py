@@ -27,8 +27,9 @@ class Window(NamedTuple):
     trading_day: str
 
     def meets(self, gaps: Gaps) -> bool:
-        """Whether any of the ranges overlaps this window."""
-        return any(start < self.ts_close and self.ts_open < end for start, end in gaps)
+        """Whether any of the ranges touches this window. The tick that ends a gap brings what was traded in it: its end
+        belongs to it."""
+        return any(start < self.ts_close and self.ts_open <= end for start, end in gaps)
 
 
 class Minute(NamedTuple):

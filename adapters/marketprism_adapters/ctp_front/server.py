@@ -19,6 +19,7 @@ from marketprism_adapters.depth.ctp import CTP_COLUMNS
 from marketprism_application.errors import SourceError
 
 _SLICE_S = 0.005
+_SLEPT_S = 2.2 * HEARTBEAT_S
 _BUFFERED = 8 << 20  # a session that lets so much pile up is cut
 _LONG_NS = 60_000_000_000
 
@@ -42,7 +43,7 @@ class _Session:
     side: str = ""
     user: str = ""
     login_at: int = 0
-    heard_ns: int = 0
+    alive: list[list[int]] = field(default_factory=list)  # stretches in which it was heard, [from, to], ns
     subscribed: set[str] = field(default_factory=set)
     asked: deque[float] = field(default_factory=deque)
     ended: str = ""
@@ -99,7 +100,7 @@ class FrontServer:
         reason = "left"
         try:
             while piece := await reader.read(65_536):
-                session.heard_at, session.heard_ns = time.monotonic(), time.time_ns()
+                self._heard(session)
                 for name, *parts in frames.feed(piece):
                     await self._hear(session, name, parts)
         except OSError as error:
@@ -112,9 +113,18 @@ class FrontServer:
             if session.login_at:
                 self._tell({
                     "event": "left", "session": session.number, "side": session.side, "user": session.user,
-                    "t": time.time_ns(), "login": session.login_at, "heard": session.heard_ns,
+                    "t": time.time_ns(), "login": session.login_at, "alive": session.alive,
                     "reason": session.ended or reason,
                 })  # fmt: skip
+
+    @staticmethod
+    def _heard(session: _Session) -> None:
+        """A frozen process is not heard: what it says when it wakes begins another stretch."""
+        now = time.monotonic()
+        if not session.alive or now - session.heard_at > _SLEPT_S:
+            session.alive.append([time.time_ns(), 0])
+        session.alive[-1][1] = time.time_ns()
+        session.heard_at = now
 
     async def _hear(self, session: _Session, name: str, parts: list[Any]) -> None:
         if name == "beat":

@@ -264,10 +264,11 @@ class CounterTrial:
     def _overlaps(self, report: Report) -> None:
         """Two sessions of one user that were both heard after both had been let in."""
         known = [session for session in self._sessions.values() if "login" in session]
-        spans = sorted((s["login"]["t"], s["left"]["heard"] if "left" in s else s["login"]["t"]) for s in known)
+        spans = [[(max(a, s["login"]["t"]), b) for a, b in s.get("left", {}).get("alive", ())] for s in known]
         together = [
             (min(a[1], b[1]) - max(a[0], b[0])) / 1e6
-            for n, a in enumerate(spans) for b in spans[n + 1 :] if min(a[1], b[1]) > max(a[0], b[0])
+            for n, one in enumerate(spans) for other in spans[n + 1 :] for a in one for b in other
+            if min(a[1], b[1]) > max(a[0], b[0])
         ]  # fmt: skip
         report.notes.append(f"{len(spans)} sessions at the front; two alive at once: {len(together)} times"
                             + (f", at most {max(together):.0f} ms" if together else ""))  # fmt: skip

@@ -119,10 +119,19 @@ def test_i_a_late_tick_revises_inside_the_window_and_is_counted_outside(calendar
 def test_j_a_bar_that_overlaps_a_gap_says_so(calendar: MarketCalendar) -> None:
     made = builder(calendar, "1m", "5m")
     feed(made, tick(DAY + "09:00:10", 100, 5))
-    hole = Gap("shfe", "rb2505", "x", 0, 0, 0, 0, 0, at(DAY + "09:01:20"), at(DAY + "09:03:00"), "silence")
+    hole = Gap("shfe", "rb2505", "x", 0, 0, 0, 0, 0, at(DAY + "09:01:20"), at(DAY + "09:02:59"), "silence")
     made.on_gap(hole)
     bars = feed(made, tick(DAY + "09:01:30", 100, 6), tick(DAY + "09:03:10", 100, 7), tick(DAY + "09:05:00", 100, 8))
     assert [(b.interval, b.gap) for b in bars] == [("1m", False), ("1m", True), ("1m", False), ("5m", True)]
+
+
+def test_j_the_tick_that_ends_a_gap_at_a_whole_minute_brings_what_was_traded_in_it(calendar: MarketCalendar) -> None:
+    made = builder(calendar)
+    feed(made, tick(DAY + "09:00:10", 100, 5))
+    end = at(DAY + "09:03:00")
+    made.on_gap(Gap("shfe", "rb2505", "x", 0, 0, 0, 0, 0, at(DAY + "09:00:10"), end, "interrupted"))
+    bars = feed(made, tick(DAY + "09:03:00", 101, 95), tick(DAY + "09:04:00", 101, 96))
+    assert [(b.ts_open, b.volume, b.gap) for b in bars] == [(at(DAY + "09:00:00"), 5, True), (end, 90, True)]
 
 
 def test_stale_ticks_and_ticks_without_a_trade_make_no_bar(calendar: MarketCalendar) -> None:
