@@ -22,6 +22,7 @@ from marketprism_domain.schedules import venue_of
 log = structlog.get_logger()
 
 _SLICES = 20  # of a second
+_SHARE = 0.95  # of what is allowed: on the way, what went out evenly comes in bunches
 
 
 class Subscriptions:
@@ -42,10 +43,11 @@ class Subscriptions:
         """Evenly: too many within any second overflow the counter's buffer, and it cuts the session."""
         self._unanswered[number] = len(symbols)
         several = max(1, self._per_second // _SLICES)
+        pace = self._per_second * _SHARE
         due = time.monotonic()
         for start in range(0, len(symbols), several):
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            due = max(due, time.monotonic()) + several / self._per_second  # what was late is not made up for
+            due = max(due, time.monotonic()) + several / pace  # what was late is not made up for
             for symbol in symbols[start : start + several]:
                 if not up():
                     return
