@@ -199,6 +199,16 @@ async def test_a_full_queue_counts_the_ticks_it_drops_and_keeps_the_rest_of_the_
     assert await bridge.take(timeout_s=0.01) == []
 
 
+async def test_a_signal_that_comes_after_its_item_was_taken_is_no_arrival() -> None:
+    loop = asyncio.get_running_loop()
+    bridge = Bridge(loop)
+    answer = Said("md", 0, "login", {}, {}, True, 1)
+    bridge.put(answer)
+    assert await bridge.take() == [answer], "taken before the loop has run the signal"
+    loop.call_later(0.2, bridge.put, answer)
+    assert await bridge.take(1, 5.0) == [answer], "and the next one is waited for"
+
+
 @pytest.mark.parametrize("venue", ["ctp", "sopt"])
 async def test_the_compiled_api_at_a_closed_port_is_an_error_in_time(
     tmp_path: Path, calendar: MarketCalendar, venue: str

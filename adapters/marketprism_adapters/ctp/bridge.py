@@ -56,10 +56,16 @@ class Bridge:
                 self.dropped += 1
 
     async def take(self, most: int = 500, timeout_s: float | None = None) -> list[Said]:
-        """What is here, waiting for the first; empty after `timeout_s`."""
-        if not self._items:
+        """What is here, waiting for the first; empty only after `timeout_s`."""
+        end = None if timeout_s is None else self._loop.time() + timeout_s
+        while not self._items:
+            # A signal may come after what it announced was taken: it is no arrival.
+            self._arrived.clear()
+            self._signalled = False
+            if self._items:
+                break
             try:
-                await asyncio.wait_for(self._arrived.wait(), timeout_s)
+                await asyncio.wait_for(self._arrived.wait(), None if end is None else max(0.0, end - self._loop.time()))
             except TimeoutError:
                 return []
         # Order matters: the flag falls before the queue is read, so what is put afterwards signals again.
