@@ -42,6 +42,10 @@ class ValidationOutput(NamedTuple):
     changes: list[tuple[int, SessionChange]]
 
 
+def _same_snapshot(tick: Tick, last: Tick | None) -> bool:
+    return last is not None and (tick.ts_event, tick.volume, tick.last) == (last.ts_event, last.volume, last.last)
+
+
 class Run:
     """One message on its way through."""
 
@@ -64,6 +68,8 @@ class Run:
         watched = shard.watched(tick.venue, tick.symbol)
         placement = watched.schedule.place(tick.ts_event)
         counts = shard.counts(tick.source)
+        if watched.missing is not None and _same_snapshot(tick, watched.stream.state.last):
+            watched.missing = None  # what a login brings is the newest there is: nothing came after what we have
         verdict = watched.stream.accept(tick, placement, shard.service, shard.epoch, self._ts_pub)
         if verdict is None:
             counts["redelivered"] += 1

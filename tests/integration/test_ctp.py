@@ -90,10 +90,21 @@ async def test_a_loss_is_named_and_what_the_front_says_again_opens_nothing(
     gaps = [gap for batch in batches for _, gap in batch.gaps]
     wanted = await asyncio.to_thread(recorded, path, calendar)
     found = [said(tick) for batch in batches for tick in batch.ticks]
-    assert found == [*wanted[:5000], wanted[4999], *wanted[5000:]], "the last snapshot comes again at login"
+    assert found == [*wanted[:5000], *wanted[5009:]], "the login brings the newest of what passed meanwhile"
     assert [(gap.cause, gap.ts_from, gap.ts_to) for gap in gaps] == [
-        ("disconnected", wanted[4999].ts_event, wanted[5000].ts_event)
+        ("disconnected", wanted[4999].ts_event, wanted[5009].ts_event)
     ]
+
+
+async def test_a_loss_in_which_nothing_passed_is_no_gap(
+    fixtures: Path, tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    path = fixtures / "ctp/ticks/ru1901_20181009.csv.gz"
+    source = source_of(calendar, tmp_path, f"sim:{path}?cut=5000:8193&back=0.2&lost=0", instruments=("ru1901",))
+    batches = await batches_of(source)
+    assert not [gap for batch in batches for _, gap in batch.gaps], "the login brought the snapshot we had"
+    wanted = await asyncio.to_thread(recorded, path, calendar)
+    assert [said(tick) for batch in batches for tick in batch.ticks] == [*wanted[:5000], wanted[4999], *wanted[5000:]]
 
 
 async def test_a_second_front_hides_the_loss_of_the_first(

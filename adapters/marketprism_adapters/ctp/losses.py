@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.gaps import Interruption
 from marketprism_domain.marketdata.gap import Gap
@@ -17,8 +19,8 @@ class Losses:
     def __init__(self, calendar: MarketCalendar, source: str) -> None:
         self._calendar = calendar
         self._source = source
-        self._last: dict[str, int] = {}  # event time of each instrument's last tick
-        self._missing_since: dict[str, int] = {}
+        self._last: dict[str, tuple[int, Decimal | None]] = {}  # event time and volume of each instrument's last tick
+        self._missing_since: dict[str, tuple[int, Decimal | None]] = {}
         self._lost_at = 0
         self.back_at = 0
 
@@ -29,8 +31,8 @@ class Losses:
     def all_lost(self, ts: int) -> None:
         """From here on every instrument may miss something, until its next tick says how much."""
         self._lost_at = ts
-        for symbol, event in self._last.items():
-            self._missing_since.setdefault(symbol, event)
+        for symbol, seen in self._last.items():
+            self._missing_since.setdefault(symbol, seen)
 
     def back(self, ts: int) -> None:
         """A connection is there again."""
@@ -43,14 +45,20 @@ class Losses:
 
     def before(self, tick: Tick, clock: int, no_room: dict[str, int]) -> Gap | None:
         """What was missing of an instrument before this tick of it; `no_room` says since when ticks were dropped."""
-        last = self._last.get(tick.symbol, tick.ts_event)
-        self._last[tick.symbol] = tick.ts_event
+        last, _ = self._last.get(tick.symbol, (tick.ts_event, None))
+        self._last[tick.symbol] = seen = (tick.ts_event, tick.volume)
         dropped_at = no_room.get(tick.symbol)
         if dropped_at is not None and tick.ts_recv > dropped_at:
             del no_room[tick.symbol]
             return self._gap(tick, clock, last, "queue_full") if tick.ts_event > last else None
-        since = self._missing_since.get(tick.symbol)
-        if since is None or tick.ts_event <= since:  # the last snapshot again, which comes with a login
+        known = self._missing_since.get(tick.symbol)
+        if known is None:
+            return None
+        since = known[0]
+        if tick.ts_event <= since:
+            # A login brings the newest snapshot there is. When that is the one we have, nothing came after it.
+            if seen == known:
+                del self._missing_since[tick.symbol]
             return None
         del self._missing_since[tick.symbol]
         schedule = self._calendar.schedule(tick.venue, tick.symbol)

@@ -4,7 +4,8 @@
 where there is no value, no ExchangeID, the last snapshot again at login, and what the options ask for:
 
     speed=60        times real time, or max (20 000 rows a second)
-    cut=500:4097    disconnected after so many rows, for this reason; comes back after `back` seconds (1)
+    cut=500:4097    disconnected after so many rows, for this reason; comes back after `back` seconds (1), in which
+                    `lost` rows (10) pass
     refuse=login:3  the answer to login, authenticate or settlement is this error
     silent=1        connects, and answers nothing
     broken=100      every hundredth row lacks a field
@@ -188,6 +189,7 @@ class SimMd(_Front):
             if cut_at and self._at == int(cut_at):
                 self.onFrontDisconnected(int(reason or 0x1001))  # type: ignore[attr-defined]
                 time.sleep(float(options.get("back", 1)))
+                self._at = min(self._at + int(options.get("lost", 10)), len(rows))
                 self.onFrontConnected()  # type: ignore[attr-defined]
                 return
         self.onEnd()  # type: ignore[attr-defined]

@@ -42,11 +42,20 @@ def test_the_gap_of_a_takeover_runs_from_the_last_tick_to_the_next(calendar: Mar
     (gap,) = gaps_of(
         calendar,
         message((DAY + "09:00:01", 1), (DAY + "09:00:02", 2), session="a", chain=0, resumed=DAY + "08:50:00"),
-        message((DAY + "09:00:02", 2), session="b", chain=0, resumed=DAY + "09:00:03"),  # the last snapshot again
-        message((DAY + "09:00:04", 5), (DAY + "09:00:05", 6), session="b", chain=1),
+        message((DAY + "09:00:04", 5), session="b", chain=0, resumed=DAY + "09:00:03"),
+        message((DAY + "09:00:05", 6), session="b", chain=1),
         restart=restart,
     )
     assert (gap.ts_from, gap.ts_to, gap.cause) == (at(DAY + "09:00:02"), at(DAY + "09:00:04"), "interrupted")
+
+
+def test_a_login_that_brings_the_snapshot_we_have_shows_that_nothing_was_missed(calendar: MarketCalendar) -> None:
+    assert not gaps_of(
+        calendar,
+        message((DAY + "09:00:01", 1), (DAY + "09:00:02", 2), session="a", chain=0, resumed=DAY + "08:50:00"),
+        message((DAY + "09:00:02", 2), session="b", chain=0, resumed=DAY + "09:00:40"),
+        message((DAY + "09:00:45", 5), session="b", chain=1),
+    )
 
 
 def test_a_source_that_is_read_again_from_its_beginning_misses_nothing(calendar: MarketCalendar) -> None:
