@@ -25,15 +25,15 @@ def terms_of(data: Mapping[str, Any], source: str, ts: int) -> InstrumentRecord 
     Raises:
         InvalidValue: a field that is none; the text names it.
     """
-    kind = _class_of(data)
-    if kind is None:
+    class_ = _class_of(data)
+    if class_ is None:
         return None
     symbol, venue = Symbol(_text(data, "InstrumentID")), Venue(_text(data, "ExchangeID").lower())
     product = _text(data, "ProductID")
     if not product:
         raise InvalidValue("ProductID", "a product", product)
     underlying, strike, option_type = "", None, ""
-    if kind == "option":
+    if class_ == "option":
         named = _OPTION.fullmatch(symbol)
         underlying = _text(data, "UnderlyingInstrID") or (named[1] if named else "")
         strike = _number(data, "StrikePrice") or (Decimal(named[3]) if named else None)
@@ -41,7 +41,7 @@ def terms_of(data: Mapping[str, Any], source: str, ts: int) -> InstrumentRecord 
         if named and not option_type:
             option_type = "call" if named[2] == "C" else "put"
     return InstrumentRecord(
-        str(venue), str(symbol), source, 0, 0, ts, ts, 0, product, kind,
+        str(venue), str(symbol), source, 0, 0, ts, ts, 0, product, class_,
         _number(data, "VolumeMultiple"), _number(data, "PriceTick"), underlying, strike, option_type,
         _text(data, "OpenDate") or _text(data, "CreateDate"), _text(data, "ExpireDate"), _text(data, "InstrumentName"),
         *(_number(data, f"{edge}{order}OrderVolume") for order in ("Limit", "Market") for edge in ("Min", "Max")),
