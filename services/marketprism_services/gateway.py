@@ -121,10 +121,11 @@ class GatewayService(OperatorCommands, SingleActiveService):
         """Stop reading; what is on its way is fenced."""
         if self._reading is not None:
             self._reading.cancel()
+        await self._source.close()  # before anything is waited for: somebody else may be let in from now on
+        if self._reading is not None:
             await asyncio.gather(self._reading, return_exceptions=True)
             self._tasks.remove(self._reading)
             self._reading = None
-        await self._source.close()
         if self._tap is not None:
             await asyncio.to_thread(self._tap.stop)
 

@@ -213,6 +213,19 @@ def test_what_stands_in_for_the_api_has_its_methods_and_no_others(calendar: Mark
         assert names - set(dir(theirs)) <= {"onEnd"}
 
 
+async def test_a_close_that_is_cancelled_logs_out_all_the_same(
+    line: Line, fixtures: Path, calendar: MarketCalendar, eventually: Callable[..., Any]
+) -> None:
+    market = await asyncio.to_thread(Recorded, f"sim:{fixtures / AP}", calendar)
+    source = line.source(await line.open(market))
+    await source.connect()
+    closing = asyncio.create_task(source.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    await eventually(lambda: sorted(entry["side"] for entry in line.told if entry["event"] == "left") == ["md", "td"])
+
+
 def test_what_is_no_front_is_refused_by_name(calendar: MarketCalendar) -> None:
     for text in ("sim://nowhere", "sim://host:port"):
         with pytest.raises(SourceError, match="expected sim://host:port, was"):

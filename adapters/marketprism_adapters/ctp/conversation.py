@@ -218,8 +218,13 @@ class Conversation:
         return said
 
     async def close(self) -> None:
-        """Log out and let every connection go."""
+        """Log out and let every connection go, market data first. Whoever waits for it may be cancelled; it goes on."""
         apis, self._apis = self._apis, []
         self.up = set()
-        for api in apis:
-            await asyncio.to_thread(api.exit)
+        if apis:
+            await asyncio.shield(asyncio.to_thread(_leave, apis[::-1]))
+
+
+def _leave(apis: Sequence[Any]) -> None:
+    for api in apis:
+        api.exit()
