@@ -157,11 +157,9 @@ class Conversation:
         words = {"BrokerID": account.broker, "UserID": account.user, "Password": account.password}
         self._request(self.fronts[number].reqUserLogin, words)
 
-    def trader_said(self, said: Said) -> bool:
-        """Log in again at a trader front that came back, so that it goes on telling phases; False for anything else."""
+    def trader_said(self, said: Said) -> None:
+        """Log in again at a trader front that came back, so that it goes on telling phases."""
         given, td = self._given, self._trader
-        if td is None or said.side != "td":
-            return False
         if said.error and trouble(said.error):
             self._skip(f"trader_{said.name}")
             log.warning("the trader front refused", source=self.source, what=said.name, error=trouble(said.error))
@@ -171,9 +169,6 @@ class Conversation:
             self._request(td.reqUserLogin, {**self._who(), "Password": given.password})
         elif said.name == "login":
             self._request(td.reqSettlementInfoConfirm, {"BrokerID": given.broker, "InvestorID": given.user})
-        else:
-            return said.name == "settlement"
-        return True
 
     def _who(self) -> dict[str, str]:
         return {"BrokerID": self._given.broker, "UserID": self._given.user}

@@ -12,6 +12,7 @@ from marketprism_domain.calendar import MarketCalendar, Schedule
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.schedules import venue_of
+from marketprism_domain.sessions import Placement
 from marketprism_domain.trading_days import day_of, midnight
 from marketprism_domain.values import NANOS_PER_SECOND, BookLevel, Symbol, Venue
 
@@ -62,10 +63,12 @@ class Times:
 
     def trading_day(self, venue: str, symbol: str, ts: int, stated: str) -> str:
         """Trading day by the calendar, or as stated when the row lies outside every session."""
-        placement = self._calendar.schedule(venue, symbol).place(ts)
-        if placement.session is not None or not stated:
-            return placement.trading_day
-        return stated
+        return day_of_row(self._calendar.schedule(venue, symbol).place(ts), stated)
+
+
+def day_of_row(placement: Placement, stated: str) -> str:
+    """Trading day by the calendar, or as stated when the row lies outside every session."""
+    return stated if placement.session is None and stated else placement.trading_day
 
 
 def _day(column: str, text: str) -> date:
@@ -150,9 +153,7 @@ def ctp_maker(calendar: MarketCalendar, source: str, numbers: Numbers | RawNumbe
         day_open, day_high, day_low = (
             value(opened, "OpenPrice"), value(high, "HighestPrice"), value(low, "LowestPrice"),
         )  # fmt: skip
-        placement = schedule.place(ts)
-        # By the calendar, or as stated where the row lies outside every session.
-        trading_day = stated if placement.session is None and stated else placement.trading_day
+        trading_day = day_of_row(schedule.place(ts), stated)
         return new(Tick, (
             venue, symbol, source, 0, 0, ts, ts if ts_recv is None else ts_recv, 0, number, trading_day,
             value(last, "LastPrice") or None, lots, fresh(turnover, "Turnover"), value(open_interest, "OpenInterest"),

@@ -7,9 +7,7 @@ see is gone: it must lie in a gap that is named, and bars over it must say so.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
@@ -29,6 +27,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child, FaultyProxy
 from marketprism_services.chaos.counter_audit import audit
+from marketprism_services.chaos.program import start_program, start_service
 from marketprism_services.chaos.report import Report, percentile
 from marketprism_services.settings import Settings
 
@@ -106,7 +105,7 @@ class CounterTrial:
         await connection.subscribe("market.raw.*", self._read)
         await self._start_front()
         config = self._config(folder / "pipeline.json", server.url, self._front_port)
-        self._others = [await self._spawn(service, config) for service in ("validator", "aggregator")]
+        self._others = [await start_service(service, config) for service in ("validator", "aggregator")]
         await asyncio.sleep(2.0)
         for _ in range(_GATEWAYS):
             await self._add(folder, server.port)
@@ -130,10 +129,8 @@ class CounterTrial:
             elif told.get("side") == "md":
                 self._sessions.setdefault(int(told["session"]), {}).update({str(told["event"]): told})
 
-        command = [sys.executable, "-m", "marketprism_services", "front", *self._recordings, "--port", "0",
-                   "--speed", str(self._speed)]  # fmt: skip
-        self._front = Child(command, hear, name="front", env={"PYTHONPATH": os.pathsep.join(sys.path)})
-        await self._front.start()
+        play = ("front", *self._recordings, "--port", "0", "--speed", str(self._speed))
+        self._front = await start_program("front", *play, on_line=hear)
         address = await asyncio.wait_for(listening, 60)
         self._front_port = int(address.rpartition(":")[2])
 
@@ -148,12 +145,6 @@ class CounterTrial:
         path.write_text(settings.model_dump_json(), encoding="utf-8")
         return path
 
-    async def _spawn(self, service: str, config: Path) -> Child:
-        command = [sys.executable, "-m", "marketprism_services", "run", service, "--config", str(config)]
-        child = Child(command, lambda _c, _v: None, name=service, env={"PYTHONPATH": os.pathsep.join(sys.path)})
-        await child.start()
-        return child
-
     async def _add(self, folder: Path, nats_port: int) -> None:
         """One more gateway, with lines of its own to NATS and to the front."""
         self._count += 1
@@ -161,7 +152,7 @@ class CounterTrial:
         for proxy in proxies:
             await proxy.start()
         config = self._config(folder / f"g{self._count}.json", proxies[0].url, proxies[1].port)
-        child = await self._spawn("gateway", config)
+        child = await start_service("gateway", config)
         self._gateways.append(_Gateway(f"g{self._count}", child, *proxies))
 
     def _leads(self, entry: KvEntry) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,6 +30,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.stage_types import Checkpoint
 from marketprism_sdk.testing import Child
+from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report
 from marketprism_services.probe import PipelineProbe
 from marketprism_services.settings import Settings
@@ -116,21 +115,15 @@ class ShardTrial:
             await connection.subscribe("stage.*.*.ck", self._committed)
             for service in ("validator", "aggregator"):
                 count = self._instances if service in self._services else 1
-                self._children[service] = [await self._spawn(service, config) for _ in range(count)]
+                self._children[service] = [await start_service(service, config) for _ in range(count)]
             await asyncio.sleep(3.0)
-            self._children["gateway"] = [await self._spawn("gateway", config)]
+            self._children["gateway"] = [await start_service("gateway", config)]
             await self._until_done(PipelineProbe(connection, positions, ranges), config)
             await self._compare(connection, settings, report)
         finally:
             for task in self._later:
                 task.cancel()
             await connection.close()
-
-    async def _spawn(self, service: str, config: Path) -> Child:
-        command = [sys.executable, "-m", "marketprism_services", "run", service, "--config", str(config)]
-        child = Child(command, lambda _c, _v: None, name=service, env={"PYTHONPATH": os.pathsep.join(sys.path)})
-        await child.start()
-        return child
 
     def _committed(self, message: Msg) -> None:
         _, stage, partition, _ = message.subject.split(".")
@@ -202,7 +195,7 @@ class ShardTrial:
 
     async def _replace(self, service: str, at: int, child: Child, config: Path) -> None:
         await child.end(6.0)
-        self._children[service][at] = await self._spawn(service, config)
+        self._children[service][at] = await start_service(service, config)
 
     async def _compare(self, connection: NatsConnection, settings: Settings, report: Report) -> None:
         found = await _bars(connection)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +28,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
+from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report
 from marketprism_services.chaos.room import SmallDisk
 from marketprism_services.probe import PipelineProbe
@@ -112,7 +111,9 @@ class StorageTrial:
             for _ in range(_WRITERS):
                 await self._add_writer()
             await asyncio.sleep(3.0)
-            self._children = [await self._spawn(name) for name in ("validator", "aggregator", "gateway")]
+            self._children = [
+                await start_service(name, self._config) for name in ("validator", "aggregator", "gateway")
+            ]
             for number in range(1, self._trials + 1):
                 if not await self._strike(number, ranges, leaders, report):
                     break
@@ -128,14 +129,8 @@ class StorageTrial:
         await engine.execute("SYSTEM STOP MERGES")
         await engine.close()
 
-    async def _spawn(self, service: str) -> Child:
-        command = [sys.executable, "-m", "marketprism_services", "run", service, "--config", str(self._config)]
-        child = Child(command, lambda _c, _v: None, name=service, env={"PYTHONPATH": os.pathsep.join(sys.path)})
-        await child.start()
-        return child
-
     async def _add_writer(self) -> None:
-        child = await self._spawn("storage")
+        child = await start_service("storage", self._config)
         self._writers[child.pid] = child
 
     def _saved(self, entry: KvEntry) -> None:
