@@ -15,6 +15,7 @@ from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.simulated.plan import SimulationPlan, parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.venues.replay import VenueReplay, is_venue_recording
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, MarketSource
 from marketprism_domain.calendar import MarketCalendar
@@ -38,7 +39,12 @@ class Making(NamedTuple):
 
 
 def _replay(arguments: str, given: Making) -> MarketSource:
-    paths = [path for part in arguments.split(",") if part for path in recording_paths(part)]
+    paths = [path for part in arguments.split(",") if part for path in recording_paths(part, also=is_venue_recording)]
+    of_venues = [path for path in paths if is_venue_recording(path)]
+    if of_venues and len(of_venues) < len(paths):
+        raise SourceError(f"source replay: expected recordings of one form, was {of_venues[0].name} beside CSV files")
+    if of_venues:
+        return VenueReplay(paths, speed=given.speed, checked=given.checked, tap=given.tap)
     return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
 
 

@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.messages import Message
 from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -33,6 +34,7 @@ class SourceBatch(NamedTuple):
     finished: bool = False
     changes: Sequence[tuple[int, SessionChange]] = ()  # as gaps: what the venue says of its sessions
     events: Sequence[Any] = ()  # domain events that happened meanwhile
+    messages: Sequence[Message] = ()  # of the other kinds, ready for the wire
 
 
 class Channel(NamedTuple):

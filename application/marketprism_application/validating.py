@@ -16,8 +16,9 @@ from marketprism_domain.events import (
     StaleDataDetected,
     to_record,
 )
+from marketprism_domain.gaps import JOINED
 from marketprism_domain.marketdata.event_record import EventRecord
-from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions import Placement, SessionChange
@@ -130,7 +131,8 @@ class Run:
 
     def _silence(self, tick: Tick, placement: Placement, watched: Watched) -> None:
         hole = watched.silence.on_tick(tick.ts_event, placement, self._shard.rules)
-        if hole is not None:
+        # A trade tape may be quiet for as long as it likes: its holes are told by those who read it.
+        if hole is not None and (tick.traded is None or hole[2] == JOINED):
             self._hole(tick, *hole)
 
     def _quality(
@@ -155,7 +157,10 @@ class Run:
         self.out.changes.append((len(self.out.ticks), change))
 
     def told_gap(self, gap: Gap) -> None:
-        """A hole that the source knows of."""
+        """A hole that the source knows of, unless another collector of the same tape filled it."""
+        stream = self._shard.watched(gap.venue, gap.symbol).stream
+        if gap.cause == MISSING_TRADES and not stream.missing(gap.source):
+            return
         self._gap(gap._replace(epoch=self._shard.epoch, ts_pub=self._ts_pub))
 
     def _gap(self, gap: Gap) -> None:

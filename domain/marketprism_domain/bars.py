@@ -20,6 +20,8 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions import Placement, Session
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
+_OF_BARS = ("", "tick", "trade")
+
 
 class BarBuilder:
     """Ticks, marks and gaps of one instrument in; closed bars out."""
@@ -59,7 +61,7 @@ class BarBuilder:
     def on_tick(self, tick: Tick) -> list[Bar]:
         """Bars that this tick closes or revises, in time order, shortest interval first."""
         out: list[Bar] = []
-        if tick.verdict == "stale" or tick.last is None or not tick.volume:
+        if tick.verdict == "stale" or tick.last is None or not (tick.volume if tick.traded is None else tick.traded):
             return out
         placement = self._schedule.place(tick.ts_event)
         session = placement.session
@@ -68,7 +70,7 @@ class BarBuilder:
         state = self._s
         if session.trading_day != state.running.trading_day:
             if session.trading_day < state.running.trading_day:
-                state.late += 1
+                self._late_tick(tick, _minute_start(tick.ts_event, session, placement), out)
                 return out
             self._close_day(session, out)
         start = _minute_start(tick.ts_event, session, placement)
@@ -85,15 +87,14 @@ class BarBuilder:
 
     def _add(self, tick: Tick, session: Session, start: int) -> None:
         running, current = self._s.running, self._s.current
-        last, volume, turnover = tick.last, tick.volume, tick.turnover
-        assert last is not None and volume is not None  # noqa: S101, PT018 (checked by on_tick)
-        grown = volume - running.volume
+        last = tick.last
+        assert last is not None  # noqa: S101 (checked by on_tick)
+        grown, money = _traded(tick, running)
         if not grown and last == running.last:
             # A snapshot without a trade moves only open interest and the receipt of a minute that traded.
             if current is not None:
                 self._s.current = _touched(current, tick)
             return
-        money = ZERO if turnover is None else turnover - running.turnover
         low, high = _extremes(tick, last, running)
         if current is None:
             first = tick.open if running.last is None and tick.open is not None else last
@@ -129,8 +130,13 @@ class BarBuilder:
         return out
 
     def on_gap(self, gap: Gap) -> list[Bar]:
-        """Flag bars that overlap the gap; a closed minute inside the revision window is revised."""
+        """Flag bars that overlap the gap; a closed minute inside the revision window is revised.
+
+        A hole in something that bars are not made of says nothing about them.
+        """
         out: list[Bar] = []
+        if gap.kind not in _OF_BARS:
+            return out
         state = self._s
         state.gaps = (*state.gaps, (gap.ts_from, gap.ts_to))
         only = ((gap.ts_from, gap.ts_to),)
@@ -193,22 +199,28 @@ class BarBuilder:
         """A tick of a minute that was closed: a revision if it is recent enough."""
         running = self._s.running
         minute = next((m for m in self._s.recent if m.window.ts_open == start), None)
-        last, volume = tick.last, tick.volume
-        assert last is not None and volume is not None  # noqa: S101, PT018 (checked by on_tick)
+        last = tick.last
+        assert last is not None  # noqa: S101 (checked by on_tick)
         expired = max(tick.ts_recv, self._s.clock) > start + NANOS_PER_MINUTE + self._revisable
-        if minute is None or expired or self._s.current is not None or volume < running.volume:
+        grown, money = _traded(tick, running)
+        # The differences of running totals belong to the minute that is open; a trade knows its own.
+        misplaced = tick.traded is None and (
+            self._s.current is not None
+            or grown < 0
+            or (minute is not None and minute.window.trading_day != running.trading_day)
+        )
+        if minute is None or expired or misplaced:
             self._s.late += 1
             return
-        grown = volume - running.volume
         if not grown and last == running.last:
             return
         low, high = _extremes(tick, last, running)
-        money = ZERO if tick.turnover is None else tick.turnover - running.turnover
         revised = _touched(minute, tick)._replace(
             high=max(minute.high, high), low=min(minute.low, low), close=last, volume=minute.volume + grown,
             turnover=minute.turnover + money, revision=minute.revision + 1,
         )  # fmt: skip
-        _remember(running, tick)
+        if tick.traded is None:
+            _remember(running, tick)
         self._revise(minute, revised, out)
 
     def _revise(self, minute: Minute, revised: Minute, out: list[Bar]) -> None:
@@ -238,6 +250,14 @@ def _minute_start(ts: int, session: Session, placement: Placement) -> int:
     if placement.phase == "auction":
         return session.ts_open
     return session.ts_close - NANOS_PER_MINUTE
+
+
+def _traded(tick: Tick, running: Running) -> tuple[Decimal, Decimal]:
+    """What was traded since the tick before, as amount and money."""
+    if tick.traded is not None:
+        return tick.traded, tick.traded_turnover or ZERO
+    money = ZERO if tick.turnover is None else tick.turnover - running.turnover
+    return (tick.volume or ZERO) - running.volume, money
 
 
 def _extremes(tick: Tick, last: Decimal, running: Running) -> tuple[Decimal, Decimal]:

@@ -13,6 +13,7 @@ from marketprism_domain.sessions import Placement, Session
 from marketprism_domain.trading_days import day_of, day_text
 from marketprism_domain.values import NANOS_PER_SECOND
 
+JOINED = "joined"  # the first tick of a day came later than its opening
 _ALPHA = 0.05
 _WARM_UP = 20
 _MAX_DAYS = 10  # beyond so many missing trading days the answer is the same: a gap
@@ -50,7 +51,7 @@ class SilenceDetector:
         s.session, s.ts_last = session, ts
         if before is None:
             opened = self._schedule.sessions(session.trading_day)[0].ts_open
-            return (opened, ts, "joined") if self._elapsed_today(opened, ts, session) > limit else None
+            return (opened, ts, JOINED) if self._elapsed_today(opened, ts, session) > limit else None
         if session.ts_open == before.ts_open:
             silence = ts - max(ts_last, session.ts_open)  # nothing is due between the auction's match and the opening
         else:

@@ -10,6 +10,7 @@ from marketprism_domain.sessions import Placement
 from marketprism_domain.validation import TickValidationService
 
 MAX_SOURCES = 64
+MAX_HOLES = 64
 
 _TS_EVENT = Tick._fields.index("ts_event")
 _TS_PUB = Tick._fields.index("ts_pub")
@@ -37,6 +38,7 @@ class StreamState:
     seq: int = 0
     last: Tick | None = None  # the last tick that moved the stream: stale ones do not
     positions: dict[str, int] = field(default_factory=dict)  # last place seen per source
+    holes: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # trades left out so far, first to last
 
 
 class MarketDataStream:
@@ -59,9 +61,14 @@ class MarketDataStream:
     ) -> Accepted | Rejected | None:
         """Take the next tick; None means a place of its source that was seen before."""
         state = self._s
-        if tick.source_seq <= state.positions.get(tick.source, -1):
-            return None
-        self._advance(tick)
+        before = state.positions.get(tick.source, -1)
+        if tick.source_seq <= before:
+            if not self._fills(tick):
+                return None
+        else:
+            if tick.traded and before >= 0 and tick.source_seq > before + 1:
+                self._left_out(tick.source, before + 1, tick.source_seq - 1)
+            self._advance(tick)
         result = service.check(tick, state.last, placement)
         if result.errors:
             return Rejected(tick, result.errors, result.score)
@@ -74,6 +81,26 @@ class MarketDataStream:
         if not result.stale:
             state.last = published
         return Accepted(published)
+
+    def missing(self, source: str) -> bool:
+        """Whether trades of a source were left out, and nobody brought them since."""
+        return bool(self._s.holes.get(source))
+
+    def _left_out(self, source: str, first: int, last: int) -> None:
+        holes = self._s.holes.setdefault(source, [])
+        holes.append((first, last))
+        del holes[:-MAX_HOLES]
+
+    def _fills(self, tick: Tick) -> bool:
+        """Whether the place was left out: several collectors deliver one tape, each with holes of its own."""
+        holes = self._s.holes.get(tick.source, [])
+        place = tick.source_seq
+        for number, (first, last) in enumerate(holes):
+            if first <= place <= last:
+                rest = ((first, place - 1), (place + 1, last))
+                holes[number : number + 1] = [each for each in rest if each[0] <= each[1]]
+                return True
+        return False
 
     def _advance(self, tick: Tick) -> None:
         positions = self._s.positions

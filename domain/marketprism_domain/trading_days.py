@@ -31,6 +31,16 @@ def day_of(text: str) -> date:
         raise InvalidValue("trading_day", "a date as YYYYMMDD", text) from None
 
 
+@lru_cache(maxsize=64)
+def _utc_day(days: int) -> str:
+    return day_text(EPOCH + timedelta(days=days))
+
+
+def utc_day_text(ts: int) -> str:
+    """UTC date of an instant: the trading day of a market that never closes."""
+    return _utc_day(ts // NANOS_PER_DAY)
+
+
 @lru_cache(maxsize=4096)
 def midnight(day: date) -> int:
     """Midnight of a China date, nanoseconds UTC."""

@@ -40,7 +40,7 @@ ERRORS = frozenset({
 # Zhengzhou's turnover is its whole-number average price times volume: it falls when the average is rounded down.
 DERIVED_TURNOVER = frozenset({"czce"})
 
-_CONTENT = slice(Tick._fields.index("last"), Tick._fields.index("asks") + 1)
+_CONTENT = slice(Tick._fields.index("last"), Tick._fields.index("traded_turnover") + 1)
 # m2505-C-3000, SR505C6000, SR511MSC6300, IO2501-P-4000, and plain digits of an ETF option
 _OPTION = re.compile(r"[A-Za-z]+\d+-?(?:MS-?)?[CP]-?\d+|\d{8}")
 
@@ -108,20 +108,28 @@ class TickValidationService:
     @staticmethod
     def _numbers(tick: Tick, errors: list[str]) -> None:
         """Completeness, and numbers that are no numbers of a market."""
-        if tick.volume is None:
+        amount = tick.volume if tick.traded is None else tick.traded
+        if amount is None:
             errors.append(MISSING_VOLUME)
-        elif tick.volume < 0:
+        elif amount < 0:
             errors.append(VOLUME_NEGATIVE)
-        for value in (tick.last, tick.volume, tick.turnover, tick.open_interest, tick.high, tick.low):
+        for value in (tick.last, amount, tick.turnover, tick.open_interest, tick.high, tick.low):
             if value is not None and not -HUGE < value < HUGE:
                 errors.append(HUGE_VALUE)
                 return
         if any(not -HUGE < level.price < HUGE for side in (tick.bids, tick.asks) for level in side):
             errors.append(HUGE_VALUE)
 
-    @staticmethod
-    def _order(tick: Tick, previous: Tick, errors: list[str], warnings: list[str]) -> None:
-        """Time never goes back; cumulative values never fall inside a trading day."""
+    def _order(self, tick: Tick, previous: Tick, errors: list[str], warnings: list[str]) -> None:
+        """Time never goes back; cumulative values never fall inside a trading day.
+
+        Trades are in the order of their ids, and each counts: their times step back by milliseconds, and two of the
+        same price, amount and time are two trades.
+        """
+        if tick.traded is not None:
+            if tick.ts_event < previous.ts_event - self._stale_ns:
+                errors.append(TIME_REVERSED)
+            return
         if tick.ts_event < previous.ts_event or tick.trading_day < previous.trading_day:
             errors.append(TIME_REVERSED)
             return

@@ -120,6 +120,7 @@ def main() -> None:
     import marketprism_services.cli_capture  # noqa: PLC0415
     import marketprism_services.cli_chaos  # noqa: PLC0415
     import marketprism_services.cli_front  # noqa: PLC0415
+    import marketprism_services.cli_inspect  # noqa: PLC0415
     import marketprism_services.cli_read  # noqa: PLC0415
     import marketprism_services.cli_reference  # noqa: PLC0415
     import marketprism_services.cli_schema  # noqa: PLC0415

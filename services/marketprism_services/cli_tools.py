@@ -13,9 +13,10 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
+from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.contracts.times import parse_time
 from marketprism_application.export import bars_csv
+from marketprism_application.ports import MarketSource
 from marketprism_application.rebuild import Rebuilt, rebuild
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.bars import BarSettings
@@ -40,12 +41,14 @@ def rebuild_command(
 ) -> None:
     """Bars of recordings, offline: the same code and the same bytes as the live pipeline, without a server."""
     settings = settings_of(config)
-    paths = [path for pattern in recordings for path in recording_paths(pattern)]
+    source = make_source(
+        parse_source(f"replay:{','.join(recordings)}"), chinese_calendar_of_markets(), speed=None, checked=True
+    )
     bars = _bars_of(settings, tuple(part.strip() for part in interval.split(",")))
     started = time.monotonic()
     with _spinner() as spinner:
-        spinner.add_task(f"rebuilding {len(paths)} recordings")
-        result = asyncio.run(_rebuild(paths, bars, settings))
+        spinner.add_task("rebuilding")
+        result = asyncio.run(_rebuild(source, bars, settings))
     # Written in one piece at the end: a failed rebuild leaves no half a file.
     text = bars_csv(result.bars)
     if output is None:
@@ -122,11 +125,9 @@ def _bars_of(settings: Settings, intervals: tuple[str, ...]) -> BarSettings:
         raise Stop(Exit.USAGE, f"--interval: {error}") from error
 
 
-async def _rebuild(paths: list[Path], bars: BarSettings, settings: Settings) -> Rebuilt:
-    calendar = chinese_calendar_of_markets()
-    source = ReplaySource(paths, calendar, checked=True)
+async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings) -> Rebuilt:
     await source.connect()
-    return await rebuild(source.stream({}), calendar, bars=bars, rules=settings.validation_rules())
+    return await rebuild(source.stream({}), chinese_calendar_of_markets(), bars=bars, rules=settings.validation_rules())
 
 
 def _write(output: Path, text: str) -> None:

@@ -26,21 +26,36 @@ from marketprism_application.contracts.codec import (
 )
 from marketprism_application.contracts.kinds import (
     BAR,
+    BOOK_TOP,
     EVENT,
+    FUNDING_RATE,
     GAP,
     INSTRUMENT,
     KINDS,
+    KLINE,
+    LIQUIDATION,
+    OPEN_INTEREST,
+    ORDERBOOK,
     QUALITY,
     TICK,
+    TICKER,
+    TRADE,
     DataKind,
 )
 from marketprism_application.contracts.subjects import escape, subject_of, tick_subject, unescape
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.event_record import EventRecord
+from marketprism_domain.marketdata.funding_rate import FundingRate
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_domain.marketdata.kline import Kline
+from marketprism_domain.marketdata.liquidation import Liquidation
+from marketprism_domain.marketdata.open_interest import OpenInterest
+from marketprism_domain.marketdata.orderbook import BookTop, OrderBook
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.marketdata.ticker import Ticker
+from marketprism_domain.marketdata.trade import Trade
 from marketprism_domain.values import BookLevel
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "messages.json"
@@ -73,6 +88,19 @@ SAMPLES: dict[str, Any] = {
     ),
     EVENT.name: EventRecord(*HEAD, "DataGapDetected", "validator-3-17-0", {"cause": "silence", "seconds": 61.5, "n": None}),
     INSTRUMENT.name: InstrumentRecord(*HEAD, "ru", "future", D("10"), D("5")),
+    TRADE.name: Trade(*HEAD, "3404749954", D("64990.90"), D("0.002"), "sell", None, 7960913511, 7960913512),
+    ORDERBOOK.name: OrderBook(
+        *HEAD, "update", True, 15, 14, (BookLevel(D("64990.90"), D("0.000")),), (BookLevel(D("64991.00"), D("1.5")),)
+    ),
+    BOOK_TOP.name: BookTop(*HEAD, True, 20, (BookLevel(D("1"), D("2")),), (BookLevel(D("3"), D("4")),)),
+    KLINE.name: Kline(
+        *HEAD, "1m", 1538960400000000000, 1538960460000000000, D("1.10"), D("2"), D("1"), D("1.5"), D("9.090"), True,
+        D("590577.96880"), 194, D("3.460"), 7960920076, 7960920277,
+    ),
+    TICKER.name: Ticker(*HEAD, D("92283.5"), mark_price=D("92281.78"), delta=D("0.7869"), mark_volatility=D("2.0964")),
+    FUNDING_RATE.name: FundingRate(*HEAD, D("0.00003936"), 1538960460000000000, 28800, mark_price=D("64991.37858696")),
+    OPEN_INTEREST.name: OpenInterest(*HEAD, D("638584.898"), D("6385848.98"), D("1737793854.62")),
+    LIQUIDATION.name: Liquidation(*HEAD, "sell", D("0.1355000"), D("5"), "average", False),
 }  # fmt: skip
 
 

@@ -44,7 +44,8 @@ def terms_of(data: Mapping[str, Any], source: str, ts: int) -> InstrumentRecord 
         str(venue), str(symbol), source, 0, 0, ts, ts, 0, product, class_,
         _number(data, "VolumeMultiple"), _number(data, "PriceTick"), underlying, strike, option_type,
         _text(data, "OpenDate") or _text(data, "CreateDate"), _text(data, "ExpireDate"), _text(data, "InstrumentName"),
-        *(_number(data, f"{edge}{order}OrderVolume") for order in ("Limit", "Market") for edge in ("Min", "Max")),
+        _number(data, "MinLimitOrderVolume"), _number(data, "MaxLimitOrderVolume"),
+        _number(data, "MinMarketOrderVolume"), _number(data, "MaxMarketOrderVolume"),
     )  # fmt: skip
 
 

@@ -23,7 +23,8 @@ from marketprism_domain.values import BookLevel
 # Few distinct values over many rows.
 _DICTIONARY = {
     "venue", "symbol", "source", "name", "interval", "phase", "verdict", "cause", "trading_day", "product", "class_",
-    "underlying", "option_type", "list_day", "expire_day",
+    "underlying", "option_type", "list_day", "expire_day", "kind", "form", "side", "native", "base", "quote", "settle",
+    "status", "price_of", "liquidation",
 }  # fmt: skip
 DECIMAL = pa.decimal128(38, 18)
 LEVELS = pa.list_(pa.struct([("price", DECIMAL), ("quantity", DECIMAL)]))

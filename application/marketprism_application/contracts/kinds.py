@@ -11,10 +11,17 @@ from typing import Any, get_type_hints
 
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.event_record import EventRecord
+from marketprism_domain.marketdata.funding_rate import FundingRate
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_domain.marketdata.kline import Kline
+from marketprism_domain.marketdata.liquidation import Liquidation
+from marketprism_domain.marketdata.open_interest import OpenInterest
+from marketprism_domain.marketdata.orderbook import BookTop, OrderBook
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.marketdata.ticker import Ticker
+from marketprism_domain.marketdata.trade import Trade
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ GAP = DataKind(
     "MARKET_EVENTS",
     "market.gap.{venue}.{symbol}",
     "gaps",
-    ("symbol", "venue", "ts_from", "cause"),
+    ("symbol", "venue", "ts_from", "cause", "kind"),
 )
 QUALITY = DataKind(
     "quality",
@@ -97,4 +104,22 @@ INSTRUMENT = DataKind(
     ("symbol", "venue", "ts_event"),
 )  # fmt: skip
 
-KINDS: dict[str, DataKind] = {kind.name: kind for kind in (TICK, BAR, GAP, QUALITY, EVENT, INSTRUMENT)}
+_KEY = ("symbol", "venue", "ts_event", "seq")
+
+
+def _of_venue(name: str, model: type[Any], table: str, suffix: str, order_by: tuple[str, ...] = _KEY) -> DataKind:
+    """A kind that a venue sends by itself: one subject for each instrument."""
+    return DataKind(name, model, 1, "MARKET_DATA", f"market.{{venue}}.{{symbol}}.{suffix}", table, order_by)
+
+
+TRADE = _of_venue("trade", Trade, "trades", "trade")
+ORDERBOOK = _of_venue("orderbook", OrderBook, "order_books", "orderbook", (*_KEY, "form"))
+BOOK_TOP = _of_venue("book_top", BookTop, "book_tops", "orderbook.top")
+KLINE = _of_venue("kline", Kline, "klines", "kline.{interval}", ("symbol", "venue", "interval", "ts_open"))
+TICKER = _of_venue("ticker", Ticker, "tickers", "ticker")
+FUNDING_RATE = _of_venue("funding_rate", FundingRate, "funding_rates", "funding_rate")
+OPEN_INTEREST = _of_venue("open_interest", OpenInterest, "open_interest", "open_interest")
+LIQUIDATION = _of_venue("liquidation", Liquidation, "liquidations", "liquidation")
+
+VENUE_KINDS = (TRADE, ORDERBOOK, BOOK_TOP, KLINE, TICKER, FUNDING_RATE, OPEN_INTEREST, LIQUIDATION)
+KINDS: dict[str, DataKind] = {kind.name: kind for kind in (TICK, BAR, GAP, QUALITY, EVENT, INSTRUMENT, *VENUE_KINDS)}

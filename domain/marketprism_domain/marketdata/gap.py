@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+MISSING_TRADES = "missing_trades"  # the venue numbers its trades, and some did not come
+
 
 class Gap(NamedTuple):
     """Data of one instrument known or presumed missing between two instants.
 
-    `cause` is one word: silence, disconnected, restart, sequence, recording_end, reported.
+    `cause` is one word: silence, disconnected, restart, sequence, recording_end, reported, missing_trades.
     """
 
     venue: str
@@ -23,3 +25,4 @@ class Gap(NamedTuple):
     ts_to: int
     cause: str
     trading_day: str = ""
+    kind: str = ""  # of data that is missing; empty: ticks, and with them bars

@@ -31,3 +31,11 @@ class InstrumentRecord(NamedTuple):
     max_limit_volume: Decimal | None = None
     min_market_volume: Decimal | None = None
     max_market_volume: Decimal | None = None
+    native: str = ""  # the venue's own name of it
+    base: str = ""
+    quote: str = ""
+    settle: str = ""
+    inverse: bool = False  # quantities are in the quote currency
+    quantity_step: Decimal | None = None
+    min_notional: Decimal | None = None
+    status: str = ""  # trading, halted, delisted, as the venue says it

@@ -1,7 +1,7 @@
 """Tick: a venue's snapshot push, and the one row that travels from gateway to table.
 
-The first eight fields are the same for every kind. A gateway fills the tick up to `asks`; the validator
-assigns `epoch`, `seq`, `ts_pub` and the fields after `asks`. A named tuple is the cheapest immutable row
+The first eight fields are the same for every kind. A gateway fills the tick up to `traded_turnover`; the validator
+assigns `epoch`, `seq`, `ts_pub` and the fields after it. A named tuple is the cheapest immutable row
 Python has, and its array form is the packed wire format.
 """
 
@@ -18,7 +18,8 @@ class Tick(NamedTuple):
 
     Prices and amounts are exact decimals, None where the venue sent nothing (or its "no value" double).
     `volume` and `turnover` are cumulative over the trading day; `volume` in the venue's unit, `turnover` in
-    money. `bids` and `asks` hold at most five levels, best first. Times are nanoseconds UTC.
+    money; a tick made of trades has `traded` and `traded_turnover` instead, of itself alone. `bids` and `asks` hold at
+    most five levels, best first. Times are nanoseconds UTC.
     """
 
     venue: str
@@ -48,6 +49,8 @@ class Tick(NamedTuple):
     average_price: Decimal | None = None
     bids: tuple[BookLevel, ...] = ()
     asks: tuple[BookLevel, ...] = ()
+    traded: Decimal | None = None  # 0: only the best prices moved
+    traded_turnover: Decimal | None = None
     phase: str = ""  # auction, continuous, section_end, break, closed
     verdict: str = ""  # valid, warned, stale
     quality_score: int | None = None

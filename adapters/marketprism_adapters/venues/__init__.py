@@ -1,0 +1,1 @@
+"""One folder per crypto venue; `registry.py` has a row for each of their markets."""

@@ -1,0 +1,256 @@
+"""Binance's frames to items. One pass over each frame: its stream's name chooses the type it is decoded into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from marketprism_adapters.venues.binance import frames
+from marketprism_adapters.venues.binance.amounts import Amounts
+from marketprism_adapters.venues.numbers import check_levels, ms, number, optional
+from marketprism_application.contracts.messages import (
+    BookTopMessage,
+    FundingRateMessage,
+    KlineMessage,
+    LiquidationMessage,
+    TickerMessage,
+    TradeMessage,
+)
+from marketprism_application.venue import Control, Item, ParseRefused, Quote
+from marketprism_domain.book_chain import BookChange
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+
+VENUE = "binance"
+_HEAD = b'{"stream":"'
+_MAX_STREAMS = 20_000
+ON_BOOK = frozenset({"MARKET", ""})
+
+Handler = Callable[[bytes, int], Sequence[Item]]
+
+
+class BinanceParser:
+    """Frames of one market. Fulfils `FrameParser`."""
+
+    def __init__(self, market: str, source: str, amounts: Amounts | None = None) -> None:
+        self.market = market
+        self.source = source
+        self.amounts = amounts or Amounts(market)
+        self._by_stream: dict[bytes, Handler] = {}
+        self._by_event: dict[str, Callable[[Any, int], Sequence[Item]]] = {
+            "aggTrade": self._agg_trade, "trade": self._trade, "depthUpdate": self._depth,
+            "bookTicker": self._book_ticker, "markPriceUpdate": self._mark_price, "24hrTicker": self._day_ticker,
+            "kline": self._kline, "forceOrder": self._force_order,
+        }  # fmt: skip
+
+    def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
+        """Names and contract sizes."""
+        self.amounts.learn(instruments)
+
+    @property
+    def scale(self) -> Callable[[str, str], str] | None:
+        """COIN-M counts contracts, the other markets amounts."""
+        return self.amounts.scale if self.market == "coinm" else None
+
+    def money_of(self, symbol: str, price: Decimal, quantity: Decimal) -> Decimal:  # noqa: ARG002 (the port's form)
+        """Turnover of a trade: the quantity of a COIN-M contract is its money."""
+        return quantity if self.market == "coinm" else price * quantity
+
+    def parse(self, frame: bytes, ts_recv: int) -> Sequence[Item]:
+        """Items of a frame. Raises ParseRefused."""
+        end = frame.find(b'"', 11, 120) if frame.startswith(_HEAD) else -1
+        handler = self._by_stream.get(frame[11:end]) if end > 0 else None
+        try:
+            if handler is not None:
+                return handler(frame, ts_recv)
+            return self._first(frame, ts_recv)
+        except msgspec.ValidationError as error:
+            raise ParseRefused("field", f"{self.market} frame: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ParseRefused("malformed", f"{self.market} frame: {error}") from error
+
+    # -- which type --------------------------------------------------------------------------------------------------
+
+    def _first(self, frame: bytes, ts_recv: int) -> Sequence[Item]:
+        """A stream that was not seen before, or a frame without one."""
+        head = _head.decode(frame) if frame[:1] == b"{" else None
+        if head is None:
+            raise ParseRefused("malformed", f"{self.market} frame: expected an object, was {frame[:20]!r}")
+        if not head.stream:
+            return self._bare(frame, ts_recv)
+        made = self._handler(head.stream)
+        if made is None:
+            return (Control("ignored", head.stream, "a stream that is not of this market's kinds"),)
+        if not head.generated and len(self._by_stream) < _MAX_STREAMS:
+            self._by_stream[head.stream.encode()] = made
+        return made(frame, ts_recv)
+
+    def _handler(self, stream: str) -> Handler | None:
+        name, _, kind = stream.partition("@")
+        if name.startswith("!"):
+            kind = f"{name[1:]}@{kind}" if kind else name[1:]
+        base = kind.partition("@")[0]
+        if base.startswith("depth") and base[5:].isdigit():
+            return self._partial(name.upper(), int(base[5:]))
+        event = {"markPrice": "markPriceUpdate", "ticker": "24hrTicker", "depth": "depthUpdate"}.get(base, base)
+        event = "kline" if base.startswith("kline_") else event
+        if event not in _TYPES or base.upper() == base:
+            return None
+        return self._enveloped(event, many=kind.endswith("@arr"))
+
+    def _enveloped(self, event: str, *, many: bool) -> Handler:
+        work, made = self._by_event[event], _TYPES[event]
+        if not many:
+            decode = msgspec.json.Decoder(frames.Envelope[made]).decode  # type: ignore[valid-type]
+            return lambda frame, ts_recv: work(decode(frame).data, ts_recv)
+        either: Any = made | list.__class_getitem__(made)
+        decode_many = msgspec.json.Decoder(frames.Envelope[either]).decode
+
+        def each(frame: bytes, ts_recv: int) -> Sequence[Item]:
+            data = decode_many(frame).data
+            return [item for one in (data if isinstance(data, list) else [data]) for item in work(one, ts_recv)]
+
+        return each
+
+    def _bare(self, frame: bytes, ts_recv: int) -> Sequence[Item]:
+        """A frame of a connection with one stream, or an answer to a request."""
+        event = _event.decode(frame)
+        named = event.e or ("bookTicker" if event.u is not None else "")
+        if named in _TYPES:
+            return self._by_event[named](msgspec.json.decode(frame, type=_TYPES[named]), ts_recv)
+        if named == "serverShutdown":
+            return (Control("closing", "", "the server announces its restart"),)
+        if event.error or event.code is not None:
+            return (Control("refused", str(event.id), bytes(event.error).decode() or f"{event.code} {event.msg}"),)
+        if event.id is not None:
+            return (Control("subscribed", str(event.id)),)
+        return (Control("ignored", named, "a frame that is not of this market's kinds"),)
+
+    # -- kinds -------------------------------------------------------------------------------------------------------
+
+    def _agg_trade(self, t: frames.AggTrade, ts_recv: int) -> Sequence[Item]:
+        symbol, size = self.amounts.of(t.s)
+        price, quantity = t.p, t.q
+        if not (price + quantity).replace(".", "").isdecimal():
+            price, quantity = number(price, "p"), number(quantity, "q")
+        side = "sell" if t.m else "buy"
+        if size is None:
+            return (TradeMessage(
+                1, VENUE, symbol, self.source, 0, t.a, t.T * 1_000_000, ts_recv, 0, str(t.a), price, quantity, side,
+                None, t.f, t.l,
+            ),)  # fmt: skip
+        return (TradeMessage(
+            1, VENUE, symbol, self.source, 0, t.a, t.T * 1_000_000, ts_recv, 0, str(t.a), price,
+            self.amounts.scaled(quantity, size), side, quantity, t.f, t.l,
+        ),)  # fmt: skip
+
+    def _trade(self, t: frames.RawTrade, ts_recv: int) -> Sequence[Item]:
+        symbol, size = self.amounts.of(t.s)
+        price, quantity = number(t.p, "p"), number(t.q, "q")
+        amount = quantity if size is None else self.amounts.scaled(quantity, size)
+        return (TradeMessage(
+            1, VENUE, symbol, self.source, 0, t.t, ms(t.T), ts_recv, 0, str(t.t), price, amount,
+            "sell" if t.m else "buy", None if size is None else quantity, t.t, t.t, t.X not in ON_BOOK,
+        ),)  # fmt: skip
+
+    def _depth(self, d: frames.Depth, ts_recv: int) -> Sequence[Item]:
+        check_levels(d.b, "b")
+        check_levels(d.a, "a")
+        symbol, _ = self.amounts.of(d.s)
+        return (BookChange(VENUE, symbol, (d.T or d.E) * 1_000_000, ts_recv, d.u, d.U, d.pu, d.b, d.a),)
+
+    def _partial(self, native: str, depth: int) -> Handler:
+        whole = msgspec.json.Decoder(frames.Envelope[frames.PartialDepth]).decode
+        named = msgspec.json.Decoder(frames.Envelope[frames.Depth]).decode
+
+        def top(frame: bytes, ts_recv: int) -> Sequence[Item]:
+            if b'"lastUpdateId"' in frame[:200]:
+                data = whole(frame).data
+                bids, asks, last_id, ts = data.bids, data.asks, data.last_id, data.T or data.E
+            else:
+                change = named(frame).data
+                bids, asks, last_id, ts = change.b, change.a, change.u, change.T or change.E
+            check_levels(bids, "bids")
+            check_levels(asks, "asks")
+            symbol, size = self.amounts.of(native)
+            levels = self.amounts.levels
+            return (BookTopMessage(
+                1, VENUE, symbol, self.source, 0, last_id, ms(ts) if ts else ts_recv, ts_recv, 0, True, depth,
+                levels(bids, size), levels(asks, size),
+            ),)  # fmt: skip
+
+        return top
+
+    def _book_ticker(self, q: frames.BookTicker, ts_recv: int) -> Sequence[Item]:
+        symbol, size = self.amounts.of(q.s)
+        bid_quantity, ask_quantity = number(q.B, "B"), number(q.A, "A")
+        if size is not None:
+            bid_quantity, ask_quantity = (self.amounts.scaled(each, size) for each in (bid_quantity, ask_quantity))
+        ts = q.T or q.E
+        return (Quote(
+            VENUE, symbol, ms(ts) if ts else ts_recv, ts_recv, q.u, number(q.b, "b"), bid_quantity,
+            number(q.a, "a"), ask_quantity,
+        ),)  # fmt: skip
+
+    def _mark_price(self, p: frames.MarkPrice, ts_recv: int) -> Sequence[Item]:
+        symbol, _ = self.amounts.of(p.s)
+        mark, index = number(p.p, "p"), optional(p.i, "i")
+        if not p.r:  # a delivery contract has no funding
+            ticker = TickerMessage(
+                1, VENUE, symbol, self.source, 0, p.E, ms(p.E), ts_recv, 0, mark_price=mark, index_price=index
+            )
+            return (ticker,)
+        rate = FundingRateMessage(
+            1, VENUE, symbol, self.source, 0, p.E, ms(p.E), ts_recv, 0, number(p.r, "r"), ms(p.T) or None,
+            mark_price=mark, index_price=index,
+        )  # fmt: skip
+        return (rate,)
+
+    def _day_ticker(self, t: frames.DayTicker, ts_recv: int) -> Sequence[Item]:
+        symbol, size = self.amounts.of(t.s)
+        volume, turnover = self.amounts.traded(number(t.v, "v"), number(t.q, "q"), size)
+        return (TickerMessage(
+            1, VENUE, symbol, self.source, 0, t.E, ms(t.E), ts_recv, 0, number(t.c, "c"),
+            self.amounts.quantity(t.Q, "Q", size), optional(t.b, "b"), self.amounts.quantity(t.B, "B", size),
+            optional(t.a, "a"), self.amounts.quantity(t.A, "A", size), number(t.o, "o"), number(t.h, "h"),
+            number(t.l, "l"), volume, turnover,
+        ),)  # fmt: skip
+
+    def _kline(self, event: frames.Kline, ts_recv: int) -> Sequence[Item]:
+        symbol, size = self.amounts.of(event.s)
+        k = event.k
+        volume, turnover = self.amounts.traded(number(k.v, "v"), number(k.q, "q"), size)
+        return (KlineMessage(
+            1, VENUE, symbol, self.source, 0, event.E, ms(event.E), ts_recv, 0, k.i, ms(k.t), ms(k.T + 1),
+            number(k.o, "o"), number(k.h, "h"), number(k.l, "l"), number(k.c, "c"), volume, k.x, turnover, k.n,
+            self.amounts.quantity(k.V, "V", size), k.f if k.n else None, k.L if k.n else None,
+        ),)  # fmt: skip
+
+    def _force_order(self, event: frames.ForceOrder, ts_recv: int) -> Sequence[Item]:
+        o = event.o
+        symbol, size = self.amounts.of(o.s)
+        if o.S not in ("BUY", "SELL"):
+            raise ParseRefused("field", f"S: expected BUY or SELL, was {o.S!r}", symbol)
+        contracts = number(o.z, "z")
+        amount = contracts if size is None else self.amounts.scaled(contracts, size)
+        # Only the latest order of a symbol in each second is pushed (Binance, Liquidation Order Streams).
+        return (LiquidationMessage(
+            1, VENUE, symbol, self.source, 0, o.T, ms(o.T), ts_recv, 0, o.S.lower(), number(o.ap, "ap"), amount,
+            "average", False, None if size is None else contracts,
+        ),)  # fmt: skip
+
+
+class _Head(msgspec.Struct):
+    stream: str = ""
+    generated: bool = False
+
+
+_head = msgspec.json.Decoder(_Head)
+_event = msgspec.json.Decoder(frames.Event)
+_TYPES: dict[str, type[Any]] = {
+    "aggTrade": frames.AggTrade, "trade": frames.RawTrade, "depthUpdate": frames.Depth,
+    "bookTicker": frames.BookTicker, "markPriceUpdate": frames.MarkPrice, "24hrTicker": frames.DayTicker,
+    "kline": frames.Kline, "forceOrder": frames.ForceOrder,
+}  # fmt: skip

@@ -1,0 +1,65 @@
+"""Binance's names and ours, both ways.
+
+Spot `BTCUSDT` is BTC-USDT; a USD-M perpetual of the same name BTC-USDT-PERP; `BTCUSDT_250328` BTC-USDT-250328; COIN-M
+`BTCUSD_PERP` BTC-USD-PERP. Where base and quote meet is in the instrument list; without one, by the quote currencies
+that Binance has.
+"""
+
+from __future__ import annotations
+
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+
+_QUOTES = (
+    "FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "USD1", "BIDR", "BVND", "IDRT", "PAX", "UAH", "NGN", "BKRW",
+    "DAI", "EUR", "GBP", "AUD", "TRY", "BRL", "RUB", "ZAR", "PLN", "RON", "ARS", "JPY", "MXN", "CZK", "COP", "USD",
+    "BTC", "ETH", "BNB", "XRP", "TRX", "DOT", "VAI", "SOL", "DOGE",
+)  # fmt: skip
+
+
+class Names:
+    """Names of one market: `spot`, `usdm` or `coinm`."""
+
+    def __init__(self, market: str) -> None:
+        self._market = market
+        self._ours: dict[str, str] = {}
+        self._theirs: dict[str, str] = {}
+
+    def learn(self, instrument: InstrumentRecord) -> None:
+        """The pair as the instrument list has it."""
+        self._ours[instrument.native] = instrument.symbol
+        self._theirs[instrument.symbol] = instrument.native
+
+    def symbol(self, native: str) -> str:
+        """Our name of `BTCUSDT`."""
+        found = self._ours.get(native)
+        if found is None:
+            found = self._ours[native] = self.compose(*self._split(native))
+            self._theirs[found] = native
+        return found
+
+    def native(self, symbol: str) -> str:
+        """Binance's name of `BTC-USDT-PERP`."""
+        found = self._theirs.get(symbol)
+        if found is not None:
+            return found
+        parts = symbol.split("-")
+        pair = "".join(parts[:2])
+        if len(parts) == 2:
+            return pair
+        if parts[2] == "PERP":
+            return f"{pair}_PERP" if self._market == "coinm" else pair
+        return f"{pair}_{parts[2]}"
+
+    def compose(self, base: str, quote: str, delivery: str) -> str:
+        """Our name of its parts; `delivery` is empty, PERP or YYMMDD."""
+        pair = f"{base}-{quote}" if quote else base
+        return f"{pair}-{delivery}" if delivery else pair
+
+    def _split(self, native: str) -> tuple[str, str, str]:
+        pair, _, delivery = native.partition("_")
+        if not delivery and self._market == "usdm":
+            delivery = "PERP"
+        for quote in _QUOTES:
+            if pair.endswith(quote) and len(pair) > len(quote):
+                return pair.removesuffix(quote), quote, delivery
+        return pair, "", delivery

@@ -1,0 +1,249 @@
+"""Deribit's frames to items. The channel chooses the type a push is decoded into.
+
+Deribit has no channels for open interest and liquidations: the first is in every ticker, the second are trades that say
+so. Both are items of their own here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from marketprism_adapters.venues.deribit import frames
+from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
+from marketprism_adapters.venues.numbers import from_number, ms
+from marketprism_application.contracts.messages import (
+    BookTopMessage,
+    FundingRateMessage,
+    KlineMessage,
+    LiquidationMessage,
+    OpenInterestMessage,
+    TickerMessage,
+    TradeMessage,
+)
+from marketprism_application.venue import Control, Item, ParseRefused, Quote
+from marketprism_domain.book_chain import BookChange
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+
+VENUE = "deribit"
+_CHANNEL = b'"channel":"'
+_MAX_STREAMS = 20_000
+_PERCENT = Decimal("0.01")
+_SIDES = {"buy": "sell", "sell": "buy"}
+_FUNDING_S = 8 * 3600  # the rate is quoted for eight hours, and paid all the time
+
+Handler = Callable[[bytes, int], Sequence[Item]]
+
+
+class DeribitParser:
+    """Fulfils `FrameParser`."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self._linear: dict[str, bool] = {}
+        self._symbols: dict[str, str] = {}
+        self._by_channel: dict[bytes, Handler] = {}
+        self._seen: dict[tuple[str, str], Any] = {}  # what a ticker says again and again
+        self._charts: dict[str, frames.Chart] = {}
+
+    def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
+        """Which instruments count in coins; the others count in dollars."""
+        for each in instruments:
+            self._linear[each.native] = not each.inverse
+
+    @property
+    def scale(self) -> None:
+        """Amounts are amounts: dollars of an inverse contract, coins of the others."""
+
+    def money_of(self, symbol: str, price: Decimal, quantity: Decimal) -> Decimal:
+        """Turnover of a trade: the quantity of an inverse contract is its money."""
+        return quantity if self._inverse(native_of(symbol)) else price * quantity
+
+    def parse(self, frame: bytes, ts_recv: int) -> Sequence[Item]:
+        """Items of a frame. Raises ParseRefused."""
+        start = frame.find(_CHANNEL, 0, 200) + len(_CHANNEL)
+        end = frame.find(b'"', start, start + 120) if start >= len(_CHANNEL) else -1
+        handler = self._by_channel.get(frame[start:end]) if end > 0 else None
+        try:
+            if handler is not None:
+                return handler(frame, ts_recv)
+            return self._first(frame, ts_recv)
+        except msgspec.ValidationError as error:
+            raise ParseRefused("field", f"deribit frame: {error}") from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ParseRefused("malformed", f"deribit frame: {error}") from error
+
+    # -- which type --------------------------------------------------------------------------------------------------
+
+    def _first(self, frame: bytes, ts_recv: int) -> Sequence[Item]:
+        head = _head.decode(frame)
+        if head.method == "heartbeat":
+            asked = head.params is not None and head.params.type == "test_request"
+            return (Control("ping" if asked else "pong", reply=TEST if asked else None),)
+        if head.method != "subscription" or head.params is None:
+            if head.error is not None:
+                return (Control("refused", str(head.id), str(head.error)[:300]),)
+            return (Control("subscribed", str(head.id), str(head.result)[:300]),)
+        channel = head.params.channel
+        made = self._handler(channel)
+        if made is None:
+            return (Control("ignored", channel, "a channel that is not of this venue's kinds"),)
+        if len(self._by_channel) < _MAX_STREAMS:
+            self._by_channel[channel.encode()] = made
+        return made(frame, ts_recv)
+
+    def _handler(self, channel: str) -> Handler | None:
+        name, *rest = channel.split(".")
+        if name == "chart":
+            return self._one(frames.Chart, lambda bar, ts: self._chart(bar, ts, *rest[1:3]))
+        if name == "book" and len(rest) >= 4:
+            return self._one(frames.GroupedBook, lambda book, ts: self._top(book, ts, int(rest[2])))
+        if name == "trades":
+            return self._one(list[frames.Trade], self._trades)
+        if name == "book":
+            return self._one(frames.Book, self._book)
+        if name == "ticker":
+            return self._one(frames.Ticker, self._ticker)
+        return self._one(frames.Quote, self._quote) if name == "quote" else None
+
+    @staticmethod
+    def _one(made: Any, work: Callable[[Any, int], Sequence[Item]]) -> Handler:
+        decode = msgspec.json.Decoder(frames.Push[made]).decode
+        return lambda frame, ts_recv: work(decode(frame).params.data, ts_recv)
+
+    def _symbol(self, native: str) -> str:
+        found = self._symbols.get(native)
+        if found is None:
+            found = self._symbols[native] = symbol_of(native)
+        return found
+
+    def _inverse(self, native: str) -> bool:
+        linear = self._linear.get(native)
+        return not linear if linear is not None else "_" not in native and native.count("-") == 1
+
+    # -- kinds -------------------------------------------------------------------------------------------------------
+
+    def _trades(self, trades: list[frames.Trade], ts_recv: int) -> Sequence[Item]:
+        made: list[Item] = []
+        for t in trades:
+            if t.direction not in _SIDES:
+                raise ParseRefused("field", f"direction: expected buy or sell, was {t.direction!r}")
+            symbol, price, amount = self._symbol(t.instrument_name), _text(t.price), _text(t.amount)
+            iv = None if t.iv is None else t.iv * _PERCENT
+            made.append(TradeMessage(
+                1, VENUE, symbol, self.source, 0, t.trade_seq, ms(t.timestamp), ts_recv, 0, t.trade_id, price, amount,
+                t.direction, from_number(t.contracts), t.trade_seq, t.trade_seq, False,
+                {"T": "taker", "M": "maker", "MT": "both"}.get(t.liquidation, ""), from_number(t.mark_price),
+                from_number(t.index_price), from_number(iv),
+            ))  # fmt: skip
+            for place, who in enumerate("TM"):
+                if who in t.liquidation:
+                    side = t.direction if who == "T" else _SIDES[t.direction]
+                    made.append(LiquidationMessage(
+                        1, VENUE, symbol, self.source, 0, t.trade_seq * 2 + place, ms(t.timestamp), ts_recv, 0, side,
+                        price, amount, "trade", True, from_number(t.contracts),
+                    ))  # fmt: skip
+        return made
+
+    def _book(self, book: frames.Book, ts_recv: int) -> Sequence[Item]:
+        snapshot = book.type == "snapshot" or not book.prev_change_id
+        return (BookChange(
+            VENUE, self._symbol(book.instrument_name), ms(book.timestamp), ts_recv, book.change_id, book.change_id,
+            None if snapshot else book.prev_change_id, _changes(book.bids), _changes(book.asks), snapshot,
+        ),)  # fmt: skip
+
+    def _top(self, book: frames.GroupedBook, ts_recv: int, depth: int) -> Sequence[Item]:
+        sides = ([(_text(price), _text(amount)) for price, amount in side] for side in (book.bids, book.asks))
+        return (BookTopMessage(
+            1, VENUE, self._symbol(book.instrument_name), self.source, 0, book.change_id, ms(book.timestamp), ts_recv,
+            0, True, depth, *sides,
+        ),)  # fmt: skip
+
+    def _quote(self, q: frames.Quote, ts_recv: int) -> Sequence[Item]:
+        bid, ask = q.best_bid_price, q.best_ask_price
+        if not bid or not ask or not q.best_bid_amount or not q.best_ask_amount:
+            return (Control("ignored", "quote", "a side of the book is empty"),)
+        return (Quote(
+            VENUE, self._symbol(q.instrument_name), ms(q.timestamp), ts_recv, 0, _text(bid), _text(q.best_bid_amount),
+            _text(ask), _text(q.best_ask_amount),
+        ),)  # fmt: skip
+
+    def _ticker(self, t: frames.Ticker, ts_recv: int) -> Sequence[Item]:
+        native, ts = t.instrument_name, ms(t.timestamp)
+        symbol = self._symbol(native)
+        greeks, stats = t.greeks or frames.GreekLetters(), t.stats
+        money = stats.volume_usd if stats.volume_notional is None else stats.volume_notional
+        volume = money if self._inverse(native) else stats.volume
+        bid, ask = t.best_bid_amount, t.best_ask_amount
+        made: list[Item] = [TickerMessage(
+            1, VENUE, symbol, self.source, 0, t.timestamp, ts, ts_recv, 0, from_number(t.last_price), None,
+            from_number(t.best_bid_price) if bid else None, from_number(bid or None),
+            from_number(t.best_ask_price) if ask else None, from_number(ask or None), None, from_number(stats.high),
+            from_number(stats.low), from_number(volume), from_number(money), from_number(t.mark_price),
+            from_number(t.index_price), from_number(t.settlement_price), from_number(t.underlying_price),
+            from_number(t.open_interest), _fraction(t.mark_iv), _fraction(t.bid_iv), _fraction(t.ask_iv),
+            from_number(greeks.delta), from_number(greeks.gamma), from_number(greeks.vega), from_number(greeks.theta),
+            from_number(greeks.rho),
+        )]  # fmt: skip
+        if t.open_interest is not None and self._is_new("open_interest", symbol, t.open_interest):
+            made.append(OpenInterestMessage(
+                1, VENUE, symbol, self.source, 0, t.timestamp, ts, ts_recv, 0, _text(t.open_interest)
+            ))  # fmt: skip
+        if t.current_funding is not None and self._is_new("funding", symbol, (t.current_funding, t.funding_8h)):
+            made.append(FundingRateMessage(
+                1, VENUE, symbol, self.source, 0, t.timestamp, ts, ts_recv, 0, _text(t.current_funding), None,
+                _FUNDING_S, False, None, from_number(t.mark_price), from_number(t.index_price),
+            ))  # fmt: skip
+        return made
+
+    def _is_new(self, what: str, symbol: str, value: Any) -> bool:
+        if self._seen.get((what, symbol)) == value:
+            return False
+        self._seen[what, symbol] = value
+        return True
+
+    def _chart(self, bar: frames.Chart, ts_recv: int, native: str, resolution: str) -> Sequence[Item]:
+        """A bar that runs; Deribit never says that one has closed, but the next one says it of the one before."""
+        key = f"{native}.{resolution}"
+        before = self._charts.get(key)
+        self._charts[key] = bar
+        made = [self._kline(bar, ts_recv, native, resolution, closed=False)]
+        if before is not None and before.tick < bar.tick:
+            made.insert(0, self._kline(before, ts_recv, native, resolution, closed=True))
+        return made
+
+    def _kline(self, bar: frames.Chart, ts_recv: int, native: str, resolution: str, *, closed: bool) -> Item:
+        minutes = 1440 if resolution == "1D" else int(resolution)
+        interval = f"{minutes}m" if minutes % 60 else f"{minutes // 60}h" if minutes < 1440 else "1d"
+        cost = _text(bar.cost)
+        return KlineMessage(
+            1, VENUE, self._symbol(native), self.source, 0, ts_recv // 1_000_000, ts_recv, ts_recv, 0, interval,
+            ms(bar.tick), ms(bar.tick + minutes * 60_000), _text(bar.open), _text(bar.high), _text(bar.low),
+            _text(bar.close), cost if self._inverse(native) else _text(bar.volume), closed, cost,
+        )  # fmt: skip
+
+
+_head = msgspec.json.Decoder(frames.Head)
+TEST = b'{"jsonrpc":"2.0","id":8212,"method":"public/test","params":{}}'
+
+
+def _text(value: Decimal) -> str:
+    found = from_number(value)
+    assert found is not None  # noqa: S101 (a number was given)
+    return found
+
+
+def _fraction(percent: Decimal | None) -> str | None:
+    return None if not percent else from_number(percent * _PERCENT)
+
+
+def _changes(changes: list[frames.Change]) -> list[tuple[str, str]]:
+    made = []
+    for change in changes:
+        if change.action not in ("new", "change", "delete"):
+            raise ParseRefused("field", f"book: expected new, change or delete, was {change.action!r}")
+        made.append((_text(change.price), "0" if change.action == "delete" else _text(change.amount)))
+    return made

@@ -1,0 +1,111 @@
+"""Deribit: endpoint, limits, channels (docs.deribit.com)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from marketprism_adapters.venues.deribit.answers import DeribitAnswers
+from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
+from marketprism_adapters.venues.deribit.symbols import native_of
+from marketprism_application.venue import (
+    Answer,
+    ConnectionGroup,
+    Coverage,
+    FrameParser,
+    Poll,
+    RestRequest,
+    StreamKey,
+    VenueLimits,
+)
+from marketprism_domain.book_chain import ChainRule, LinkedIds
+
+_STREAM, _DERIVED = Coverage("stream"), Coverage("derived")
+_PUBLIC = "/api/v2/public"
+_HEARTBEAT_S = 10
+_CURRENCIES = ("BTC", "ETH", "USDC", "USDT")
+_GREETING = msgspec.json.encode(
+    {"jsonrpc": "2.0", "id": 8211, "method": "public/set_heartbeat", "params": {"interval": _HEARTBEAT_S}}
+)
+
+
+class Deribit:
+    """Fulfils `Venue`. `raw` channels need a login, so the 100 ms ones are subscribed.
+
+    `ws_url` and `rest_url` replace the hosts (the test exchange, a simulator); paths stay.
+    """
+
+    name = VENUE
+    market = VENUE
+    rule: ChainRule = LinkedIds()
+    dense_trades = True
+    # Open interest, funding and liquidations come out of tickers and trades.
+    coverage: Mapping[str, Coverage] = {
+        "trade": _STREAM, "orderbook": _STREAM, "kline": _STREAM, "ticker": _STREAM, "quote": _STREAM,
+        "funding_rate": _DERIVED, "open_interest": _DERIVED, "liquidation": _DERIVED,
+    }  # fmt: skip
+    cadence_s: Mapping[str, float] = {"ticker": 120.0}
+    limits = VenueLimits(
+        streams_per_connection=400, streams_per_message=100, messages_per_s=2.0, connects_per_s=1.0,
+        silent_s=3.0 * _HEARTBEAT_S, budgets={"rest": (5.0, 20.0), "instruments": (0.8, 1.0)}, greeting=(_GREETING,),
+    )  # fmt: skip
+
+    def __init__(self, ws_url: str = "", rest_url: str = "") -> None:
+        self._ws_url = ws_url or "wss://www.deribit.com"
+        self.rest_url = rest_url or "https://www.deribit.com"
+        self._answers = DeribitAnswers()
+
+    def parser(self, source: str) -> DeribitParser:
+        """What reads its frames."""
+        return DeribitParser(source)
+
+    def groups(self, wanted: Sequence[StreamKey]) -> Sequence[ConnectionGroup]:
+        """One endpoint; what is derived needs the channel that it is derived from."""
+        streams: dict[str, StreamKey] = {}
+        for key in wanted:
+            name = native_of(key.symbol)
+            if key.detail:
+                streams[f"chart.trades.{name}.{_resolution(key.detail)}"] = key
+            elif key.kind in _CHANNELS:
+                streams.setdefault(_CHANNELS[key.kind].format(name), key)
+        return [ConnectionGroup(f"{self._ws_url}/ws/api/v2", streams)] if streams else []
+
+    def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
+        """public/subscribe or public/unsubscribe."""
+        method = "public/unsubscribe" if undo else "public/subscribe"
+        call = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": {"channels": list(streams)}}
+        return msgspec.json.encode(call)
+
+    def instrument_requests(self) -> Sequence[RestRequest]:
+        """Each currency, one a second."""
+        return [
+            RestRequest(f"{_PUBLIC}/get_instruments", {"currency": name, "expired": "false"}, budget="instruments")
+            for name in _CURRENCIES
+        ]
+
+    def snapshot_request(self, symbol: str) -> RestRequest:
+        """All levels."""
+        return RestRequest(f"{_PUBLIC}/get_order_book", {"instrument_name": native_of(symbol), "depth": "10000"})
+
+    def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:  # noqa: ARG002 (the port's form)
+        """Nothing has to be asked for."""
+        return []
+
+    def answer(
+        self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
+    ) -> Answer:
+        """See `Venue.answer`."""
+        assert isinstance(parser, DeribitParser)  # noqa: S101 (made by `parser`)
+        return self._answers.read(path, parameters, body, ts_recv, parser)
+
+
+_CHANNELS = {
+    "trade": "trades.{}.100ms", "orderbook": "book.{}.100ms", "ticker": "ticker.{}.100ms", "quote": "quote.{}",
+    "funding_rate": "ticker.{}.100ms", "open_interest": "ticker.{}.100ms", "liquidation": "trades.{}.100ms",
+}  # fmt: skip
+
+
+def _resolution(interval: str) -> str:
+    count, unit = int(interval[:-1]), interval[-1]
+    return "1D" if unit == "d" else str(count * 60 if unit == "h" else count)

@@ -1,0 +1,209 @@
+"""Books of a venue: one `BookSync` for each instrument, its steps as messages, its holes in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from marketprism_application.contracts.kinds import ORDERBOOK
+from marketprism_application.contracts.messages import BookTopMessage, Message, OrderBookMessage, TextLevel
+from marketprism_application.venue import Quote
+from marketprism_domain.book_chain import BookChange, ChainRule
+from marketprism_domain.book_sync import BookSnapshot, BookStep, BookSync
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT
+from marketprism_domain.orderbook import Level
+from marketprism_domain.trading_days import utc_day_text
+
+NANOS_PER_MS = 1_000_000
+Scale = Callable[[str, str], str]  # (symbol, quantity as the venue wrote it) -> amount
+
+
+class BookSettings:
+    """`depth` levels of the top are published at most every `top_ms`; a whole book every `snapshot_s`.
+
+    A book that was cut off is refreshed when fewer than `refresh_at` levels of a side are known.
+    """
+
+    def __init__(self, depth: int = 20, top_ms: int = 250, snapshot_s: float = 300.0, refresh_at: int = 50) -> None:
+        self.depth = depth
+        self.top_ns = top_ms * NANOS_PER_MS
+        self.snapshot_ns = int(snapshot_s * 1_000_000_000)
+        self.refresh_at = refresh_at
+
+
+class Kept:
+    """A book, and what was told of it."""
+
+    __slots__ = ("sync", "told_id", "ts_lost_recv", "ts_snapshot", "ts_top")
+
+    def __init__(self, rule: ChainRule) -> None:
+        self.sync = BookSync(rule)
+        self.ts_top = self.ts_snapshot = self.ts_lost_recv = 0
+        self.told_id = 0
+
+
+class VenueBooks:
+    """Book changes in; messages out. `needed` holds the instruments whose book has to be asked for again."""
+
+    def __init__(self, venue: str, source: str, rule: ChainRule, scale: Scale | None, settings: BookSettings) -> None:
+        self._venue = venue
+        self._source = source
+        self._rule = rule
+        self._scale = scale
+        self._settings = settings
+        self._kept: dict[str, Kept] = {}
+        self.needed: dict[str, str] = {}  # symbol: why
+        self.messages: list[Message] = []
+        self.gaps: list[Gap] = []
+
+    def of(self, symbol: str) -> Kept:
+        """The book of an instrument, made when it is first heard of."""
+        found = self._kept.get(symbol)
+        if found is None:
+            found = self._kept[symbol] = Kept(self._rule)
+            self.needed[symbol] = "begin"
+        return found
+
+    def items(self) -> Sequence[tuple[str, Kept]]:
+        """Every book."""
+        return list(self._kept.items())
+
+    def find(self, symbol: str) -> BookSync | None:
+        """The book of an instrument, None when there is none."""
+        kept = self._kept.get(symbol)
+        return None if kept is None else kept.sync
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def on_change(self, change: BookChange) -> BookSync:
+        """One step of a stream."""
+        kept = self.of(change.symbol)
+        if change.snapshot:
+            self.needed.pop(change.symbol, None)
+        steps = kept.sync.on_change(change)
+        if steps:
+            self._tell(change.symbol, kept, steps)
+        return kept.sync
+
+    def on_snapshot(self, symbol: str, snapshot: BookSnapshot) -> bool:
+        """A snapshot that was asked for; False when it is too old and has to be asked for again."""
+        kept = self.of(symbol)
+        steps = kept.sync.on_snapshot(snapshot)
+        if steps is None:
+            return False
+        self.needed.pop(symbol, None)
+        self._tell(symbol, kept, steps)
+        return True
+
+    def lose(self, symbol: str, cause: str, ts_recv: int = 0) -> None:
+        """A book that is not known any more, for a reason outside of it."""
+        kept = self.of(symbol)
+        self.needed.setdefault(symbol, cause)
+        if ts_recv:
+            kept.sync.ts_recv = ts_recv
+        self._tell(symbol, kept, kept.sync.lose(cause))
+
+    def refreshed(self, symbol: str, snapshot: BookSnapshot | None) -> None:
+        """The end of an audit; with a snapshot the book goes on from it."""
+        kept = self.of(symbol)
+        self._tell(symbol, kept, kept.sync.conclude(snapshot))
+
+    def forget(self, symbol: str) -> None:
+        """An instrument that is no longer subscribed."""
+        self._kept.pop(symbol, None)
+        self.needed.pop(symbol, None)
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def _tell(self, symbol: str, kept: Kept, steps: Sequence[BookStep]) -> None:
+        for step in steps:
+            if step.form == INVALID:
+                self.needed.setdefault(symbol, step.cause)
+                self.messages.append(self._invalid(symbol, kept.sync, step.cause))
+            elif step.form == SNAPSHOT:
+                self._begun(symbol, kept)
+                self._whole(symbol, kept)
+            else:
+                self._updated(symbol, kept, step)
+
+    def _updated(self, symbol: str, kept: Kept, step: BookStep) -> None:
+        change, sync = step.change, kept.sync
+        assert change is not None  # noqa: S101 (an update is made of one)
+        self.messages.append(OrderBookMessage(
+            1, self._venue, symbol, self._source, 0, change.last_id, change.ts_event, change.ts_recv, 0, step.form,
+            True, change.first_id, change.prev_id, self._levels(symbol, change.bids), self._levels(symbol, change.asks),
+        ))  # fmt: skip
+        kept.told_id = change.last_id
+        if change.ts_recv - kept.ts_top >= self._settings.top_ns:
+            self.top(symbol, kept)
+        if change.ts_recv - kept.ts_snapshot >= self._settings.snapshot_ns:
+            self._whole(symbol, kept)
+        if sync.book.bid_floor is not None and sync.book.known_levels < self._settings.refresh_at:
+            self.needed.setdefault(symbol, "refresh")
+
+    def _begun(self, symbol: str, kept: Kept) -> None:
+        """A hole ends where a snapshot stands."""
+        sync = kept.sync
+        if sync.lost_at and sync.ts_event > sync.lost_at:
+            self.gaps.append(Gap(
+                self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, sync.lost_at,
+                sync.ts_event, "sequence", utc_day_text(sync.ts_event), ORDERBOOK.name,
+            ))  # fmt: skip
+        sync.lost_at = 0
+
+    def _whole(self, symbol: str, kept: Kept) -> None:
+        sync = kept.sync
+        book = sync.book
+        kept.ts_snapshot, kept.told_id = sync.ts_recv, book.last_id
+        self.messages.append(OrderBookMessage(
+            1, self._venue, symbol, self._source, 0, book.last_id, sync.ts_event, sync.ts_recv, 0, SNAPSHOT, True,
+            book.last_id, None, self._levels(symbol, book.bids.top()), self._levels(symbol, book.asks.top()),
+            book.bid_floor, book.ask_ceiling,
+        ))  # fmt: skip
+        self.top(symbol, kept)
+
+    def top(self, symbol: str, kept: Kept) -> None:
+        """The best levels now."""
+        sync = kept.sync
+        bids, asks = sync.book.top(self._settings.depth)
+        kept.ts_top = sync.ts_recv
+        self.messages.append(BookTopMessage(
+            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, True,
+            self._settings.depth, self._levels(symbol, bids), self._levels(symbol, asks),
+        ))  # fmt: skip
+
+    def _invalid(self, symbol: str, sync: BookSync, cause: str) -> Message:
+        return OrderBookMessage(
+            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, INVALID, False,
+            cause=cause,
+        )  # fmt: skip
+
+    def _levels(self, symbol: str, levels: Sequence[Level]) -> Sequence[TextLevel] | Sequence[Level]:
+        scale = self._scale
+        if scale is None:
+            return levels
+        return [(level[0], scale(symbol, level[1])) for level in levels]
+
+    def quote(self, symbol: str) -> Quote | None:
+        """Best prices of a valid book."""
+        sync = self._kept[symbol].sync
+        bid, ask = sync.book.bids.best(), sync.book.asks.best()
+        if not sync.valid or bid is None or ask is None:
+            return None
+        ((bid_price, bid_quantity),), ((ask_price, ask_quantity),) = (
+            self._pairs(symbol, [bid]), self._pairs(symbol, [ask]),
+        )  # fmt: skip
+        return Quote(
+            self._venue, symbol, sync.ts_event, sync.ts_recv, sync.book.last_id, bid_price, bid_quantity, ask_price,
+            ask_quantity,
+        )  # fmt: skip
+
+    def _pairs(self, symbol: str, levels: Sequence[Level]) -> list[TextLevel]:
+        scale = self._scale
+        return [(level[0], level[1] if scale is None else scale(symbol, level[1])) for level in levels]
+
+
+def decimal_levels(levels: Sequence[Level]) -> list[tuple[Decimal, Decimal]]:
+    """Levels as numbers."""
+    return [(Decimal(level[0]), Decimal(level[1])) for level in levels]

@@ -1,0 +1,168 @@
+"""A venue's frames to what is published: messages, ticks, holes. No I/O: the same for a live venue and a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from marketprism_application.contracts.kinds import TRADE
+from marketprism_application.contracts.messages import Message, OrderBookMessage, TradeMessage
+from marketprism_application.trade_tape import TradeTape
+from marketprism_application.venue import Control, FrameParser, ParseRefused, Quote
+from marketprism_application.venue_books import BookSettings, VenueBooks
+from marketprism_application.venue_ticks import TickMaker
+from marketprism_domain.book_chain import BookChange, ChainRule
+from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.trading_days import utc_day_text
+
+_Types: Any = (TradeMessage, OrderBookMessage)
+
+
+class FeedSettings(NamedTuple):
+    """`hold_s`: how long a hole in a trade tape waits for another connection to fill it."""
+
+    quote_ms: int = 100
+    hold_s: float = 2.0
+    books: BookSettings = BookSettings()
+
+
+class Collected(NamedTuple):
+    """What the frames since the last call came to, in order. Gaps stand before the tick of that index."""
+
+    messages: list[Message]
+    ticks: list[Tick]
+    gaps: list[tuple[int, Gap]]
+
+
+class VenueFeed:
+    """Frames in, `collect` out. Bad frames are counted by reason and symbol, and told to `on_refused`."""
+
+    def __init__(
+        self,
+        venue: str,
+        source: str,
+        parser: FrameParser,
+        rule: ChainRule,
+        *,
+        dense_trades: bool,
+        settings: FeedSettings | None = None,
+        on_control: Callable[[Control, str], None] = lambda _c, _p: None,
+        on_refused: Callable[[ParseRefused, str], None] = lambda _e, _p: None,
+        on_seen: Callable[[Any, str], None] | None = None,
+    ) -> None:
+        self.settings = settings or FeedSettings()
+        self.venue = venue
+        self.source = source
+        self.parser = parser
+        self._dense = dense_trades
+        self._hold = int(self.settings.hold_s * 1_000_000_000)
+        self._on_control = on_control
+        self._on_refused = on_refused
+        self._on_seen = on_seen
+        self._tapes: dict[str, TradeTape] = {}
+        self._ticks = TickMaker(parser.money_of, self.settings.quote_ms)
+        self.books = VenueBooks(venue, source, rule, parser.scale, self.settings.books)
+        self._quoted: set[str] = set()
+        self._out = Collected([], [], [])
+        self.frames = self.repeats = 0
+        self.refused: dict[str, int] = {}
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def on_frame(self, frame: bytes, ts_recv: int, path: str = "") -> None:
+        """One frame of a connection."""
+        self.frames += 1
+        try:
+            items = self.parser.parse(frame, ts_recv)
+        except ParseRefused as error:
+            self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
+            self._on_refused(error, path)
+            return
+        for item in items:
+            self.on_item(item, path)
+
+    def on_item(self, item: Any, path: str = "") -> None:
+        """One item of a frame, or of a request's answer."""
+        made = type(item)
+        if self._on_seen is not None:
+            self._on_seen(item, path)
+        if made is TradeMessage:
+            self._trade(item)
+        elif made is BookChange:
+            self._book(item)
+        elif made is Quote:
+            self._quoted.add(item.symbol)
+            self._quote(item)
+        elif made is Control:
+            self._on_control(item, path)
+        else:
+            self._out.messages.append(item)
+
+    def _trade(self, message: Any) -> None:
+        tape = self.tape(message.symbol)
+        if not tape.take(message.seq, message.seq, message.ts_event, message.ts_recv):
+            self.repeats += 1
+            return
+        self._out.messages.append(message)
+        tick = self._ticks.on_trade(message)
+        if tick is not None:
+            self._out.ticks.append(tick)
+
+    def tape(self, symbol: str) -> TradeTape:
+        """The trade tape of an instrument."""
+        found = self._tapes.get(symbol)
+        if found is None:
+            found = self._tapes[symbol] = TradeTape(dense=self._dense)
+        return found
+
+    def _book(self, change: BookChange) -> None:
+        sync = self.books.on_change(change)
+        self._take_books()
+        if sync.valid and change.symbol not in self._quoted:
+            quote = self.books.quote(change.symbol)
+            if quote is not None:
+                self._quote(quote)
+
+    def _take_books(self) -> None:
+        books, out = self.books, self._out
+        if books.gaps:
+            out.gaps.extend((len(out.ticks), gap) for gap in books.gaps)
+            books.gaps = []
+        if books.messages:
+            out.messages.extend(books.messages)
+            books.messages = []
+
+    def _quote(self, quote: Quote) -> None:
+        tick = self._ticks.on_quote(quote, self.source)
+        if tick is not None:
+            self._out.ticks.append(tick)
+
+    def on_gap(self, symbol: str, ts_from: int, ts_to: int, ts_recv: int, cause: str) -> None:
+        """A hole that the connection knows of."""
+        self._out.gaps.append((len(self._out.ticks), Gap(
+            self.venue, symbol, self.source, 0, 0, ts_to, ts_recv, 0, ts_from, ts_to, cause, utc_day_text(ts_to),
+            TRADE.name,
+        )))  # fmt: skip
+
+    def on_clock(self, now_ns: int) -> None:
+        """Time has passed: what waited for it."""
+        self._out.ticks.extend(self._ticks.on_clock(now_ns, self.source))
+        before = now_ns - self._hold
+        for symbol, tape in self._tapes.items():
+            for hole in tape.due(before):
+                self.on_gap(symbol, hole.ts_from, max(hole.ts_to, hole.ts_from + 1), hole.ts_recv, MISSING_TRADES)
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def collect(self) -> Collected:
+        """What has come together; the next call begins anew."""
+        self._take_books()
+        out, self._out = self._out, Collected([], [], [])
+        return out
+
+
+def linear_money(_: str, price: Decimal, quantity: Decimal) -> Decimal:
+    """Turnover of an amount in base units."""
+    return price * quantity

@@ -1,0 +1,208 @@
+"""BookSync: keeps one book right by the venue's procedure, and says at every step whether it is known.
+
+Not valid until a snapshot stands and what came meanwhile follows it; not valid from the moment that something is
+missing. What arrives meanwhile is kept, so that the next snapshot can be joined to the stream without a hole.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from math import inf
+from typing import NamedTuple
+
+from marketprism_domain.book_chain import BookChange, ChainRule, Step
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE
+from marketprism_domain.orderbook import Level, OrderBook
+
+MAX_KEPT = 5_000
+
+
+class BookStep(NamedTuple):
+    """What a book did: the step to publish. `change` is what made it, None when nothing of the venue's did."""
+
+    form: str
+    cause: str = ""
+    change: BookChange | None = None
+
+
+class BookSnapshot(NamedTuple):
+    """A book as a request answered it; a side with `cut_at` levels was cut off there."""
+
+    last_id: int
+    ts_event: int
+    ts_recv: int
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+    cut_at: int | None = None
+
+
+class Audit(NamedTuple):
+    """A live book beside one made of a fresh snapshot, at the same id. `wrong` are prices that differ."""
+
+    at_id: int
+    levels: int
+    wrong: tuple[str, ...]
+
+
+class BookSync:
+    """One instrument. Counters are totals since it was made."""
+
+    def __init__(self, rule: ChainRule) -> None:
+        self._rule = rule
+        self.book = OrderBook()
+        self.valid = False
+        self._joined = False  # whether a change has followed the snapshot that stands
+        self._kept: deque[BookChange] = deque(maxlen=MAX_KEPT)
+        self._keeping = rule.by_request
+        self.ts_event = self.ts_recv = 0
+        self.updates = self.gaps = self.resyncs = self.old = self.dropped = 0
+        self.proven = self.disproven = 0
+        self.lost_at = 0  # event time of the last step that was known, while not valid
+
+    # -- changes -----------------------------------------------------------------------------------------------------
+
+    def on_change(self, change: BookChange) -> list[BookStep]:
+        """Take what the stream says."""
+        if change.snapshot:
+            return self._begin(change)
+        if self._keeping:
+            self.dropped += len(self._kept) == MAX_KEPT
+            self._kept.append(change)
+        if not self.valid:
+            return []
+        steps = self._take(change)
+        if not self.valid and not self._kept:
+            self._kept.append(change)  # it could not be used, and it comes behind the next snapshot
+        return steps
+
+    def _take(self, change: BookChange) -> list[BookStep]:
+        rule, book = self._rule, self.book
+        step = rule.follows(change, book.last_id) if self._joined else rule.begins(change, book.last_id)
+        if step is Step.OLD or step is Step.ALIVE:
+            self.old += step is Step.OLD
+            self.ts_recv = change.ts_recv
+            return []
+        if step is Step.GAP:
+            self.gaps += 1
+            return self.lose("sequence")
+        try:
+            book.apply(change.bids, change.asks, change.last_id)
+        except InvalidValue:
+            return self.lose("malformed")
+        self._joined = True
+        self.updates += 1
+        self.ts_event, self.ts_recv = change.ts_event, change.ts_recv
+        return self._checked(BookStep(UPDATE, "", change))
+
+    def _checked(self, step: BookStep) -> list[BookStep]:
+        if self.book.crossed:
+            return self.lose("crossed")
+        if step.change is not None:
+            proven = self._rule.proven(self.book, step.change)
+            if proven is False:
+                self.disproven += 1
+                return self.lose("checksum")
+            self.proven += bool(proven)
+        return [step]
+
+    def _begin(self, change: BookChange) -> list[BookStep]:
+        """A snapshot of the stream itself: it replaces whatever there was."""
+        self.resyncs += bool(self.ts_event)
+        try:
+            self.book.load(change.bids, change.asks, change.last_id, cut_at=change.cut_at)
+        except (InvalidValue, ValueError):
+            return self.lose("malformed")
+        self.valid = self._joined = True
+        self.ts_event, self.ts_recv = change.ts_event, change.ts_recv
+        return self._checked(BookStep(SNAPSHOT, "", change))
+
+    # -- snapshots by request ----------------------------------------------------------------------------------------
+
+    def expect(self) -> None:
+        """A snapshot is about to be asked for: keep what comes from now on."""
+        if not self._keeping:
+            self._kept.clear()
+            self._keeping = True
+
+    def on_snapshot(self, snapshot: BookSnapshot) -> list[BookStep] | None:
+        """Begin at a snapshot that was asked for; None when it is too old for what was kept: ask again."""
+        book, joined = self._rebuilt(snapshot)
+        if book is None:
+            return None
+        self.resyncs += bool(self.ts_event)
+        self.book, self.valid, self._joined = book, True, joined
+        last = self._kept[-1] if self._kept else None
+        self.ts_event = max(snapshot.ts_event, last.ts_event if last is not None and joined else 0)
+        self.ts_recv = max(snapshot.ts_recv, last.ts_recv if last is not None else 0)
+        self._forget()
+        return self._checked(BookStep(SNAPSHOT))
+
+    def _forget(self) -> None:
+        self._kept.clear()
+        self._keeping = False
+
+    def _rebuilt(self, snapshot: BookSnapshot) -> tuple[OrderBook | None, bool]:
+        """A book of a snapshot and what was kept; None when something is missing between them."""
+        book, joined = OrderBook(), False
+        try:
+            book.load(snapshot.bids, snapshot.asks, snapshot.last_id, cut_at=snapshot.cut_at)
+            for change in self._kept:
+                step = (self._rule.follows if joined else self._rule.begins)(change, book.last_id)
+                if step is Step.GAP:
+                    return None, False
+                if step is Step.NEXT:
+                    book.apply(change.bids, change.asks, change.last_id)
+                    joined = True
+        except (InvalidValue, ValueError):
+            return None, False
+        return book, joined
+
+    def audit(self, snapshot: BookSnapshot) -> Audit | None:
+        """Compare the live book with a fresh one at the same id; None when the two cannot be brought to one id yet.
+
+        Only what both know is compared. Call `expect` before asking for the snapshot, `conclude` when done.
+        """
+        fresh, _ = self._rebuilt(snapshot)
+        if not self.valid or fresh is None or fresh.last_id != self.book.last_id:
+            return None
+        wrong: list[str] = []
+        levels = 0
+        for live, other, edges, sign in (
+            (self.book.bids, fresh.bids, (self.book.bid_floor, fresh.bid_floor), 1),
+            (self.book.asks, fresh.asks, (self.book.ask_ceiling, fresh.ask_ceiling), -1),
+        ):
+            ours, theirs = _within(live.top(), edges, sign), _within(other.top(), edges, sign)
+            levels += len(theirs)
+            wrong += sorted(str(price) for price in ours.keys() | theirs.keys() if ours.get(price) != theirs.get(price))
+        return Audit(fresh.last_id, levels, tuple(wrong))
+
+    def conclude(self, snapshot: BookSnapshot | None = None) -> list[BookStep]:
+        """End an audit; with its snapshot, go on from there: more is known of a book that was cut off."""
+        steps: list[BookStep] = []
+        if snapshot is not None and self.valid:
+            book, joined = self._rebuilt(snapshot)
+            if book is not None and book.last_id == self.book.last_id:
+                self.book, self._joined = book, joined
+                steps = self._checked(BookStep(SNAPSHOT))
+        self._forget()
+        return steps
+
+    # -- losing it ---------------------------------------------------------------------------------------------------
+
+    def lose(self, cause: str) -> list[BookStep]:
+        """The book is not known from here on; the next snapshot begins it again."""
+        if self._rule.by_request and not self._keeping:
+            self.expect()
+        if not self.valid:
+            return []
+        self.valid = self._joined = False
+        self.lost_at = self.ts_event
+        return [BookStep(INVALID, cause)]
+
+
+def _within(levels: Sequence[Level], edges: tuple[str | None, str | None], sign: int) -> dict[float, float]:
+    """Quantities by price, of the levels that both books know."""
+    limit = max((float(edge) * sign for edge in edges if edge is not None), default=-inf)
+    return {float(level[0]): float(level[1]) for level in levels if float(level[0]) * sign >= limit}

@@ -1,0 +1,148 @@
+"""OrderBook: the levels of one instrument, changed by the venue's own steps, never crossed while valid.
+
+Levels keep the venue's text, so that what is published is what the venue said; they are ordered by its value. A price
+as a double is unique up to 15 significant digits, and no venue quotes more.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+
+from marketprism_domain.errors import InvalidValue
+
+Level = Sequence[str]  # price, quantity, and whatever the venue adds
+MAX_PRICE = 1e18
+
+
+class BookSide:
+    """One side. Keys rise towards the best price: near the top, where nearly all changes are, both insertion and
+    removal move few keys."""
+
+    __slots__ = ("_keys", "_levels", "_sign")
+
+    def __init__(self, sign: float) -> None:
+        self._sign = sign  # 1 for bids, -1 for asks
+        self._keys: list[float] = []
+        self._levels: dict[float, Level] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def load(self, levels: Iterable[Level]) -> None:
+        """These levels and no others."""
+        sign = self._sign
+        self._levels = {float(level[0]) * sign: level for level in levels if float(level[1]) != 0}
+        self._keys = sorted(self._levels)
+        if self._keys and not -MAX_PRICE < self._keys[0] <= self._keys[-1] < MAX_PRICE:
+            raise InvalidValue("price", "a number of a market", str(self._levels))
+
+    def apply(self, levels: Iterable[Level]) -> None:
+        """Set each level; a quantity of 0 removes it, also one that is not there.
+
+        Raises:
+            InvalidValue: a price or a quantity is no number; the levels before it are set.
+        """
+        sign, keys, held = self._sign, self._keys, self._levels
+        try:
+            for level in levels:
+                key = float(level[0]) * sign
+                if float(level[1]):
+                    if key not in held:
+                        if not -MAX_PRICE < key < MAX_PRICE:
+                            raise InvalidValue("price", "a number of a market", level[0])
+                        insort(keys, key)
+                    held[key] = level
+                elif key in held:
+                    del held[key]
+                    del keys[bisect_left(keys, key)]
+        except ValueError as error:
+            raise InvalidValue("level", "a price and a quantity", level) from error
+
+    def best(self) -> Level | None:
+        """Best level."""
+        return self._levels[self._keys[-1]] if self._keys else None
+
+    def best_price(self) -> float | None:
+        """Best price as a double, for comparisons."""
+        return self._keys[-1] * self._sign if self._keys else None
+
+    def top(self, count: int | None = None, bound: float | None = None) -> list[Level]:
+        """At most `count` levels, best first, none beyond the price `bound`."""
+        keys, held, sign = self._keys, self._levels, self._sign
+        found = keys[-count:] if count is not None else keys[:]
+        found.reverse()
+        if bound is not None:
+            limit = bound * sign
+            return [held[key] for key in found if key >= limit]
+        return [held[key] for key in found]
+
+    def get(self, price: str) -> Level | None:
+        """The level at a price."""
+        return self._levels.get(float(price) * self._sign)
+
+    def worst(self) -> Level | None:
+        """Level furthest from the top."""
+        return self._levels[self._keys[0]] if self._keys else None
+
+    def known(self, bound: float | None) -> int:
+        """How many levels lie within the price `bound`."""
+        return len(self._keys) if bound is None else len(self._keys) - bisect_left(self._keys, bound * self._sign)
+
+
+class OrderBook:
+    """Both sides, the id they stand at, and how far they are known.
+
+    A snapshot that the venue cut off at N levels says nothing about what lies behind the last of them: `bid_floor` and
+    `ask_ceiling` are those last prices, None where nothing was cut off.
+    """
+
+    __slots__ = ("ask_ceiling", "asks", "bid_floor", "bids", "last_id")
+
+    def __init__(self) -> None:
+        self.bids = BookSide(1.0)
+        self.asks = BookSide(-1.0)
+        self.last_id = 0
+        self.bid_floor: str | None = None
+        self.ask_ceiling: str | None = None
+
+    def load(self, bids: Sequence[Level], asks: Sequence[Level], last_id: int, *, cut_at: int | None) -> None:
+        """Replace the book; a side with `cut_at` levels or more was cut off there."""
+        self.bids.load(bids)
+        self.asks.load(asks)
+        self.last_id = last_id
+        self.bid_floor = _edge(self.bids, len(bids), cut_at)
+        self.ask_ceiling = _edge(self.asks, len(asks), cut_at)
+
+    def apply(self, bids: Iterable[Level], asks: Iterable[Level], last_id: int) -> None:
+        """Take one step."""
+        self.bids.apply(bids)
+        self.asks.apply(asks)
+        self.last_id = last_id
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the best bid is not below the best ask."""
+        bid, ask = self.bids.best_price(), self.asks.best_price()
+        return bid is not None and ask is not None and bid >= ask
+
+    def top(self, count: int | None) -> tuple[list[Level], list[Level]]:
+        """The best levels of both sides that are known."""
+        floor = None if self.bid_floor is None else float(self.bid_floor)
+        ceiling = None if self.ask_ceiling is None else float(self.ask_ceiling)
+        return self.bids.top(count, floor), self.asks.top(count, ceiling)
+
+    @property
+    def known_levels(self) -> int:
+        """Levels of the side of which fewer are known, counting only a side that was cut off."""
+        counts = [
+            side.known(float(edge))
+            for side, edge in ((self.bids, self.bid_floor), (self.asks, self.ask_ceiling))
+            if edge is not None
+        ]
+        return min(counts) if counts else len(self.bids) + len(self.asks)
+
+
+def _edge(side: BookSide, given: int, cut_at: int | None) -> str | None:
+    worst = side.worst()
+    return worst[0] if cut_at is not None and given >= cut_at and worst is not None else None
