@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 
 from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.contracts.messages import BookTopMessage, Message, OrderBookMessage, TextLevel
@@ -104,6 +103,11 @@ class VenueBooks:
             kept.sync.ts_recv = ts_recv
         self._tell(symbol, kept, kept.sync.lose(cause))
 
+    def lose_all(self, cause: str) -> None:
+        """No book is known any more."""
+        for symbol in list(self._kept):
+            self.lose(symbol, cause)
+
     def refreshed(self, symbol: str, snapshot: BookSnapshot | None) -> None:
         """The end of an audit; with a snapshot the book goes on from it."""
         kept = self.of(symbol)
@@ -202,8 +206,3 @@ class VenueBooks:
     def _pairs(self, symbol: str, levels: Sequence[Level]) -> list[TextLevel]:
         scale = self._scale
         return [(level[0], level[1] if scale is None else scale(symbol, level[1])) for level in levels]
-
-
-def decimal_levels(levels: Sequence[Level]) -> list[tuple[Decimal, Decimal]]:
-    """Levels as numbers."""
-    return [(Decimal(level[0]), Decimal(level[1])) for level in levels]

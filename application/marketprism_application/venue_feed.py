@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any, NamedTuple
 
+import msgspec
+
 from marketprism_application.contracts.kinds import TRADE
-from marketprism_application.contracts.messages import Message, OrderBookMessage, TradeMessage
+from marketprism_application.contracts.messages import Message, TradeMessage
 from marketprism_application.trade_tape import TradeTape
 from marketprism_application.venue import Control, FrameParser, ParseRefused, Quote
 from marketprism_application.venue_books import BookSettings, VenueBooks
@@ -16,8 +17,6 @@ from marketprism_domain.book_chain import BookChange, ChainRule
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.trading_days import utc_day_text
-
-_Types: Any = (TradeMessage, OrderBookMessage)
 
 
 class FeedSettings(NamedTuple):
@@ -65,6 +64,9 @@ class VenueFeed:
         self._ticks = TickMaker(parser.money_of, self.settings.quote_ms)
         self.books = VenueBooks(venue, source, rule, parser.scale, self.settings.books)
         self._quoted: set[str] = set()
+        self._mergeable = rule.mergeable
+        self._owners: dict[str, str] = {}  # of books whose ids are a connection's own: the connection that has it
+        self._newest: dict[Any, Any] = {}
         self._out = Collected([], [], [])
         self.frames = self.repeats = 0
         self.refused: dict[str, int] = {}
@@ -91,18 +93,35 @@ class VenueFeed:
         if made is TradeMessage:
             self._trade(item)
         elif made is BookChange:
-            self._book(item)
+            self._book(item, path)
         elif made is Quote:
             self._quoted.add(item.symbol)
             self._quote(item)
         elif made is Control:
             self._on_control(item, path)
-        else:
+        elif self._is_new(item):
             self._out.messages.append(item)
+
+    def _is_new(self, message: Any) -> bool:
+        """Whether another connection has not brought it already."""
+        key = (type(message), message.symbol, getattr(message, "interval", ""))
+        before = self._newest.get(key)
+        if before is not None and message.seq <= before.seq:
+            if message.seq < before.seq:
+                self.repeats += 1
+                return False
+            same = msgspec.structs.replace(message, ts_recv=before.ts_recv) == before
+            self.repeats += same
+            if same:
+                return False
+        self._newest[key] = message
+        return True
 
     def _trade(self, message: Any) -> None:
         tape = self.tape(message.symbol)
-        if not tape.take(message.seq, message.seq, message.ts_event, message.ts_recv):
+        # A trade whose own id is the last of several executions covers them all.
+        first = message.first_id if message.last_id == message.seq and message.first_id is not None else message.seq
+        if not tape.take(first, message.seq, message.ts_event, message.ts_recv):
             self.repeats += 1
             return
         self._out.messages.append(message)
@@ -117,7 +136,12 @@ class VenueFeed:
             found = self._tapes[symbol] = TradeTape(dense=self._dense)
         return found
 
-    def _book(self, change: BookChange) -> None:
+    def _book(self, change: BookChange, path: str) -> None:
+        if not self._mergeable:
+            if change.snapshot:
+                self._owners[change.symbol] = path
+            elif self._owners.get(change.symbol, path) != path:
+                return
         sync = self.books.on_change(change)
         self._take_books()
         if sync.valid and change.symbol not in self._quoted:
@@ -154,6 +178,13 @@ class VenueFeed:
             for hole in tape.due(before):
                 self.on_gap(symbol, hole.ts_from, max(hole.ts_to, hole.ts_from + 1), hole.ts_recv, MISSING_TRADES)
 
+    def on_gone(self, path: str) -> None:
+        """A connection has ended: books that hang on it are not known any more."""
+        for symbol, owner in list(self._owners.items()):
+            if owner == path:
+                del self._owners[symbol]
+                self.books.lose(symbol, "disconnected")
+
     # -- out ---------------------------------------------------------------------------------------------------------
 
     def collect(self) -> Collected:
@@ -161,8 +192,3 @@ class VenueFeed:
         self._take_books()
         out, self._out = self._out, Collected([], [], [])
         return out
-
-
-def linear_money(_: str, price: Decimal, quantity: Decimal) -> Decimal:
-    """Turnover of an amount in base units."""
-    return price * quantity

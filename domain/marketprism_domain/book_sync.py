@@ -61,6 +61,11 @@ class BookSync:
         self.proven = self.disproven = 0
         self.lost_at = 0  # event time of the last step that was known, while not valid
 
+    @property
+    def heard(self) -> bool:
+        """Whether the stream has said anything that a snapshot could be joined to."""
+        return bool(self._kept) or self.valid
+
     # -- changes -----------------------------------------------------------------------------------------------------
 
     def on_change(self, change: BookChange) -> list[BookStep]:

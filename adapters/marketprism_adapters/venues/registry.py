@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from marketprism_adapters.venues.binance.simulate import BinanceDialect
 from marketprism_adapters.venues.binance.venue import Binance
+from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.venue import Deribit
+from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
+from marketprism_adapters.venues.simulator.dialect import Dialect
 from marketprism_application.venue import Venue
 
 
@@ -15,15 +19,18 @@ class Market(NamedTuple):
     """One market of a venue: how it is made, and the hosts that recordings of it name."""
 
     make: Callable[[str, str], Venue]  # (web socket host, REST host), empty for the venue's own
+    simulate: Callable[[Sequence[str]], Dialect]  # of base currencies
     hosts: tuple[str, ...]
 
 
+def _binance(market: str, *hosts: str) -> Market:
+    return Market(lambda ws, rest: Binance(market, ws, rest), lambda bases: BinanceDialect(market, bases), hosts)
+
+
 MARKETS: dict[str, Market] = {
-    "binance": Market(
-        lambda ws, rest: Binance("spot", ws, rest), ("stream.binance.com", "api.binance.com", "www.binance.com")
-    ),
-    "binance-usdm": Market(lambda ws, rest: Binance("usdm", ws, rest), ("fstream.binance.com", "fapi.binance.com")),
-    "binance-coinm": Market(lambda ws, rest: Binance("coinm", ws, rest), ("dstream.binance.com", "dapi.binance.com")),
-    "okx": Market(Okx, ("ws.okx.com", "www.okx.com", "ws.okex.com", "www.okex.com")),
-    "deribit": Market(Deribit, ("www.deribit.com", "streams.deribit.com")),
+    "binance": _binance("spot", "stream.binance.com", "api.binance.com", "www.binance.com"),
+    "binance-usdm": _binance("usdm", "fstream.binance.com", "fapi.binance.com"),
+    "binance-coinm": _binance("coinm", "dstream.binance.com", "dapi.binance.com"),
+    "okx": Market(Okx, OkxDialect, ("ws.okx.com", "www.okx.com", "ws.okex.com", "www.okex.com")),
+    "deribit": Market(Deribit, DeribitDialect, ("www.deribit.com", "streams.deribit.com")),
 }

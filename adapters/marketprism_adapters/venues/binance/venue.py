@@ -83,7 +83,7 @@ class Binance:
             streams_per_connection=1024 if market == "spot" else 200, streams_per_message=200,
             messages_per_s=4.0 if market == "spot" else 8.0, connects_per_s=1.0, lifetime_s=24 * 3600.0,
             silent_s=60.0 if market == "spot" else 240.0,
-            budgets={"rest": (minute / 60 * 0.8, minute / 6), "funding": (500 / 300 * 0.8, 50)},
+            budgets={"rest": (minute / 60 * 0.6, minute / 3), "funding": (500 / 300 * 0.8, 50)},
         )  # fmt: skip
         self._answers = BinanceAnswers(market)
         self._amounts = Amounts(market)

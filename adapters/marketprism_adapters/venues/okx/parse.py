@@ -133,10 +133,10 @@ class OkxParser:
         c = self.contract(t.instId)
         if t.side not in _CHECKED:
             raise ParseRefused("field", f"side: expected buy or sell, was {t.side!r}", c.symbol)
-        size, last_id = number(t.sz, "sz"), whole(t.tradeId, "tradeId")
+        size, last_id, count = number(t.sz, "sz"), whole(t.tradeId, "tradeId"), whole(t.count, "count")
         return (TradeMessage(
             1, VENUE, c.symbol, self.source, 0, last_id, ns(t.ts), ts_recv, 0, t.tradeId, number(t.px, "px"),
-            c.amount(size), t.side, c.written(size), None, last_id,
+            c.amount(size), t.side, c.written(size), last_id - count + 1, last_id,
         ),)  # fmt: skip
 
     def _option_trade(self, t: frames.OptionTrade, ts_recv: int) -> Sequence[Item]:

@@ -38,7 +38,7 @@ class Okx:
     name = VENUE
     market = VENUE
     rule: ChainRule = LinkedIds()
-    dense_trades = False  # `trades` joins executions of one taker order at one price
+    dense_trades = True  # a push joins `count` executions of one taker order: ids up to the one it names
     coverage: Mapping[str, Coverage] = {
         "trade": _STREAM, "orderbook": _STREAM, "kline": _STREAM, "ticker": _STREAM, "quote": _STREAM,
         "funding_rate": _STREAM, "open_interest": _STREAM, "liquidation": Coverage("stream", _ONE_A_SECOND),

@@ -1,0 +1,167 @@
+"""Keeps books right: asks for the snapshots that are needed, and looks now and then whether a book is still true."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_application.errors import SourceError
+from marketprism_application.venue import FrameParser, ParseRefused, Venue
+from marketprism_application.venue_books import VenueBooks
+from marketprism_domain.book_sync import BookSnapshot
+from marketprism_sdk.resilience import Backoff
+from marketprism_sdk.resilience.limiter import Priority
+
+log = structlog.get_logger()
+
+_LOOK_S = 0.05
+_AUDIT_WAIT_S = 5.0
+_ABANDON_S = 3.0  # a stream that does not begin its book anew so long after it was asked to is asked again
+
+
+class BookKeeper:
+    """One for each source. `again(symbol)` subscribes a book anew, for venues whose stream begins with it.
+
+    `audits` and `failed_audits` count comparisons of a live book with a fresh snapshot; `not_compared` those that never
+    came to one id.
+    """
+
+    def __init__(
+        self, venue: Venue, parser: FrameParser, books: VenueBooks, rest: RestClient,
+        again: Callable[[str], Awaitable[None]], *, audit_s: float = 300.0, parallel: int = 8,
+        backoff: Backoff | None = None,
+    ) -> None:  # fmt: skip
+        self._venue = venue
+        self._parser = parser
+        self._books = books
+        self._rest = rest
+        self._again = again
+        self._audit_s = audit_s
+        self._room = asyncio.Semaphore(parallel)
+        self._backoff = backoff or Backoff(0.2, 5.0)
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._tries: dict[str, tuple[int, float]] = {}
+        self.snapshots = self.audits = self.failed_audits = self.not_compared = 0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        auditing = asyncio.ensure_future(self._audit_for_ever())
+        try:
+            while True:
+                for symbol, why in list(self._books.needed.items()):
+                    if symbol not in self._busy:
+                        self._begin(symbol, why)
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            tasks = [auditing, *self._busy.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _begin(self, symbol: str, why: str) -> None:
+        tries, not_before = self._tries.get(symbol, (0, 0.0))
+        now = time.monotonic()
+        if now < not_before or (self._venue.rule.by_request and not self._books.of(symbol).sync.heard):
+            return  # before the stream is there, what comes between a snapshot and its first change would be missing
+        self._tries[symbol] = (tries + 1, now + self._backoff.pause_s(tries + 1))
+        task = asyncio.get_running_loop().create_task(self._mend(symbol, why))
+        self._busy[symbol] = task
+        task.add_done_callback(lambda _: self._busy.pop(symbol, None))
+
+    def settled(self, symbol: str) -> None:
+        """The book is valid: the next time begins without a pause."""
+        self._tries.pop(symbol, None)
+
+    async def _mend(self, symbol: str, why: str) -> None:
+        async with self._room:
+            try:
+                if why == "refresh":
+                    self._books.needed.pop(symbol, None)
+                    await self._refresh(symbol)
+                elif self._venue.rule.by_request:
+                    await self._ask(symbol)
+                else:
+                    await self._subscribe_anew(symbol, why)
+            except (SourceError, ParseRefused) as error:
+                log.warning("book not begun yet", symbol=symbol, why=why, error=str(error)[:200])
+
+    async def _ask(self, symbol: str) -> None:
+        """A snapshot by request; one that is too old is asked for again after a pause."""
+        snapshot = await self._fetch(symbol, Priority.HIGH)
+        self.snapshots += 1
+        if self._books.on_snapshot(symbol, snapshot):
+            self.settled(symbol)
+
+    async def _subscribe_anew(self, symbol: str, why: str) -> None:
+        if why != "begin":
+            await self._again(symbol)
+        until = time.monotonic() + _ABANDON_S
+        while symbol in self._books.needed and time.monotonic() < until:  # noqa: ASYNC110 (frames make no events here)
+            await asyncio.sleep(_LOOK_S)
+        if symbol in self._books.needed:
+            self._books.needed[symbol] = "silent"
+        else:
+            self.settled(symbol)
+
+    async def _fetch(self, symbol: str, priority: Priority) -> BookSnapshot:
+        request = self._venue.snapshot_request(symbol)
+        body = await self._rest.get(request, priority)
+        answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._parser)
+        if not answer.snapshots:
+            raise SourceError(f"{request.path}: expected a book of {symbol}, there is none", retryable=True)
+        return answer.snapshots[0][1]
+
+    # -- looking whether it is true ----------------------------------------------------------------------------------
+
+    async def _audit_for_ever(self) -> None:
+        """One book after the other, each about once in `audit_s`."""
+        while True:
+            books = [symbol for symbol, kept in self._books.items() if kept.sync.valid]
+            await asyncio.sleep(self._audit_s / max(1, len(books)) * random.uniform(0.8, 1.2))
+            if not books:
+                continue
+            try:
+                await self.audit(random.choice(books))
+            except (SourceError, ParseRefused) as error:
+                log.warning("book not audited", error=str(error)[:200])
+
+    async def audit(self, symbol: str) -> bool | None:
+        """Compare a book with a fresh snapshot; a book that is wrong begins again. None: they came to no common id."""
+        sync = self._books.of(symbol).sync
+        sync.expect()
+        snapshot = await self._fetch(symbol, Priority.LOW)
+        until = time.monotonic() + _AUDIT_WAIT_S
+        found = sync.audit(snapshot)
+        while found is None and sync.valid and time.monotonic() < until:
+            await asyncio.sleep(_LOOK_S)
+            found = sync.audit(snapshot)
+        if found is None:
+            self.not_compared += 1
+            if sync.valid:
+                self._books.refreshed(symbol, None)
+            return None
+        self.audits += 1
+        if found.wrong:
+            self.failed_audits += 1
+            log.error("book differs from the venue's", symbol=symbol, id=found.at_id, wrong=list(found.wrong[:5]))
+            self._books.lose(symbol, "audit")
+            return False
+        self._books.refreshed(symbol, None)
+        return True
+
+    async def _refresh(self, symbol: str) -> None:
+        """Learn more of a book that was cut off, without losing it."""
+        sync = self._books.of(symbol).sync
+        sync.expect()
+        snapshot = await self._fetch(symbol, Priority.LOW)
+        until = time.monotonic() + _AUDIT_WAIT_S
+        while sync.valid and sync.audit(snapshot) is None and time.monotonic() < until:  # noqa: ASYNC110 (as above)
+            await asyncio.sleep(_LOOK_S)
+        if sync.valid:
+            self._books.refreshed(symbol, snapshot)
+            self.settled(symbol)

@@ -1,0 +1,248 @@
+"""One connection that is always there: made again after a loss, renewed before the venue cuts it.
+
+A renewal is a second socket that subscribes to everything; when it flows, the first one is closed. What both bring
+meanwhile is told apart further on by its sequence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import structlog
+
+from marketprism_adapters.venues.live.socket import Socket, open_socket
+from marketprism_application.errors import SourceError
+from marketprism_application.venue import StreamKey, Venue
+from marketprism_sdk.resilience import Backoff, RateLimiter
+
+log = structlog.get_logger()
+
+_RENEW_AT = 0.95  # of the venue's lifetime, less up to a twentieth by chance: not all at once
+_FLOWS_S = 15.0
+_LOOK_S = 0.25
+_numbers = itertools.count(1)
+
+
+class LineEvents(Protocol):
+    """Who hears of a line."""
+
+    def on_frame(self, frame: bytes, path: str) -> None: ...
+
+    def on_up(self, line: Line) -> None: ...
+
+    def on_down(self, line: Line, reason: str, retry_s: float) -> None: ...
+
+    def on_gone(self, path: str) -> None: ...
+
+    def on_asked(self, keys: Iterable[StreamKey]) -> None: ...
+
+
+class _Wire:
+    """One socket of a line."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.socket: Socket | None = None
+        self.opened_at = self.heard_at = time.monotonic()
+        self.frames = 0
+        self.leave = False
+        self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def close(self, reason: str) -> None:
+        if self.socket is not None:
+            self.socket.close(reason)
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+
+class Line:
+    """`streams` of one endpoint over one connection at a time (two while it is renewed)."""
+
+    def __init__(
+        self, venue: Venue, url: str, streams: Mapping[str, StreamKey], events: LineEvents, connects: RateLimiter,
+        *, backoff: Backoff | None = None, lifetime_s: float | None = None, silent_s: float | None = None,
+    ) -> None:  # fmt: skip
+        self.url = url
+        self.streams: dict[str, StreamKey] = dict(streams)
+        self._venue = venue
+        self._events = events
+        self._connects = connects
+        self._backoff = backoff or Backoff(0.25, 30.0)
+        limits = venue.limits
+        self._silent_s = limits.silent_s if silent_s is None else silent_s
+        life = limits.lifetime_s if lifetime_s is None else lifetime_s
+        self._life_s = life * _RENEW_AT * random.uniform(0.95, 1.0) if life else 0.0
+        self._messages = RateLimiter(limits.messages_per_s, max(1.0, limits.messages_per_s))
+        self._requests = itertools.count(1)
+        self._current: _Wire | None = None
+        self._wires: list[_Wire] = []
+        self._asked: dict[int, list[str]] = {}
+        self.connects = self.renewals = self.losses = 0
+
+    @property
+    def up(self) -> bool:
+        """Whether it is connected."""
+        return self._current is not None
+
+    async def run(self) -> None:
+        """For ever: connect, subscribe, watch; again after a pause that grows, with chance in it, to a limit."""
+        attempt = 0
+        while True:
+            began = time.monotonic()
+            try:
+                wire = await self._open()
+            except SourceError as error:
+                reason = str(error)
+            else:
+                self._current = wire
+                self._events.on_up(self)
+                reason = await self._hold(wire)
+                self._current = None
+            attempt = 1 if time.monotonic() - began > self._backoff.longest_s else attempt + 1
+            pause_s = self._backoff.pause_s(attempt)
+            self.losses += 1
+            self._events.on_down(self, reason, pause_s)
+            await asyncio.sleep(pause_s)
+
+    async def _open(self) -> _Wire:
+        await self._connects.acquire()
+        wire = _Wire(f"{next(_numbers)}")
+        events, path = self._events, wire.path
+
+        def heard(frame: bytes) -> None:
+            wire.heard_at = time.monotonic()
+            wire.frames += 1
+            events.on_frame(frame, path)
+
+        def ended(reason: str) -> None:
+            events.on_gone(path)
+            if not wire.ended.done():
+                wire.ended.set_result(reason)
+
+        wire.socket = await open_socket(self.url, heard, ended)
+        self.connects += 1
+        self._wires.append(wire)
+        for greeting in self._venue.limits.greeting:
+            wire.socket.send(greeting)
+        return wire
+
+    async def _hold(self, wire: _Wire) -> str:
+        """Until the connection ends; why."""
+        subscribing = asyncio.ensure_future(self._subscribe(wire, list(self.streams)))
+        pinging = asyncio.ensure_future(self._ping())
+        try:
+            while True:
+                await asyncio.wait([wire.ended], timeout=_LOOK_S)
+                if wire.ended.done():
+                    return wire.ended.result()
+                now = time.monotonic()
+                if now - wire.heard_at > self._silent_s:
+                    return f"nothing heard for {self._silent_s:g} s"
+                if wire.leave or (self._life_s and now - wire.opened_at > self._life_s):
+                    wire = await self._renew(wire)
+        finally:
+            subscribing.cancel()
+            pinging.cancel()
+            for each in self._wires:
+                each.close("left")
+            self._wires = []
+            await asyncio.gather(subscribing, pinging, return_exceptions=True)
+
+    async def _renew(self, old: _Wire) -> _Wire:
+        """A second connection takes over; the old one stays when the new one does not come to flow."""
+        try:
+            new = await self._open()
+        except SourceError as error:
+            log.warning("connection not renewed yet", url=self.url, error=str(error))
+            self._later(old)
+            return old
+        await self._subscribe(new, list(self.streams))
+        until = time.monotonic() + _FLOWS_S
+        while time.monotonic() < until and not new.ended.done() and not self._flows(new):
+            if old.ended.done():
+                break
+            await asyncio.sleep(0.02)
+        if new.ended.done():
+            self._later(old)
+            return old
+        self._current = new
+        self._wires = [each for each in self._wires if each is not old]
+        old.close("renewed")
+        self.renewals += 1
+        log.info("connection renewed", url=self.url, streams=len(self.streams))
+        return new
+
+    def _later(self, wire: _Wire) -> None:
+        wire.leave = False
+        wire.opened_at = time.monotonic() - self._life_s + self._backoff.longest_s
+
+    def _flows(self, wire: _Wire) -> bool:
+        """Whether it has brought what it takes to be sure that every subscription stands: a few frames for each."""
+        return wire.frames >= 2 * len(self.streams) + 2 or time.monotonic() - wire.opened_at > _FLOWS_S
+
+    async def _ping(self) -> None:
+        limits = self._venue.limits
+        while limits.ping_s:
+            await asyncio.sleep(limits.ping_s)
+            for wire in self._wires:
+                if wire.socket is not None:
+                    wire.socket.send(limits.ping)
+
+    # -- subscriptions -----------------------------------------------------------------------------------------------
+
+    async def _subscribe(self, wire: _Wire, names: list[str], *, undo: bool = False) -> None:
+        size = self._venue.limits.streams_per_message
+        for start in range(0, len(names), size):
+            some = names[start : start + size]
+            await self._messages.acquire()
+            number = next(self._requests)
+            self._asked[number] = [] if undo else some
+            if len(self._asked) > 1_000:
+                del self._asked[next(iter(self._asked))]
+            if not undo:
+                self._events.on_asked(self.streams[name] for name in some if name in self.streams)
+            if wire.socket is not None:
+                wire.socket.send(self._venue.subscribe(some, number, undo=undo))
+
+    def asked_in(self, request: str) -> list[StreamKey]:
+        """The streams of a subscription that the venue answers by number."""
+        names = self._asked.get(int(request), []) if request.isdigit() else []
+        return [self.streams[name] for name in names if name in self.streams]
+
+    async def again(self, names: list[str]) -> None:
+        """Unsubscribe and subscribe some streams: their books begin anew, the others do not notice."""
+        for wire in list(self._wires):
+            await self._subscribe(wire, names, undo=True)
+            await self._subscribe(wire, names)
+
+    async def change(self, added: Mapping[str, StreamKey], removed: Iterable[str]) -> None:
+        """Other streams from now on."""
+        gone = [name for name in removed if self.streams.pop(name, None) is not None]
+        self.streams.update(added)
+        for wire in list(self._wires):
+            if gone:
+                await self._subscribe(wire, gone, undo=True)
+            if added:
+                await self._subscribe(wire, list(added))
+
+    def renew_soon(self, path: str) -> None:
+        """The venue will close this connection: do not wait for it."""
+        for wire in self._wires:
+            if wire.path == path:
+                wire.leave = True
+
+    def cut(self, reason: str) -> None:
+        """End the connection; it is made again."""
+        for wire in self._wires:
+            wire.close(reason)
+
+    def reply(self, path: str, message: bytes) -> None:
+        """Answer on the connection that asked."""
+        for wire in self._wires:
+            if wire.path == path and wire.socket is not None:
+                wire.socket.send(message)

@@ -1,0 +1,190 @@
+"""What the connections of a source say: frames, losses, answers, silences."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from marketprism_adapters.venues.live.health import StreamHealth
+from marketprism_adapters.venues.live.line import Line
+from marketprism_adapters.venues.live.streams import ITEM_KINDS
+from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
+from marketprism_application.ports import Channel, FrameTap
+from marketprism_application.venue import Control, ParseRefused, StreamKey, Venue
+from marketprism_application.venue_feed import FeedSettings, VenueFeed
+from marketprism_domain.events import (
+    AllInstrumentsSubscribed,
+    MarketStatusReceived,
+    StaleDataDetected,
+    SubscriptionFailed,
+)
+
+log = structlog.get_logger()
+
+_CHECK_S = 1.0
+
+
+class Reception:
+    """Fulfils `LineEvents`. What comes goes into `feed`; what happened is in `events` until somebody takes it.
+
+    Frames that come while `backlog` messages wait to be taken are dropped, counted (`dropped`), and told as a gap.
+    """
+
+    def __init__(self, venue: Venue, source: str, settings: FeedSettings, tap: FrameTap | None, backlog: int) -> None:
+        self._venue = venue
+        self._tap = tap
+        self._backlog = backlog
+        self._channel = Channel(venue.market, f"venue.{venue.market}")
+        self.parser = venue.parser(source)
+        self.feed = VenueFeed(
+            venue.name, source, self.parser, venue.rule, dense_trades=venue.dense_trades, settings=settings,
+            on_control=self._control, on_refused=self._refused, on_seen=self._seen,
+        )  # fmt: skip
+        self.health = StreamHealth(venue.cadence_s)
+        self.lines: list[Line] = []
+        self.symbols: Sequence[str] = ()
+        self.events: list[object] = []
+        self.arrived = asyncio.Event()
+        self.skipped: dict[str, int] = {}
+        self.waiting = self.dropped = self.deepest = 0
+        self.live_since = 0
+        self._overflow_from = 0
+        self._down_at: dict[int, int] = {}
+        self._told_all = False
+
+    def left(self) -> None:
+        """Every connection was closed: the next ones begin anew."""
+        self.lines = []
+        self.live_since = 0
+        self._told_all = False
+        self.feed.books.lose_all("disconnected")
+
+    # -- lines ----------------------------------------------------------------------------------------------------
+
+    def on_frame(self, frame: bytes, path: str) -> None:
+        """A frame of a connection."""
+        now = time.time_ns()
+        if self._tap is not None:
+            self._tap.frame(self._channel, frame, now)
+        self.waiting += 1
+        if self.waiting > self._backlog:
+            self._overflow(now)
+            return
+        if self._overflow_from:
+            self._resume(now)
+        self.deepest = max(self.deepest, self.waiting)
+        self.feed.on_frame(frame, now, path)
+        self.arrived.set()
+
+    def _overflow(self, now: int) -> None:
+        """Nobody takes what comes: it is dropped and counted until there is room."""
+        self.dropped += 1
+        if not self._overflow_from:
+            self._overflow_from = now
+            self.feed.books.lose_all("overflow")
+
+    def _resume(self, now: int) -> None:
+        since, self._overflow_from = self._overflow_from, 0
+        log.error("frames dropped: the pipeline did not take them", dropped=self.dropped)
+        for symbol in self.symbols:
+            self.feed.on_gap(symbol, since, now, now, "overflow")
+
+    def on_up(self, line: Line) -> None:
+        """A line stands."""
+        now = time.time_ns()
+        self.live_since = self.live_since or now
+        since = self._down_at.pop(id(line), 0)
+        if since and not self._venue.dense_trades and not self._others(line):
+            # Ids that leave some out prove nothing: whatever happened meanwhile is missing.
+            for symbol in {key.symbol for key in line.streams.values() if key.kind == TRADE.name}:
+                self.feed.on_gap(symbol, since, now, now, "disconnected")
+
+    def on_down(self, line: Line, reason: str, retry_s: float) -> None:
+        """A line is lost."""
+        log.warning("connection lost", url=line.url, reason=reason, retry_s=round(retry_s, 2))
+        self._down_at.setdefault(id(line), time.time_ns())
+        if self._others(line):
+            return
+        for key in line.streams.values():
+            if key.kind == ORDERBOOK.name and self.feed.books.find(key.symbol) is not None:
+                self.feed.books.lose(key.symbol, "disconnected", time.time_ns())
+        self.arrived.set()
+
+    def _others(self, line: Line) -> bool:
+        """Whether another connection carries the same streams, and is up."""
+        return any(each is not line and each.up and each.streams == line.streams for each in self.lines)
+
+    def on_gone(self, path: str) -> None:
+        """A socket has ended."""
+        self.feed.on_gone(path)
+
+    def on_asked(self, keys: Iterable[StreamKey]) -> None:
+        """Subscriptions are on their way."""
+        self.health.asked(keys)
+
+    # -- what the frames say -----------------------------------------------------------------------------------------
+
+    def _seen(self, item: object, _: str) -> None:
+        kind = ITEM_KINDS.get(type(item))
+        if kind is not None:
+            interval = getattr(item, "interval", "")
+            self.health.seen(StreamKey(kind, item.symbol, interval), time.monotonic())  # type: ignore[attr-defined]
+
+    def _control(self, control: Control, path: str) -> None:
+        if control.reply is not None:
+            for line in self.lines:
+                line.reply(path, control.reply)
+        if control.what == "subscribed":
+            self._confirmed(control)
+        elif control.what == "refused":
+            self._turned_down(control)
+        elif control.what == "closing":
+            log.warning("the venue is about to close the connection", said=control.text)
+            self.events.append(MarketStatusReceived(self._venue.name, "", control.text[:200]))
+            for line in self.lines:
+                line.renew_soon(path)
+
+    def _keys_of(self, control: Control) -> list[StreamKey]:
+        """Streams of an answer: by the number of the request, or by the stream's own name."""
+        keys = [key for line in self.lines for key in line.asked_in(control.stream)]
+        return keys or [line.streams[control.stream] for line in self.lines if control.stream in line.streams]
+
+    def _confirmed(self, control: Control) -> None:
+        self.health.confirmed(self._keys_of(control))
+        if not self._told_all and not self.health.counts()["pending"]:
+            self._told_all = True
+            self.events.append(AllInstrumentsSubscribed(self._venue.market, len(self.symbols)))
+
+    def _turned_down(self, control: Control) -> None:
+        self.skipped["refused"] = self.skipped.get("refused", 0) + 1
+        keys = self._keys_of(control)
+        log.warning("the venue refused", said=control.text, streams=[str(key) for key in keys][:5])
+        for key in keys:
+            self.health.refused(key, control.text)
+        for symbol in {key.symbol for key in keys}:
+            self.events.append(SubscriptionFailed(self._venue.name, symbol, control.text[:200]))
+
+    def _refused(self, error: ParseRefused, path: str) -> None:
+        self.skipped[error.reason] = self.skipped.get(error.reason, 0) + 1
+        if self.skipped[error.reason] in (1, 10, 100) or self.skipped[error.reason] % 1000 == 0:
+            log.warning("frame refused", reason=error.reason, error=str(error)[:300], path=path)
+
+    async def watch(self) -> None:
+        """Streams that went quiet are subscribed anew; a connection most of whose streams did is cut."""
+        while True:
+            await asyncio.sleep(_CHECK_S)
+            stale = self.health.stale()
+            if not stale:
+                continue
+            keys = {key for key, _ in stale}
+            for key, silence in stale:
+                self.events.append(StaleDataDetected(self._venue.name, key.symbol, round(silence, 3)))
+            for line in self.lines:
+                names = [name for name, key in line.streams.items() if key in keys]
+                if names and len(names) * 2 > len(line.streams):
+                    line.cut("most of its streams are silent")
+                elif names:
+                    await line.again(names)

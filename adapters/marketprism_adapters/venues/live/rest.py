@@ -1,0 +1,103 @@
+"""Requests to a venue within its budgets: weights, Retry-After, bans."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import structlog
+
+from marketprism_application.errors import SourceError
+from marketprism_application.venue import RestRequest, VenueLimits
+from marketprism_sdk.resilience import RateLimiter
+from marketprism_sdk.resilience.limiter import Priority
+
+log = structlog.get_logger()
+
+_TIMEOUT = aiohttp.ClientTimeout(total=15.0, connect=10.0)
+_TOO_MANY = (429, 418, 403)
+_DEFAULT_WAIT_S = {429: 5.0, 418: 120.0, 403: 60.0}
+_MAX_BODY = 64 << 20
+
+
+class RestClient:
+    """GETs of one venue. `refused` counts answers that said to wait; `used` is what the venue last counted."""
+
+    def __init__(self, base_url: str, limits: VenueLimits) -> None:
+        self._base = base_url
+        self._budgets = {name: RateLimiter(rate, max(burst, 1.0)) for name, (rate, burst) in limits.budgets.items()}
+        self._most = {name: max(burst, 1.0) for name, (_, burst) in limits.budgets.items()}
+        self._session: aiohttp.ClientSession | None = None
+        self._not_before = 0.0  # the venue counts by address: whoever is told to wait, all wait
+        self.refused = self.requests = 0
+        self.used = ""
+        self.skew_s = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, request: RestRequest, priority: Priority = Priority.NORMAL) -> bytes:
+        """Body of an answer of the venue, a refusal in words included.
+
+        Raises:
+            SourceError: away, too busy, or too much asked; retryable.
+        """
+        budget = self._budgets.get(request.budget)
+        if budget is not None:
+            await budget.acquire(priority, min(request.weight, self._most[request.budget]))
+        while (wait_s := self._not_before - time.monotonic()) > 0:  # noqa: ASYNC110 (it may be put off again)
+            await asyncio.sleep(wait_s)
+        if self._session is None:
+            raise SourceError(f"{request.path}: expected an open client", retryable=True)
+        self.requests += 1
+        try:
+            async with self._session.get(self._base + request.path, params=dict(request.parameters)) as answer:
+                self.used = answer.headers.get("X-MBX-USED-WEIGHT-1M", self.used)
+                self._note_clock(answer.headers)
+                if answer.status in _TOO_MANY:
+                    self._wait(request, answer.status, answer.headers)
+                body = await answer.content.read(_MAX_BODY)
+                if answer.status >= 500:
+                    raise SourceError(f"{request.path}: status {answer.status}: {body[:200]!r}", retryable=True)
+                return body
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise SourceError(f"{self._base}{request.path}: expected an answer: {error!r}", retryable=True) from error
+
+    def _wait(self, request: RestRequest, status: int, headers: Mapping[str, str]) -> None:
+        self.refused += 1
+        try:
+            wait_s = float(headers.get("Retry-After", ""))
+        except ValueError:
+            wait_s = _DEFAULT_WAIT_S[status]
+        wait_s = min(max(wait_s, 0.1), 3 * 86_400.0)
+        self._not_before = max(self._not_before, time.monotonic() + wait_s)
+        log.warning("the venue says to wait", path=request.path, status=status, wait_s=wait_s)
+        raise SourceError(f"{request.path}: status {status}: wait {wait_s:g} s", retryable=True)
+
+    def _note_clock(self, headers: Mapping[str, str]) -> None:
+        """How far the venue's clock is from ours, to the second that its header tells."""
+        told = headers.get("Date", "")
+        if told:
+            parsed = _http_date(told)
+            if parsed is not None:
+                self.skew_s = parsed - time.time()
+
+
+def _http_date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 (a module of some weight)
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError):
+        return None

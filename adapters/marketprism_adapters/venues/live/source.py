@@ -1,0 +1,260 @@
+"""A live market of a venue as a source."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fnmatch
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from marketprism_adapters.venues.live.keeper import BookKeeper
+from marketprism_adapters.venues.live.line import Line
+from marketprism_adapters.venues.live.reception import Reception
+from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_adapters.venues.live.streams import Wanted
+from marketprism_application.contracts.kinds import ORDERBOOK
+from marketprism_application.errors import SourceError
+from marketprism_application.ports import FrameTap, Scheduler, SourceBatch
+from marketprism_application.venue import ParseRefused, Poll, StreamKey, Venue
+from marketprism_application.venue_feed import FeedSettings
+from marketprism_domain.events import SubscriptionFailed, SubscriptionUpdated
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_sdk.periodic import PeriodicJobs
+from marketprism_sdk.resilience import Backoff, RateLimiter
+
+log = structlog.get_logger()
+
+_IDLE_S = 0.05
+
+
+class VenueSettings(NamedTuple):
+    """What to subscribe, and how to hold it.
+
+    `symbols` are names or patterns of ours (`BTC-*`), `kinds` kinds of data. `collectors`: so many connections carry
+    each stream, and are merged by sequence. `audit_s`: each book is compared with a fresh snapshot about so often.
+    `backlog`: frames that come while so many messages wait to be taken are dropped, counted, and told as a gap.
+    """
+
+    symbols: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ("trade", "orderbook", "quote", "ticker")
+    intervals: tuple[str, ...] = ("1m",)
+    collectors: int = 1
+    audit_s: float = 300.0
+    refresh_s: float = 3_600.0
+    backlog: int = 200_000
+    lifetime_s: float | None = None
+    silent_s: float | None = None
+    backoff: Backoff = Backoff(0.25, 30.0)
+    feed: FeedSettings = FeedSettings()
+
+
+class VenueSource:
+    """Fulfils `MarketSource` for one market. `connect` loads the instruments, `stream` connects and delivers."""
+
+    confirms_subscriptions = True
+
+    def __init__(
+        self, venue: Venue, settings: VenueSettings, *, source: str = "", tap: FrameTap | None = None,
+        scheduler: Scheduler | None = None,
+    ) -> None:  # fmt: skip
+        self.venue = venue
+        self.source = source or venue.market
+        self._settings = settings
+        self._scheduler: Scheduler = scheduler or PeriodicJobs()
+        self.desk = Reception(venue, self.source, settings.feed, tap, settings.backlog)
+        self.feed, self.health, self.parser = self.desk.feed, self.desk.health, self.desk.parser
+        self._rest = RestClient(venue.rest_url, venue.limits)
+        self.keeper = BookKeeper(
+            venue, self.parser, self.feed.books, self._rest, self._book_again, audit_s=settings.audit_s
+        )
+        self._wanted = Wanted(settings.kinds, settings.intervals)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._known: dict[str, InstrumentRecord] = {}
+        self._symbols: tuple[str, ...] = settings.symbols
+        self.rows: dict[str, int] = {}
+
+    # -- opening -----------------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Load the instruments.
+
+        Raises:
+            SourceError: the venue is away (retryable), or knows none of the instruments that are wanted.
+        """
+        await self._rest.__aenter__()
+        try:
+            await self._load()
+        except BaseException:
+            await self._rest.__aexit__(None, None, None)
+            raise
+        if not self._fitting():
+            raise SourceError(
+                f"source {self.venue.market}: expected instruments that the venue trades, "
+                f"was {', '.join(self._symbols) or 'none'}"
+            )
+
+    async def _load(self) -> None:
+        found: dict[str, InstrumentRecord] = {}
+        for request in self.venue.instrument_requests():
+            body = await self._rest.get(request)
+            try:
+                answer = self.venue.answer(request.path, request.parameters, body, time.time_ns(), self.parser)
+            except ParseRefused as error:
+                raise SourceError(str(error), retryable=error.reason == "refused") from error
+            found.update((each.symbol, each) for each in answer.instruments)
+        self._known = found
+
+    def _fitting(self) -> list[str]:
+        """The instruments that are wanted and trade. One that is named and does not is told."""
+        wanted: dict[str, None] = {}
+        for pattern in self._symbols:
+            if any(sign in pattern for sign in "*?["):
+                names = fnmatch.filter(self._known, pattern)
+                wanted.update((name, None) for name in sorted(names) if self._known[name].status == "trading")
+                continue
+            terms = self._known.get(pattern)
+            if terms is None:
+                self.desk.events.append(SubscriptionFailed(self.venue.name, pattern, "the venue does not list it"))
+            elif terms.status != "trading":
+                self.desk.events.append(SubscriptionFailed(self.venue.name, pattern, f"it is {terms.status}"))
+            else:
+                wanted[pattern] = None
+        return list(wanted)
+
+    async def instruments(self) -> Sequence[InstrumentRecord]:
+        """Those that are subscribed."""
+        return [self._known[symbol] for symbol in self._fitting_now]
+
+    @property
+    def _fitting_now(self) -> list[str]:
+        return [key for key in self._wanted.symbols if key in self._known] or self._fitting()
+
+    async def subscribe(self, patterns: Sequence[str]) -> tuple[int, int]:
+        """Other instruments from now on; how many were added and removed."""
+        self._symbols = tuple(patterns)
+        if not self._known or not self.desk.lines:
+            return 0, 0
+        added, removed = self._wanted.change(self._fitting())
+        self.desk.symbols = list(self._wanted.symbols)
+        for symbol in {key.symbol for key in removed}:
+            self.feed.books.forget(symbol)
+        self.health.forget(removed)
+        gone = [name for group in self.venue.groups(removed) for name in group.streams]
+        for line in self.desk.lines:
+            mine = {
+                name: key for group in self.venue.groups(added) if group.url == line.url
+                for name, key in group.streams.items()
+            }  # fmt: skip
+            await line.change(mine, gone)
+        self.desk.events.append(SubscriptionUpdated(self.venue.market, len(added), len(removed)))
+        return len({key.symbol for key in added}), len({key.symbol for key in removed})
+
+    # -- streaming ---------------------------------------------------------------------------------------------------
+
+    async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:  # noqa: ARG002 (live)
+        """What comes, until closed."""
+        keys, _ = self._wanted.change(self._fitting())
+        self.desk.symbols = list(self._wanted.symbols)
+        self._start(keys)
+        self._tasks.append(asyncio.ensure_future(self.keeper.run()))
+        self._tasks.append(asyncio.ensure_future(self.desk.watch()))
+        for poll in self.venue.polls(keys):
+            self._poll(poll)
+        self._scheduler.every("instruments", self._settings.refresh_s, self._reload)
+        clock = time.monotonic()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.desk.arrived.wait(), _IDLE_S)
+            self.desk.arrived.clear()
+            now_ns = time.time_ns()
+            if time.monotonic() - clock >= _IDLE_S:
+                clock = time.monotonic()
+                self.feed.on_clock(now_ns)
+            collected = self.feed.collect()
+            self.desk.waiting = 0
+            events, self.desk.events = self.desk.events, []
+            for task in self._tasks:
+                if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+            yield SourceBatch(
+                collected.ticks, now_ns, {self.source: now_ns}, collected.gaps, events=events,
+                messages=collected.messages,
+            )  # fmt: skip
+
+    def _start(self, keys: Sequence[StreamKey]) -> None:
+        limits = self.venue.limits
+        connects = RateLimiter(limits.connects_per_s, max(1.0, limits.connects_per_s * 5))
+        size = limits.streams_per_connection
+        for group in self.venue.groups(keys):
+            names = list(group.streams)
+            for start in range(0, len(names), size):
+                some = {name: group.streams[name] for name in names[start : start + size]}
+                for _ in range(self._settings.collectors):
+                    line = Line(
+                        self.venue, group.url, some, self.desk, connects, backoff=self._settings.backoff,
+                        lifetime_s=self._settings.lifetime_s, silent_s=self._settings.silent_s,
+                    )  # fmt: skip
+                    self.desk.lines.append(line)
+                    self._tasks.append(asyncio.ensure_future(line.run()))
+
+    async def close(self) -> None:
+        """Leave; `connect` and `stream` begin anew."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._scheduler.close()
+        await self._rest.__aexit__(None, None, None)
+        self.desk.left()
+        self._wanted = Wanted(self._settings.kinds, self._settings.intervals)
+
+    @property
+    def live_since(self) -> int:
+        """When the first connection was there, nanoseconds UTC: nothing from before can be had again."""
+        return self.desk.live_since
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Frames that were no messages, by reason."""
+        return self.desk.skipped
+
+    @property
+    def dropped(self) -> int:
+        """Frames that nobody had room for."""
+        return self.desk.dropped
+
+    @property
+    def deepest(self) -> int:
+        """Most frames that ever waited."""
+        return self.desk.deepest
+
+    async def _book_again(self, symbol: str) -> None:
+        for line in self.desk.lines:
+            names = [name for name, key in line.streams.items() if (key.kind, key.symbol) == (ORDERBOOK.name, symbol)]
+            if names:
+                await line.again(names)
+
+    # -- polls -------------------------------------------------------------------------------------------------------
+
+    def _poll(self, poll: Poll) -> None:
+        async def ask() -> None:
+            body = await self._rest.get(poll.request)
+            now = time.time_ns()
+            answer = self.venue.answer(poll.request.path, poll.request.parameters, body, now, self.parser)
+            for item in answer.items:
+                self.feed.on_item(item, "poll")
+            self.desk.arrived.set()
+
+        self.health.polled(poll.key)
+        self._scheduler.every(f"poll {poll.key}", poll.period_s, ask)
+
+    async def _reload(self) -> None:
+        """The instrument list again: what was listed since, and what trades no more."""
+        await self._load()
+        added, removed = await self.subscribe(self._symbols)
+        if added or removed:
+            log.info("instruments changed", added=added, removed=removed)

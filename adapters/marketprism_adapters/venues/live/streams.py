@@ -1,0 +1,42 @@
+"""Which streams are wanted, and of which stream an item is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from marketprism_application.contracts.kinds import KLINE, ORDERBOOK
+from marketprism_application.contracts.messages import KIND_OF
+from marketprism_application.venue import Quote, StreamKey
+from marketprism_domain.book_chain import BookChange
+
+ITEM_KINDS: dict[Any, str] = {
+    **{made: kind.name for made, kind in KIND_OF.items()},
+    BookChange: ORDERBOOK.name,
+    Quote: "quote",
+}
+
+
+class Wanted:
+    """The streams of the instruments that are subscribed."""
+
+    def __init__(self, kinds: Sequence[str], intervals: Sequence[str]) -> None:
+        self._kinds = kinds
+        self._intervals = intervals
+        self.symbols: dict[str, None] = {}
+
+    def change(self, symbols: Sequence[str]) -> tuple[list[StreamKey], list[StreamKey]]:
+        """Take other instruments; the streams that are added and removed by it."""
+        added = [symbol for symbol in symbols if symbol not in self.symbols]
+        kept = set(symbols)
+        removed = [symbol for symbol in self.symbols if symbol not in kept]
+        self.symbols = dict.fromkeys(symbols)
+        return self._keys(added), self._keys(removed)
+
+    def _keys(self, symbols: Sequence[str]) -> list[StreamKey]:
+        keys = []
+        for symbol in symbols:
+            for name in self._kinds:
+                details = self._intervals if name == KLINE.name else ("",)
+                keys += [StreamKey(name, symbol, detail) for detail in details]
+        return keys

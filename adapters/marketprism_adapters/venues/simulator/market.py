@@ -1,0 +1,163 @@
+"""The truth behind a simulated venue: books and trades that are made by chance, reproducibly."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+Text = str
+HISTORY = 4_000
+
+
+class Made(NamedTuple):
+    """One step of a book: ids `first_id` to `last_id`, and what changed, a quantity of 0 removing a level."""
+
+    first_id: int
+    last_id: int
+    prev_id: int
+    ts_ms: int
+    bids: list[tuple[Text, Text]]
+    asks: list[tuple[Text, Text]]
+
+
+class Print(NamedTuple):
+    """One trade."""
+
+    trade_id: int
+    ts_ms: int
+    price: Text
+    quantity: Text
+    sell: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPair:
+    """An instrument: our symbol, the venue's name, where its price starts, and its grid."""
+
+    symbol: str
+    native: str
+    base: str
+    quote: str
+    start: int = 60_000_00  # in grid steps
+    decimals: int = 2
+    quantity_decimals: int = 3
+
+
+@dataclass
+class SimulatedBook:
+    """One instrument. Prices are whole grid steps; what is sent is their text.
+
+    `fingerprint` is the exclusive or over all levels of a hash, so that the state at every id can be told apart without
+    keeping it; `past` holds it by id, with the best prices.
+    """
+
+    pair: SimulatedPair
+    seed: str
+    levels: int = 100
+    changes: int = 3
+    bids: dict[int, int] = field(default_factory=dict)
+    asks: dict[int, int] = field(default_factory=dict)
+    last_id: int = 0
+    trade_id: int = 0
+    fingerprint: int = 0
+    past: dict[int, int] = field(default_factory=dict)
+    states: deque[tuple[int, int, dict[int, int], dict[int, int]]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+        self.mid = self.pair.start
+        self.last_id = self._random.randrange(1_000, 10_000_000)
+        self.trade_id = self._random.randrange(1_000, 1_000_000)
+        for step in range(1, self.levels + 1):
+            self._set(self.bids, 0, self.mid - step, self._quantity())
+            self._set(self.asks, 1, self.mid + step, self._quantity())
+        self._remember(0)
+
+    def _quantity(self) -> int:
+        return self._random.randint(1, 9_999)
+
+    def _set(self, side: dict[int, int], which: int, price: int, quantity: int) -> None:
+        before = side.get(price)
+        if before is not None:
+            self.fingerprint ^= hash((which, price, before))
+        if quantity:
+            side[price] = quantity
+            self.fingerprint ^= hash((which, price, quantity))
+        elif before is not None:
+            del side[price]
+
+    def _remember(self, ts_ms: int) -> None:
+        self.past[self.last_id] = self.fingerprint
+        if len(self.past) > HISTORY:
+            del self.past[next(iter(self.past))]
+        self.states.append((self.last_id, ts_ms, dict(self.bids), dict(self.asks)))
+        if len(self.states) > 20:
+            self.states.popleft()
+
+    def step(self, ts_ms: int) -> Made:
+        """Some levels change; the middle moves now and then, and the book never crosses."""
+        chance = self._random
+        touched: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        if chance.random() < 0.3:
+            self._move(chance.choice((-1, 1)) * chance.randint(1, 3), touched)
+        for which, side, sign in ((0, self.bids, -1), (1, self.asks, 1)):
+            for _ in range(self.changes):
+                depth = min(int(chance.expovariate(0.08)) + 1, self.levels)
+                price = self.mid + sign * depth
+                quantity = 0 if price in side and chance.random() < 0.3 and len(side) > 5 else self._quantity()
+                self._set(side, which, price, quantity)
+                touched[which][price] = quantity
+        prev, first = self.last_id, self.last_id + 1
+        self.last_id += chance.randint(1, 9)
+        self._remember(ts_ms)
+        bids, asks = ([(self.price(p), self.quantity(q)) for p, q in side.items()] for side in touched)
+        return Made(first, self.last_id, prev, ts_ms, bids, asks)
+
+    def _move(self, by: int, touched: tuple[dict[int, int], dict[int, int]]) -> None:
+        """The middle moves: levels that it passes are eaten, and the other side follows."""
+        self.mid += by
+        for which, side, gone in (
+            (0, self.bids, [p for p in self.bids if p >= self.mid]),
+            (1, self.asks, [p for p in self.asks if p <= self.mid]),
+        ):
+            for price in gone:
+                self._set(side, which, price, 0)
+                touched[which][price] = 0
+        for which, side, price in ((0, self.bids, self.mid - 1), (1, self.asks, self.mid + 1)):
+            if price not in side:
+                quantity = self._quantity()
+                self._set(side, which, price, quantity)
+                touched[which][price] = quantity
+
+    def trade(self, ts_ms: int) -> Print:
+        """A trade at the best price of one side."""
+        sell = self._random.random() < 0.5
+        price = max(self.bids) if sell else min(self.asks)
+        self.trade_id += 1
+        return Print(self.trade_id, ts_ms, self.price(price), self.quantity(self._random.randint(1, 500)), sell)
+
+    def price(self, steps: int) -> Text:
+        """Text of a price."""
+        scale = 10**self.pair.decimals
+        return f"{steps // scale}.{steps % scale:0{self.pair.decimals}d}" if self.pair.decimals else str(steps)
+
+    def quantity(self, steps: int) -> Text:
+        """Text of a quantity; always the same number of decimals, as venues write it."""
+        scale = 10**self.pair.quantity_decimals
+        return f"{steps // scale}.{steps % scale:0{self.pair.quantity_decimals}d}"
+
+    def best(self) -> tuple[tuple[Text, Text], tuple[Text, Text]]:
+        """Best bid and ask."""
+        bid, ask = max(self.bids), min(self.asks)
+        return (self.price(bid), self.quantity(self.bids[bid])), (self.price(ask), self.quantity(self.asks[ask]))
+
+    def snapshot(self, limit: int, ago: int = 0) -> tuple[int, int, list[tuple[Text, Text]], list[tuple[Text, Text]]]:
+        """(id, milliseconds, bids, asks), best first; `ago` steps back in time."""
+        last_id, ts_ms, bids, asks = self.states[-1 - min(ago, len(self.states) - 1)]
+        return (
+            last_id, ts_ms,
+            [(self.price(p), self.quantity(bids[p])) for p in sorted(bids, reverse=True)[:limit]],
+            [(self.price(p), self.quantity(asks[p])) for p in sorted(asks)[:limit]],
+        )  # fmt: skip

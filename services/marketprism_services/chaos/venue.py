@@ -1,0 +1,145 @@
+"""Trials of venues: random faults by seed, against a simulated venue on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, schedule
+from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
+from marketprism_application.venue_books import BookSettings
+from marketprism_application.venue_feed import FeedSettings
+from marketprism_sdk.resilience import Backoff
+from marketprism_services.chaos.venue_audit import VenueAudit
+
+SECONDS = 2.0
+_RECOVERY_S = 20.0
+_RATE = 20.0
+TRIED = ("binance", "binance-usdm", "okx", "deribit")
+
+
+@dataclass
+class Trial:
+    """One schedule and what came of it."""
+
+    seed: int
+    market: str
+    faults: list[Fault]
+    wrong: list[str] = field(default_factory=list)
+    checked: int = 0
+    resyncs: int = 0
+    gaps: int = 0
+    recovery_s: float = 0.0
+
+
+async def trial(seed: int, market: str, faults: list[Fault] | None = None) -> Trial:
+    """Faults for two seconds, then peace: everything that was published is true, every hole is named, and the books
+    come back without help."""
+    made = schedule(seed, SECONDS) if faults is None else faults
+    found = Trial(seed, market, made)
+    row = MARKETS[market]
+    books = BookSettings(depth=20, top_ms=100, snapshot_s=1.0)
+    settings = VenueSettings(
+        kinds=("trade", "orderbook", "quote"), audit_s=4.0, silent_s=0.8, backoff=Backoff(0.05, 0.5),
+        feed=FeedSettings(hold_s=0.3, books=books),
+    )  # fmt: skip
+    server = SimulatedVenueServer(row.simulate(("BTC", "ETH")), seed=seed, rate=_RATE, levels=60, faults=made)
+    async with server:
+        source = VenueSource(row.make(server.ws_url, server.rest_url), settings._replace(symbols=tuple(server.books)))
+        audit = VenueAudit(server)
+        try:
+            await _run(source, audit, found, server)
+        finally:
+            await source.close()
+    audit.conclude()
+    found.wrong += audit.wrong
+    found.checked, found.gaps = audit.checked, audit.gaps
+    found.resyncs = sum(kept.sync.resyncs for _, kept in source.feed.books.items())
+    if source.keeper.failed_audits:
+        found.wrong.append(f"{source.keeper.failed_audits} audits found a wrong book")
+    return found
+
+
+async def _run(source: VenueSource, audit: VenueAudit, found: Trial, server: SimulatedVenueServer) -> None:
+    await _connected(source)
+    started = time.monotonic()
+    until = started + SECONDS + max([fault.amount for fault in found.faults if fault.amount < 2], default=0.0)
+    stream = source.stream({})
+    well_since = 0.0
+    try:
+        async for batch in stream:
+            audit.on_batch(batch)
+            now = time.monotonic()
+            if now < until + 0.5:
+                continue
+            broken = audit.invalid()
+            trading = audit.trading_since(until + 0.5)
+            if not broken and trading and server.sessions:
+                well_since = well_since or now
+                found.recovery_s = max(0.0, well_since - until - 0.5)
+                if now > well_since + 1.0:
+                    return
+                continue
+            well_since = 0.0
+            if now > until + _RECOVERY_S:
+                found.wrong.append(f"not valid again after {_RECOVERY_S:g} s: {', '.join(broken)}")
+                return
+    finally:
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+async def _connected(source: VenueSource) -> None:
+    """The instruments may be asked for while the venue is down."""
+    while True:
+        try:
+            await source.connect()
+            return
+        except Exception as error:
+            if not getattr(error, "retryable", False):
+                raise
+            await asyncio.sleep(0.1)
+
+
+async def trials(count: int, first_seed: int, parallel: int, markets: tuple[str, ...] = TRIED) -> dict[str, Any]:
+    """`count` schedules, several at a time; a summary that names every seed with something wrong."""
+    room = asyncio.Semaphore(parallel)
+    done: list[Trial] = []
+    memory: list[int] = []
+    process = psutil.Process()
+
+    async def one(number: int) -> None:
+        async with room:
+            done.append(await trial(first_seed + number, markets[number % len(markets)]))
+            if len(done) % 50 == 0:
+                memory.append(process.memory_info().rss >> 20)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            group.create_task(one(number))
+    injected = Counter(fault.name for each in done for fault in each.faults)
+    recovery = sorted(each.recovery_s for each in done)
+    return {
+        "trials": count,
+        "first_seed": first_seed,
+        "by_market": dict(Counter(each.market for each in done)),
+        "faults": {name: injected[name] for name in FAULTS},
+        "book_messages_checked": sum(each.checked for each in done),
+        "resyncs": sum(each.resyncs for each in done),
+        "gaps": sum(each.gaps for each in done),
+        "recovery_s": {"p50": _at(recovery, 0.5), "p99": _at(recovery, 0.99), "max": round(recovery[-1], 2)},
+        "memory_mb": memory,
+        "wrong": [
+            {"seed": each.seed, "market": each.market, "wrong": each.wrong[:5]} for each in done if each.wrong
+        ],
+    }  # fmt: skip
+
+
+def _at(values: list[float], share: float) -> float:
+    return round(values[min(len(values) - 1, int(len(values) * share))], 2)
