@@ -15,6 +15,8 @@ from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.simulated.plan import SimulationPlan, parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.replay import VenueReplay, is_venue_recording
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, MarketSource
@@ -28,6 +30,14 @@ class SourceSpec(NamedTuple):
     arguments: str
 
 
+class VenueMaking(NamedTuple):
+    """Settings of a crypto venue, and hosts to use instead of its own."""
+
+    settings: VenueSettings
+    ws_url: str = ""
+    rest_url: str = ""
+
+
 class Making(NamedTuple):
     """What a source is made with."""
 
@@ -36,6 +46,7 @@ class Making(NamedTuple):
     checked: bool
     tap: FrameTap | None
     counter: Callable[[str], CounterSettings] | None = None
+    venue: VenueMaking | None = None
 
 
 def _replay(arguments: str, given: Making) -> MarketSource:
@@ -69,17 +80,35 @@ def _counter(venue: str, _: str, given: Making) -> MarketSource:
     return CtpSource(settings, given.calendar, api_of, tap=given.tap)
 
 
+def _venue(market: str, arguments: str, given: Making) -> MarketSource:
+    made = given.venue or VenueMaking(VenueSettings())
+    settings, ws_url, rest_url = made
+    for part in filter(None, arguments.split(",")):
+        name, sign, value = part.partition("=")
+        if not sign:
+            settings = settings._replace(symbols=tuple(part.split("+")))
+        elif name == "url":
+            ws_url, rest_url = f"ws://{value}", f"http://{value}"
+        else:
+            raise SourceError(f"source {market}: expected instruments with + between, or url=host:port, was {part!r}")
+    if not settings.symbols:
+        raise SourceError(f"source {market}: expected instruments, like {market}:BTC-USDT+ETH-USDT, or in [venue]")
+    return VenueSource(MARKETS[market].make(ws_url, rest_url), settings, tap=given.tap)
+
+
 SOURCES: dict[str, Callable[[str, Making], MarketSource]] = {
     "capture": _capture,
     "ctp": partial(_counter, "ctp"),
     "sopt": partial(_counter, "sopt"),
     "replay": _replay,
     "sim": _sim,
+    **{market: partial(_venue, market) for market in MARKETS},
 }
 
 
 def parse_source(text: str) -> SourceSpec:
-    """`replay:a.csv.gz,b.csv.gz`, `capture:folder`, `sim:seed=7,days=1`, `ctp` or `sopt`.
+    """`replay:a.csv.gz,b.csv.gz`, `capture:folder`, `sim:seed=7,days=1`, `ctp`, `sopt`, or a market of
+    a crypto venue, `binance:BTC-USDT+ETH-USDT`.
 
     Raises:
         SourceError: an unknown source, or a replay without a recording.
@@ -104,11 +133,12 @@ def make_source(
     checked: bool = False,
     tap: FrameTap | None = None,
     counter: Callable[[str], CounterSettings] | None = None,
+    venue: VenueMaking | None = None,
 ) -> MarketSource:
     """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames; `counter` knows
-    the settings of a counter by its venue.
+    the settings of a counter by its venue, `venue` has those of a crypto venue.
 
     Raises:
         SourceError: an argument is wrong or an input is missing.
     """
-    return SOURCES[spec.name](spec.arguments, Making(calendar, speed, checked, tap, counter))
+    return SOURCES[spec.name](spec.arguments, Making(calendar, speed, checked, tap, counter, venue))

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from marketprism_application.contracts.codec import ContractError, decode_row, split_packed
+from marketprism_application.contracts.codec import ContractError, decode_row, split_packed, to_row
 from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
 from marketprism_application.errors import StoreError
 from marketprism_application.ports import DeadRow, EncodedRows, MarketStore, Place, StreamRange
-from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Rows, decode_messages
+from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Rows, decode_messages, venue_kind_of
 
 # A part's rows are part of what its token means: a change of this number is a change of every token.
 PART_ROWS = 100_000
@@ -43,38 +43,42 @@ class Inserter:
     async def _insert_encoded(
         self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int, dead: list[DeadRow]
     ) -> tuple[int, Sequence[RangeMessage]]:
-        """Packed ticks as the bytes that they are; returns their number and the messages that are something else.
+        """Packed ticks, and messages of venues, as the bytes that they are; returns how many rows there were, and the
+        messages that are something else.
 
         They go in parts of some PART_ROWS rows, cut between messages, several at once; a part's token names the range
         and the part, so a writer that repeats the range makes the same parts.
         """
-        parts: list[list[EncodedRows]] = []
+        parts: dict[str, list[list[EncodedRows]]] = {}
+        left: dict[str, int] = {}
         others: list[RangeMessage] = []
-        count, room_left = 0, 0
+        count = 0
         for message in messages:
-            try:
-                ticks = split_packed(message.data) if message.subject.startswith(PACKED_PREFIX) else None
-            except ContractError:
-                ticks = None
-            if ticks is None:
+            kind, rows = _encoded_of(message)
+            if kind is None:
                 others.append(message)
                 continue
-            if room_left <= 0:
-                parts.append([])
-                room_left = PART_ROWS
-            parts[-1].append(EncodedRows(message.seq, ticks))
-            count += len(ticks)
-            room_left -= len(ticks)
+            of_kind = parts.setdefault(kind.name, [])
+            if left.get(kind.name, 0) <= 0:
+                of_kind.append([])
+                left[kind.name] = PART_ROWS
+            of_kind[-1].append(EncodedRows(message.seq, rows))
+            count += len(rows)
+            left[kind.name] -= len(rows)
         room = asyncio.Semaphore(_PARALLEL)
 
-        async def insert(number: int, part: list[EncodedRows]) -> None:
+        async def insert(kind: DataKind, number: int, part: list[EncodedRows]) -> None:
             name = f"{covered.created}/{number}" if number else covered.created
             async with room:
                 await self._insert_part(
-                    part, StreamRange(covered.stream, name, covered.first, covered.last), epoch, dead
+                    kind, part, StreamRange(covered.stream, name, covered.first, covered.last), epoch, dead
                 )
 
-        inserts = [asyncio.ensure_future(insert(number, part)) for number, part in enumerate(parts)]
+        inserts = [
+            asyncio.ensure_future(insert(KINDS[name], number, part))
+            for name, of_kind in parts.items()
+            for number, part in enumerate(of_kind)
+        ]
         try:
             await asyncio.gather(*inserts)
         finally:
@@ -83,22 +87,22 @@ class Inserter:
         return count, others
 
     async def _insert_part(
-        self, part: Sequence[EncodedRows], covered: StreamRange, epoch: int, dead: list[DeadRow]
+        self, kind: DataKind, part: Sequence[EncodedRows], covered: StreamRange, epoch: int, dead: list[DeadRow]
     ) -> None:
         try:
-            await self._until_done(lambda: self._store.insert_encoded(TICK, part, covered, epoch))
+            await self._until_done(lambda: self._store.insert_encoded(kind, part, covered, epoch))
         except StoreError:
             # Some row is not what it should be. Decoded one by one, it is found; the others keep the part's token.
             found = Rows([], [])
             for group in part:
                 for index, raw in enumerate(group.rows, group.first):
                     try:
-                        found.rows.append(decode_row(TICK, raw))
+                        found.rows.append(decode_row(kind, raw))
                         found.places.append(Place(group.seq, index))
                     except ContractError as error:
                         dead.append(DeadRow(self._stream, group.seq, index, str(error), bytes(raw)))
             if found.rows:
-                await self._insert(TICK, found, covered, epoch, dead)
+                await self._insert(kind, found, covered, epoch, dead)
 
     async def _insert(self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
         try:
@@ -132,3 +136,14 @@ class Inserter:
                 await asyncio.sleep(pause_s)
             else:
                 return
+
+
+def _encoded_of(message: RangeMessage) -> tuple[DataKind | None, Sequence[bytes | msgspec.Raw]]:
+    """The rows of a message as they are encoded; no kind where that cannot be had without looking into it."""
+    try:
+        if message.subject.startswith(PACKED_PREFIX):
+            return TICK, split_packed(message.data)
+        kind = venue_kind_of(message.subject)
+        return kind, () if kind is None else (to_row(kind, message.data),)
+    except ContractError:
+        return None, ()

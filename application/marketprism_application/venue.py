@@ -180,8 +180,8 @@ class Venue(Protocol):
         """What brings the whole instrument list."""
         ...
 
-    def snapshot_request(self, symbol: str) -> RestRequest:
-        """What brings an instrument's book, as deep as the venue gives it."""
+    def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:
+        """What brings an instrument's book: as deep as the venue gives it, or as cheap as it is worth having."""
         ...
 
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:

@@ -34,12 +34,13 @@ class BookSettings:
 class Kept:
     """A book, and what was told of it."""
 
-    __slots__ = ("sync", "told_id", "ts_lost_recv", "ts_snapshot", "ts_top")
+    __slots__ = ("path", "shadow", "sync", "told_id", "ts_snapshot", "ts_top")
 
     def __init__(self, rule: ChainRule) -> None:
         self.sync = BookSync(rule)
-        self.ts_top = self.ts_snapshot = self.ts_lost_recv = 0
-        self.told_id = 0
+        self.ts_top = self.ts_snapshot = self.told_id = 0
+        self.path = ""  # the connection that it hangs on, where ids are a connection's own
+        self.shadow: tuple[str, BookSync] | None = None  # the same book on a connection that may take over
 
 
 class VenueBooks:
@@ -75,15 +76,57 @@ class VenueBooks:
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
-    def on_change(self, change: BookChange) -> BookSync:
-        """One step of a stream."""
+    def on_change(self, change: BookChange, path: str = "") -> BookSync:
+        """One step of a stream; `path` is the connection that it came on."""
         kept = self.of(change.symbol)
+        if not self._rule.mergeable and not self._hangs_on(kept, change, path):
+            return kept.sync
         if change.snapshot:
             self.needed.pop(change.symbol, None)
         steps = kept.sync.on_change(change)
         if steps:
             self._tell(change.symbol, kept, steps)
+        if kept.shadow is not None:
+            self._take_over(kept)
         return kept.sync
+
+    def _hangs_on(self, kept: Kept, change: BookChange, path: str) -> bool:
+        """Whether the book follows this connection. Another one keeps a shadow of it, and takes over at the same id."""
+        if path == kept.path:
+            return True
+        if not kept.path or not kept.sync.valid:
+            if change.snapshot:
+                kept.path, kept.shadow = path, None
+            return change.snapshot
+        if change.snapshot:
+            kept.shadow = (path, BookSync(self._rule))
+        if kept.shadow is not None and kept.shadow[0] == path:
+            kept.shadow[1].on_change(change)
+            self._take_over(kept)
+        return False
+
+    @staticmethod
+    def _take_over(kept: Kept) -> None:
+        assert kept.shadow is not None  # noqa: S101 (callers look first)
+        path, shadow = kept.shadow
+        if shadow.valid and kept.sync.valid and shadow.book.last_id == kept.sync.book.last_id:
+            kept.sync.replace(shadow)
+            kept.path, kept.shadow = path, None
+
+    def on_gone(self, path: str) -> None:
+        """A connection has ended: its books go on with their shadows, or are not known any more."""
+        for symbol, kept in self._kept.items():
+            if kept.shadow is not None and kept.shadow[0] == path:
+                kept.shadow = None
+            if not path or kept.path != path:
+                continue
+            kept.path = ""
+            if kept.shadow is not None and kept.shadow[1].valid:
+                kept.path, shadow = kept.shadow
+                kept.shadow = None
+                self._tell(symbol, kept, kept.sync.replace(shadow))
+            else:
+                self.lose(symbol, "disconnected")
 
     def on_snapshot(self, symbol: str, snapshot: BookSnapshot) -> bool:
         """A snapshot that was asked for; False when it is too old and has to be asked for again."""

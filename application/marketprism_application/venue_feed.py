@@ -64,8 +64,6 @@ class VenueFeed:
         self._ticks = TickMaker(parser.money_of, self.settings.quote_ms)
         self.books = VenueBooks(venue, source, rule, parser.scale, self.settings.books)
         self._quoted: set[str] = set()
-        self._mergeable = rule.mergeable
-        self._owners: dict[str, str] = {}  # of books whose ids are a connection's own: the connection that has it
         self._newest: dict[Any, Any] = {}
         self._out = Collected([], [], [])
         self.frames = self.repeats = 0
@@ -137,12 +135,7 @@ class VenueFeed:
         return found
 
     def _book(self, change: BookChange, path: str) -> None:
-        if not self._mergeable:
-            if change.snapshot:
-                self._owners[change.symbol] = path
-            elif self._owners.get(change.symbol, path) != path:
-                return
-        sync = self.books.on_change(change)
+        sync = self.books.on_change(change, path)
         self._take_books()
         if sync.valid and change.symbol not in self._quoted:
             quote = self.books.quote(change.symbol)
@@ -179,11 +172,8 @@ class VenueFeed:
                 self.on_gap(symbol, hole.ts_from, max(hole.ts_to, hole.ts_from + 1), hole.ts_recv, MISSING_TRADES)
 
     def on_gone(self, path: str) -> None:
-        """A connection has ended: books that hang on it are not known any more."""
-        for symbol, owner in list(self._owners.items()):
-            if owner == path:
-                del self._owners[symbol]
-                self.books.lose(symbol, "disconnected")
+        """A connection has ended."""
+        self.books.on_gone(path)
 
     # -- out ---------------------------------------------------------------------------------------------------------
 

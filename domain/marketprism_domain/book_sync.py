@@ -115,6 +115,8 @@ class BookSync:
     def _begin(self, change: BookChange) -> list[BookStep]:
         """A snapshot of the stream itself: it replaces whatever there was."""
         self.resyncs += bool(self.ts_event)
+        if self.valid and change.last_id != self.book.last_id:
+            self.lost_at = self.ts_event  # the steps between are in no update: nobody saw them one by one
         try:
             self.book.load(change.bids, change.asks, change.last_id, cut_at=change.cut_at)
         except (InvalidValue, ValueError):
@@ -193,6 +195,17 @@ class BookSync:
                 steps = self._checked(BookStep(SNAPSHOT))
         self._forget()
         return steps
+
+    def replace(self, other: BookSync) -> list[BookStep]:
+        """Go on with a book of the same instrument that another connection keeps; what lies between is a hole."""
+        before, valid, ts = self.book.last_id, self.valid, self.ts_event
+        self.book, self.valid, self._joined = other.book, other.valid, other._joined
+        self.ts_event, self.ts_recv = max(ts, other.ts_event), max(self.ts_recv, other.ts_recv)
+        self._forget()
+        if not self.valid or (valid and before == self.book.last_id):
+            return []
+        self.lost_at = self.lost_at or ts
+        return [BookStep(SNAPSHOT)]
 
     # -- losing it ---------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from dependency_injector import containers, providers
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_adapters.sources import make_source, parse_source
+from marketprism_adapters.sources import VenueMaking, make_source, parse_source
 from marketprism_application.ingest import Ingest
 from marketprism_application.resample import ReadRules
 from marketprism_application.store import WriterSettings
@@ -15,7 +15,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.shards import partition_of
 from marketprism_services.aggregator import AggregatorService
-from marketprism_services.counters import counter_of, group_of, hours_of, retry_of
+from marketprism_services.counters import counter_of, group_of, hours_of, retry_of, venue_of_settings
 from marketprism_services.engines import engines_of, reading_engines_of
 from marketprism_services.gateway import GatewayService
 from marketprism_services.monitor import MonitorService
@@ -74,6 +74,7 @@ class Container(containers.DeclarativeContainer):
             checked=checked,
             tap=tap,
             counter=lambda venue: counter_of(settings, venue),
+            venue=VenueMaking(venue_of_settings(settings), settings.venue.ws_url, settings.venue.rest_url),
         ),
         settings.provided.source.spec,
         settings.provided.source.speed,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from marketprism_adapters.ctp.settings import Account, CounterSettings
+from marketprism_adapters.venues.live.source import VenueSettings
+from marketprism_adapters.venues.registry import MARKETS
+from marketprism_application.venue_books import BookSettings
+from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.hours import ConnectionHours
 from marketprism_domain.schedules import PRODUCTS, product_of, venue_of
 from marketprism_services.settings import Settings
 
-LIVE = ("ctp", "sopt")  # sources that log in somewhere: nothing of them can be read through before
+COUNTERS = ("ctp", "sopt")
+LIVE = (*COUNTERS, *MARKETS)  # sources that connect somewhere: nothing of them can be read through before
 _OURS = {"connect", "warm_up_s", "linger_s", "others", "retry_limit", "retry_longest_s"}  # the gateway's, not the API's
 _STOCK_OPTIONS = (("sse", ""), ("szse", ""))
 
@@ -30,14 +35,26 @@ def counter_of(settings: Settings, venue: str) -> CounterSettings:
 
 
 def group_of(settings: Settings) -> str:
-    """Who competes for the lease: gateways of one counter; of recordings and simulations all."""
-    return settings.source.spec if settings.source.spec in LIVE else "default"
+    """Who competes for the lease: gateways of one counter or one market; of recordings and simulations all."""
+    name = settings.source.spec.partition(":")[0]
+    return name if name in LIVE else "default"
+
+
+def venue_of_settings(settings: Settings) -> VenueSettings:
+    """What to subscribe at a crypto venue, and how."""
+    given = settings.venue
+    books = BookSettings(given.depth, given.top_ms, given.snapshot_s)
+    return VenueSettings(
+        symbols=given.instruments, kinds=given.kinds, intervals=given.intervals, collectors=given.collectors,
+        audit_s=given.audit_s, refresh_s=given.refresh_s, backlog=given.backlog,
+        feed=FeedSettings(quote_ms=given.quote_ms, books=books),
+    )  # fmt: skip
 
 
 def hours_of(settings: Settings, calendar: MarketCalendar) -> ConnectionHours | None:
     """When the source is to be connected; None for always. A simulated front is never shut."""
     venue = settings.source.spec
-    if venue not in LIVE:
+    if venue not in COUNTERS:
         return None
     given = getattr(settings, venue)
     if given.connect == "always" or not counter_of(settings, venue).real:
@@ -48,7 +65,7 @@ def hours_of(settings: Settings, calendar: MarketCalendar) -> ConnectionHours | 
 
 def retry_of(settings: Settings) -> RetryPolicy:
     """How often a connection is tried again."""
-    if settings.source.spec not in LIVE:
+    if settings.source.spec not in COUNTERS:
         return RetryPolicy()
     given = getattr(settings, settings.source.spec)
     return RetryPolicy(longest_s=given.retry_longest_s, limit=given.retry_limit)

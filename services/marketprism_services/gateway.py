@@ -30,9 +30,9 @@ from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampler
 from marketprism_services.exclusive import until_leading, while_leading
+from marketprism_services.outlet import Outlet
 from marketprism_services.positions import Positions
 from marketprism_services.presence import Presence
-from marketprism_services.raw_log import RawLog
 from marketprism_services.wishes import OperatorCommands, wish_of
 
 log = structlog.get_logger()
@@ -198,7 +198,7 @@ class GatewayService(OperatorCommands, SingleActiveService):
 
         True at the end of the source, False when the connection is no longer wanted.
         """
-        raw = await RawLog.open(
+        outlet = await Outlet.open(
             self.connection, self.group, self.instance, epoch,
             replicas=self.settings.replicas, sampler=self._sampler, on_fenced=self.election.surrender,
         )  # fmt: skip
@@ -212,27 +212,28 @@ class GatewayService(OperatorCommands, SingleActiveService):
                 fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
                 packed = ingest.feed(batch)
                 if fresh or batch.finished:
-                    await raw.send(packed, since)
+                    await outlet.send(packed, batch.messages, since)
+                    self.metrics.count("messages_received_total", len(batch.messages))
                     self._ticks += len(batch.ticks)
                     self.metrics.count("ticks_received_total", len(batch.ticks))
                 if fresh or batch.events:
                     await self._tell(batch, epoch)
                 if batch.finished:
-                    await raw.flush()
+                    await outlet.flush()
                     await self._positions.finish(self._source, batch.positions, known)
                     await self.announce("finished", ticks=self._ticks)
                     return True
                 if fresh and time.monotonic() - saved_at > _SAVE_S:
                     saved_at = time.monotonic()
-                    await raw.flush()
+                    await outlet.flush()
                     await self._positions.save(batch.positions)
                 if not self._presence.wanted():
-                    await raw.flush()
+                    await outlet.flush()
                     return False
                 await asyncio.sleep(0)
             return True
         finally:
-            await raw.close()
+            await outlet.close()
 
     async def _tell(self, batch: SourceBatch, epoch: int) -> None:
         """Events of the source, and of the sessions that its clock has reached."""

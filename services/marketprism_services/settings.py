@@ -20,7 +20,7 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.rules import ValidationRules
 from marketprism_domain.values import Interval
 from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings_sections import CaptureSection, CounterSection, Section
+from marketprism_services.settings_sections import CaptureSection, CounterSection, Section, VenueSection
 from marketprism_services.settings_sources import from_environment, from_file, merge
 
 # One number for the life of the streams: changing it would move instruments between partitions.
@@ -187,6 +187,7 @@ class Settings(Section):
     source: SourceSettings = SourceSettings()
     ctp: CounterSection = CounterSection()
     sopt: CounterSection = CounterSection()
+    venue: VenueSection = VenueSection()
     capture: CaptureSection = CaptureSection()
     store: StoreSettings = StoreSettings()
     query: QuerySettings = QuerySettings()

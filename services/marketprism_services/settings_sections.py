@@ -24,6 +24,27 @@ class CaptureSection(Section):
     keep_gb: float = Field(50.0, gt=0)
 
 
+class VenueSection(Section):
+    """A crypto venue. Which one is the source's name: `binance`, `binance-usdm`, `binance-coinm`, `okx`, `deribit`."""
+
+    instruments: tuple[str, ...] = Field((), description="names, or patterns over the list: BTC-USDT, *-USDT-PERP")
+    kinds: tuple[str, ...] = Field(
+        ("trade", "orderbook", "quote", "ticker", "kline", "funding_rate", "open_interest", "liquidation"),
+        description="kinds of data; what a venue does not have is left out",
+    )
+    intervals: tuple[str, ...] = Field(("1m",), description="of the venue's own bars")
+    collectors: int = Field(1, ge=1, le=4, description="connections that carry each stream, merged by sequence")
+    depth: int = Field(20, ge=1, le=1_000, description="levels of the conflated top of a book")
+    top_ms: int = Field(250, ge=10, le=60_000, description="and how often it is published at most")
+    quote_ms: int = Field(100, ge=0, le=60_000, description="a tick for best prices that moved, at most so often")
+    snapshot_s: float = Field(300.0, gt=0, description="a whole book is published so often")
+    audit_s: float = Field(300.0, gt=0, description="each book is compared with a fresh snapshot about so often")
+    refresh_s: float = Field(3_600.0, gt=0, description="the instrument list is read again so often")
+    ws_url: str = Field("", description="another host: a simulator, a proxy, a region")
+    rest_url: str = ""
+    backlog: int = Field(200_000, ge=1, description="frames that may wait; more are dropped, counted and told")
+
+
 class AccountSection(Section):
     """Another broker's fronts for the same market."""
 

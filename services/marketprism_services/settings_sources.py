@@ -52,7 +52,7 @@ def from_environment() -> dict[str, Any]:
 
 def _typed(path: list[str], text: str) -> Any:
     # pydantic converts all other text; lists and the free-form rules have no type to convert by.
-    if path == ["bars", "intervals"] or path[-1] in ("md_fronts", "td_fronts", "instruments"):
+    if path[-1] == "intervals" or path[-1] in ("md_fronts", "td_fronts", "instruments", "kinds"):
         return [part.strip() for part in text.split(",")]
     if path[0] == "rules" and len(path) > 1:
         try:

@@ -17,12 +17,12 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
-from marketprism_adapters.sources import make_source, parse_source
+from marketprism_adapters.sources import VenueMaking, make_source, parse_source
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.counters import LIVE, counter_of
+from marketprism_services.counters import LIVE, counter_of, venue_of_settings
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.lock import DataDirLock
 from marketprism_services.probe import PipelineProbe, Progress
@@ -66,7 +66,11 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     """
     spec = parse_source(settings.source.spec)
     source = make_source(
-        spec, chinese_calendar_of_markets(), speed=None, counter=lambda venue: counter_of(settings, venue)
+        spec,
+        chinese_calendar_of_markets(),
+        speed=None,
+        counter=lambda venue: counter_of(settings, venue),
+        venue=VenueMaking(venue_of_settings(settings)),
     )
     stack.enter_context(DataDirLock(settings.data_dir))
     if spec.name not in LIVE:

@@ -171,6 +171,7 @@ class VenueReplay:
         positions: dict[str, int] = {}
         held: tuple[_Part, Recorded] | None = None
         last: dict[tuple[str, str], Tick] = {}
+        delivered: dict[str, int] = {}
         clock = 0
         while True:
             chunk = await asyncio.to_thread(self._chunk, parts, rows, held, clock, self._pacer)
@@ -179,12 +180,15 @@ class VenueReplay:
                 positions[source] = positions.get(source, 0) + count
             for tick in chunk.ticks:
                 last[tick.venue, tick.symbol] = tick
+                delivered[tick.source] = delivered.get(tick.source, 0) + 1
             if chunk.ticks or chunk.messages or chunk.gaps:
                 yield SourceBatch(chunk.ticks, clock, dict(positions), chunk.gaps, messages=chunk.messages)
             if chunk.ended:
                 break
             if chunk.wait_s > 0:
                 await asyncio.sleep(chunk.wait_s)
+        self.rows = delivered
+        positions = {**dict.fromkeys(delivered, 1), **positions}
         gaps = [(0, _end_of(tick, clock)) for tick in last.values()]
         yield SourceBatch([], clock + _END_RUN_NS, dict(positions), gaps, finished=True)
 

@@ -145,6 +145,39 @@ def split_packed(payload: bytes) -> list[msgspec.Raw]:
 
 
 @cache
+def _raw_parts(kind_name: str) -> tuple[msgspec.msgpack.Decoder[Any], int]:
+    """A decoder that leaves every value of a message as it is encoded, and what a missing one stands for."""
+    kind = KINDS[kind_name]
+    defaults = kind.model._field_defaults
+    fields: list[Any] = [("v", int)]
+    for name in kind.fields:
+        if name in defaults:
+            fields.append((name, msgspec.Raw, msgspec.Raw(_encoder.encode(defaults[name]))))
+        else:
+            fields.append((name, msgspec.Raw))
+    rename = {name: name.rstrip("_") for name in kind.fields if name.endswith("_")}
+    made = msgspec.defstruct(f"{kind.model.__name__}Parts", fields, rename=rename or None)
+    return msgspec.msgpack.Decoder(made), kind.version
+
+
+def to_row(kind: DataKind, payload: bytes) -> bytes:
+    """The array of a public message, in the order of the kind's fields; no value is looked into.
+
+    Raises:
+        ContractError: not a MessagePack map with the kind's fields, or of another version.
+    """
+    decoder, version = _raw_parts(kind.name)
+    try:
+        parts = decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"{kind.name} message: {error}") from error
+    values = msgspec.structs.astuple(parts)
+    if values[0] != version:
+        raise ContractError(f"{kind.name} message: expected version {version}, was {values[0]}")
+    return _encoder.encode(values[1:])
+
+
+@cache
 def _row_decoder(kind_name: str) -> msgspec.msgpack.Decoder[Any]:
     return msgspec.msgpack.Decoder(KINDS[kind_name].model)
 

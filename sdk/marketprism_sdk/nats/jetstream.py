@@ -18,7 +18,7 @@ log = structlog.get_logger()
 API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
 _AGAIN_S = 0.25
-_NOT_FOUND = {10059, 10014, 10037}
+NOT_FOUND = {10059, 10014, 10037}
 _WRONG_LAST_SEQUENCE = 10071
 UNSETTLED = 10164  # R3: an expected sequence is still on its way through the replicas, the outcome is open
 
@@ -100,7 +100,7 @@ async def _ensure(connection: NatsConnection, config: dict[str, Any]) -> dict[st
     try:
         info = await api(connection, f"STREAM.INFO.{name}")
     except StreamError as error:
-        if error.code not in _NOT_FOUND:
+        if error.code not in NOT_FOUND:
             raise
         return await api(connection, f"STREAM.CREATE.{name}", config)
     current = info["config"]
@@ -119,7 +119,7 @@ async def delete_stream(connection: NatsConnection, name: str) -> None:
     try:
         await api(connection, f"STREAM.DELETE.{name}")
     except StreamError as error:
-        if error.code not in _NOT_FOUND:
+        if error.code not in NOT_FOUND:
             raise
 
 
@@ -134,7 +134,7 @@ async def leader_get_last(connection: NatsConnection, stream: str, subject: str)
     try:
         answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
     except StreamError as error:
-        if error.code in _NOT_FOUND:
+        if error.code in NOT_FOUND:
             return None
         raise
     message = answer["message"]

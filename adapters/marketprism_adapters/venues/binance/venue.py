@@ -41,22 +41,27 @@ _CADENCE_S = {"funding_rate": 5.0, "ticker": 30.0, "kline": 30.0}
 
 class _Market:
     def __init__(
-        self, ws: Mapping[str, str], rest: str, base: str, depth: tuple[int, float], weight_per_minute: float
-    ) -> None:
+        self, ws: Mapping[str, str], rest: str, base: str, weight_per_minute: float,
+        depth: tuple[int, float], shallow: tuple[int, float],
+    ) -> None:  # fmt: skip
         self.ws = ws  # `public` and `market` where they differ, else one for all: ``
         self.rest = rest
         self.base = base
-        self.depth, self.depth_weight = depth
+        self.depth, self.shallow = depth, shallow  # levels, and what they weigh
         self.weight_per_minute = weight_per_minute
 
 
 _MARKETS = {
-    "spot": _Market({"": "wss://stream.binance.com:9443"}, "https://api.binance.com", "/api/v3", (5000, 250), 6000),
+    "spot": _Market(
+        {"": "wss://stream.binance.com:9443"}, "https://api.binance.com", "/api/v3", 6000, (5000, 250), (1000, 50)
+    ),
     "usdm": _Market(
         {"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
-        "https://fapi.binance.com", "/fapi/v1", (1000, 20), 2400,
+        "https://fapi.binance.com", "/fapi/v1", 2400, (1000, 20), (100, 5),
     ),
-    "coinm": _Market({"": "wss://dstream.binance.com"}, "https://dapi.binance.com", "/dapi/v1", (1000, 20), 2400),
+    "coinm": _Market(
+        {"": "wss://dstream.binance.com"}, "https://dapi.binance.com", "/dapi/v1", 2400, (1000, 20), (100, 5)
+    ),
 }  # fmt: skip
 
 
@@ -127,10 +132,11 @@ class Binance:
             return (listing,)
         return listing, RestRequest(f"{self._market.base}/fundingInfo", budget="funding")
 
-    def snapshot_request(self, symbol: str) -> RestRequest:
-        """The deepest book that there is."""
-        parameters = {"symbol": self._native(symbol), "limit": str(self._market.depth)}
-        return RestRequest(f"{self._market.base}/depth", parameters, self._market.depth_weight)
+    def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:
+        """The deepest book that there is; a fifth of it costs a fifth of the weight."""
+        depth, weight = self._market.shallow if shallow else self._market.depth
+        parameters = {"symbol": self._native(symbol), "limit": str(depth)}
+        return RestRequest(f"{self._market.base}/depth", parameters, weight)
 
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:
         """Open interest has no stream."""

@@ -84,7 +84,7 @@ class Deribit:
             for name in _CURRENCIES
         ]
 
-    def snapshot_request(self, symbol: str) -> RestRequest:
+    def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one price)
         """All levels."""
         return RestRequest(f"{_PUBLIC}/get_order_book", {"instrument_name": native_of(symbol), "depth": "10000"})
 

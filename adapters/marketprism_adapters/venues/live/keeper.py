@@ -20,6 +20,7 @@ from marketprism_sdk.resilience.limiter import Priority
 log = structlog.get_logger()
 
 _LOOK_S = 0.05
+_MANY = 8
 _AUDIT_WAIT_S = 5.0
 _ABANDON_S = 3.0  # a stream that does not begin its book anew so long after it was asked to is asked again
 
@@ -92,7 +93,9 @@ class BookKeeper:
 
     async def _ask(self, symbol: str) -> None:
         """A snapshot by request; one that is too old is asked for again after a pause."""
-        snapshot = await self._fetch(symbol, Priority.HIGH)
+        # Many books at once, or one that will not come: less of each, sooner. The rest of it is learnt later.
+        hurry = len(self._books.needed) > _MANY or self._tries.get(symbol, (0, 0.0))[0] > 1
+        snapshot = await self._fetch(symbol, Priority.HIGH, shallow=hurry)
         self.snapshots += 1
         if self._books.on_snapshot(symbol, snapshot):
             self.settled(symbol)
@@ -108,8 +111,8 @@ class BookKeeper:
         else:
             self.settled(symbol)
 
-    async def _fetch(self, symbol: str, priority: Priority) -> BookSnapshot:
-        request = self._venue.snapshot_request(symbol)
+    async def _fetch(self, symbol: str, priority: Priority, *, shallow: bool = False) -> BookSnapshot:
+        request = self._venue.snapshot_request(symbol, shallow=shallow)
         body = await self._rest.get(request, priority)
         answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._parser)
         if not answer.snapshots:

@@ -94,7 +94,7 @@ class Okx:
         plain = [RestRequest(path, {"instType": name}) for name in ("SPOT", "SWAP", "FUTURES")]
         return [*plain, *(RestRequest(path, {"instType": "OPTION", "uly": family}) for family in _FAMILIES)]
 
-    def snapshot_request(self, symbol: str) -> RestRequest:
+    def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one depth)
         """As many levels as the channel keeps."""
         return RestRequest("/api/v5/market/books", {"instId": native_of(symbol), "sz": str(BOOK_DEPTH)})
 

@@ -1,0 +1,102 @@
+"""Where a gateway's leader puts what its source delivers: ticks into the raw log, everything else into MARKET_DATA."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from marketprism_adapters.nats import streams
+from marketprism_application.contracts.codec import Packed
+from marketprism_application.contracts.messages import Message, Subjects, encode_message, message_id
+from marketprism_sdk.fence import FencedPublisher, raise_fence
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.tracing import Sampler
+from marketprism_services.raw_log import RawLog
+
+_ID = "Nats-Msg-Id"
+
+
+class DataLog:
+    """Messages of the kinds that venues send, each under its own subject.
+
+    A message has the name that its venue's sequence gives it: what another collector of the same venue published a
+    moment ago is not stored a second time. Opened with the first message: most sources have none.
+    """
+
+    def __init__(
+        self, connection: NatsConnection, group: str, instance: str, epoch: int, replicas: int,
+        on_fenced: Callable[[str], None],
+    ) -> None:  # fmt: skip
+        self._connection = connection
+        self._group, self._instance, self._epoch = group, instance, epoch
+        self._replicas = replicas
+        self._on_fenced = on_fenced
+        self._publisher: FencedPublisher | None = None
+        self._venues: set[str] = set()
+        self._subjects = Subjects()
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """In order. Raises as `FencedPublisher.publish`."""
+        if not messages:
+            return
+        publisher = self._publisher or await self._open()
+        now = time.time_ns()
+        for message in messages:
+            if message.venue not in self._venues:
+                await streams.ensure_venue(self._connection, message.venue, self._replicas)
+                self._venues.add(message.venue)
+            message.epoch, message.ts_pub = self._epoch, now
+            await publisher.publish(self._subjects.of(message), encode_message(message), {_ID: message_id(message)})
+
+    async def _open(self) -> FencedPublisher:
+        await streams.ensure_venue(self._connection, None, self._replicas)
+        fence = await raise_fence(
+            self._connection, streams.DATA, f"fence.data.{self._group}", self._instance, self._epoch
+        )
+        self._publisher = FencedPublisher(self._connection, fence, replicas=self._replicas, on_fenced=self._on_fenced)
+        await self._publisher.open()
+        return self._publisher
+
+    async def flush(self) -> None:
+        """Everything sent is in the stream."""
+        if self._publisher is not None:
+            await self._publisher.flush(60)
+
+    async def close(self) -> None:
+        """Let it go."""
+        if self._publisher is not None:
+            await self._publisher.close()
+
+
+class Outlet:
+    """Both logs of one leader."""
+
+    def __init__(self, raw: RawLog, data: DataLog) -> None:
+        self._raw = raw
+        self._data = data
+
+    @classmethod
+    async def open(
+        cls, connection: NatsConnection, group: str, instance: str, epoch: int, *,
+        replicas: int, sampler: Sampler, on_fenced: Callable[[str], None],
+    ) -> Outlet:  # fmt: skip
+        """Raise the fence of the raw log: whoever wrote before is refused from then on."""
+        raw = await RawLog.open(
+            connection, group, instance, epoch, replicas=replicas, sampler=sampler, on_fenced=on_fenced
+        )
+        return cls(raw, DataLog(connection, group, instance, epoch, replicas, on_fenced))
+
+    async def send(self, packed: Sequence[tuple[int, Packed]], messages: Sequence[Message], resumed: int) -> None:
+        """One batch of the source; see `RawLog.send`."""
+        await self._data.send(messages)
+        await self._raw.send(packed, resumed)
+
+    async def flush(self) -> None:
+        """Everything sent is in the streams."""
+        await self._data.flush()
+        await self._raw.flush()
+
+    async def close(self) -> None:
+        """Let them go."""
+        await self._data.close()
+        await self._raw.close()
