@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.contracts.messages import BookTopMessage, Message, OrderBookMessage, TextLevel
@@ -231,6 +232,21 @@ class VenueBooks:
         if scale is None:
             return levels
         return [(level[0], scale(symbol, level[1])) for level in levels]
+
+    def show(self, symbol: str, depth: int | None) -> dict[str, Any] | None:
+        """A book in words and texts, None when there is none. Levels are amounts, best first, only known ones."""
+        kept = self._kept.get(symbol)
+        if kept is None:
+            return None
+        sync = kept.sync
+        bids, asks = sync.book.top(depth)
+        return {
+            "venue": self._venue, "symbol": symbol, "valid": sync.valid, "seq": sync.book.last_id,
+            "ts_event": sync.ts_event, "ts_recv": sync.ts_recv,
+            "bids": self._pairs(symbol, bids) if sync.valid else [],
+            "asks": self._pairs(symbol, asks) if sync.valid else [],
+            "bid_floor": sync.book.bid_floor, "ask_ceiling": sync.book.ask_ceiling,
+        }  # fmt: skip
 
     def quote(self, symbol: str) -> Quote | None:
         """Best prices of a valid book."""

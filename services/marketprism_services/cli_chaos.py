@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from marketprism_services.chaos.report import Report
 from marketprism_services.chaos.shards import ShardTrial
 from marketprism_services.chaos.storage import FAULTS as STORAGE_FAULTS
 from marketprism_services.chaos.storage import StorageTrial
+from marketprism_services.chaos.venue import TRIED
+from marketprism_services.chaos.venue import trials as trials_of_venues
 from marketprism_services.cli import app, err, settings_of
 from marketprism_services.exits import Exit, Stop
 
@@ -48,6 +51,31 @@ def leader(
     else:
         report = asyncio.run(leader_trials(fault, trials, overload=overload, seed=seed, say=_say))
     _finish(report, results, as_json)
+
+
+@chaos.command()
+def venue(
+    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Of the first schedule; the others follow.")] = 1,
+    parallel: Annotated[int, typer.Option(help="At a time.", min=1)] = 20,
+    markets: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TRIED),
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulated venues with random faults; every book that is published is compared with their truth.
+
+    A schedule is its seed: the same seed and market make the same faults again.
+    """
+    found = asyncio.run(trials_of_venues(trials, seed, parallel, tuple(markets.split(","))))
+    if results is not None:
+        results.mkdir(parents=True, exist_ok=True)
+        (results / "venue.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+    else:
+        err.print_json(json.dumps(found))
+    if found["wrong"]:
+        raise typer.Exit(Exit.FAILED)
 
 
 @chaos.command()

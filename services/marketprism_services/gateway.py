@@ -33,6 +33,7 @@ from marketprism_services.exclusive import until_leading, while_leading
 from marketprism_services.outlet import Outlet
 from marketprism_services.positions import Positions
 from marketprism_services.presence import Presence
+from marketprism_services.source_watch import BookAnswers, watch_source
 from marketprism_services.wishes import OperatorCommands, wish_of
 
 log = structlog.get_logger()
@@ -40,7 +41,7 @@ log = structlog.get_logger()
 _SAVE_S = 1.0
 
 
-class GatewayService(OperatorCommands, SingleActiveService):
+class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
     """Reads one source while it leads and the connection is wanted; a standby waits, logged out."""
 
     def __init__(
@@ -86,16 +87,9 @@ class GatewayService(OperatorCommands, SingleActiveService):
         if stored is not None:
             self._presence.told(stored)
         await self._wishes.watch(self.group, self._wished)
-        source, tap = self._source, self._tap
-        # What a source counts by itself: ticks that found its queue full, messages that were no ticks.
-        self.metrics.watch("source_dropped_ticks", lambda: float(getattr(source, "dropped", 0)))
-        self.metrics.watch("source_queue_deepest", lambda: float(getattr(source, "deepest", 0)))
-        self.metrics.watch("source_skipped_messages", lambda: float(sum(getattr(source, "skipped", {}).values())))
-        if tap is not None:
+        watch_source(self.metrics, self._source, self._tap)
+        if self._tap is not None:
             self.http.check("capture", self._capture_health)
-            self.metrics.watch("captured_frames", lambda: tap.frames)
-            self.metrics.watch("capture_dropped_frames", lambda: tap.dropped)
-            self.metrics.watch("capture_failures", lambda: tap.failures)
         self.http.check("source", self._source_health)
         self.http.status(lambda: {
             "ticks": self._ticks, "state": self._gateway.state, "error": self._failure,

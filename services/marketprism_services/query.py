@@ -30,10 +30,12 @@ from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.registry import TTL_S, Discovery
 from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.callers import Callers
 from marketprism_services.engines import EngineSource
+from marketprism_services.query_books import BookApi
 from marketprism_services.query_http import ReadApi, enveloped
 from marketprism_services.query_stream import StreamApi
 from marketprism_services.query_tail import BarTail
@@ -74,6 +76,7 @@ class QueryService(Service):
         self._reader = self._over(remote)
         self._callers = Callers(limits.concurrent, limits.per_second)
         self._http = ReadApi(self._ask, self._callers)
+        self._books_api = BookApi(self.calls, self._callers)
         self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
 
     def _over(self, reader: MarketReader) -> MarketReader:
@@ -94,10 +97,16 @@ class QueryService(Service):
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
             self._maker = reader = SqlReader(self._engine)
             self._reader = self._over(reader)
+        self._books_api.discovery = Discovery(
+            await NatsKeyValue.open(self.connection, "service_instances", ttl_s=TTL_S, replicas=replicas)
+        )
+        await self._books_api.discovery.start()
         self.spawn(self._tail.run(), "bar-tail")
 
     async def on_stop(self) -> None:
         """Let the server go."""
+        if self._books_api.discovery is not None:
+            await self._books_api.discovery.stop()
         if self._engine is not None:
             await self._engine.close()
 
@@ -106,6 +115,7 @@ class QueryService(Service):
         return [
             web.get("/api/v1/ticks/{symbol}/latest", self._latest_tick),
             web.get("/api/v1/bars/{symbol}/latest", self._latest_bar),
+            *self._books_api.routes(),
             *self._streamed.routes(),
             *self._http.routes(),
         ]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import structlog
 from aiohttp import web
 
-from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK, VENUE_KINDS, DataKind
 from marketprism_application.contracts.query_wire import MAX_LIMIT, InstrumentSearch, Question
 from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
 from marketprism_application.export import FORMATS, json_of, json_rows, render
@@ -25,7 +25,10 @@ from marketprism_services.callers import Callers, TooMany
 log = structlog.get_logger()
 
 Ask = Callable[[Question], Awaitable[pa.Table]]
-KIND_OF = {"bars": BAR, "ticks": TICK, "gaps": KINDS["gap"], "quality": KINDS["quality"]}
+KIND_OF = {
+    "bars": BAR, "ticks": TICK, "gaps": KINDS["gap"], "quality": KINDS["quality"],
+    **{kind.table: kind for kind in VENUE_KINDS},
+}  # fmt: skip
 _CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "arrow": "application/vnd.apache.arrow.stream",
@@ -55,7 +58,7 @@ class ReadApi:
             web.get("/api/v1/dominant/{symbol}", self._of(lambda request: self._over(request, "dominant"))),
             web.get("/api/v1/continuous/{symbol}", self._of(self._continuous)),
             web.get("/api/v1/statistics/{symbol}", self._of(lambda request: self._over(request, "statistics"))),
-            web.get("/api/v1/{kind:bars|ticks|gaps|quality}/{symbols}", self._of(self._records)),
+            web.get(f"/api/v1/{{kind:{'|'.join(KIND_OF)}}}/{{symbols}}", self._of(self._records)),
         ]
 
     def _of(self, work: Callable[[web.Request], Awaitable[pa.Table]]) -> Callable[[web.Request], Any]:
@@ -118,7 +121,7 @@ def question_of(asked: Mapping[str, str], kind: DataKind) -> Question:
         asked.get("venue"),
         parse_time(asked.get("from"), "from"),
         parse_time(asked.get("to"), "to"),
-        asked.get("interval") if kind is BAR else None,
+        asked.get("interval") if "interval" in kind.fields else None,
         whole_number(asked, "limit", 1_000, MAX_LIMIT),
         _after(asked.get("after")),
         asked.get("last") == "true",

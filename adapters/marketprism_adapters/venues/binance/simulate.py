@@ -18,7 +18,10 @@ class BinanceDialect:
         self._futures = market != "spot"
         self.notice = "" if self._futures else json.dumps({"e": "serverShutdown", "E": 1})
         self.pairs: Sequence[SimulatedPair] = [_pair(market, base) for base in bases]
-        self._by_native = {pair.native: pair for pair in self.pairs}
+
+    @property
+    def _by_native(self) -> dict[str, SimulatedPair]:
+        return {pair.native: pair for pair in self.pairs}
 
     def heard(self, message: str) -> Said:
         """SUBSCRIBE and UNSUBSCRIBE."""

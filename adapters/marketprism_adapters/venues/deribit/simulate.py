@@ -20,7 +20,10 @@ class DeribitDialect:
         self.pairs: Sequence[SimulatedPair] = [
             SimulatedPair(f"{base}-USD-PERP", f"{base}-PERPETUAL", base, "USD") for base in bases
         ]
-        self._by_native = {pair.native: pair for pair in self.pairs}
+
+    @property
+    def _by_native(self) -> dict[str, SimulatedPair]:
+        return {pair.native: pair for pair in self.pairs}
 
     def heard(self, message: str) -> Said:
         """set_heartbeat, test, subscribe and unsubscribe."""

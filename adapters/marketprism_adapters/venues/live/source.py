@@ -7,7 +7,7 @@ import contextlib
 import fnmatch
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -231,6 +231,31 @@ class VenueSource:
     def deepest(self) -> int:
         """Most frames that ever waited."""
         return self.desk.deepest
+
+    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
+        """An instrument's book as it stands; `depth` None for every level that is known."""
+        if venue != self.venue.name:
+            return None
+        return self.feed.books.show(symbol, depth)
+
+    def figures(self) -> dict[str, float]:
+        """Counts for metrics."""
+        lines, keeper = self.desk.lines, self.keeper
+        syncs = [kept.sync for _, kept in self.feed.books.items()]
+        return {
+            "connections_up": float(sum(line.up for line in lines)), "connections": float(len(lines)),
+            "connects_total": float(sum(line.connects for line in lines)),
+            "renewals_total": float(sum(line.renewals for line in lines)),
+            "losses_total": float(sum(line.losses for line in lines)),
+            **{f"streams_{state}": float(count) for state, count in self.health.counts().items()},
+            "books": float(len(syncs)), "books_valid": float(sum(sync.valid for sync in syncs)),
+            "book_gaps_total": float(sum(sync.gaps for sync in syncs)),
+            "book_resyncs_total": float(sum(sync.resyncs for sync in syncs)),
+            "book_audits_total": float(keeper.audits), "book_audits_failed_total": float(keeper.failed_audits),
+            "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
+            "requests_total": float(self._rest.requests), "requests_refused_total": float(self._rest.refused),
+            "clock_skew_seconds": self._rest.skew_s,
+        }  # fmt: skip
 
     async def _book_again(self, symbol: str) -> None:
         for line in self.desk.lines:

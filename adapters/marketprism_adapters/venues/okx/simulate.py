@@ -21,7 +21,10 @@ class OkxDialect:
         self.pairs: Sequence[SimulatedPair] = [
             SimulatedPair(f"{base}-USDT", f"{base}-USDT", base, "USDT") for base in bases
         ]
-        self._by_native = {pair.native: pair for pair in self.pairs}
+
+    @property
+    def _by_native(self) -> dict[str, SimulatedPair]:
+        return {pair.native: pair for pair in self.pairs}
 
     def heard(self, message: str) -> Said:
         """ping, subscribe and unsubscribe."""

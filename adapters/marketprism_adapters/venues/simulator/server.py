@@ -6,14 +6,15 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from marketprism_adapters.venues.simulator.dialect import Dialect
+from marketprism_adapters.venues.simulator.dialect import Dialect, Reply
 from marketprism_adapters.venues.simulator.faults import CLOSE_CODES, Fault
 from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
 
@@ -137,8 +138,11 @@ class SimulatedVenueServer:
                 {"code": -1003, "msg": "Too many requests."}, status=429, headers={"Retry-After": "0.3"}
             )
         ago = 6 if request.path.endswith(("depth", "books", "get_order_book")) and self._take("stale_snapshot") else 0
-        reply = self.dialect.get(request.path, request.query, self.books, ago)
-        return web.json_response(reply.body, status=reply.status)
+        reply = self._answered(request.path, request.query, ago)
+        return web.Response(body=msgspec.json.encode(reply.body), status=reply.status, content_type="application/json")
+
+    def _answered(self, path: str, query: Mapping[str, str], ago: int) -> Reply:
+        return self.dialect.get(path, query, self.books, ago)
 
     async def _client(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=True, compress=False, max_msg_size=1 << 22)

@@ -1,0 +1,62 @@
+"""Live books over HTTP: `GET /api/v1/orderbook/<venue>/<symbol>`, from the gateway that keeps them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from marketprism_application.errors import UnknownSymbolError
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.registry import Discovery
+from marketprism_sdk.rpc import RpcClient
+from marketprism_services.callers import Callers
+from marketprism_services.query_http import base_of, failed, whole_number
+from marketprism_services.source_watch import MAX_DEPTH
+
+_TIMEOUT_S = 2.0
+
+
+class BookApi:
+    """Asks every gateway that leads; the one that has the book answers."""
+
+    def __init__(self, calls: RpcClient, callers: Callers) -> None:
+        self._calls = calls
+        self._callers = callers
+        self.discovery: Discovery | None = None
+
+    def routes(self) -> list[web.RouteDef]:
+        """One route."""
+        return [web.get("/api/v1/orderbook/{venue}/{symbol}", self._book)]
+
+    async def _book(self, request: web.Request) -> web.Response:
+        base = base_of(request)
+        try:
+            found = await self._callers.serve(request, lambda: self._find(request))
+        except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
+            return failed(request, error, base)
+        message = f"{len(found['bids'])} bids, {len(found['asks'])} asks"
+        body = {"success": True, "data": found, "message": message, **base}
+        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+    async def _find(self, request: web.Request) -> dict[str, Any]:
+        venue, symbol = request.match_info["venue"], request.match_info["symbol"]
+        whole = request.query.get("depth") == "all"
+        depth = 0 if whole else whole_number(request.query, "depth", 20, MAX_DEPTH)
+        known = self.discovery.instances("gateway") if self.discovery is not None else []
+        asked = [
+            self._calls.call(
+                "gateway", "orderbook", [venue, symbol, depth], instance=each.instance, timeout_s=_TIMEOUT_S
+            )
+            for each in known if each.status == "active"
+        ]  # fmt: skip
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, dict):
+                return answer
+        for answer in answers:
+            if isinstance(answer, SdkError):
+                raise answer
+        raise UnknownSymbolError(f"orderbook: expected an instrument whose book is kept, was {venue}.{symbol}")

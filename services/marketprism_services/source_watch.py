@@ -1,0 +1,58 @@
+"""What a gateway shows of its source: numbers for metrics, books for who asks."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from marketprism_adapters.capture.tap import CaptureTap
+from marketprism_application.ports import MarketSource
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.metrics import Metrics
+from marketprism_sdk.service import rpc
+
+MAX_DEPTH = 10_000
+
+
+@runtime_checkable
+class BookSource(Protocol):
+    """A source that keeps whole books."""
+
+    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
+        """An instrument's book as it stands, None when there is none."""
+        ...
+
+    def figures(self) -> dict[str, float]:
+        """What it counts: connections, streams by state, books, audits."""
+        ...
+
+
+def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None) -> None:
+    """Metrics of what a source and its capture count by themselves."""
+    # Ticks that found the source's queue full, messages that were no ticks.
+    metrics.watch("source_dropped_ticks", lambda: float(getattr(source, "dropped", 0)))
+    metrics.watch("source_queue_deepest", lambda: float(getattr(source, "deepest", 0)))
+    metrics.watch("source_skipped_messages", lambda: float(sum(getattr(source, "skipped", {}).values())))
+    if isinstance(source, BookSource):
+        keeper = source
+        for name in source.figures():
+            metrics.watch(f"source_{name}", lambda name=name: keeper.figures().get(name, 0.0))  # type: ignore[misc]
+    if tap is not None:
+        metrics.watch("captured_frames", lambda: tap.frames)
+        metrics.watch("capture_dropped_frames", lambda: tap.dropped)
+        metrics.watch("capture_failures", lambda: tap.failures)
+
+
+class BookAnswers:
+    """Answers for the books of the source while this instance leads."""
+
+    _source: MarketSource
+
+    @rpc("orderbook")
+    async def orderbook(self, asked: Any) -> dict[str, Any] | None:
+        """`[venue, symbol, depth]`, depth 0 for every level; None when this gateway has no such book."""
+        if not (isinstance(asked, list) and len(asked) == 3 and isinstance(asked[2], int)):
+            raise RemoteError("INVALID_PARAMETER", f"expected [venue, symbol, depth], was {str(asked)[:80]!r}")
+        venue, symbol, depth = str(asked[0]), str(asked[1]), asked[2]
+        if not 0 <= depth <= MAX_DEPTH:
+            raise RemoteError("INVALID_PARAMETER", f"depth: expected 0 to {MAX_DEPTH}, was {depth}")
+        return self._source.book(venue, symbol, depth or None) if isinstance(self._source, BookSource) else None
