@@ -32,7 +32,8 @@ class BookSide:
     def load(self, levels: Iterable[Level]) -> None:
         """These levels and no others."""
         sign = self._sign
-        self._levels = {float(level[0]) * sign: level for level in levels if float(level[1]) != 0}
+        last = {float(level[0]) * sign: level for level in levels}
+        self._levels = {key: level for key, level in last.items() if float(level[1]) != 0}
         self._keys = sorted(self._levels)
         if self._keys and not -MAX_PRICE < self._keys[0] <= self._keys[-1] < MAX_PRICE:
             raise InvalidValue("price", "a number of a market", str(self._levels))

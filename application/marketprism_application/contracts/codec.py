@@ -90,8 +90,20 @@ def _decoder(kind_name: str) -> msgspec.msgpack.Decoder[Any]:
 
 
 def encode(kind: DataKind, record: Any) -> bytes:
-    """Public message of a record."""
-    return _encoder.encode(_struct(kind.name)(kind.version, *record))
+    """Public message of a record. Numbers are plain: no reader has to know what 8.5E-7 is."""
+    payload = _encoder.encode(_struct(kind.name)(kind.version, *record))
+    if b"E-" in payload or b"E+" in payload:
+        return _encoder.encode(_struct(kind.name)(kind.version, *map(_plainly, record)))
+    return payload
+
+
+def _plainly(value: Any) -> Any:
+    """A number, or the numbers of levels, as text without an exponent; anything else as it is."""
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, tuple):
+        return [_plainly(each) for each in value]
+    return value
 
 
 def decode(kind: DataKind, payload: bytes) -> Any:

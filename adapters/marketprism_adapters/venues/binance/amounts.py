@@ -11,6 +11,7 @@ from marketprism_application.contracts.messages import TextLevel
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 # COIN-M contracts are worth 100 USD for bitcoin and 10 USD for everything else, until the instrument list says it.
+_FUNDING_HOURS = 8
 _BITCOIN, _OTHERS = Decimal(100), Decimal(10)
 
 
@@ -20,6 +21,7 @@ class Amounts:
     def __init__(self, market: str) -> None:
         self.names = Names(market)
         self._coin = market == "coinm"
+        self.funding_hours: dict[str, int] | None = None  # by native name, of instruments that do not have 8
         self._known: dict[str, tuple[str, Decimal | None]] = {}
         self._sizes: dict[str, Decimal] = {}
 
@@ -38,6 +40,11 @@ class Amounts:
             size = self._sizes.get(native, _BITCOIN if native.startswith("BTC") else _OTHERS) if self._coin else None
             found = self._known[native] = (self.names.symbol(native), size)
         return found
+
+    def funding_s(self, native: str) -> int | None:
+        """Seconds between two exchanges of funding; None before the venue has told which instruments differ."""
+        hours = self.funding_hours
+        return None if hours is None else hours.get(native, _FUNDING_HOURS) * 3600
 
     def scale(self, symbol: str, quantity: str) -> str:
         """A quantity of our symbol as an amount."""

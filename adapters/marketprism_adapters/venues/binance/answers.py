@@ -123,7 +123,6 @@ class BinanceAnswers:
 
     def __init__(self, market: str) -> None:
         self._market = market
-        self.funding_hours: dict[str, int] = {}
         self._readers: dict[str, Callable[[bytes, Parameters, int, BinanceParser], Answer]] = {
             "depth": self._depth, "exchangeInfo": self._listing, "openInterest": self._interest,
             "openInterestHist": self._interest_history, "fundingRate": self._funding, "fundingInfo": self._info,
@@ -167,8 +166,8 @@ class BinanceAnswers:
         return Answer(instruments=found)
 
     def _info(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
-        for each in msgspec.json.decode(body, type=list[FundingInfo]):
-            self.funding_hours[each.symbol] = each.funding_interval_hours
+        rows = msgspec.json.decode(body, type=list[FundingInfo])
+        parser.amounts.funding_hours = {each.symbol: each.funding_interval_hours for each in rows}
         return Answer()
 
     def _interest(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
@@ -194,15 +193,14 @@ class BinanceAnswers:
         )  # fmt: skip
 
     def _funding(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
-        made = []
-        for f in msgspec.json.decode(body, type=list[Funding]):
-            hours = self.funding_hours.get(f.symbol)
-            made.append(FundingRateMessage(
+        return Answer(items=[
+            FundingRateMessage(
                 1, VENUE, parser.amounts.of(f.symbol)[0], parser.source, 0, f.time, ms(f.time), ts_recv, 0,
-                number(f.rate, "fundingRate"), ms(f.time), None if hours is None else hours * 3600, True, None,
+                number(f.rate, "fundingRate"), ms(f.time), parser.amounts.funding_s(f.symbol), True, None,
                 optional(f.mark, "markPrice"),
-            ))  # fmt: skip
-        return Answer(items=made)
+            )
+            for f in msgspec.json.decode(body, type=list[Funding])
+        ])  # fmt: skip
 
     def _premium(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
         made: list[Item] = []
@@ -213,9 +211,8 @@ class BinanceAnswers:
             if not p.rate:
                 made.append(TickerMessage(*head, mark_price=mark, index_price=index))
                 continue
-            hours = self.funding_hours.get(p.symbol)
             made.append(FundingRateMessage(
-                *head, number(p.rate, "lastFundingRate"), ms(p.due) or None, None if hours is None else hours * 3600,
+                *head, number(p.rate, "lastFundingRate"), ms(p.due) or None, parser.amounts.funding_s(p.symbol),
                 mark_price=mark, index_price=index,
             ))  # fmt: skip
         return Answer(items=made)

@@ -96,8 +96,8 @@ class BinanceParser:
             return self._partial(name.upper(), int(base[5:]))
         event = {"markPrice": "markPriceUpdate", "ticker": "24hrTicker", "depth": "depthUpdate"}.get(base, base)
         event = "kline" if base.startswith("kline_") else event
-        if event not in _TYPES or base.upper() == base:
-            return None
+        if event not in _TYPES or base.upper() == base or "-" in name:
+            return None  # European options, with dashes in their names, are another market
         return self._enveloped(event, many=kind.endswith("@arr"))
 
     def _enveloped(self, event: str, *, many: bool) -> Handler:
@@ -204,7 +204,7 @@ class BinanceParser:
             return (ticker,)
         rate = FundingRateMessage(
             1, VENUE, symbol, self.source, 0, p.E, ms(p.E), ts_recv, 0, number(p.r, "r"), ms(p.T) or None,
-            mark_price=mark, index_price=index,
+            self.amounts.funding_s(p.s), mark_price=mark, index_price=index,
         )  # fmt: skip
         return (rate,)
 

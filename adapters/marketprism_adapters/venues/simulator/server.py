@@ -67,12 +67,13 @@ class SimulatedVenueServer:
     """`async with SimulatedVenueServer(dialect) as venue`: `venue.ws_url`, `venue.rest_url`.
 
     Every `1 / rate` seconds each instrument takes a step. `books` are the truth; `trades` every trade that was made;
-    `hooks` hear of each step before it is sent.
+    `skew_s`: how far the venue's clock is ahead.
     """
 
     def __init__(
         self, dialect: Dialect, *, seed: int = 7, rate: float = 10.0, changes: int = 3, levels: int = 100,
         trades_per_step: float = 0.5, quotes: bool = True, faults: Sequence[Fault] = (), port: int = 0,
+        skew_s: float = 0.0,
     ) -> None:  # fmt: skip
         self.dialect = dialect
         self.books = {
@@ -85,6 +86,7 @@ class SimulatedVenueServer:
         self._quotes = quotes
         self._faults = list(faults)
         self._port = port
+        self._skew_s = skew_s
         self.sessions: set[Session] = set()
         self.trades: dict[str, deque[Print]] = {symbol: deque(maxlen=50_000) for symbol in self.books}
         self.sent = 0
@@ -139,7 +141,12 @@ class SimulatedVenueServer:
             )
         ago = 6 if request.path.endswith(("depth", "books", "get_order_book")) and self._take("stale_snapshot") else 0
         reply = self._answered(request.path, request.query, ago)
-        return web.Response(body=msgspec.json.encode(reply.body), status=reply.status, content_type="application/json")
+        return web.Response(
+            body=msgspec.json.encode(reply.body),
+            status=reply.status,
+            content_type="application/json",
+            headers={"Date": formatdate(time.time() + self._skew_s, usegmt=True)},
+        )
 
     def _answered(self, path: str, query: Mapping[str, str], ago: int) -> Reply:
         return self.dialect.get(path, query, self.books, ago)
@@ -192,7 +199,7 @@ class SimulatedVenueServer:
                 self._turn()
 
     def _turn(self) -> None:
-        now = time.time_ns() // 1_000_000
+        now = time.time_ns() // 1_000_000 + int(self._skew_s * 1_000)
         for symbol, book in self.books.items():
             pair = self._pairs[symbol]
             made = book.step(now)

@@ -1,0 +1,277 @@
+"""Live sources against simulated venues, over real sockets: faults, renewals, bad input."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
+from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
+from marketprism_application.errors import SourceError
+from marketprism_application.ports import SourceBatch
+from marketprism_domain import book_chain
+from marketprism_domain.events import SubscriptionFailed
+from marketprism_domain.rules import ValidationRules
+from marketprism_domain.validation import TickValidationService
+from marketprism_sdk.resilience import Backoff
+from marketprism_services.chaos.venue import TRIED, trial
+from marketprism_services.chaos.venue_audit import VenueAudit
+
+pytestmark = pytest.mark.timeout(120)
+FAST = VenueSettings(kinds=("trade", "orderbook", "quote"), silent_s=0.8, backoff=Backoff(0.05, 0.3), audit_s=2.0)
+Until = Callable[[list[SourceBatch]], bool]
+
+
+@asynccontextmanager
+async def venue(
+    market: str, settings: VenueSettings = FAST, **given: Any
+) -> AsyncIterator[tuple[SimulatedVenueServer, VenueSource]]:
+    row = MARKETS[market]
+    async with SimulatedVenueServer(row.simulate(("BTC", "ETH")), **{"rate": 20.0, "levels": 40, **given}) as server:
+        symbols = settings.symbols or tuple(server.books)
+        source = VenueSource(row.make(server.ws_url, server.rest_url), settings._replace(symbols=symbols))
+        try:
+            yield server, source
+        finally:
+            await source.close()
+
+
+async def batches(
+    source: VenueSource, until: Until, audit: VenueAudit | None = None, seconds: float = 20
+) -> list[SourceBatch]:
+    seen: list[SourceBatch] = []
+    deadline = time.monotonic() + seconds
+    stream = source.stream({})
+    try:
+        async for batch in stream:
+            seen.append(batch)
+            if audit is not None:
+                audit.on_batch(batch)
+            if until(seen):
+                return seen
+            assert time.monotonic() < deadline, "nothing of what was waited for came"
+    finally:
+        await stream.aclose()  # type: ignore[attr-defined]
+    raise AssertionError("the stream ended")
+
+
+def kinds_of(seen: list[SourceBatch]) -> set[str]:
+    return {type(message).__name__.removesuffix("Message") for batch in seen for message in batch.messages}
+
+
+@pytest.mark.parametrize("market", MARKETS)
+async def test_every_kind_that_a_market_has_comes_and_its_books_are_true(market: str) -> None:
+    wanted = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation")
+    async with venue(market, FAST._replace(kinds=wanted)) as (server, source):
+        await source.connect()
+        assert {each.symbol for each in await source.instruments()} == set(server.books)
+        expected = {"Trade", "OrderBook", "BookTop", "Ticker"}
+        expected |= (
+            {"FundingRate", "OpenInterest"} if "funding_rate" in source.venue.coverage and market != "okx" else set()
+        )
+        seen = await batches(source, lambda found: expected <= kinds_of(found) and len(found) > 40, seconds=40)
+        assert any(batch.ticks for batch in seen)
+        assert all(source.feed.books.of(symbol).sync.valid for symbol in server.books)
+        for symbol in server.books:
+            assert source.book(source.venue.name, symbol, 5) is not None
+        assert source.skipped == {}
+
+
+# Each fault by itself on each market, and schedules of several by seed; `make chaos` runs a thousand.
+@pytest.mark.parametrize("market", TRIED)
+async def test_every_fault_by_itself(market: str) -> None:
+    names = [name for name in FAULTS if name != "checksum" or market == "okx"]
+    found = await asyncio.gather(*(trial(n, market, [Fault(0.5, name, 3.0)]) for n, name in enumerate(names)))
+    assert {each.faults[0].name: each.wrong for each in found if each.wrong} == {}
+    assert all(each.checked for each in found)
+
+
+@pytest.mark.parametrize("market", TRIED)
+async def test_faults_by_seed(market: str) -> None:
+    found = await asyncio.gather(*(trial(seed, market) for seed in range(900, 908)))
+    assert {each.seed: each.wrong for each in found if each.wrong} == {}
+
+
+async def test_the_audit_of_the_trials_finds_a_book_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the rule, holes go unseen, and the trial has to say so."""
+    monkeypatch.setattr(book_chain.IdRange, "follows", lambda *_: book_chain.Step.NEXT)
+    found = await trial(1, "binance", [Fault(0.5, "gap", 3.0)])
+    assert any("differs from the truth" in text for text in found.wrong)
+
+
+def test_a_schedule_is_its_seed() -> None:
+    assert schedule(7, 2.0) == schedule(7, 2.0)
+    assert schedule(7, 2.0) != schedule(8, 2.0)
+    assert parse_faults("gap@2:3, close") == [Fault(1.0, "close", 1.0), Fault(2.0, "gap", 3.0)]
+    with pytest.raises(SourceError, match="expected some of gap, "):
+        parse_faults("earthquake@1")
+
+
+@pytest.mark.parametrize("market", TRIED)
+async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> None:
+    settings = FAST._replace(lifetime_s=1.5, silent_s=5.0)
+    async with venue(market, settings, rate=40.0) as (server, source):
+        audit = VenueAudit(server)
+        await source.connect()
+        renewed = lambda _: min((line.renewals for line in source.desk.lines), default=0) >= 2  # noqa: E731
+        seen = await batches(source, renewed, audit, seconds=40)
+        assert all(line.losses == 0 for line in source.desk.lines)
+        assert [gap for batch in seen for _, gap in batch.gaps] == []
+        audit.conclude()
+        assert audit.wrong == []
+        assert source.feed.repeats > 0  # both connections brought the same, and it was published once
+
+
+async def test_two_collectors_are_merged_by_sequence() -> None:
+    async with venue("binance", FAST._replace(collectors=2)) as (server, source):
+        audit = VenueAudit(server)
+        await source.connect()
+        await batches(source, lambda found: len(found) > 30, audit)
+        for _ in range(6):  # each in turn loses frames, and is cut off: the other one has them
+            server.do(Fault(0, "abort", 1))
+            await batches_more(source, audit, 0.3)
+        audit.conclude()
+        assert audit.wrong == []
+        assert audit.gaps == 0
+        assert all(source.feed.books.of(symbol).sync.gaps == 0 for symbol in server.books)
+
+
+async def batches_more(source: VenueSource, audit: VenueAudit, seconds: float) -> None:
+    """What the source collects in a while, without a stream of its own."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        await asyncio.sleep(0.05)
+        source.feed.on_clock(time.time_ns())
+        out = source.feed.collect()
+        audit.on_batch(SourceBatch(out.ticks, 0, {}, out.gaps, messages=out.messages))
+
+
+async def test_a_book_that_was_cut_off_is_refreshed_before_it_runs_out() -> None:
+    async with venue("binance-usdm", levels=150) as (server, source):
+        await source.connect()
+        request = source.venue.snapshot_request
+        source.venue.snapshot_request = lambda symbol, shallow=False: request(symbol)._replace(  # type: ignore[method-assign]
+            parameters={**request(symbol).parameters, "limit": "60"}
+        )
+        symbol = next(iter(server.books))
+        audit = VenueAudit(server)
+        await batches(
+            source,
+            lambda _: bool(source.book("binance", symbol, None) or {}) and source.feed.books.of(symbol).sync.valid,
+            audit,
+        )
+        book = source.feed.books.of(symbol).sync.book
+        assert book.bid_floor is not None
+        shown = source.book("binance", symbol, None)
+        assert shown is not None
+        assert len(shown["bids"]) <= 60 + 5
+
+
+# -- bad input -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_unknown_instrument_is_told_and_the_others_flow() -> None:
+    settings = FAST._replace(symbols=("BTC-USDT", "NOPE-USDT"))
+    async with venue("binance", settings) as (_, source):
+        await source.connect()
+        seen = await batches(source, lambda found: "Trade" in kinds_of(found))
+        told = [event for batch in seen for event in batch.events if isinstance(event, SubscriptionFailed)]
+        assert (told[0].symbol, told[0].reason) == ("NOPE-USDT", "the venue does not list it")
+
+
+async def test_only_unknown_instruments_are_an_error() -> None:
+    async with venue("okx", FAST._replace(symbols=("NOPE-USDT",))) as (_, source):
+        with pytest.raises(SourceError, match="expected instruments that the venue trades, was NOPE-USDT") as caught:
+            await source.connect()
+        assert not caught.value.retryable
+
+
+async def test_a_delisted_instrument_is_told() -> None:
+    async with venue("deribit", FAST._replace(symbols=("BTC-USD-PERP", "ETH-USD-PERP"))) as (server, source):
+        listed = server.dialect._listed  # type: ignore[attr-defined]
+        server.dialect._listed = lambda pair: {**listed(pair), "is_active": pair.base == "BTC"}  # type: ignore[attr-defined]
+        await source.connect()
+        seen = await batches(source, lambda found: "Trade" in kinds_of(found))
+        told = [event for batch in seen for event in batch.events if isinstance(event, SubscriptionFailed)]
+        assert next((each.symbol, each.reason) for each in told) == ("ETH-USD-PERP", "it is delisted")
+
+
+async def test_a_subscription_that_the_venue_refuses_is_told_and_not_repeated_for_ever() -> None:
+    async with venue("okx") as (server, source):
+        await source.connect()
+        server.dialect.pairs = [pair for pair in server.dialect.pairs if pair.base == "BTC"]
+        seen = await batches(source, lambda found: any(batch.events for batch in found) and "Trade" in kinds_of(found))
+        told = {event.symbol for batch in seen for event in batch.events if isinstance(event, SubscriptionFailed)}
+        assert told == {"ETH-USDT"}
+        assert source.health.counts()["refused"] == 3
+
+
+async def test_a_venue_in_maintenance_is_waited_for() -> None:
+    async with venue("binance") as (server, source):
+        server.do(Fault(0, "maintenance", 1.0))
+        with pytest.raises(SourceError, match="status 503") as caught:
+            await source.connect()
+        assert caught.value.retryable
+        await asyncio.sleep(1.0)
+        await source.connect()
+        await batches(source, lambda found: "OrderBook" in kinds_of(found))
+
+
+async def test_a_clock_that_is_wrong_is_measured_and_its_ticks_are_stale() -> None:
+    async with venue("binance", skew_s=3_600.0) as (_, source):
+        await source.connect()
+        assert 3_590 < source.figures()["clock_skew_seconds"] < 3_610
+        seen = await batches(source, lambda found: any(batch.ticks for batch in found))
+        tick = next(tick for batch in seen for tick in batch.ticks)
+        assert TickValidationService(ValidationRules()).is_stale(tick)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"stream":"btcusdt@trade","data":"' + "x" * (10 << 20) + '"}',  # ten megabytes
+        b"\xff\xfe\xfd",  # no UTF-8, in a binary message
+        '{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","s":"BTCUSDT","a":1,"p":"NaN","q":"1","f":1,"l":1,"T":1,"m":true}}',
+        '{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":"one","u":2,"b":[],"a":[]}}',
+    ],
+    ids=["10 MB", "no UTF-8", "NaN", "a text for a number"],
+)  # fmt: skip
+async def test_a_bad_frame_is_counted_or_ends_the_connection_and_the_rest_goes_on(frame: str | bytes) -> None:
+    async with venue("binance") as (server, source):
+        audit = VenueAudit(server)
+        await source.connect()
+        await batches(source, lambda found: "Trade" in kinds_of(found), audit)
+        for session in server.sessions:
+            session.send(frame)
+        losses = sum(line.losses for line in source.desk.lines)
+        until = time.monotonic() + 10
+        while not source.skipped and sum(line.losses for line in source.desk.lines) == losses:
+            await batches_more(source, audit, 0.1)
+            assert time.monotonic() < until
+        await batches_more(source, audit, 1.0)
+        assert audit.wrong == []
+        assert not audit.invalid()
+
+
+async def test_what_nobody_takes_is_dropped_counted_and_told() -> None:
+    async with venue("binance", FAST._replace(backlog=50), rate=40.0) as (_, source):
+        await source.connect()
+        stream = source.stream({})
+        async for _ in stream:
+            if "Trade" in source._wanted.symbols or source.feed.frames > 20:
+                break
+        await asyncio.sleep(1.0)  # nobody takes what comes
+        assert source.dropped > 0
+        gaps: list[Any] = []
+        async for batch in stream:
+            gaps += [gap.cause for _, gap in batch.gaps]
+            if "overflow" in gaps:
+                break
+        await stream.aclose()  # type: ignore[attr-defined]

@@ -1,0 +1,72 @@
+"""Bars of trades: sums of what was traded, in the minute of the trade, whenever it comes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from marketprism_domain.bars import BarBuilder, BarSettings
+from marketprism_domain.calendar import AlwaysOpen
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+
+MINUTE = 60_000_000_000
+DAY = 1_700_006_400_000_000_000 // 86_400_000_000_000 * 86_400_000_000_000
+D = Decimal
+
+
+def tick(ts: int, price: str, quantity: str, seq: int = 0, recv: int | None = None) -> Tick:
+    return Tick(
+        "binance", "BTC-USDT", "s", 0, seq, ts, ts if recv is None else recv, 0, seq, "", D(price), traded=D(quantity),
+        traded_turnover=D(price) * D(quantity), verdict="valid",
+    )  # fmt: skip
+
+
+def builder(*intervals: str) -> BarBuilder:
+    return BarBuilder("binance", "BTC-USDT", AlwaysOpen(), BarSettings(intervals or ("1m",), revision_window_s=60))
+
+
+def test_a_bar_is_the_sum_of_its_trades() -> None:
+    made = builder()
+    out: list[Bar] = []
+    for each in (
+        tick(DAY + 1, "10", "1"),
+        tick(DAY + 2, "10", "1"),
+        tick(DAY + 3, "9", "2"),
+        tick(DAY + 4, "0.5", "0"),
+    ):
+        out += made.on_tick(each)
+    out += made.on_tick(tick(DAY + MINUTE, "12", "1"))
+    (bar,) = out
+    assert (bar.open, bar.high, bar.low, bar.close) == (D(10), D(10), D(9), D(9))
+    assert (bar.volume, bar.turnover, bar.ticks) == (D(4), D(38), 3)
+
+
+def test_a_trade_that_comes_behind_the_next_minute_revises_its_own() -> None:
+    made = builder("1m", "5m")
+    made.on_tick(tick(DAY + 1, "10", "1"))
+    made.on_tick(tick(DAY + MINUTE + 1, "11", "1"))
+    (revised,) = made.on_tick(tick(DAY + MINUTE - 1, "8", "3", recv=DAY + MINUTE + 2))
+    assert (revised.ts_open, revised.revision, revised.volume, revised.low, revised.close) == (DAY, 1, D(4), D(8), D(8))
+    assert made.late == 0
+
+
+def test_also_across_midnight() -> None:
+    made = builder("1m", "1d")
+    made.on_tick(tick(DAY - 5, "10", "1"))
+    closed = made.on_tick(tick(DAY + 1, "11", "1"))
+    assert [bar.interval for bar in closed] == ["1m", "1d"]
+    revised = made.on_tick(tick(DAY - 1, "12", "2", recv=DAY + 2))
+    assert next((bar.interval, bar.volume, bar.high) for bar in revised) == ("1m", D(3), D(12))
+
+
+def test_a_hole_in_a_book_says_nothing_of_a_bar_and_one_in_the_tape_does() -> None:
+    made = builder()
+    made.on_tick(tick(DAY + 1, "10", "1"))
+    hole = Gap("binance", "BTC-USDT", "s", 0, 0, DAY, DAY, 0, DAY + 1, DAY + 9, "sequence", "", "orderbook")
+    made.on_gap(hole)
+    (bar,) = made.on_tick(tick(DAY + MINUTE, "10", "1"))
+    assert not bar.gap
+    made.on_gap(hole._replace(kind="trade", ts_from=DAY + MINUTE, ts_to=DAY + MINUTE + 5))
+    (bar,) = made.on_tick(tick(DAY + 2 * MINUTE, "10", "1"))
+    assert bar.gap
