@@ -89,6 +89,8 @@ class BinanceParser:
 
     def _handler(self, stream: str) -> Handler | None:
         name, _, kind = stream.partition("@")
+        if "-" in name or name.isupper():
+            return None  # European options, with dashes or capitals in their streams, are another market
         if name.startswith("!"):
             kind = f"{name[1:]}@{kind}" if kind else name[1:]
         base = kind.partition("@")[0]
@@ -96,8 +98,8 @@ class BinanceParser:
             return self._partial(name.upper(), int(base[5:]))
         event = {"markPrice": "markPriceUpdate", "ticker": "24hrTicker", "depth": "depthUpdate"}.get(base, base)
         event = "kline" if base.startswith("kline_") else event
-        if event not in _TYPES or base.upper() == base or "-" in name:
-            return None  # European options, with dashes in their names, are another market
+        if event not in _TYPES or base.upper() == base:
+            return None
         return self._enveloped(event, many=kind.endswith("@arr"))
 
     def _enveloped(self, event: str, *, many: bool) -> Handler:

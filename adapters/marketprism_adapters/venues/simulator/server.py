@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate
 from types import TracebackType
 from typing import Self
 
