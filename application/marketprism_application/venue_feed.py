@@ -136,8 +136,9 @@ class VenueFeed:
 
     def _book(self, change: BookChange, path: str) -> None:
         sync = self.books.on_change(change, path)
-        self._take_books()
-        if sync.valid and change.symbol not in self._quoted:
+        if self.books.gaps:
+            self._take_books()  # at their place among the ticks; messages keep their order by themselves
+        if change.symbol not in self._quoted and sync.valid and self._ticks.is_due(change.symbol, change.ts_recv):
             quote = self.books.quote(change.symbol)
             if quote is not None:
                 self._quote(quote)

@@ -61,6 +61,10 @@ class TickMaker:
             traded_turnover=self._money_of(trade.symbol, price, quantity),
         )  # fmt: skip
 
+    def is_due(self, symbol: str, ts_recv: int) -> bool:
+        """Whether new best prices would be told now."""
+        return ts_recv - self._of(symbol).ts_made >= self._every
+
     def on_quote(self, quote: Quote, source: str) -> Tick | None:
         """The tick of new best prices, if one is due."""
         state = self._of(quote.symbol)

@@ -104,7 +104,7 @@ class BookSync:
     def _checked(self, step: BookStep) -> list[BookStep]:
         if self.book.crossed:
             return self.lose("crossed")
-        if step.change is not None:
+        if step.change is not None and step.change.checksum:
             proven = self._rule.proven(self.book, step.change)
             if proven is False:
                 self.disproven += 1

@@ -16,26 +16,29 @@ MAX_PRICE = 1e18
 
 
 class BookSide:
-    """One side. Keys rise towards the best price: near the top, where nearly all changes are, both insertion and
-    removal move few keys."""
+    """One side.
 
-    __slots__ = ("_keys", "_levels", "_sign")
+    `keys` are prices, negative for asks, and rise towards the best price: near the top, where nearly all changes are,
+    both insertion and removal move few keys.
+    """
+
+    __slots__ = ("_levels", "_sign", "keys")
 
     def __init__(self, sign: float) -> None:
         self._sign = sign  # 1 for bids, -1 for asks
-        self._keys: list[float] = []
+        self.keys: list[float] = []
         self._levels: dict[float, Level] = {}
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self.keys)
 
     def load(self, levels: Iterable[Level]) -> None:
         """These levels and no others."""
         sign = self._sign
         last = {float(level[0]) * sign: level for level in levels}
         self._levels = {key: level for key, level in last.items() if float(level[1]) != 0}
-        self._keys = sorted(self._levels)
-        if self._keys and not -MAX_PRICE < self._keys[0] <= self._keys[-1] < MAX_PRICE:
+        self.keys = sorted(self._levels)
+        if self.keys and not -MAX_PRICE < self.keys[0] <= self.keys[-1] < MAX_PRICE:
             raise InvalidValue("price", "a number of a market", str(self._levels))
 
     def apply(self, levels: Iterable[Level]) -> None:
@@ -44,7 +47,7 @@ class BookSide:
         Raises:
             InvalidValue: a price or a quantity is no number; the levels before it are set.
         """
-        sign, keys, held = self._sign, self._keys, self._levels
+        sign, keys, held = self._sign, self.keys, self._levels
         try:
             for level in levels:
                 key = float(level[0]) * sign
@@ -62,15 +65,15 @@ class BookSide:
 
     def best(self) -> Level | None:
         """Best level."""
-        return self._levels[self._keys[-1]] if self._keys else None
+        return self._levels[self.keys[-1]] if self.keys else None
 
     def best_price(self) -> float | None:
         """Best price as a double, for comparisons."""
-        return self._keys[-1] * self._sign if self._keys else None
+        return self.keys[-1] * self._sign if self.keys else None
 
     def top(self, count: int | None = None, bound: float | None = None) -> list[Level]:
         """At most `count` levels, best first, none beyond the price `bound`."""
-        keys, held, sign = self._keys, self._levels, self._sign
+        keys, held, sign = self.keys, self._levels, self._sign
         found = keys[-count:] if count is not None else keys[:]
         found.reverse()
         if bound is not None:
@@ -84,11 +87,11 @@ class BookSide:
 
     def worst(self) -> Level | None:
         """Level furthest from the top."""
-        return self._levels[self._keys[0]] if self._keys else None
+        return self._levels[self.keys[0]] if self.keys else None
 
     def known(self, bound: float | None) -> int:
         """How many levels lie within the price `bound`."""
-        return len(self._keys) if bound is None else len(self._keys) - bisect_left(self._keys, bound * self._sign)
+        return len(self.keys) if bound is None else len(self.keys) - bisect_left(self.keys, bound * self._sign)
 
 
 class OrderBook:
@@ -124,8 +127,8 @@ class OrderBook:
     @property
     def crossed(self) -> bool:
         """Whether the best bid is not below the best ask."""
-        bid, ask = self.bids.best_price(), self.asks.best_price()
-        return bid is not None and ask is not None and bid >= ask
+        bids, asks = self.bids.keys, self.asks.keys
+        return bool(bids and asks) and bids[-1] >= -asks[-1]
 
     def top(self, count: int | None) -> tuple[list[Level], list[Level]]:
         """The best levels of both sides that are known."""

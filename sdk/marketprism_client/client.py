@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.codec import ContractError, decode
-from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, TRADE, VENUE_KINDS, DataKind
 from marketprism_application.contracts.query_wire import (
     MAX_LIMIT,
     AnswerError,
@@ -25,7 +25,9 @@ from marketprism_application.contracts.query_wire import (
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.marketdata.trade import Trade
 from marketprism_domain.values import BookLevel
 from marketprism_sdk.bus import NatsBus
 from marketprism_sdk.errors import RemoteError
@@ -93,6 +95,31 @@ class MarketClient:
         """Bars as they close, revisions included."""
         return cast("AsyncIterator[Bar]", self._live(BAR, f"market.bar.{interval}.{escape(symbol)}"))
 
+    def live(self, kind: str, symbol: str, *, venue: str = "*", interval: str = "*") -> AsyncIterator[Any]:
+        """Records of a kind that venues send by themselves, from now on: `trade`, `orderbook`, `book_top`, `kline`,
+        `ticker`, `funding_rate`, `open_interest`, `liquidation`.
+
+        Raises:
+            QueryFailed: no such kind.
+        """
+        found = KINDS.get(kind)
+        if found not in VENUE_KINDS:
+            names = ", ".join(each.name for each in VENUE_KINDS)
+            raise QueryFailed("INVALID_PARAMETER", f"kind: expected one of {names}, was {kind!r}")
+        assert found is not None  # noqa: S101 (it is one of them)
+        tokens = {
+            name: value if value == "*" else escape(value) for name, value in (("venue", venue), ("interval", interval))
+        }
+        return self._live(found, found.subject.format(symbol=escape(symbol), **tokens))
+
+    def trades(self, symbol: str, *, venue: str = "*") -> AsyncIterator[Trade]:
+        """Trades of an instrument from now on."""
+        return cast("AsyncIterator[Trade]", self.live(TRADE.name, symbol, venue=venue))
+
+    def books(self, symbol: str, *, venue: str = "*") -> AsyncIterator[OrderBook]:
+        """Steps of an instrument's book from now on: a snapshot replaces it, an update changes it."""
+        return cast("AsyncIterator[OrderBook]", self.live(ORDERBOOK.name, symbol, venue=venue))
+
     async def _live(self, kind: DataKind, subject: str) -> AsyncIterator[Any]:
         waiting: deque[bytes] = deque(maxlen=_BUFFER)
         arrived = asyncio.Event()
@@ -133,6 +160,16 @@ class MarketClient:
     ) -> pa.Table:
         """Stored ticks with ts_event in [start, end)."""
         return await self._range(TICK, symbol, start, end, venue, None)
+
+    async def records(
+        self, kind: str, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None,
+        interval: str | None = None,
+    ) -> pa.Table:  # fmt: skip
+        """Stored records of any kind with their time in [start, end); klines need an interval."""
+        found = KINDS.get(kind)
+        if found is None:
+            raise QueryFailed("INVALID_PARAMETER", f"kind: expected one of {', '.join(KINDS)}, was {kind!r}")
+        return await self._range(found, symbol, start, end, venue, interval)
 
     async def tick_pages(
         self, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None

@@ -26,6 +26,7 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 VENUE = "binance"
 _HEAD = b'{"stream":"'
 _MAX_STREAMS = 20_000
+_NUMBERS = b'0123456789.,"[]{}:ab'  # what the levels of a depth frame are made of
 ON_BOOK = frozenset({"MARKET", ""})
 
 Handler = Callable[[bytes, int], Sequence[Item]]
@@ -104,6 +105,8 @@ class BinanceParser:
 
     def _enveloped(self, event: str, *, many: bool) -> Handler:
         work, made = self._by_event[event], _TYPES[event]
+        if made is frames.Depth:
+            return self._depths()
         if not many:
             decode = msgspec.json.Decoder(frames.Envelope[made]).decode  # type: ignore[valid-type]
             return lambda frame, ts_recv: work(decode(frame).data, ts_recv)
@@ -157,9 +160,24 @@ class BinanceParser:
             "sell" if t.m else "buy", None if size is None else quantity, t.t, t.t, t.X not in ON_BOOK,
         ),)  # fmt: skip
 
+    def _depths(self) -> Handler:
+        """Depth frames. Their levels come last, so one look over the bytes shows that they are nothing but numbers."""
+        decode = msgspec.json.Decoder(frames.Envelope[frames.Depth]).decode
+
+        def depth(frame: bytes, ts_recv: int) -> Sequence[Item]:
+            start = frame.find(b',"b":[', 60, 300)
+            if start > 0 and not frame[start:].translate(None, _NUMBERS):
+                return self._change(decode(frame).data, ts_recv)
+            return self._depth(decode(frame).data, ts_recv)
+
+        return depth
+
     def _depth(self, d: frames.Depth, ts_recv: int) -> Sequence[Item]:
         check_levels(d.b, "b")
         check_levels(d.a, "a")
+        return self._change(d, ts_recv)
+
+    def _change(self, d: frames.Depth, ts_recv: int) -> Sequence[Item]:
         symbol, _ = self.amounts.of(d.s)
         return (BookChange(VENUE, symbol, (d.T or d.E) * 1_000_000, ts_recv, d.u, d.U, d.pu, d.b, d.a),)
 
