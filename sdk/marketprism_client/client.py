@@ -107,10 +107,8 @@ class MarketClient:
             names = ", ".join(each.name for each in VENUE_KINDS)
             raise QueryFailed("INVALID_PARAMETER", f"kind: expected one of {names}, was {kind!r}")
         assert found is not None  # noqa: S101 (it is one of them)
-        tokens = {
-            name: value if value == "*" else escape(value) for name, value in (("venue", venue), ("interval", interval))
-        }
-        return self._live(found, found.subject.format(symbol=escape(symbol), **tokens))
+        venue, interval = (part if part == "*" else escape(part) for part in (venue, interval))
+        return self._live(found, found.subject.format(symbol=escape(symbol), venue=venue, interval=interval))
 
     def trades(self, symbol: str, *, venue: str = "*") -> AsyncIterator[Trade]:
         """Trades of an instrument from now on."""

@@ -17,6 +17,11 @@ _MINUTE_NS = 60_000_000_000
 _EDGE_NS = 3_600_000_000_000
 
 
+def _running(total: str, single: str) -> str:
+    """A running total of the trading day; of trades, the sum of those before."""
+    return f"if(isNull(r.traded), r.{total}, sum(ifNull(r.{single}, 0)) OVER tape)"
+
+
 def statement(symbol: str, venue: str, sections: Sections, width_ns: int) -> tuple[str, dict[str, Any]]:
     """The statement and its parameters; `sections` in order of time, `width_ns` 0 for whole trading days."""
     auctions, opens, closes, offsets, days = zip(*sections, strict=True)
@@ -33,14 +38,16 @@ SELECT s.day AS day, t.seq AS seq, t.last AS last, t.volume AS volume, t.turnove
   least(greatest(t.ts, s.opened), s.closed - 1) - s.opened AS inside, inside + s.before AS elapsed,
   s.opened + inside - inside % {{step:Int64}} AS step_at
 FROM (
-  SELECT 1 AS k, toUnixTimestamp64Nano(ts_event) AS ts, seq, last, volume, turnover, open_interest AS oi, open AS first,
+  SELECT 1 AS k, toUnixTimestamp64Nano(ts_event) AS ts, seq, last, {_running("volume", "traded")} AS volume,
+    {_running("turnover", "traded_turnover")} AS turnover, open_interest AS oi, open AS first,
     high, low, source, epoch, toUnixTimestamp64Nano(ts_recv) AS recv, toUnixTimestamp64Nano(ts_pub) AS pub
-  FROM {DATABASE}.market_ticks FINAL
+  FROM {DATABASE}.market_ticks AS r FINAL
   WHERE symbol = {{symbol:String}} AND venue = {{venue:String}}
     AND ts_event >= fromUnixTimestamp64Nano({{ts_from:Int64}}, 'UTC')
     AND ts_event < fromUnixTimestamp64Nano({{ts_to:Int64}}, 'UTC')
     AND phase IN ('auction', 'continuous', 'section_end') AND verdict != 'stale'
-    AND isNotNull(last) AND ifNull(volume, 0) != 0
+    AND isNotNull(last) AND coalesce(r.traded, r.volume, 0) != 0
+  WINDOW tape AS (PARTITION BY r.trading_day ORDER BY r.seq)
 ) AS t ASOF JOIN (
   SELECT 1 AS k, tupleElement(z, 1) AS auction, tupleElement(z, 2) AS opened, tupleElement(z, 3) AS closed,
     tupleElement(z, 4) AS before, tupleElement(z, 5) AS day
