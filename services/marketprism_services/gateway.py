@@ -74,7 +74,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         self._ticks = 0
         self._failure = ""
         # A live source counts who is logged in, and no fence of ours does: there the lease itself must hold.
-        self._exclusive = hasattr(source, "live_since")
+        self._exclusive = bool(getattr(source, "exclusive", False))
         self._besides: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:

@@ -40,6 +40,7 @@ class VenueSection(Section):
     snapshot_s: float = Field(300.0, gt=0, description="a whole book is published so often")
     audit_s: float = Field(300.0, gt=0, description="each book is compared with a fresh snapshot about so often")
     refresh_s: float = Field(3_600.0, gt=0, description="the instrument list is read again so often")
+    lifetime_s: float = Field(0.0, ge=0, description="connections are renewed before this age; 0: before the venue's")
     ws_url: str = Field("", description="another host: a simulator, a proxy, a region")
     rest_url: str = ""
     backlog: int = Field(200_000, ge=1, description="frames that may wait; more are dropped, counted and told")

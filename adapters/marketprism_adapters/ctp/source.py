@@ -61,7 +61,7 @@ class CtpSource:
     another connection carried on. `skipped` counts by reason what was no tick.
     """
 
-    confirms_subscriptions = True  # tells AllInstrumentsSubscribed itself, when the counter has answered for each
+    exclusive = confirms_subscriptions = True  # counters count logins, and answer for each instrument
 
     def __init__(
         self,

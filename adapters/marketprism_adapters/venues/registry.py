@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from marketprism_adapters.venues.binance.simulate import BinanceDialect
 from marketprism_adapters.venues.binance.venue import Binance
+from marketprism_adapters.venues.bybit.simulate import BybitDialect
+from marketprism_adapters.venues.bybit.venue import Bybit
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.venue import Deribit
 from marketprism_adapters.venues.okx.simulate import OkxDialect
@@ -23,6 +25,13 @@ class Market(NamedTuple):
     hosts: tuple[str, ...]
 
 
+def _bybit(category: str) -> Market:
+    return Market(
+        lambda ws, rest: Bybit(category, ws, rest), lambda bases: BybitDialect(category, bases),
+        (f"stream.bybit.com/{category}",),
+    )  # fmt: skip
+
+
 def _binance(market: str, *hosts: str) -> Market:
     return Market(lambda ws, rest: Binance(market, ws, rest), lambda bases: BinanceDialect(market, bases), hosts)
 
@@ -31,6 +40,8 @@ MARKETS: dict[str, Market] = {
     "binance": _binance("spot", "stream.binance.com", "api.binance.com", "www.binance.com"),
     "binance-usdm": _binance("usdm", "fstream.binance.com", "fapi.binance.com"),
     "binance-coinm": _binance("coinm", "dstream.binance.com", "dapi.binance.com"),
+    "bybit": _bybit("spot"),
+    "bybit-linear": _bybit("linear"),
     "okx": Market(Okx, OkxDialect, ("ws.okx.com", "www.okx.com", "ws.okex.com", "www.okex.com")),
     "deribit": Market(Deribit, DeribitDialect, ("www.deribit.com", "streams.deribit.com")),
 }

@@ -87,8 +87,7 @@ class VenueAudit:
         self._gaps += [gap for _, gap in batch.gaps]
         for symbol, book in self._truth.items():
             steps = self._steps[symbol]
-            for last_id, ts_ms, _, _ in book.states:
-                steps.setdefault(last_id, ts_ms)
+            steps.update(book.times)
 
     def _book(self, message: Any) -> None:
         book = self._books[message.symbol]

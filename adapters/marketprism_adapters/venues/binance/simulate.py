@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from marketprism_adapters.venues.simulator.dialect import Reply, Said
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
 
@@ -47,7 +49,7 @@ class BinanceDialect:
     @staticmethod
     def _frame(pair: SimulatedPair, suffix: str, data: Any) -> tuple[str, str]:
         stream = f"{pair.native.lower()}@{suffix}"
-        return stream, json.dumps({"stream": stream, "data": data}, separators=(",", ":"))
+        return stream, msgspec.json.encode({"stream": stream, "data": data}).decode()
 
     def begins(self, pair: SimulatedPair, book: SimulatedBook, stream: str) -> str | None:  # noqa: ARG002
         """A snapshot has to be asked for."""
@@ -81,7 +83,7 @@ class BinanceDialect:
             made.append(self._frame(pair, "markPrice@1s", mark))
         return made
 
-    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], ago: int) -> Reply:
+    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
         """depth, exchangeInfo, fundingInfo, openInterest."""
         name = path.rsplit("/", 1)[-1]
         if name == "exchangeInfo":
@@ -94,7 +96,7 @@ class BinanceDialect:
         if name == "openInterest":
             return Reply(200, {"symbol": pair.native, "openInterest": "83782.317", "time": 1702244985273})
         if name == "depth":
-            last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("limit", "100")), ago)
+            last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("limit", "100")), old=old)
             more = {"E": ts_ms, "T": ts_ms} if self._futures else {}
             return Reply(200, {"lastUpdateId": last_id, **more, "bids": bids, "asks": asks})
         return Reply(404, {"code": -1, "msg": "no such path"})

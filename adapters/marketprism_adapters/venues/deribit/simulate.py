@@ -103,7 +103,7 @@ class DeribitDialect:
             self._frame(f"quote.{pair.native}", f"{{{best}}}"), self._frame(f"ticker.{pair.native}.100ms", day)
         ]  # fmt: skip
 
-    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], ago: int) -> Reply:
+    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
         """get_instruments and get_order_book."""
         name = path.rsplit("/", 1)[-1]
         if name == "get_instruments":
@@ -112,7 +112,7 @@ class DeribitDialect:
         pair = self._by_native.get(query.get("instrument_name", ""))
         if pair is None:
             return Reply(400, {"jsonrpc": "2.0", "error": {"code": -32602, "message": "Invalid params"}})
-        last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("depth", "5")), ago)
+        last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("depth", "5")), old=old)
         sides = [[[float(price), float(quantity)] for price, quantity in side] for side in (bids, asks)]
         result = {
             "instrument_name": pair.native, "change_id": last_id, "timestamp": ts_ms, "bids": sides[0], "asks": sides[1]

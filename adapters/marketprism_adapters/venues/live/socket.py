@@ -80,7 +80,7 @@ async def open_socket(url: str, on_frame: OnFrame, on_closed: OnClosed) -> Socke
     try:
         await ws_connect(
             lambda: socket, url, websocket_handshake_timeout=_HANDSHAKE_S, max_frame_size=MAX_FRAME,
-            enable_auto_pong=True, enable_auto_ping=False,
+            enable_auto_pong=True, enable_auto_ping=False, use_aiofastnet=False,
             ssl_context=ssl.create_default_context() if url.startswith("wss") else None,
         )  # fmt: skip
     except (OSError, WSError, TimeoutError) as error:

@@ -55,6 +55,7 @@ class VenueSettings(NamedTuple):
 class VenueSource:
     """Fulfils `MarketSource` for one market. `connect` loads the instruments, `stream` connects and delivers."""
 
+    exclusive = False  # anybody may listen; what is written is fenced
     confirms_subscriptions = True
 
     def __init__(

@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from marketprism_adapters.venues.simulator.dialect import Reply, Said
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
 
@@ -53,7 +55,7 @@ class OkxDialect:
         if action:
             push["action"] = action
         push["data"] = [row]
-        return f"{channel}:{pair.native}", json.dumps(push, separators=(",", ":"))
+        return f"{channel}:{pair.native}", msgspec.json.encode(push).decode()
 
     @staticmethod
     def _levels(levels: Sequence[tuple[str, str]]) -> list[list[str]]:
@@ -100,7 +102,7 @@ class OkxDialect:
         }  # fmt: skip
         return [self._frame("bbo-tbt", pair, best), self._frame("tickers", pair, day)]
 
-    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], ago: int) -> Reply:
+    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
         """instruments and books."""
         name = path.rsplit("/", 1)[-1]
         if name == "instruments":
@@ -110,7 +112,7 @@ class OkxDialect:
         if pair is None:
             return Reply(200, {"code": "51001", "msg": "Instrument ID does not exist", "data": []})
         if name == "books":
-            last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("sz", "1")), ago)
+            last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("sz", "1")), old=old)
             row = {"asks": self._levels(asks), "bids": self._levels(bids), "ts": str(ts_ms), "seqId": last_id}
             return Reply(200, {"code": "0", "msg": "", "data": [row]})
         return Reply(404, {"code": "404", "msg": "no such path", "data": []})

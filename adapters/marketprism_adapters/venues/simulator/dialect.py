@@ -51,6 +51,6 @@ class Dialect(Protocol):
         """Best prices and statistics."""
         ...
 
-    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], ago: int) -> Reply:
-        """The answer to a request; `ago`: a book from so many steps back."""
+    def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
+        """The answer to a request; `old`: a book as it was some steps ago."""
         ...

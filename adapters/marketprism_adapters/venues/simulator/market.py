@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 Text = str
+Levels = list[tuple[Text, Text]]
 HISTORY = 4_000
+_KEPT_EVERY = 5
 
 
 class Made(NamedTuple):
@@ -43,6 +45,7 @@ class SimulatedPair:
     start: int = 60_000_00  # in grid steps
     decimals: int = 2
     quantity_decimals: int = 3
+    id_step: int = 9  # ids of a step at most
 
 
 @dataclass
@@ -50,7 +53,7 @@ class SimulatedBook:
     """One instrument. Prices are whole grid steps; what is sent is their text.
 
     `fingerprint` is the exclusive or over all levels of a hash, so that the state at every id can be told apart without
-    keeping it; `past` holds it by id, with the best prices.
+    keeping it: `past` holds it by id, `times` the milliseconds of each id.
     """
 
     pair: SimulatedPair
@@ -63,7 +66,10 @@ class SimulatedBook:
     trade_id: int = 0
     fingerprint: int = 0
     past: dict[int, int] = field(default_factory=dict)
-    states: deque[tuple[int, int, dict[int, int], dict[int, int]]] = field(default_factory=deque)
+    times: dict[int, int] = field(default_factory=dict)
+    states: deque[tuple[int, int, dict[int, int], dict[int, int]]] = field(default_factory=lambda: deque(maxlen=3))
+    steps: int = 0
+    ts_ms: int = 0
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -92,9 +98,12 @@ class SimulatedBook:
         self.past[self.last_id] = self.fingerprint
         if len(self.past) > HISTORY:
             del self.past[next(iter(self.past))]
-        self.states.append((self.last_id, ts_ms, dict(self.bids), dict(self.asks)))
-        if len(self.states) > 20:
-            self.states.popleft()
+        self.times[self.last_id] = self.ts_ms = ts_ms
+        if len(self.times) > HISTORY:
+            del self.times[next(iter(self.times))]
+        self.steps += 1
+        if self.steps % _KEPT_EVERY == 0:
+            self.states.append((self.last_id, ts_ms, dict(self.bids), dict(self.asks)))
 
     def step(self, ts_ms: int) -> Made:
         """Some levels change; the middle moves now and then, and the book never crosses."""
@@ -110,7 +119,7 @@ class SimulatedBook:
                 self._set(side, which, price, quantity)
                 touched[which][price] = quantity
         prev, first = self.last_id, self.last_id + 1
-        self.last_id += chance.randint(1, 9)
+        self.last_id += chance.randint(1, self.pair.id_step)
         self._remember(ts_ms)
         bids, asks = ([(self.price(p), self.quantity(q)) for p, q in side.items()] for side in touched)
         return Made(first, self.last_id, prev, ts_ms, bids, asks)
@@ -153,9 +162,12 @@ class SimulatedBook:
         bid, ask = max(self.bids), min(self.asks)
         return (self.price(bid), self.quantity(self.bids[bid])), (self.price(ask), self.quantity(self.asks[ask]))
 
-    def snapshot(self, limit: int, ago: int = 0) -> tuple[int, int, list[tuple[Text, Text]], list[tuple[Text, Text]]]:
-        """(id, milliseconds, bids, asks), best first; `ago` steps back in time."""
-        last_id, ts_ms, bids, asks = self.states[-1 - min(ago, len(self.states) - 1)]
+    def snapshot(
+        self, limit: int, *, old: bool = False
+    ) -> tuple[int, int, list[tuple[Text, Text]], list[tuple[Text, Text]]]:
+        """(id, milliseconds, bids, asks), best first; an `old` one is some steps behind."""
+        now = (self.last_id, self.ts_ms, self.bids, self.asks)
+        last_id, ts_ms, bids, asks = self.states[0] if old and self.states else now
         return (
             last_id, ts_ms,
             [(self.price(p), self.quantity(bids[p])) for p in sorted(bids, reverse=True)[:limit]],

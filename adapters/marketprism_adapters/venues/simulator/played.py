@@ -70,7 +70,7 @@ class PlayedVenueServer(SimulatedVenueServer):
                 self._book(stream, row.payload.decode())
             self.played += 1
 
-    def _answered(self, path: str, query: Mapping[str, str], ago: int) -> Reply:  # noqa: ARG002 (there is no other)
+    def _answered(self, path: str, query: Mapping[str, str], *, old: bool) -> Reply:  # noqa: ARG002 (there is no other)
         """The newest answer to the same question; a book from the moment that is being played."""
         name = path.rsplit("/", 1)[-1]
         same = [
@@ -79,7 +79,7 @@ class PlayedVenueServer(SimulatedVenueServer):
             and all(query.get(key) == value for key, value in row.parameters.items() if key not in _SIZES)
         ]  # fmt: skip
         if not same:
-            return self.dialect.get(path, query, self.books, 0)  # the instrument list, where none was recorded
+            return self.dialect.get(path, query, self.books, old=False)  # the instrument list, where none was recorded
         return Reply(200, msgspec.Raw(same[0].payload))
 
 

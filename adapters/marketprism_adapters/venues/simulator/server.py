@@ -140,8 +140,8 @@ class SimulatedVenueServer:
             return web.json_response(
                 {"code": -1003, "msg": "Too many requests."}, status=429, headers={"Retry-After": "0.3"}
             )
-        ago = 6 if request.path.endswith(("depth", "books", "get_order_book")) and self._take("stale_snapshot") else 0
-        reply = self._answered(request.path, request.query, ago)
+        old = request.path.endswith(("depth", "books", "get_order_book")) and self._take("stale_snapshot")
+        reply = self._answered(request.path, request.query, old=old)
         return web.Response(
             body=msgspec.json.encode(reply.body),
             status=reply.status,
@@ -149,8 +149,8 @@ class SimulatedVenueServer:
             headers={"Date": formatdate(time.time() + self._skew_s, usegmt=True)},
         )
 
-    def _answered(self, path: str, query: Mapping[str, str], ago: int) -> Reply:
-        return self.dialect.get(path, query, self.books, ago)
+    def _answered(self, path: str, query: Mapping[str, str], *, old: bool) -> Reply:
+        return self.dialect.get(path, query, self.books, old=old)
 
     async def _client(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=True, compress=False, max_msg_size=1 << 22)

@@ -145,6 +145,8 @@ UNKNOWN = [
      b'"sz":"2.0","side":"sell","ts":"5","count":"1","source":"0","seqId":7}]}'),
     ("deribit", b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"trades.BTC-PERPETUAL.100ms","data":[{"trade_seq":9,'
      b'"trade_id":"x","timestamp":5,"price":1.50,"instrument_name":"BTC-PERPETUAL","direction":"sell","amount":2.0,"later":[]}]}}'),
+    ("bybit", b'{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":6,"data":[{"T":5,"s":"BTCUSDT","S":"Sell","v":"2.0","p":"1.50",'
+     b'"L":"PlusTick","i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"seq":1783284617,"later":1}]}'),
 ]  # fmt: skip
 
 

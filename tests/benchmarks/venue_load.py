@@ -1,0 +1,127 @@
+"""The whole pipeline behind a venue: 200 instruments at 10 000 frames a second into ClickHouse, renewals under way.
+
+Simulator, gateway, validator, aggregator, storage, query, nats-server and ClickHouse share the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from marketprism_adapters.nats.embedded import choose_port
+
+PROGRAM = [sys.executable, "-m", "marketprism_services"]
+_WARM_S = 20.0
+
+
+def _ask(url: str, statement: str) -> list[list[str]]:
+    request = urllib.request.Request(url, data=statement.encode())
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return [line.split("\t") for line in answer.read().decode().splitlines()]
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def measure_load(
+    seconds: float = 60.0, rate: float = 16.7, instruments: int = 200, lifetime_s: float = 30.0
+) -> dict[str, Any]:
+    """Trades, books (10 + 10 levels a step) and tickers of `instruments`; what was sent, stored, lost; latencies."""
+    port = choose_port(0)
+    with tempfile.TemporaryDirectory() as folder:
+        simulator = subprocess.Popen(
+            [*PROGRAM, "simulate", "binance-usdm", "--bases", str(instruments), "--rate", str(rate), "--changes", "10",
+             "--trades", "1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        environment = {
+            **os.environ, "MARKETPRISM_VENUE__KINDS": "trade,orderbook,ticker", "MARKETPRISM_VENUE__QUOTE_MS": "1000",
+            "MARKETPRISM_VENUE__LIFETIME_S": str(lifetime_s), "MARKETPRISM_VENUE__AUDIT_S": "600",
+            "MARKETPRISM_STORE__BATCH_MS": "1000", "MARKETPRISM_STORE__BATCH_ROWS": "20000",
+        }  # fmt: skip
+        time.sleep(3)
+        pipeline = subprocess.Popen(
+            [*PROGRAM, "up", "--source", f"binance-usdm:*,url=127.0.0.1:{port}", "--clickhouse", "server", "--data-dir", folder,
+             "--nats-port", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+        )  # fmt: skip
+        try:
+            time.sleep(_WARM_S + seconds)
+            settings = json.loads((Path(folder) / "run/settings.json").read_text())
+            parts = urllib.parse.urlsplit(settings["store"]["url"])
+            url = f"http://{parts.hostname}:{parts.port}/?user={parts.username or 'default'}&password={parts.password or ''}"
+            return _read(url, settings, seconds)
+        finally:
+            pipeline.terminate()
+            pipeline.wait(30)
+            simulator.terminate()
+            simulator.wait(10)
+
+
+def _read(url: str, settings: dict[str, Any], seconds: float) -> dict[str, Any]:
+    since = f"now64(9) - INTERVAL {int(seconds)} SECOND"
+    until = "now64(9) - INTERVAL 3 SECOND"
+    inside = f"ts_recv > {since} AND ts_recv < {until}"
+    ms = "toUnixTimestamp64Nano(ts_pub) / 1e6 - toUnixTimestamp64Nano(ts_recv) / 1e6"
+    found: dict[str, Any] = {"seconds": seconds - 3}
+    rows = {}
+    for table in ("trades", "order_books", "book_tops", "tickers", "market_ticks"):
+        ((count, p50, p99),) = _ask(
+            url, f"SELECT count(), quantile(0.5)({ms}), quantile(0.99)({ms}) FROM market.{table} WHERE {inside}"
+        )
+        rows[table] = int(count)
+        found[f"{table}: venue frame to publish, ms"] = {"p50": round(float(p50), 2), "p99": round(float(p99), 2)}
+    found["rows"] = rows
+    found["messages a second"] = round(sum(rows[name] for name in rows if name != "market_ticks") / (seconds - 3))
+    ((holes,),) = _ask(
+        url,
+        "SELECT sum(missing) FROM (SELECT max(seq) - min(seq) + 1 - uniqExact(seq) AS missing FROM market.trades GROUP BY symbol)",
+    )
+    found["trades missing"] = int(float(holes))
+    ((twice,),) = _ask(url, "SELECT count() - uniqExact(symbol, seq) FROM market.trades FINAL")
+    found["trades twice"] = int(float(twice))
+    ((broken,),) = _ask(
+        url,
+        "SELECT countIf(was != 0 AND was != ifNull(prev_id, 0)) FROM (SELECT prev_id, form, lagInFrame(seq) OVER (PARTITION BY "
+        "symbol ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS was FROM market.order_books FINAL WHERE form = 'update')",
+    )
+    found["book links broken"] = int(float(broken))
+    ((gaps,),) = _ask(url, "SELECT count() FROM market.gaps FINAL WHERE cause NOT IN ('joined')")
+    found["gaps"] = int(float(gaps))
+    ((behind,),) = _ask(url, "SELECT now64(9) - max(ts_recv) FROM market.trades")
+    found["newest trade in ClickHouse is so old, s"] = round(float(behind), 2)
+    found |= _of_gateway(settings)
+    return found
+
+
+def _of_gateway(settings: dict[str, Any]) -> dict[str, Any]:
+    """What the gateway counts: renewals, and whether anything was dropped."""
+    done = subprocess.run(
+        [*PROGRAM, "status", "--json", "--nats-url", settings["nats"]["url"]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        instances = json.loads(done.stdout)
+    except ValueError:
+        return {}
+    for each in instances.get("instances", instances) if isinstance(instances, dict) else instances:
+        if each.get("service") == "gateway":
+            address = (each.get("endpoints") or {}).get("http", "")
+            wanted = ("source_renewals_total", "source_dropped_ticks", "source_book_gaps_total", "source_queue_deepest")
+            lines = [line for line in _get(f"{address}/metrics").splitlines() if line.startswith(wanted)]
+            return {line.split("{")[0].split(" ")[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
+    return {}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure_load(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0), indent=1))
