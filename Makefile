@@ -15,10 +15,13 @@ empty :=
 SOURCE ?= $(if $(RECORDINGS),replay:$(subst $(empty) $(empty),$(comma),$(strip $(RECORDINGS))),sim)
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup run test lint format bench chaos clean
+PEER_PYTHON ?= python3.13
+PEERS ?= $(HOME)/.cache/marketprism/peers
+
+.PHONY: help setup run test lint format bench bench-peers chaos clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make the virtual environment (done by the other targets when needed)
 
@@ -50,6 +53,10 @@ format: $(STAMP) ## Rewrite the code in the house format
 
 bench: $(STAMP) ## Measure throughput and costs; results in tests/benchmarks/results
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-peers: ## An environment for cryptofeed and ccxt, measured beside us (PEER_PYTHON: 3.13 or later)
+	@$(PEER_PYTHON) -m venv $(PEERS)
+	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check cryptofeed==3.0.1 ccxt==4.5.90
 
 chaos: $(STAMP) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)

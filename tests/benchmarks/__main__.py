@@ -21,6 +21,8 @@ from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
+from tests.benchmarks.venue_load import measure_load
+from tests.benchmarks.venues import measure_peers, measure_sockets, measure_venues
 from tests.conftest import FIXTURES
 from tests.contract.test_codec import SAMPLES
 
@@ -59,8 +61,15 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
+    parser.add_argument("--only", default="", help="venues: only the part about crypto venues")
+    parser.add_argument(
+        "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
+    )
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    if arguments.only == "venues":
+        _write({"venues": venues(arguments.load_seconds)}, "venues-")
+        return
     runs = [pipeline() for _ in range(arguments.runs)]
     rates = sorted(run["ticks_per_second"] for run in runs)
     ticks, _ = ticks_to_measure(chinese_calendar_of_markets())
@@ -68,22 +77,36 @@ def main() -> None:
     if arguments.server_ticks:
         server = asyncio.run(measure_server(list(ticks), SAMPLES["bar"], arguments.server_ticks))
     result = {
+        "pipeline": {"runs": runs, "ticks_per_second_median": rates[len(rates) // 2]},
+        "stages": measure(),
+        "clickhouse_server": server,
+        "counter": measure_counter(),
+        "venues": venues(arguments.load_seconds),
+        "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},
+    }
+    _write(result, "")
+
+
+def venues(load_seconds: float) -> dict[str, Any]:
+    """Crypto venues: frames on one core, peers beside them, web-socket libraries, the whole pipeline under load."""
+    found = {"one_core_per_s": measure_venues(), "peers_per_s": measure_peers(), "sockets_per_s": measure_sockets()}
+    return {**found, "load": measure_load(load_seconds)} if load_seconds else found
+
+
+def _write(result: dict[str, Any], prefix: str) -> None:
+    made = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "cpu": platform.processor() or platform.machine(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
         },
-        "command": "make bench",
-        "pipeline": {"runs": runs, "ticks_per_second_median": rates[len(rates) // 2]},
-        "stages": measure(),
-        "clickhouse_server": server,
-        "counter": measure_counter(),
-        "peers": {"vnpy_bar_generator_1m_ticks_per_s": vnpy_bars(ticks)},
+        "command": " ".join(["make bench", *sys.argv[1:]]),
+        **result,
     }
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(result, indent=1)
-    (RESULTS / f"{datetime.now(UTC):%Y-%m-%d}.json").write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(made, indent=1)
+    (RESULTS / f"{prefix}{datetime.now(UTC):%Y-%m-%d}.json").write_text(text + "\n", encoding="utf-8")
     print(text)
 
 
