@@ -16,7 +16,7 @@ import msgspec
 from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotActive, SdkError, StreamError
 from marketprism_sdk.nats.batch import MAX_MESSAGES, AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import UNSETTLED, PubAck, leader_get_last, publish_ack
+from marketprism_sdk.nats.jetstream import DUPLICATE_IN_BATCH, UNSETTLED, PubAck, leader_get_last, publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
@@ -109,9 +109,10 @@ class FencedPublisher:
     """Writes of a leader, each under its fence; a refused one is reported to `on_fenced` and raised.
 
     On a stream of one replica every message carries the fence and messages are pipelined. On a replicated stream the
-    server cannot check a pipelined expectation, so messages go in atomic batches whose first carries the fence: at most
-    `max_batch` of them, or what came within `linger_s`. A batch that is not answered within `answer_s` has an outcome
-    that is not known: the publisher ends with DeadlineExceeded.
+    server cannot check a pipelined expectation, so messages go in atomic batches whose first carries the fence: at
+    most `max_batch` of them, or what came within `linger_s`. A `Nats-Msg-Id` that the stream knows is taken once in
+    both. A batch that is not answered within `answer_s` has an outcome that is not known: the publisher ends with
+    DeadlineExceeded.
     """
 
     def __init__(
@@ -231,6 +232,12 @@ class FencedPublisher:
                 # The batch was refused as a whole. It was the fence only if the fence is no longer ours.
                 if not await self._fence.holds():
                     raise Fenced(str(error)) from error
+                if getattr(error, "code", 0) == DUPLICATE_IN_BATCH and len(items) > 1:
+                    # One message by itself is acknowledged as a duplicate, so halves find which ones they are.
+                    half = len(items) // 2
+                    await self._settle(items[:half])
+                    await self._settle(items[half:])
+                    return
                 if attempt == _ATTEMPTS or not (isinstance(error, Fenced) or error.code == UNSETTLED):
                     raise
                 await asyncio.sleep(_PAUSE_S * attempt)

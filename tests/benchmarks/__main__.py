@@ -22,7 +22,8 @@ from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
 from tests.benchmarks.venue_load import measure_load
-from tests.benchmarks.venues import measure_peers, measure_sockets, measure_venues
+from tests.benchmarks.venue_sockets import measure_sockets
+from tests.benchmarks.venues import measure_peers, measure_venues
 from tests.conftest import FIXTURES
 from tests.contract.test_codec import SAMPLES
 

@@ -24,6 +24,7 @@ _KEEPER = "/clickhouse/tables/{shard}/"
 _NAME = re.compile(rf"\b{DATABASE}\.(\w+)")
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
 _PARTITION = re.compile(r"PARTITION BY \w+\((\w+)\)")
+_SORTING = re.compile(r",\s*MODIFY ORDER BY \([^)]*\)")
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w-]{0,62}")
 
 
@@ -87,7 +88,8 @@ class Topology:
         local = statement.replace(f"{DATABASE}.{table}", f"{DATABASE}.{table}_local ON CLUSTER '{self.cluster}'", 1)
         if statement.startswith("ALTER"):
             columns = "ADD COLUMN" in statement or "DROP COLUMN" in statement
-            over = statement.replace(f"{DATABASE}.{table}", f"{DATABASE}.{table} ON CLUSTER '{self.cluster}'", 1)
+            over = _SORTING.sub("", statement)  # the table over the shards has columns, and no order of its own
+            over = over.replace(f"{DATABASE}.{table}", f"{DATABASE}.{table} ON CLUSTER '{self.cluster}'", 1)
             return [local, over] if columns else [local]
         path = f"'{_KEEPER}{DATABASE}/{table}', '{{replica}}'"
         local = _ENGINE.sub(

@@ -22,6 +22,8 @@ NOT_FOUND = {10059, 10014, 10037}
 _WRONG_LAST_SEQUENCE = 10071
 UNSETTLED = 10164  # R3: an expected sequence is still on its way through the replicas, the outcome is open
 
+DUPLICATE_IN_BATCH = 10201  # a batch holds a message that the stream knows: nothing of the batch is taken
+
 
 class StoredMessage(NamedTuple):
     """A message of a stream; `pending` is how many more the consumer has, `trace` is there on a sample of messages."""

@@ -138,6 +138,23 @@ async def test_a_fence_that_is_gone_refuses_everything(place: Place, unique: str
     await second.close()
 
 
+async def test_what_a_stream_knows_by_its_name_is_taken_once_and_the_rest_of_its_batch_with_it(
+    place: Place, unique: str
+) -> None:
+    connection = place.connection
+    await place.stream(unique, [f"{unique}.>"])
+    for epoch, numbers in enumerate([range(100), range(60, 200), [*range(150, 180), 500, 3, 501]], 1):
+        fence = await raise_fence(connection, unique, f"{unique}.fence", f"leader-{epoch}", epoch)
+        publisher = FencedPublisher(connection, fence, replicas=place.replicas)
+        await publisher.open()
+        for number in numbers:
+            await publisher.publish(f"{unique}.data", b"%d" % number, {"Nats-Msg-Id": f"trade-{number}"})
+        await publisher.flush()
+        await publisher.close()
+    stored = [int(data) for data in await messages_of(connection, unique, f"{unique}.data")]
+    assert stored == [*range(200), 500, 501]
+
+
 async def test_a_leader_whose_lease_has_ended_does_not_write(connection: NatsConnection, unique: str) -> None:
     place = Place(connection, 1)
     await place.stream(unique, [f"{unique}.>"])
