@@ -15,7 +15,9 @@ from typing import Any
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.messages import encode_message
 from marketprism_application.venue_feed import VenueFeed
+from marketprism_domain.book_chain import BookChange
 from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.orderbook import OrderBook
 
 SECONDS = 0.6
 PEERS = Path.home() / ".cache" / "marketprism" / "peers"
@@ -165,6 +167,20 @@ def _applying(
     return round(median(found))
 
 
+def _book_alone(market: str, frames: list[bytes], snapshot: dict[str, Any]) -> float:
+    """Changes that are parsed already, into the book."""
+    parse = MARKETS[market].make("", "").parser("bench").parse
+    changes = [item for frame in frames for item in parse(frame, 0) if isinstance(item, BookChange)]
+    book = OrderBook()
+    book.load(snapshot["bids"], snapshot["asks"], 1_000, cut_at=None)
+
+    def work(_: int) -> None:
+        for change in changes:
+            book.apply(change.bids, change.asks, change.last_id)
+
+    return rate(work, len(changes))
+
+
 def measure_venues() -> dict[str, Any]:
     """Messages a second on one core."""
     snapshot, frames = depths(4_000)
@@ -173,8 +189,9 @@ def measure_venues() -> dict[str, Any]:
     return {
         "binance aggTrade, parsed and normalised": rate(_parsing("binance-usdm", agg_trade())),
         "binance depth 20+20, parsed and normalised": _parsing_all("binance-usdm", frames),
-        "binance depth 20+20, applied to the book": _applying("binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=False),
-        "binance depth 20+20, applied, encoded for NATS": _applying("binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=True),
+        "binance depth 20+20, into the book alone": _book_alone("binance-usdm", frames, snapshot),
+        "binance depth 20+20, frame to published book": _applying("binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=False),
+        "binance depth 20+20, frame to bytes for NATS": _applying("binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=True),
         "okx trade": rate(_parsing("okx", okx_trade)),
         "okx books 20+20, parsed": _parsing_all("okx", okx_books),
         "okx books 20+20, applied": _applying("okx", "BTC-USDT", okx_books, None, encoded=False),

@@ -7,46 +7,20 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marketprism_adapters.nats.embedded import choose_port
-from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_client import MarketClient
 from tests.e2e.program import ENVIRONMENT, PROGRAM, run
+from tests.e2e.simulated_venue import simulated
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
-
-
-@contextmanager
-def simulated(market: str) -> Iterator[SimulatedVenueServer]:
-    """A venue in a thread of its own: the test itself blocks."""
-    ready, stop = threading.Event(), threading.Event()
-    server = SimulatedVenueServer(MARKETS[market].simulate(("BTC", "ETH")), rate=10.0, levels=50)
-
-    async def serve() -> None:
-        async with server:
-            ready.set()
-            while not stop.is_set():
-                await asyncio.sleep(0.05)
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(10)
-    try:
-        yield server
-    finally:
-        stop.set()
-        thread.join(10)
 
 
 def get(url: str) -> Any:

@@ -1,0 +1,33 @@
+"""A simulated venue beside a test that blocks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
+
+
+@contextmanager
+def simulated(market: str) -> Iterator[SimulatedVenueServer]:
+    """A venue in a thread of its own: the test itself blocks."""
+    ready, stop = threading.Event(), threading.Event()
+    server = SimulatedVenueServer(MARKETS[market].simulate(("BTC", "ETH")), rate=10.0, levels=50)
+
+    async def serve() -> None:
+        async with server:
+            ready.set()
+            while not stop.is_set():
+                await asyncio.sleep(0.05)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield server
+    finally:
+        stop.set()
+        thread.join(10)

@@ -1,0 +1,105 @@
+"""Two gateways of a venue as processes, the leader killed, every stream on three nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.cluster import LocalCluster
+from marketprism_application.contracts.codec import decode
+from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
+from marketprism_domain.marketdata.orderbook import SNAPSHOT, UPDATE
+from marketprism_sdk.errors import StreamError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import StoredMessage, stream_info
+from marketprism_sdk.nats.pull import PullConsumer
+from tests.e2e.program import ENVIRONMENT, PROGRAM
+from tests.e2e.simulated_venue import simulated
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[LocalCluster]:
+    nodes = await LocalCluster.start(tmp_path / "nats")
+    yield nodes
+    await nodes.stop()
+
+
+async def test_what_two_leaders_of_a_venue_published_is_in_the_stream_once(
+    tmp_path: Path, cluster: LocalCluster
+) -> None:
+    """Trades once and in their order; books in chains that a snapshot begins again at the takeover."""
+    connection = await NatsConnection.open(cluster.url, name="test")
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        with simulated("binance-usdm") as server:
+            source = f"binance-usdm:BTC-USDT-PERP+ETH-USDT-PERP,url=127.0.0.1:{server.port}"
+            for number in range(2):
+                processes.append(_gateway(cluster.url, source, tmp_path / f"gateway-{number}"))
+                if not number:
+                    await _until(connection, lambda found: _epochs(found)[1] > 100)
+            await asyncio.sleep(3)  # the second one stands by
+            processes[0].kill()
+            found = await _until(connection, lambda found: _epochs(found)[2] > 300)
+        assert processes[1].poll() is None
+    finally:
+        for process in processes:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+        await connection.close()
+    for symbol in ("BTC-USDT-PERP", "ETH-USDT-PERP"):
+        trades = [decode(TRADE, each.data) for each in found if each.subject == f"market.binance.{symbol}.trade"]
+        assert max(Counter(trade.trade_id for trade in trades).values()) == 1
+        assert [trade.seq for trade in trades] == sorted(trade.seq for trade in trades)
+        steps = [decode(ORDERBOOK, e.data) for e in found if e.subject == f"market.binance.{symbol}.orderbook"]
+        at: tuple[int, int] = (0, 0)  # epoch and id that the chain stands at
+        for step in steps:
+            if step.form == UPDATE:
+                assert (step.epoch, step.prev_id) == at, "an update that follows neither a snapshot nor an update"
+            else:
+                assert step.form == SNAPSHOT
+            at = (step.epoch, step.seq)
+
+
+def _gateway(url: str, source: str, folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*PROGRAM, "run", "gateway", "--nats-url", url, "--source", source, "--data-dir", str(folder)],
+        env={**ENVIRONMENT, "MARKETPRISM_NATS__REPLICAS": "3"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _epochs(found: list[StoredMessage]) -> Counter[int]:
+    """Messages by the epoch of the leader that wrote them."""
+    return Counter(msgspec.msgpack.decode(each.data)["epoch"] for each in found)
+
+
+async def _until(connection: NatsConnection, enough: Callable[[list[StoredMessage]], bool]) -> list[StoredMessage]:
+    """The stream from its beginning, read until there is enough of it."""
+    async with asyncio.timeout(60):
+        while not await _is_there(connection):
+            await asyncio.sleep(0.2)
+        consumer = PullConsumer(connection, streams.DATA, ["market.>"], batch=1_000)
+        await consumer.open()
+        found: list[StoredMessage] = []
+        while not enough(found):
+            found += await consumer.fetch(1_000, 0.5)
+        await consumer.close()
+        return found
+
+
+async def _is_there(connection: NatsConnection) -> bool:
+    try:
+        await stream_info(connection, streams.DATA)
+    except StreamError:
+        return False
+    return True
