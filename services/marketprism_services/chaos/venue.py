@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
-from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.registry import MARKETS, Market
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, schedule
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.venue_books import BookSettings
@@ -39,12 +39,12 @@ class Trial:
     recovery_s: float = 0.0
 
 
-async def trial(seed: int, market: str, faults: list[Fault] | None = None) -> Trial:
+async def trial(seed: int, market: str, faults: list[Fault] | None = None, row: Market | None = None) -> Trial:
     """Faults for two seconds, then peace: everything that was published is true, every hole is named, and the books
-    come back without help."""
+    come back without help. `row` stands in for the market's own."""
     made = schedule(seed, SECONDS) if faults is None else faults
     found = Trial(seed, market, made)
-    row = MARKETS[market]
+    row = row or MARKETS[market]
     books = BookSettings(depth=20, top_ms=100, snapshot_s=1.0)
     settings = VenueSettings(
         kinds=("trade", "orderbook", "quote"), audit_s=4.0, silent_s=0.8, backoff=Backoff(0.05, 0.5),
