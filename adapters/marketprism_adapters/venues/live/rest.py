@@ -25,7 +25,7 @@ _MAX_BODY = 64 << 20
 
 
 class RestClient:
-    """GETs of one venue. `refused` counts answers that said to wait; `used` is what the venue last counted."""
+    """GETs of one venue. `refused` counts answers that said to wait."""
 
     def __init__(self, base_url: str, limits: VenueLimits) -> None:
         self._base = base_url
@@ -34,7 +34,6 @@ class RestClient:
         self._session: aiohttp.ClientSession | None = None
         self._not_before = 0.0  # the venue counts by address: whoever is told to wait, all wait
         self.refused = self.requests = 0
-        self.used = ""
         self.skew_s = 0.0
 
     async def __aenter__(self) -> Self:
@@ -63,11 +62,10 @@ class RestClient:
         self.requests += 1
         try:
             async with self._session.get(self._base + request.path, params=dict(request.parameters)) as answer:
-                self.used = answer.headers.get("X-MBX-USED-WEIGHT-1M", self.used)
                 self._note_clock(answer.headers)
                 if answer.status in _TOO_MANY:
                     self._wait(request, answer.status, answer.headers)
-                body = await answer.content.read(_MAX_BODY)
+                body = await _whole(answer, request)
                 if answer.status >= 500:
                     raise SourceError(f"{request.path}: status {answer.status}: {body[:200]!r}", retryable=True)
                 return body
@@ -92,6 +90,18 @@ class RestClient:
             parsed = _http_date(told)
             if parsed is not None:
                 self.skew_s = parsed - time.time()
+
+
+async def _whole(answer: aiohttp.ClientResponse, request: RestRequest) -> bytes:
+    """A body to its end, however many pieces it comes in."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in answer.content.iter_any():
+        size += len(piece)
+        if size > _MAX_BODY:
+            raise SourceError(f"{request.path}: expected an answer of at most {_MAX_BODY} bytes", retryable=True)
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _http_date(text: str) -> float | None:

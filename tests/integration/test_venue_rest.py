@@ -1,0 +1,40 @@
+"""Requests to a venue over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_application.venue import RestRequest, VenueLimits
+
+PIECE = b"x" * 100_000
+
+
+async def _in_pieces(request: web.Request) -> web.StreamResponse:
+    answer = web.StreamResponse()
+    await answer.prepare(request)
+    for _ in range(20):
+        await answer.write(PIECE)
+        await asyncio.sleep(0.005)
+    await answer.write_eof()
+    return answer
+
+
+@pytest.mark.timeout(30)
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
+    """Instrument lists have megabytes, deep books hundreds of kilobytes."""
+    app = web.Application()
+    app.router.add_get("/exchangeInfo", _in_pieces)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        async with RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}", VenueLimits()) as client:
+            body = await client.get(RestRequest("/exchangeInfo"))
+    finally:
+        await runner.cleanup()
+    assert len(body) == 20 * len(PIECE)
