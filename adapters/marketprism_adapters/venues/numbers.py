@@ -7,10 +7,22 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import chain
 
+import msgspec
+
 from marketprism_application.venue import ParseRefused
 
 NANOS_PER_MS = 1_000_000
 _MAX_TEXT = 40
+UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
+
+
+def unreadable(error: Exception, where: str) -> ParseRefused:
+    """What to raise for one of `UNREADABLE`; `where` is the frame or the answer."""
+    if isinstance(error, msgspec.ValidationError):
+        return ParseRefused("field", f"{where}: {error}")
+    if isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError):
+        return ParseRefused("malformed", f"{where}: {error}")
+    return ParseRefused("number", f"{where}: expected numbers, found one that is none: {error!r}")
 
 
 def number(text: str | None, field: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from marketprism_adapters.venues.binance.instruments import Listing, record_of
 from marketprism_adapters.venues.binance.parse import VENUE, BinanceParser
-from marketprism_adapters.venues.numbers import check_levels, ms, number, optional
+from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, optional, unreadable
 from marketprism_application.contracts.messages import (
     FundingRateMessage,
     KlineMessage,
@@ -142,10 +142,8 @@ class BinanceAnswers:
                 if refusal.code:
                     raise ParseRefused("refused", f"{path}: {refusal.code} {refusal.msg}")
             return self._readers.get(name, self._other)(body, parameters, ts_recv, parser)
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"{path}: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"{path}: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(error, path) from error
 
     @staticmethod
     def _other(body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG004

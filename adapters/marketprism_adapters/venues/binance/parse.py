@@ -10,7 +10,7 @@ import msgspec
 
 from marketprism_adapters.venues.binance import frames
 from marketprism_adapters.venues.binance.amounts import Amounts
-from marketprism_adapters.venues.numbers import check_levels, ms, number, optional
+from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, optional, unreadable
 from marketprism_application.contracts.messages import (
     BookTopMessage,
     FundingRateMessage,
@@ -67,10 +67,8 @@ class BinanceParser:
             if handler is not None:
                 return handler(frame, ts_recv)
             return self._first(frame, ts_recv)
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"{self.market} frame: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"{self.market} frame: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(error, f"{self.market} frame") from error
 
     # -- which type --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import msgspec
 
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.symbols import Names
-from marketprism_adapters.venues.numbers import check_levels, ms, number
+from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, unreadable
 from marketprism_application.contracts.messages import TradeMessage
 from marketprism_application.venue import Control, Item, ParseRefused
 from marketprism_domain.book_chain import BookChange
@@ -61,10 +61,8 @@ class BybitParser:
             if name == "orderbook":
                 return self._book(push, ts_recv, int(rest.partition(".")[0]))
             return self._trades(push, ts_recv)
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"bybit frame: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"bybit frame: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(error, "bybit frame") from error
 
     def _trades(self, push: frames.Push[list[frames.Trade]], ts_recv: int) -> Sequence[Item]:
         made = []

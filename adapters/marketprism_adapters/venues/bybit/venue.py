@@ -10,7 +10,7 @@ import msgspec
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.parse import VENUE, BybitParser
 from marketprism_adapters.venues.bybit.symbols import Names
-from marketprism_adapters.venues.numbers import check_levels, ms
+from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, unreadable
 from marketprism_application.venue import (
     Answer,
     ConnectionGroup,
@@ -92,11 +92,9 @@ class Bybit:
             if not path.endswith("instruments-info"):
                 return Answer(ignored="an answer that is of no kind here")
             rows = msgspec.json.decode(body, type=frames.Reply[frames.Listing]).result.rows
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"{path}: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"{path}: {error}") from error
-        found = [self._record(each, ts_recv) for each in rows]
+            found = [self._record(each, ts_recv) for each in rows]
+        except UNREADABLE as error:
+            raise unreadable(error, path) from error
         parser.learn(found)
         return Answer(instruments=found)
 

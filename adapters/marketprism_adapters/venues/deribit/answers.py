@@ -11,7 +11,7 @@ import msgspec
 
 from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
 from marketprism_adapters.venues.deribit.symbols import symbol_of
-from marketprism_adapters.venues.numbers import from_number, ms
+from marketprism_adapters.venues.numbers import UNREADABLE, from_number, ms, unreadable
 from marketprism_application.contracts.messages import FundingRateMessage
 from marketprism_application.venue import Answer, ParseRefused
 from marketprism_domain.book_sync import BookSnapshot
@@ -89,10 +89,8 @@ class DeribitAnswers:
             if reader is None:
                 return Answer(ignored="an answer that is of no kind here")
             return reader(body, parameters, ts_recv, parser)
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"{path}: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"{path}: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(error, path) from error
 
     @staticmethod
     def _instruments(body: bytes, given: Parameters, ts_recv: int, parser: DeribitParser) -> Answer:  # noqa: ARG004

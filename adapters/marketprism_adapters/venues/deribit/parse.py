@@ -14,7 +14,7 @@ import msgspec
 
 from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
-from marketprism_adapters.venues.numbers import from_number, ms
+from marketprism_adapters.venues.numbers import UNREADABLE, from_number, ms, unreadable
 from marketprism_application.contracts.messages import (
     BookTopMessage,
     FundingRateMessage,
@@ -71,10 +71,8 @@ class DeribitParser:
             if handler is not None:
                 return handler(frame, ts_recv)
             return self._first(frame, ts_recv)
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"deribit frame: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"deribit frame: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(error, "deribit frame") from error
 
     # -- which type --------------------------------------------------------------------------------------------------
 

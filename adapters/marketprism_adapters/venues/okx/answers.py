@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from marketprism_adapters.venues.numbers import NANOS_PER_MS, check_levels, number, optional
+from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, check_levels, number, optional, unreadable
 from marketprism_adapters.venues.okx import frames
 from marketprism_adapters.venues.okx.parse import VENUE, OkxParser
 from marketprism_adapters.venues.okx.symbols import symbol_of
@@ -88,10 +88,8 @@ class OkxAnswers:
             if reader is None:
                 return Answer(ignored="an answer that is of no kind here")
             return reader(body, {"channel": name, **parameters}, ts_recv, parser)
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"{path}: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"{path}: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(error, path) from error
 
     @staticmethod
     def _as_pushed(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:

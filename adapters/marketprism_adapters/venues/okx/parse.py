@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.venues.numbers import NANOS_PER_MS, check_levels, number, optional
+from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, check_levels, number, optional, unreadable
 from marketprism_adapters.venues.okx import frames
 from marketprism_adapters.venues.okx.symbols import SPOT, native_of, symbol_of, type_of
 from marketprism_adapters.venues.okx.terms import Contract, interval_of, ns, whole
@@ -67,10 +67,8 @@ class OkxParser:
             if handler is not None:
                 return handler(frame, ts_recv)
             return self._first(frame, ts_recv, frame[8:end] if end > 0 else b"")
-        except msgspec.ValidationError as error:
-            raise ParseRefused("field", f"okx frame: {error}") from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseRefused("malformed", f"okx frame: {error}") from error
+        except UNREADABLE as error:
+            raise unreadable(error, "okx frame") from error
 
     def contract(self, native: str) -> Contract:
         """Terms of an instrument. Raises ParseRefused: not in the instrument list."""

@@ -218,3 +218,35 @@ def test_contract_sizes_are_applied(fixtures: Path) -> None:
     assert (trade.quantity, trade.contracts, trade.first_id, trade.last_id) == ("0.021", "2.1", 7, 9)
     with pytest.raises(ParseRefused, match="instId: expected one of the instrument list, was 'ETH-USDT-SWAP'"):
         parser.parse(frame.replace(b"BTC-USDT", b"ETH-USDT"), NOW)
+
+
+@pytest.mark.parametrize(
+    ("market", "path", "body"),
+    [
+        (
+            "okx",
+            "/api/v5/public/instruments",
+            b'{"code":"0","data":[{"instId":"BTC-USDT","instType":"SPOT","tickSz":"a tenth","lotSz":"1","minSz":"1",'
+            b'"state":"live"}]}',
+        ),
+        (
+            "bybit",
+            "/v5/market/instruments-info",
+            b'{"retCode":0,"result":{"list":[{"symbol":"BTCUSDT","baseCoin":"BTC","quoteCoin":"USDT",'
+            b'"status":"Trading","priceFilter":{"tickSize":"a tenth"},"lotSizeFilter":{"minOrderQty":"1"}}]}}',
+        ),
+    ],
+)
+def test_an_instrument_whose_terms_are_no_numbers_is_refused_by_name(market: str, path: str, body: bytes) -> None:
+    venue = MARKETS[market].make("", "")
+    with pytest.raises(ParseRefused, match=f"{path}: expected numbers") as caught:
+        venue.answer(path, {}, body, 1, venue.parser("test"))
+    assert caught.value.reason == "number"
+
+
+def test_a_topic_that_names_no_depth_is_refused() -> None:
+    frame = (
+        b'{"topic":"orderbook.deep.BTCUSDT","type":"delta","ts":1,"data":{"s":"BTCUSDT","b":[],"a":[],"u":2,"seq":3}}'
+    )
+    with pytest.raises(ParseRefused, match="bybit frame: expected numbers"):
+        MARKETS["bybit"].make("", "").parser("test").parse(frame, 1)
