@@ -29,11 +29,10 @@ class Inspector:
 
     def __init__(self, venue: Venue, source: str, settings: FeedSettings | None = None) -> None:
         self.venue = venue
-        self.parser = venue.parser(source)
         self.feed = VenueFeed(
-            venue.name, source, self.parser, venue.rule, dense_trades=venue.dense_trades, settings=settings,
-            on_control=self._control, on_refused=self._refused, on_seen=self._seen,
-        )  # fmt: skip
+            venue, source, settings=settings, on_control=self._control, on_refused=self._refused, on_seen=self._seen
+        )
+        self.parser = self.feed.parser
         books = self.feed.books
         self._quotes, self._snapshots, self._klines = QuoteChecks(books), SnapshotChecks(books), KlineChecks()
         self._streams: dict[_Stream, _Seen] = {}

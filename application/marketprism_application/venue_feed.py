@@ -10,10 +10,10 @@ import msgspec
 from marketprism_application.contracts.kinds import TRADE
 from marketprism_application.contracts.messages import Message, TradeMessage
 from marketprism_application.trade_tape import TradeTape
-from marketprism_application.venue import Control, FrameParser, ParseRefused, Quote
+from marketprism_application.venue import Control, ParseRefused, Quote, Venue
 from marketprism_application.venue_books import BookSettings, VenueBooks
 from marketprism_application.venue_ticks import TickMaker
-from marketprism_domain.book_chain import BookChange, ChainRule
+from marketprism_domain.book_chain import BookChange
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.trading_days import utc_day_text
@@ -40,29 +40,26 @@ class VenueFeed:
 
     def __init__(
         self,
-        venue: str,
+        venue: Venue,
         source: str,
-        parser: FrameParser,
-        rule: ChainRule,
         *,
-        dense_trades: bool,
         settings: FeedSettings | None = None,
         on_control: Callable[[Control, str], None] = lambda _c, _p: None,
         on_refused: Callable[[ParseRefused, str], None] = lambda _e, _p: None,
         on_seen: Callable[[Any, str], None] | None = None,
     ) -> None:
         self.settings = settings or FeedSettings()
-        self.venue = venue
+        self.venue = venue.name
         self.source = source
-        self.parser = parser
-        self._dense = dense_trades
+        self.parser = venue.parser(source)
+        self._dense = venue.dense_trades
         self._hold = int(self.settings.hold_s * 1_000_000_000)
         self._on_control = on_control
         self._on_refused = on_refused
         self._on_seen = on_seen
         self._tapes: dict[str, TradeTape] = {}
-        self._ticks = TickMaker(parser.money_of, self.settings.quote_ms)
-        self.books = VenueBooks(venue, source, rule, parser.scale, self.settings.books)
+        self._ticks = TickMaker(self.parser.money_of, self.settings.quote_ms)
+        self.books = VenueBooks(venue.name, source, venue.rule, self.parser.scale, self.settings.books)
         self._quoted: set[str] = set()
         self._newest: dict[Any, Any] = {}
         self._out = Collected([], [], [])

@@ -43,15 +43,13 @@ def simulate_command(
     if market not in MARKETS:
         raise Stop(Exit.USAGE, f"market: expected one of {', '.join(MARKETS)}, was {market!r}")
     names = [f"C{n:03d}" for n in range(int(bases))] if bases.isdigit() else bases.split(",")
-    given = parse_faults(faults)
-    if chaos:
-        given += schedule(seed, 3_600.0, int(chaos * 60))
+    given = sorted(parse_faults(faults) + schedule(seed, 3_600.0, int(chaos * 60)))
     if recording:
         server: SimulatedVenueServer = PlayedVenueServer(market, recording, speed=speed, faults=given, port=port)
     else:
         server = SimulatedVenueServer(
             MARKETS[market].simulate(names), seed=seed, rate=rate, changes=changes, levels=levels,
-            trades_per_step=trades, faults=sorted(given), port=port,
+            trades_per_step=trades, faults=given, port=port,
         )  # fmt: skip
     asyncio.run(_serve(server, market))
 

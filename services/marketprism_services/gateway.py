@@ -33,7 +33,7 @@ from marketprism_services.exclusive import until_leading, while_leading
 from marketprism_services.outlet import Outlet
 from marketprism_services.positions import Positions
 from marketprism_services.presence import Presence
-from marketprism_services.source_watch import BookAnswers, watch_source
+from marketprism_services.source_watch import BookAnswers, streams_of, watch_source
 from marketprism_services.wishes import OperatorCommands, wish_of
 
 log = structlog.get_logger()
@@ -94,6 +94,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         self.http.status(lambda: {
             "ticks": self._ticks, "state": self._gateway.state, "error": self._failure,
             "connected_wanted": self._presence.wanted(), "instruments": self._gateway.instruments,
+            "streams": streams_of(self._source),
         })  # fmt: skip
         await super().on_start()
 

@@ -9,7 +9,6 @@ import msgspec
 from aiohttp import web
 
 from marketprism_application.errors import UnknownSymbolError
-from marketprism_sdk.errors import SdkError
 from marketprism_sdk.registry import Discovery
 from marketprism_sdk.rpc import RpcClient
 from marketprism_services.callers import Callers
@@ -57,6 +56,6 @@ class BookApi:
             if isinstance(answer, dict):
                 return answer
         for answer in answers:
-            if isinstance(answer, SdkError):
+            if isinstance(answer, BaseException):
                 raise answer
         raise UnknownSymbolError(f"orderbook: expected an instrument whose book is kept, was {venue}.{symbol}")

@@ -25,6 +25,10 @@ class BookSource(Protocol):
         """What it counts: connections, streams by state, books, audits."""
         ...
 
+    def streams(self) -> list[dict[str, object]]:
+        """Each stream: subscribed, flowing, stale or refused, and how long it has been quiet."""
+        ...
+
 
 def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None) -> None:
     """Metrics of what a source and its capture count by themselves."""
@@ -40,6 +44,11 @@ def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None)
         metrics.watch("captured_frames", lambda: tap.frames)
         metrics.watch("capture_dropped_frames", lambda: tap.dropped)
         metrics.watch("capture_failures", lambda: tap.failures)
+
+
+def streams_of(source: MarketSource) -> list[dict[str, object]]:
+    """Each stream of a source that watches them; none of the others."""
+    return source.streams() if isinstance(source, BookSource) else []
 
 
 class BookAnswers:

@@ -147,7 +147,7 @@ def _applying(
     try:
         for _ in range(5):
             venue = MARKETS[market].make("", "")
-            feed = VenueFeed(venue.name, "bench", venue.parser("bench"), venue.rule, dense_trades=venue.dense_trades)
+            feed = VenueFeed(venue, "bench")
             if snapshot is not None:
                 book = BookSnapshot(1_000, 0, 0, snapshot["bids"], snapshot["asks"])
                 feed.books.on_snapshot(symbol, book)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from marketprism_adapters.venues.recorded import FRAME, Recorded, VenueRecording
+from marketprism_adapters.venues.recorded import FRAME, VenueRecording, by_market, in_order
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 from marketprism_application.inspecting import Inspector
@@ -19,16 +18,13 @@ def inspect_recordings(paths: Sequence[Path], market: str = "") -> list[dict[str
     Raises:
         SourceError: a file is missing, unreadable, or of no known form.
     """
-    by_market: dict[str, list[VenueRecording]] = {}
-    for path in paths:
-        recording = VenueRecording(path, market)
-        by_market.setdefault(recording.market, []).append(recording)
-    return [_inspect(name, recordings) for name, recordings in by_market.items()]
+    found = by_market([VenueRecording(path, market) for path in paths])
+    return [_inspect(name, recordings) for name, recordings in found.items()]
 
 
 def _inspect(market: str, recordings: Sequence[VenueRecording]) -> dict[str, Any]:
     inspector = Inspector(MARKETS[market].make("", ""), f"inspect:{market}")
-    for row in _in_order(recordings):
+    for _, row in in_order(recordings):
         if row.what == FRAME:
             inspector.on_frame(row.payload, row.ts_recv)
         else:
@@ -41,16 +37,3 @@ def _inspect(market: str, recordings: Sequence[VenueRecording]) -> dict[str, Any
         for reason, count in recording.skipped.items():
             lines[reason] = lines.get(reason, 0) + count
     return {**report, "lines_passed_over": lines}
-
-
-def _in_order(recordings: Sequence[VenueRecording]) -> Iterator[Recorded]:
-    """By receive time; inside one file in its own order."""
-
-    def of(number: int, recording: VenueRecording) -> Iterator[tuple[int, int, Recorded]]:
-        clock = 0
-        for row in recording.rows():
-            clock = max(clock, row.ts_recv)
-            yield clock, number, row
-
-    for _, _, row in heapq.merge(*(of(n, each) for n, each in enumerate(recordings)), key=lambda each: each[:2]):
-        yield row

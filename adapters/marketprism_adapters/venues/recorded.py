@@ -8,10 +8,11 @@ Lines `<receive time> <json>` (hftbacktest; nanoseconds or microseconds), crypto
 from __future__ import annotations
 
 import gzip
+import heapq
 import json
 import lzma
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -192,3 +193,24 @@ def market_of(payload: bytes) -> str:
     if b'"stream"' in head or b'"e":' in head.replace(b" ", b""):
         return "binance"
     return ""
+
+
+def by_market(recordings: Iterable[VenueRecording]) -> dict[str, list[VenueRecording]]:
+    """The recordings of each market."""
+    found: dict[str, list[VenueRecording]] = {}
+    for recording in recordings:
+        found.setdefault(recording.market, []).append(recording)
+    return found
+
+
+def in_order(recordings: Sequence[VenueRecording]) -> Iterator[tuple[VenueRecording, Recorded]]:
+    """What all of them hold, by receive time; inside one file in its own order."""
+
+    def of(number: int) -> Iterator[tuple[int, int, Recorded]]:
+        clock = 0
+        for row in recordings[number].rows():
+            clock = max(clock, row.ts_recv)
+            yield clock, number, row
+
+    for _, number, row in heapq.merge(*map(of, range(len(recordings))), key=lambda each: each[:2]):
+        yield recordings[number], row

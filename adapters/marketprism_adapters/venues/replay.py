@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.venues.recorded import ANSWER, ENDINGS, Recorded, VenueRecording
+from marketprism_adapters.venues.recorded import ANSWER, ENDINGS, Recorded, VenueRecording, by_market, in_order
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.messages import Message
 from marketprism_application.errors import SourceError
@@ -107,37 +106,22 @@ class VenueReplay:
             raise SourceError(f"recording {self._paths[0]}: expected at least one frame, found none")
 
     def _open(self) -> list[_Part]:
-        by_market: dict[str, list[VenueRecording]] = {}
-        for recording in self._recordings:
-            by_market.setdefault(recording.market, []).append(recording)
         parts = []
-        for market, recordings in by_market.items():
+        for market, recordings in by_market(self._recordings).items():
             venue = MARKETS[market].make("", "")
             source = f"replay:{recordings[0].name}"
-            feed = VenueFeed(
-                venue.name, source, venue.parser(source), venue.rule, dense_trades=venue.dense_trades,
-                settings=self._settings,
-            )  # fmt: skip
-            parts.append(_Part(venue, feed, recordings))
+            parts.append(_Part(venue, VenueFeed(venue, source, settings=self._settings), recordings))
         return parts
 
     def _merged(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, Recorded]]:
         """What all recordings hold, by receive time; inside one file in its own order."""
-
-        def of(part: _Part, recording: VenueRecording) -> Iterator[tuple[int, int, _Part, Recorded]]:
-            clock = 0
-            for row in recording.rows():
-                if not row.ts_recv:
-                    raise SourceError(
-                        f"recording {recording.path}, line {row.line}: expected a receive time, there is none"
-                    )
-                clock = max(clock, row.ts_recv)
-                yield clock, number[id(recording)], part, row
-
-        number = {id(recording): n for n, recording in enumerate(self._recordings)}
-        streams = [of(part, recording) for part in parts for recording in part.recordings]
-        for _, _, part, row in heapq.merge(*streams, key=lambda each: each[:2]):
-            yield part, row
+        part_of = {id(recording): part for part in parts for recording in part.recordings}
+        for recording, row in in_order(self._recordings):
+            if not row.ts_recv:
+                raise SourceError(
+                    f"recording {recording.path}, line {row.line}: expected a receive time, there is none"
+                )
+            yield part_of[id(recording)], row
 
     def _take(self, part: _Part, row: Recorded) -> None:
         feed = part.feed

@@ -13,7 +13,7 @@ from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
 from marketprism_application.venue import FrameParser, ParseRefused, Venue
 from marketprism_application.venue_books import VenueBooks
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.book_sync import Audit, BookSnapshot, BookSync
 from marketprism_sdk.resilience import Backoff
 from marketprism_sdk.resilience.limiter import Priority
 
@@ -54,6 +54,8 @@ class BookKeeper:
         auditing = asyncio.ensure_future(self._audit_for_ever())
         try:
             while True:
+                if auditing.done():
+                    auditing.result()  # it never ends by itself: what ended it is raised here
                 for symbol, why in list(self._books.needed.items()):
                     if symbol not in self._busy:
                         self._begin(symbol, why)
@@ -136,35 +138,43 @@ class BookKeeper:
     async def audit(self, symbol: str) -> bool | None:
         """Compare a book with a fresh snapshot; a book that is wrong begins again. None: they came to no common id."""
         sync = self._books.of(symbol).sync
+        _, found = await self._compare(symbol, sync)
+        if found is None:
+            self.not_compared += 1
+        else:
+            self.audits += 1
+            if found.wrong:
+                self.failed_audits += 1
+                log.error("book differs from the venue's", symbol=symbol, id=found.at_id, wrong=list(found.wrong[:5]))
+                self._books.lose(symbol, "audit")
+                return False
+        if sync.valid:
+            self._books.refreshed(symbol, None)
+        return None if found is None else True
+
+    async def _compare(self, symbol: str, sync: BookSync) -> tuple[BookSnapshot, Audit | None]:
+        """A fresh snapshot, and how the live book compares with it once both are at one id; None if that never was.
+
+        What the stream says meanwhile is kept for that, until the caller ends it.
+        """
         sync.expect()
-        snapshot = await self._fetch(symbol, Priority.LOW)
+        try:
+            snapshot = await self._fetch(symbol, Priority.LOW)
+        except BaseException:
+            if sync.valid:
+                self._books.refreshed(symbol, None)
+            raise
         until = time.monotonic() + _AUDIT_WAIT_S
         found = sync.audit(snapshot)
         while found is None and sync.valid and time.monotonic() < until:
             await asyncio.sleep(_LOOK_S)
             found = sync.audit(snapshot)
-        if found is None:
-            self.not_compared += 1
-            if sync.valid:
-                self._books.refreshed(symbol, None)
-            return None
-        self.audits += 1
-        if found.wrong:
-            self.failed_audits += 1
-            log.error("book differs from the venue's", symbol=symbol, id=found.at_id, wrong=list(found.wrong[:5]))
-            self._books.lose(symbol, "audit")
-            return False
-        self._books.refreshed(symbol, None)
-        return True
+        return snapshot, found
 
     async def _refresh(self, symbol: str) -> None:
         """Learn more of a book that was cut off, without losing it."""
         sync = self._books.of(symbol).sync
-        sync.expect()
-        snapshot = await self._fetch(symbol, Priority.LOW)
-        until = time.monotonic() + _AUDIT_WAIT_S
-        while sync.valid and sync.audit(snapshot) is None and time.monotonic() < until:  # noqa: ASYNC110 (as above)
-            await asyncio.sleep(_LOOK_S)
+        snapshot, _ = await self._compare(symbol, sync)
         if sync.valid:
             self._books.refreshed(symbol, snapshot)
             self.settled(symbol)

@@ -38,11 +38,10 @@ class Reception:
         self._tap = tap
         self._backlog = backlog
         self._channel = Channel(venue.market, f"venue.{venue.market}")
-        self.parser = venue.parser(source)
         self.feed = VenueFeed(
-            venue.name, source, self.parser, venue.rule, dense_trades=venue.dense_trades, settings=settings,
-            on_control=self._control, on_refused=self._refused, on_seen=self._seen,
-        )  # fmt: skip
+            venue, source, settings=settings, on_control=self._control, on_refused=self._refused, on_seen=self._seen
+        )
+        self.parser = self.feed.parser
         self.health = StreamHealth(venue.cadence_s)
         self.lines: list[Line] = []
         self.symbols: Sequence[str] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from functools import cache
 
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
@@ -70,6 +71,12 @@ class Socket(WSListener):
             self._transport.disconnect()
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Whom this machine trusts: reading it takes tens of milliseconds, in which nothing else would run."""
+    return ssl.create_default_context()
+
+
 async def open_socket(url: str, on_frame: OnFrame, on_closed: OnClosed) -> Socket:
     """Connect. The venue's pings are answered with their payload.
 
@@ -81,7 +88,7 @@ async def open_socket(url: str, on_frame: OnFrame, on_closed: OnClosed) -> Socke
         await ws_connect(
             lambda: socket, url, websocket_handshake_timeout=_HANDSHAKE_S, max_frame_size=MAX_FRAME,
             enable_auto_pong=True, enable_auto_ping=False, use_aiofastnet=False,
-            ssl_context=ssl.create_default_context() if url.startswith("wss") else None,
+            ssl_context=_trusted() if url.startswith("wss") else None,
         )  # fmt: skip
     except (OSError, WSError, TimeoutError) as error:
         raise SourceError(f"{url.partition('?')[0]}: expected a web socket: {error!r}", retryable=True) from error

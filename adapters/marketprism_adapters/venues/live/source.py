@@ -253,10 +253,16 @@ class VenueSource:
             "book_gaps_total": float(sum(sync.gaps for sync in syncs)),
             "book_resyncs_total": float(sum(sync.resyncs for sync in syncs)),
             "book_audits_total": float(keeper.audits), "book_audits_failed_total": float(keeper.failed_audits),
+            "book_audits_not_compared_total": float(keeper.not_compared),
+            "book_snapshots_total": float(keeper.snapshots),
             "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
             "requests_total": float(self._rest.requests), "requests_refused_total": float(self._rest.refused),
             "clock_skew_seconds": self._rest.skew_s,
         }  # fmt: skip
+
+    def streams(self) -> list[dict[str, object]]:
+        """Each stream in words: its state, and its quiet beside what it is used to."""
+        return self.health.table()
 
     async def _book_again(self, symbol: str) -> None:
         for line in self.desk.lines:
