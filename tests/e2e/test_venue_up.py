@@ -65,11 +65,12 @@ def test_a_recording_of_a_venue_is_stored_once_with_its_bars(fixtures: Path, tmp
 
 
 def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
-    http = choose_port(0)
+    http, gateway = choose_port(0), choose_port(0)
     environment = {
         **os.environ,
         **ENVIRONMENT,
         "MARKETPRISM_HTTP__QUERY": str(http),
+        "MARKETPRISM_HTTP__GATEWAY": str(gateway),
         "MARKETPRISM_VENUE__TOP_MS": "100",
     }
     with simulated("binance-usdm") as server:
@@ -91,6 +92,8 @@ def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
                     lambda table=table: get(f"{base}/{table}/BTC-USDT-PERP?venue=binance&limit=5&last=true")["data"]
                 )
                 assert rows[-1]["symbol"] == "BTC-USDT-PERP"
+            streams = {each["stream"]: each for each in get(f"http://127.0.0.1:{gateway}/status")["streams"]}
+            assert streams["orderbook.BTC-USDT-PERP"]["state"] == "flowing"
             url = (tmp_path / "run/url").read_text()
             asyncio.run(_listens(url))
             for path, code in (("orderbook/binance/NOPE", 404), ("orderbook/binance/BTC-USDT-PERP?depth=x", 400)):
