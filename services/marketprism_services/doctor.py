@@ -94,7 +94,7 @@ async def _nats(settings: Settings) -> list[Finding]:
         findings = [Finding("ok", "nats", f"{url} answers")]
         for name in (streams.RAW, streams.TICKS, streams.BARS, streams.EVENTS):
             try:
-                state = (await stream_info(connection, name))["state"]
+                state = (await stream_info(connection, name, within_s=0))["state"]
                 findings.append(Finding("ok", name, f"{state['messages']} messages, {state['bytes'] / 1e6:.1f} MB"))
             except SdkError as error:
                 findings.append(Finding("warning", name, str(error)))

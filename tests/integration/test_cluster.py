@@ -103,3 +103,18 @@ async def _bars(connection: NatsConnection) -> list[Bar]:
         bars += [decode(BAR, message.data) for message in messages]
     await consumer.close()
     return bars
+
+
+async def test_a_service_that_starts_while_a_stream_elects_its_leader_waits_for_it(cluster: LocalCluster) -> None:
+    connection = await NatsConnection.open(cluster.url, name="test")
+    try:
+        await streams.ensure_streams(connection, 3)
+        await cluster.wait_current(streams.DATA)
+        await cluster.kill_node(await cluster.leader_of(streams.DATA))
+        await streams.ensure_venue(connection, "binance", 3)
+        assert "market.binance.>" in (await stream_info(connection, streams.DATA))["config"]["subjects"]
+        consumer = PullConsumer(connection, streams.DATA, ["market.>"])
+        await consumer.open()
+        await consumer.close()
+    finally:
+        await connection.close()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 
-from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError
+from marketprism_sdk.errors import Fenced, NoResponders, StreamError
 from marketprism_sdk.nats.connection import Headers, NatsConnection
+from marketprism_sdk.resilience.retrying import Backoff, retry
 from marketprism_sdk.tracing import Sampled
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
 API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
-_AGAIN_S = 0.25
+_AGAIN = Backoff(first_s=0.25, longest_s=0.25)
 NOT_FOUND = {10059, 10014, 10037}
 _WRONG_LAST_SEQUENCE = 10071
 UNSETTLED = 10164  # R3: an expected sequence is still on its way through the replicas, the outcome is open
@@ -71,30 +74,35 @@ def _error_of(error: dict[str, Any], what: str) -> StreamError | Fenced:
     return StreamError(text, code, retryable=code in {10077, 10047, 10023} or error.get("code") == 503)
 
 
+async def answered(ask: Callable[[], Awaitable[T]], stream: str, within_s: float = ENSURE_S) -> T:
+    """The answer to a question that may be asked twice.
+
+    A replicated stream that is electing its leader (5 to 10 s in nats-server) answers nothing, so the question is
+    asked again until `within_s` is over.
+
+    Raises:
+        StreamError: refused for good. DeadlineExceeded, NotConnected: no answer within `within_s`.
+    """
+
+    def tell(attempt: int, _pause_s: float, error: Exception) -> None:
+        if attempt == 1:
+            log.warning("a stream does not answer, asking again", stream=stream, error=str(error))
+
+    return await retry(ask, attempts=None, backoff=_AGAIN, on_retry=tell, deadline_s=within_s)
+
+
 async def ensure_stream(
     connection: NatsConnection, config: dict[str, Any], within_s: float = ENSURE_S
 ) -> dict[str, Any]:
     """Create the stream, or bring an existing one to this configuration; returns its info.
 
-    A replicated stream that is electing its leader (5 to 10 s in nats-server) answers nothing, so the question is
-    asked again until `within_s` is over. Asking twice is safe: creating what is there changes nothing.
+    Asking twice is safe: creating what is there changes nothing.
 
     Raises:
         StreamError: another stream has its subjects, or a setting that cannot be changed differs.
         DeadlineExceeded: no answer within `within_s`.
     """
-    end = asyncio.get_running_loop().time() + within_s
-    told = False
-    while True:
-        try:
-            return await _ensure(connection, config)
-        except (StreamError, DeadlineExceeded, NotConnected) as error:
-            if not error.retryable or asyncio.get_running_loop().time() > end:
-                raise
-            if not told:
-                told = True
-                log.warning("a stream does not answer, asking again", stream=config["name"], error=str(error))
-            await asyncio.sleep(_AGAIN_S)
+    return await answered(lambda: _ensure(connection, config), config["name"], within_s)
 
 
 async def _ensure(connection: NatsConnection, config: dict[str, Any]) -> dict[str, Any]:
@@ -111,9 +119,13 @@ async def _ensure(connection: NatsConnection, config: dict[str, Any]) -> dict[st
     return await api(connection, f"STREAM.UPDATE.{name}", {**current, **config})
 
 
-async def stream_info(connection: NatsConnection, name: str) -> dict[str, Any]:
-    """Configuration, state and creation time."""
-    return await api(connection, f"STREAM.INFO.{name}")
+async def stream_info(connection: NatsConnection, name: str, within_s: float = ENSURE_S) -> dict[str, Any]:
+    """Configuration, state and creation time.
+
+    Raises:
+        StreamError: there is no such stream. DeadlineExceeded, NotConnected: no answer within `within_s`.
+    """
+    return await answered(lambda: api(connection, f"STREAM.INFO.{name}"), name, within_s)
 
 
 async def delete_stream(connection: NatsConnection, name: str) -> None:

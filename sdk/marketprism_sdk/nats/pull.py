@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, api
+from marketprism_sdk.nats.jetstream import StoredMessage, answered, api
 from marketprism_sdk.tracing import sampled
 
 log = structlog.get_logger()
@@ -60,7 +60,7 @@ class PullConsumer:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Make the consumer and ask for the first messages."""
+        """Make the consumer and ask for the first messages; waits while the stream elects its leader."""
         self._forget = self._connection.on_reconnect(self._lost)
         await self._make()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
@@ -76,9 +76,8 @@ class PullConsumer:
             "mem_storage": True,
             "num_replicas": 1,
         }
-        answer = await api(
-            self._connection, f"CONSUMER.CREATE.{self._stream}", {"stream_name": self._stream, "config": config}
-        )
+        wanted = {"stream_name": self._stream, "config": config}
+        answer = await answered(lambda: api(self._connection, f"CONSUMER.CREATE.{self._stream}", wanted), self._stream)
         self._name = answer["name"]
         inbox = self._connection.inbox()
         generation = self._generation

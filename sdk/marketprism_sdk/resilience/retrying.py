@@ -41,7 +41,7 @@ def is_retryable(error: BaseException) -> bool:
 async def retry(
     call: Callable[[], Awaitable[T]],
     *,
-    attempts: int = 5,
+    attempts: int | None = 5,
     backoff: Backoff | None = None,
     retryable: Callable[[BaseException], bool] = is_retryable,
     on_retry: Callable[[int, float, Exception], None] = lambda _a, _p, _e: None,
@@ -50,7 +50,8 @@ async def retry(
 ) -> T:
     """Result of the first success; the last error when no attempt is left or it is not one to retry.
 
-    No retry begins after `deadline_s` from now. An error with a `retry_after_s` is not repeated before that.
+    No retry begins after `deadline_s` from now; with `attempts` None that is the only end. An error with a
+    `retry_after_s` is not repeated before that.
     """
     clock = clock or SystemClock()
     pauses = backoff or Backoff()
@@ -62,7 +63,7 @@ async def retry(
 
     def stop(state: tenacity.RetryCallState) -> bool:
         late = until is not None and clock.monotonic_s() + wait(state) > until
-        return late or state.attempt_number >= attempts
+        return late or (attempts is not None and state.attempt_number >= attempts)
 
     def tell(state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None

@@ -230,6 +230,12 @@ async def test_a_stream_that_is_electing_its_leader_is_asked_again_and_one_that_
     config = {"name": f"{unique}-elects", "subjects": [f"{unique}.elects"], "storage": "file"}
     electing = Electing(connection.nc, connection.url)
     assert (await ensure_stream(electing, config))["config"]["name"] == config["name"]
+    electing.silent = 3
+    assert (await stream_info(electing, config["name"]))["config"]["name"] == config["name"]
+    electing.silent = 3
+    consumer = PullConsumer(electing, config["name"], [f"{unique}.elects"])
+    await consumer.open()
+    await consumer.close()
     electing.silent = 1_000
     with pytest.raises(DeadlineExceeded, match=f"STREAM.INFO.{unique}-elects"):
         await ensure_stream(electing, config, within_s=0.4)
