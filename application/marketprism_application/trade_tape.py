@@ -1,10 +1,16 @@
-"""The tape of one instrument's trades: each id once, every hole known."""
+"""The tape of one instrument's trades: each id once, in the order of the ids, every hole known."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from bisect import bisect_left
+from typing import Any, NamedTuple
 
-MAX_HOLES = 256
+MOST_WAITING = 50_000
+_ANEW_NS = 10_000_000_000
+
+
+def _place(waiting: Waiting) -> tuple[int, int]:
+    return waiting.first, waiting.seq
 
 
 class Hole(NamedTuple):
@@ -17,43 +23,105 @@ class Hole(NamedTuple):
     ts_recv: int  # when it was seen
 
 
-class TradeTape:
-    """Takes ids as connections deliver them, several at a time where they overlap.
+class Waiting(NamedTuple):
+    """A trade behind a hole; it covers the ids `first` to `seq`."""
 
-    `dense`: the venue numbers the trades of an instrument without leaving any out, so a jump is a hole. A hole stays
-    open for what another connection may still bring.
+    first: int
+    seq: int
+    trade: Any
+
+
+class TradeTape:
+    """Takes trades as connections deliver them, several at a time where they overlap, and hands them on in order.
+
+    `dense`: the venue numbers the trades of an instrument without leaving any out, so a jump is a hole. What comes
+    behind a hole waits until the hole is filled (by another connection, by a request) or given up.
     """
 
-    __slots__ = ("_dense", "_holes", "last", "repeats", "ts_last")
+    __slots__ = ("_dense", "_waiting", "last", "repeats", "ts_last")
 
     def __init__(self, *, dense: bool) -> None:
         self._dense = dense
-        self._holes: list[Hole] = []
+        self._waiting: list[Waiting] = []
         self.last = 0
         self.ts_last = 0
         self.repeats = 0
 
-    def take(self, first: int, seq: int, ts_event: int, ts_recv: int) -> bool:
-        """Whether a trade is new; it covers the ids `first` to `seq`."""
-        last = self.last
+    def resume(self, last: int, ts_last: int) -> None:
+        """Go on behind a trade that somebody else has told."""
+        if last > self.last:
+            self.last, self.ts_last = last, ts_last
+
+    def take(self, first: int, trade: Any) -> bool:
+        """Whether this trade (a message, covering the ids `first` to its `seq`) is to be told now.
+
+        If not, it was told before, or it waits; see `ready`.
+        """
+        seq, last = trade.seq, self.last
         if seq > last:
-            if last and self._dense and first > last + 1:
-                self._holes.append(Hole(last + 1, first - 1, self.ts_last, ts_event, ts_recv))
-                del self._holes[:-MAX_HOLES]
-            self.last, self.ts_last = seq, max(self.ts_last, ts_event)
+            if first != last + 1 and last and self._dense:
+                if first <= last:
+                    self.repeats += 1  # part of it was told: the rest is a hole that single executions fill
+                else:
+                    self._keep(Waiting(first, seq, trade))
+                return False
+            self.last = seq
+            self.ts_last = max(self.ts_last, trade.ts_event)
             return True
-        for number, hole in enumerate(self._holes):
-            if hole.first <= first and seq <= hole.last:
-                rest = [hole._replace(last=first - 1, ts_to=ts_event), hole._replace(first=seq + 1, ts_from=ts_event)]
-                self._holes[number : number + 1] = [each for each in rest if each.first <= each.last]
-                return True
+        if trade.ts_event > self.ts_last + _ANEW_NS:
+            # An older id of a much newer trade: the venue has begun to count anew.
+            self.last, self.ts_last = seq, trade.ts_event
+            self._waiting.clear()
+            return True
         self.repeats += 1
         return False
 
-    def due(self, before_ns: int) -> list[Hole]:
-        """Holes seen before that receive time: nobody will fill them any more."""
-        if not self._holes:
-            return []
-        found = [hole for hole in self._holes if hole.ts_recv <= before_ns]
-        self._holes = [hole for hole in self._holes if hole.ts_recv > before_ns]
+    def _keep(self, behind: Waiting) -> None:
+        waiting = self._waiting
+        at = bisect_left(waiting, behind[:2], key=_place)
+        if at < len(waiting) and waiting[at].seq == behind.seq:
+            self.repeats += 1
+        else:
+            waiting.insert(at, behind)
+
+    @property
+    def waits(self) -> bool:
+        """Whether any trade waits."""
+        return bool(self._waiting)
+
+    def ready(self) -> list[Any]:
+        """Trades that waited and follow now."""
+        waiting, found = self._waiting, []
+        count = 0
+        for each in waiting:
+            if each.first > self.last + 1:
+                break
+            count += 1
+            if each.first <= self.last:
+                self.repeats += 1
+                continue
+            self.last, self.ts_last = each.seq, max(self.ts_last, each.trade.ts_event)
+            found.append(each.trade)
+        del waiting[:count]
         return found
+
+    @property
+    def hole(self) -> Hole | None:
+        """The oldest hole that is open."""
+        if not self._waiting:
+            return None
+        behind = self._waiting[0]
+        trade = behind.trade
+        return Hole(self.last + 1, behind.first - 1, self.ts_last, trade.ts_event, trade.ts_recv)
+
+    def give_up(self) -> Hole | None:
+        """The oldest hole, which nobody will fill any more: what waited behind it is ready."""
+        hole = self.hole
+        if hole is not None:
+            self.last = hole.last
+        return hole
+
+    def overdue(self, before_ns: int) -> bool:
+        """Whether the oldest hole was seen before that receive time, or too much waits behind it."""
+        waiting = self._waiting
+        return bool(waiting) and (waiting[0].trade.ts_recv <= before_ns or len(waiting) > MOST_WAITING)

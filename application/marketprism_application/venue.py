@@ -184,6 +184,10 @@ class Venue(Protocol):
         """What brings an instrument's book: as deep as the venue gives it, or as cheap as it is worth having."""
         ...
 
+    def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
+        """What brings trades of these ids, as many as one answer holds; None where trades cannot be had by their id."""
+        ...
+
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:
         """What has to be asked for again and again."""
         ...

@@ -9,7 +9,7 @@ import msgspec
 
 from marketprism_application.contracts.kinds import TRADE
 from marketprism_application.contracts.messages import Message, TradeMessage
-from marketprism_application.trade_tape import TradeTape
+from marketprism_application.trade_tape import Hole, TradeTape
 from marketprism_application.venue import Control, ParseRefused, Quote, Venue
 from marketprism_application.venue_books import BookSettings, VenueBooks
 from marketprism_application.venue_ticks import TickMaker
@@ -20,10 +20,11 @@ from marketprism_domain.trading_days import utc_day_text
 
 
 class FeedSettings(NamedTuple):
-    """`hold_s`: how long a hole in a trade tape waits for another connection to fill it."""
+    """`hold_s`: how long trades wait behind a hole of their tape for it to be filled, by another connection or by a
+    request, before the hole is named and they are told."""
 
     quote_ms: int = 100
-    hold_s: float = 2.0
+    hold_s: float = 5.0
     books: BookSettings = BookSettings()
 
 
@@ -63,7 +64,7 @@ class VenueFeed:
         self._quoted: set[str] = set()
         self._newest: dict[Any, Any] = {}
         self._out = Collected([], [], [])
-        self.frames = self.repeats = 0
+        self.frames = self._repeats = 0
         self.refused: dict[str, int] = {}
 
     # -- in ----------------------------------------------------------------------------------------------------------
@@ -103,10 +104,10 @@ class VenueFeed:
         before = self._newest.get(key)
         if before is not None and message.seq <= before.seq:
             if message.seq < before.seq:
-                self.repeats += 1
+                self._repeats += 1
                 return False
             same = msgspec.structs.replace(message, ts_recv=before.ts_recv) == before
-            self.repeats += same
+            self._repeats += same
             if same:
                 return False
         self._newest[key] = message
@@ -116,10 +117,18 @@ class VenueFeed:
         tape = self.tape(message.symbol)
         # A trade whose own id is the last of several executions covers them all.
         first = message.first_id if message.last_id == message.seq and message.first_id is not None else message.seq
-        if not tape.take(first, message.seq, message.ts_event, message.ts_recv):
-            self.repeats += 1
-            return
+        if tape.take(first, message):
+            self._tell(message)
+        if tape.waits:
+            for each in tape.ready():
+                self._tell(each)
+
+    def _tell(self, message: Any) -> None:
         self._out.messages.append(message)
+        self.tell_again(message)
+
+    def tell_again(self, message: Any) -> None:
+        """The tick of a trade that is published already: whether its tick is, nobody knows."""
         tick = self._ticks.on_trade(message)
         if tick is not None:
             self._out.ticks.append(tick)
@@ -130,6 +139,23 @@ class VenueFeed:
         if found is None:
             found = self._tapes[symbol] = TradeTape(dense=self._dense)
         return found
+
+    def holes(self) -> list[tuple[str, Hole]]:
+        """The oldest open hole of each tape that has one."""
+        return [(symbol, hole) for symbol, tape in self._tapes.items() if (hole := tape.hole) is not None]
+
+    def on_missing(self, message: Any) -> None:
+        """A trade that was asked for because it was missing."""
+        self._trade(message)
+
+    def give_up(self, symbol: str) -> None:
+        """Name the oldest hole of a tape, and go on behind it."""
+        tape = self.tape(symbol)
+        hole = tape.give_up()
+        if hole is not None:
+            self.on_gap(symbol, hole.ts_from, max(hole.ts_to, hole.ts_from + 1), hole.ts_recv, MISSING_TRADES)
+            for each in tape.ready():
+                self._tell(each)
 
     def _book(self, change: BookChange, path: str) -> None:
         sync = self.books.on_change(change, path)
@@ -166,12 +192,17 @@ class VenueFeed:
         self._out.ticks.extend(self._ticks.on_clock(now_ns, self.source))
         before = now_ns - self._hold
         for symbol, tape in self._tapes.items():
-            for hole in tape.due(before):
-                self.on_gap(symbol, hole.ts_from, max(hole.ts_to, hole.ts_from + 1), hole.ts_recv, MISSING_TRADES)
+            while tape.overdue(before):
+                self.give_up(symbol)
 
     def on_gone(self, path: str) -> None:
         """A connection has ended."""
         self.books.on_gone(path)
+
+    @property
+    def repeats(self) -> int:
+        """Messages that another connection, or an answer, had brought already."""
+        return self._repeats + sum(tape.repeats for tape in self._tapes.values())
 
     # -- out ---------------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class Trial:
     checked: int = 0
     resyncs: int = 0
     gaps: int = 0
+    fetched: int = 0
     recovery_s: float = 0.0
 
 
@@ -48,7 +49,7 @@ async def trial(seed: int, market: str, faults: list[Fault] | None = None, row: 
     books = BookSettings(depth=20, top_ms=100, snapshot_s=1.0)
     settings = VenueSettings(
         kinds=("trade", "orderbook", "quote"), audit_s=4.0, silent_s=0.8, backoff=Backoff(0.05, 0.5),
-        feed=FeedSettings(hold_s=0.3, books=books),
+        feed=FeedSettings(hold_s=2.0, books=books),
     )  # fmt: skip
     server = SimulatedVenueServer(row.simulate(("BTC", "ETH")), seed=seed, rate=_RATE, levels=60, faults=made)
     async with server:
@@ -61,6 +62,7 @@ async def trial(seed: int, market: str, faults: list[Fault] | None = None, row: 
     audit.conclude()
     found.wrong += audit.wrong
     found.checked, found.gaps = audit.checked, audit.gaps
+    found.fetched = source.refill.filled
     found.resyncs = sum(kept.sync.resyncs for _, kept in source.feed.books.items())
     if source.keeper.failed_audits:
         found.wrong.append(f"{source.keeper.failed_audits} audits found a wrong book")
@@ -133,6 +135,7 @@ async def trials(count: int, first_seed: int, parallel: int, markets: tuple[str,
         "book_messages_checked": sum(each.checked for each in done),
         "resyncs": sum(each.resyncs for each in done),
         "gaps": sum(each.gaps for each in done),
+        "missing_trades_fetched": sum(each.fetched for each in done),
         "recovery_s": {"p50": _at(recovery, 0.5), "p99": _at(recovery, 0.99), "max": round(recovery[-1], 2)},
         "memory_mb": memory,
         "wrong": [

@@ -63,7 +63,6 @@ class VenueAudit:
 
     def __init__(self, server: SimulatedVenueServer) -> None:
         self._truth: dict[str, SimulatedBook] = server.books
-        self._server = server
         self._books: dict[str, _Book] = {symbol: _Book() for symbol in server.books}
         self._trades: dict[str, list[int]] = {symbol: [] for symbol in server.books}
         self._shown: dict[str, set[int]] = {symbol: set() for symbol in server.books}
@@ -140,7 +139,7 @@ class VenueAudit:
         if known:
             first, last = min(known), max(known)
             missed = [
-                made.ts_ms for made in self._server.trades[symbol]
+                made.ts_ms for made in self._truth[symbol].prints
                 if first < made.trade_id < last and made.trade_id not in known
             ]  # fmt: skip
             self._told(symbol, TRADE.name, missed, "trades")
@@ -152,6 +151,11 @@ class VenueAudit:
         outside = [ts for ts in missed if not any(start <= ts <= end for start, end in gaps)]
         if outside:
             self.wrong.append(f"{symbol}: {len(outside)} of {len(missed)} {what} missing outside of every gap")
+
+    @property
+    def causes(self) -> set[str]:
+        """Why something is missing."""
+        return {gap.cause for gap in self._gaps}
 
     @property
     def gaps(self) -> int:

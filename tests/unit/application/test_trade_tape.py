@@ -1,36 +1,110 @@
-"""Each trade once, every hole known, also where several connections deliver one tape."""
+"""Each trade once and in order, every hole known, also where several connections deliver one tape."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketprism_application.trade_tape import TradeTape
+from marketprism_application.trade_tape import MOST_WAITING, Hole, TradeTape
 
 
-def test_a_jump_is_a_hole_until_somebody_fills_it() -> None:
+class Trade(NamedTuple):
+    """What a tape looks at."""
+
+    seq: int
+    ts_event: int
+    ts_recv: int = 0
+
+
+def told(tape: TradeTape, first: int, seq: int, ts_event: int = 0, ts_recv: int = 0) -> list[int]:
+    """Ids of the trades that are told when this one comes."""
+    trade = Trade(seq, ts_event, ts_recv)
+    return [each.seq for each in ([trade] if tape.take(first, trade) else []) + tape.ready()]
+
+
+def test_what_comes_behind_a_hole_waits_until_somebody_fills_it() -> None:
     tape = TradeTape(dense=True)
-    assert tape.take(10, 10, 100, 1)
-    assert tape.take(14, 14, 500, 2)
-    assert tape.take(12, 12, 300, 3)  # another connection had it
-    assert not tape.take(12, 12, 300, 4)
-    assert [(hole.first, hole.last) for hole in tape.due(2)] == [(11, 11), (13, 13)]
-    assert tape.due(9) == []
+    assert told(tape, 10, 10, 100, 1) == [10]
+    assert told(tape, 14, 14, 500, 2) == []
+    assert tape.hole == Hole(11, 13, 100, 500, 2)
+    assert told(tape, 12, 12, 300, 3) == []
+    assert told(tape, 12, 12, 300, 4) == []  # another connection had it too
+    assert tape.hole == Hole(11, 11, 100, 300, 3)
+    assert told(tape, 11, 11, 200, 5) == [11, 12]
+    assert told(tape, 13, 13, 400, 6) == [13, 14]
+    assert not tape.waits
     assert tape.repeats == 1
+
+
+def test_a_hole_that_nobody_fills_is_given_up_in_time_and_the_trades_behind_it_go_on() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 10, 10, 100, 1)
+    told(tape, 14, 14, 500, 20)
+    assert not tape.overdue(19)
+    assert tape.overdue(20)
+    assert tape.give_up() == Hole(11, 13, 100, 500, 20)
+    assert [each.seq for each in tape.ready()] == [14]
+    assert not tape.overdue(99)
+    assert tape.give_up() is None
+    assert told(tape, 12, 12, 300, 21) == []  # too late, it is in the ledger
+    assert tape.repeats == 1
+
+
+def test_no_more_wait_than_memory_is_meant_for() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 1, 1, 1, 1)
+    for seq in range(3, MOST_WAITING + 3):
+        told(tape, seq, seq, seq, 5)
+        if seq < MOST_WAITING + 2:
+            assert not tape.overdue(4)
+    told(tape, seq + 1, seq + 1, seq, 5)
+    assert tape.overdue(4)
 
 
 def test_a_tape_that_leaves_out_numbers_has_no_holes() -> None:
     tape = TradeTape(dense=False)
-    tape.take(10, 10, 1, 1)
-    tape.take(20, 20, 2, 2)
-    assert tape.due(9) == []
+    assert told(tape, 10, 10) == [10]
+    assert told(tape, 20, 20) == [20]
+    assert tape.hole is None
 
 
 def test_one_message_may_cover_several_executions() -> None:
     tape = TradeTape(dense=True)
-    tape.take(10, 10, 1, 1)
-    tape.take(11, 15, 2, 2)
-    assert tape.due(9) == []
+    assert told(tape, 10, 10) == [10]
+    assert told(tape, 11, 15) == [15]
+    assert told(tape, 18, 20) == []
+    assert tape.hole is not None
+    assert (tape.hole.first, tape.hole.last) == (16, 17)
+
+
+def test_a_push_of_several_executions_some_of_which_are_told_counts_none_of_them_twice() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 10, 10)
+    told(tape, 11, 11)
+    assert told(tape, 11, 13) == []
+    assert told(tape, 14, 14) == []
+    assert tape.hole is not None
+    assert (tape.hole.first, tape.hole.last) == (12, 13)
+    assert told(tape, 12, 12) == [12]
+    assert told(tape, 13, 13) == [13, 14]
+
+
+def test_a_venue_that_begins_to_count_anew_is_followed() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 1_000, 1_000, 1_000)
+    assert told(tape, 7, 7, 2_000) == []  # a late repeat
+    assert told(tape, 7, 7, 3_600_000_000_000) == [7]
+    assert told(tape, 8, 8, 3_600_000_000_000) == [8]
+
+
+def test_a_successor_goes_on_behind_what_was_told_before_it() -> None:
+    tape = TradeTape(dense=True)
+    tape.resume(40, 900)
+    assert told(tape, 40, 40, 900) == []
+    assert told(tape, 43, 43, 1_000, 7) == []
+    assert tape.hole == Hole(41, 42, 900, 1_000, 7)
 
 
 @given(st.data())
@@ -42,8 +116,6 @@ def test_two_overlapping_connections_make_one_tape(data: st.DataObject) -> None:
         [(n + data.draw(st.integers(0, 3)), n) for n in one] + [(n + data.draw(st.integers(0, 3)), n) for n in other]
     )
     tape = TradeTape(dense=True)
-    taken = [n for _, n in merged if tape.take(n, n, n, n)]
-    assert len(taken) == len(set(taken))
-    first = taken[0]
-    assert {n for n in ids if n > first} <= set(taken)
-    assert tape.due(10**9) == []
+    taken = [seq for _, n in merged for seq in told(tape, n, n, n, n)]
+    assert taken == list(range(taken[0], 40))
+    assert tape.hole is None

@@ -57,10 +57,16 @@ class BinanceDialect:
 
     def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
         """aggTrade."""
-        return self._frame(pair, "aggTrade", {
-            "e": "aggTrade", "E": made.ts_ms, "s": pair.native, "a": made.trade_id, "p": made.price, "q": made.quantity,
-            "f": made.trade_id, "l": made.trade_id, "T": made.ts_ms, "m": made.sell,
-        })  # fmt: skip
+        return self._frame(
+            pair, "aggTrade", {"e": "aggTrade", "E": made.ts_ms, "s": pair.native, **self._told(made)}
+        )  # fmt: skip
+
+    @staticmethod
+    def _told(made: Print) -> dict[str, Any]:
+        return {
+            "a": made.trade_id, "p": made.price, "q": made.quantity, "f": made.trade_id, "l": made.trade_id,
+            "T": made.ts_ms, "m": made.sell,
+        }  # fmt: skip
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
         """bookTicker and 24hrTicker; futures also their mark price."""
@@ -84,7 +90,7 @@ class BinanceDialect:
         return made
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
-        """depth, exchangeInfo, fundingInfo, openInterest."""
+        """depth, exchangeInfo, fundingInfo, openInterest, aggTrades."""
         name = path.rsplit("/", 1)[-1]
         if name == "exchangeInfo":
             return Reply(200, {"symbols": [self._listed(pair) for pair in self.pairs]})
@@ -99,6 +105,10 @@ class BinanceDialect:
             last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("limit", "100")), old=old)
             more = {"E": ts_ms, "T": ts_ms} if self._futures else {}
             return Reply(200, {"lastUpdateId": last_id, **more, "bids": bids, "asks": asks})
+        if name == "aggTrades":
+            first = int(query["fromId"])
+            found = books[pair.symbol].printed(first, first + int(query.get("limit", "500")) - 1)
+            return Reply(200, [self._told(made) for made in found])
         return Reply(404, {"code": -1, "msg": "no such path"})
 
     def _listed(self, pair: SimulatedPair) -> dict[str, Any]:

@@ -37,6 +37,7 @@ _SUFFIX = {
 # USD-M streams live on two endpoints, and one connection cannot mix them.
 _PUBLIC = frozenset({"orderbook", "quote"})
 _CADENCE_S = {"funding_rate": 5.0, "ticker": 30.0, "kline": 30.0}
+_MOST_TRADES = 1_000
 
 
 class _Market:
@@ -137,6 +138,13 @@ class Binance:
         depth, weight = self._market.shallow if shallow else self._market.depth
         parameters = {"symbol": self._native(symbol), "limit": str(depth)}
         return RestRequest(f"{self._market.base}/depth", parameters, weight)
+
+    def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
+        """Aggregate trades from an id on."""
+        parameters = {
+            "symbol": self._native(symbol), "fromId": str(first), "limit": str(min(_MOST_TRADES, last - first + 1))
+        }  # fmt: skip
+        return RestRequest(f"{self._market.base}/aggTrades", parameters, 4 if self._of == "spot" else 20)
 
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:
         """Open interest has no stream."""

@@ -75,6 +75,10 @@ class Bybit:
         given = {"category": self._category, "symbol": self._names.native(symbol), "limit": "200"}
         return RestRequest("/v5/market/orderbook", given)
 
+    def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:  # noqa: ARG002
+        """Its trades have no numbers to ask for."""
+        return None
+
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:  # noqa: ARG002 (the port's form)
         """Nothing has to be asked for."""
         return []

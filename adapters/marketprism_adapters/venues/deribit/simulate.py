@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from marketprism_adapters.venues.simulator.dialect import Reply, Said
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
 
@@ -80,12 +82,15 @@ class DeribitDialect:
 
     def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
         """trades."""
-        data = (
-            f'[{{"trade_seq":{made.trade_id},"trade_id":"{made.trade_id}","timestamp":{made.ts_ms},'
+        return self._frame(f"trades.{pair.native}.100ms", f"[{self._told(pair, made)}]")
+
+    @staticmethod
+    def _told(pair: SimulatedPair, made: Print) -> str:
+        return (
+            f'{{"trade_seq":{made.trade_id},"trade_id":"{made.trade_id}","timestamp":{made.ts_ms},'
             f'"price":{made.price},"instrument_name":"{pair.native}","amount":{made.quantity},'
-            f'"direction":"{"sell" if made.sell else "buy"}","mark_price":{made.price},"index_price":{made.price}}}]'
+            f'"direction":"{"sell" if made.sell else "buy"}","mark_price":{made.price},"index_price":{made.price}}}'
         )
-        return self._frame(f"trades.{pair.native}.100ms", data)
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
         """quote and ticker."""
@@ -104,7 +109,7 @@ class DeribitDialect:
         ]  # fmt: skip
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
-        """get_instruments and get_order_book."""
+        """get_instruments, get_order_book and get_last_trades_by_instrument."""
         name = path.rsplit("/", 1)[-1]
         if name == "get_instruments":
             rows = [self._listed(pair) for pair in self.pairs if pair.base == query.get("currency")]
@@ -112,6 +117,12 @@ class DeribitDialect:
         pair = self._by_native.get(query.get("instrument_name", ""))
         if pair is None:
             return Reply(400, {"jsonrpc": "2.0", "error": {"code": -32602, "message": "Invalid params"}})
+        if name == "get_last_trades_by_instrument":
+            first = int(query["start_seq"])
+            last = min(int(query["end_seq"]), first + int(query.get("count", "10")) - 1)
+            found = books[pair.symbol].printed(first, last)
+            trades = [msgspec.Raw(self._told(pair, made).encode()) for made in found]
+            return Reply(200, {"jsonrpc": "2.0", "result": {"trades": trades, "has_more": False}})
         last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("depth", "5")), old=old)
         sides = [[[float(price), float(quantity)] for price, quantity in side] for side in (bids, asks)]
         result = {

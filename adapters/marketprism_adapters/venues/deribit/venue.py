@@ -24,6 +24,7 @@ from marketprism_domain.book_chain import ChainRule, LinkedIds
 _STREAM, _DERIVED = Coverage("stream"), Coverage("derived")
 _PUBLIC = "/api/v2/public"
 _HEARTBEAT_S = 10
+_MOST_TRADES = 1_000
 _CURRENCIES = ("BTC", "ETH", "USDC", "USDT")
 _GREETING = msgspec.json.encode(
     {"jsonrpc": "2.0", "id": 8211, "method": "public/set_heartbeat", "params": {"interval": _HEARTBEAT_S}}
@@ -87,6 +88,14 @@ class Deribit:
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one price)
         """All levels."""
         return RestRequest(f"{_PUBLIC}/get_order_book", {"instrument_name": native_of(symbol), "depth": "10000"})
+
+    def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
+        """Trades by their sequence."""
+        parameters = {
+            "instrument_name": native_of(symbol), "start_seq": str(first), "end_seq": str(last),
+            "count": str(min(_MOST_TRADES, last - first + 1)), "sorting": "asc",
+        }  # fmt: skip
+        return RestRequest(f"{_PUBLIC}/get_last_trades_by_instrument", parameters)
 
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:  # noqa: ARG002 (the port's form)
         """Nothing has to be asked for."""

@@ -88,8 +88,9 @@ class Reception:
     def _resume(self, now: int) -> None:
         since, self._overflow_from = self._overflow_from, 0
         log.error("frames dropped: the pipeline did not take them", dropped=self.dropped)
-        for symbol in self.symbols:
-            self.feed.on_gap(symbol, since, now, now, "overflow")
+        if not self._venue.dense_trades:  # where no id is left out, the tapes know what is missing
+            for symbol in self.symbols:
+                self.feed.on_gap(symbol, since, now, now, "overflow")
 
     def on_up(self, line: Line) -> None:
         """A line stands."""

@@ -14,6 +14,7 @@ import structlog
 from marketprism_adapters.venues.live.keeper import BookKeeper
 from marketprism_adapters.venues.live.line import Line
 from marketprism_adapters.venues.live.reception import Reception
+from marketprism_adapters.venues.live.refill import TradeRefill
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_adapters.venues.live.streams import Wanted
 from marketprism_application.contracts.kinds import ORDERBOOK
@@ -72,6 +73,7 @@ class VenueSource:
         self.keeper = BookKeeper(
             venue, self.parser, self.feed.books, self._rest, self._book_again, audit_s=settings.audit_s
         )
+        self.refill = TradeRefill(venue, self.feed, self._rest, self.desk.arrived)
         self._wanted = Wanted(settings.kinds, settings.intervals)
         self._tasks: list[asyncio.Task[None]] = []
         self._known: dict[str, InstrumentRecord] = {}
@@ -163,6 +165,7 @@ class VenueSource:
         self._start(keys)
         self._tasks.append(asyncio.ensure_future(self.keeper.run()))
         self._tasks.append(asyncio.ensure_future(self.desk.watch()))
+        self._tasks.append(asyncio.ensure_future(self.refill.run()))
         for poll in self.venue.polls(keys):
             self._poll(poll)
         self._scheduler.every("instruments", self._settings.refresh_s, self._reload)
@@ -255,6 +258,7 @@ class VenueSource:
             "book_audits_total": float(keeper.audits), "book_audits_failed_total": float(keeper.failed_audits),
             "book_audits_not_compared_total": float(keeper.not_compared),
             "book_snapshots_total": float(keeper.snapshots),
+            "trades_fetched_total": float(self.refill.filled), "holes_given_up_total": float(self.refill.given_up),
             "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
             "requests_total": float(self._rest.requests), "requests_refused_total": float(self._rest.refused),
             "clock_skew_seconds": self._rest.skew_s,

@@ -83,11 +83,14 @@ class OkxDialect:
 
     def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
         """trades."""
-        row = {
+        return self._frame("trades", pair, {**self._told(pair, made), "count": "1"})
+
+    @staticmethod
+    def _told(pair: SimulatedPair, made: Print) -> dict[str, Any]:
+        return {
             "instId": pair.native, "tradeId": str(made.trade_id), "px": made.price, "sz": made.quantity,
-            "side": "sell" if made.sell else "buy", "ts": str(made.ts_ms), "count": "1",
+            "side": "sell" if made.sell else "buy", "ts": str(made.ts_ms),
         }  # fmt: skip
-        return self._frame("trades", pair, row)
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
         """bbo-tbt and tickers."""
@@ -103,7 +106,7 @@ class OkxDialect:
         return [self._frame("bbo-tbt", pair, best), self._frame("tickers", pair, day)]
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
-        """instruments and books."""
+        """instruments, books, history-trades."""
         name = path.rsplit("/", 1)[-1]
         if name == "instruments":
             rows = [self._listed(pair) for pair in self.pairs] if query.get("instType") == "SPOT" else []
@@ -115,6 +118,10 @@ class OkxDialect:
             last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("sz", "1")), old=old)
             row = {"asks": self._levels(asks), "bids": self._levels(bids), "ts": str(ts_ms), "seqId": last_id}
             return Reply(200, {"code": "0", "msg": "", "data": [row]})
+        if name == "history-trades":
+            last = int(query["after"]) - 1
+            found = books[pair.symbol].printed(last - int(query.get("limit", "100")) + 1, last)
+            return Reply(200, {"code": "0", "msg": "", "data": [self._told(pair, made) for made in reversed(found)]})
         return Reply(404, {"code": "404", "msg": "no such path", "data": []})
 
     @staticmethod

@@ -30,6 +30,8 @@ _CHANNELS = {
 _DERIVATIVES_ONLY = frozenset({"funding_rate", "open_interest", "liquidation"})
 _FAMILIES = ("BTC-USD", "ETH-USD")
 _PUBLIC = "/api/v5/public"
+_MARKET = "/api/v5/market"
+_MOST_TRADES = 100
 
 
 class Okx:
@@ -96,7 +98,13 @@ class Okx:
 
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one depth)
         """As many levels as the channel keeps."""
-        return RestRequest("/api/v5/market/books", {"instId": native_of(symbol), "sz": str(BOOK_DEPTH)})
+        return RestRequest(f"{_MARKET}/books", {"instId": native_of(symbol), "sz": str(BOOK_DEPTH)})
+
+    def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
+        """Trades before an id, the newest first; each execution by itself."""
+        limit = str(min(_MOST_TRADES, last - first + 1))
+        parameters = {"instId": native_of(symbol), "type": "1", "after": str(last + 1), "limit": limit}
+        return RestRequest(f"{_MARKET}/history-trades", parameters)
 
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:  # noqa: ARG002 (the port's form)
         """Every kind has a channel."""

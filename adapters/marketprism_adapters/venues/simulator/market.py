@@ -68,6 +68,7 @@ class SimulatedBook:
     past: dict[int, int] = field(default_factory=dict)
     times: dict[int, int] = field(default_factory=dict)
     states: deque[tuple[int, int, dict[int, int], dict[int, int]]] = field(default_factory=lambda: deque(maxlen=3))
+    prints: deque[Print] = field(default_factory=lambda: deque(maxlen=50_000))
     steps: int = 0
     ts_ms: int = 0
 
@@ -145,7 +146,13 @@ class SimulatedBook:
         sell = self._random.random() < 0.5
         price = max(self.bids) if sell else min(self.asks)
         self.trade_id += 1
-        return Print(self.trade_id, ts_ms, self.price(price), self.quantity(self._random.randint(1, 500)), sell)
+        made = Print(self.trade_id, ts_ms, self.price(price), self.quantity(self._random.randint(1, 500)), sell)
+        self.prints.append(made)
+        return made
+
+    def printed(self, first: int, last: int) -> list[Print]:
+        """Trades by their ids, as far as they are remembered."""
+        return [made for made in self.prints if first <= made.trade_id <= last]
 
     def price(self, steps: int) -> Text:
         """Text of a price."""

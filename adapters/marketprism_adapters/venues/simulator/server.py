@@ -17,7 +17,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from marketprism_adapters.venues.simulator.dialect import Dialect, Reply
 from marketprism_adapters.venues.simulator.faults import CLOSE_CODES, Fault
-from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
+from marketprism_adapters.venues.simulator.market import SimulatedBook
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Session:
 class SimulatedVenueServer:
     """`async with SimulatedVenueServer(dialect) as venue`: `venue.ws_url`, `venue.rest_url`.
 
-    Every `1 / rate` seconds each instrument takes a step. `books` are the truth; `trades` every trade that was made;
+    Every `1 / rate` seconds each instrument takes a step. `books` are the truth, with every trade that was made;
     `skew_s`: how far the venue's clock is ahead.
     """
 
@@ -89,7 +89,6 @@ class SimulatedVenueServer:
         self._port = port
         self._skew_s = skew_s
         self.sessions: set[Session] = set()
-        self.trades: dict[str, deque[Print]] = {symbol: deque(maxlen=50_000) for symbol in self.books}
         self.sent = 0
         self.injected: list[Fault] = []
         self._left: dict[str, float] = {}  # how much of a fault is still to be done
@@ -210,7 +209,6 @@ class SimulatedVenueServer:
             trades = int(count) + (self._chance.random() < count % 1)
             for _ in range(trades):
                 printed = book.trade(now)
-                self.trades[symbol].append(printed)
                 if not self._take("trade_gap"):
                     self._send(*self.dialect.trade(pair, printed))
             if self._quotes:

@@ -1,0 +1,117 @@
+"""Fetches the trades that are missing from a tape, before the hole is named."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_application.contracts.messages import TradeMessage
+from marketprism_application.errors import SourceError
+from marketprism_application.trade_tape import Hole
+from marketprism_application.venue import ParseRefused, Venue
+from marketprism_application.venue_feed import VenueFeed
+from marketprism_sdk.resilience import Backoff
+
+log = structlog.get_logger()
+
+_LOOK_S = 0.05
+_PATIENCE_NS = 150_000_000  # another connection, or the next frame, may bring it meanwhile
+_EMPTY = 3  # answers without any of them: a trade may be a moment on its way into the venue's history
+_BARREN = 3  # holes in a row that were none of ours: numbers that this venue leaves out delay nothing from then on
+MOST = 20_000
+
+
+class TradeRefill:
+    """One for each source. A hole of more than `most` trades is not asked for: it is named at once.
+
+    `filled` counts trades that were fetched, `given_up` holes that the venue could not or would not fill. One that is
+    not filled in the feed's `hold_s` is named by the feed.
+    """
+
+    def __init__(
+        self, venue: Venue, feed: VenueFeed, rest: RestClient, arrived: asyncio.Event, *, parallel: int = 4,
+        most: int = MOST, backoff: Backoff | None = None,
+    ) -> None:  # fmt: skip
+        self._venue = venue
+        self._feed = feed
+        self._rest = rest
+        self._arrived = arrived
+        self._room = asyncio.Semaphore(parallel)
+        self.most = most
+        self._backoff = backoff or Backoff(0.2, 2.0)
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._barren: Counter[str] = Counter()
+        self.filled = self.given_up = 0
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                now = time.time_ns()
+                for symbol, hole in self._feed.holes():
+                    if symbol not in self._busy and now - hole.ts_recv > _PATIENCE_NS:
+                        self._busy[symbol] = asyncio.get_running_loop().create_task(self._fill(symbol))
+                for symbol in [symbol for symbol, task in self._busy.items() if task.done()]:
+                    self._busy.pop(symbol).result()  # whatever is not foreseen ends the source, and is told
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+
+    async def _fill(self, symbol: str) -> None:
+        """Ask until the holes of a tape are gone; the feed gives up one that takes too long."""
+        attempt = empty = 0
+        while (hole := self._feed.tape(symbol).hole) is not None:
+            if hole.last - hole.first >= self.most:
+                self._give_up(symbol, hole, "too many are missing")
+                continue
+            try:
+                async with self._room:
+                    found = await self._ask(symbol, hole)
+            except ParseRefused as error:
+                self._give_up(symbol, hole, str(error)[:200])
+                continue
+            except SourceError as error:
+                log.warning("missing trades not fetched yet", symbol=symbol, error=str(error)[:200])
+            else:
+                if found:
+                    attempt = empty = self._barren[symbol] = 0
+                    continue
+                empty += 1
+                if empty >= (1 if self._barren[symbol] >= _BARREN else _EMPTY):
+                    attempt = empty = 0
+                    self._barren[symbol] += 1
+                    self._give_up(symbol, hole, "the venue does not have them")
+                    continue
+            attempt += 1
+            await asyncio.sleep(self._backoff.pause_s(attempt))
+
+    async def _ask(self, symbol: str, hole: Hole) -> int:
+        """How many of the missing trades one answer brought."""
+        request = self._venue.trades_request(symbol, hole.first, hole.last)
+        if request is None:
+            raise ParseRefused("refused", f"{self._venue.market}: its trades cannot be had by their ids")
+        body = await self._rest.get(request)
+        answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._feed.parser)
+        items: Sequence[Any] = answer.items
+        trades = [item for item in items if type(item) is TradeMessage and hole.first <= item.seq <= hole.last]
+        for trade in sorted(trades, key=lambda trade: trade.seq):
+            self._feed.on_missing(trade)
+        self.filled += len(trades)
+        if trades:
+            self._arrived.set()
+            log.info("missing trades fetched", symbol=symbol, trades=len(trades), first=hole.first, last=hole.last)
+        return len(trades)
+
+    def _give_up(self, symbol: str, hole: Hole, why: str) -> None:
+        self.given_up += 1
+        log.warning("missing trades given up", symbol=symbol, first=hole.first, last=hole.last, why=why)
+        self._feed.give_up(symbol)
+        self._arrived.set()
