@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marketprism_domain.bar_state import ZERO, Running
+from marketprism_domain.bar_state import ZERO, Running, traded_by
 from marketprism_domain.calendar import Schedule
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
@@ -47,7 +47,7 @@ class ActivityBarBuilder:
     def on_tick(self, tick: Tick) -> list[Bar]:
         """Bars that this tick closes."""
         s = self.state
-        if tick.verdict == "stale" or tick.last is None or not tick.volume:
+        if tick.verdict == "stale" or tick.last is None or not (tick.volume if tick.traded is None else tick.traded):
             return []
         session = self._schedule.place(tick.ts_event).session
         if session is None or session.trading_day < s.running.trading_day:
@@ -56,10 +56,9 @@ class ActivityBarBuilder:
         if session.trading_day != s.running.trading_day:
             out += self._close()
             s.running = Running(session.trading_day)
-        grown = tick.volume - s.running.volume
-        money = (tick.turnover or s.running.turnover) - s.running.turnover
+        grown, money = traded_by(tick, s.running)
         self._add(tick, session.trading_day, grown, money)
-        s.running.volume, s.running.turnover = tick.volume, tick.turnover or s.running.turnover
+        s.running.volume, s.running.turnover = tick.volume or ZERO, tick.turnover or s.running.turnover
         s.measured += {"tick": Decimal(1), "volume": grown, "turnover": money}[self._measure]
         if s.measured >= self._size:
             out += self._close()

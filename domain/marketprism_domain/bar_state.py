@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from marketprism_domain.cascade import CascadeState, Gaps, Minute
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.values import Interval
 
 DEFAULT_INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w")
@@ -64,3 +65,11 @@ class BuilderState:
     gaps: Gaps = ()
     late: int = 0
     cascade: CascadeState = field(default_factory=CascadeState)
+
+
+def traded_by(tick: Tick, running: Running) -> tuple[Decimal, Decimal]:
+    """What was traded since the tick before, as amount and money."""
+    if tick.traded is not None:
+        return tick.traded, tick.traded_turnover or ZERO
+    money = ZERO if tick.turnover is None else tick.turnover - running.turnover
+    return (tick.volume or ZERO) - running.volume, money

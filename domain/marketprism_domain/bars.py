@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from marketprism_domain.bar_state import DEFAULT_INTERVALS, ZERO, BarSettings, BuilderState, Running
+from marketprism_domain.bar_state import DEFAULT_INTERVALS, ZERO, BarSettings, BuilderState, Running, traded_by
 from marketprism_domain.calendar import Schedule
 from marketprism_domain.cascade import Cascade, Minute, minute_window
 from marketprism_domain.marketdata.bar import Bar
@@ -89,7 +89,7 @@ class BarBuilder:
         running, current = self._s.running, self._s.current
         last = tick.last
         assert last is not None  # noqa: S101 (checked by on_tick)
-        grown, money = _traded(tick, running)
+        grown, money = traded_by(tick, running)
         if not grown and last == running.last:
             # A snapshot without a trade moves only open interest and the receipt of a minute that traded.
             if current is not None:
@@ -202,7 +202,7 @@ class BarBuilder:
         last = tick.last
         assert last is not None  # noqa: S101 (checked by on_tick)
         expired = max(tick.ts_recv, self._s.clock) > start + NANOS_PER_MINUTE + self._revisable
-        grown, money = _traded(tick, running)
+        grown, money = traded_by(tick, running)
         # The differences of running totals belong to the minute that is open; a trade knows its own.
         misplaced = tick.traded is None and (
             self._s.current is not None
@@ -250,14 +250,6 @@ def _minute_start(ts: int, session: Session, placement: Placement) -> int:
     if placement.phase == "auction":
         return session.ts_open
     return session.ts_close - NANOS_PER_MINUTE
-
-
-def _traded(tick: Tick, running: Running) -> tuple[Decimal, Decimal]:
-    """What was traded since the tick before, as amount and money."""
-    if tick.traded is not None:
-        return tick.traded, tick.traded_turnover or ZERO
-    money = ZERO if tick.turnover is None else tick.turnover - running.turnover
-    return (tick.volume or ZERO) - running.volume, money
 
 
 def _extremes(tick: Tick, last: Decimal, running: Running) -> tuple[Decimal, Decimal]:

@@ -40,6 +40,8 @@ ERRORS = frozenset({
 # Zhengzhou's turnover is its whole-number average price times volume: it falls when the average is rounded down.
 DERIVED_TURNOVER = frozenset({"czce"})
 
+MOST_LATE_NS = 7 * 86_400 * NANOS_PER_SECOND  # what streams keep; an instant of another century is no late trade
+
 _CONTENT = slice(Tick._fields.index("last"), Tick._fields.index("traded_turnover") + 1)
 # m2505-C-3000, SR505C6000, SR511MSC6300, IO2501-P-4000, and plain digits of an ETF option
 _OPTION = re.compile(r"[A-Za-z]+\d+-?(?:MS-?)?[CP]-?\d+|\d{8}")
@@ -81,8 +83,10 @@ class TickValidationService:
         errors: list[str] = []
         warnings: list[str] = []
         if self.is_stale(tick):
-            self._numbers(tick, errors)
-            return self._result(errors, [STALE], stale=True)
+            warnings.append(STALE)
+            if not _is_late_trade(tick):
+                self._numbers(tick, errors)
+                return self._result(errors, warnings, stale=True)
         self._numbers(tick, errors)
         if previous is not None:
             self._order(tick, previous, errors, warnings)
@@ -123,11 +127,11 @@ class TickValidationService:
     def _order(self, tick: Tick, previous: Tick, errors: list[str], warnings: list[str]) -> None:
         """Time never goes back; cumulative values never fall inside a trading day.
 
-        Trades are in the order of their ids, and each counts: their times step back by milliseconds, and two of the
-        same price, amount and time are two trades.
+        Trades are in the order of their ids, and each counts, however late it is: their times step back by
+        milliseconds, and two of the same price, amount and time are two trades.
         """
         if tick.traded is not None:
-            if tick.ts_event < previous.ts_event - self._stale_ns:
+            if not tick.traded and tick.ts_event < previous.ts_event - self._stale_ns:
                 errors.append(TIME_REVERSED)
             return
         if tick.ts_event < previous.ts_event or tick.trading_day < previous.trading_day:
@@ -162,6 +166,12 @@ class TickValidationService:
         reference = tick.pre_settlement or tick.pre_close
         if reference and abs(last - reference) > abs(reference) * self._bands[is_option(tick.symbol)]:
             errors.append(OUTSIDE_BAND)
+
+
+def _is_late_trade(tick: Tick) -> bool:
+    """A trade that was fetched after an outage has happened all the same: it belongs to its bar. A snapshot of long ago
+    says nothing of now."""
+    return bool(tick.traded) and 0 < tick.ts_recv - tick.ts_event < MOST_LATE_NS
 
 
 def _book(

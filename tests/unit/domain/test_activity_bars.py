@@ -26,6 +26,16 @@ def test_a_bar_closes_with_the_tick_that_fills_it(
     assert bars[0].interval == f"{measure}:{size}"
 
 
+def test_trades_are_counted_by_what_each_of_them_traded(calendar: MarketCalendar) -> None:
+    builder = ActivityBarBuilder(calendar.schedule("binance", "BTC-USDT"), "volume", 10)
+    trades = [
+        tick(at("2025-03-03 09:00:00") + n, 100, None, venue="binance", traded=Decimal(4), traded_turnover=Decimal(400))
+        for n in range(6)
+    ]
+    bars = [bar for each in trades for bar in builder.on_tick(each)]
+    assert [(bar.volume, bar.turnover) for bar in bars] == [(12, 1_200), (12, 1_200)]
+
+
 def test_the_trading_day_ends_a_bar(calendar: MarketCalendar) -> None:
     builder = ActivityBarBuilder(calendar.schedule("shfe", "rb2505"), "volume", 1_000)
     builder.on_tick(TICKS[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from marketprism_domain.bars import BarBuilder, BarSettings
 from marketprism_domain.calendar import AlwaysOpen
 from marketprism_domain.marketdata.bar import Bar
@@ -70,3 +72,25 @@ def test_a_hole_in_a_book_says_nothing_of_a_bar_and_one_in_the_tape_does() -> No
     made.on_gap(hole._replace(kind="trade", ts_from=DAY + MINUTE, ts_to=DAY + MINUTE + 5))
     (bar,) = made.on_tick(tick(DAY + 2 * MINUTE, "10", "1"))
     assert bar.gap
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_trades_of_an_outage_that_are_fetched_afterwards_make_the_bars_of_it(marked: bool) -> None:
+    made = builder("1m", "5m")
+    back = DAY + 12 * MINUTE + 1
+    out = made.on_tick(tick(DAY + 1, "10", "1"))
+    if marked:  # somebody said meanwhile that the time has passed
+        out += made.on_clock(back)
+    for minute in range(1, 12):
+        for second in (1, 59):
+            out += made.on_tick(
+                tick(DAY + minute * MINUTE + second * 1_000_000_000, str(minute * 100 + second), "1", recv=back)
+            )
+    out += made.on_tick(tick(back, "7", "1"))
+    newest = {(bar.interval, (bar.ts_open - DAY) // MINUTE): bar for bar in out}
+    for minute in range(1, 12):
+        bar = newest["1m", minute]
+        assert (bar.open, bar.close, bar.volume) == (D(minute * 100 + 1), D(minute * 100 + 59), D(2))
+    assert (newest["5m", 0].open, newest["5m", 0].close, newest["5m", 0].volume) == (D(10), D(459), D(9))
+    assert (newest["5m", 5].open, newest["5m", 5].close, newest["5m", 5].volume) == (D(501), D(959), D(10))
+    assert made.late == 0

@@ -194,3 +194,26 @@ def test_a_change_makes_the_next_version() -> None:
     assert ValidationRules.from_dict(changed.to_dict()) == changed
     with pytest.raises(InvalidValue, match="was 'nope'"):
         ValidationRules.from_dict({"nope": 1})
+
+
+def test_a_trade_counts_however_late_it_is_told_and_a_quote_of_long_ago_does_not(calendar: MarketCalendar) -> None:
+    stream = MarketDataStream()
+    now = at(DAY + "10:00:00")
+    old = now - 600 * 10**9
+
+    def crypto(ts: int, traded: int, seq: int) -> Tick:
+        return tick(ts, 100, None, venue="binance", seq=seq, traded=Decimal(traded), ts_recv=now)
+
+    accept(stream, calendar, crypto(now, 0, 1))
+    late = accept(stream, calendar, crypto(old, 3, 2))
+    assert isinstance(late, Accepted)
+    assert (late.tick.verdict, late.tick.warnings) == ("warned", (v.STALE,))
+    quote = accept(stream, calendar, crypto(old, 0, 3))
+    assert isinstance(quote, Accepted)
+    assert quote.tick.verdict == "stale"
+    ancient = accept(stream, calendar, crypto(1, 3, 4))
+    assert isinstance(ancient, Accepted)
+    assert ancient.tick.verdict == "stale"
+    ahead = accept(stream, calendar, crypto(now + 60 * 10**9, 3, 5))
+    assert isinstance(ahead, Accepted)
+    assert ahead.tick.verdict == "stale"
