@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
@@ -71,6 +71,85 @@ class MarketSource(Protocol):
     def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]: ...
 
     async def close(self) -> None: ...
+
+
+@runtime_checkable
+class NamedSource(Protocol):
+    """A source whose name in ticks (`source`) is known before anything is read."""
+
+    source: str
+
+
+@runtime_checkable
+class LiveSource(NamedSource, Protocol):
+    """What a source is besides when it is live.
+
+    `exclusive`: the venue counts who is logged in, so only who holds the lease may be. `confirms_subscriptions`: it
+    tells by an event when it is subscribed. `skipped` counts by reason what was no tick, `dropped` what found no room,
+    `deepest` is the most that ever waited.
+    """
+
+    exclusive: bool
+    confirms_subscriptions: bool
+
+    @property
+    def live_since(self) -> int:
+        """When it was there, nanoseconds UTC, 0 before: nothing from before can be had again by reading it anew."""
+        ...
+
+    @property
+    def skipped(self) -> Mapping[str, int]: ...
+
+    @property
+    def dropped(self) -> int: ...
+
+    @property
+    def deepest(self) -> int: ...
+
+    async def subscribe(self, patterns: Sequence[str]) -> tuple[int, int]:
+        """Other instruments from now on; how many were added and removed."""
+        ...
+
+
+class LeftOff(NamedTuple):
+    """Where a source's last reader left off, as the log has it: the newest trade and book step of each instrument.
+
+    `recent`: trades that were published shortly before the end, in order; whether their ticks were, nobody knows.
+    `since`: until when somebody has read the source, nanoseconds UTC; 0 when nobody ever has.
+    """
+
+    since: int = 0
+    trades: Mapping[str, Message] = {}
+    books: Mapping[str, Message] = {}
+    recent: Sequence[Message] = ()
+
+
+@runtime_checkable
+class ResumableSource(Protocol):
+    """A live source that goes on where another reader of it left off, and names by itself what is missing between.
+
+    `resume` is called between `connect` and `stream`.
+    """
+
+    @property
+    def venue_name(self) -> str:
+        """The venue as subjects have it."""
+        ...
+
+    @property
+    def resumable(self) -> Sequence[str]:
+        """The instruments that are going to be read."""
+        ...
+
+    def resume(self, left_off: LeftOff) -> None: ...
+
+
+@runtime_checkable
+class PlayedSource(Protocol):
+    """What a recording knows of itself after it was read: rows by source, and by reason what was no tick."""
+
+    rows: dict[str, int]
+    skipped: dict[str, int]
 
 
 class Scheduler(Protocol):

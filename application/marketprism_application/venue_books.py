@@ -147,6 +147,10 @@ class VenueBooks:
             kept.sync.ts_recv = ts_recv
         self._tell(symbol, kept, kept.sync.lose(cause))
 
+    def left_off(self, symbol: str, ts_event: int) -> None:
+        """Somebody else kept the book until then: what it misses from there on is a hole."""
+        self.of(symbol).sync.lost_at = ts_event
+
     def lose_all(self, cause: str) -> None:
         """No book is known any more."""
         for symbol in list(self._kept):

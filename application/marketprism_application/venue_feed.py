@@ -133,6 +133,10 @@ class VenueFeed:
         if tick is not None:
             self._out.ticks.append(tick)
 
+    def left_off(self, trade: Any) -> None:
+        """Somebody else told the tape up to this trade."""
+        self.tape(trade.symbol).resume(trade.seq, trade.ts_event)
+
     def tape(self, symbol: str) -> TradeTape:
         """The trade tape of an instrument."""
         found = self._tapes.get(symbol)

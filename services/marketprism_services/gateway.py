@@ -15,7 +15,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
 from marketprism_application.errors import SourceError
 from marketprism_application.ingest import Ingest
-from marketprism_application.ports import MarketSource, SourceBatch
+from marketprism_application.ports import LiveSource, MarketSource, SourceBatch
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import CommandRefused
 from marketprism_domain.events import AllInstrumentsSubscribed
@@ -74,7 +74,8 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         self._ticks = 0
         self._failure = ""
         # A live source counts who is logged in, and no fence of ours does: there the lease itself must hold.
-        self._exclusive = bool(getattr(source, "exclusive", False))
+        self._live = source if isinstance(source, LiveSource) else None
+        self._exclusive = self._live is not None and self._live.exclusive
         self._besides: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:
@@ -200,10 +201,11 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         try:
             await self._open_source(epoch)
             known = await self._positions.known()
+            await outlet.resume(self._source, known)
             ingest = self._make_ingest()
             saved_at = time.monotonic()
             async for batch in self._source.stream({}):
-                since = getattr(self._source, "live_since", 0)
+                since = self._live.live_since if self._live is not None else 0
                 fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
                 packed = ingest.feed(batch)
                 if fresh or batch.finished:
@@ -256,7 +258,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             self._bell = SessionBell(self._calendar, {(item.venue, item.product) for item in instruments})
             count = len(instruments)
             await self._events.publish_soon([*gateway.loaded(count), *gateway.requested(count)], epoch)
-            if not getattr(self._source, "confirms_subscriptions", False):
+            if self._live is None or not self._live.confirms_subscriptions:
                 await self._events.publish_soon(gateway.subscribed(count), epoch)
             self._aside(self._events.publish_instruments(instruments, epoch))
 
@@ -265,7 +267,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
     async def keep_wish(self, name: str, body: object) -> None:
         """Write what an operator wants; whoever leads follows it."""
         group, wish = wish_of(name, body, self.group, self._presence.wish)
-        if wish.instruments is not None and not hasattr(self._source, "subscribe"):
+        if wish.instruments is not None and self._live is None:
             raise CommandRefused(f"command {name}: expected a source that can subscribe, this one delivers what it has")
         await self._wishes.put(group, msgspec.msgpack.encode(wish))
 
@@ -285,9 +287,8 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         task.add_done_callback(self._besides.discard)
 
     async def _subscribe(self, instruments: tuple[str, ...]) -> None:
-        subscribe = getattr(self._source, "subscribe", None)
-        if subscribe is not None:
-            added, removed = await subscribe(instruments)
+        if self._live is not None:
+            added, removed = await self._live.subscribe(instruments)
             log.info("subscriptions changed", added=added, removed=removed)
 
     async def on_stop(self) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import Packed
 from marketprism_application.contracts.messages import Message, Subjects, encode_message, message_id
+from marketprism_application.ports import LeftOff, LiveSource, MarketSource, ResumableSource
 from marketprism_sdk.fence import FencedPublisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.tracing import Sampler
+from marketprism_services.left_off import read_left_off
 from marketprism_services.raw_log import RawLog
+
+log = structlog.get_logger()
 
 _ID = "Nats-Msg-Id"
 
@@ -34,6 +40,13 @@ class DataLog:
         self._publisher: FencedPublisher | None = None
         self._venues: set[str] = set()
         self._subjects = Subjects()
+
+    async def left_off(self, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
+        """Where whoever wrote before left off; from now on it is refused."""
+        if self._publisher is None:
+            await self._open()
+        await streams.ensure_venue(self._connection, venue, self._replicas)
+        return await read_left_off(self._connection, venue, symbols, since)
 
     async def send(self, messages: Sequence[Message]) -> None:
         """In order. Raises as `FencedPublisher.publish`."""
@@ -74,6 +87,7 @@ class Outlet:
     def __init__(self, raw: RawLog, data: DataLog) -> None:
         self._raw = raw
         self._data = data
+        self._names_holes = False  # the source itself does, whoever read it before
 
     @classmethod
     async def open(
@@ -86,10 +100,19 @@ class Outlet:
         )
         return cls(raw, DataLog(connection, group, instance, epoch, replicas, on_fenced))
 
+    async def resume(self, source: MarketSource, known: Mapping[str, int]) -> None:
+        """Tell a source that can go on where its last reader left off; `known` is when that was last saved."""
+        if not (isinstance(source, LiveSource) and isinstance(source, ResumableSource)):
+            return
+        left_off = await self._data.left_off(source.venue_name, source.resumable, known.get(source.source, 0))
+        source.resume(left_off)
+        self._names_holes = True
+        log.info("going on", since=left_off.since, trades=len(left_off.trades), told_again=len(left_off.recent))
+
     async def send(self, packed: Sequence[tuple[int, Packed]], messages: Sequence[Message], resumed: int) -> None:
         """One batch of the source; see `RawLog.send`."""
         await self._data.send(messages)
-        await self._raw.send(packed, resumed)
+        await self._raw.send(packed, 0 if self._names_holes else resumed)
 
     async def flush(self) -> None:
         """Everything sent is in the streams."""

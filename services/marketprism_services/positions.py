@@ -8,7 +8,7 @@ import msgspec
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import escape
-from marketprism_application.ports import MarketSource
+from marketprism_application.ports import MarketSource, PlayedSource
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 
@@ -51,8 +51,9 @@ class Positions:
 
     async def finish(self, source: MarketSource, positions: Mapping[str, int], known: Mapping[str, int]) -> None:
         """Everything of the sources is in the raw log and acknowledged."""
-        counts: dict[str, int] = getattr(source, "rows", {})
-        skipped: dict[str, int] = getattr(source, "skipped", {})
+        played = source if isinstance(source, PlayedSource) else None
+        counts = played.rows if played is not None else {}
+        skipped = played.skipped if played is not None else {}
         for number, name in enumerate(sorted({*counts, *positions})):
             position = max(positions.get(name, 0), known.get(name, 0))
             rows = counts.get(name, position)

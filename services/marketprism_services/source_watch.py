@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 from marketprism_adapters.capture.tap import CaptureTap
-from marketprism_application.ports import MarketSource
+from marketprism_application.ports import LiveSource, MarketSource
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.service import rpc
@@ -32,10 +32,12 @@ class BookSource(Protocol):
 
 def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None) -> None:
     """Metrics of what a source and its capture count by themselves."""
-    # Ticks that found the source's queue full, messages that were no ticks.
-    metrics.watch("source_dropped_ticks", lambda: float(getattr(source, "dropped", 0)))
-    metrics.watch("source_queue_deepest", lambda: float(getattr(source, "deepest", 0)))
-    metrics.watch("source_skipped_messages", lambda: float(sum(getattr(source, "skipped", {}).values())))
+    if isinstance(source, LiveSource):
+        live = source
+        # Ticks that found the source's queue full, messages that were no ticks.
+        metrics.watch("source_dropped_ticks", lambda: float(live.dropped))
+        metrics.watch("source_queue_deepest", lambda: float(live.deepest))
+        metrics.watch("source_skipped_messages", lambda: float(sum(live.skipped.values())))
     if isinstance(source, BookSource):
         keeper = source
         for name in source.figures():

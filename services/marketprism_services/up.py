@@ -18,6 +18,7 @@ from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import VenueMaking, make_source, parse_source
+from marketprism_application.ports import NamedSource, PlayedSource
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -75,8 +76,8 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     stack.enter_context(DataDirLock(settings.data_dir))
     if spec.name not in LIVE:
         await source.connect()
-    rows: dict[str, int] = dict(getattr(source, "rows", {}))
-    names = tuple(rows) or (str(getattr(source, "source", "")),)
+    rows = dict(source.rows) if isinstance(source, PlayedSource) else {}
+    names = tuple(rows) or (source.source if isinstance(source, NamedSource) else "",)
     settings = await _with_clickhouse(_with_free_ports(await _with_nats(settings, stack)), stack)
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
@@ -84,7 +85,7 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     supervisor = Supervisor(_write_config(settings), settings.data_dir / "logs")
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start()
-    skipped: dict[str, int] = dict(getattr(source, "skipped", {}))
+    skipped = dict(source.skipped) if isinstance(source, PlayedSource) else {}
     return Running(str(settings.nats.url), settings, names, rows, skipped, supervisor, probe)
 
 

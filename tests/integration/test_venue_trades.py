@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,8 @@ from marketprism_adapters.venues.simulator.faults import Fault
 from marketprism_adapters.venues.simulator.market import SimulatedBook
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import TRADE
-from marketprism_application.contracts.messages import kind_of
+from marketprism_application.contracts.messages import TradeMessage, kind_of
+from marketprism_application.ports import LeftOff
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
@@ -159,3 +161,41 @@ async def test_a_hole_that_is_too_large_is_named_at_once() -> None:
         await found.take(source, 2.0)
         assert {gap.cause for gap in found.gaps} == {MISSING_TRADES}
         assert source.refill.filled == 0
+
+
+def _trade(server: SimulatedVenueServer, source: VenueSource, symbol: str, number: int) -> Any:
+    """A trade that the venue made, as a message of it."""
+    made = server.books[symbol].prints[number]
+    ts = made.ts_ms * 1_000_000
+    return TradeMessage(
+        1, source.venue.name, symbol, source.source, 1, made.trade_id, ts, ts, ts, str(made.trade_id), made.price,
+        made.quantity, "sell" if made.sell else "buy",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("market", ["binance", "okx", "deribit"])
+async def test_a_source_goes_on_where_another_reader_left_off(market: str) -> None:
+    async with venue(market, []) as (server, source):
+        while any(len(book.prints) < 20 for book in server.books.values()):
+            await asyncio.sleep(0.05)
+        symbol, *others = server.books
+        recent = [_trade(server, source, symbol, number) for number in range(4)]
+        source.resume(LeftOff(time.time_ns() - 10**9, {symbol: recent[-1]}, {}, recent))
+        found = Delivered()
+        await found.take(source, 1.5)
+        told = found.trades[symbol]
+        assert told == list(range(recent[-1].seq + 1, told[-1] + 1))
+        assert [tick.source_seq for tick in found.ticks[symbol]] == [trade.seq for trade in recent] + told
+        # Of the others nobody knows where they stood.
+        assert {(gap.symbol, gap.cause) for gap in found.gaps} == {(each, "interrupted") for each in others}
+
+
+async def test_where_trades_cannot_be_fetched_the_time_between_two_readers_is_a_gap() -> None:
+    async with venue("bybit", []) as (server, source):
+        while any(not book.prints for book in server.books.values()):
+            await asyncio.sleep(0.05)
+        last = {symbol: _trade(server, source, symbol, 0) for symbol in server.books}
+        source.resume(LeftOff(time.time_ns() - 10**9, last))
+        found = Delivered()
+        await found.take(source, 1.0)
+        assert {(gap.symbol, gap.ts_from) for gap in found.gaps} == {(key, each.ts_event) for key, each in last.items()}

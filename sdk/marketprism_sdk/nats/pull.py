@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -28,9 +29,9 @@ _SILENT_S = 2.5 * _HEARTBEAT_S
 
 
 class PullConsumer:
-    """Messages of a stream in order, from a sequence on (ephemeral) or from where a durable stands.
+    """Messages of a stream in order, from a sequence on, or from when they were stored (`start_ns`, nanoseconds UTC).
 
-    Ephemeral consumers do not acknowledge; a durable one acknowledges everything up to a message with `ack`.
+    The consumer is ephemeral and acknowledges nothing. `pending` is how many messages there were when it was made.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class PullConsumer:
         filters: Sequence[str],
         *,
         start_seq: int = 1,
+        start_ns: int = 0,
         batch: int = 256,
         on_arrival: Callable[[], None] | None = None,
     ) -> None:
@@ -48,6 +50,8 @@ class PullConsumer:
         self._filters = list(filters)
         self._batch = batch
         self._next_seq = start_seq
+        self._start_ns = start_ns
+        self.pending = 0
         self._on_arrival = on_arrival
         self._buffer: deque[StoredMessage] = deque()
         self._arrived = asyncio.Event()
@@ -68,8 +72,7 @@ class PullConsumer:
     async def _make(self) -> None:
         self._generation += 1
         config: dict[str, Any] = {
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": max(1, self._next_seq),
+            **self._beginning(),
             "ack_policy": "none",
             "filter_subjects": self._filters,
             "inactive_threshold": 60_000_000_000,
@@ -79,6 +82,7 @@ class PullConsumer:
         wanted = {"stream_name": self._stream, "config": config}
         answer = await answered(lambda: api(self._connection, f"CONSUMER.CREATE.{self._stream}", wanted), self._stream)
         self._name = answer["name"]
+        self.pending = int(answer.get("num_pending", 0))
         inbox = self._connection.inbox()
         generation = self._generation
         stop = await self._connection.subscribe(inbox, lambda message: self._receive(message, generation))
@@ -87,6 +91,12 @@ class PullConsumer:
         self._asked = 0
         self._last_sign = asyncio.get_running_loop().time()
         await self._ask()
+
+    def _beginning(self) -> dict[str, Any]:
+        if self._start_ns:
+            instant = datetime.fromtimestamp(self._start_ns / 1e9, UTC).isoformat()
+            return {"deliver_policy": "by_start_time", "opt_start_time": instant}
+        return {"deliver_policy": "by_start_sequence", "opt_start_seq": max(1, self._next_seq)}
 
     async def _ask(self) -> None:
         wanted = self._batch - self._asked
@@ -110,7 +120,7 @@ class PullConsumer:
         tokens = reply.split(".")
         seq, pending = int(tokens[-4]), int(tokens[-1])
         self._asked -= 1
-        self._next_seq = seq + 1
+        self._next_seq, self._start_ns = seq + 1, 0
         self._buffer.append(StoredMessage(message.subject, seq, message.data, reply, pending, sampled(message.headers)))
         self._arrived.set()
         if self._on_arrival is not None:

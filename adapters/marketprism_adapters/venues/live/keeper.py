@@ -49,6 +49,17 @@ class BookKeeper:
         self._tries: dict[str, tuple[int, float]] = {}
         self.snapshots = self.audits = self.failed_audits = self.not_compared = 0
 
+    def figures(self) -> dict[str, float]:
+        """Counts for metrics."""
+        syncs = [kept.sync for _, kept in self._books.items()]
+        return {
+            "books": float(len(syncs)), "books_valid": float(sum(sync.valid for sync in syncs)),
+            "book_gaps_total": float(sum(sync.gaps for sync in syncs)),
+            "book_resyncs_total": float(sum(sync.resyncs for sync in syncs)),
+            "book_audits_total": float(self.audits), "book_audits_failed_total": float(self.failed_audits),
+            "book_audits_not_compared_total": float(self.not_compared), "book_snapshots_total": float(self.snapshots),
+        }  # fmt: skip
+
     async def run(self) -> None:
         """Until cancelled."""
         auditing = asyncio.ensure_future(self._audit_for_ever())

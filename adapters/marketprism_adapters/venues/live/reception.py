@@ -12,7 +12,7 @@ from marketprism_adapters.venues.live.health import StreamHealth
 from marketprism_adapters.venues.live.line import Line
 from marketprism_adapters.venues.live.streams import ITEM_KINDS
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
-from marketprism_application.ports import Channel, FrameTap
+from marketprism_application.ports import Channel, FrameTap, LeftOff
 from marketprism_application.venue import Control, ParseRefused, StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
 from marketprism_domain.events import (
@@ -53,6 +53,7 @@ class Reception:
         self._overflow_from = 0
         self._down_at: dict[int, int] = {}
         self._told_all = False
+        self._left_off = LeftOff()
 
     def left(self) -> None:
         """Every connection was closed: the next ones begin anew."""
@@ -60,6 +61,30 @@ class Reception:
         self.live_since = 0
         self._told_all = False
         self.feed.books.lose_all("disconnected")
+
+    def resume(self, left_off: LeftOff, *, trades: bool, books: bool) -> None:
+        """Go on behind what somebody else published."""
+        self._left_off = left_off if trades else LeftOff()
+        if trades:
+            for trade in left_off.recent:
+                self.feed.tell_again(trade)
+            if self._venue.dense_trades:
+                for trade in left_off.trades.values():
+                    self.feed.left_off(trade)
+        if books:
+            for symbol, step in left_off.books.items():
+                self.feed.books.left_off(symbol, step.ts_event)
+
+    def _interrupted(self, now: int) -> None:
+        """Holes that no number tells: of instruments without a last trade, and where numbers prove nothing."""
+        left_off, self._left_off = self._left_off, LeftOff()
+        for symbol in self.symbols:
+            last = left_off.trades.get(symbol)
+            if last is not None and self._venue.dense_trades:
+                continue
+            since = left_off.since if last is None else last.ts_event
+            if 0 < since < now:
+                self.feed.on_gap(symbol, since, now, now, "interrupted")
 
     # -- lines ----------------------------------------------------------------------------------------------------
 
@@ -95,7 +120,9 @@ class Reception:
     def on_up(self, line: Line) -> None:
         """A line stands."""
         now = time.time_ns()
-        self.live_since = self.live_since or now
+        if not self.live_since:
+            self.live_since = now
+            self._interrupted(now)
         since = self._down_at.pop(id(line), 0)
         if since and not self._venue.dense_trades and not self._others(line):
             # Ids that leave some out prove nothing: whatever happened meanwhile is missing.
@@ -124,6 +151,18 @@ class Reception:
     def on_asked(self, keys: Iterable[StreamKey]) -> None:
         """Subscriptions are on their way."""
         self.health.asked(keys)
+
+    def figures(self) -> dict[str, float]:
+        """Counts for metrics."""
+        lines = self.lines
+        return {
+            "connections_up": float(sum(line.up for line in lines)), "connections": float(len(lines)),
+            "connects_total": float(sum(line.connects for line in lines)),
+            "renewals_total": float(sum(line.renewals for line in lines)),
+            "losses_total": float(sum(line.losses for line in lines)),
+            **{f"streams_{state}": float(count) for state, count in self.health.counts().items()},
+            "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
+        }  # fmt: skip
 
     # -- what the frames say -----------------------------------------------------------------------------------------
 

@@ -49,6 +49,10 @@ class TradeRefill:
         self._barren: Counter[str] = Counter()
         self.filled = self.given_up = 0
 
+    def figures(self) -> dict[str, float]:
+        """Counts for metrics."""
+        return {"trades_fetched_total": float(self.filled), "holes_given_up_total": float(self.given_up)}
+
     async def run(self) -> None:
         """Until cancelled."""
         try:

@@ -17,9 +17,9 @@ from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.live.refill import TradeRefill
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_adapters.venues.live.streams import Wanted
-from marketprism_application.contracts.kinds import ORDERBOOK
+from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import FrameTap, Scheduler, SourceBatch
+from marketprism_application.ports import FrameTap, LeftOff, Scheduler, SourceBatch
 from marketprism_application.venue import ParseRefused, Poll, StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.events import SubscriptionFailed, SubscriptionUpdated
@@ -156,6 +156,23 @@ class VenueSource:
         self.desk.events.append(SubscriptionUpdated(self.venue.market, len(added), len(removed)))
         return len({key.symbol for key in added}), len({key.symbol for key in removed})
 
+    # -- going on where somebody else left off -----------------------------------------------------------------------
+
+    @property
+    def venue_name(self) -> str:
+        """The venue as subjects have it."""
+        return self.venue.name
+
+    @property
+    def resumable(self) -> Sequence[str]:
+        """The instruments that are going to be read."""
+        return self._fitting_now
+
+    def resume(self, left_off: LeftOff) -> None:
+        """What is missing since then is fetched or named; what may not have been told as ticks is told."""
+        kinds = self._settings.kinds
+        self.desk.resume(left_off, trades=TRADE.name in kinds, books=ORDERBOOK.name in kinds)
+
     # -- streaming ---------------------------------------------------------------------------------------------------
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:  # noqa: ARG002 (live)
@@ -244,24 +261,11 @@ class VenueSource:
 
     def figures(self) -> dict[str, float]:
         """Counts for metrics."""
-        lines, keeper = self.desk.lines, self.keeper
-        syncs = [kept.sync for _, kept in self.feed.books.items()]
+        rest = self._rest
         return {
-            "connections_up": float(sum(line.up for line in lines)), "connections": float(len(lines)),
-            "connects_total": float(sum(line.connects for line in lines)),
-            "renewals_total": float(sum(line.renewals for line in lines)),
-            "losses_total": float(sum(line.losses for line in lines)),
-            **{f"streams_{state}": float(count) for state, count in self.health.counts().items()},
-            "books": float(len(syncs)), "books_valid": float(sum(sync.valid for sync in syncs)),
-            "book_gaps_total": float(sum(sync.gaps for sync in syncs)),
-            "book_resyncs_total": float(sum(sync.resyncs for sync in syncs)),
-            "book_audits_total": float(keeper.audits), "book_audits_failed_total": float(keeper.failed_audits),
-            "book_audits_not_compared_total": float(keeper.not_compared),
-            "book_snapshots_total": float(keeper.snapshots),
-            "trades_fetched_total": float(self.refill.filled), "holes_given_up_total": float(self.refill.given_up),
-            "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
-            "requests_total": float(self._rest.requests), "requests_refused_total": float(self._rest.refused),
-            "clock_skew_seconds": self._rest.skew_s,
+            **self.desk.figures(), **self.keeper.figures(), **self.refill.figures(),
+            "requests_total": float(rest.requests), "requests_refused_total": float(rest.refused),
+            "clock_skew_seconds": rest.skew_s,
         }  # fmt: skip
 
     def streams(self) -> list[dict[str, object]]:

@@ -1,0 +1,68 @@
+"""Where the last reader of a venue left off, from what it published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from marketprism_adapters.nats import streams
+from marketprism_application.contracts.kinds import ORDERBOOK, TRADE, DataKind
+from marketprism_application.contracts.messages import Message, OrderBookMessage, TradeMessage
+from marketprism_application.contracts.subjects import escape
+from marketprism_application.ports import LeftOff
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import answered, leader_get_last
+from marketprism_sdk.nats.pull import PullConsumer
+
+_AT_ONCE = 64
+_BEFORE_NS = 5_000_000_000  # clocks of two hosts, and what was being flushed when the place was saved
+_AFTER_NS = 60_000_000_000
+_WAIT_S = 5.0
+
+
+async def read_left_off(connection: NatsConnection, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
+    """The newest trade and book step of each instrument, and the trades around `since`, when the place was last saved.
+
+    To be read behind a fence: nobody else may be writing.
+    """
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def last(symbol: str, kind: DataKind) -> Message | None:
+        subject = kind.subject.format(venue=escape(venue), symbol=escape(symbol))
+        async with room:
+            found = await answered(lambda: leader_get_last(connection, streams.DATA, subject), streams.DATA)
+        made = TradeMessage if kind is TRADE else OrderBookMessage
+        return None if found is None else msgspec.msgpack.decode(found.data, type=made)
+
+    trades = await asyncio.gather(*(last(symbol, TRADE) for symbol in symbols))
+    books = await asyncio.gather(*(last(symbol, ORDERBOOK) for symbol in symbols))
+    return LeftOff(
+        since,
+        {each.symbol: each for each in trades if each is not None},
+        {each.symbol: each for each in books if each is not None},
+        await _recent(connection, venue, since) if since else (),
+    )
+
+
+async def _recent(connection: NatsConnection, venue: str, since: int) -> list[Message]:
+    subject = TRADE.subject.format(venue=escape(venue), symbol="*")
+    consumer = PullConsumer(connection, streams.DATA, [subject], start_ns=since - _BEFORE_NS, batch=1_000)
+    await consumer.open()
+    found: list[Message] = []
+    try:
+        left = consumer.pending
+        while left > 0:
+            messages = await consumer.fetch(1_000, _WAIT_S)
+            if not messages:
+                break  # the oldest went meanwhile
+            left -= len(messages)
+            for each in messages:
+                message = msgspec.msgpack.decode(each.data, type=TradeMessage)
+                if message.ts_pub > since + _AFTER_NS:
+                    return found
+                found.append(message)
+    finally:
+        await consumer.close()
+    return found
