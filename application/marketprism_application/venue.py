@@ -104,12 +104,18 @@ class RestRequest(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a request brought; `ignored` says why nothing of it is used."""
+    """What a request brought.
+
+    `ignored` says why nothing of it is used, `refused` which instruments were left out and why. A list in pages, or by
+    groups that another list names, goes on with `more`.
+    """
 
     instruments: Sequence[InstrumentRecord] = ()
     snapshots: Sequence[tuple[str, BookSnapshot]] = ()
     items: Sequence[Item] = ()
     ignored: str = ""
+    refused: Sequence[str] = ()
+    more: Sequence[RestRequest] = ()
 
 
 class ConnectionGroup(NamedTuple):
@@ -177,7 +183,7 @@ class Venue(Protocol):
         ...
 
     def instrument_requests(self) -> Sequence[RestRequest]:
-        """What brings the whole instrument list."""
+        """What brings the whole instrument list, with what its answers ask for besides (`Answer.more`)."""
         ...
 
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:

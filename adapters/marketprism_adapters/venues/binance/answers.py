@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.venues.binance.instruments import Listing, record_of
+from marketprism_adapters.venues.binance.instruments import Listing, Pair, record_of
 from marketprism_adapters.venues.binance.parse import VENUE, BinanceParser
+from marketprism_adapters.venues.listing import listed
 from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, optional, unreadable
 from marketprism_application.contracts.messages import (
     FundingRateMessage,
@@ -159,9 +160,8 @@ class BinanceAnswers:
         return Answer(snapshots=((parser.amounts.of(given["symbol"])[0], snapshot),))
 
     def _listing(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
-        found = [record_of(each, self._market, ts_recv) for each in msgspec.json.decode(body, type=Listing).symbols]
-        parser.learn(found)
-        return Answer(instruments=found)
+        rows = msgspec.json.decode(body, type=Listing).symbols
+        return listed(rows, Pair, lambda pair: record_of(pair, self._market, ts_recv), parser, "exchangeInfo")
 
     def _info(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
         rows = msgspec.json.decode(body, type=list[FundingInfo])

@@ -39,7 +39,7 @@ class Pair(msgspec.Struct, rename="camel"):
 
 
 class Listing(msgspec.Struct):
-    symbols: list[Pair]
+    symbols: list[msgspec.Raw]
 
 
 def record_of(pair: Pair, market: str, ts: int) -> InstrumentRecord:

@@ -81,4 +81,5 @@ class Instrument(msgspec.Struct):
 
 
 class Listing(msgspec.Struct, rename={"rows": "list"}):
-    rows: list[Instrument]
+    rows: list[msgspec.Raw]
+    nextPageCursor: str = ""

@@ -10,6 +10,7 @@ import msgspec
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.parse import VENUE, BybitParser
 from marketprism_adapters.venues.bybit.symbols import Names
+from marketprism_adapters.venues.listing import listed
 from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, unreadable
 from marketprism_application.venue import (
     Answer,
@@ -95,12 +96,12 @@ class Bybit:
                 return self._book(body, parameters, ts_recv)
             if not path.endswith("instruments-info"):
                 return Answer(ignored="an answer that is of no kind here")
-            rows = msgspec.json.decode(body, type=frames.Reply[frames.Listing]).result.rows
-            found = [self._record(each, ts_recv) for each in rows]
+            found = msgspec.json.decode(body, type=frames.Reply[frames.Listing]).result
         except UNREADABLE as error:
             raise unreadable(error, path) from error
-        parser.learn(found)
-        return Answer(instruments=found)
+        cursor = found.nextPageCursor
+        more = [RestRequest(path, {**parameters, "cursor": cursor})] if cursor else []
+        return listed(found.rows, frames.Instrument, lambda each: self._record(each, ts_recv), parser, path, more)
 
     def _book(self, body: bytes, given: Mapping[str, str], ts_recv: int) -> Answer:
         reply = msgspec.json.decode(body, type=frames.Reply[msgspec.Raw])

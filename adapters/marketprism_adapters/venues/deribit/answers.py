@@ -11,6 +11,7 @@ import msgspec
 
 from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
 from marketprism_adapters.venues.deribit.symbols import symbol_of
+from marketprism_adapters.venues.listing import listed
 from marketprism_adapters.venues.numbers import UNREADABLE, from_number, ms, unreadable
 from marketprism_application.contracts.messages import FundingRateMessage
 from marketprism_application.venue import Answer, ParseRefused
@@ -94,11 +95,9 @@ class DeribitAnswers:
 
     @staticmethod
     def _instruments(body: bytes, given: Parameters, ts_recv: int, parser: DeribitParser) -> Answer:  # noqa: ARG004
-        found = msgspec.json.decode(body, type=Reply[list[Instrument] | Instrument]).result
-        rows = found if isinstance(found, list) else [found]
-        records = [_record(each, ts_recv) for each in rows]
-        parser.learn(records)
-        return Answer(instruments=records)
+        found = msgspec.json.decode(body, type=Reply[msgspec.Raw]).result
+        rows = msgspec.json.decode(found, type=list[msgspec.Raw]) if bytes(found)[:1] == b"[" else [found]
+        return listed(rows, Instrument, lambda each: _record(each, ts_recv), parser, "get_instruments")
 
     @staticmethod
     def _book(body: bytes, given: Parameters, ts_recv: int, parser: DeribitParser) -> Answer:  # noqa: ARG004

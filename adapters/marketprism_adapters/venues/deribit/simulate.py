@@ -112,7 +112,7 @@ class DeribitDialect:
         """get_instruments, get_order_book and get_last_trades_by_instrument."""
         name = path.rsplit("/", 1)[-1]
         if name == "get_instruments":
-            rows = [self._listed(pair) for pair in self.pairs if pair.base == query.get("currency")]
+            rows = [self._listed(pair) for pair in self.pairs if query.get("currency") in (pair.base, "any")]
             return Reply(200, {"jsonrpc": "2.0", "result": rows})
         pair = self._by_native.get(query.get("instrument_name", ""))
         if pair is None:

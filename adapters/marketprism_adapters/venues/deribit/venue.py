@@ -25,7 +25,6 @@ _STREAM, _DERIVED = Coverage("stream"), Coverage("derived")
 _PUBLIC = "/api/v2/public"
 _HEARTBEAT_S = 10
 _MOST_TRADES = 1_000
-_CURRENCIES = ("BTC", "ETH", "USDC", "USDT")
 _GREETING = msgspec.json.encode(
     {"jsonrpc": "2.0", "id": 8211, "method": "public/set_heartbeat", "params": {"interval": _HEARTBEAT_S}}
 )
@@ -79,11 +78,9 @@ class Deribit:
         return msgspec.json.encode(call)
 
     def instrument_requests(self) -> Sequence[RestRequest]:
-        """Each currency, one a second."""
-        return [
-            RestRequest(f"{_PUBLIC}/get_instruments", {"currency": name, "expired": "false"}, budget="instruments")
-            for name in _CURRENCIES
-        ]
+        """All currencies at once."""
+        wanted = {"currency": "any", "expired": "false"}
+        return [RestRequest(f"{_PUBLIC}/get_instruments", wanted, budget="instruments")]
 
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one price)
         """All levels."""

@@ -140,6 +140,9 @@ class Line:
                 await asyncio.wait([wire.ended], timeout=_LOOK_S)
                 if wire.ended.done():
                     return wire.ended.result()
+                for task in (subscribing, pinging):
+                    if task.done() and (error := task.exception()) is not None:
+                        return f"expected to subscribe and ping, failed: {error!r}"
                 now = time.monotonic()
                 if now - wire.heard_at > self._silent_s:
                     return f"nothing heard for {self._silent_s:g} s"

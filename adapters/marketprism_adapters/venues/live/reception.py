@@ -152,6 +152,12 @@ class Reception:
         """Subscriptions are on their way."""
         self.health.asked(keys)
 
+    def left_out(self, refused: Sequence[str]) -> None:
+        """Instruments of the venue's list that cannot be read."""
+        if refused:
+            self.skipped["instrument"] = self.skipped.get("instrument", 0) + len(refused)
+            log.warning("instruments left out of the list", count=len(refused), first=list(refused[:3]))
+
     def figures(self) -> dict[str, float]:
         """Counts for metrics."""
         lines = self.lines

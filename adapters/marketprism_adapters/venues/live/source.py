@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fnmatch
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import structlog
 
 from marketprism_adapters.venues.live.keeper import BookKeeper
 from marketprism_adapters.venues.live.line import Line
+from marketprism_adapters.venues.live.listed import Listed
 from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.live.refill import TradeRefill
 from marketprism_adapters.venues.live.rest import RestClient
@@ -20,9 +20,9 @@ from marketprism_adapters.venues.live.streams import Wanted
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, LeftOff, Scheduler, SourceBatch
-from marketprism_application.venue import ParseRefused, Poll, StreamKey, Venue
+from marketprism_application.venue import Poll, StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings
-from marketprism_domain.events import SubscriptionFailed, SubscriptionUpdated
+from marketprism_domain.events import SubscriptionUpdated
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.periodic import PeriodicJobs
 from marketprism_sdk.resilience import Backoff, RateLimiter
@@ -76,7 +76,7 @@ class VenueSource:
         self.refill = TradeRefill(venue, self.feed, self._rest, self.desk.arrived)
         self._wanted = Wanted(settings.kinds, settings.intervals)
         self._tasks: list[asyncio.Task[None]] = []
-        self._known: dict[str, InstrumentRecord] = {}
+        self._listed = Listed(venue, self.parser, self._rest, self.desk)
         self._symbols: tuple[str, ...] = settings.symbols
         self.rows: dict[str, int] = {}
 
@@ -90,58 +90,30 @@ class VenueSource:
         """
         await self._rest.__aenter__()
         try:
-            await self._load()
+            await self._listed.load()
         except BaseException:
             await self._rest.__aexit__(None, None, None)
             raise
-        if not self._fitting():
+        if not self._listed.fitting(self._symbols):
             raise SourceError(
                 f"source {self.venue.market}: expected instruments that the venue trades, "
                 f"was {', '.join(self._symbols) or 'none'}"
             )
 
-    async def _load(self) -> None:
-        found: dict[str, InstrumentRecord] = {}
-        for request in self.venue.instrument_requests():
-            body = await self._rest.get(request)
-            try:
-                answer = self.venue.answer(request.path, request.parameters, body, time.time_ns(), self.parser)
-            except ParseRefused as error:
-                raise SourceError(str(error), retryable=error.reason == "refused") from error
-            found.update((each.symbol, each) for each in answer.instruments)
-        self._known = found
-
-    def _fitting(self) -> list[str]:
-        """The instruments that are wanted and trade. One that is named and does not is told."""
-        wanted: dict[str, None] = {}
-        for pattern in self._symbols:
-            if any(sign in pattern for sign in "*?["):
-                names = fnmatch.filter(self._known, pattern)
-                wanted.update((name, None) for name in sorted(names) if self._known[name].status == "trading")
-                continue
-            terms = self._known.get(pattern)
-            if terms is None:
-                self.desk.events.append(SubscriptionFailed(self.venue.name, pattern, "the venue does not list it"))
-            elif terms.status != "trading":
-                self.desk.events.append(SubscriptionFailed(self.venue.name, pattern, f"it is {terms.status}"))
-            else:
-                wanted[pattern] = None
-        return list(wanted)
-
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """Those that are subscribed."""
-        return [self._known[symbol] for symbol in self._fitting_now]
+        return [self._listed.known[symbol] for symbol in self._fitting_now]
 
     @property
     def _fitting_now(self) -> list[str]:
-        return [key for key in self._wanted.symbols if key in self._known] or self._fitting()
+        return [key for key in self._wanted.symbols if key in self._listed.known] or self._listed.fitting(self._symbols)
 
     async def subscribe(self, patterns: Sequence[str]) -> tuple[int, int]:
         """Other instruments from now on; how many were added and removed."""
         self._symbols = tuple(patterns)
-        if not self._known or not self.desk.lines:
+        if not self._listed.known or not self.desk.lines:
             return 0, 0
-        added, removed = self._wanted.change(self._fitting())
+        added, removed = self._wanted.change(self._listed.fitting(self._symbols))
         self.desk.symbols = list(self._wanted.symbols)
         for symbol in {key.symbol for key in removed}:
             self.feed.books.forget(symbol)
@@ -177,7 +149,7 @@ class VenueSource:
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:  # noqa: ARG002 (live)
         """What comes, until closed."""
-        keys, _ = self._wanted.change(self._fitting())
+        keys, _ = self._wanted.change(self._listed.fitting(self._symbols))
         self.desk.symbols = list(self._wanted.symbols)
         self._start(keys)
         self._tasks.append(asyncio.ensure_future(self.keeper.run()))
@@ -294,7 +266,7 @@ class VenueSource:
 
     async def _reload(self) -> None:
         """The instrument list again: what was listed since, and what trades no more."""
-        await self._load()
+        await self._listed.load()
         added, removed = await self.subscribe(self._symbols)
         if added or removed:
             log.info("instruments changed", added=added, removed=removed)

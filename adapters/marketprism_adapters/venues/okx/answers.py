@@ -9,13 +9,14 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from marketprism_adapters.venues.listing import listed
 from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, check_levels, number, optional, unreadable
 from marketprism_adapters.venues.okx import frames
 from marketprism_adapters.venues.okx.parse import VENUE, OkxParser
 from marketprism_adapters.venues.okx.symbols import symbol_of
 from marketprism_adapters.venues.okx.terms import ns
 from marketprism_application.contracts.messages import FundingRateMessage
-from marketprism_application.venue import Answer, ParseRefused
+from marketprism_application.venue import Answer, ParseRefused, RestRequest
 from marketprism_domain.book_sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -71,6 +72,7 @@ class OkxAnswers:
     def __init__(self) -> None:
         self._readers: dict[str, Callable[[bytes, Parameters, int, OkxParser], Answer]] = {
             "books": self._books, "books-full": self._books, "instruments": self._instruments,
+            "underlying": self._underlyings,
             "funding-rate-history": self._settled, "trades": self._as_pushed, "history-trades": self._as_pushed,
             "tickers": self._as_pushed, "ticker": self._as_pushed, "open-interest": self._as_pushed,
             "funding-rate": self._as_pushed, "mark-price": self._as_pushed, "opt-summary": self._as_pushed,
@@ -118,10 +120,14 @@ class OkxAnswers:
 
     @staticmethod
     def _instruments(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:  # noqa: ARG004
-        rows = msgspec.json.decode(body, type=Reply[Instrument]).data
-        found = [_record(each, ts_recv) for each in rows]
-        parser.learn(found)
-        return Answer(instruments=found)
+        rows = msgspec.json.decode(body, type=Reply[msgspec.Raw]).data
+        return listed(rows, Instrument, lambda each: _record(each, ts_recv), parser, "instruments")
+
+    @staticmethod
+    def _underlyings(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:  # noqa: ARG004
+        """Options are listed by family."""
+        families = [name for names in msgspec.json.decode(body, type=Reply[list[str]]).data for name in names]
+        return Answer(more=[instruments_request(given["instType"], family) for family in families])
 
     @staticmethod
     def _settled(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:  # noqa: ARG004
@@ -134,6 +140,13 @@ class OkxAnswers:
                 None, True,
             ))  # fmt: skip
         return Answer(items=made)
+
+
+def instruments_request(kind: str, family: str = "") -> RestRequest:
+    """The list of one type, of one family where there are families."""
+    return RestRequest(
+        "/api/v5/public/instruments", {"instType": kind, **({"instFamily": family} if family else {})}
+    )  # fmt: skip
 
 
 def _record(each: Instrument, ts: int) -> InstrumentRecord:

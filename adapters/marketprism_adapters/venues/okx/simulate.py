@@ -106,11 +106,13 @@ class OkxDialect:
         return [self._frame("bbo-tbt", pair, best), self._frame("tickers", pair, day)]
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
-        """instruments, books, history-trades."""
+        """instruments, underlying, books, history-trades."""
         name = path.rsplit("/", 1)[-1]
         if name == "instruments":
             rows = [self._listed(pair) for pair in self.pairs] if query.get("instType") == "SPOT" else []
             return Reply(200, {"code": "0", "msg": "", "data": rows})
+        if name == "underlying":
+            return Reply(200, {"code": "0", "msg": "", "data": [[]]})
         pair = self._by_native.get(query.get("instId", ""))
         if pair is None:
             return Reply(200, {"code": "51001", "msg": "Instrument ID does not exist", "data": []})

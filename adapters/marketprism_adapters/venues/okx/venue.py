@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from marketprism_adapters.venues.okx.answers import OkxAnswers
+from marketprism_adapters.venues.okx.answers import OkxAnswers, instruments_request
 from marketprism_adapters.venues.okx.parse import BOOK_DEPTH, VENUE, OkxParser
 from marketprism_adapters.venues.okx.symbols import SPOT, native_of, type_of
 from marketprism_application.venue import (
@@ -28,8 +28,6 @@ _CHANNELS = {
     "open_interest": "open-interest",
 }  # fmt: skip
 _DERIVATIVES_ONLY = frozenset({"funding_rate", "open_interest", "liquidation"})
-_FAMILIES = ("BTC-USD", "ETH-USD")
-_PUBLIC = "/api/v5/public"
 _MARKET = "/api/v5/market"
 _MOST_TRADES = 100
 
@@ -92,9 +90,8 @@ class Okx:
 
     def instrument_requests(self) -> Sequence[RestRequest]:
         """Spot, swaps, futures, and the options of each family."""
-        path = f"{_PUBLIC}/instruments"
-        plain = [RestRequest(path, {"instType": name}) for name in ("SPOT", "SWAP", "FUTURES")]
-        return [*plain, *(RestRequest(path, {"instType": "OPTION", "uly": family}) for family in _FAMILIES)]
+        plain = [instruments_request(name) for name in ("SPOT", "SWAP", "FUTURES")]
+        return [*plain, RestRequest("/api/v5/public/underlying", {"instType": "OPTION"})]
 
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one depth)
         """As many levels as the channel keeps."""

@@ -1,0 +1,40 @@
+"""Instrument lists: a row that cannot be read leaves out that one instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from marketprism_adapters.venues.numbers import UNREADABLE, unreadable
+from marketprism_application.venue import Answer, FrameParser, ParseRefused, RestRequest
+from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+
+T = TypeVar("T")
+_SHOWN = 120
+
+
+def listed(
+    rows: Sequence[msgspec.Raw], row_type: type[T], record: Callable[[T], InstrumentRecord], parser: FrameParser,
+    where: str, more: Sequence[RestRequest] = (),
+) -> Answer:  # fmt: skip
+    """The instruments of an answer, which the parser learns; `refused` names the rows that are none.
+
+    Raises:
+        ParseRefused: there are rows, and not one can be read.
+    """
+    found: list[InstrumentRecord] = []
+    refused: list[str] = []
+    reason = ""
+    for row in rows:
+        try:
+            found.append(record(msgspec.json.decode(row, type=row_type)))
+        except UNREADABLE as error:
+            refusal = unreadable(error, where)
+            reason = reason or refusal.reason
+            refused.append(f"{refusal} in {bytes(row)[:_SHOWN].decode(errors='replace')}")
+    if refused and not found:
+        raise ParseRefused(reason, f"{where}: expected instruments, none can be read: {refused[0]}")
+    parser.learn(found)
+    return Answer(instruments=found, refused=refused, more=more)
