@@ -153,7 +153,37 @@ class Poll(NamedTuple):
     request: RestRequest
 
 
-class Venue(Protocol):
+class VenueRequests(Protocol):
+    """What is asked of a venue, and how its answers are read."""
+
+    def instrument_requests(self) -> Sequence[RestRequest]:
+        """What brings the whole instrument list, with what its answers ask for besides (`Answer.more`)."""
+        ...
+
+    def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:
+        """What brings an instrument's book: as deep as the venue gives it, or as cheap as it is worth having."""
+        ...
+
+    def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
+        """What brings trades of these ids, as many as one answer holds; None where trades cannot be had by their id."""
+        ...
+
+    def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:
+        """What has to be asked for again and again."""
+        ...
+
+    def answer(
+        self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
+    ) -> Answer:
+        """What a request's answer holds.
+
+        Raises:
+            ParseRefused: a refusal of the venue (`reason` is `refused`), or not what it should be.
+        """
+        ...
+
+
+class Venue(VenueRequests, Protocol):
     """One market of one venue: its names, streams, requests, and how to read them. It does no I/O.
 
     `name` is its token in subjects, `market` its row of the registry. `rule`: how its book
@@ -180,30 +210,4 @@ class Venue(Protocol):
 
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
         """The frame that subscribes, or unsubscribes."""
-        ...
-
-    def instrument_requests(self) -> Sequence[RestRequest]:
-        """What brings the whole instrument list, with what its answers ask for besides (`Answer.more`)."""
-        ...
-
-    def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:
-        """What brings an instrument's book: as deep as the venue gives it, or as cheap as it is worth having."""
-        ...
-
-    def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
-        """What brings trades of these ids, as many as one answer holds; None where trades cannot be had by their id."""
-        ...
-
-    def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:
-        """What has to be asked for again and again."""
-        ...
-
-    def answer(
-        self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
-    ) -> Answer:
-        """What a request's answer holds.
-
-        Raises:
-            ParseRefused: a refusal of the venue (`reason` is `refused`), or not what it should be.
-        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -148,9 +148,10 @@ class VenueFeed:
         """The oldest open hole of each tape that has one."""
         return [(symbol, hole) for symbol, tape in self._tapes.items() if (hole := tape.hole) is not None]
 
-    def on_missing(self, message: Any) -> None:
-        """A trade that was asked for because it was missing."""
-        self._trade(message)
+    def on_missing(self, trade: Any, derived: Sequence[Message] = ()) -> None:
+        """A trade that was asked for because it was missing, and messages of other kinds that follow from it."""
+        self._trade(trade)
+        self._out.messages.extend(derived)
 
     def give_up(self, symbol: str) -> None:
         """Name the oldest hole of a tape, and go on behind it."""

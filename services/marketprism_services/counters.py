@@ -48,7 +48,7 @@ def venue_of_settings(settings: Settings) -> VenueSettings:
         symbols=given.instruments, kinds=given.kinds, intervals=given.intervals, collectors=given.collectors,
         audit_s=given.audit_s, refresh_s=given.refresh_s, backlog=given.backlog,
         lifetime_s=given.lifetime_s or None,
-        feed=FeedSettings(quote_ms=given.quote_ms, books=books),
+        feed=FeedSettings(given.quote_ms, given.hold_s, books),
     )  # fmt: skip
 
 

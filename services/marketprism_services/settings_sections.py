@@ -37,6 +37,7 @@ class VenueSection(Section):
     depth: int = Field(20, ge=1, le=1_000, description="levels of the conflated top of a book")
     top_ms: int = Field(250, ge=10, le=60_000, description="and how often it is published at most")
     quote_ms: int = Field(100, ge=0, le=60_000, description="a tick for best prices that moved, at most so often")
+    hold_s: float = Field(5.0, ge=0, le=60, description="trades wait so long behind missing ones being fetched")
     snapshot_s: float = Field(300.0, gt=0, description="a whole book is published so often")
     audit_s: float = Field(300.0, gt=0, description="each book is compared with a fresh snapshot about so often")
     refresh_s: float = Field(3_600.0, gt=0, description="the instrument list is read again so often")

@@ -125,3 +125,9 @@ async def test_a_connection_that_cannot_subscribe_is_made_again_instead_of_waiti
         await stream.aclose()  # type: ignore[attr-defined]
         assert source.figures()["losses_total"] == 2
         await source.close()
+
+
+async def test_only_unknown_instruments_are_an_error() -> None:
+    with pytest.raises(SourceError, match="expected instruments that the venue trades, was NOPE-USDT") as caught:
+        await listed("okx", OkxDialect(("BTC",)), ("NOPE-USDT",))
+    assert not caught.value.retryable

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.venues.binance.simulate import BinanceDialect
+from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.dialect import Dialect, Reply
 from marketprism_adapters.venues.simulator.faults import Fault
-from marketprism_adapters.venues.simulator.market import SimulatedBook
+from marketprism_adapters.venues.simulator.market import Print, SimulatedBook, SimulatedPair
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_application.contracts.kinds import TRADE
-from marketprism_application.contracts.messages import TradeMessage, kind_of
+from marketprism_application.contracts.kinds import LIQUIDATION, TRADE
+from marketprism_application.contracts.messages import Message, TradeMessage, kind_of
 from marketprism_application.ports import LeftOff
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
@@ -36,6 +37,7 @@ class Delivered:
         self.trades: dict[str, list[int]] = {}
         self.ticks: dict[str, list[Tick]] = {}
         self.gaps: list[Gap] = []
+        self.liquidations: list[Message] = []
 
     async def take(self, source: VenueSource, seconds: float) -> None:
         """Until so much time has passed and no hole is open."""
@@ -45,6 +47,8 @@ class Delivered:
             for message in batch.messages:
                 if kind_of(message) is TRADE:
                     self.trades.setdefault(message.symbol, []).append(message.seq)
+                elif kind_of(message) is LIQUIDATION:
+                    self.liquidations.append(message)
             for tick in batch.ticks:
                 if tick.traded:
                     self.ticks.setdefault(tick.symbol, []).append(tick)
@@ -92,13 +96,29 @@ async def test_no_trade_is_missing_after_a_gap_and_a_broken_connection(market: s
         found = Delivered()
         await found.take(source, 3.0)
         assert found.gaps == []
-        assert source.refill.filled > 37
+        assert source.refill.filled >= 30
         for symbol in server.books:
             told = found.trades[symbol]
             assert told == list(range(told[0], told[-1] + 1))
             assert len(told) > 100
             assert [tick.source_seq for tick in found.ticks[symbol]] == told
             assert source.refill.given_up == 0
+
+
+class Liquidating(DeribitDialect):
+    """Each of its trades is a liquidation."""
+
+    @staticmethod
+    def _told(pair: SimulatedPair, made: Print) -> str:
+        return DeribitDialect._told(pair, made).replace('"index_price"', '"liquidation":"T","index_price"')
+
+
+async def test_what_is_derived_of_a_missing_trade_is_not_lost_either() -> None:
+    async with venue("deribit", [Fault(0.4, "trade_gap", 7)], Liquidating(("BTC",))) as (_, source):
+        found = Delivered()
+        await found.take(source, 1.5)
+        assert source.refill.filled == 7
+        assert sorted(message.seq // 2 for message in found.liquidations) == found.trades["BTC-USD-PERP"]
 
 
 class Forgetful(BinanceDialect):

@@ -206,13 +206,6 @@ async def test_an_unknown_instrument_is_told_and_the_others_flow() -> None:
         assert (told[0].symbol, told[0].reason) == ("NOPE-USDT", "the venue does not list it")
 
 
-async def test_only_unknown_instruments_are_an_error() -> None:
-    async with venue("okx", FAST._replace(symbols=("NOPE-USDT",))) as (_, source):
-        with pytest.raises(SourceError, match="expected instruments that the venue trades, was NOPE-USDT") as caught:
-            await source.connect()
-        assert not caught.value.retryable
-
-
 async def test_a_delisted_instrument_is_told() -> None:
     async with venue("deribit", FAST._replace(symbols=("BTC-USD-PERP", "ETH-USD-PERP"))) as (server, source):
         listed = server.dialect._listed  # type: ignore[attr-defined]

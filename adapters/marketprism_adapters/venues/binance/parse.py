@@ -29,7 +29,14 @@ _MAX_STREAMS = 20_000
 _NUMBERS = b'0123456789.,"[]{}:ab'  # what the levels of a depth frame are made of
 ON_BOOK = frozenset({"MARKET", ""})
 
+_TRADES = frozenset({"trade", "aggTrade"})
+_OTHER_NUMBERING: Sequence[Item] = (Control("ignored", "", "trades that another stream tells, in other numbers"),)
+
 Handler = Callable[[bytes, int], Sequence[Item]]
+
+
+def _ignore(frame: bytes, ts_recv: int) -> Sequence[Item]:  # noqa: ARG001 (a handler's form)
+    return _OTHER_NUMBERING
 
 
 class BinanceParser:
@@ -40,6 +47,7 @@ class BinanceParser:
         self.source = source
         self.amounts = amounts or Amounts(market)
         self._by_stream: dict[bytes, Handler] = {}
+        self._numbered_by: dict[str, str] = {}  # which of its two streams tells the trades of an instrument
         self._by_event: dict[str, Callable[[Any, int], Sequence[Item]]] = {
             "aggTrade": self._agg_trade, "trade": self._trade, "depthUpdate": self._depth,
             "bookTicker": self._book_ticker, "markPriceUpdate": self._mark_price, "24hrTicker": self._day_ticker,
@@ -82,9 +90,13 @@ class BinanceParser:
         made = self._handler(head.stream)
         if made is None:
             return (Control("ignored", head.stream, "a stream that is not of this market's kinds"),)
+        items = made(frame, ts_recv)
+        native, _, event = head.stream.partition("@")
+        if self._is_other_numbering(native.upper(), event):
+            made, items = _ignore, _OTHER_NUMBERING
         if not head.generated and len(self._by_stream) < _MAX_STREAMS:
             self._by_stream[head.stream.encode()] = made
-        return made(frame, ts_recv)
+        return items
 
     def _handler(self, stream: str) -> Handler | None:
         name, _, kind = stream.partition("@")
@@ -122,7 +134,10 @@ class BinanceParser:
         event = _event.decode(frame)
         named = event.e or ("bookTicker" if event.u is not None else "")
         if named in _TYPES:
-            return self._by_event[named](msgspec.json.decode(frame, type=_TYPES[named]), ts_recv)
+            found: Any = msgspec.json.decode(frame, type=_TYPES[named])
+            items = self._by_event[named](found, ts_recv)
+            doubled = named in _TRADES and self._is_other_numbering(found.s, named)
+            return _OTHER_NUMBERING if doubled else items
         if named == "serverShutdown":
             return (Control("closing", "", "the server announces its restart"),)
         if event.error or event.code is not None:
@@ -130,6 +145,13 @@ class BinanceParser:
         if event.id is not None:
             return (Control("subscribed", str(event.id)),)
         return (Control("ignored", named, "a frame that is not of this market's kinds"),)
+
+    def _is_other_numbering(self, native: str, event: str) -> bool:
+        """Whether the instrument's trades come from the other of `trade` and `aggTrade`, in other numbers.
+
+        A recording may hold both; each trade is told once.
+        """
+        return event in _TRADES and self._numbered_by.setdefault(native, event) != event
 
     # -- kinds -------------------------------------------------------------------------------------------------------
 

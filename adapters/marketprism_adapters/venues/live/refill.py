@@ -104,10 +104,9 @@ class TradeRefill:
             raise ParseRefused("refused", f"{self._venue.market}: its trades cannot be had by their ids")
         body = await self._rest.get(request)
         answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._feed.parser)
-        items: Sequence[Any] = answer.items
-        trades = [item for item in items if type(item) is TradeMessage and hole.first <= item.seq <= hole.last]
-        for trade in sorted(trades, key=lambda trade: trade.seq):
-            self._feed.on_missing(trade)
+        trades = _of_the_hole(answer.items, hole)
+        for trade, derived in sorted(trades, key=lambda found: found[0].seq):
+            self._feed.on_missing(trade, derived)
         self.filled += len(trades)
         if trades:
             self._arrived.set()
@@ -119,3 +118,17 @@ class TradeRefill:
         log.warning("missing trades given up", symbol=symbol, first=hole.first, last=hole.last, why=why)
         self._feed.give_up(symbol)
         self._arrived.set()
+
+
+def _of_the_hole(items: Sequence[Any], hole: Hole) -> list[tuple[Any, list[Any]]]:
+    """The trades that are missing, each with what is derived of it (Deribit's liquidations)."""
+    found: list[tuple[Any, list[Any]]] = []
+    inside = False
+    for item in items:
+        if type(item) is TradeMessage:
+            inside = hole.first <= item.seq <= hole.last
+            if inside:
+                found.append((item, []))
+        elif inside:
+            found[-1][1].append(item)
+    return found

@@ -250,3 +250,27 @@ def test_a_topic_that_names_no_depth_is_refused() -> None:
     )
     with pytest.raises(ParseRefused, match="bybit frame: expected numbers"):
         MARKETS["bybit"].make("", "").parser("test").parse(frame, 1)
+
+
+@pytest.mark.parametrize("enveloped", [True, False])
+@pytest.mark.parametrize("first", ["trade", "aggTrade"])
+def test_trades_that_a_recording_holds_in_two_numberings_are_told_once(first: str, enveloped: bool) -> None:
+    parser = MARKETS["binance-usdm"].make("", "").parser("test")
+    data = {
+        "trade": {"e": "trade", "E": 2, "T": 1, "s": "BTCUSDT", "t": 79, "p": "5", "q": "1", "X": "MARKET", "m": True},
+        "aggTrade": {
+            "e": "aggTrade", "E": 2, "T": 1, "s": "BTCUSDT", "a": 34, "p": "5", "q": "1", "f": 79, "l": 79, "m": True
+        },
+    }  # fmt: skip
+
+    def frame(name: str) -> bytes:
+        return json.dumps({"stream": f"btcusdt@{name}", "data": data[name]} if enveloped else data[name]).encode()
+
+    other = "trade" if first == "aggTrade" else "aggTrade"
+    with pytest.raises(ParseRefused):  # says nothing about who tells them
+        parser.parse(frame(other).replace(b'"5"', b'"five"'), NOW)
+    found = [item for _ in range(3) for name in (first, *data) for item in parser.parse(frame(name), NOW)]
+    told: Any = [item for item in found if not isinstance(item, Control)]
+    assert {each.seq for each in told} == {79 if first == "trade" else 34}
+    assert len(told) == 6
+    assert {item.what for item in found if isinstance(item, Control)} == {"ignored"}
