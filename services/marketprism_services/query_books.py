@@ -16,15 +16,17 @@ from marketprism_services.query_http import base_of, failed, whole_number
 from marketprism_services.source_watch import MAX_DEPTH
 
 _TIMEOUT_S = 2.0
+_MOST_KEPT = 10_000
 
 
 class BookApi:
-    """Asks every gateway that leads; the one that has the book answers."""
+    """Asks the gateway that had the book last; when it has it no more, every gateway that leads."""
 
     def __init__(self, calls: RpcClient, callers: Callers) -> None:
         self._calls = calls
         self._callers = callers
         self.discovery: Discovery | None = None
+        self._keepers: dict[tuple[str, str], str] = {}
 
     def routes(self) -> list[web.RouteDef]:
         """One route."""
@@ -45,17 +47,24 @@ class BookApi:
         whole = request.query.get("depth") == "all"
         depth = 0 if whole else whole_number(request.query, "depth", 20, MAX_DEPTH)
         known = self.discovery.instances("gateway") if self.discovery is not None else []
-        asked = [
-            self._calls.call(
-                "gateway", "orderbook", [venue, symbol, depth], instance=each.instance, timeout_s=_TIMEOUT_S
-            )
-            for each in known if each.status == "active"
-        ]  # fmt: skip
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, dict):
-                return answer
+        active = [each.instance for each in known if each.status == "active"]
+        keeper = self._keepers.get((venue, symbol))
+        for instances in ([keeper] if keeper in active else [], active):
+            asked = [self._ask(instance, [venue, symbol, depth]) for instance in instances]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            for instance, answer in zip(instances, answers, strict=True):
+                if isinstance(answer, dict):
+                    self._remember((venue, symbol), instance)
+                    return answer
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
         raise UnknownSymbolError(f"orderbook: expected an instrument whose book is kept, was {venue}.{symbol}")
+
+    async def _ask(self, instance: str, question: list[Any]) -> Any:
+        return await self._calls.call("gateway", "orderbook", question, instance=instance, timeout_s=_TIMEOUT_S)
+
+    def _remember(self, key: tuple[str, str], instance: str) -> None:
+        if len(self._keepers) >= _MOST_KEPT:
+            self._keepers.clear()
+        self._keepers[key] = instance

@@ -1,0 +1,87 @@
+"""Who is asked for a live book: the gateway that had it last, and all of them when it has it no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.registry import TTL_S, Discovery
+from marketprism_sdk.service import Service, rpc
+from marketprism_services.callers import Callers
+from marketprism_services.query_books import BookApi
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Gateway(Service):
+    """Keeps the books of one venue."""
+
+    def __init__(self, connection: NatsConnection, venue: str) -> None:
+        super().__init__("gateway", connection)
+        self.venue = venue
+        self.asked = 0
+
+    @rpc("orderbook")
+    async def orderbook(self, asked: Any) -> dict[str, Any] | None:
+        self.asked += 1
+        if asked[0] != self.venue:
+            return None
+        return {"venue": self.venue, "symbol": asked[1], "bids": [["1", "2"]], "asks": []}
+
+
+@pytest.fixture
+async def running(connection: NatsConnection) -> AsyncIterator[tuple[dict[str, Gateway], BookApi]]:
+    gateways = {venue: Gateway(connection, venue) for venue in ("binance", "okx")}
+    stop = asyncio.Event()
+    tasks = [asyncio.create_task(gateway.run(stop)) for gateway in gateways.values()]
+    api = BookApi(gateways["okx"].calls, Callers(100, 1_000.0))
+    registry = await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S)
+    api.discovery = Discovery(registry, refresh_s=0.2)
+    await api.discovery.start()
+    while sum(each.status == "active" for each in api.discovery.instances("gateway")) < len(gateways):
+        await asyncio.sleep(0.05)
+    yield gateways, api
+    await api.discovery.stop()
+    stop.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_the_gateway_that_keeps_a_book_is_remembered_until_it_does_not(
+    running: tuple[dict[str, Gateway], BookApi],
+) -> None:
+    gateways, api = running
+    async with AsyncExitStack() as stack:
+        app = web.Application()
+        app.add_routes(api.routes())
+        runner = web.AppRunner(app)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        base = f"http://127.0.0.1:{runner.addresses[0][1]}/api/v1/orderbook"
+
+        async def ask(path: str) -> tuple[int, Any]:
+            async with session.get(f"{base}/{path}") as answer:
+                return answer.status, await answer.json()
+
+        for _ in range(5):
+            status, body = await ask("binance/BTC-USDT")
+            assert (status, body["data"]["venue"]) == (200, "binance")
+        assert (gateways["binance"].asked, gateways["okx"].asked) == (5, 1)
+        gateways["binance"].venue, gateways["okx"].venue = "okx", "binance"  # they change places
+        assert (await ask("binance/BTC-USDT"))[0] == 200
+        assert (await ask("binance/BTC-USDT"))[0] == 200
+        assert (gateways["binance"].asked, gateways["okx"].asked) == (7, 3)
+        status, body = await ask("kraken/BTC-USD")
+        assert status == 404
+        assert "expected an instrument whose book is kept, was kraken.BTC-USD" in str(body)
+        status, body = await ask("binance/BTC-USDT?depth=many")
+        assert status == 400
