@@ -20,6 +20,8 @@ from marketprism_services.chaos.storage import FAULTS as STORAGE_FAULTS
 from marketprism_services.chaos.storage import StorageTrial
 from marketprism_services.chaos.venue import TRIED
 from marketprism_services.chaos.venue import trials as trials_of_venues
+from marketprism_services.chaos.venue_leader import FAULTS as VENUE_LEADER_FAULTS
+from marketprism_services.chaos.venue_leader import VenueLeaderTrial
 from marketprism_services.cli import app, err, settings_of
 from marketprism_services.exits import Exit, Stop
 
@@ -132,6 +134,25 @@ def counter(
     if fault not in COUNTER_FAULTS:
         raise Stop(Exit.USAGE, f"--fault: expected one of {', '.join(COUNTER_FAULTS)}, was {fault!r}")
     trial = CounterTrial(settings_of(), recordings, fault, trials, speed=speed, seed=seed, say=_say)
+    _finish(asyncio.run(trial.run()), results, as_json)
+
+
+@chaos.command("venue-leader")
+def venue_leader(
+    market: Annotated[str, typer.Option(help=f"One of {', '.join(TRIED)}.")] = "binance-usdm",
+    fault: Annotated[str, typer.Option(help=f"One of {', '.join(VENUE_LEADER_FAULTS)}.")] = "kill",
+    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Strike the gateway of a crypto venue that leads; each trade of the market must be in the streams once, and in
+    its bar."""
+    if market not in TRIED:
+        raise Stop(Exit.USAGE, f"--market: expected one of {', '.join(TRIED)}, was {market!r}")
+    if fault not in VENUE_LEADER_FAULTS:
+        raise Stop(Exit.USAGE, f"--fault: expected one of {', '.join(VENUE_LEADER_FAULTS)}, was {fault!r}")
+    trial = VenueLeaderTrial(settings_of(), market, fault, trials, seed=seed, say=_say)
     _finish(asyncio.run(trial.run()), results, as_json)
 
 

@@ -91,14 +91,14 @@ class VenueSource:
         await self._rest.__aenter__()
         try:
             await self._listed.load()
+            if not self._listed.fitting(self._symbols):
+                raise SourceError(
+                    f"source {self.venue.market}: expected instruments that the venue trades, "
+                    f"was {', '.join(self._symbols) or 'none'}"
+                )
         except BaseException:
             await self._rest.__aexit__(None, None, None)
             raise
-        if not self._listed.fitting(self._symbols):
-            raise SourceError(
-                f"source {self.venue.market}: expected instruments that the venue trades, "
-                f"was {', '.join(self._symbols) or 'none'}"
-            )
 
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """Those that are subscribed."""

@@ -1,0 +1,86 @@
+"""What the streams hold of a simulated venue against what it traded."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
+from marketprism_application.contracts.codec import decode, decode_packed
+from marketprism_application.contracts.kinds import BAR, GAP, TRADE
+from marketprism_application.contracts.subjects import escape
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import StoredMessage
+from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_services.chaos.report import Report
+
+_MS = 1_000_000
+_MINUTE_MS = 60_000
+_OF_TICKS = ("", "tick", TRADE.name)
+
+
+async def audit(
+    connection: NatsConnection, token: str, books: Mapping[str, SimulatedBook], report: Report
+) -> None:  # fmt: skip
+    """Fill in `lost`, `duplicated` and `wrong`; what lies in a gap of the ledger is missing, not lost."""
+    gaps = [decode(GAP, each.data) for each in await read(connection, streams.EVENTS, "market.gap.>")]
+    subject = TRADE.subject.format(venue=escape(token), symbol="*")
+    trades = [decode(TRADE, each.data) for each in await read(connection, streams.DATA, subject)]
+    packed = [decode_packed(each.data) for each in await read(connection, streams.TICKS, "market.packed.*")]
+    ticks = [tick for each in packed for tick in each.ticks if tick.traded]
+    bars = [decode(BAR, each.data) for each in await read(connection, streams.BARS, "market.bar.>")]
+    named = 0
+    for symbol, book in books.items():
+        holes = [gap for gap in gaps if gap.symbol == symbol and gap.kind in _OF_TICKS]
+        told = [trade.seq for trade in trades if trade.symbol == symbol]
+        made = [each for each in book.prints if told and told[0] <= each.trade_id]
+        for ids in (told, [tick.source_seq for tick in ticks if tick.symbol == symbol]):
+            named += _count(ids, made, holes, report)
+        newest = {bar.ts_open // _MS: bar for bar in bars if bar.symbol == symbol}
+        report.wrong += _wrong_bars(newest, made)
+    report.records = len(trades)
+    report.notes.append(f"{len(ticks)} ticks of trades, {named} missing in gaps that are named, {len(bars)} bars")
+
+
+def _count(ids: Sequence[int], made: Sequence[Print], holes: Sequence[Any], report: Report) -> int:
+    """How many are missing by name; the rest of what is missing is lost."""
+    times = Counter(ids)
+    report.duplicated += sum(times.values()) - len(times)
+    report.wrong += sum(later < before for before, later in itertools.pairwise(ids))
+    missing = [each for each in made if each.trade_id not in times]
+    inside = [each for each in missing if any(gap.ts_from <= each.ts_ms * _MS <= gap.ts_to for gap in holes)]
+    report.lost += len(missing) - len(inside)
+    return len(inside)
+
+
+def _wrong_bars(bars: Mapping[int, Any], made: Sequence[Print]) -> int:
+    """Whole minutes whose bar is not the sum, the first and the last of its trades, and says nothing of a gap."""
+    minutes: dict[int, list[Print]] = {}
+    for each in made:
+        minutes.setdefault(each.ts_ms // _MINUTE_MS * _MINUTE_MS, []).append(each)
+    wrong = 0
+    for minute in sorted(minutes)[1:-1]:
+        trades, bar = minutes[minute], bars.get(minute)
+        if bar is None:
+            wrong += 1
+        elif not bar.gap:
+            volume = sum((Decimal(each.quantity) for each in trades), Decimal(0))
+            wrong += (bar.volume, bar.open, bar.close) != (
+                volume, Decimal(trades[0].price), Decimal(trades[-1].price)
+            )  # fmt: skip
+    return wrong
+
+
+async def read(connection: NatsConnection, stream: str, subject: str) -> list[StoredMessage]:
+    """Everything that a stream holds of a subject now."""
+    consumer = PullConsumer(connection, stream, [subject], batch=1_000)
+    await consumer.open()
+    found: list[StoredMessage] = []
+    while len(found) < consumer.pending and (messages := await consumer.fetch(10_000, 5.0)):
+        found += messages
+    await consumer.close()
+    return found
