@@ -39,14 +39,14 @@ async def audit(
         told = [trade.seq for trade in trades if trade.symbol == symbol]
         made = [each for each in book.prints if told and told[0] <= each.trade_id]
         for ids in (told, [tick.source_seq for tick in ticks if tick.symbol == symbol]):
-            named += _count(ids, made, holes, report)
+            named += count_missing(ids, made, holes, report)
         newest = {bar.ts_open // _MS: bar for bar in bars if bar.symbol == symbol}
-        report.wrong += _wrong_bars(newest, made)
+        report.wrong += wrong_bars(newest, made)
     report.records = len(trades)
     report.notes.append(f"{len(ticks)} ticks of trades, {named} missing in gaps that are named, {len(bars)} bars")
 
 
-def _count(ids: Sequence[int], made: Sequence[Print], holes: Sequence[Any], report: Report) -> int:
+def count_missing(ids: Sequence[int], made: Sequence[Print], holes: Sequence[Any], report: Report) -> int:
     """How many are missing by name; the rest of what is missing is lost."""
     times = Counter(ids)
     report.duplicated += sum(times.values()) - len(times)
@@ -57,7 +57,7 @@ def _count(ids: Sequence[int], made: Sequence[Print], holes: Sequence[Any], repo
     return len(inside)
 
 
-def _wrong_bars(bars: Mapping[int, Any], made: Sequence[Print]) -> int:
+def wrong_bars(bars: Mapping[int, Any], made: Sequence[Print]) -> int:
     """Whole minutes whose bar is not the sum, the first and the last of its trades, and says nothing of a gap."""
     minutes: dict[int, list[Print]] = {}
     for each in made:
