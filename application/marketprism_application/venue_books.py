@@ -11,7 +11,7 @@ from marketprism_application.venue import Quote
 from marketprism_domain.book_chain import BookChange, ChainRule
 from marketprism_domain.book_sync import BookSnapshot, BookStep, BookSync
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT
+from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE
 from marketprism_domain.orderbook import Level
 from marketprism_domain.trading_days import utc_day_text
 
@@ -170,28 +170,31 @@ class VenueBooks:
 
     def _tell(self, symbol: str, kept: Kept, steps: Sequence[BookStep]) -> None:
         for step in steps:
-            if step.form == INVALID:
-                self.needed.setdefault(symbol, step.cause)
-                self.messages.append(self._invalid(symbol, kept.sync, step.cause))
+            if step.form == UPDATE:
+                self._updated(symbol, kept, step)
             elif step.form == SNAPSHOT:
                 self._begun(symbol, kept)
                 self._whole(symbol, kept)
             else:
-                self._updated(symbol, kept, step)
+                self.needed.setdefault(symbol, step.cause)
+                self.messages.append(self._invalid(symbol, kept.sync, step.cause))
 
     def _updated(self, symbol: str, kept: Kept, step: BookStep) -> None:
-        change, sync = step.change, kept.sync
+        change, sync, settings = step.change, kept.sync, self._settings
         assert change is not None  # noqa: S101 (an update is made of one)
+        bids, asks, now = change.bids, change.asks, change.ts_recv
+        if self._scale is not None:
+            bids, asks = self._levels(symbol, bids), self._levels(symbol, asks)
         self.messages.append(OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, change.last_id, change.ts_event, change.ts_recv, 0, step.form,
-            True, change.first_id, change.prev_id, self._levels(symbol, change.bids), self._levels(symbol, change.asks),
+            1, self._venue, symbol, self._source, 0, change.last_id, change.ts_event, now, 0, UPDATE, True,
+            change.first_id, change.prev_id, bids, asks,
         ))  # fmt: skip
         kept.told_id = change.last_id
-        if change.ts_recv - kept.ts_top >= self._settings.top_ns:
+        if now - kept.ts_top >= settings.top_ns:
             self.top(symbol, kept)
-        if change.ts_recv - kept.ts_snapshot >= self._settings.snapshot_ns:
+        if now - kept.ts_snapshot >= settings.snapshot_ns:
             self._whole(symbol, kept)
-        if sync.book.bid_floor is not None and sync.book.known_levels < self._settings.refresh_at:
+        if not sync.book.knows(self._settings.refresh_at):
             self.needed.setdefault(symbol, "refresh")
 
     def _begun(self, symbol: str, kept: Kept) -> None:

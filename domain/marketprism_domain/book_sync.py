@@ -99,7 +99,8 @@ class BookSync:
         self._joined = True
         self.updates += 1
         self.ts_event, self.ts_recv = change.ts_event, change.ts_recv
-        return self._checked(BookStep(UPDATE, "", change))
+        taken = BookStep._make((UPDATE, "", change))
+        return self._checked(taken) if change.checksum or book.crossed else [taken]
 
     def _checked(self, step: BookStep) -> list[BookStep]:
         if self.book.crossed:

@@ -13,24 +13,28 @@ from marketprism_domain.errors import InvalidValue
 
 Level = Sequence[str]  # price, quantity, and whatever the venue adds
 MAX_PRICE = 1e18
+_NEW: Level = ()
+_MOST_GONE = 256
 
 
 class BookSide:
     """One side.
 
     `keys` are prices, negative for asks, and rise towards the best price: near the top, where nearly all changes are,
-    both insertion and removal move few keys.
+    an insertion moves few of them. A level that is removed leaves its key, since most prices come back at once; the
+    last key is always that of a level.
     """
 
-    __slots__ = ("_levels", "_sign", "keys")
+    __slots__ = ("_gone", "_levels", "_sign", "keys")
 
     def __init__(self, sign: float) -> None:
         self._sign = sign  # 1 for bids, -1 for asks
         self.keys: list[float] = []
-        self._levels: dict[float, Level] = {}
+        self._levels: dict[float, Level | None] = {}  # None: removed
+        self._gone = 0
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.keys) - self._gone
 
     def load(self, levels: Iterable[Level]) -> None:
         """These levels and no others."""
@@ -38,6 +42,7 @@ class BookSide:
         last = {float(level[0]) * sign: level for level in levels}
         self._levels = {key: level for key, level in last.items() if float(level[1]) != 0}
         self.keys = sorted(self._levels)
+        self._gone = 0
         if self.keys and not -MAX_PRICE < self.keys[0] <= self.keys[-1] < MAX_PRICE:
             raise InvalidValue("price", "a number of a market", str(self._levels))
 
@@ -47,21 +52,38 @@ class BookSide:
         Raises:
             InvalidValue: a price or a quantity is no number; the levels before it are set.
         """
-        sign, keys, held = self._sign, self.keys, self._levels
+        sign, keys, held, gone = self._sign, self.keys, self._levels, self._gone
+        find = held.get
         try:
             for level in levels:
                 key = float(level[0]) * sign
                 if float(level[1]):
-                    if key not in held:
-                        if not -MAX_PRICE < key < MAX_PRICE:
+                    before = find(key, _NEW)
+                    if not before:
+                        if before is None:
+                            gone -= 1
+                        elif -MAX_PRICE < key < MAX_PRICE:
+                            insort(keys, key)
+                        else:
                             raise InvalidValue("price", "a number of a market", level[0])
-                        insort(keys, key)
                     held[key] = level
-                elif key in held:
-                    del held[key]
-                    del keys[bisect_left(keys, key)]
+                elif find(key):
+                    held[key] = None
+                    gone += 1
         except ValueError as error:
             raise InvalidValue("level", "a price and a quantity", level) from error
+        finally:
+            while keys and held[keys[-1]] is None:
+                del held[keys.pop()]
+                gone -= 1
+            self._gone = gone
+        if gone > _MOST_GONE and gone > len(keys) // 2:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self._levels = {key: level for key, level in self._levels.items() if level is not None}
+        self.keys = sorted(self._levels)
+        self._gone = 0
 
     def best(self) -> Level | None:
         """Best level."""
@@ -73,13 +95,13 @@ class BookSide:
 
     def top(self, count: int | None = None, bound: float | None = None) -> list[Level]:
         """At most `count` levels, best first, none beyond the price `bound`."""
-        keys, held, sign = self.keys, self._levels, self._sign
-        found = keys[-count:] if count is not None else keys[:]
+        keys, held = self.keys, self._levels
+        start = 0 if bound is None else bisect_left(keys, bound * self._sign)
+        if count is not None:
+            start = max(start, len(keys) - count - self._gone)
+        found = [level for key in keys[start:] if (level := held[key]) is not None]
         found.reverse()
-        if bound is not None:
-            limit = bound * sign
-            return [held[key] for key in found if key >= limit]
-        return [held[key] for key in found]
+        return found if count is None else found[:count]
 
     def get(self, price: str) -> Level | None:
         """The level at a price."""
@@ -87,11 +109,15 @@ class BookSide:
 
     def worst(self) -> Level | None:
         """Level furthest from the top."""
-        return self._levels[self.keys[0]] if self.keys else None
+        return next((level for key in self.keys if (level := self._levels[key]) is not None), None)
 
-    def known(self, bound: float | None) -> int:
-        """How many levels lie within the price `bound`."""
-        return len(self.keys) if bound is None else len(self.keys) - bisect_left(self.keys, bound * self._sign)
+    def known(self, bound: float | None, enough: int) -> int:
+        """How many levels lie within the price `bound`; some number of `enough` or more where there are so many."""
+        if bound is None:
+            return len(self)
+        start = bisect_left(self.keys, bound * self._sign)
+        at_least = len(self.keys) - start - self._gone
+        return at_least if at_least >= enough else sum(self._levels[key] is not None for key in self.keys[start:])
 
 
 class OrderBook:
@@ -136,15 +162,12 @@ class OrderBook:
         ceiling = None if self.ask_ceiling is None else float(self.ask_ceiling)
         return self.bids.top(count, floor), self.asks.top(count, ceiling)
 
-    @property
-    def known_levels(self) -> int:
-        """Levels of the side of which fewer are known, counting only a side that was cut off."""
-        counts = [
-            side.known(float(edge))
-            for side, edge in ((self.bids, self.bid_floor), (self.asks, self.ask_ceiling))
-            if edge is not None
-        ]
-        return min(counts) if counts else len(self.bids) + len(self.asks)
+    def knows(self, levels: int) -> bool:
+        """Whether so many levels of each side that was cut off are known still."""
+        floor, ceiling = self.bid_floor, self.ask_ceiling
+        if floor is not None and self.bids.known(float(floor), levels) < levels:
+            return False
+        return ceiling is None or self.asks.known(float(ceiling), levels) >= levels
 
 
 def _edge(side: BookSide, given: int, cut_at: int | None) -> str | None:

@@ -35,6 +35,27 @@ def test_a_side_is_a_sorted_dictionary(
     assert [(Decimal(level[0]), level[1]) for level in side.top(3)] == expected[:3]
     assert (side.best() is None) == (not expected)
     assert len(side) == len(expected)
+    for bound in (0.25, 5.0, 7.6, 20.0):
+        within = [level for level in expected if (level[0] >= bound if bids else level[0] <= bound)]
+        assert [Decimal(level[0]) for level in side.top(None, bound)] == [price for price, _ in within]
+        assert [Decimal(level[0]) for level in side.top(2, bound)] == [price for price, _ in within[:2]]
+        assert side.known(bound, 1_000) == len(within)
+        assert min(side.known(bound, 3), 3) == min(len(within), 3)
+    worst = side.worst()
+    assert (Decimal(worst[0]) if worst is not None else None) == (expected[-1][0] if expected else None)
+    assert (side.best_price() is None) == (not expected)
+    assert all((level := side.get(str(price))) is not None and level[1] == quantity for price, quantity in expected)
+
+
+def test_levels_that_are_gone_for_good_leave_nothing_behind() -> None:
+    side = BookSide(1.0)
+    side.load([(str(price), "1") for price in range(1, 5_001)])
+    side.apply([(str(price), "0") for price in range(1, 4_001)])
+    assert len(side) == 1_000
+    assert len(side.keys) == 1_000
+    side.apply([(str(price), "0") for price in range(4_991, 5_001)])  # the best ones
+    assert side.best() == ("4990", "1")
+    assert len(side.keys) == len(side) == 990
 
 
 def test_removing_a_level_that_is_not_there_is_normal() -> None:
@@ -59,7 +80,10 @@ def test_a_book_that_was_cut_off_knows_how_far_it_is_known() -> None:
     bids, asks = book.top(10)
     assert [level[0] for level in bids] == ["10", "9"]  # 8 changed, but what lies between 9 and 8 nobody knows
     assert [level[0] for level in asks] == ["11", "12", "12.5", "13"]
-    assert book.known_levels == 2
+    assert book.knows(2)
+    assert not book.knows(3)
+    book.apply([("10", "0")], [], 9)
+    assert not book.knows(2)
 
 
 def test_a_book_with_fewer_levels_than_asked_for_is_whole() -> None:
