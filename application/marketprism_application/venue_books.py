@@ -7,6 +7,7 @@ from typing import Any
 
 from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.contracts.messages import BookTopMessage, Message, OrderBookMessage, TextLevel
+from marketprism_application.early_changes import EarlyChanges
 from marketprism_application.venue import Quote
 from marketprism_domain.book_chain import BookChange, ChainRule
 from marketprism_domain.book_sync import BookSnapshot, BookStep, BookSync
@@ -22,25 +23,30 @@ Scale = Callable[[str, str], str]  # (symbol, quantity as the venue wrote it) ->
 class BookSettings:
     """`depth` levels of the top are published at most every `top_ms`; a whole book every `snapshot_s`.
 
-    A book that was cut off is refreshed when fewer than `refresh_at` levels of a side are known.
+    A book that was cut off is refreshed when fewer than `refresh_at` levels of a side are known. Where several
+    connections bring one book, what one of them brings too early waits `hold_s` for what another is still to bring.
     """
 
-    def __init__(self, depth: int = 20, top_ms: int = 250, snapshot_s: float = 300.0, refresh_at: int = 50) -> None:
+    def __init__(
+        self, depth: int = 20, top_ms: int = 250, snapshot_s: float = 300.0, refresh_at: int = 50, hold_s: float = 5.0
+    ) -> None:
         self.depth = depth
         self.top_ns = top_ms * NANOS_PER_MS
         self.snapshot_ns = int(snapshot_s * 1_000_000_000)
         self.refresh_at = refresh_at
+        self.hold_ns = int(hold_s * 1_000_000_000)
 
 
 class Kept:
     """A book, and what was told of it."""
 
-    __slots__ = ("path", "shadow", "sync", "told_id", "ts_snapshot", "ts_top")
+    __slots__ = ("early", "path", "shadow", "sync", "told_id", "ts_snapshot", "ts_top")
 
     def __init__(self, rule: ChainRule) -> None:
         self.sync = BookSync(rule)
         self.ts_top = self.ts_snapshot = self.told_id = 0
         self.path = ""  # the connection that it hangs on, where ids are a connection's own
+        self.early = EarlyChanges()  # where they are the same on every connection
         self.shadow: tuple[str, BookSync] | None = None  # the same book on a connection that may take over
 
 
@@ -80,16 +86,31 @@ class VenueBooks:
     def on_change(self, change: BookChange, path: str = "") -> BookSync:
         """One step of a stream; `path` is the connection that it came on."""
         kept = self.of(change.symbol)
-        if not self._rule.mergeable and not self._hangs_on(kept, change, path):
+        early = kept.early
+        if self._rule.mergeable:
+            if (path != early.path or early.several) and early.wait(change, path, kept.sync):
+                if early.hopeless(change.ts_recv, self._settings.hold_ns, kept.sync.book.last_id):
+                    self._give_up(kept)
+                return kept.sync
+        elif not self._hangs_on(kept, change, path):
             return kept.sync
         if change.snapshot:
             self.needed.pop(change.symbol, None)
-        steps = kept.sync.on_change(change)
-        if steps:
-            self._tell(change.symbol, kept, steps)
+        self._apply(kept, change)
+        while early.several and (following := early.follow(kept.sync)) is not None:
+            self._apply(kept, following)
         if kept.shadow is not None:
             self._take_over(kept)
         return kept.sync
+
+    def _apply(self, kept: Kept, change: BookChange) -> None:
+        steps = kept.sync.on_change(change)
+        if steps:
+            self._tell(change.symbol, kept, steps)
+
+    def _give_up(self, kept: Kept) -> None:
+        for change in kept.early.take_all():
+            self._apply(kept, change)
 
     def _hangs_on(self, kept: Kept, change: BookChange, path: str) -> bool:
         """Whether the book follows this connection. Another one keeps a shadow of it, and takes over at the same id."""
@@ -117,6 +138,9 @@ class VenueBooks:
     def on_gone(self, path: str) -> None:
         """A connection has ended: its books go on with their shadows, or are not known any more."""
         for symbol, kept in self._kept.items():
+            kept.early.gone(path)
+            if kept.early and not kept.early.several:
+                self._give_up(kept)
             if kept.shadow is not None and kept.shadow[0] == path:
                 kept.shadow = None
             if not path or kept.path != path:
@@ -145,6 +169,7 @@ class VenueBooks:
         self.needed.setdefault(symbol, cause)
         if ts_recv:
             kept.sync.ts_recv = ts_recv
+        kept.early.take_all()
         self._tell(symbol, kept, kept.sync.lose(cause))
 
     def left_off(self, symbol: str, ts_event: int) -> None:

@@ -66,6 +66,13 @@ class BookSync:
         """Whether the stream has said anything that a snapshot could be joined to."""
         return bool(self._kept) or self.valid
 
+    def breaks(self, change: BookChange) -> bool:
+        """Whether something is missing between the book, which is valid, and this change."""
+        if not self.valid or change.snapshot:
+            return False
+        rule = self._rule
+        return (rule.follows if self._joined else rule.begins)(change, self.book.last_id) is Step.GAP
+
     # -- changes -----------------------------------------------------------------------------------------------------
 
     def on_change(self, change: BookChange) -> list[BookStep]:

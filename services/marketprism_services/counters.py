@@ -43,7 +43,7 @@ def group_of(settings: Settings) -> str:
 def venue_of_settings(settings: Settings) -> VenueSettings:
     """What to subscribe at a crypto venue, and how."""
     given = settings.venue
-    books = BookSettings(given.depth, given.top_ms, given.snapshot_s)
+    books = BookSettings(given.depth, given.top_ms, given.snapshot_s, hold_s=given.hold_s)
     return VenueSettings(
         symbols=given.instruments, kinds=given.kinds, intervals=given.intervals, collectors=given.collectors,
         audit_s=given.audit_s, refresh_s=given.refresh_s, backlog=given.backlog,

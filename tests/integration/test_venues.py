@@ -4,67 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
-from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import SourceBatch
 from marketprism_application.venue import Venue
 from marketprism_domain.book_chain import BookChange, IdRange, Step
 from marketprism_domain.events import SubscriptionFailed
 from marketprism_domain.rules import ValidationRules
 from marketprism_domain.validation import TickValidationService
-from marketprism_sdk.resilience import Backoff
 from marketprism_services.chaos.venue import TRIED, trial
 from marketprism_services.chaos.venue_audit import VenueAudit
+from tests.integration.venue_side import FAST, batches, batches_more, kinds_of, venue
 
 pytestmark = pytest.mark.timeout(120)
-FAST = VenueSettings(kinds=("trade", "orderbook", "quote"), silent_s=0.8, backoff=Backoff(0.05, 0.3), audit_s=2.0)
-Until = Callable[[list[SourceBatch]], bool]
-
-
-@asynccontextmanager
-async def venue(
-    market: str, settings: VenueSettings = FAST, **given: Any
-) -> AsyncIterator[tuple[SimulatedVenueServer, VenueSource]]:
-    row = MARKETS[market]
-    async with SimulatedVenueServer(row.simulate(("BTC", "ETH")), **{"rate": 20.0, "levels": 40, **given}) as server:
-        symbols = settings.symbols or tuple(server.books)
-        source = VenueSource(row.make(server.ws_url, server.rest_url), settings._replace(symbols=symbols))
-        try:
-            yield server, source
-        finally:
-            await source.close()
-
-
-async def batches(
-    source: VenueSource, until: Until, audit: VenueAudit | None = None, seconds: float = 20
-) -> list[SourceBatch]:
-    seen: list[SourceBatch] = []
-    deadline = time.monotonic() + seconds
-    stream = source.stream({})
-    try:
-        async for batch in stream:
-            seen.append(batch)
-            if audit is not None:
-                audit.on_batch(batch)
-            if until(seen):
-                return seen
-            assert time.monotonic() < deadline, "nothing of what was waited for came"
-    finally:
-        await stream.aclose()  # type: ignore[attr-defined]
-    raise AssertionError("the stream ended")
-
-
-def kinds_of(seen: list[SourceBatch]) -> set[str]:
-    return {type(message).__name__.removesuffix("Message") for batch in seen for message in batch.messages}
 
 
 @pytest.mark.parametrize("market", MARKETS)
@@ -132,45 +87,6 @@ def test_a_schedule_is_its_seed() -> None:
     assert parse_faults("gap@2:3, close") == [Fault(1.0, "close", 1.0), Fault(2.0, "gap", 3.0)]
     with pytest.raises(SourceError, match="expected some of gap, "):
         parse_faults("earthquake@1")
-
-
-@pytest.mark.parametrize("market", TRIED)
-async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> None:
-    settings = FAST._replace(lifetime_s=1.5, silent_s=5.0)
-    async with venue(market, settings, rate=40.0) as (server, source):
-        audit = VenueAudit(server)
-        await source.connect()
-        renewed = lambda _: min((line.renewals for line in source.desk.lines), default=0) >= 2  # noqa: E731
-        seen = await batches(source, renewed, audit, seconds=40)
-        assert all(line.losses == 0 for line in source.desk.lines)
-        assert [gap for batch in seen for _, gap in batch.gaps] == []
-        audit.conclude()
-        assert audit.wrong == []
-        assert source.feed.repeats > 0  # both connections brought the same, and it was published once
-
-
-async def test_two_collectors_are_merged_by_sequence() -> None:
-    async with venue("binance", FAST._replace(collectors=2)) as (server, source):
-        audit = VenueAudit(server)
-        await source.connect()
-        await batches(source, lambda found: len(found) > 30, audit)
-        for _ in range(6):  # each in turn loses frames, and is cut off: the other one has them
-            server.do(Fault(0, "abort", 1))
-            await batches_more(source, audit, 0.3)
-        audit.conclude()
-        assert audit.wrong == []
-        assert audit.gaps == 0
-        assert all(source.feed.books.of(symbol).sync.gaps == 0 for symbol in server.books)
-
-
-async def batches_more(source: VenueSource, audit: VenueAudit, seconds: float) -> None:
-    """What the source collects in a while, without a stream of its own."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        await asyncio.sleep(0.05)
-        source.feed.on_clock(time.time_ns())
-        out = source.feed.collect()
-        audit.on_batch(SourceBatch(out.ticks, 0, {}, out.gaps, messages=out.messages))
 
 
 async def test_a_book_that_was_cut_off_is_refreshed_before_it_runs_out() -> None:

@@ -1,7 +1,8 @@
 """One connection that is always there: made again after a loss, renewed before the venue cuts it.
 
-A renewal is a second socket that subscribes to everything; when it flows, the first one is closed. What both bring
-meanwhile is told apart further on by its sequence.
+A renewal is a second socket that subscribes to everything; when it flows, the first one unsubscribes, and is closed
+when the venue has answered that: the answer stands behind everything that was on its way. What both bring meanwhile is
+told apart further on by its sequence.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import structlog
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 
 _RENEW_AT = 0.95  # of the venue's lifetime, less up to a twentieth by chance: not all at once
 _FLOWS_S = 15.0
+_DRAINED_S = 15.0  # a venue that does not answer that it stops is left all the same
 _LOOK_S = 0.25
 _numbers = itertools.count(1)
 
@@ -49,7 +51,7 @@ class _Wire:
         self.path = path
         self.socket: Socket | None = None
         self.opened_at = self.heard_at = time.monotonic()
-        self.frames = 0
+        self.frames = self.answers = 0
         self.leave = False
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -88,6 +90,11 @@ class Line:
     def up(self) -> bool:
         """Whether it is connected."""
         return self._current is not None
+
+    @property
+    def renewing(self) -> bool:
+        """Whether another socket is about to take over."""
+        return len(self._wires) > 1
 
     async def run(self) -> None:
         """For ever: connect, subscribe, watch; again after a pause that grows, with chance in it, to a limit."""
@@ -164,13 +171,14 @@ class Line:
             log.warning("connection not renewed yet", url=self.url, error=str(error))
             self._later(old)
             return old
-        await self._subscribe(new, list(self.streams))
-        until = time.monotonic() + _FLOWS_S
-        while time.monotonic() < until and not new.ended.done() and not self._flows(new):
-            if old.ended.done():
-                break
-            await asyncio.sleep(0.02)
+        asked = len(self._venue.limits.greeting) + await self._subscribe(new, list(self.streams))
+        await self._until(lambda: new.answers >= asked and self._flows(new), _FLOWS_S, old, new)
+        if not new.ended.done():
+            asked = old.answers + await self._subscribe(old, list(self.streams), undo=True)
+            await self._until(lambda: old.answers >= asked, _DRAINED_S, old, new)
         if new.ended.done():
+            if not old.ended.done():
+                await self._subscribe(old, list(self.streams))
             self._later(old)
             return old
         self._current = new
@@ -179,6 +187,13 @@ class Line:
         self.renewals += 1
         log.info("connection renewed", url=self.url, streams=len(self.streams))
         return new
+
+    @staticmethod
+    async def _until(reached: Callable[[], bool], within_s: float, *wires: _Wire) -> None:
+        """Until that is so, or a connection ends, or time is over."""
+        until = time.monotonic() + within_s
+        while time.monotonic() < until and not reached() and not any(wire.ended.done() for wire in wires):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
     def _later(self, wire: _Wire) -> None:
         wire.leave = False
@@ -198,7 +213,8 @@ class Line:
 
     # -- subscriptions -----------------------------------------------------------------------------------------------
 
-    async def _subscribe(self, wire: _Wire, names: list[str], *, undo: bool = False) -> None:
+    async def _subscribe(self, wire: _Wire, names: list[str], *, undo: bool = False) -> int:
+        """How many messages it took."""
         size = self._venue.limits.streams_per_message
         for start in range(0, len(names), size):
             some = names[start : start + size]
@@ -211,6 +227,12 @@ class Line:
                 self._events.on_asked(self.streams[name] for name in some if name in self.streams)
             if wire.socket is not None:
                 wire.socket.send(self._venue.subscribe(some, number, undo=undo))
+        return -(-len(names) // size)
+
+    def answered(self, path: str) -> None:
+        """The venue has answered a subscription of that connection."""
+        for wire in self._wires:
+            wire.answers += wire.path == path
 
     def asked_in(self, request: str) -> list[StreamKey]:
         """The streams of a subscription that the venue answers by number."""

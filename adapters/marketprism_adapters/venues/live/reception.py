@@ -25,6 +25,7 @@ from marketprism_domain.events import (
 log = structlog.get_logger()
 
 _CHECK_S = 1.0
+_ANSWERS = ("subscribed", "unsubscribed", "refused")
 
 
 class Reception:
@@ -144,6 +145,11 @@ class Reception:
         """Whether another connection carries the same streams, and is up."""
         return any(each is not line and each.up and each.streams == line.streams for each in self.lines)
 
+    @property
+    def merging(self) -> bool:
+        """Whether several connections bring the same streams: collectors, or one that is being renewed."""
+        return any(line.renewing or self._others(line) for line in self.lines)
+
     def on_gone(self, path: str) -> None:
         """A socket has ended."""
         self.feed.on_gone(path)
@@ -182,6 +188,9 @@ class Reception:
         if control.reply is not None:
             for line in self.lines:
                 line.reply(path, control.reply)
+        if control.what in _ANSWERS:
+            for line in self.lines:
+                line.answered(path)
         if control.what == "subscribed":
             self._confirmed(control)
         elif control.what == "refused":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -21,27 +21,31 @@ from marketprism_sdk.resilience import Backoff
 log = structlog.get_logger()
 
 _LOOK_S = 0.05
-_PATIENCE_NS = 150_000_000  # another connection, or the next frame, may bring it meanwhile
+_PATIENCE_S = 0.15  # the next frame may bring it
+_OTHERS_S = 1.5  # so may another connection that lags
 _EMPTY = 3  # answers without any of them: a trade may be a moment on its way into the venue's history
 _BARREN = 3  # holes in a row that were none of ours: numbers that this venue leaves out delay nothing from then on
 MOST = 20_000
 
 
 class TradeRefill:
-    """One for each source. A hole of more than `most` trades is not asked for: it is named at once.
+    """One for each source; `merging` says whether several connections bring one tape now.
+
+    A hole of more than `most` trades is not asked for: it is named at once.
 
     `filled` counts trades that were fetched, `given_up` holes that the venue could not or would not fill. One that is
     not filled in the feed's `hold_s` is named by the feed.
     """
 
     def __init__(
-        self, venue: Venue, feed: VenueFeed, rest: RestClient, arrived: asyncio.Event, *, parallel: int = 4,
-        most: int = MOST, backoff: Backoff | None = None,
+        self, venue: Venue, feed: VenueFeed, rest: RestClient, arrived: asyncio.Event, merging: Callable[[], bool],
+        *, parallel: int = 4, most: int = MOST, backoff: Backoff | None = None,
     ) -> None:  # fmt: skip
         self._venue = venue
         self._feed = feed
         self._rest = rest
         self._arrived = arrived
+        self._merging = merging
         self._room = asyncio.Semaphore(parallel)
         self.most = most
         self._backoff = backoff or Backoff(0.2, 2.0)
@@ -57,9 +61,10 @@ class TradeRefill:
         """Until cancelled."""
         try:
             while True:
-                now = time.time_ns()
+                patience_s = _OTHERS_S if self._merging() else _PATIENCE_S
+                before = time.time_ns() - int(patience_s * 1_000_000_000)
                 for symbol, hole in self._feed.holes():
-                    if symbol not in self._busy and now - hole.ts_recv > _PATIENCE_NS:
+                    if symbol not in self._busy and hole.ts_recv < before:
                         self._busy[symbol] = asyncio.get_running_loop().create_task(self._fill(symbol))
                 for symbol in [symbol for symbol, task in self._busy.items() if task.done()]:
                     self._busy.pop(symbol).result()  # whatever is not foreseen ends the source, and is told

@@ -73,7 +73,7 @@ class VenueSource:
         self.keeper = BookKeeper(
             venue, self.parser, self.feed.books, self._rest, self._book_again, audit_s=settings.audit_s
         )
-        self.refill = TradeRefill(venue, self.feed, self._rest, self.desk.arrived)
+        self.refill = TradeRefill(venue, self.feed, self._rest, self.desk.arrived, lambda: self.desk.merging)
         self._wanted = Wanted(settings.kinds, settings.intervals)
         self._tasks: list[asyncio.Task[None]] = []
         self._listed = Listed(venue, self.parser, self._rest, self.desk)

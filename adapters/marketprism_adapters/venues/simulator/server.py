@@ -38,6 +38,7 @@ class Session:
         self.filled = asyncio.Event()
         self.mute = False  # takes subscriptions, sends nothing of them
         self.silent_until = self.slow_until = 0.0
+        self.pause_s = 0.15  # while it is slow, before each burst
 
     def send(self, frame: str | bytes) -> None:
         """Behind what waits already."""
@@ -50,7 +51,7 @@ class Session:
             await self.filled.wait()
             self.filled.clear()
             if time.monotonic() < self.slow_until:
-                await asyncio.sleep(0.15)
+                await asyncio.sleep(self.pause_s)
             while self.outgoing and not self.socket.closed:
                 frame = self.outgoing.popleft()
                 if time.monotonic() < self.silent_until:

@@ -1,0 +1,68 @@
+"""Several connections to a venue at a time: renewals, collectors, one that lags behind the other."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from marketprism_adapters.venues.simulator.faults import Fault
+from marketprism_services.chaos.venue import TRIED
+from marketprism_services.chaos.venue_audit import VenueAudit
+from tests.integration.venue_side import FAST, batches, batches_more, venue
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.mark.parametrize("market", TRIED)
+async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> None:
+    settings = FAST._replace(lifetime_s=1.5, silent_s=5.0)
+    async with venue(market, settings, rate=40.0) as (server, source):
+        audit = VenueAudit(server)
+        await source.connect()
+        renewed = lambda _: min((line.renewals for line in source.desk.lines), default=0) >= 2  # noqa: E731
+        seen = await batches(source, renewed, audit, seconds=40)
+        assert all(line.losses == 0 for line in source.desk.lines)
+        assert [gap for batch in seen for _, gap in batch.gaps] == []
+        audit.conclude()
+        assert audit.wrong == []
+        assert source.feed.repeats > 0  # both connections brought the same, and it was published once
+
+
+@pytest.mark.parametrize("market", TRIED)
+async def test_a_connection_that_lags_is_left_only_when_everything_of_it_has_come(market: str) -> None:
+    settings = FAST._replace(lifetime_s=2.5, silent_s=10.0)
+    async with venue(market, settings, rate=40.0) as (server, source):
+        audit = VenueAudit(server)
+        await source.connect()
+        stream = source.stream({})
+        slowed: set[int] = set()
+        async for batch in stream:
+            audit.on_batch(batch)
+            if not slowed and audit.checked > 60 and not audit.invalid() and audit.trading_since(0.0):
+                for session in server.sessions:
+                    session.pause_s, session.slow_until = 1.2, time.monotonic() + 60
+                    slowed.add(id(session))
+            if slowed and min(line.renewals for line in source.desk.lines) and not audit.invalid():
+                break
+        await stream.aclose()  # type: ignore[attr-defined]
+        audit.conclude()
+        assert audit.wrong == []
+        assert all(line.losses == 0 for line in source.desk.lines)
+        if source.venue.rule.mergeable:
+            assert audit.gaps == 0
+        assert source.refill.filled == 0  # nothing had to be asked for
+
+
+async def test_two_collectors_are_merged_by_sequence() -> None:
+    async with venue("binance", FAST._replace(collectors=2)) as (server, source):
+        audit = VenueAudit(server)
+        await source.connect()
+        await batches(source, lambda found: len(found) > 30, audit)
+        for _ in range(6):  # each in turn loses frames, and is cut off: the other one has them
+            server.do(Fault(0, "abort", 1))
+            await batches_more(source, audit, 0.3)
+        audit.conclude()
+        assert audit.wrong == []
+        assert audit.gaps == 0
+        assert all(source.feed.books.of(symbol).sync.gaps == 0 for symbol in server.books)
