@@ -176,13 +176,14 @@ class Line:
         if not new.ended.done():
             asked = old.answers + await self._subscribe(old, list(self.streams), undo=True)
             await self._until(lambda: old.answers >= asked, _DRAINED_S, old, new)
-        if new.ended.done():
+        gone = new if new.ended.done() else old
+        self._wires = [each for each in self._wires if each is not gone]
+        if gone is new:
             if not old.ended.done():
                 await self._subscribe(old, list(self.streams))
             self._later(old)
             return old
         self._current = new
-        self._wires = [each for each in self._wires if each is not old]
         old.close("renewed")
         self.renewals += 1
         log.info("connection renewed", url=self.url, streams=len(self.streams))
