@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
+from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import Fenced, NoResponders, StreamError
 from marketprism_sdk.nats.connection import Headers, NatsConnection
@@ -160,11 +161,39 @@ async def direct_get(connection: NatsConnection, stream: str, seq: int) -> Store
     return await _direct(connection, stream, json.dumps({"seq": seq}).encode())
 
 
-async def _direct(connection: NatsConnection, stream: str, body: bytes) -> StoredMessage | None:
+async def direct_request(connection: NatsConnection, stream: str, body: bytes) -> Msg:
+    """A direct get. A replicated stream that was made a moment ago has nobody yet to answer it: that is waited for.
+
+    Raises:
+        StreamError: there is no such stream, or it allows no direct get. DeadlineExceeded, NotConnected: no answer.
+    """
+
+    async def ask() -> Msg:
+        try:
+            return await connection.request(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=API_TIMEOUT_S)
+        except NoResponders as error:
+            if await _serves_direct(connection, stream):
+                raise StreamError(f"stream {stream}: no replica answers direct gets", retryable=True) from error
+            raise StreamError(f"stream {stream}: expected a stream with direct get, there is none", 10059) from error
+
+    return await retry(
+        ask, attempts=None, backoff=_AGAIN, deadline_s=API_TIMEOUT_S,
+        retryable=lambda error: isinstance(error, StreamError) and error.retryable,
+    )  # fmt: skip
+
+
+async def _serves_direct(connection: NatsConnection, stream: str) -> bool:
     try:
-        message = await connection.request(f"$JS.API.DIRECT.GET.{stream}", body, timeout_s=API_TIMEOUT_S)
-    except NoResponders as error:
-        raise StreamError(f"stream {stream}: expected a stream with direct get, there is none", 10059) from error
+        info = await api(connection, f"STREAM.INFO.{stream}")
+    except StreamError as error:
+        if error.code in NOT_FOUND:
+            return False
+        raise
+    return bool(info["config"].get("allow_direct"))
+
+
+async def _direct(connection: NatsConnection, stream: str, body: bytes) -> StoredMessage | None:
+    message = await direct_request(connection, stream, body)
     headers = message.headers or {}
     if "Nats-Sequence" not in headers:
         status = headers.get("Status", "")

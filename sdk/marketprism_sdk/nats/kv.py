@@ -14,9 +14,9 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import Fenced, KeyExists, NoResponders, RevisionConflict, StreamError
+from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, api, ensure_stream, publish_ack
+from marketprism_sdk.nats.jetstream import api, direct_request, ensure_stream, publish_ack
 from marketprism_sdk.ports import KvEntry, Stop
 
 _OPERATION = "KV-Operation"
@@ -61,12 +61,7 @@ class NatsKeyValue:
     async def _last(self, key: str) -> KvEntry | None:
         """The last record of a key, deletions and markers included."""
         body = json.dumps({"last_by_subj": self._prefix + key}).encode()
-        try:
-            message = await self._connection.request(
-                f"$JS.API.DIRECT.GET.{self._stream}", body, timeout_s=API_TIMEOUT_S
-            )
-        except NoResponders as error:
-            raise StreamError(f"bucket {self.bucket}: expected a bucket, there is none", 10059) from error
+        message = await direct_request(self._connection, self._stream, body)
         headers = message.headers or {}
         if "Nats-Sequence" not in headers:
             return None

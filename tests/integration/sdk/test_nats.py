@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotConnected, StreamError
+from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError
 from marketprism_sdk.fence import raise_fence
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, leader_get_last, publish_ack, stream_info
+from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.stage import Output, Stage
@@ -239,3 +240,25 @@ async def test_a_stream_that_is_electing_its_leader_is_asked_again_and_one_that_
     electing.silent = 1_000
     with pytest.raises(DeadlineExceeded, match=f"STREAM.INFO.{unique}-elects"):
         await ensure_stream(electing, config, within_s=0.4)
+
+
+async def test_a_bucket_that_was_made_a_moment_ago_is_asked_again_and_one_that_is_not_there_is_an_error(
+    connection: NatsConnection, unique: str
+) -> None:
+    class Young(NatsConnection):
+        """The real server behind it, whose replicas do not answer direct gets at first."""
+
+        deaf = 3
+
+        async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
+            if "DIRECT.GET" in subject and self.deaf:
+                self.deaf -= 1
+                raise NoResponders(subject)
+            return await connection.request(subject, payload, timeout_s=timeout_s, headers=headers)
+
+    young = Young(connection.nc, connection.url)
+    bucket = await NatsKeyValue.open(young, f"{unique}-young")
+    assert await bucket.get("one") is None
+    assert young.deaf == 0
+    with pytest.raises(StreamError, match="expected a stream with direct get, there is none"):
+        await NatsKeyValue(young, f"{unique}-none").get("one")
