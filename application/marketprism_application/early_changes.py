@@ -44,12 +44,9 @@ class EarlyChanges:
         return True
 
     def hopeless(self, now_ns: int, hold_ns: int, book_id: int) -> bool:
-        """Whether nobody will bring what is missing: every connection is past it, or it has taken too long."""
-        changes = self._changes
-        if not changes:
-            return False
-        late = now_ns - changes[0].ts_recv > hold_ns or len(changes) > MAX_KEPT
-        return late or not self.several or min(self._reached.values()) > book_id
+        """Whether nobody will bring what lies before those that wait: all are past it, or it takes too long."""
+        late = now_ns - self._changes[0].ts_recv > hold_ns or len(self._changes) > MAX_KEPT
+        return late or min(self._reached.values()) > book_id
 
     def follow(self, sync: BookSync) -> BookChange | None:
         """The next change, if it follows now."""

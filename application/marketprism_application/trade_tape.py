@@ -68,13 +68,18 @@ class TradeTape:
             self.last = seq
             self.ts_last = max(self.ts_last, trade.ts_event)
             return True
-        if trade.ts_event > self.ts_last + _ANEW_NS:
-            # An older id of a much newer trade: the venue has begun to count anew.
+        if self.begins_anew(trade) and not self._waiting:
             self.last, self.ts_last = seq, trade.ts_event
-            self._waiting.clear()
             return True
         self.repeats += 1
         return False
+
+    def begins_anew(self, trade: Any) -> bool:
+        """Whether the venue has begun to count anew: an older id of a much newer trade.
+
+        What waits has to be given up before such a trade is taken.
+        """
+        return bool(trade.seq <= self.last and trade.ts_event > self.ts_last + _ANEW_NS)
 
     def _keep(self, behind: Waiting) -> None:
         waiting = self._waiting

@@ -117,6 +117,9 @@ class VenueFeed:
         tape = self.tape(message.symbol)
         # A trade whose own id is the last of several executions covers them all.
         first = message.first_id if message.last_id == message.seq and message.first_id is not None else message.seq
+        if tape.waits and tape.begins_anew(message):
+            while tape.waits:
+                self.give_up(message.symbol)
         if tape.take(first, message):
             self._tell(message)
         if tape.waits:

@@ -14,12 +14,11 @@ from marketprism_application.contracts.subjects import escape
 from marketprism_application.ports import LeftOff
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import answered, leader_get_last
-from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.nats.pull import read_stream
 
 _AT_ONCE = 64
 _BEFORE_NS = 5_000_000_000  # clocks of two hosts, and what was being flushed when the place was saved
 _AFTER_NS = 60_000_000_000
-_WAIT_S = 5.0
 
 
 async def read_left_off(connection: NatsConnection, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
@@ -42,27 +41,14 @@ async def read_left_off(connection: NatsConnection, venue: str, symbols: Sequenc
         since,
         {each.symbol: each for each in trades if each is not None},
         {each.symbol: each for each in books if each is not None},
-        await _recent(connection, venue, since) if since else (),
+        await _recent(connection, venue, symbols, since) if since else (),
     )
 
 
-async def _recent(connection: NatsConnection, venue: str, since: int) -> list[Message]:
+async def _recent(connection: NatsConnection, venue: str, symbols: Sequence[str], since: int) -> list[Message]:
+    """Other markets of the venue have subjects of the same form: only these instruments are asked for."""
+    wanted = set(symbols)
     subject = TRADE.subject.format(venue=escape(venue), symbol="*")
-    consumer = PullConsumer(connection, streams.DATA, [subject], start_ns=since - _BEFORE_NS, batch=1_000)
-    await consumer.open()
-    found: list[Message] = []
-    try:
-        left = consumer.pending
-        while left > 0:
-            messages = await consumer.fetch(1_000, _WAIT_S)
-            if not messages:
-                break  # the oldest went meanwhile
-            left -= len(messages)
-            for each in messages:
-                message = msgspec.msgpack.decode(each.data, type=TradeMessage)
-                if message.ts_pub > since + _AFTER_NS:
-                    return found
-                found.append(message)
-    finally:
-        await consumer.close()
-    return found
+    stored = await read_stream(connection, streams.DATA, [subject], start_ns=since - _BEFORE_NS)
+    trades = (msgspec.msgpack.decode(each.data, type=TradeMessage) for each in stored)
+    return [trade for trade in trades if trade.symbol in wanted and trade.ts_pub <= since + _AFTER_NS]

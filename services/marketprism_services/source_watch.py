@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 from marketprism_adapters.capture.tap import CaptureTap
-from marketprism_application.ports import LiveSource, MarketSource
+from marketprism_application.ports import LiveSource, MarketSource, PlayedSource
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.service import rpc
@@ -34,10 +34,12 @@ def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None)
     """Metrics of what a source and its capture count by themselves."""
     if isinstance(source, LiveSource):
         live = source
-        # Ticks that found the source's queue full, messages that were no ticks.
+        # Ticks that found the source's queue full.
         metrics.watch("source_dropped_ticks", lambda: float(live.dropped))
         metrics.watch("source_queue_deepest", lambda: float(live.deepest))
-        metrics.watch("source_skipped_messages", lambda: float(sum(live.skipped.values())))
+    if isinstance(source, LiveSource | PlayedSource):
+        counting = source
+        metrics.watch("source_skipped_messages", lambda: float(sum(counting.skipped.values())))
     if isinstance(source, BookSource):
         keeper = source
         for name in source.figures():

@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import DeadlineExceeded, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, answered, api
 from marketprism_sdk.tracing import sampled
@@ -189,7 +189,8 @@ class PullConsumer:
         if not self._buffer:
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), max_wait_s)
+                async with asyncio.timeout(max_wait_s):
+                    await self._arrived.wait()
             except TimeoutError:
                 return []
         return [self._buffer.popleft() for _ in range(min(max_messages, len(self._buffer)))]
@@ -207,3 +208,28 @@ class PullConsumer:
             await api(self._connection, f"CONSUMER.DELETE.{self._stream}.{self._name}")
         except SdkError as error:
             log.debug("consumer was not deleted", stream=self._stream, error=str(error))
+
+
+async def read_stream(
+    connection: NatsConnection, stream: str, filters: Sequence[str], *, start_ns: int = 0, within_s: float = 10.0
+) -> list[StoredMessage]:
+    """What a stream holds of some subjects now, in order; from when it was stored, if that is given.
+
+    Raises:
+        StreamError: there is no such stream. DeadlineExceeded: nothing came for `within_s`, and more was there.
+    """
+    consumer = PullConsumer(connection, stream, filters, start_ns=start_ns, batch=1_000)
+    await consumer.open()
+    found: list[StoredMessage] = []
+    wanted = consumer.pending
+    try:
+        while len(found) < wanted and (not found or found[-1].pending):
+            messages = await consumer.fetch(10_000, within_s)
+            if not messages:
+                raise DeadlineExceeded(
+                    f"stream {stream}: {len(found)} of {wanted} messages came, then none in {within_s:g} s"
+                )
+            found += messages
+    finally:
+        await consumer.close()
+    return found

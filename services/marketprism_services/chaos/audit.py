@@ -8,8 +8,7 @@ import msgspec
 
 from marketprism_sdk.fence import FenceRecord
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
-from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.chaos.candidate import RUN, Record
 from marketprism_services.chaos.report import Report
 
@@ -25,8 +24,9 @@ async def audit(
     """
     highest = 0
     seen: set[tuple[str, int, int]] = set()
-    for subject, data in await _all(connection, fenced):
-        if subject.endswith(".fence"):
+    for message in await read_stream(connection, fenced, [f"{fenced}.>"]):
+        data = message.data
+        if message.subject.endswith(".fence"):
             highest = max(highest, msgspec.msgpack.decode(data, type=FenceRecord).epoch)
             continue
         record = msgspec.msgpack.decode(data, type=Record)
@@ -40,23 +40,7 @@ async def audit(
             run = number - (number - 1) % RUN
             report.lost += sum((holder, epoch, n) not in seen for n in range(run, number + 1))
     newest = 0
-    for _, data in await _all(connection, twin):
-        record = msgspec.msgpack.decode(data, type=Record)
+    for message in await read_stream(connection, twin, [f"{twin}.>"]):
+        record = msgspec.msgpack.decode(message.data, type=Record)
         report.stale_writes_attempted += record.epoch < newest
         newest = max(newest, record.epoch)
-
-
-async def _all(connection: NatsConnection, stream: str) -> list[tuple[str, bytes]]:
-    last = int((await stream_info(connection, stream))["state"]["last_seq"])
-    consumer = PullConsumer(connection, stream, [f"{stream}.>"], batch=1_000)
-    await consumer.open()
-    found: list[tuple[str, bytes]] = []
-    reached = 0
-    try:
-        while reached < last:
-            for message in await consumer.fetch(10_000, 5.0):
-                found.append((message.subject, message.data))
-                reached = message.seq
-    finally:
-        await consumer.close()
-    return found

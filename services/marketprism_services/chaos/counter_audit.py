@@ -16,8 +16,7 @@ from marketprism_application.rebuild import rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, stream_info
-from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.chaos.report import Report
 from marketprism_services.settings import Settings
 
@@ -42,13 +41,13 @@ async def audit(connection: NatsConnection, settings: Settings, recordings: list
     )
     found: Counter[Any] = Counter()
     epochs: dict[str, int] = {}
-    for message in await _all(connection, streams.RAW, ["market.raw.*"]):
+    for message in await read_stream(connection, streams.RAW, ["market.raw.*"]):
         epoch = decode_packed(message.data).epoch
         report.stale_writes_accepted += epoch < epochs.get(message.subject, 0)
         epochs[message.subject] = max(epoch, epochs.get(message.subject, 0))
-    for message in await _all(connection, streams.TICKS, ["market.packed.*"]):
+    for message in await read_stream(connection, streams.TICKS, ["market.packed.*"]):
         found.update(_identity(tick) for tick in decode_packed(message.data).ticks if tick.verdict != "stale")
-    gaps = [decode(GAP, m.data) for m in await _all(connection, streams.EVENTS, ["market.gap.>"])]
+    gaps = [decode(GAP, m.data) for m in await read_stream(connection, streams.EVENTS, ["market.gap.>"])]
     holes: dict[str, Holes] = defaultdict(list)
     for gap in gaps:
         if gap.cause in _CAUSES:
@@ -61,7 +60,8 @@ async def audit(connection: NatsConnection, settings: Settings, recordings: list
     report.records = sum(found.values())
     report.lost = len(outside)
     report.duplicated = sum(count - max(wanted[key], 1) for key, count in found.items() if count > max(wanted[key], 1))
-    _compare(expected.bars, [decode(BAR, m.data) for m in await _all(connection, streams.BARS, ["market.bar.>"])],
+    bars = [decode(BAR, m.data) for m in await read_stream(connection, streams.BARS, ["market.bar.>"])]
+    _compare(expected.bars, bars,
              lambda bar: bar.ts_close < ends.get(bar.symbol, 0) and bar.ts_open >= starts.get(bar.symbol, 1 << 62),
              holes, report)  # fmt: skip
     count = sum(map(len, holes.values()))
@@ -101,20 +101,3 @@ def _values(bar: Bar) -> tuple[Any, ...]:
 
 def _identity(tick: Tick) -> Any:
     return tick.symbol, tick.ts_event, tick.last, tick.volume, tick.turnover, tick.bids[:1], tick.asks[:1]
-
-
-async def _all(connection: NatsConnection, stream: str, filters: list[str]) -> list[StoredMessage]:
-    """Every message of a stream, in order."""
-    last = int((await stream_info(connection, stream))["state"]["last_seq"])
-    consumer = PullConsumer(connection, stream, filters, batch=1_000)
-    await consumer.open()
-    found: list[StoredMessage] = []
-    try:
-        while not found or found[-1].seq < last:
-            messages = await consumer.fetch(10_000, 1.0)
-            if not messages:
-                break
-            found += messages
-    finally:
-        await consumer.close()
-    return found

@@ -14,8 +14,7 @@ from marketprism_application.contracts.codec import decode, decode_packed
 from marketprism_application.contracts.kinds import BAR, GAP, TRADE
 from marketprism_application.contracts.subjects import escape
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage
-from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.chaos.report import Report
 
 _MS = 1_000_000
@@ -27,12 +26,12 @@ async def audit(
     connection: NatsConnection, token: str, books: Mapping[str, SimulatedBook], report: Report
 ) -> None:  # fmt: skip
     """Fill in `lost`, `duplicated` and `wrong`; what lies in a gap of the ledger is missing, not lost."""
-    gaps = [decode(GAP, each.data) for each in await read(connection, streams.EVENTS, "market.gap.>")]
+    gaps = [decode(GAP, each.data) for each in await read_stream(connection, streams.EVENTS, ["market.gap.>"])]
     subject = TRADE.subject.format(venue=escape(token), symbol="*")
-    trades = [decode(TRADE, each.data) for each in await read(connection, streams.DATA, subject)]
-    packed = [decode_packed(each.data) for each in await read(connection, streams.TICKS, "market.packed.*")]
+    trades = [decode(TRADE, each.data) for each in await read_stream(connection, streams.DATA, [subject])]
+    packed = [decode_packed(each.data) for each in await read_stream(connection, streams.TICKS, ["market.packed.*"])]
     ticks = [tick for each in packed for tick in each.ticks if tick.traded]
-    bars = [decode(BAR, each.data) for each in await read(connection, streams.BARS, "market.bar.>")]
+    bars = [decode(BAR, each.data) for each in await read_stream(connection, streams.BARS, ["market.bar.>"])]
     named = 0
     for symbol, book in books.items():
         holes = [gap for gap in gaps if gap.symbol == symbol and gap.kind in _OF_TICKS]
@@ -73,14 +72,3 @@ def wrong_bars(bars: Mapping[int, Any], made: Sequence[Print]) -> int:
                 volume, Decimal(trades[0].price), Decimal(trades[-1].price)
             )  # fmt: skip
     return wrong
-
-
-async def read(connection: NatsConnection, stream: str, subject: str) -> list[StoredMessage]:
-    """Everything that a stream holds of a subject now."""
-    consumer = PullConsumer(connection, stream, [subject], batch=1_000)
-    await consumer.open()
-    found: list[StoredMessage] = []
-    while len(found) < consumer.pending and (messages := await consumer.fetch(10_000, 5.0)):
-        found += messages
-    await consumer.close()
-    return found

@@ -119,3 +119,15 @@ def test_two_overlapping_connections_make_one_tape(data: st.DataObject) -> None:
     taken = [seq for _, n in merged for seq in told(tape, n, n, n, n)]
     assert taken == list(range(taken[0], 40))
     assert tape.hole is None
+
+
+def test_what_waits_is_given_up_before_a_venue_that_counts_anew_is_followed() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 10, 10, 100)
+    told(tape, 13, 13, 200)
+    anew = Trade(3, 3_600_000_000_000)
+    assert tape.begins_anew(anew)
+    assert not tape.take(3, anew)  # not before
+    assert tape.give_up() == Hole(11, 12, 100, 200, 0)
+    assert [each.seq for each in tape.ready()] == [13]
+    assert tape.take(3, anew)

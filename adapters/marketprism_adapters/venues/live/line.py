@@ -176,6 +176,8 @@ class Line:
         if not new.ended.done():
             asked = old.answers + await self._subscribe(old, list(self.streams), undo=True)
             await self._until(lambda: old.answers >= asked, _DRAINED_S, old, new)
+            if old.answers < asked:
+                log.warning("connection left before the venue said that it stops", url=self.url)
         gone = new if new.ended.done() else old
         self._wires = [each for each in self._wires if each is not gone]
         if gone is new:

@@ -61,9 +61,10 @@ class TradeRefill:
         """Until cancelled."""
         try:
             while True:
-                patience_s = _OTHERS_S if self._merging() else _PATIENCE_S
+                holes = self._feed.holes()
+                patience_s = _OTHERS_S if holes and self._merging() else _PATIENCE_S
                 before = time.time_ns() - int(patience_s * 1_000_000_000)
-                for symbol, hole in self._feed.holes():
+                for symbol, hole in holes:
                     if symbol not in self._busy and hole.ts_recv < before:
                         self._busy[symbol] = asyncio.get_running_loop().create_task(self._fill(symbol))
                 for symbol in [symbol for symbol, task in self._busy.items() if task.done()]:
