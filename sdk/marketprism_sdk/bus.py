@@ -114,7 +114,8 @@ class Inbox:
         """End the workers, after what is queued was handled or `drain_s` is over."""
         if drain_s:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._queue.join(), drain_s)
+                async with asyncio.timeout(drain_s):
+                    await self._queue.join()
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)

@@ -175,7 +175,8 @@ class CommandReceiver:
         try:
             body = json.dumps({"batch": 1, "expires": int(_EXPIRES_S * 1e9)}).encode()
             await self._connection.publish(f"$JS.API.CONSUMER.MSG.NEXT.{STREAM}.{consumer}", body, None, inbox)
-            message = await asyncio.wait_for(arrived, _EXPIRES_S + 1)
+            async with asyncio.timeout(_EXPIRES_S + 1):
+                message = await arrived
         except TimeoutError:
             return
         finally:
@@ -201,7 +202,8 @@ class CommandReceiver:
             if found is None:
                 raise CommandRejected(f"command: expected one of {', '.join(self._handlers)}, was {command.name!r}")
             handler, policy = found
-            await asyncio.wait_for(handler(command), policy.timeout_s)
+            async with asyncio.timeout(policy.timeout_s):
+                await handler(command)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CommandRejected) as error:
             log.warning("command refused", subject=subject, reason=str(error))
             await self._bury(command, subject, str(error), attempts, data)

@@ -187,7 +187,8 @@ class Election:
     async def _activate(self, epoch: int) -> None:
         hook_s = self._settings.hook_s
         try:
-            await asyncio.wait_for(self._on_acquired(epoch), hook_s)
+            async with asyncio.timeout(hook_s):
+                await self._on_acquired(epoch)
         except asyncio.CancelledError:
             raise
         except TimeoutError:
@@ -224,7 +225,8 @@ class Election:
         # One lost answer must leave time for another try; a lapsed lease is resumed by the same write.
         patience_s = max(self._settings.heartbeat_s, (self._valid_until - sent) / 2)
         try:
-            self._revision = await asyncio.wait_for(self._kv.update(self.key, value, self._revision), patience_s)
+            async with asyncio.timeout(patience_s):
+                self._revision = await self._kv.update(self.key, value, self._revision)
         except (SdkError, TimeoutError) as error:
             if not isinstance(error, RevisionConflict):
                 log.warning("lease not renewed", key=self.key, error=str(error) or "no answer")
@@ -290,7 +292,8 @@ class Election:
             await asyncio.wait([activation], timeout=hook_s)
         log.info("lease ended", key=self.key, holder=self.holder, epoch=self.epoch, reason=reason)
         try:
-            await asyncio.wait_for(self._on_lost(reason), hook_s)
+            async with asyncio.timeout(hook_s):
+                await self._on_lost(reason)
         except TimeoutError:
             log.exception("deactivation did not end in time", key=self.key, hook_s=hook_s)
         except Exception:

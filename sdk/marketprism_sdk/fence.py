@@ -195,7 +195,7 @@ class FencedPublisher:
             return
         if self._error is not None:
             raise self._error
-        await self._watched(asyncio.wait_for(self._commit(), timeout_s))
+        await self._watched(self._commit_within(timeout_s))
         if self._error is not None:  # of a batch that was on its way while this waited
             raise self._error
 
@@ -216,6 +216,10 @@ class FencedPublisher:
         self._timer = None
         with contextlib.suppress(SdkError):  # kept, and raised at the next call
             await self._watched(self._commit())
+
+    async def _commit_within(self, timeout_s: float) -> None:
+        async with asyncio.timeout(timeout_s):
+            await self._commit()
 
     async def _commit(self) -> None:
         async with self._lock:

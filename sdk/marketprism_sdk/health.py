@@ -81,7 +81,8 @@ class HealthServer:
     @staticmethod
     async def _ask(check: Check) -> str:
         try:
-            status = await asyncio.wait_for(check(), _CHECK_TIMEOUT_S)
+            async with asyncio.timeout(_CHECK_TIMEOUT_S):
+                status = await check()
         except Exception:  # noqa: BLE001 (a check that fails is the answer)
             return "unhealthy"
         return status if status in _ORDER else "unhealthy"

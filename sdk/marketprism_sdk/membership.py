@@ -217,7 +217,9 @@ class Membership:
         while True:
             await self._clock.sleep(self._settings.heartbeat_s)
             try:
-                if not await asyncio.wait_for(self.beat(), self._settings.lease_s):
+                async with asyncio.timeout(self._settings.lease_s):
+                    kept = await self.beat()
+                if not kept:
                     on_dead()
                     return
             except (SdkError, TimeoutError) as error:

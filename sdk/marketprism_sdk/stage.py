@@ -140,7 +140,8 @@ class Stage:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._settings.commit_interval_s)
+                    async with asyncio.timeout(self._settings.commit_interval_s):
+                        await self._wake.wait()
                 self._wake.clear()
                 async with self._lock:
                     try:

@@ -87,7 +87,8 @@ async def _under_a_lease(connection: NatsConnection, settings: Settings) -> list
     mine = Election(kv, key, holder, prober=NatsProber(connection, key, holder), on_acquired=acquired)
     running = asyncio.create_task(mine.run())
     try:
-        await asyncio.wait_for(held.wait(), _LEASE_S)
+        async with asyncio.timeout(_LEASE_S):
+            await held.wait()
         engine = await engines_of(settings).open()
         try:
             return list(await SqlStore(engine, settings.store.topology()).migrate())

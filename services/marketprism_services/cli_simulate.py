@@ -67,7 +67,8 @@ async def _serve(server: SimulatedVenueServer, market: str) -> None:
         sent, at = 0, time.monotonic()
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _EVERY_S)
+                async with asyncio.timeout(_EVERY_S):
+                    await stop.wait()
             now = time.monotonic()
             rate = (server.sent - sent) / (now - at)
             sent, at = server.sent, now

@@ -73,6 +73,7 @@ class Presence:
             until = self.next_ns()
             wait_s = _LOOK_S if until is None else min(_LOOK_S, max(0.001, (until - self._now_ns()) / 1e9))
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
             except TimeoutError:
                 continue

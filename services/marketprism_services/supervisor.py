@@ -97,7 +97,8 @@ class Supervisor:
         if waits:
             done = asyncio.gather(*waits)
             try:
-                await asyncio.wait_for(asyncio.shield(done), deadline_s)
+                async with asyncio.timeout(deadline_s):
+                    await asyncio.shield(done)
             except TimeoutError:
                 self._signal_all(lambda process: process.kill())
                 await done

@@ -43,7 +43,8 @@ async def _front(*options: str) -> tuple[Child, str, list[dict[str, Any]]]:
     command = [sys.executable, "-m", "marketprism_services", "front", *options, "--port", "0"]
     child = Child(command, hear, name="front", env=_ENV)
     await child.start()
-    return child, await asyncio.wait_for(listening, 60), told
+    async with asyncio.timeout(60):
+        return child, await listening, told
 
 
 async def loading(venue: str) -> dict[str, Any]:

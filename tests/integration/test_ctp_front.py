@@ -81,7 +81,7 @@ async def test_subscribing_faster_than_the_counter_allows_is_cut_and_our_pace_is
     market = await asyncio.to_thread(Crowd, listed, 10, 1.0, 60.0, at("2025-08-13 09:01:00"))
     source = line.source(
         await line.open(market, per_second=1_000),
-        instruments=("m*", "SR*", "i*", "c*", "TA*"),
+        instruments=("*",) if cut else ("m*", "SR*", "i*", "c*", "TA*"),
         subscribe_per_second=pace,
     )
     await source.connect()
@@ -267,3 +267,16 @@ async def test_a_counters_whole_list_becomes_terms_and_its_ticks_find_their_venu
         {"sse", "szse"} if venue == "sopt" else {"shfe", "ine", "dce", "czce", "cffex", "gfex"}
     )
     assert not source.skipped.get("depth_malformed")
+
+
+async def test_a_cancelled_take_ends_at_whatever_moment_something_arrives() -> None:
+    for turns in range(6):
+        bridge = Bridge(asyncio.get_running_loop())
+        taking = asyncio.create_task(bridge.take(timeout_s=5.0))
+        await asyncio.sleep(0.001)
+        bridge.put(Said("md", 0, "depth", {}, {}, True, 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asked = taking.cancel()
+        await asyncio.wait([taking], timeout=1.0)
+        assert taking.cancelled() is asked, f"{turns} turns after the arrival"

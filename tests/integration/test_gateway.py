@@ -77,7 +77,8 @@ class Place:
     async def close(self) -> None:
         for stop, task, own in self._running:
             stop.set()
-            await asyncio.wait_for(task, 20)
+            async with asyncio.timeout(20):
+                await task
             await own.close()
         await self.front.stop()
 

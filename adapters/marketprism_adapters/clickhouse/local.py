@@ -112,7 +112,8 @@ class LocalClickHouse:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(asyncio.to_thread(self.process.wait), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await asyncio.to_thread(self.process.wait)
             except TimeoutError:
                 self.kill()
                 await asyncio.to_thread(self.process.wait)

@@ -65,7 +65,8 @@ class Bridge:
             if self._items:
                 break
             try:
-                await asyncio.wait_for(self._arrived.wait(), None if end is None else max(0.0, end - self._loop.time()))
+                async with asyncio.timeout(None if end is None else max(0.0, end - self._loop.time())):
+                    await self._arrived.wait()
             except TimeoutError:
                 return []
         # Order matters: the flag falls before the queue is read, so what is put afterwards signals again.

@@ -101,7 +101,8 @@ class EmbeddedServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(asyncio.to_thread(self.process.wait), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await asyncio.to_thread(self.process.wait)
             except TimeoutError:
                 self.process.kill()
                 await asyncio.to_thread(self.process.wait)
@@ -168,11 +169,13 @@ def is_free(port: int) -> bool:
 
 async def _greets(port: int) -> bool:
     try:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), 1)
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except (OSError, TimeoutError):
         return False
     try:
-        line = await asyncio.wait_for(reader.readline(), 1)
+        async with asyncio.timeout(1):
+            line = await reader.readline()
         return line.startswith(b"INFO ") and bool(json.loads(line[5:]).get("jetstream"))
     except (TimeoutError, ValueError):
         return False

@@ -84,8 +84,8 @@ class NatsConnection:
         client = Client()
         connection = cls(client, url)
         try:
-            await asyncio.wait_for(
-                client.connect(
+            async with asyncio.timeout(connect_timeout_s):
+                await client.connect(
                     servers=[part.strip() for part in url.split(",")],
                     name=name,
                     allow_reconnect=True,
@@ -97,9 +97,7 @@ class NatsConnection:
                     disconnected_cb=connection._disconnected,
                     reconnected_cb=connection._reconnected,
                     error_cb=connection._error,
-                ),
-                connect_timeout_s,
-            )
+                )
         except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
             with contextlib.suppress(Exception):
                 await client.close()

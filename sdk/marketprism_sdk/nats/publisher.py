@@ -127,7 +127,8 @@ class WindowPublisher:
         while self._waiting and self._error is None:
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), max(0.001, deadline - loop.time()))
+                async with asyncio.timeout(max(0.001, deadline - loop.time())):
+                    await self._changed.wait()
             except TimeoutError:
                 raise DeadlineExceeded(f"{len(self._waiting)} messages not acknowledged in {timeout_s:g} s") from None
         if self._error is not None:

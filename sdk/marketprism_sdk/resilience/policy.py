@@ -67,7 +67,8 @@ class Policy:
 
     async def _timed(self, call: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await asyncio.wait_for(call(), self.timeout_s)
+            async with asyncio.timeout(self.timeout_s):
+                return await call()
         except TimeoutError as error:
             raise DeadlineExceeded(f"no result within {self.timeout_s} s") from error
 

@@ -130,7 +130,8 @@ class MemoryBus:
         try:
             if not self._deliver(BusMessage(subject, data, headers or {}, reply)):
                 raise NoResponders(f"nobody answers on {subject}")
-            return await asyncio.wait_for(answered, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                return await answered
         except TimeoutError:
             raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s") from None
         finally:

@@ -85,7 +85,8 @@ class Child:
     async def end(self, timeout_s: float = 5.0) -> int:
         """Wait for its end, enforce it at the deadline; returns the exit code."""
         try:
-            await asyncio.wait_for(self.process.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.process.wait()
         except TimeoutError:
             self.thaw()
             self.kill()

@@ -164,7 +164,8 @@ class Arena:
                 at += 1
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), max(0.001, end - time.monotonic()))
+                async with asyncio.timeout(max(0.001, end - time.monotonic())):
+                    await self._changed.wait()
             except TimeoutError:
                 last = [(t.name, t.event, t.values) for t in self.told if t.event != "acknowledged"][-8:]
                 raise ArenaError(f"waited {timeout_s:g} s for {what}; last told: {last}") from None

@@ -131,7 +131,8 @@ class CounterTrial:
 
         play = ("front", *self._recordings, "--port", "0", "--speed", str(self._speed))
         self._front = await start_program("front", *play, on_line=hear)
-        address = await asyncio.wait_for(listening, 60)
+        async with asyncio.timeout(60):
+            address = await listening
         self._front_port = int(address.rpartition(":")[2])
 
     def _config(self, path: Path, nats_url: str, front_port: int) -> Path:

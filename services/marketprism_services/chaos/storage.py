@@ -143,7 +143,8 @@ class StorageTrial:
         """One fault, at a moment in which a range is open: recorded as intended and not yet as done."""
         self._open.clear()
         try:
-            await asyncio.wait_for(self._open.wait(), 60)
+            async with asyncio.timeout(60):
+                await self._open.wait()
         except TimeoutError:
             return False  # the replay has ended
         await asyncio.sleep(self._dice.uniform(0.0, 0.03))

@@ -115,7 +115,8 @@ async def test_deadlines_travel_through_nested_calls(start: Start, connection: N
     started = loop.time()
     with pytest.raises(DeadlineExceeded):
         await shop.calls.call(unique, "nested", timeout_s=0.3)
-    await asyncio.wait_for(shop.cancelled.wait(), 5)
+    async with asyncio.timeout(5):
+        await shop.cancelled.wait()
     assert loop.time() - started < 5
 
 
@@ -127,7 +128,8 @@ async def test_a_caller_that_gives_up_cancels_the_handler(
     call = asyncio.create_task(shop.calls.call(unique, "wait", timeout_s=60))
     await asyncio.sleep(0.2)
     call.cancel()
-    await asyncio.wait_for(shop.cancelled.wait(), 5)
+    async with asyncio.timeout(5):
+        await shop.cancelled.wait()
     assert shop.metrics.total("rpc_cancelled_total") == 1
 
 

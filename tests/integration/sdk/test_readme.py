@@ -17,7 +17,8 @@ async def test_the_example_runs(nats_url: str, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(script), nats_url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     assert "counts under epoch" in out.decode()
     assert "1" in out.decode().splitlines()

@@ -161,7 +161,8 @@ class VenueSource:
         clock = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.desk.arrived.wait(), _IDLE_S)
+                async with asyncio.timeout(_IDLE_S):
+                    await self.desk.arrived.wait()
             self.desk.arrived.clear()
             now_ns = time.time_ns()
             if time.monotonic() - clock >= _IDLE_S:
