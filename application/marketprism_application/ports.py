@@ -35,6 +35,7 @@ class SourceBatch(NamedTuple):
     changes: Sequence[tuple[int, SessionChange]] = ()  # as gaps: what the venue says of its sessions
     events: Sequence[Any] = ()  # domain events that happened meanwhile
     messages: Sequence[Message] = ()  # of the other kinds, ready for the wire
+    instruments: Sequence[InstrumentRecord] = ()  # whose terms have changed, or that are new
 
 
 class Channel(NamedTuple):

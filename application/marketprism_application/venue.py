@@ -70,7 +70,7 @@ class ParseRefused(Exception):
 
 
 class FrameParser(Protocol):
-    """Frames of one venue and market to items. Keeps the instruments it was told of, and nothing else."""
+    """Frames of one venue and market to items. Keeps what instruments it was told of, and what several frames make."""
 
     def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
         """Terms of instruments: contract sizes, names."""
@@ -82,6 +82,10 @@ class FrameParser(Protocol):
         Raises:
             ParseRefused: a frame or a field of it is not what it should be.
         """
+        ...
+
+    def lost(self) -> None:
+        """Frames may be missing from here on."""
         ...
 
     @property
@@ -130,18 +134,21 @@ class VenueLimits(NamedTuple):
 
     `lifetime_s`: it cuts every connection at that age, 0 when it does not. `ping` is sent every `ping_s` where the
     venue wants to be asked. A connection without any frame for `silent_s` is dead. `budgets` are weights a second, and
-    how much at once, by name.
+    how much at once, by name. `used_header`: where an answer says how much of a minute's weight is used, and how much
+    there is.
     """
 
     streams_per_connection: int = 200
     streams_per_message: int = 100
     messages_per_s: float = 3.0
     connects_per_s: float = 1.0
+    connects_at_once: float = 1.0
     lifetime_s: float = 0.0
     ping_s: float = 0.0
     ping: bytes = b""
     silent_s: float = 60.0
     budgets: Mapping[str, tuple[float, float]] = {}
+    used_header: tuple[str, float] = ("", 0.0)
     greeting: tuple[bytes, ...] = ()  # sent first on every connection
 
 

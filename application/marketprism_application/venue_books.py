@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from marketprism_application.book_messages import BookMessages, Scale
 from marketprism_application.contracts.kinds import ORDERBOOK
-from marketprism_application.contracts.messages import BookTopMessage, Message, OrderBookMessage, TextLevel
+from marketprism_application.contracts.messages import Message
 from marketprism_application.early_changes import EarlyChanges
 from marketprism_application.venue import Quote
 from marketprism_domain.book_chain import BookChange, ChainRule
 from marketprism_domain.book_sync import BookSnapshot, BookStep, BookSync
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE
-from marketprism_domain.orderbook import Level
+from marketprism_domain.marketdata.orderbook import SNAPSHOT, UPDATE
 from marketprism_domain.trading_days import utc_day_text
 
 NANOS_PER_MS = 1_000_000
-Scale = Callable[[str, str], str]  # (symbol, quantity as the venue wrote it) -> amount
+REFRESH = "refresh"  # of a book that is valid, but about to run out of what is known of it
 
 
 class BookSettings:
     """`depth` levels of the top are published at most every `top_ms`; a whole book every `snapshot_s`.
 
-    A book that was cut off is refreshed when fewer than `refresh_at` levels of a side are known. Where several
-    connections bring one book, what one of them brings too early waits `hold_s` for what another is still to bring.
+    A book that was cut off is refreshed when fewer than `refresh_at` levels of a side are known, and lost when fewer
+    than `lose_at` are. Where several connections bring one book, what one of them brings too early waits `hold_s` for
+    what another is still to bring.
     """
 
     def __init__(
-        self, depth: int = 20, top_ms: int = 250, snapshot_s: float = 300.0, refresh_at: int = 50, hold_s: float = 5.0
-    ) -> None:
+        self, depth: int = 20, top_ms: int = 250, snapshot_s: float = 300.0, refresh_at: int = 50, hold_s: float = 5.0,
+        lose_at: int = 1,
+    ) -> None:  # fmt: skip
         self.depth = depth
         self.top_ns = top_ms * NANOS_PER_MS
         self.snapshot_ns = int(snapshot_s * 1_000_000_000)
         self.refresh_at = refresh_at
+        self.lose_at = lose_at
         self.hold_ns = int(hold_s * 1_000_000_000)
 
 
@@ -57,9 +60,10 @@ class VenueBooks:
         self._venue = venue
         self._source = source
         self._rule = rule
-        self._scale = scale
         self._settings = settings
+        self._say = BookMessages(venue, source, scale, settings.depth)
         self._kept: dict[str, Kept] = {}
+        self._left: dict[str, int] = {}  # instruments that are not wanted any more: until when their book was known
         self.needed: dict[str, str] = {}  # symbol: why
         self.messages: list[Message] = []
         self.gaps: list[Gap] = []
@@ -75,6 +79,10 @@ class VenueBooks:
     def items(self) -> Sequence[tuple[str, Kept]]:
         """Every book."""
         return list(self._kept.items())
+
+    def wants(self, symbol: str) -> bool:
+        """Whether its book is to be kept: what is still on its way of an instrument that was left begins none."""
+        return symbol not in self._left
 
     def find(self, symbol: str) -> BookSync | None:
         """The book of an instrument, None when there is none."""
@@ -151,10 +159,12 @@ class VenueBooks:
                 kept.shadow = None
                 self._tell(symbol, kept, kept.sync.replace(shadow))
             else:
-                self.lose(symbol, "disconnected")
+                self.lose(symbol, "disconnected", unheard=True)
 
     def on_snapshot(self, symbol: str, snapshot: BookSnapshot) -> bool:
         """A snapshot that was asked for; False when it is too old and has to be asked for again."""
+        if not self.wants(symbol):
+            return True
         kept = self.of(symbol)
         steps = kept.sync.on_snapshot(snapshot)
         if steps is None:
@@ -163,33 +173,47 @@ class VenueBooks:
         self._tell(symbol, kept, steps)
         return True
 
-    def lose(self, symbol: str, cause: str, ts_recv: int = 0) -> None:
-        """A book that is not known any more, for a reason outside of it."""
-        kept = self.of(symbol)
-        self.needed.setdefault(symbol, cause)
+    def lose(self, symbol: str, cause: str, ts_recv: int = 0, *, unheard: bool = False) -> None:
+        """A book that is not known any more, for a reason outside of it; `unheard`: its stream has ended."""
+        kept = self._kept.get(symbol)
+        if kept is None:
+            return
+        self._need(symbol, cause)
         if ts_recv:
             kept.sync.ts_recv = ts_recv
         kept.early.take_all()
-        self._tell(symbol, kept, kept.sync.lose(cause))
+        self._tell(symbol, kept, kept.sync.lose(cause, unheard=unheard))
 
-    def left_off(self, symbol: str, ts_event: int) -> None:
-        """Somebody else kept the book until then: what it misses from there on is a hole."""
-        self.of(symbol).sync.lost_at = ts_event
+    def left_off(self, symbol: str, ts_event: int, last_id: int = 0) -> None:
+        """Somebody else kept the book until then, up to that id: what it misses from there on is a hole."""
+        kept = self.of(symbol)
+        kept.sync.lost_at, kept.told_id = ts_event, last_id
 
     def lose_all(self, cause: str) -> None:
-        """No book is known any more."""
+        """No stream of any book is heard any more."""
         for symbol in list(self._kept):
-            self.lose(symbol, cause)
+            self.lose(symbol, cause, unheard=True)
 
     def refreshed(self, symbol: str, snapshot: BookSnapshot | None) -> None:
         """The end of an audit; with a snapshot the book goes on from it."""
-        kept = self.of(symbol)
-        self._tell(symbol, kept, kept.sync.conclude(snapshot))
+        kept = self._kept.get(symbol)
+        if kept is not None:
+            self._tell(symbol, kept, kept.sync.conclude(snapshot))
 
-    def forget(self, symbol: str) -> None:
-        """An instrument that is no longer subscribed."""
-        self._kept.pop(symbol, None)
-        self.needed.pop(symbol, None)
+    def leave(self, symbols: Iterable[str]) -> None:
+        """Instruments that are not wanted any more: what was told of them last holds no longer."""
+        for symbol in symbols:
+            self.lose(symbol, "unsubscribed", unheard=True)
+            kept = self._kept.pop(symbol, None)
+            self._left[symbol] = 0 if kept is None else kept.sync.lost_at
+            self.needed.pop(symbol, None)
+
+    def welcome(self, symbols: Iterable[str]) -> None:
+        """Instruments that are wanted, perhaps again: then what lies between is a hole of their book."""
+        for symbol in symbols:
+            lost_at = self._left.pop(symbol, 0)
+            if lost_at:
+                self.left_off(symbol, lost_at)
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
@@ -201,99 +225,58 @@ class VenueBooks:
                 self._begun(symbol, kept)
                 self._whole(symbol, kept)
             else:
-                self.needed.setdefault(symbol, step.cause)
-                self.messages.append(self._invalid(symbol, kept.sync, step.cause))
+                self._need(symbol, step.cause)
+                self.messages.append(self._say.invalid(symbol, kept.sync, step.cause))
+
+    def _need(self, symbol: str, cause: str) -> None:
+        """A book has to begin anew; that more of it was to be learnt is no longer enough."""
+        if self.needed.get(symbol, REFRESH) == REFRESH:
+            self.needed[symbol] = cause
 
     def _updated(self, symbol: str, kept: Kept, step: BookStep) -> None:
         change, sync, settings = step.change, kept.sync, self._settings
         assert change is not None  # noqa: S101 (an update is made of one)
-        bids, asks, now = change.bids, change.asks, change.ts_recv
-        if self._scale is not None:
-            bids, asks = self._levels(symbol, bids), self._levels(symbol, asks)
-        self.messages.append(OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, change.last_id, change.ts_event, now, 0, UPDATE, True,
-            change.first_id, change.prev_id, bids, asks,
-        ))  # fmt: skip
+        now = change.ts_recv
+        self.messages.append(self._say.update(symbol, change))
         kept.told_id = change.last_id
+        if not sync.book.knows(settings.refresh_at):
+            if not sync.book.knows(settings.lose_at):  # the market has left it: nobody knows the best prices
+                self._tell(symbol, kept, sync.lose("depth"))
+                return
+            self.needed.setdefault(symbol, REFRESH)
         if now - kept.ts_top >= settings.top_ns:
             self.top(symbol, kept)
         if now - kept.ts_snapshot >= settings.snapshot_ns:
             self._whole(symbol, kept)
-        if not sync.book.knows(self._settings.refresh_at):
-            self.needed.setdefault(symbol, "refresh")
 
     def _begun(self, symbol: str, kept: Kept) -> None:
         """A hole ends where a snapshot stands."""
         sync = kept.sync
-        if sync.lost_at and sync.ts_event > sync.lost_at:
+        lost_at, sync.lost_at = sync.lost_at, 0
+        # A snapshot without a time has ours, which may be behind the venue's: the ids say as well what is missing.
+        if lost_at and (sync.ts_event > lost_at or sync.book.last_id != kept.told_id):
+            until = max(sync.ts_event, lost_at + 1)
             self.gaps.append(Gap(
-                self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, sync.lost_at,
-                sync.ts_event, "sequence", utc_day_text(sync.ts_event), ORDERBOOK.name,
+                self._venue, symbol, self._source, 0, sync.book.last_id, until, sync.ts_recv, 0, lost_at, until,
+                "sequence", utc_day_text(until), ORDERBOOK.name,
             ))  # fmt: skip
-        sync.lost_at = 0
 
     def _whole(self, symbol: str, kept: Kept) -> None:
-        sync = kept.sync
-        book = sync.book
-        kept.ts_snapshot, kept.told_id = sync.ts_recv, book.last_id
-        self.messages.append(OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, book.last_id, sync.ts_event, sync.ts_recv, 0, SNAPSHOT, True,
-            book.last_id, None, self._levels(symbol, book.bids.top()), self._levels(symbol, book.asks.top()),
-            book.bid_floor, book.ask_ceiling,
-        ))  # fmt: skip
+        kept.ts_snapshot, kept.told_id = kept.sync.ts_recv, kept.sync.book.last_id
+        self.messages.append(self._say.whole(symbol, kept.sync))
         self.top(symbol, kept)
 
     def top(self, symbol: str, kept: Kept) -> None:
         """The best levels now."""
-        sync = kept.sync
-        bids, asks = sync.book.top(self._settings.depth)
-        kept.ts_top = sync.ts_recv
-        self.messages.append(BookTopMessage(
-            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, True,
-            self._settings.depth, self._levels(symbol, bids), self._levels(symbol, asks),
-        ))  # fmt: skip
-
-    def _invalid(self, symbol: str, sync: BookSync, cause: str) -> Message:
-        return OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, INVALID, False,
-            cause=cause,
-        )  # fmt: skip
-
-    def _levels(self, symbol: str, levels: Sequence[Level]) -> Sequence[TextLevel] | Sequence[Level]:
-        scale = self._scale
-        if scale is None:
-            return levels
-        return [(level[0], scale(symbol, level[1])) for level in levels]
+        kept.ts_top = kept.sync.ts_recv
+        self.messages.append(self._say.top(symbol, kept.sync))
 
     def show(self, symbol: str, depth: int | None) -> dict[str, Any] | None:
         """A book in words and texts, None when there is none. Levels are amounts, best first, only known ones."""
         kept = self._kept.get(symbol)
-        if kept is None:
-            return None
-        sync = kept.sync
-        bids, asks = sync.book.top(depth)
-        return {
-            "venue": self._venue, "symbol": symbol, "valid": sync.valid, "seq": sync.book.last_id,
-            "ts_event": sync.ts_event, "ts_recv": sync.ts_recv,
-            "bids": self._pairs(symbol, bids) if sync.valid else [],
-            "asks": self._pairs(symbol, asks) if sync.valid else [],
-            "bid_floor": sync.book.bid_floor, "ask_ceiling": sync.book.ask_ceiling,
-        }  # fmt: skip
+        return None if kept is None else self._say.show(symbol, kept.sync, depth)
 
     def quote(self, symbol: str) -> Quote | None:
         """Best prices of a valid book."""
-        sync = self._kept[symbol].sync
-        bid, ask = sync.book.bids.best(), sync.book.asks.best()
-        if not sync.valid or bid is None or ask is None:
-            return None
-        ((bid_price, bid_quantity),), ((ask_price, ask_quantity),) = (
-            self._pairs(symbol, [bid]), self._pairs(symbol, [ask]),
-        )  # fmt: skip
-        return Quote(
-            self._venue, symbol, sync.ts_event, sync.ts_recv, sync.book.last_id, bid_price, bid_quantity, ask_price,
-            ask_quantity,
-        )  # fmt: skip
-
-    def _pairs(self, symbol: str, levels: Sequence[Level]) -> list[TextLevel]:
-        scale = self._scale
-        return [(level[0], level[1] if scale is None else scale(symbol, level[1])) for level in levels]
+        kept = self._kept.get(symbol)
+        return None if kept is None else self._say.quote(symbol, kept.sync)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from marketprism_application.contracts.kinds import TRADE
-from marketprism_application.contracts.messages import Message, TradeMessage
+from marketprism_application.contracts.messages import LiquidationMessage, Message, TickerMessage, TradeMessage
 from marketprism_application.trade_tape import Hole, TradeTape
 from marketprism_application.venue import Control, ParseRefused, Quote, Venue
 from marketprism_application.venue_books import BookSettings, VenueBooks
@@ -17,6 +17,9 @@ from marketprism_domain.book_chain import BookChange
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.trading_days import utc_day_text
+
+_ANEW_NS = 10_000_000_000
+_LATELY = 2_000  # liquidations of an instrument that are remembered
 
 
 class FeedSettings(NamedTuple):
@@ -61,8 +64,9 @@ class VenueFeed:
         self._tapes: dict[str, TradeTape] = {}
         self._ticks = TickMaker(self.parser.money_of, self.settings.quote_ms)
         self.books = VenueBooks(venue.name, source, venue.rule, self.parser.scale, self.settings.books)
-        self._quoted: set[str] = set()
+        self._quoted: dict[str, Quote] = {}  # the newest best prices that the venue told
         self._newest: dict[Any, Any] = {}
+        self._lately: dict[str, dict[int, None]] = {}
         self._out = Collected([], [], [])
         self.frames = self._repeats = 0
         self.refused: dict[str, int] = {}
@@ -91,16 +95,41 @@ class VenueFeed:
         elif made is BookChange:
             self._book(item, path)
         elif made is Quote:
-            self._quoted.add(item.symbol)
-            self._quote(item)
+            if self._is_newer(item):
+                self._quote(item)
         elif made is Control:
             self._on_control(item, path)
-        elif self._is_new(item):
+        elif self._is_first(item) if made is LiquidationMessage else self._is_new(item):
             self._out.messages.append(item)
+
+    def _is_newer(self, quote: Quote) -> bool:
+        """Whether these best prices are newer than those that another connection brought."""
+        before = self._quoted.get(quote.symbol)
+        if before is not None:
+            by_id = quote.book_id and before.book_id
+            old = quote.book_id <= before.book_id if by_id else quote.ts_event < before.ts_event
+            if old and quote.ts_event <= before.ts_event + _ANEW_NS:  # else its ids have begun anew
+                self._repeats += 1
+                return False
+        self._quoted[quote.symbol] = quote
+        return True
+
+    def _is_first(self, message: Any) -> bool:
+        """Whether it was not told already. A venue collects liquidations in several places: they come in no order."""
+        told = self._lately.setdefault(message.symbol, {})
+        if message.seq in told:
+            self._repeats += 1
+            return False
+        told[message.seq] = None
+        if len(told) > _LATELY:
+            del told[next(iter(told))]
+        return True
 
     def _is_new(self, message: Any) -> bool:
         """Whether another connection has not brought it already."""
-        key = (type(message), message.symbol, getattr(message, "interval", ""))
+        made = type(message)
+        detail = message.last is None if made is TickerMessage else getattr(message, "interval", "")
+        key = (made, message.symbol, detail)  # mark prices come in a stream of their own, with times of their own
         before = self._newest.get(key)
         if before is not None and message.seq <= before.seq:
             if message.seq < before.seq:
@@ -166,6 +195,8 @@ class VenueFeed:
                 self._tell(each)
 
     def _book(self, change: BookChange, path: str) -> None:
+        if not self.books.wants(change.symbol):
+            return
         sync = self.books.on_change(change, path)
         if self.books.gaps:
             self._take_books()  # at their place among the ticks; messages keep their order by themselves
@@ -188,11 +219,13 @@ class VenueFeed:
         if tick is not None:
             self._out.ticks.append(tick)
 
-    def on_gap(self, symbol: str, ts_from: int, ts_to: int, ts_recv: int, cause: str) -> None:
+    def on_gap(
+        self, symbol: str, ts_from: int, ts_to: int, ts_recv: int, cause: str, kind: str = TRADE.name
+    ) -> None:  # fmt: skip
         """A hole that the connection knows of."""
         self._out.gaps.append((len(self._out.ticks), Gap(
             self.venue, symbol, self.source, 0, 0, ts_to, ts_recv, 0, ts_from, ts_to, cause, utc_day_text(ts_to),
-            TRADE.name,
+            kind,
         )))  # fmt: skip
 
     def on_clock(self, now_ns: int) -> None:

@@ -31,7 +31,7 @@ class BookChange(NamedTuple):
     snapshot: bool = False
     checksum: int | None = None
     path: str = ""
-    cut_at: int | None = None  # of a snapshot that holds at most so many levels a side
+    cut_at: int | None = None  # of a snapshot: the stream keeps at most so many levels a side
 
 
 class Step(Enum):

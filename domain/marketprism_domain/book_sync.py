@@ -126,7 +126,7 @@ class BookSync:
         if self.valid and change.last_id != self.book.last_id:
             self.lost_at = self.ts_event  # the steps between are in no update: nobody saw them one by one
         try:
-            self.book.load(change.bids, change.asks, change.last_id, cut_at=change.cut_at)
+            self.book.load(change.bids, change.asks, change.last_id, cut_at=None, window=change.cut_at)
         except (InvalidValue, ValueError):
             return self.lose("malformed")
         self.valid = self._joined = True
@@ -217,14 +217,19 @@ class BookSync:
 
     # -- losing it ---------------------------------------------------------------------------------------------------
 
-    def lose(self, cause: str) -> list[BookStep]:
-        """The book is not known from here on; the next snapshot begins it again."""
+    def lose(self, cause: str, *, unheard: bool = False) -> list[BookStep]:
+        """The book is not known from here on; the next snapshot begins it again.
+
+        `unheard`: the stream itself has ended, so nothing that was kept of it leads to what comes next.
+        """
+        if unheard:
+            self._forget()
         if self._rule.by_request and not self._keeping:
             self.expect()
         if not self.valid:
             return []
         self.valid = self._joined = False
-        self.lost_at = self.ts_event
+        self.lost_at = self.lost_at or self.ts_event
         return [BookStep(INVALID, cause)]
 
 

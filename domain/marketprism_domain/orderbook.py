@@ -124,25 +124,41 @@ class OrderBook:
     """Both sides, the id they stand at, and how far they are known.
 
     A snapshot that the venue cut off at N levels says nothing about what lies behind the last of them: `bid_floor` and
-    `ask_ceiling` are those last prices, None where nothing was cut off.
+    `ask_ceiling` are those last prices, None where nothing was cut off. A stream that keeps a `window` of N levels
+    moves them: it takes away what leaves the window and brings what enters it, so the last level held is the edge.
     """
 
-    __slots__ = ("ask_ceiling", "asks", "bid_floor", "bids", "last_id")
+    __slots__ = ("_ceiling", "_floor", "asks", "bids", "last_id", "window")
 
     def __init__(self) -> None:
         self.bids = BookSide(1.0)
         self.asks = BookSide(-1.0)
         self.last_id = 0
-        self.bid_floor: str | None = None
-        self.ask_ceiling: str | None = None
+        self.window: int | None = None
+        self._floor: str | None = None
+        self._ceiling: str | None = None
 
-    def load(self, bids: Sequence[Level], asks: Sequence[Level], last_id: int, *, cut_at: int | None) -> None:
+    def load(
+        self, bids: Sequence[Level], asks: Sequence[Level], last_id: int, *, cut_at: int | None,
+        window: int | None = None,
+    ) -> None:  # fmt: skip
         """Replace the book; a side with `cut_at` levels or more was cut off there."""
         self.bids.load(bids)
         self.asks.load(asks)
         self.last_id = last_id
-        self.bid_floor = _edge(self.bids, len(bids), cut_at)
-        self.ask_ceiling = _edge(self.asks, len(asks), cut_at)
+        self.window = window
+        self._floor = _edge(self.bids, len(bids), cut_at)
+        self._ceiling = _edge(self.asks, len(asks), cut_at)
+
+    @property
+    def bid_floor(self) -> str | None:
+        """Price of the last bid that is known, None where all are."""
+        return self._floor if self.window is None else _edge(self.bids, len(self.bids), self.window)
+
+    @property
+    def ask_ceiling(self) -> str | None:
+        """Price of the last ask that is known, None where all are."""
+        return self._ceiling if self.window is None else _edge(self.asks, len(self.asks), self.window)
 
     def apply(self, bids: Iterable[Level], asks: Iterable[Level], last_id: int) -> None:
         """Take one step."""
@@ -158,13 +174,13 @@ class OrderBook:
 
     def top(self, count: int | None) -> tuple[list[Level], list[Level]]:
         """The best levels of both sides that are known."""
-        floor = None if self.bid_floor is None else float(self.bid_floor)
-        ceiling = None if self.ask_ceiling is None else float(self.ask_ceiling)
+        floor = None if self._floor is None else float(self._floor)
+        ceiling = None if self._ceiling is None else float(self._ceiling)
         return self.bids.top(count, floor), self.asks.top(count, ceiling)
 
     def knows(self, levels: int) -> bool:
         """Whether so many levels of each side that was cut off are known still."""
-        floor, ceiling = self.bid_floor, self.ask_ceiling
+        floor, ceiling = self._floor, self._ceiling
         if floor is not None and self.bids.known(float(floor), levels) < levels:
             return False
         return ceiling is None or self.asks.known(float(ceiling), levels) >= levels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, cast
@@ -24,6 +24,7 @@ from marketprism_application.contracts.query_wire import (
 )
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
+from marketprism_client.books import book_now, joined
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.tick import Tick
@@ -115,8 +116,12 @@ class MarketClient:
         return cast("AsyncIterator[Trade]", self.live(TRADE.name, symbol, venue=venue))
 
     def books(self, symbol: str, *, venue: str = "*") -> AsyncIterator[OrderBook]:
-        """Steps of an instrument's book from now on: a snapshot replaces it, an update changes it."""
-        return cast("AsyncIterator[OrderBook]", self.live(ORDERBOOK.name, symbol, venue=venue))
+        """An instrument's book from now on: a snapshot replaces it, an update changes it, `invalid` takes it away.
+
+        Begins with the book as it stands. Where no gateway keeps it (a replay), with the next step that comes.
+        """
+        steps = cast("AsyncGenerator[OrderBook, None]", self.live(ORDERBOOK.name, symbol, venue=venue))
+        return steps if self._prefix else joined(steps, lambda of: book_now(self._calls, of, symbol))
 
     async def _live(self, kind: DataKind, subject: str) -> AsyncIterator[Any]:
         waiting: deque[bytes] = deque(maxlen=_BUFFER)

@@ -52,6 +52,8 @@ def status(
         print(json.dumps({**seen.as_dict(), "pipeline": lag, "stored": stored}, indent=1, default=str))
         return
     _print_services(seen)
+    for group, wrong in seen.sources.items():
+        err.print(f"source of {group}: {wrong}", style="yellow", highlight=False, markup=False)
     behind = lag.get("behind") or {}
     out.print(f"behind: {sum(behind.values())} messages" if behind else "behind: nothing", highlight=False)
     if seen.dead_letters:

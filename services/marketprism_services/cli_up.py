@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -16,12 +17,13 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lifecycle import run
 from marketprism_services import probe, up
 from marketprism_services.cli import err, out
-from marketprism_services.exits import Exit
+from marketprism_services.exits import Exit, Stop
 from marketprism_services.render import bars_table
 from marketprism_services.settings import Settings
 
 _FIRST_BARS = 15
 _PATIENCE_S = 20.0
+_LOOK_S = 2.0
 
 
 def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
@@ -35,15 +37,40 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
         with err.status("checking the source and starting NATS and the services …"):
             running = await up.start(settings, stack)
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False)
+        told = _Told()
         with _bar() as bar:
-            done = await up.until_done(running, stop, _shown_in(bar), _never if once else _enough(running))
+            show = _shown_in(bar)
+
+            def seen(progress: probe.Progress, total: int) -> None:
+                told.of(progress)
+                show(progress, total)
+
+            done = await up.until_done(running, stop, seen, _never if once else _enough(running))
         if stop.is_set():
             return Exit.INTERRUPTED if once else Exit.OK
         if once:
             return await _report(running, done, as_json=as_json)
         await _show_bars(running)
-        await _stay(running, stop)
+        await _stay(running, stop, told)
         return Exit.OK
+
+
+class _Told:
+    """Says once what is wrong with the source, and that it is well again."""
+
+    def __init__(self) -> None:
+        self._away = ""
+        self._refused: set[str] = set()
+
+    def of(self, progress: probe.Progress) -> None:
+        if progress.away != self._away:
+            self._away = progress.away
+            said = f"the source is away, trying again: {self._away}" if self._away else "the source is there"
+            err.print(said, style="yellow", highlight=False, markup=False)
+        for symbol in progress.refused.keys() - self._refused:
+            self._refused.add(symbol)
+            err.print(f"{symbol} is not subscribed: {progress.refused[symbol]}", style="yellow", highlight=False,
+                      markup=False)  # fmt: skip
 
 
 def _never(_: probe.Progress) -> bool:
@@ -119,7 +146,14 @@ async def _show_bars(running: up.Running) -> None:
     )
 
 
-async def _stay(running: up.Running, stop: asyncio.Event) -> None:
-    stopping = asyncio.create_task(stop.wait())
+async def _stay(running: up.Running, stop: asyncio.Event, told: _Told) -> None:
     running.supervisor.failed.add_done_callback(lambda _: stop.set())
-    await stopping
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_S):
+                await stop.wait()
+        with contextlib.suppress(SdkError):  # NATS is away: its services say so
+            progress = await running.probe.how()
+            told.of(progress)
+            if progress.error:
+                raise Stop(Exit.INPUT, progress.error)

@@ -72,7 +72,6 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         self._events = EventPublisher(connection, "gateway")
         self._reading: asyncio.Task[None] | None = None
         self._ticks = 0
-        self._failure = ""
         # A live source counts who is logged in, and no fence of ours does: there the lease itself must hold.
         self._live = source if isinstance(source, LiveSource) else None
         self._exclusive = self._live is not None and self._live.exclusive
@@ -93,7 +92,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             self.http.check("capture", self._capture_health)
         self.http.check("source", self._source_health)
         self.http.status(lambda: {
-            "ticks": self._ticks, "state": self._gateway.state, "error": self._failure,
+            "ticks": self._ticks, "state": self._gateway.state, "error": self._positions.error,
             "connected_wanted": self._presence.wanted(), "instruments": self._gateway.instruments,
             "streams": streams_of(self._source),
         })  # fmt: skip
@@ -103,7 +102,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         return "degraded" if self._tap is not None and self._tap.error else "healthy"
 
     async def _source_health(self) -> str:
-        return "unhealthy" if self._failure else "healthy"
+        return "unhealthy" if self._positions.failed else "healthy"
 
     # -- leading ----------------------------------------------------------------------------------------------------
 
@@ -176,17 +175,17 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         delay_s = await self._broken(str(error), epoch)
         log.warning("the source is away, trying again", error=str(error), delay_s=delay_s)
         self.metrics.count("source_retries_total")
+        await self._positions.tell(self.group, str(error), retry=True)
         if delay_s is not None:
             await asyncio.sleep(delay_s)
         return delay_s is not None
 
     async def _fail(self, error: SourceError, epoch: int) -> None:
         log.error("source failed", error=str(error))
-        self._failure = str(error)
         told = self._gateway.refused if error.refused else self._gateway.failed
         await self._source.close()
         await self._events.publish_soon(told(str(error)), epoch)
-        await self._positions.fail(str(error))
+        await self._positions.tell(self.group, str(error))
         await self.announce("failed", error=str(error))
 
     async def _read(self, epoch: int) -> bool:
@@ -234,6 +233,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
 
     async def _tell(self, batch: SourceBatch, epoch: int) -> None:
         """Events of the source, and of the sessions that its clock has reached."""
+        await self._positions.heard(self.group, batch.events)
         events: list[object] = []
         for event in batch.events:
             if isinstance(event, AllInstrumentsSubscribed) and self._gateway.state != GatewayState.SUBSCRIBED:
@@ -243,13 +243,15 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         events += self._bell.on_clock(batch.ts_clock)
         if events:
             await self._events.publish_soon(events, epoch)
+        if batch.instruments:
+            self._aside(self._events.publish_instruments(batch.instruments, epoch))
 
     async def _open_source(self, epoch: int) -> None:
         gateway = self._gateway
         if gateway.state in (GatewayState.CREATED, GatewayState.DISCONNECTED):
             await self._events.publish_soon(gateway.initialize(), epoch)
         await self._source.connect()
-        self._failure = ""
+        await self._positions.tell(self.group)
         if self._presence.wish.instruments is not None:
             await self._subscribe(self._presence.wish.instruments)
         if gateway.state == GatewayState.INITIALIZED:

@@ -18,6 +18,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import TTL_S, Discovery, InstanceRecord
 from marketprism_sdk.shards import OwnerRecord
+from marketprism_services.positions import SourcePosition
 
 _HEALTH_S = 2.0
 
@@ -32,6 +33,7 @@ class Overview:
     shards: dict[str, dict[str, list[int]]] = field(default_factory=dict)  # service -> holder -> partitions
     unowned: dict[str, list[int]] = field(default_factory=dict)
     dead_letters: int = 0
+    sources: dict[str, str] = field(default_factory=dict)  # by group of gateways: what is wrong with its source
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -42,6 +44,7 @@ class Overview:
             "shards": self.shards,
             "unowned": self.unowned,
             "dead_letters": self.dead_letters,
+            "sources": self.sources,
         }
 
 
@@ -57,6 +60,11 @@ async def overview(connection: NatsConnection) -> Overview:
             found.leaders[entry.key] = {"holder": record.holder, "epoch": record.epoch, "state": record.state}
     for service, bucket in streams.SHARD_BUCKETS.items():
         await _read_shards(found, service, NatsKeyValue(connection, bucket))
+    for entry in await NatsKeyValue(connection, streams.SOURCE_POSITIONS).entries_if_there():
+        state = msgspec.msgpack.decode(entry.value, type=SourcePosition)
+        wrong = [state.error] * bool(state.error) + [f"{name}: {why}" for name, why in sorted(state.refused.items())]
+        if state.group and wrong:
+            found.sources[state.group] = "; ".join(wrong)
     try:
         found.dead_letters = len(await dead_letters(connection))
     except SdkError:

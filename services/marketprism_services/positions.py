@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import escape
 from marketprism_application.ports import MarketSource, PlayedSource
+from marketprism_domain.events import SubscriptionFailed
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 
+_STATE = "state."
+
 
 class SourcePosition(msgspec.Struct):
-    """One source; `error` says why it cannot go on, under the name `source`."""
+    """One source; or, where `group` is set, how the source of a group of gateways is.
+
+    `error` says why it cannot go on or, with `retry`, why not yet; `refused` why instruments are not subscribed.
+    """
 
     source: str
     position: int = 0
@@ -22,6 +28,9 @@ class SourcePosition(msgspec.Struct):
     finished: bool = False
     skipped: dict[str, int] = {}
     error: str = ""
+    group: str = ""
+    retry: bool = False
+    refused: dict[str, str] = {}
 
 
 class Positions:
@@ -29,6 +38,7 @@ class Positions:
 
     def __init__(self, bucket: NatsKeyValue) -> None:
         self._bucket = bucket
+        self._told = SourcePosition("")
 
     @classmethod
     async def open(cls, connection: NatsConnection, replicas: int) -> Positions:
@@ -38,16 +48,46 @@ class Positions:
     async def known(self) -> dict[str, int]:
         """Position by source."""
         found = [msgspec.msgpack.decode(e.value, type=SourcePosition) for e in await self._bucket.entries()]
-        return {position.source: position.position for position in found}
+        return {position.source: position.position for position in found if not position.group}
 
     async def save(self, positions: Mapping[str, int]) -> None:
         """Where the sources are."""
         for source, position in positions.items():
             await self._put(SourcePosition(source, position, position))
 
-    async def fail(self, reason: str) -> None:
-        """The source cannot go on."""
-        await self._put(SourcePosition("source", error=reason))
+    @property
+    def error(self) -> str:
+        """What is wrong with the source, empty when nothing is."""
+        return self._told.error
+
+    @property
+    def failed(self) -> bool:
+        """Whether it cannot go on."""
+        return bool(self._told.error) and not self._told.retry
+
+    async def tell(self, group: str, error: str = "", *, retry: bool = False) -> None:
+        """How the source is: it cannot go on, it is tried again, or it is well."""
+        refused = {} if error else self._told.refused
+        await self._tell(SourcePosition(f"{_STATE}{group}", error=error, group=group, retry=retry, refused=refused))
+
+    async def heard(self, group: str, events: Iterable[object]) -> None:
+        """What the source says of instruments that it does not subscribe."""
+        refused = {event.symbol: event.reason for event in events if isinstance(event, SubscriptionFailed)}
+        if refused:
+            refused = {**self._told.refused, **refused}
+            await self._tell(SourcePosition(f"{_STATE}{group}", group=group, refused=refused))
+
+    async def _tell(self, told: SourcePosition) -> None:
+        if told != self._told:
+            self._told = told
+            await self._put(told)
+
+    @staticmethod
+    async def forget(bucket: NatsKeyValue) -> None:
+        """How the sources of another run were."""
+        for entry in await bucket.entries():
+            if entry.key.startswith(escape(_STATE)):
+                await bucket.delete(entry.key)
 
     async def finish(self, source: MarketSource, positions: Mapping[str, int], known: Mapping[str, int]) -> None:
         """Everything of the sources is in the raw log and acknowledged."""

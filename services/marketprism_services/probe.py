@@ -15,6 +15,7 @@ from marketprism_adapters.nats import streams
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.ports import KeyValue
+from marketprism_services.positions import SourcePosition
 from marketprism_services.settings import PARTITIONS
 
 
@@ -31,7 +32,9 @@ class Progress:
     rejected: dict[str, int] = field(default_factory=dict)
     bars: dict[str, int] = field(default_factory=dict)
     behind: dict[str, int] = field(default_factory=dict)
-    error: str = ""
+    error: str = ""  # why a source cannot go on
+    away: str = ""  # why it cannot yet
+    refused: dict[str, str] = field(default_factory=dict)  # instruments that are not subscribed, and why
 
     @property
     def done(self) -> bool:
@@ -56,16 +59,28 @@ class PipelineProbe:
             progress.behind[f"storage:{stream}"] = await self._store_lag(stream)
         return progress
 
+    async def how(self) -> Progress:
+        """How the sources are, and nothing else."""
+        progress = Progress()
+        await self._read_source(progress, ())
+        return progress
+
     async def _read_source(self, progress: Progress, sources: tuple[str, ...]) -> None:
-        records = [msgspec.msgpack.decode(entry.value) for entry in await self._positions.entries()]
+        found = [msgspec.msgpack.decode(entry.value, type=SourcePosition) for entry in await self._positions.entries()]
+        records = [record for record in found if not record.group]
+        for state in (record for record in found if record.group):
+            progress.refused.update(state.refused)
+            if state.retry:
+                progress.away = progress.away or state.error
+            else:
+                progress.error = progress.error or state.error
         if sources:
-            records = [record for record in records if record["source"] in sources]
-        progress.finished = bool(records) and all(record["finished"] for record in records)
+            records = [record for record in records if record.source in sources]
+        progress.finished = bool(records) and all(record.finished for record in records)
         progress.finished &= not sources or len(records) == len(sources)
         for record in records:
-            progress.rows[record["source"]] = record["rows"]
-            _add(progress.skipped, record["skipped"])
-            progress.error = progress.error or record.get("error", "")
+            progress.rows[record.source] = record.rows
+            _add(progress.skipped, record.skipped)
 
     async def _read_partition(self, progress: Progress, partition: int, sources: tuple[str, ...]) -> None:
         raw, packed = await asyncio.gather(

@@ -40,6 +40,7 @@ from marketprism_services.query_http import ReadApi, enveloped
 from marketprism_services.query_stream import StreamApi
 from marketprism_services.query_tail import BarTail
 from marketprism_services.settings import QuerySettings
+from marketprism_services.source_watch import MAX_DEPTH
 
 Found = pa.Table | Sequence[Any]
 _TIMEOUT_S = 25.0
@@ -130,6 +131,17 @@ class QueryService(Service):
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
         return await answer(self._reader, data, self._rules, self._maker)
+
+    @rpc("orderbook")
+    async def orderbook(self, asked: Any) -> dict[str, Any]:
+        """`[venue, symbol, depth]`: the book as the gateway that keeps it has it, depth 0 for every level."""
+        match asked:
+            case [str(venue), str(symbol), int(depth)] if 0 <= depth <= MAX_DEPTH:
+                try:
+                    return await self._books_api.find(venue, symbol, depth)
+                except UnknownSymbolError as error:
+                    raise RemoteError("UNKNOWN_SYMBOL", str(error)) from error
+        raise RemoteError("INVALID_PARAMETER", f"expected [venue, symbol, depth], was {str(asked)[:80]!r}")
 
     # -- the newest --------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from marketprism_application.errors import UnknownSymbolError
+from marketprism_sdk.errors import NoResponders
 from marketprism_sdk.registry import Discovery
 from marketprism_sdk.rpc import RpcClient
 from marketprism_services.callers import Callers
@@ -43,11 +44,20 @@ class BookApi:
         return web.Response(body=msgspec.json.encode(body), content_type="application/json")
 
     async def _find(self, request: web.Request) -> dict[str, Any]:
-        venue, symbol = request.match_info["venue"], request.match_info["symbol"]
         whole = request.query.get("depth") == "all"
         depth = 0 if whole else whole_number(request.query, "depth", 20, MAX_DEPTH)
+        return await self.find(request.match_info["venue"], request.match_info["symbol"], depth)
+
+    async def find(self, venue: str, symbol: str, depth: int) -> dict[str, Any]:
+        """A book as the gateway that keeps it shows it; `depth` 0 for every level.
+
+        Raises:
+            UnknownSymbolError: nobody keeps it. SdkError: nobody is there, or does not answer.
+        """
         known = self.discovery.instances("gateway") if self.discovery is not None else []
         active = [each.instance for each in known if each.status == "active"]
+        if not active:
+            raise NoResponders("orderbook: expected a gateway that leads, there is none")
         keeper = self._keepers.get((venue, symbol))
         for instances in ([keeper] if keeper in active else [], active):
             asked = [self._ask(instance, [venue, symbol, depth]) for instance in instances]
@@ -59,7 +69,9 @@ class BookApi:
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        raise UnknownSymbolError(f"orderbook: expected an instrument whose book is kept, was {venue}.{symbol}")
+        of = venue.partition("-")[0]
+        hint = f"; a market's venue is its first word, {of}" if of != venue else ""
+        raise UnknownSymbolError(f"orderbook: expected an instrument whose book is kept, was {venue}.{symbol}{hint}")
 
     async def _ask(self, instance: str, question: list[Any]) -> Any:
         return await self._calls.call("gateway", "orderbook", question, instance=instance, timeout_s=_TIMEOUT_S)

@@ -26,6 +26,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.counters import LIVE, counter_of, venue_of_settings
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.lock import DataDirLock
+from marketprism_services.positions import Positions
 from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.runtime import connect
 from marketprism_services.settings import LOCAL_SERVER, Settings
@@ -126,6 +127,7 @@ async def _probe(connection: NatsConnection, settings: Settings) -> PipelineProb
     replicas = settings.nats.replicas
     await streams.ensure_streams(connection, replicas)
     positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS, replicas=replicas)
+    await Positions.forget(positions)
     ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES, replicas=replicas)
     return PipelineProbe(connection, positions, ranges)
 

@@ -12,10 +12,10 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 
 
 @contextmanager
-def simulated(market: str) -> Iterator[SimulatedVenueServer]:
+def simulated(market: str, port: int = 0) -> Iterator[SimulatedVenueServer]:
     """A venue in a thread of its own: the test itself blocks."""
     ready, stop = threading.Event(), threading.Event()
-    server = SimulatedVenueServer(MARKETS[market].simulate(("BTC", "ETH")), rate=10.0, levels=50)
+    server = SimulatedVenueServer(MARKETS[market].simulate(("BTC", "ETH")), rate=10.0, levels=50, port=port)
 
     async def serve() -> None:
         async with server:

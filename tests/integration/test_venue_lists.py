@@ -83,7 +83,7 @@ class WithOptions(OkxDialect):
             return Reply(200, {"code": "0", "msg": "", "data": [["BTC-USD", "SOL-USD"]]})
         if query.get("instType") != "OPTION":
             return super().get(path, query, books, old=old)
-        family = query["instFamily"]
+        family = query["uly"]
         option = {
             "instId": f"{family}-261225-100-C", "instType": "OPTION", "tickSz": "0.01", "lotSz": "1", "minSz": "1",
             "state": "live", "uly": family, "stk": "100", "optType": "C", "ctVal": "1", "settleCcy": family[:3],

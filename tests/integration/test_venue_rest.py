@@ -38,3 +38,27 @@ async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
     finally:
         await runner.cleanup()
     assert len(body) == 20 * len(PIECE)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(("used", "waits"), [("1200", False), ("2300", True), ("", False), ("many", False)])
+async def test_near_what_the_venue_allows_in_a_minute_nobody_asks_before_the_next(used: str, *, waits: bool) -> None:
+    """The venue counts by address: another program of the same address may have used it up."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="{}", headers={"X-MBX-USED-WEIGHT-1M": used} if used else {})
+
+    app = web.Application()
+    app.router.add_get("/time", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    limits = VenueLimits(used_header=("X-MBX-USED-WEIGHT-1M", 2400.0))
+    try:
+        async with RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}", limits) as client:
+            await client.get(RestRequest("/time"))
+            assert (client.waits_s > 0) is waits
+            assert client.waits_s <= 60
+    finally:
+        await runner.cleanup()

@@ -44,7 +44,8 @@ class EventPublisher:
                 event, event_id=event_id, source=self._source, ts_event=now, epoch=epoch, seq=self._count
             )
             await self._send(subject_of(EVENT, record), encode(EVENT, record), event_id)
-            log.info("event", name=record.name, **record.data)
+            of = {name: text for name in ("venue", "symbol") if (text := getattr(record, name))}
+            log.info("event", name=record.name, **{**of, **record.data})
 
     async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
         """Send reference data."""

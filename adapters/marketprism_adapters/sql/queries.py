@@ -86,7 +86,8 @@ def statistics(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str
     params: Params = {"symbol": parameter(symbol)}
     bounds = "".join(f" AND {bound}" for bound in _bounds("t.ts_open", ts_from, ts_to, params))
     statement = f"""
-SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close, volume, turnover, multiplier FROM (
+SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close, volume, turnover, multiplier,
+  base, inverse FROM (
   SELECT venue, symbol, toInt64(count()) AS bars, toInt64(sum(t.ticks)) AS ticks, toInt64(countIf(t.gap)) AS gaps,
     toUnixTimestamp64Nano(min(t.ts_open)) AS ts_from, toUnixTimestamp64Nano(max(t.ts_close)) AS ts_to,
     argMin(t.open, t.ts_open) AS open, max(t.high) AS high, min(t.low) AS low, argMax(t.close, t.ts_open) AS close,
@@ -94,7 +95,8 @@ SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close,
   FROM {DATABASE}.market_bars AS t FINAL
   WHERE symbol = {{symbol:String}} AND interval = '1m'{bounds} GROUP BY venue, symbol
 ) AS b LEFT JOIN (
-  SELECT venue, symbol, argMax(t.multiplier, t.ts_event) AS multiplier
+  SELECT venue, symbol, argMax(t.multiplier, t.ts_event) AS multiplier, argMax(t.base, t.ts_event) AS base,
+    argMax(t.inverse, t.ts_event) AS inverse
   FROM {DATABASE}.instruments AS t FINAL WHERE symbol = {{symbol:String}} GROUP BY venue, symbol
 ) AS i USING (venue, symbol) ORDER BY venue
 """

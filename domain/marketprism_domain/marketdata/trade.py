@@ -12,7 +12,8 @@ class Trade(NamedTuple):
     `seq` is the venue's own number of the trade. `quantity` is in base units, in the quote currency for inverse
     contracts: contract sizes are applied, `contracts` keeps what the venue wrote. `side` is the taker's. An aggregated
     trade covers the venue's ids `first_id` to `last_id`. `off_book` marks prints of an insurance fund or of a
-    deleveraging: they belong in no bar. `liquidation` says whose order was a liquidation: taker, maker, both.
+    deleveraging, and blocks that were agreed on elsewhere: at prices that were not the book's, they belong in no bar
+    and in no tick. `liquidation` says whose order was a liquidation: taker, maker, both.
     """
 
     venue: str

@@ -10,6 +10,7 @@ import msgspec
 
 from marketprism_adapters.venues.binance import frames
 from marketprism_adapters.venues.binance.amounts import Amounts
+from marketprism_adapters.venues.binance.numbering import OTHER, TRADES, Handler, Numbering
 from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, optional, unreadable
 from marketprism_application.contracts.messages import (
     BookTopMessage,
@@ -29,15 +30,6 @@ _MAX_STREAMS = 20_000
 _NUMBERS = b'0123456789.,"[]{}:ab'  # what the levels of a depth frame are made of
 ON_BOOK = frozenset({"MARKET", ""})
 
-_TRADES = frozenset({"trade", "aggTrade"})
-_OTHER_NUMBERING: Sequence[Item] = (Control("ignored", "", "trades that another stream tells, in other numbers"),)
-
-Handler = Callable[[bytes, int], Sequence[Item]]
-
-
-def _ignore(frame: bytes, ts_recv: int) -> Sequence[Item]:  # noqa: ARG001 (a handler's form)
-    return _OTHER_NUMBERING
-
 
 class BinanceParser:
     """Frames of one market. Fulfils `FrameParser`."""
@@ -47,7 +39,7 @@ class BinanceParser:
         self.source = source
         self.amounts = amounts or Amounts(market)
         self._by_stream: dict[bytes, Handler] = {}
-        self._numbered_by: dict[str, str] = {}  # which of its two streams tells the trades of an instrument
+        self._numbering = Numbering()
         self._by_event: dict[str, Callable[[Any, int], Sequence[Item]]] = {
             "aggTrade": self._agg_trade, "trade": self._trade, "depthUpdate": self._depth,
             "bookTicker": self._book_ticker, "markPriceUpdate": self._mark_price, "24hrTicker": self._day_ticker,
@@ -62,6 +54,9 @@ class BinanceParser:
     def scale(self) -> Callable[[str, str], str] | None:
         """COIN-M counts contracts, the other markets amounts."""
         return self.amounts.scale if self.market == "coinm" else None
+
+    def lost(self) -> None:
+        """Nothing is made of several frames."""
 
     def money_of(self, symbol: str, price: Decimal, quantity: Decimal) -> Decimal:  # noqa: ARG002 (the port's form)
         """Turnover of a trade: the quantity of a COIN-M contract is its money."""
@@ -92,8 +87,12 @@ class BinanceParser:
             return (Control("ignored", head.stream, "a stream that is not of this market's kinds"),)
         items = made(frame, ts_recv)
         native, _, event = head.stream.partition("@")
-        if self._is_other_numbering(native.upper(), event):
-            made, items = _ignore, _OTHER_NUMBERING
+        if event in TRADES and not self._numbering.tells(native.upper(), event, items, ts_recv):
+            items = OTHER
+            other = f"{native}@{'trade' if event == 'aggTrade' else 'aggTrade'}".encode()
+            if other in self._by_stream:
+                self._by_stream[other] = self._numbering.watched(other.decode(), self._by_stream[other])
+            made = self._numbering.watched(head.stream, made)
         if not head.generated and len(self._by_stream) < _MAX_STREAMS:
             self._by_stream[head.stream.encode()] = made
         return items
@@ -136,8 +135,8 @@ class BinanceParser:
         if named in _TYPES:
             found: Any = msgspec.json.decode(frame, type=_TYPES[named])
             items = self._by_event[named](found, ts_recv)
-            doubled = named in _TRADES and self._is_other_numbering(found.s, named)
-            return _OTHER_NUMBERING if doubled else items
+            told = named not in TRADES or self._numbering.tells(found.s, named, items, ts_recv)
+            return items if told else OTHER
         if named == "serverShutdown":
             return (Control("closing", "", "the server announces its restart"),)
         if event.error or event.code is not None:
@@ -145,13 +144,6 @@ class BinanceParser:
         if event.id is not None:
             return (Control("subscribed", str(event.id)),)
         return (Control("ignored", named, "a frame that is not of this market's kinds"),)
-
-    def _is_other_numbering(self, native: str, event: str) -> bool:
-        """Whether the instrument's trades come from the other of `trade` and `aggTrade`, in other numbers.
-
-        A recording may hold both; each trade is told once.
-        """
-        return event in _TRADES and self._numbered_by.setdefault(native, event) != event
 
     # -- kinds -------------------------------------------------------------------------------------------------------
 

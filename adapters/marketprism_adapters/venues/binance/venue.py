@@ -36,8 +36,9 @@ _SUFFIX = {
 }  # fmt: skip
 # USD-M streams live on two endpoints, and one connection cannot mix them.
 _PUBLIC = frozenset({"orderbook", "quote"})
-_CADENCE_S = {"funding_rate": 5.0, "ticker": 30.0, "kline": 30.0}
+_CADENCE_S = {"funding_rate": 5.0, "ticker": 30.0}  # klines and depth come only when something happens
 _MOST_TRADES = 1_000
+_ONLY_OF = {"funding_rate": "-PERP"}  # a delivery contract has none
 
 
 class _Market:
@@ -87,9 +88,11 @@ class Binance:
         minute = self._market.weight_per_minute
         self.limits = VenueLimits(
             streams_per_connection=1024 if market == "spot" else 200, streams_per_message=200,
-            messages_per_s=4.0 if market == "spot" else 8.0, connects_per_s=1.0, lifetime_s=24 * 3600.0,
+            messages_per_s=3.0 if market == "spot" else 6.0, connects_per_s=1.0, connects_at_once=5.0,
+            lifetime_s=24 * 3600.0,
             silent_s=60.0 if market == "spot" else 240.0,
             budgets={"rest": (minute / 60 * 0.6, minute / 3), "funding": (500 / 300 * 0.8, 50)},
+            used_header=("X-MBX-USED-WEIGHT-1M", minute),
         )  # fmt: skip
         self._answers = BinanceAnswers(market)
         self._amounts = Amounts(market)
@@ -103,6 +106,8 @@ class Binance:
         found: dict[str, dict[str, StreamKey]] = {}
         for key in wanted:
             if key.kind not in self.coverage or self.coverage[key.kind].how != "stream":
+                continue
+            if not key.symbol.endswith(_ONLY_OF.get(key.kind, "")):
                 continue
             side = "" if "" in self._market.ws else "public" if key.kind in _PUBLIC else "market"
             found.setdefault(side, {})[self.stream(key)] = key

@@ -26,7 +26,8 @@ class Trade(msgspec.Struct):
     v: str
     p: str
     i: str
-    seq: int = 0
+    seq: int
+    BT: bool = False
 
 
 class Book(msgspec.Struct):

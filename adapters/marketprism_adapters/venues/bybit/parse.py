@@ -17,20 +17,53 @@ from marketprism_domain.book_chain import BookChange
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 VENUE = "bybit"
+BOOK_DEPTH = 1_000  # levels of the deepest stream, whose numbers (`u`) are those of the books by request
+_A_SEQ = 100_000  # room for the trades of one cross sequence: they come in messages of up to 1024
+_SEQS = 256
 _SIDES = {"Buy": "buy", "Sell": "sell"}
 _TYPES: dict[str, Any] = {"publicTrade": frames.Push[list[frames.Trade]], "orderbook": frames.Push[frames.Book]}
+
+
+class _Numbers:
+    """Numbers for the trades of one instrument, which have none of their own: the cross sequence of the taker order
+    that they are of, and their place in it. A trade that comes once more, by another connection, has its number again.
+
+    The last `_SEQS` sequences are remembered; of an older one the places are counted anew, in the same order.
+    """
+
+    def __init__(self) -> None:
+        self._places: dict[int, dict[str, int]] = {}
+
+    def of(self, seq: int, trade_id: str) -> int:
+        """The number of a trade.
+
+        Raises:
+            ParseRefused: no room for so many of one sequence.
+        """
+        places = self._places.get(seq)
+        if places is None:
+            places = self._places[seq] = {}
+            if len(self._places) > _SEQS:
+                del self._places[next(iter(self._places))]
+        place = places.setdefault(trade_id, len(places))
+        if place >= _A_SEQ:
+            del places[trade_id]
+            raise ParseRefused("field", f"seq: expected at most {_A_SEQ} trades of one, was more of {seq}")
+        return seq * _A_SEQ + place
 
 
 class BybitParser:
     """Frames of one category. Fulfils `FrameParser`.
 
     Trades have no number of their own that counts up, only the venue's cross sequence: holes in them are not seen.
+    Block trades are on the tape, but not in the book.
     Books count up by one (`u`); a snapshot is sent again when the venue restarts.
     """
 
     def __init__(self, source: str, names: Names) -> None:
         self.source = source
         self.names = names
+        self._numbers: dict[str, _Numbers] = {}
         self._decoders = {name: msgspec.json.Decoder(made).decode for name, made in _TYPES.items()}
 
     def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
@@ -42,6 +75,9 @@ class BybitParser:
     def scale(self) -> Callable[[str, str], str] | None:
         """Amounts are amounts."""
         return None
+
+    def lost(self) -> None:
+        """Nothing is made of several frames."""
 
     def money_of(self, symbol: str, price: Decimal, quantity: Decimal) -> Decimal:  # noqa: ARG002 (the port's form)
         """Turnover of a trade."""
@@ -66,13 +102,16 @@ class BybitParser:
 
     def _trades(self, push: frames.Push[list[frames.Trade]], ts_recv: int) -> Sequence[Item]:
         made = []
-        for place, t in enumerate(push.data):
+        for t in push.data:
             side = _SIDES.get(t.S)
             if side is None:
                 raise ParseRefused("field", f"S: expected Buy or Sell, was {t.S!r}")
+            numbers = self._numbers.get(t.s)
+            if numbers is None:
+                numbers = self._numbers[t.s] = _Numbers()
             made.append(TradeMessage(
-                1, VENUE, self.names.symbol(t.s), self.source, 0, t.seq * 1_000 + place, ms(t.T), ts_recv, 0, t.i,
-                number(t.p, "p"), number(t.v, "v"), side,
+                1, VENUE, self.names.symbol(t.s), self.source, 0, numbers.of(t.seq, t.i), ms(t.T), ts_recv, 0, t.i,
+                number(t.p, "p"), number(t.v, "v"), side, off_book=t.BT,
             ))  # fmt: skip
         return made
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
+from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH
 from marketprism_adapters.venues.simulator.dialect import Reply, Said
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
+
+_DEPTHS = ("1", "50", "200", "1000")
 
 
 class BybitDialect:
@@ -38,13 +41,18 @@ class BybitDialect:
         if operation == "ping":
             return Said((json.dumps({"success": True, "ret_msg": "pong", "op": "ping"}),))
         answer = {"success": True, "ret_msg": "", "req_id": asked.get("req_id", ""), "op": operation}
-        unknown = [topic for topic in topics if topic.rpartition(".")[2] not in self._by_native]
+        unknown = [topic for topic in topics if not self._exists(topic)]
         if unknown:
             answer |= {"success": False, "ret_msg": f"error:handler not found,topic:{unknown[0]}"}
             return Said((json.dumps(answer),))
         if operation == "unsubscribe":
             return Said((json.dumps(answer),), removed=topics)
         return Said((json.dumps(answer),), added=topics)
+
+    def _exists(self, topic: str) -> bool:
+        name, _, rest = topic.partition(".")
+        depth, _, symbol = rest.rpartition(".")
+        return symbol in self._by_native and (name == "publicTrade" or (name == "orderbook" and depth in _DEPTHS))
 
     @staticmethod
     def _frame(topic: str, kind: str, ts_ms: int, data: Any) -> tuple[str, str]:
@@ -54,13 +62,13 @@ class BybitDialect:
     def book(self, pair: SimulatedPair, made: Made, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
         """A delta."""
         data = {"s": pair.native, "b": made.bids, "a": made.asks, "u": made.last_id, "seq": made.last_id * 7}
-        return self._frame(f"orderbook.200.{pair.native}", "delta", made.ts_ms, data)
+        return self._frame(f"orderbook.{BOOK_DEPTH}.{pair.native}", "delta", made.ts_ms, data)
 
     def begins(self, pair: SimulatedPair, book: SimulatedBook, stream: str) -> str | None:
         """The snapshot."""
-        if stream != f"orderbook.200.{pair.native}":
+        if stream != f"orderbook.{BOOK_DEPTH}.{pair.native}":
             return None
-        last_id, ts_ms, bids, asks = book.snapshot(200)
+        last_id, ts_ms, bids, asks = book.snapshot(BOOK_DEPTH)
         data = {"s": pair.native, "b": bids, "a": asks, "u": last_id, "seq": last_id * 7}
         return self._frame(stream, "snapshot", ts_ms, data)[1]
 

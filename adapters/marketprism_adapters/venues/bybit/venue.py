@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from marketprism_adapters.venues.bybit import frames
-from marketprism_adapters.venues.bybit.parse import VENUE, BybitParser
+from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH, VENUE, BybitParser
 from marketprism_adapters.venues.bybit.symbols import Names
 from marketprism_adapters.venues.listing import listed
 from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, unreadable
@@ -27,7 +27,7 @@ from marketprism_domain.book_chain import ChainRule, LinkedIds
 from marketprism_domain.book_sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
-_TOPICS = {"trade": "publicTrade.{}", "orderbook": "orderbook.200.{}"}
+_TOPICS = {"trade": "publicTrade.{}", "orderbook": f"orderbook.{BOOK_DEPTH}.{{}}"}
 _PING = msgspec.json.encode({"op": "ping"})
 
 
@@ -40,8 +40,8 @@ class Bybit:
     coverage: Mapping[str, Coverage] = {name: Coverage("stream") for name in _TOPICS}
     cadence_s: Mapping[str, float] = {}
     limits = VenueLimits(
-        streams_per_connection=200, streams_per_message=10, messages_per_s=5.0, connects_per_s=1.0, ping_s=20.0,
-        ping=_PING, silent_s=40.0, budgets={"rest": (8.0, 40.0)},
+        streams_per_connection=200, streams_per_message=10, messages_per_s=5.0, connects_per_s=1.0,
+        connects_at_once=5.0, ping_s=20.0, ping=_PING, silent_s=40.0, budgets={"rest": (8.0, 40.0)},
     )  # fmt: skip
 
     def __init__(self, category: str, ws_url: str = "", rest_url: str = "") -> None:
@@ -72,8 +72,8 @@ class Bybit:
         return [RestRequest("/v5/market/instruments-info", {"category": self._category, "limit": "1000"})]
 
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one price)
-        """As deep as the stream."""
-        given = {"category": self._category, "symbol": self._names.native(symbol), "limit": "200"}
+        """As deep as the stream, and by its numbers: streams of other depths have others."""
+        given = {"category": self._category, "symbol": self._names.native(symbol), "limit": str(BOOK_DEPTH)}
         return RestRequest("/v5/market/orderbook", given)
 
     def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:  # noqa: ARG002

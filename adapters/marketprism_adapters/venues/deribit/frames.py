@@ -33,6 +33,8 @@ class Trade(msgspec.Struct):
     iv: Decimal | None = None
     contracts: Decimal | None = None
     liquidation: str = ""
+    block_trade_id: str | int | None = None
+    block_rfq_id: str | int | None = None
 
 
 class Change(msgspec.Struct, array_like=True):

@@ -1,7 +1,8 @@
 """Deribit's frames to items. The channel chooses the type a push is decoded into.
 
 Deribit has no channels for open interest and liquidations: the first is in every ticker, the second are trades that say
-so. Both are items of their own here.
+so. Both are items of their own here. Trades that were agreed on elsewhere (blocks, also by request for quotes) are on
+the tape, and in its numbers, but not in the book.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
+from marketprism_adapters.venues.deribit.terms import INTERVALS, TEST_ID, Requests, length_ms
 from marketprism_adapters.venues.numbers import UNREADABLE, from_number, ms, unreadable
 from marketprism_application.contracts.messages import (
     BookTopMessage,
@@ -41,13 +43,14 @@ Handler = Callable[[bytes, int], Sequence[Item]]
 class DeribitParser:
     """Fulfils `FrameParser`."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, requests: Requests | None = None) -> None:
         self.source = source
+        self._requests = requests or Requests()
         self._linear: dict[str, bool] = {}
         self._symbols: dict[str, str] = {}
         self._by_channel: dict[bytes, Handler] = {}
         self._seen: dict[tuple[str, str], Any] = {}  # what a ticker says again and again
-        self._charts: dict[str, frames.Chart] = {}
+        self._charts: dict[str, tuple[frames.Chart, int]] = {}  # the bar that runs, and of which subscription it is
 
     def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
         """Which instruments count in coins; the others count in dollars."""
@@ -82,9 +85,7 @@ class DeribitParser:
             asked = head.params is not None and head.params.type == "test_request"
             return (Control("ping" if asked else "pong", reply=TEST if asked else None),)
         if head.method != "subscription" or head.params is None:
-            if head.error is not None:
-                return (Control("refused", str(head.id), str(head.error)[:300]),)
-            return (Control("subscribed", str(head.id), str(head.result)[:300]),)
+            return self._answer(head)
         channel = head.params.channel
         made = self._handler(channel)
         if made is None:
@@ -93,10 +94,24 @@ class DeribitParser:
             self._by_channel[channel.encode()] = made
         return made(frame, ts_recv)
 
+    def _answer(self, head: frames.Head) -> Sequence[Item]:
+        """An answer; of a subscription one item, and one more for each channel that was not taken."""
+        asked = self._requests.answered(head.id)
+        if asked is None:
+            what = "subscribed" if head.error is None else "refused"
+            return (Control(what, str(head.id), str(head.result if head.error is None else head.error)[:300]),)
+        if asked.undo:
+            return (Control("unsubscribed", str(asked.number), str(head.result)[:300]),)
+        listed = head.result if isinstance(head.result, list) and head.error is None else ()
+        taken = {channel for channel in listed if isinstance(channel, str)}
+        why = str(head.error)[:300] if head.error is not None else "the venue did not take it"
+        refused = [Control("refused", channel, why) for channel in asked.channels if channel not in taken]
+        return [*refused, Control("subscribed", str(asked.number), str(head.result)[:300])] if taken else refused
+
     def _handler(self, channel: str) -> Handler | None:
         name, *rest = channel.split(".")
         if name == "chart":
-            return self._one(frames.Chart, lambda bar, ts: self._chart(bar, ts, *rest[1:3]))
+            return self._one(frames.Chart, lambda bar, ts: self._chart(bar, ts, channel))
         if name == "book" and len(rest) >= 4:
             return self._one(frames.GroupedBook, lambda book, ts: self._top(book, ts, int(rest[2])))
         if name == "trades":
@@ -133,7 +148,8 @@ class DeribitParser:
             iv = None if t.iv is None else t.iv * _PERCENT
             made.append(TradeMessage(
                 1, VENUE, symbol, self.source, 0, t.trade_seq, ms(t.timestamp), ts_recv, 0, t.trade_id, price, amount,
-                t.direction, from_number(t.contracts), t.trade_seq, t.trade_seq, False,
+                t.direction, from_number(t.contracts), t.trade_seq, t.trade_seq,
+                t.block_trade_id is not None or t.block_rfq_id is not None,
                 {"T": "taker", "M": "maker", "MT": "both"}.get(t.liquidation, ""), from_number(t.mark_price),
                 from_number(t.index_price), from_number(iv),
             ))  # fmt: skip
@@ -203,29 +219,42 @@ class DeribitParser:
         self._seen[what, symbol] = value
         return True
 
-    def _chart(self, bar: frames.Chart, ts_recv: int, native: str, resolution: str) -> Sequence[Item]:
-        """A bar that runs; Deribit never says that one has closed, but the next one says it of the one before."""
-        key = f"{native}.{resolution}"
-        before = self._charts.get(key)
-        self._charts[key] = bar
+    def lost(self) -> None:
+        """Frames may be missing from here on: no bar that runs now will be said to have closed by what comes next."""
+        self._charts.clear()
+
+    def _chart(self, bar: frames.Chart, ts_recv: int, channel: str) -> Sequence[Item]:
+        """A bar that runs; Deribit never says that one has closed, but the next one says it of the one before.
+
+        Every frame has the whole bar, also one that comes in its middle, and a bar without trades is sent as well. So
+        the last frame of a bar is all of it, as long as none is missing between it and the next bar: they lie one
+        interval apart, and the channel was not subscribed anew (nor frames `lost`) in between.
+        """
+        _, _, native, resolution = channel.split(".")
+        run = self._requests.times[channel]
+        before, of = self._charts.get(channel, (bar, -1))
+        if bar.tick < before.tick:
+            return (Control("ignored", channel, "a bar that another has followed"),)
+        self._charts[channel] = bar, run
         made = [self._kline(bar, ts_recv, native, resolution, closed=False)]
-        if before is not None and before.tick < bar.tick:
+        if of == run and bar.tick == before.tick + length_ms(resolution):
             made.insert(0, self._kline(before, ts_recv, native, resolution, closed=True))
         return made
 
     def _kline(self, bar: frames.Chart, ts_recv: int, native: str, resolution: str, *, closed: bool) -> Item:
-        minutes = 1440 if resolution == "1D" else int(resolution)
-        interval = f"{minutes}m" if minutes % 60 else f"{minutes // 60}h" if minutes < 1440 else "1d"
+        interval = INTERVALS.get(resolution)
+        if interval is None:
+            raise ParseRefused("field", f"channel: expected one of {', '.join(INTERVALS)}, was {resolution[:20]!r}")
         cost = _text(bar.cost)
         return KlineMessage(
             1, VENUE, self._symbol(native), self.source, 0, ts_recv // 1_000_000, ts_recv, ts_recv, 0, interval,
-            ms(bar.tick), ms(bar.tick + minutes * 60_000), _text(bar.open), _text(bar.high), _text(bar.low),
+            ms(bar.tick), ms(bar.tick + length_ms(resolution)), _text(bar.open), _text(bar.high), _text(bar.low),
             _text(bar.close), cost if self._inverse(native) else _text(bar.volume), closed, cost,
         )  # fmt: skip
 
 
 _head = msgspec.json.Decoder(frames.Head)
-TEST = b'{"jsonrpc":"2.0","id":8212,"method":"public/test","params":{}}'
+TEST = b'{"jsonrpc":"2.0","id":%d,"method":"public/test","params":{}}' % TEST_ID
 
 
 def _text(value: Decimal) -> str:

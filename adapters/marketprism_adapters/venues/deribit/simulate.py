@@ -8,8 +8,13 @@ from typing import Any
 
 import msgspec
 
+from marketprism_adapters.venues.deribit.terms import INTERVALS, length_ms
+from marketprism_adapters.venues.simulator.bars import SimulatedBar, SimulatedBars
 from marketprism_adapters.venues.simulator.dialect import Reply, Said
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
+
+_CHARTS = ("1", "1D")
+_KNOWN = frozenset({"book", "trades", "ticker", "quote"})
 
 
 class DeribitDialect:
@@ -19,6 +24,7 @@ class DeribitDialect:
     notice = ""
 
     def __init__(self, bases: Sequence[str] = ("BTC", "ETH")) -> None:
+        self._bars = SimulatedBars({name: length_ms(name) for name in _CHARTS})
         self.pairs: Sequence[SimulatedPair] = [
             SimulatedPair(f"{base}-USD-PERP", f"{base}-PERPETUAL", base, "USD") for base in bases
         ]
@@ -35,10 +41,20 @@ class DeribitDialect:
             channels = [str(name) for name in asked.get("params", {}).get("channels", ())]
         except (ValueError, KeyError, TypeError, AttributeError):
             return Said((json.dumps({"jsonrpc": "2.0", "error": {"code": -32700, "message": "Parse error"}}),))
-        answer = (json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": channels or "ok"}),)
+        if method not in ("public/subscribe", "public/unsubscribe"):
+            return Said((json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": "ok"}),))
+        channels = [channel for channel in channels if self._exists(channel)]
+        answer = (json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": channels}),)
         if method == "public/unsubscribe":
             return Said(answer, removed=channels)
-        return Said(answer, added=channels if method == "public/subscribe" else ())
+        return Said(answer, added=channels)
+
+    def _exists(self, channel: str) -> bool:
+        """One that does not is left out of the answer, without a word."""
+        name, *rest = channel.split(".")
+        if name == "chart":
+            return len(rest) == 3 and rest[1] in self._by_native and rest[2] in INTERVALS
+        return name in _KNOWN and bool(rest) and rest[0] in self._by_native
 
     @staticmethod
     def _frame(channel: str, data: str) -> tuple[str, str]:
@@ -82,6 +98,7 @@ class DeribitDialect:
 
     def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
         """trades."""
+        self._bars.on_trade(pair.native, made)
         return self._frame(f"trades.{pair.native}.100ms", f"[{self._told(pair, made)}]")
 
     @staticmethod
@@ -93,7 +110,7 @@ class DeribitDialect:
         )
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
-        """quote and ticker."""
+        """quote, ticker and charts: a bar that has closed is not sent once more."""
         (bid, bid_quantity), (ask, ask_quantity) = book.best()
         best = (
             f'"timestamp":{ts_ms},"instrument_name":"{pair.native}","best_bid_price":{bid},'
@@ -104,9 +121,19 @@ class DeribitDialect:
             f'"open_interest":1000000,"mark_price":{bid},"index_price":{ask},"last_price":{bid},'
             f'"current_funding":0.0001,"funding_8h":0.00002}}'
         )
-        return [
-            self._frame(f"quote.{pair.native}", f"{{{best}}}"), self._frame(f"ticker.{pair.native}.100ms", day)
+        charts = [
+            self._frame(f"chart.trades.{pair.native}.{name}", self._chart(bar))
+            for name, bar, closed in self._bars.pushed(pair.native, ts_ms, bid) if not closed
         ]  # fmt: skip
+        quote, ticker = f"quote.{pair.native}", f"ticker.{pair.native}.100ms"
+        return [self._frame(quote, f"{{{best}}}"), self._frame(ticker, day), *charts]
+
+    @staticmethod
+    def _chart(bar: SimulatedBar) -> str:
+        return (
+            f'{{"tick":{bar.opened_ms},"open":{bar.open},"high":{bar.high},"low":{bar.low},"close":{bar.close},'
+            f'"volume":{bar.volume},"cost":{bar.cost}}}'
+        )
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
         """get_instruments, get_order_book and get_last_trades_by_instrument."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import structlog
 
 from marketprism_adapters.venues.deribit.answers import DeribitAnswers
 from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
 from marketprism_adapters.venues.deribit.symbols import native_of
+from marketprism_adapters.venues.deribit.terms import GREETING_ID, RESOLUTIONS, Request, Requests
 from marketprism_application.venue import (
     Answer,
     ConnectionGroup,
@@ -21,12 +23,14 @@ from marketprism_application.venue import (
 )
 from marketprism_domain.book_chain import ChainRule, LinkedIds
 
+log = structlog.get_logger()
+
 _STREAM, _DERIVED = Coverage("stream"), Coverage("derived")
 _PUBLIC = "/api/v2/public"
 _HEARTBEAT_S = 10
 _MOST_TRADES = 1_000
 _GREETING = msgspec.json.encode(
-    {"jsonrpc": "2.0", "id": 8211, "method": "public/set_heartbeat", "params": {"interval": _HEARTBEAT_S}}
+    {"jsonrpc": "2.0", "id": GREETING_ID, "method": "public/set_heartbeat", "params": {"interval": _HEARTBEAT_S}}
 )
 
 
@@ -45,7 +49,7 @@ class Deribit:
         "trade": _STREAM, "orderbook": _STREAM, "kline": _STREAM, "ticker": _STREAM, "quote": _STREAM,
         "funding_rate": _DERIVED, "open_interest": _DERIVED, "liquidation": _DERIVED,
     }  # fmt: skip
-    cadence_s: Mapping[str, float] = {"ticker": 120.0}
+    cadence_s: Mapping[str, float] = {}  # notifications come when something changes
     limits = VenueLimits(
         streams_per_connection=400, streams_per_message=100, messages_per_s=2.0, connects_per_s=1.0,
         silent_s=3.0 * _HEARTBEAT_S, budgets={"rest": (5.0, 20.0), "instruments": (0.8, 1.0)}, greeting=(_GREETING,),
@@ -55,26 +59,40 @@ class Deribit:
         self._ws_url = ws_url or "wss://www.deribit.com"
         self.rest_url = rest_url or "https://www.deribit.com"
         self._answers = DeribitAnswers()
+        self._requests = Requests()
+        self._left_out: set[str] = set()
 
     def parser(self, source: str) -> DeribitParser:
-        """What reads its frames."""
-        return DeribitParser(source)
+        """What reads its frames; it and the venue share what was asked."""
+        return DeribitParser(source, self._requests)
 
     def groups(self, wanted: Sequence[StreamKey]) -> Sequence[ConnectionGroup]:
-        """One endpoint; what is derived needs the channel that it is derived from."""
+        """One endpoint; what is derived needs the channel that it is derived from.
+
+        Klines of an interval that there is not are left out.
+        """
         streams: dict[str, StreamKey] = {}
         for key in wanted:
             name = native_of(key.symbol)
             if key.detail:
-                streams[f"chart.trades.{name}.{_resolution(key.detail)}"] = key
+                if key.detail in RESOLUTIONS:
+                    streams[f"chart.trades.{name}.{RESOLUTIONS[key.detail]}"] = key
+                else:
+                    self._leave_out(key.detail)
             elif key.kind in _CHANNELS:
                 streams.setdefault(_CHANNELS[key.kind].format(name), key)
         return [ConnectionGroup(f"{self._ws_url}/ws/api/v2", streams)] if streams else []
 
+    def _leave_out(self, interval: str) -> None:
+        if interval not in self._left_out:
+            self._left_out.add(interval)
+            log.warning("klines left out: no such interval", venue=VENUE, interval=interval, expected=list(RESOLUTIONS))
+
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
         """public/subscribe or public/unsubscribe."""
         method = "public/unsubscribe" if undo else "public/subscribe"
-        call = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": {"channels": list(streams)}}
+        made = self._requests(Request(request_id, tuple(streams), undo))
+        call = {"jsonrpc": "2.0", "id": made, "method": method, "params": {"channels": list(streams)}}
         return msgspec.json.encode(call)
 
     def instrument_requests(self) -> Sequence[RestRequest]:
@@ -110,8 +128,3 @@ _CHANNELS = {
     "trade": "trades.{}.100ms", "orderbook": "book.{}.100ms", "ticker": "ticker.{}.100ms", "quote": "quote.{}",
     "funding_rate": "ticker.{}.100ms", "open_interest": "ticker.{}.100ms", "liquidation": "trades.{}.100ms",
 }  # fmt: skip
-
-
-def _resolution(interval: str) -> str:
-    count, unit = int(interval[:-1]), interval[-1]
-    return "1D" if unit == "d" else str(count * 60 if unit == "h" else count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from marketprism_application.venue import StreamKey
 
@@ -12,15 +12,20 @@ _WARM_UP = 50
 _ALPHA = 0.02
 _FACTOR = 30.0
 _SHORTEST_S = 20.0
+_FIRST_S = 60.0  # a stream that has brought nothing at all by then is asked for once more
+_LONGEST_S = 3_600.0
+_MAY_NEVER = frozenset({"trade"})  # nobody may trade for days
 
 
 class StreamState:
     """One stream; times are seconds of the monotonic clock."""
 
-    __slots__ = ("asked_at", "cadence_s", "count", "declared_s", "mean_s", "reason", "seen_at", "state")
+    __slots__ = ("asked_at", "count", "declared_s", "first_s", "mean_s", "reason", "seen_at", "state", "tries")
 
-    def __init__(self, declared_s: float, now: float) -> None:
+    def __init__(self, declared_s: float, now: float, first_s: float) -> None:
         self.state = PENDING
+        self.first_s = first_s  # longest quiet of a stream that never brought anything, 0 for ever
+        self.tries = 0  # how often it was asked for again since it brought something
         self.declared_s = declared_s  # longest quiet that the venue's documents promise; 0 where they promise nothing
         self.asked_at = now
         self.seen_at = 0.0
@@ -29,35 +34,43 @@ class StreamState:
         self.reason = ""
 
     def limit_s(self) -> float | None:
-        """After how much quiet it counts as stale; None while nobody can know."""
-        if self.declared_s:
-            return self.declared_s
-        if self.count < _WARM_UP:
-            return None
-        return max(_SHORTEST_S, _FACTOR * self.mean_s)
+        """After how much quiet it counts as stale, longer each time that it was asked in vain; None: nobody knows."""
+        limit = self.declared_s
+        if not limit and self.count >= _WARM_UP:
+            limit = max(_SHORTEST_S, _FACTOR * self.mean_s)
+        elif not limit and not self.count:
+            limit = self.first_s
+        return min(limit * 2**self.tries, max(limit, _LONGEST_S)) if limit else None
 
 
 class StreamHealth:
     """Every stream of a venue. A stream that is quiet by nature (liquidations) is never stale."""
 
-    def __init__(self, cadence_s: Mapping[str, float], quiet: Iterable[str] = ("liquidation",)) -> None:
+    def __init__(
+        self, cadence_s: Mapping[str, float], quiet: Iterable[str] = ("liquidation",),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._clock = clock
         self._cadence_s = cadence_s
         self._quiet = frozenset(quiet)
         self._states: dict[StreamKey, StreamState] = {}
 
     def asked(self, keys: Iterable[StreamKey]) -> None:
         """A subscription was sent."""
-        now = time.monotonic()
+        now = self._clock()
         for key in keys:
             found = self._states.get(key)
             if found is None:
-                self._states[key] = StreamState(self._cadence_s.get(key.kind, 0.0), now)
+                first_s = 0.0 if key.kind in _MAY_NEVER else _FIRST_S
+                self._states[key] = StreamState(self._cadence_s.get(key.kind, 0.0), now, first_s)
             else:
-                found.state, found.asked_at, found.count = PENDING, now, 0
+                found.tries += found.state == STALE
+                found.state, found.asked_at = PENDING, now
 
-    def polled(self, key: StreamKey) -> None:
+    def polled(self, key: StreamKey, period_s: float) -> None:
         """It is asked for, not subscribed."""
         self.asked([key])
+        self._states[key].declared_s = 3 * period_s + _SHORTEST_S
         self.confirmed([key])
 
     def confirmed(self, keys: Iterable[StreamKey]) -> None:
@@ -84,15 +97,16 @@ class StreamHealth:
         if state is None:
             return
         if state.count:
-            silence = now - state.seen_at
+            silence = now - max(state.seen_at, state.asked_at)
             state.mean_s += (silence - state.mean_s) * (_ALPHA if state.count > _WARM_UP else 1 / state.count)
         state.count += 1
+        state.tries = 0
         state.seen_at = now
         state.state = FLOWING
 
     def stale(self) -> list[tuple[StreamKey, float]]:
         """Streams that have become stale since the last look, with the seconds of their silence."""
-        now = time.monotonic()
+        now = self._clock()
         found = []
         for key, state in self._states.items():
             if state.state in (STALE, REFUSED) or key.kind in self._quiet:
@@ -104,6 +118,11 @@ class StreamHealth:
                 found.append((key, silence))
         return found
 
+    def flows(self, keys: Iterable[StreamKey], within_s: float) -> bool:
+        """Whether any of them has brought anything of late."""
+        since = self._clock() - within_s
+        return any((state := self._states.get(key)) is not None and state.seen_at > since for key in keys)
+
     def counts(self) -> dict[str, int]:
         """How many streams are in each state."""
         found = dict.fromkeys((PENDING, SUBSCRIBED, FLOWING, STALE, REFUSED), 0)
@@ -113,7 +132,7 @@ class StreamHealth:
 
     def table(self) -> list[dict[str, object]]:
         """Every stream in words."""
-        now = time.monotonic()
+        now = self._clock()
         return [
             {
                 "stream": str(key), "state": state.state, "messages": state.count,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
 from marketprism_application.venue import FrameParser, ParseRefused, Venue
-from marketprism_application.venue_books import VenueBooks
+from marketprism_application.venue_books import REFRESH, VenueBooks
 from marketprism_domain.book_sync import Audit, BookSnapshot, BookSync
 from marketprism_sdk.resilience import Backoff
 from marketprism_sdk.resilience.limiter import Priority
@@ -22,6 +22,8 @@ log = structlog.get_logger()
 _LOOK_S = 0.05
 _MANY = 8
 _AUDIT_WAIT_S = 5.0
+_REFRESHES = 2  # at a time: they can wait, books that are not valid cannot
+_AUDITS_SHARE = 0.25  # of what may be asked in a second
 _ABANDON_S = 3.0  # a stream that does not begin its book anew so long after it was asked to is asked again
 
 
@@ -44,6 +46,8 @@ class BookKeeper:
         self._again = again
         self._audit_s = audit_s
         self._room = asyncio.Semaphore(parallel)
+        self._refreshes = asyncio.Semaphore(_REFRESHES)
+        self._suspected: dict[str, None] = {}
         self._backoff = backoff or Backoff(0.2, 5.0)
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._tries: dict[str, tuple[int, float]] = {}
@@ -80,21 +84,25 @@ class BookKeeper:
     def _begin(self, symbol: str, why: str) -> None:
         tries, not_before = self._tries.get(symbol, (0, 0.0))
         now = time.monotonic()
-        if now < not_before or (self._venue.rule.by_request and not self._books.of(symbol).sync.heard):
+        if now < not_before or (self._venue.rule.by_request and not self._heard(symbol)):
             return  # before the stream is there, what comes between a snapshot and its first change would be missing
         self._tries[symbol] = (tries + 1, now + self._backoff.pause_s(tries + 1))
         task = asyncio.get_running_loop().create_task(self._mend(symbol, why))
         self._busy[symbol] = task
         task.add_done_callback(lambda _: self._busy.pop(symbol, None))
 
+    def _heard(self, symbol: str) -> bool:
+        sync = self._books.find(symbol)
+        return sync is not None and sync.heard
+
     def settled(self, symbol: str) -> None:
         """The book is valid: the next time begins without a pause."""
         self._tries.pop(symbol, None)
 
     async def _mend(self, symbol: str, why: str) -> None:
-        async with self._room:
+        async with self._refreshes if why == REFRESH else self._room:
             try:
-                if why == "refresh":
+                if why == REFRESH:
                     self._books.needed.pop(symbol, None)
                     await self._refresh(symbol)
                 elif self._venue.rule.by_request:
@@ -110,6 +118,8 @@ class BookKeeper:
         hurry = len(self._books.needed) > _MANY or self._tries.get(symbol, (0, 0.0))[0] > 1
         snapshot = await self._fetch(symbol, Priority.HIGH, shallow=hurry)
         self.snapshots += 1
+        if not self._heard(symbol):
+            return  # its stream ended meanwhile: a book would stand without anybody to change it
         if self._books.on_snapshot(symbol, snapshot):
             self.settled(symbol)
 
@@ -135,23 +145,55 @@ class BookKeeper:
     # -- looking whether it is true ----------------------------------------------------------------------------------
 
     async def _audit_for_ever(self) -> None:
-        """One book after the other, each about once in `audit_s`."""
+        """One book after the other, each about once in `audit_s` or as often as the venue's budget has room for."""
+        audited_at, chance = time.monotonic(), 1.0
         while True:
-            books = [symbol for symbol, kept in self._books.items() if kept.sync.valid]
-            await asyncio.sleep(self._audit_s / max(1, len(books)) * random.uniform(0.8, 1.2))
-            if not books:
+            await asyncio.sleep(_LOOK_S)
+            symbol = next(iter(self._suspected), "")
+            if not symbol and time.monotonic() - audited_at > self._pause_s() * chance:
+                audited_at, chance = time.monotonic(), random.uniform(0.8, 1.2)
+                books = [each for each, kept in self._books.items() if kept.sync.valid]
+                symbol = random.choice(books) if books else ""
+            if not symbol:
                 continue
+            self._suspected.pop(symbol, None)
             try:
-                await self.audit(random.choice(books))
+                await self.audit(symbol)
             except (SourceError, ParseRefused) as error:
                 log.warning("book not audited", error=str(error)[:200])
 
+    def _pause_s(self) -> float:
+        """Between two audits: no shorter than their share of the budget takes to pay for one."""
+        books = self._books.items()
+        if not books:
+            return self._audit_s
+        request = self._venue.snapshot_request(books[0][0])
+        rate, _ = self._venue.limits.budgets.get(request.budget, (float("inf"), 0.0))
+        return max(self._audit_s / len(books), request.weight / (rate * _AUDITS_SHARE))
+
+    def suspect(self, symbols: Iterable[str]) -> None:
+        """Books whose stream has gone quiet. Where a stream begins with its book it is asked to do so again; else a
+        fresh one shows whether the market is as quiet."""
+        for symbol in symbols:
+            if self._venue.rule.by_request:
+                self._suspected[symbol] = None
+            else:
+                self._books.lose(symbol, "stale", unheard=True)
+
     async def audit(self, symbol: str) -> bool | None:
         """Compare a book with a fresh snapshot; a book that is wrong begins again. None: they came to no common id."""
-        sync = self._books.of(symbol).sync
-        _, found = await self._compare(symbol, sync)
+        sync = self._books.find(symbol)
+        if sync is None or not sync.valid:
+            return None
+        began = time.time_ns()
+        snapshot, found = await self._compare(symbol, sync, Priority.LOW)
         if found is None:
             self.not_compared += 1
+            if self._stands_still(sync, snapshot, began):
+                self._books.lose(symbol, "stale", unheard=True)
+                if self._venue.rule.by_request:  # otherwise it is subscribed anew to begin it
+                    await self._again(symbol)
+                return False
         else:
             self.audits += 1
             if found.wrong:
@@ -163,14 +205,21 @@ class BookKeeper:
             self._books.refreshed(symbol, None)
         return None if found is None else True
 
-    async def _compare(self, symbol: str, sync: BookSync) -> tuple[BookSnapshot, Audit | None]:
+    @staticmethod
+    def _stands_still(sync: BookSync, snapshot: BookSnapshot, began: int) -> bool:
+        """Whether the venue's book has gone on while nothing has been heard of ours."""
+        return sync.valid and sync.ts_recv < began and snapshot.last_id > sync.book.last_id
+
+    async def _compare(
+        self, symbol: str, sync: BookSync, priority: Priority
+    ) -> tuple[BookSnapshot, Audit | None]:  # fmt: skip
         """A fresh snapshot, and how the live book compares with it once both are at one id; None if that never was.
 
         What the stream says meanwhile is kept for that, until the caller ends it.
         """
         sync.expect()
         try:
-            snapshot = await self._fetch(symbol, Priority.LOW)
+            snapshot = await self._fetch(symbol, priority)
         except BaseException:
             if sync.valid:
                 self._books.refreshed(symbol, None)
@@ -184,8 +233,10 @@ class BookKeeper:
 
     async def _refresh(self, symbol: str) -> None:
         """Learn more of a book that was cut off, without losing it."""
-        sync = self._books.of(symbol).sync
-        snapshot, _ = await self._compare(symbol, sync)
+        sync = self._books.find(symbol)
+        if sync is None or not sync.valid:
+            return
+        snapshot, _ = await self._compare(symbol, sync, Priority.NORMAL)
         if sync.valid:
             self._books.refreshed(symbol, snapshot)
             self.settled(symbol)

@@ -55,6 +55,11 @@ class _Wire:
         self.leave = False
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
+    @property
+    def alive_at(self) -> float:
+        """When anything came last, a ping included."""
+        return max(self.heard_at, self.socket.pinged_at if self.socket is not None else 0.0)
+
     def close(self, reason: str) -> None:
         if self.socket is not None:
             self.socket.close(reason)
@@ -79,12 +84,14 @@ class Line:
         self._silent_s = limits.silent_s if silent_s is None else silent_s
         life = limits.lifetime_s if lifetime_s is None else lifetime_s
         self._life_s = life * _RENEW_AT * random.uniform(0.95, 1.0) if life else 0.0
-        self._messages = RateLimiter(limits.messages_per_s, max(1.0, limits.messages_per_s))
+        self._messages = RateLimiter(limits.messages_per_s, 1.0)  # venues count any second: no burst
         self._requests = itertools.count(1)
         self._current: _Wire | None = None
         self._wires: list[_Wire] = []
         self._asked: dict[int, list[str]] = {}
+        self._alive_at = 0.0
         self.connects = self.renewals = self.losses = 0
+        self.alive_ns = 0  # until when the connection that was lost last is known to have lived, UTC
 
     @property
     def up(self) -> bool:
@@ -110,6 +117,7 @@ class Line:
                 self._events.on_up(self)
                 reason = await self._hold(wire)
                 self._current = None
+                self.alive_ns = time.time_ns() - int((time.monotonic() - self._alive_at) * 1_000_000_000)
             attempt = 1 if time.monotonic() - began > self._backoff.longest_s else attempt + 1
             pause_s = self._backoff.pause_s(attempt)
             self.losses += 1
@@ -145,13 +153,14 @@ class Line:
         try:
             while True:
                 await asyncio.wait([wire.ended], timeout=_LOOK_S)
+                self._alive_at = wire.alive_at
                 if wire.ended.done():
                     return wire.ended.result()
                 for task in (subscribing, pinging):
                     if task.done() and (error := task.exception()) is not None:
                         return f"expected to subscribe and ping, failed: {error!r}"
                 now = time.monotonic()
-                if now - wire.heard_at > self._silent_s:
+                if now - wire.alive_at > self._silent_s:
                     return f"nothing heard for {self._silent_s:g} s"
                 if wire.leave or (self._life_s and now - wire.opened_at > self._life_s):
                     wire = await self._renew(wire)
@@ -171,17 +180,23 @@ class Line:
             log.warning("connection not renewed yet", url=self.url, error=str(error))
             self._later(old)
             return old
+        before, undone = old.frames, False
         asked = len(self._venue.limits.greeting) + await self._subscribe(new, list(self.streams))
         await self._until(lambda: new.answers >= asked and self._flows(new), _FLOWS_S, old, new)
+        brings = new.frames > new.answers or old.frames == before
+        if not old.ended.done() and not new.ended.done() and (new.answers < asked or not brings):
+            log.warning("connection not renewed yet", url=self.url, error="the new one brings nothing")
+            new.close("brings nothing")
         if not new.ended.done():
             asked = old.answers + await self._subscribe(old, list(self.streams), undo=True)
             await self._until(lambda: old.answers >= asked, _DRAINED_S, old, new)
             if old.answers < asked:
                 log.warning("connection left before the venue said that it stops", url=self.url)
+            undone = True
         gone = new if new.ended.done() else old
         self._wires = [each for each in self._wires if each is not gone]
         if gone is new:
-            if not old.ended.done():
+            if undone and not old.ended.done():
                 await self._subscribe(old, list(self.streams))
             self._later(old)
             return old
@@ -236,6 +251,10 @@ class Line:
         """The venue has answered a subscription of that connection."""
         for wire in self._wires:
             wire.answers += wire.path == path
+
+    def carries(self, path: str) -> bool:
+        """Whether that is one of its connections."""
+        return any(wire.path == path for wire in self._wires)
 
     def asked_in(self, request: str) -> list[StreamKey]:
         """The streams of a subscription that the venue answers by number."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import time
 from collections import deque
 from collections.abc import Sequence
+from urllib.parse import urlencode
 
 from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import FrameParser, ParseRefused, Venue
+from marketprism_application.venue import FrameParser, ParseRefused, RestRequest, Venue
 from marketprism_domain.events import SubscriptionFailed
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -24,26 +26,37 @@ class Listed:
         self._rest = rest
         self._desk = desk
         self.known: dict[str, InstrumentRecord] = {}
+        self._brought: dict[str, Sequence[InstrumentRecord]] = {}
+        self._told: dict[str, str] = {}
 
     async def load(self) -> None:
         """Ask the venue.
 
+        A list of its own that another one names (the options of an underlying) is left out when it is refused; what it
+        brought the time before stays. A page belongs to the list that it goes on with.
+
         Raises:
             SourceError: it is away or refuses (retryable), or its list cannot be read.
         """
-        found: dict[str, InstrumentRecord] = {}
-        requests = deque(self._venue.instrument_requests())
-        while requests:
-            request = requests.popleft()
+        brought: dict[str, Sequence[InstrumentRecord]] = {}
+        asked = deque((request, True) for request in self._venue.instrument_requests())
+        while asked:
+            request, needed = asked.popleft()
+            name = _name(request)
             body = await self._rest.get(request)
             try:
                 answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._parser)
             except ParseRefused as error:
-                raise SourceError(str(error), retryable=error.reason == "refused") from error
-            found.update((each.symbol, each) for each in answer.instruments)
+                if needed or error.reason != "refused":
+                    raise SourceError(str(error), retryable=error.reason == "refused") from error
+                brought[name] = self._brought.get(name, ())
+                self._desk.left_out([f"{name}: {error}"])
+                continue
+            brought[name] = answer.instruments
             self._desk.left_out(answer.refused)
-            requests.extend(answer.more)
-        self.known = found
+            asked.extend((each, needed and each.path == request.path) for each in answer.more)
+        self._brought = brought
+        self.known = {each.symbol: each for found in brought.values() for each in found}
 
     def fitting(self, patterns: Sequence[str]) -> list[str]:
         """The instruments that are wanted and trade. One that is named and does not is told."""
@@ -55,12 +68,30 @@ class Listed:
                 continue
             terms = self.known.get(pattern)
             if terms is None:
-                self._refused(pattern, "the venue does not list it")
+                self._refused(pattern, f"the venue does not list it{self.hint(pattern)}")
             elif terms.status != "trading":
                 self._refused(pattern, f"it is {terms.status}")
             else:
                 wanted[pattern] = None
         return list(wanted)
 
+    def hint(self, name: str) -> str:
+        """What may have been meant by a name that nobody has."""
+        plain = _plain(name)
+        same = [symbol for symbol, terms in self.known.items() if plain in (_plain(symbol), _plain(terms.native))]
+        near = same or difflib.get_close_matches(name.upper(), self.known, n=1, cutoff=0.75)
+        return f"; did you mean {near[0]}?" if near else ""
+
     def _refused(self, symbol: str, why: str) -> None:
-        self._desk.events.append(SubscriptionFailed(self._venue.name, symbol, why))
+        """Once, until the reason is another one."""
+        if self._told.get(symbol) != why:
+            self._told[symbol] = why
+            self._desk.events.append(SubscriptionFailed(self._venue.name, symbol, why))
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).upper()
+
+
+def _name(request: RestRequest) -> str:
+    return f"{request.path}?{urlencode(request.parameters)}"

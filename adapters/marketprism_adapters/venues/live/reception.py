@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -25,17 +25,24 @@ from marketprism_domain.events import (
 log = structlog.get_logger()
 
 _CHECK_S = 1.0
+_NOTHING_S = 20.0
+_COUNTED = frozenset({TRADE.name, ORDERBOOK.name, "quote"})  # their numbers tell what is missing
 _ANSWERS = ("subscribed", "unsubscribed", "refused")
 
 
 class Reception:
     """Fulfils `LineEvents`. What comes goes into `feed`; what happened is in `events` until somebody takes it.
 
+    `suspect` hears of instruments whose book's stream has gone quiet.
     Frames that come while `backlog` messages wait to be taken are dropped, counted (`dropped`), and told as a gap.
     """
 
-    def __init__(self, venue: Venue, source: str, settings: FeedSettings, tap: FrameTap | None, backlog: int) -> None:
+    def __init__(
+        self, venue: Venue, source: str, settings: FeedSettings, tap: FrameTap | None, backlog: int,
+        suspect: Callable[[Sequence[str]], None],
+    ) -> None:  # fmt: skip
         self._venue = venue
+        self._suspect = suspect
         self._tap = tap
         self._backlog = backlog
         self._channel = Channel(venue.market, f"venue.{venue.market}")
@@ -45,7 +52,7 @@ class Reception:
         self.parser = self.feed.parser
         self.health = StreamHealth(venue.cadence_s)
         self.lines: list[Line] = []
-        self.symbols: Sequence[str] = ()
+        self._wanted: dict[str, None] = {}
         self.events: list[object] = []
         self.arrived = asyncio.Event()
         self.skipped: dict[str, int] = {}
@@ -74,7 +81,7 @@ class Reception:
                     self.feed.left_off(trade)
         if books:
             for symbol, step in left_off.books.items():
-                self.feed.books.left_off(symbol, step.ts_event)
+                self.feed.books.left_off(symbol, step.ts_event, step.seq)
 
     def _interrupted(self, now: int) -> None:
         """Holes that no number tells: of instruments without a last trade, and where numbers prove nothing."""
@@ -86,6 +93,40 @@ class Reception:
             since = left_off.since if last is None else last.ts_event
             if 0 < since < now:
                 self.feed.on_gap(symbol, since, now, now, "interrupted")
+        if 0 < left_off.since < now:
+            self._name_uncounted(self.lines, left_off.since, now, "interrupted")
+
+    def _name_uncounted(self, lines: Iterable[Line], since: int, now: int, cause: str) -> None:
+        """A hole of the kinds that have no numbers to tell it by."""
+        streams = {name: key for line in lines for name, key in line.streams.items() if key.kind not in _COUNTED}
+        told = {(symbol, key.kind) for name, key in streams.items() for symbol in self._served(name, key)}
+        for symbol, kind in sorted(told):
+            self.feed.on_gap(symbol, since, now, now, cause, kind)
+
+    def _served(self, name: str, key: StreamKey) -> Sequence[str]:
+        """The instruments of a stream: its own, or all that have the same one."""
+        if key.symbol in self._wanted:
+            return (key.symbol,)
+        groups = self._venue.groups
+        return [
+            symbol for symbol in self.symbols
+            if any(name in group.streams for group in groups([key._replace(symbol=symbol)]))
+        ]  # fmt: skip
+
+    def _name_trades(self, symbols: Iterable[str], since: int, now: int, cause: str) -> None:
+        """A hole of tapes whose numbers do not tell it: some are left out, or none was ever heard."""
+        for symbol in symbols:
+            if not self._venue.dense_trades or not self.feed.tape(symbol).last:
+                self.feed.on_gap(symbol, since, now, now, cause)
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """The instruments that are subscribed."""
+        return list(self._wanted)
+
+    @symbols.setter
+    def symbols(self, wanted: Iterable[str]) -> None:
+        self._wanted = dict.fromkeys(wanted)
 
     # -- lines ----------------------------------------------------------------------------------------------------
 
@@ -109,14 +150,15 @@ class Reception:
         self.dropped += 1
         if not self._overflow_from:
             self._overflow_from = now
+            self.parser.lost()
             self.feed.books.lose_all("overflow")
 
     def _resume(self, now: int) -> None:
         since, self._overflow_from = self._overflow_from, 0
         log.error("frames dropped: the pipeline did not take them", dropped=self.dropped)
-        if not self._venue.dense_trades:  # where no id is left out, the tapes know what is missing
-            for symbol in self.symbols:
-                self.feed.on_gap(symbol, since, now, now, "overflow")
+        if TRADE.name in {key.kind for line in self.lines for key in line.streams.values()}:
+            self._name_trades(self.symbols, since, now, "overflow")
+        self._name_uncounted(self.lines, since, now, "overflow")
 
     def on_up(self, line: Line) -> None:
         """A line stands."""
@@ -125,20 +167,21 @@ class Reception:
             self.live_since = now
             self._interrupted(now)
         since = self._down_at.pop(id(line), 0)
-        if since and not self._venue.dense_trades and not self._others(line):
-            # Ids that leave some out prove nothing: whatever happened meanwhile is missing.
-            for symbol in {key.symbol for key in line.streams.values() if key.kind == TRADE.name}:
-                self.feed.on_gap(symbol, since, now, now, "disconnected")
+        if since and not self._others(line):
+            traded = sorted({key.symbol for key in line.streams.values() if key.kind == TRADE.name})
+            self._name_trades(traded, since, now, "disconnected")
+            self._name_uncounted([line], since, now, "disconnected")
 
     def on_down(self, line: Line, reason: str, retry_s: float) -> None:
         """A line is lost."""
         log.warning("connection lost", url=line.url, reason=reason, retry_s=round(retry_s, 2))
-        self._down_at.setdefault(id(line), time.time_ns())
+        if line.alive_ns:  # it was up at least once: what came before nobody waited for
+            self._down_at.setdefault(id(line), line.alive_ns)
         if self._others(line):
             return
         for key in line.streams.values():
             if key.kind == ORDERBOOK.name and self.feed.books.find(key.symbol) is not None:
-                self.feed.books.lose(key.symbol, "disconnected", time.time_ns())
+                self.feed.books.lose(key.symbol, "disconnected", time.time_ns(), unheard=True)
         self.arrived.set()
 
     def _others(self, line: Line) -> bool:
@@ -192,29 +235,30 @@ class Reception:
             for line in self.lines:
                 line.answered(path)
         if control.what == "subscribed":
-            self._confirmed(control)
+            self._confirmed(control, path)
         elif control.what == "refused":
-            self._turned_down(control)
+            self._turned_down(control, path)
         elif control.what == "closing":
             log.warning("the venue is about to close the connection", said=control.text)
             self.events.append(MarketStatusReceived(self._venue.name, "", control.text[:200]))
             for line in self.lines:
                 line.renew_soon(path)
 
-    def _keys_of(self, control: Control) -> list[StreamKey]:
-        """Streams of an answer: by the number of the request, or by the stream's own name."""
-        keys = [key for line in self.lines for key in line.asked_in(control.stream)]
-        return keys or [line.streams[control.stream] for line in self.lines if control.stream in line.streams]
+    def _keys_of(self, control: Control, path: str) -> list[StreamKey]:
+        """Streams of an answer: by the number of the connection's own request, or by the stream's name."""
+        lines = [line for line in self.lines if line.carries(path)]
+        keys = [key for line in lines for key in line.asked_in(control.stream)]
+        return keys or [line.streams[control.stream] for line in lines if control.stream in line.streams]
 
-    def _confirmed(self, control: Control) -> None:
-        self.health.confirmed(self._keys_of(control))
+    def _confirmed(self, control: Control, path: str) -> None:
+        self.health.confirmed(self._keys_of(control, path))
         if not self._told_all and not self.health.counts()["pending"]:
             self._told_all = True
             self.events.append(AllInstrumentsSubscribed(self._venue.market, len(self.symbols)))
 
-    def _turned_down(self, control: Control) -> None:
+    def _turned_down(self, control: Control, path: str) -> None:
         self.skipped["refused"] = self.skipped.get("refused", 0) + 1
-        keys = self._keys_of(control)
+        keys = self._keys_of(control, path)
         log.warning("the venue refused", said=control.text, streams=[str(key) for key in keys][:5])
         for key in keys:
             self.health.refused(key, control.text)
@@ -236,9 +280,12 @@ class Reception:
             keys = {key for key, _ in stale}
             for key, silence in stale:
                 self.events.append(StaleDataDetected(self._venue.name, key.symbol, round(silence, 3)))
+            self._suspect([key.symbol for key in keys if key.kind == ORDERBOOK.name])
+            if not self._venue.rule.by_request:  # whoever keeps the books subscribes those anew
+                keys = {key for key in keys if key.kind != ORDERBOOK.name}
             for line in self.lines:
                 names = [name for name, key in line.streams.items() if key in keys]
-                if names and len(names) * 2 > len(line.streams):
+                if len(names) * 2 > len(line.streams) and not self.health.flows(line.streams.values(), _NOTHING_S):
                     line.cut("most of its streams are silent")
                 elif names:
                     await line.again(names)

@@ -17,6 +17,7 @@ from marketprism_application.trade_tape import Hole
 from marketprism_application.venue import ParseRefused, Venue
 from marketprism_application.venue_feed import VenueFeed
 from marketprism_sdk.resilience import Backoff
+from marketprism_sdk.resilience.limiter import Priority
 
 log = structlog.get_logger()
 
@@ -108,7 +109,7 @@ class TradeRefill:
         request = self._venue.trades_request(symbol, hole.first, hole.last)
         if request is None:
             raise ParseRefused("refused", f"{self._venue.market}: its trades cannot be had by their ids")
-        body = await self._rest.get(request)
+        body = await self._rest.get(request, Priority.HIGH)  # ticks wait for it
         answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._feed.parser)
         trades = _of_the_hole(answer.items, hole)
         for trade, derived in sorted(trades, key=lambda found: found[0].seq):

@@ -14,7 +14,7 @@ import structlog
 from marketprism_application.errors import SourceError
 from marketprism_application.venue import RestRequest, VenueLimits
 from marketprism_sdk.resilience import RateLimiter
-from marketprism_sdk.resilience.limiter import Priority
+from marketprism_sdk.resilience.limiter import Priority, RateLimited
 
 log = structlog.get_logger()
 
@@ -22,6 +22,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15.0, connect=10.0)
 _TOO_MANY = (429, 418, 403)
 _DEFAULT_WAIT_S = {429: 5.0, 418: 120.0, 403: 60.0}
 _MAX_BODY = 64 << 20
+_NEAR = 0.9
 
 
 class RestClient:
@@ -31,6 +32,7 @@ class RestClient:
         self._base = base_url
         self._budgets = {name: RateLimiter(rate, max(burst, 1.0)) for name, (rate, burst) in limits.budgets.items()}
         self._most = {name: max(burst, 1.0) for name, (_, burst) in limits.budgets.items()}
+        self._counter, self._allowed = limits.used_header
         self._session: aiohttp.ClientSession | None = None
         self._not_before = 0.0  # the venue counts by address: whoever is told to wait, all wait
         self.refused = self.requests = 0
@@ -54,7 +56,10 @@ class RestClient:
         """
         budget = self._budgets.get(request.budget)
         if budget is not None:
-            await budget.acquire(priority, min(request.weight, self._most[request.budget]))
+            try:
+                await budget.acquire(priority, min(request.weight, self._most[request.budget]))
+            except RateLimited as error:
+                raise SourceError(f"{request.path}: expected room to ask: {error}", retryable=True) from error
         while (wait_s := self._not_before - time.monotonic()) > 0:  # noqa: ASYNC110 (it may be put off again)
             await asyncio.sleep(wait_s)
         if self._session is None:
@@ -63,6 +68,7 @@ class RestClient:
         try:
             async with self._session.get(self._base + request.path, params=dict(request.parameters)) as answer:
                 self._note_clock(answer.headers)
+                self._note_used(answer.headers)
                 if answer.status in _TOO_MANY:
                     self._wait(request, answer.status, answer.headers)
                 body = await _whole(answer, request)
@@ -70,7 +76,13 @@ class RestClient:
                     raise SourceError(f"{request.path}: status {answer.status}: {body[:200]!r}", retryable=True)
                 return body
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SourceError(f"{self._base}{request.path}: expected an answer: {error!r}", retryable=True) from error
+            why = str(error) or type(error).__name__
+            raise SourceError(f"{self._base}{request.path}: expected an answer: {why}", retryable=True) from error
+
+    @property
+    def waits_s(self) -> float:
+        """How long nothing is asked, because the venue said so."""
+        return max(0.0, self._not_before - time.monotonic())
 
     def _wait(self, request: RestRequest, status: int, headers: Mapping[str, str]) -> None:
         self.refused += 1
@@ -82,6 +94,14 @@ class RestClient:
         self._not_before = max(self._not_before, time.monotonic() + wait_s)
         log.warning("the venue says to wait", path=request.path, status=status, wait_s=wait_s)
         raise SourceError(f"{request.path}: status {status}: wait {wait_s:g} s", retryable=True)
+
+    def _note_used(self, headers: Mapping[str, str]) -> None:
+        """The venue counts what an address has used in a minute: near the limit, nobody asks before the next."""
+        told = headers.get(self._counter, "") if self._counter else ""
+        if told.isdigit() and int(told) > self._allowed * _NEAR:
+            wait_s = 60.0 - time.time() % 60.0
+            self._not_before = max(self._not_before, time.monotonic() + wait_s)
+            log.warning("nearly all that the venue allows is used", used=int(told), wait_s=round(wait_s, 1))
 
     def _note_clock(self, headers: Mapping[str, str]) -> None:
         """How far the venue's clock is from ours, to the second that its header tells."""

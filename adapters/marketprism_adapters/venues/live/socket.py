@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 from functools import cache
 
@@ -17,7 +18,10 @@ OnClosed = Callable[[str], None]
 
 
 class Socket(WSListener):
-    """Text and binary messages to `on_frame`, as they arrive; `on_closed(reason)` once."""
+    """Text and binary messages to `on_frame`, as they arrive; `on_closed(reason)` once.
+
+    `pinged_at` is when the venue last sent a ping or a pong, seconds of the monotonic clock.
+    """
 
     def __init__(self, on_frame: OnFrame, on_closed: OnClosed) -> None:
         super().__init__()
@@ -27,6 +31,7 @@ class Socket(WSListener):
         self._parts: list[bytes] = []
         self._reason = ""
         self._told = False
+        self.pinged_at = 0.0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The handshake is done."""
@@ -42,6 +47,7 @@ class Socket(WSListener):
             transport.disconnect()
             return
         if of in (WSMsgType.PING, WSMsgType.PONG):
+            self.pinged_at = time.monotonic()
             return
         if frame.fin and not self._parts:
             self._on_frame(frame.get_payload_as_bytes())

@@ -13,14 +13,16 @@ import structlog
 from marketprism_adapters.venues.live.keeper import BookKeeper
 from marketprism_adapters.venues.live.line import Line
 from marketprism_adapters.venues.live.listed import Listed
+from marketprism_adapters.venues.live.polls import Polls
 from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.live.refill import TradeRefill
 from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_adapters.venues.live.shards import Shards
 from marketprism_adapters.venues.live.streams import Wanted
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, LeftOff, Scheduler, SourceBatch
-from marketprism_application.venue import Poll, StreamKey, Venue
+from marketprism_application.venue import StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.events import SubscriptionUpdated
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -67,7 +69,7 @@ class VenueSource:
         self.source = source or venue.market
         self._settings = settings
         self._scheduler: Scheduler = scheduler or PeriodicJobs()
-        self.desk = Reception(venue, self.source, settings.feed, tap, settings.backlog)
+        self.desk = Reception(venue, self.source, settings.feed, tap, settings.backlog, self._suspect)
         self.feed, self.health, self.parser = self.desk.feed, self.desk.health, self.desk.parser
         self._rest = RestClient(venue.rest_url, venue.limits)
         self.keeper = BookKeeper(
@@ -75,10 +77,17 @@ class VenueSource:
         )
         self.refill = TradeRefill(venue, self.feed, self._rest, self.desk.arrived, lambda: self.desk.merging)
         self._wanted = Wanted(settings.kinds, settings.intervals)
+        self._shards = Shards(venue, settings.collectors, self._line)
+        self._connects = RateLimiter(venue.limits.connects_per_s, venue.limits.connects_at_once)
+        self._polls = Polls(venue, self.feed, self._rest, self._scheduler, self.health, self.desk.arrived)
+        self._changed: list[InstrumentRecord] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._listed = Listed(venue, self.parser, self._rest, self.desk)
         self._symbols: tuple[str, ...] = settings.symbols
         self.rows: dict[str, int] = {}
+
+    def _suspect(self, symbols: Sequence[str]) -> None:
+        self.keeper.suspect(symbols)
 
     # -- opening -----------------------------------------------------------------------------------------------------
 
@@ -94,7 +103,7 @@ class VenueSource:
             if not self._listed.fitting(self._symbols):
                 raise SourceError(
                     f"source {self.venue.market}: expected instruments that the venue trades, "
-                    f"was {', '.join(self._symbols) or 'none'}"
+                    f"was {', '.join(each + self._listed.hint(each) for each in self._symbols) or 'none'}"
                 )
         except BaseException:
             await self._rest.__aexit__(None, None, None)
@@ -111,22 +120,25 @@ class VenueSource:
     async def subscribe(self, patterns: Sequence[str]) -> tuple[int, int]:
         """Other instruments from now on; how many were added and removed."""
         self._symbols = tuple(patterns)
-        if not self._listed.known or not self.desk.lines:
+        if not self._listed.known or not self._tasks:
             return 0, 0
         added, removed = self._wanted.change(self._listed.fitting(self._symbols))
-        self.desk.symbols = list(self._wanted.symbols)
-        for symbol in {key.symbol for key in removed}:
-            self.feed.books.forget(symbol)
+        await self._subscribe()
         self.health.forget(removed)
-        gone = [name for group in self.venue.groups(removed) for name in group.streams]
-        for line in self.desk.lines:
-            mine = {
-                name: key for group in self.venue.groups(added) if group.url == line.url
-                for name, key in group.streams.items()
-            }  # fmt: skip
-            await line.change(mine, gone)
-        self.desk.events.append(SubscriptionUpdated(self.venue.market, len(added), len(removed)))
-        return len({key.symbol for key in added}), len({key.symbol for key in removed})
+        left = {key.symbol for key in removed}
+        self.feed.books.leave(left)
+        new = {key.symbol for key in added}
+        self.desk.events.append(SubscriptionUpdated(self.venue.market, len(new), len(left)))
+        return len(new), len(left)
+
+    async def _subscribe(self) -> None:
+        """Streams and polls of what is wanted now."""
+        keys = self._wanted.keys
+        self.desk.symbols = self._wanted.symbols
+        self.feed.books.welcome(self._wanted.symbols)
+        await self._shards.change(keys)
+        self.desk.lines = self._shards.lines
+        self._polls.change(keys)
 
     # -- going on where somebody else left off -----------------------------------------------------------------------
 
@@ -149,14 +161,11 @@ class VenueSource:
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:  # noqa: ARG002 (live)
         """What comes, until closed."""
-        keys, _ = self._wanted.change(self._listed.fitting(self._symbols))
-        self.desk.symbols = list(self._wanted.symbols)
-        self._start(keys)
+        self._wanted.change(self._listed.fitting(self._symbols))
+        await self._subscribe()
         self._tasks.append(asyncio.ensure_future(self.keeper.run()))
         self._tasks.append(asyncio.ensure_future(self.desk.watch()))
         self._tasks.append(asyncio.ensure_future(self.refill.run()))
-        for poll in self.venue.polls(keys):
-            self._poll(poll)
         self._scheduler.every("instruments", self._settings.refresh_s, self._reload)
         clock = time.monotonic()
         while True:
@@ -171,29 +180,21 @@ class VenueSource:
             collected = self.feed.collect()
             self.desk.waiting = 0
             events, self.desk.events = self.desk.events, []
-            for task in self._tasks:
+            changed, self._changed = self._changed, []
+            for task in (*self._tasks, *self._shards.tasks):
                 if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                     raise error
             yield SourceBatch(
                 collected.ticks, now_ns, {self.source: now_ns}, collected.gaps, events=events,
-                messages=collected.messages,
+                messages=collected.messages, instruments=changed,
             )  # fmt: skip
 
-    def _start(self, keys: Sequence[StreamKey]) -> None:
-        limits = self.venue.limits
-        connects = RateLimiter(limits.connects_per_s, max(1.0, limits.connects_per_s * 5))
-        size = limits.streams_per_connection
-        for group in self.venue.groups(keys):
-            names = list(group.streams)
-            for start in range(0, len(names), size):
-                some = {name: group.streams[name] for name in names[start : start + size]}
-                for _ in range(self._settings.collectors):
-                    line = Line(
-                        self.venue, group.url, some, self.desk, connects, backoff=self._settings.backoff,
-                        lifetime_s=self._settings.lifetime_s, silent_s=self._settings.silent_s,
-                    )  # fmt: skip
-                    self.desk.lines.append(line)
-                    self._tasks.append(asyncio.ensure_future(line.run()))
+    def _line(self, url: str, streams: dict[str, StreamKey]) -> Line:
+        given = self._settings
+        return Line(
+            self.venue, url, streams, self.desk, self._connects, backoff=given.backoff, lifetime_s=given.lifetime_s,
+            silent_s=given.silent_s,
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Leave; `connect` and `stream` begin anew."""
@@ -201,6 +202,8 @@ class VenueSource:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._shards.close()
+        self._polls.left()
         await self._scheduler.close()
         await self._rest.__aexit__(None, None, None)
         self.desk.left()
@@ -238,7 +241,7 @@ class VenueSource:
         return {
             **self.desk.figures(), **self.keeper.figures(), **self.refill.figures(),
             "requests_total": float(rest.requests), "requests_refused_total": float(rest.refused),
-            "clock_skew_seconds": rest.skew_s,
+            "requests_wait_seconds": rest.waits_s, "clock_skew_seconds": rest.skew_s,
         }  # fmt: skip
 
     def streams(self) -> list[dict[str, object]]:
@@ -251,23 +254,22 @@ class VenueSource:
             if names:
                 await line.again(names)
 
-    # -- polls -------------------------------------------------------------------------------------------------------
-
-    def _poll(self, poll: Poll) -> None:
-        async def ask() -> None:
-            body = await self._rest.get(poll.request)
-            now = time.time_ns()
-            answer = self.venue.answer(poll.request.path, poll.request.parameters, body, now, self.parser)
-            for item in answer.items:
-                self.feed.on_item(item, "poll")
-            self.desk.arrived.set()
-
-        self.health.polled(poll.key)
-        self._scheduler.every(f"poll {poll.key}", poll.period_s, ask)
-
     async def _reload(self) -> None:
-        """The instrument list again: what was listed since, and what trades no more."""
+        """The instrument list again: what was listed since, what trades no more, and what has other terms."""
+        before = self._listed.known
+        watched = set(self._wanted.symbols)
         await self._listed.load()
         added, removed = await self.subscribe(self._symbols)
-        if added or removed:
-            log.info("instruments changed", added=added, removed=removed)
+        watched.update(self._wanted.symbols)
+        changed = [
+            terms for symbol, terms in self._listed.known.items()
+            if symbol in watched and (symbol not in before or _terms(before[symbol]) != _terms(terms))
+        ]  # fmt: skip
+        self._changed += changed
+        if added or removed or changed:
+            log.info("instruments changed", added=added, removed=removed, other_terms=len(changed))
+
+
+def _terms(instrument: InstrumentRecord) -> InstrumentRecord:
+    """What it says, without when it was said."""
+    return instrument._replace(epoch=0, seq=0, ts_event=0, ts_recv=0, ts_pub=0)

@@ -33,6 +33,11 @@ class Wanted:
         self.symbols = dict.fromkeys(symbols)
         return self._keys(added), self._keys(removed)
 
+    @property
+    def keys(self) -> list[StreamKey]:
+        """The streams of all of them."""
+        return self._keys(list(self.symbols))
+
     def _keys(self, symbols: Sequence[str]) -> list[StreamKey]:
         keys = []
         for symbol in symbols:

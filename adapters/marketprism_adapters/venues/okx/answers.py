@@ -14,7 +14,7 @@ from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, check_
 from marketprism_adapters.venues.okx import frames
 from marketprism_adapters.venues.okx.parse import VENUE, OkxParser
 from marketprism_adapters.venues.okx.symbols import symbol_of
-from marketprism_adapters.venues.okx.terms import ns
+from marketprism_adapters.venues.okx.terms import ns, of_utc8
 from marketprism_application.contracts.messages import FundingRateMessage
 from marketprism_application.venue import Answer, ParseRefused, RestRequest
 from marketprism_domain.book_sync import BookSnapshot
@@ -103,6 +103,8 @@ class OkxAnswers:
 
     @staticmethod
     def _candles(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:
+        if of_utc8(given.get("bar", "1m")):
+            return Answer(ignored="klines of UTC+8 days")
         rows = msgspec.json.decode(body, type=Reply[msgspec.Raw]).data
         arg = {"channel": f"candle{given.get('bar', '1m')}", "instId": given["instId"]}
         return Answer(items=parser.parse(msgspec.json.encode({"arg": arg, "data": rows}), ts_recv))
@@ -125,9 +127,9 @@ class OkxAnswers:
 
     @staticmethod
     def _underlyings(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:  # noqa: ARG004
-        """Options are listed by family."""
-        families = [name for names in msgspec.json.decode(body, type=Reply[list[str]]).data for name in names]
-        return Answer(more=[instruments_request(given["instType"], family) for family in families])
+        """Options are listed by underlying."""
+        names = [name for names in msgspec.json.decode(body, type=Reply[list[str]]).data for name in names]
+        return Answer(more=[instruments_request(given["instType"], name) for name in names])
 
     @staticmethod
     def _settled(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:  # noqa: ARG004
@@ -142,11 +144,9 @@ class OkxAnswers:
         return Answer(items=made)
 
 
-def instruments_request(kind: str, family: str = "") -> RestRequest:
-    """The list of one type, of one family where there are families."""
-    return RestRequest(
-        "/api/v5/public/instruments", {"instType": kind, **({"instFamily": family} if family else {})}
-    )  # fmt: skip
+def instruments_request(kind: str, underlying: str = "") -> RestRequest:
+    """The list of one type, of one underlying where there are underlyings: with all of its families (BTC-USD_UM)."""
+    return RestRequest("/api/v5/public/instruments", {"instType": kind, **({"uly": underlying} if underlying else {})})
 
 
 def _record(each: Instrument, ts: int) -> InstrumentRecord:

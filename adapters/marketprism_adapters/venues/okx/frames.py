@@ -124,4 +124,5 @@ class Head(msgspec.Struct):
     code: str = ""
     msg: str = ""
     op: str = ""
+    id: int | str = ""
     generated: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -10,8 +12,9 @@ import msgspec
 
 from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, check_levels, number, optional, unreadable
 from marketprism_adapters.venues.okx import frames
+from marketprism_adapters.venues.okx.control import control_of
 from marketprism_adapters.venues.okx.symbols import SPOT, native_of, symbol_of, type_of
-from marketprism_adapters.venues.okx.terms import Contract, interval_of, ns, whole
+from marketprism_adapters.venues.okx.terms import Contract, bar_of, ns, of_utc8, whole
 from marketprism_application.contracts.messages import (
     BookTopMessage,
     FundingRateMessage,
@@ -30,6 +33,7 @@ BOOK_DEPTH = 400  # levels a side of `books` and `books-l2-tbt`
 _HEAD = b'{"arg":{'
 _MAX_STREAMS = 20_000
 _CHECKED = frozenset({"buy", "sell"})
+_ALIKE = 10_000  # numbers of one millisecond
 
 Handler = Callable[[bytes, int], Sequence[Item]]
 
@@ -54,6 +58,9 @@ class OkxParser:
     def scale(self) -> Callable[[str, str], str]:
         """Derivatives are counted in contracts."""
         return lambda symbol, quantity: self.contract(native_of(symbol)).amount(quantity)
+
+    def lost(self) -> None:
+        """Nothing is made of several frames."""
 
     def money_of(self, symbol: str, price: Decimal, quantity: Decimal) -> Decimal:
         """Turnover of a trade: the quantity of an inverse contract is its money."""
@@ -86,7 +93,7 @@ class OkxParser:
             return (Control("pong"),)
         head = _head.decode(frame)
         if head.event:
-            return (_answer(head),)
+            return (control_of(head),)
         if head.arg is None:
             return (Control("ignored", "", "a frame without a channel"),)
         made = self._handler(head.arg)
@@ -99,6 +106,8 @@ class OkxParser:
     def _handler(self, arg: frames.Arg) -> Handler | None:
         channel = arg.channel
         if channel.startswith("candle"):
+            if of_utc8(channel[6:]):
+                return lambda *_: (Control("ignored", channel, "klines of UTC+8 days"),)
             return self._many(list[str], lambda row, ts: self._candle(row, ts, channel[6:], arg.instId))
         if channel in ("books", "books-l2-tbt", "books50-l2-tbt"):
             depth = 50 if channel == "books50-l2-tbt" else BOOK_DEPTH
@@ -221,12 +230,16 @@ class OkxParser:
     def _liquidations(self, pushed: frames.Liquidations, ts_recv: int) -> Sequence[Item]:
         c = self.contract(pushed.instId)
         made = []
-        for place, each in enumerate(pushed.details):
+        alike: Counter[int] = Counter()
+        for each in pushed.details:
             if each.side not in _CHECKED:
                 raise ParseRefused("field", f"side: expected buy or sell, was {each.side!r}", c.symbol)
             size, ts = number(each.sz, "sz"), ns(each.ts)
+            # They have no ids and come in no order: a number made of what they are is the same wherever they come from.
+            seq = ts // NANOS_PER_MS * _ALIKE + zlib.crc32(f"{each.side} {each.bkPx} {each.sz}".encode()) % _ALIKE
+            alike[seq] += 1
             made.append(LiquidationMessage(
-                1, VENUE, c.symbol, self.source, 0, ts // NANOS_PER_MS * 100 + place, ts, ts_recv, 0, each.side,
+                1, VENUE, c.symbol, self.source, 0, seq + alike[seq] - 1, ts, ts_recv, 0, each.side,
                 number(each.bkPx, "bkPx"), c.amount(size), "bankruptcy", False, c.written(size),
             ))  # fmt: skip
         return made
@@ -252,15 +265,15 @@ class OkxParser:
         if len(row) < 7:
             raise ParseRefused("field", f"candle: expected at least 7 fields, was {len(row)}")
         c, opened = self.contract(native), ns(row[0])
-        name, length = interval_of(interval)
+        name, closes = bar_of(interval, opened)
         volume = number(row[5], "vol")
         money = row[7] if len(row) > 7 else row[6] if type_of(native) == SPOT else ""
         turnover = optional(money, "volCcyQuote")
         amount = c.amount(volume)
         return (KlineMessage(
             1, VENUE, c.symbol, self.source, 0, ts_recv // NANOS_PER_MS, ts_recv, ts_recv, 0, name, opened,
-            opened + length, number(row[1], "o"), number(row[2], "h"), number(row[3], "l"),
-            number(row[4], "c"), amount, len(row) > 8 and row[8] == "1", amount if c.inverse else turnover,
+            closes, number(row[1], "o"), number(row[2], "h"), number(row[3], "l"), number(row[4], "c"), amount,
+            len(row) > 8 and row[8] == "1", amount if c.inverse else turnover,
         ),)  # fmt: skip
 
 
@@ -272,14 +285,3 @@ _CHANNELS: dict[str, tuple[type[Any], str]] = {
     "opt-summary": (frames.Greeks, "_greeks"),
 }  # fmt: skip
 _head = msgspec.json.Decoder(frames.Head)
-
-
-def _answer(head: frames.Head) -> Control:
-    arg = head.arg
-    stream = f"{arg.channel}:{arg.instId or arg.instType}" if arg is not None else ""
-    if head.event == "error":
-        return Control("refused", stream, f"{head.code} {head.msg}")
-    if head.event == "notice":
-        return Control("closing", stream, f"{head.code} {head.msg}")
-    what = {"subscribe": "subscribed", "unsubscribe": "unsubscribed"}.get(head.event, "notice")
-    return Control(what, stream, head.msg)

@@ -9,17 +9,33 @@ from typing import Any
 
 import msgspec
 
+from marketprism_adapters.venues.okx.symbols import SPOT, has_funding, type_of
+from marketprism_adapters.venues.okx.terms import BARS
+from marketprism_adapters.venues.simulator.bars import SimulatedBar, SimulatedBars
 from marketprism_adapters.venues.simulator.dialect import Reply, Said
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
 
+_CONNECTION = "a4d3ae55"
+_LENGTHS_MS = {"1m": 60_000, "1Dutc": 86_400_000}
+_CANDLES = frozenset(f"candle{name.removesuffix('utc')}{end}" for name in BARS.values() for end in ("", "utc"))
+_KNOWN = frozenset({"trades", "books", "bbo-tbt", "tickers", "funding-rate", "open-interest"})
+
 
 class OkxDialect:
-    """Fulfils `Dialect`: spot pairs. Checksums are 0, as they are now; a wrong one is sent only as a fault."""
+    """Fulfils `Dialect`: spot pairs. Checksums are 0, as they are now; a wrong one is sent only as a fault.
+
+    `options` are listed, by underlying with their families; an underlying without any is refused, as the venue refuses
+    some of those that it names. They do not trade.
+    """
 
     market = "okx"
     notice = json.dumps({"event": "notice", "code": "64008", "msg": "The connection will soon be closed."})
 
-    def __init__(self, bases: Sequence[str] = ("BTC", "ETH")) -> None:
+    def __init__(
+        self, bases: Sequence[str] = ("BTC", "ETH"), options: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        self._options = options or {}
+        self._bars = SimulatedBars(_LENGTHS_MS)
         self.pairs: Sequence[SimulatedPair] = [
             SimulatedPair(f"{base}-USDT", f"{base}-USDT", base, "USDT") for base in bases
         ]
@@ -36,21 +52,37 @@ class OkxDialect:
             asked = json.loads(message)
             operation, args = asked["op"], asked["args"]
         except (ValueError, KeyError, TypeError):
-            return Said((json.dumps({"event": "error", "code": "60012", "msg": "Invalid request"}),))
+            text = f"Invalid request: {message}"
+            said = {"event": "error", "code": "60012", "msg": text, "connId": _CONNECTION}
+            return Said((json.dumps(said),))
         answers, streams = [], []
         for arg in args:
-            native = arg.get("instId")
-            if native is not None and native not in self._by_native:
-                text = f"Wrong URL or channel:{native} doesn't exist"
-                said = {"event": "error", "code": "60018", "msg": text, "arg": arg}
+            channel, native = arg["channel"], arg.get("instId", "")
+            of = f"instId:{native}" if native else f"instType:{arg.get('instType', '')}"
+            named = {"id": asked["id"]} if "id" in asked else {}
+            if not self._exists(channel, native):
+                text = (
+                    f"Wrong URL or channel:{channel},{of} doesn't exist. "
+                    "Please use the correct URL, channel and parameters referring to API document."
+                )
+                said = {**named, "event": "error", "code": "60018", "msg": text, "connId": _CONNECTION}
                 answers.append(json.dumps(said))
                 continue
-            answers.append(json.dumps({"event": operation, "arg": arg}))
-            streams.append(f"{arg['channel']}:{native or arg.get('instType', '')}")
+            answers.append(json.dumps({**named, "event": operation, "arg": arg, "connId": _CONNECTION}))
+            streams.append(f"{channel}:{native or arg.get('instType', '')}")
         return Said(answers, removed=streams) if operation == "unsubscribe" else Said(answers, added=streams)
 
+    def _exists(self, channel: str, native: str) -> bool:
+        if channel == "liquidation-orders":
+            return not native  # they are told of all instruments of a type
+        if native not in self._by_native or (channel not in _KNOWN and channel not in _CANDLES):
+            return False
+        if channel == "funding-rate":
+            return has_funding(native)
+        return channel != "open-interest" or type_of(native) != SPOT
+
     @staticmethod
-    def _frame(channel: str, pair: SimulatedPair, row: dict[str, Any], action: str = "") -> tuple[str, str]:
+    def _frame(channel: str, pair: SimulatedPair, row: object, action: str = "") -> tuple[str, str]:
         push: dict[str, Any] = {"arg": {"channel": channel, "instId": pair.native}}
         if action:
             push["action"] = action
@@ -83,6 +115,7 @@ class OkxDialect:
 
     def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
         """trades."""
+        self._bars.on_trade(pair.native, made)
         return self._frame("trades", pair, {**self._told(pair, made), "count": "1"})
 
     @staticmethod
@@ -93,7 +126,7 @@ class OkxDialect:
         }  # fmt: skip
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
-        """bbo-tbt and tickers."""
+        """bbo-tbt, tickers and candles."""
         bid, ask = book.best()
         best = {
             "asks": self._levels([ask]), "bids": self._levels([bid]), "ts": str(ts_ms), "seqId": book.last_id
@@ -103,16 +136,26 @@ class OkxDialect:
             "bidPx": bid[0], "bidSz": bid[1], "open24h": bid[0], "high24h": ask[0], "low24h": bid[0],
             "volCcy24h": "1000", "vol24h": "10", "ts": str(ts_ms),
         }  # fmt: skip
-        return [self._frame("bbo-tbt", pair, best), self._frame("tickers", pair, day)]
+        candles = [
+            self._frame(f"candle{name}", pair, self._candle(bar, closed=closed))
+            for name, bar, closed in self._bars.pushed(pair.native, ts_ms, bid[0])
+        ]
+        return [self._frame("bbo-tbt", pair, best), self._frame("tickers", pair, day), *candles]
+
+    @staticmethod
+    def _candle(bar: SimulatedBar, *, closed: bool) -> list[str]:
+        return [
+            str(bar.opened_ms), bar.open, bar.high, bar.low, bar.close, str(bar.volume), str(bar.cost), str(bar.cost),
+            str(int(closed)),
+        ]  # fmt: skip
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
         """instruments, underlying, books, history-trades."""
         name = path.rsplit("/", 1)[-1]
         if name == "instruments":
-            rows = [self._listed(pair) for pair in self.pairs] if query.get("instType") == "SPOT" else []
-            return Reply(200, {"code": "0", "msg": "", "data": rows})
+            return self._instruments(query)
         if name == "underlying":
-            return Reply(200, {"code": "0", "msg": "", "data": [[]]})
+            return Reply(200, {"code": "0", "msg": "", "data": [list(self._options)]})
         pair = self._by_native.get(query.get("instId", ""))
         if pair is None:
             return Reply(200, {"code": "51001", "msg": "Instrument ID does not exist", "data": []})
@@ -125,6 +168,32 @@ class OkxDialect:
             found = books[pair.symbol].printed(last - int(query.get("limit", "100")) + 1, last)
             return Reply(200, {"code": "0", "msg": "", "data": [self._told(pair, made) for made in reversed(found)]})
         return Reply(404, {"code": "404", "msg": "no such path", "data": []})
+
+    def _instruments(self, query: Mapping[str, str]) -> Reply:
+        of = query.get("instType")
+        if of != "OPTION":
+            rows = [self._listed(pair) for pair in self.pairs] if of == SPOT else []
+            return Reply(200, {"code": "0", "msg": "", "data": rows})
+        if not query.keys() & {"uly", "instFamily"}:
+            said = "Either parameter uly or instFamily is required."
+            return Reply(400, {"code": "50015", "msg": said, "data": []})
+        underlying, family = query.get("uly"), query.get("instFamily")
+        rows = [
+            self._option(name, each) for name, families in self._options.items() for each in families
+            if (each == family if family else name == underlying)
+        ]  # fmt: skip
+        if not rows:
+            said = f"Parameter {'instFamily' if family else 'uly'} error"
+            return Reply(200, {"code": "51000", "msg": said, "data": []})
+        return Reply(200, {"code": "0", "msg": "", "data": rows})
+
+    @staticmethod
+    def _option(underlying: str, family: str) -> dict[str, str]:
+        return {
+            "instId": f"{family}-261225-100-C", "instType": "OPTION", "tickSz": "0.01", "lotSz": "1", "minSz": "1",
+            "state": "live", "uly": underlying, "instFamily": family, "stk": "100", "optType": "C", "ctVal": "1",
+            "settleCcy": underlying.partition("-")[0], "expTime": "1798185600000",
+        }  # fmt: skip
 
     @staticmethod
     def _listed(pair: SimulatedPair) -> dict[str, str]:

@@ -34,6 +34,11 @@ def native_of(symbol: str) -> str:
     return symbol
 
 
+def has_funding(native: str) -> bool:
+    """Whether funding is paid: for swaps, and for futures that are swaps but for a far expiry (BTC-USD_UM_XPERP-…)."""
+    return type_of(native) == SWAP or "_XPERP-" in native
+
+
 def type_of(native: str) -> str:
     """instType of an instId."""
     parts = native.split("-")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+import structlog
 
 from marketprism_adapters.venues.okx.answers import OkxAnswers, instruments_request
 from marketprism_adapters.venues.okx.parse import BOOK_DEPTH, VENUE, OkxParser
-from marketprism_adapters.venues.okx.symbols import SPOT, native_of, type_of
+from marketprism_adapters.venues.okx.symbols import FUTURES, SPOT, SWAP, has_funding, native_of, type_of
+from marketprism_adapters.venues.okx.terms import BARS
 from marketprism_application.venue import (
     Answer,
     ConnectionGroup,
@@ -21,13 +23,19 @@ from marketprism_application.venue import (
 )
 from marketprism_domain.book_chain import ChainRule, LinkedIds
 
+log = structlog.get_logger()
+
 _ONE_A_SECOND = "at most one liquidation of a contract in each second is pushed, at its bankruptcy price"
 _STREAM = Coverage("stream")
 _CHANNELS = {
     "trade": "trades", "orderbook": "books", "ticker": "tickers", "quote": "bbo-tbt", "funding_rate": "funding-rate",
     "open_interest": "open-interest",
 }  # fmt: skip
-_DERIVATIVES_ONLY = frozenset({"funding_rate", "open_interest", "liquidation"})
+_ONLY_OF: Mapping[str, Callable[[str], bool]] = {
+    "funding_rate": has_funding,
+    "open_interest": lambda native: type_of(native) != SPOT,
+    "liquidation": lambda native: type_of(native) in (SWAP, FUTURES),
+}
 _MARKET = "/api/v5/market"
 _MOST_TRADES = 100
 
@@ -43,8 +51,9 @@ class Okx:
         "trade": _STREAM, "orderbook": _STREAM, "kline": _STREAM, "ticker": _STREAM, "quote": _STREAM,
         "funding_rate": _STREAM, "open_interest": _STREAM, "liquidation": Coverage("stream", _ONE_A_SECOND),
     }  # fmt: skip
-    # A quiet book sends a heartbeat about once a minute.
-    cadence_s: Mapping[str, float] = {"orderbook": 90.0, "funding_rate": 120.0, "open_interest": 30.0}
+    # A quiet book sends a heartbeat about once a minute, a funding rate comes every 30 to 90 s; anything else comes
+    # when there is something to say.
+    cadence_s: Mapping[str, float] = {"orderbook": 90.0, "funding_rate": 120.0}
     limits = VenueLimits(
         streams_per_connection=240, streams_per_message=100, messages_per_s=2.0, connects_per_s=3.0, ping_s=20.0,
         ping=b"ping", silent_s=30.0, budgets={"rest": (8.0, 16.0)},
@@ -54,22 +63,26 @@ class Okx:
         self._ws_url = ws_url or "wss://ws.okx.com:8443"
         self.rest_url = rest_url or "https://www.okx.com"
         self._answers = OkxAnswers()
+        self._left_out: set[str] = set()
 
     def parser(self, source: str) -> OkxParser:
         """What reads its frames."""
         return OkxParser(source)
 
     def groups(self, wanted: Sequence[StreamKey]) -> Sequence[ConnectionGroup]:
-        """Candles on `business`, everything else on `public`."""
+        """Candles on `business`, everything else on `public`. Klines of an interval that there is not are left out."""
         public: dict[str, StreamKey] = {}
         business: dict[str, StreamKey] = {}
         for key in wanted:
             native = native_of(key.symbol)
             of = type_of(native)
-            if key.kind not in self.coverage or (key.kind in _DERIVATIVES_ONLY and of == SPOT):
+            if key.kind not in self.coverage or not _ONLY_OF.get(key.kind, _of_any)(native):
                 continue
             if key.detail:
-                business[f"candle{_bar(key.detail)}:{native}"] = key
+                if key.detail in BARS:
+                    business[f"candle{BARS[key.detail]}:{native}"] = key
+                else:
+                    self._leave_out(key.detail)
             elif key.kind in _CHANNELS:
                 public[f"{_CHANNELS[key.kind]}:{native}"] = key
             else:
@@ -80,6 +93,11 @@ class Okx:
                 made.append(ConnectionGroup(f"{self._ws_url}/ws/v5/{path}", streams))
         return made
 
+    def _leave_out(self, interval: str) -> None:
+        if interval not in self._left_out:
+            self._left_out.add(interval)
+            log.warning("klines left out: no such interval", venue=VENUE, interval=interval, expected=list(BARS))
+
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
         """One message for all of them."""
         args = []
@@ -89,7 +107,7 @@ class Okx:
         return msgspec.json.encode({"id": str(request_id), "op": "unsubscribe" if undo else "subscribe", "args": args})
 
     def instrument_requests(self) -> Sequence[RestRequest]:
-        """Spot, swaps, futures, and the options of each family."""
+        """Spot, swaps, futures, and the options of each underlying."""
         plain = [instruments_request(name) for name in ("SPOT", "SWAP", "FUTURES")]
         return [*plain, RestRequest("/api/v5/public/underlying", {"instType": "OPTION"})]
 
@@ -115,5 +133,5 @@ class Okx:
         return self._answers.read(path, parameters, body, ts_recv, parser)
 
 
-def _bar(interval: str) -> str:
-    return interval[:-1] + interval[-1].upper() if interval[-1] in "hdw" else interval
+def _of_any(_: str) -> bool:
+    return True

@@ -1,0 +1,92 @@
+"""The connections of a source: which streams each of them carries, and what changes when other streams are wanted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from marketprism_adapters.venues.live.line import Line
+from marketprism_application.venue import StreamKey, Venue
+
+Streams = dict[str, StreamKey]
+
+
+class Shards:
+    """Connections in groups of `collectors` that carry the same streams, none more than the venue allows on one.
+
+    `make(url, streams)` makes a connection; it runs as a task until its streams are wanted no more, or `close`.
+    """
+
+    def __init__(self, venue: Venue, collectors: int, make: Callable[[str, Streams], Line]) -> None:
+        self._venue = venue
+        self._collectors = collectors
+        self._make = make
+        self._shards: list[list[Line]] = []
+        self._running: dict[Line, asyncio.Task[None]] = {}
+        self._wanted: dict[str, Streams] = {}  # by endpoint
+
+    @property
+    def lines(self) -> list[Line]:
+        """All connections."""
+        return list(self._running)
+
+    @property
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """What runs them."""
+        return list(self._running.values())
+
+    async def change(self, keys: Sequence[StreamKey]) -> None:
+        """From now on these streams and no others. One stream may serve several instruments: it ends with the last."""
+        after: dict[str, Streams] = {}
+        for group in self._venue.groups(keys):
+            after.setdefault(group.url, {}).update(group.streams)
+        before, self._wanted = self._wanted, after
+        for url in before.keys() | after.keys():
+            old, new = before.get(url, {}), after.get(url, {})
+            gone = [name for name in old if name not in new]
+            await self._drop(url, gone)
+            self._rename(url, new)
+            await self._place(url, {name: key for name, key in new.items() if name not in old})
+
+    async def _drop(self, url: str, gone: Sequence[str]) -> None:
+        for shard in [shard for shard in self._shards if shard[0].url == url]:
+            mine = [name for name in gone if name in shard[0].streams]
+            if mine and len(mine) == len(shard[0].streams):
+                self._shards.remove(shard)
+                await self._end(shard)
+            elif mine:
+                for line in shard:
+                    await line.change({}, mine)
+
+    def _rename(self, url: str, new: Mapping[str, StreamKey]) -> None:
+        """A stream that serves several instruments stands for one that is still wanted."""
+        for line in self.lines:
+            if line.url == url:
+                line.streams.update((name, new[name]) for name in line.streams.keys() & new.keys())
+
+    async def _place(self, url: str, added: Streams) -> None:
+        """Where there is room, else on connections of their own."""
+        names = list(added)
+        size = self._venue.limits.streams_per_connection
+        for shard in self._shards:
+            room = size - len(shard[0].streams)
+            if shard[0].url == url and room > 0 and names:
+                some, names = {name: added[name] for name in names[:room]}, names[room:]
+                for line in shard:
+                    await line.change(some, ())
+        for start in range(0, len(names), size):
+            some = {name: added[name] for name in names[start : start + size]}
+            shard = [self._make(url, some) for _ in range(self._collectors)]
+            self._shards.append(shard)
+            self._running.update((line, asyncio.ensure_future(line.run())) for line in shard)
+
+    async def _end(self, lines: Sequence[Line]) -> None:
+        tasks = [self._running.pop(line) for line in lines]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End every connection."""
+        self._shards, self._wanted = [], {}
+        await self._end(self.lines)

@@ -1,0 +1,141 @@
+"""What is published of books that are lost, left, about to run out, and begun again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from marketprism_application.venue_books import BookSettings, VenueBooks
+from marketprism_domain.book_chain import BookChange, ChainRule, IdRange, LinkedIds
+from marketprism_domain.book_sync import BookSnapshot
+
+S = "BTC-USDT"
+SECOND = 1_000_000_000
+
+
+def change(first: int, last: int, bids: Any = (("90", "1"),), asks: Any = (), at: int = 0, **more: Any) -> BookChange:
+    ts = at or last * SECOND
+    return BookChange("v", S, ts, ts, last, first, more.pop("prev", None), bids, asks, **more)
+
+
+def snapshot(last_id: int, levels: int = 3, at: int = 0, cut_at: int | None = None) -> BookSnapshot:
+    ts = at or last_id * SECOND
+    bids = [(str(100 - step), "1") for step in range(levels)]
+    asks = [(str(101 + step), "1") for step in range(levels)]
+    return BookSnapshot(last_id, ts, ts, bids, asks, cut_at)
+
+
+def made(rule: ChainRule | None = None, **given: Any) -> VenueBooks:
+    return VenueBooks("v", "src", rule or IdRange(), None, BookSettings(**{"refresh_at": 2, **given}))
+
+
+def begun(cut_at: int | None = None) -> VenueBooks:
+    books = made()
+    books.on_change(change(10, 10))
+    assert books.on_snapshot(S, snapshot(10, cut_at=cut_at))
+    return books
+
+
+def told(books: VenueBooks) -> list[tuple[str, bool]]:
+    found = [(getattr(each, "form", "top"), each.valid) for each in books.messages]  # type: ignore[attr-defined]
+    books.messages = []
+    return found
+
+
+def test_a_book_that_was_to_be_refreshed_begins_anew_when_it_is_lost() -> None:
+    books = begun(cut_at=3)
+    books.on_change(change(11, 11, bids=[("100", "0"), ("99", "0")]))
+    assert books.needed == {S: "refresh"}
+    books.on_change(change(20, 21))
+    assert books.needed == {S: "sequence"}
+    books.lose(S, "disconnected", unheard=True)
+    assert books.needed == {S: "sequence"}
+
+
+def test_a_market_that_leaves_what_is_known_of_its_book_makes_it_invalid() -> None:
+    books = begun(cut_at=3)
+    told(books)
+    books.on_change(change(11, 11, bids=[(str(price), "0") for price in (100, 99, 98)]))
+    assert told(books) == [("update", True), ("invalid", False)]
+    assert books.needed == {S: "depth"}
+    shown = books.show(S, None)
+    assert shown is not None
+    assert (shown["valid"], shown["bids"]) == (False, [])
+
+
+def test_what_was_kept_of_a_stream_that_ended_joins_no_snapshot() -> None:
+    books = made()
+    books.on_change(change(10, 10))
+    books.lose_all("disconnected")
+    sync = books.find(S)
+    assert sync is not None
+    assert not sync.heard  # so that nobody asks for a snapshot before the stream is there again
+    books.on_change(change(30, 30))
+    assert sync.heard
+    assert not books.on_snapshot(S, snapshot(12)), "what lies between is missing"
+    assert books.on_snapshot(S, snapshot(29))
+
+
+def test_an_instrument_that_is_left_is_told_and_what_is_on_its_way_begins_no_book() -> None:
+    books = begun()
+    told(books)
+    books.leave([S])
+    assert told(books) == [("invalid", False)]
+    assert not books.wants(S)
+    assert books.on_snapshot(S, snapshot(11))
+    books.lose(S, "stale")
+    books.refreshed(S, snapshot(11))
+    assert (books.find(S), books.needed, told(books)) == (None, {}, [])
+    books.welcome([S])  # it is wanted again: what lies between is a hole
+    books.on_change(change(50, 50))
+    books.on_snapshot(S, snapshot(50))
+    (gap,) = books.gaps
+    assert (gap.ts_from, gap.ts_to, gap.kind) == (10 * SECOND, 50 * SECOND, "orderbook")
+
+
+def test_a_hole_is_named_though_our_clock_is_behind_the_venues() -> None:
+    books = begun()
+    books.on_change(change(20, 21))
+    assert books.on_snapshot(S, snapshot(21, at=7 * SECOND))  # a snapshot without a time has ours
+    (gap,) = books.gaps
+    assert (gap.ts_from, gap.ts_to) == (10 * SECOND, 10 * SECOND + 1)
+
+
+def test_a_hole_begins_where_the_book_was_known_last_however_many_snapshots_are_refused() -> None:
+    books = begun()
+    books.on_change(change(20, 21))
+    crossed = snapshot(21)._replace(bids=[("200", "1")])
+    books.on_snapshot(S, crossed)
+    assert books.gaps == []
+    books.on_change(change(61, 61))
+    assert books.on_snapshot(S, snapshot(61))
+    (gap,) = books.gaps
+    assert (gap.ts_from, gap.ts_to) == (10 * SECOND, 61 * SECOND)
+
+
+def test_the_same_book_again_is_no_hole() -> None:
+    books = made()
+    books.on_change(change(10, 10))
+    books.left_off(S, 10 * SECOND, 10)
+    books.on_snapshot(S, snapshot(10))
+    assert books.gaps == []
+
+
+@pytest.mark.parametrize("levels", [3, 5])
+def test_a_stream_that_keeps_a_window_is_known_to_its_last_level_wherever_it_moves(levels: int) -> None:
+    books = made(LinkedIds())
+    begin = snapshot(10, levels)
+    books.on_change(change(10, 10, begin.bids, begin.asks, snapshot=True, prev=-1, cut_at=3))
+    sync = books.find(S)
+    assert sync is not None
+    assert sync.book.bid_floor == str(100 - levels + 1)
+    # All of it moves down: what leaves at the top was traded, what enters below was there before, unseen.
+    for step in range(40):
+        top, entering = 100 - step, 100 - step - levels
+        books.on_change(change(11 + step, 11 + step, [(str(top), "0"), (str(entering), "2")], prev=10 + step))
+    assert (sync.valid, books.needed) == (True, {})
+    assert sync.book.bid_floor == str(100 - 39 - levels)
+    assert len(sync.book.top(None)[0]) == levels
+    books.on_change(change(51, 51, [(str(100 - 39 - levels), "0")] * 1, prev=50))
+    assert (sync.book.bid_floor is None) == (levels == 3), "fewer than the window holds: the side ends there"
