@@ -15,9 +15,10 @@ from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.simulated.plan import SimulationPlan, parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.venues.found import venue_files
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.replay import VenueReplay, is_venue_recording
+from marketprism_adapters.venues.replay import VenueReplay
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, MarketSource
 from marketprism_domain.calendar import MarketCalendar
@@ -50,13 +51,15 @@ class Making(NamedTuple):
 
 
 def _replay(arguments: str, given: Making) -> MarketSource:
-    paths = [path for part in arguments.split(",") if part for path in recording_paths(part, also=is_venue_recording)]
-    of_venues = [path for path in paths if is_venue_recording(path)]
-    if of_venues and len(of_venues) < len(paths):
+    parts = [part for part in arguments.split(",") if part]
+    of_venues, found = venue_files(parts)
+    if not of_venues:
+        paths = [path for part in parts for path in recording_paths(part)]
+        return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
+    named = [path for part in parts if not Path(part).expanduser().is_dir() for path in recording_paths(part)]
+    if any(path not in of_venues for path in named):
         raise SourceError(f"source replay: expected recordings of one form, was {of_venues[0].name} beside CSV files")
-    if of_venues:
-        return VenueReplay(paths, speed=given.speed, checked=given.checked, tap=given.tap)
-    return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
+    return VenueReplay(of_venues, speed=given.speed, checked=given.checked, tap=given.tap, found=found)
 
 
 def _sim(arguments: str, given: Making) -> MarketSource:

@@ -10,6 +10,7 @@ from marketprism_application.book_checks import Checks, KlineChecks, QuoteChecks
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK, TRADE
 from marketprism_application.contracts.messages import KIND_OF, KlineMessage, TradeMessage
 from marketprism_application.venue import Control, ParseRefused, Quote, Venue
+from marketprism_application.venue_books import BookSettings
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
 from marketprism_domain.book_chain import BookChange
 
@@ -29,6 +30,8 @@ class Inspector:
 
     def __init__(self, venue: Venue, source: str, settings: FeedSettings | None = None) -> None:
         self.venue = venue
+        # A recording has no second snapshot to ask for: what can be compared is compared to its end.
+        settings = settings or FeedSettings(books=BookSettings(lose_at=0))
         self.feed = VenueFeed(
             venue, source, settings=settings, on_control=self._control, on_refused=self._refused, on_seen=self._seen
         )
@@ -39,8 +42,14 @@ class Inspector:
         self.rejected: dict[_Stream, Counter[str]] = {}
         self.examples: dict[str, str] = {}
         self.controls: Counter[str] = Counter()
-        self.frames = self.answers = self.instruments = 0
+        self.frames = self.answers = self.instruments = self.snapshots = 0
         self._ts = 0
+        self._changed: list[str] = []  # instruments whose book the frame changes
+        self._changes: Counter[str] = Counter()  # changes that are no snapshot
+        self._waiting: Counter[str] = Counter()  # changes since the book was last known
+        self._unbooked: Counter[str] = Counter()
+        self._booked: set[str] = set()  # instruments whose book was known once
+        self._joined: set[str] = set()  # those whose snapshot what came before it was joined to
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -59,16 +68,22 @@ class Inspector:
         except ParseRefused as error:
             self._refused(error, "")
             return
+        except KeyError as error:
+            self._reject("", "", "missing", f"{path}: expected {error} among the parameters of the request")
+            return
         if answer.ignored:
             self.controls[f"answer ignored: {path}"] += 1
         self.instruments += len(answer.instruments)
         for symbol, snapshot in answer.snapshots:
+            self.snapshots += 1
             sync = self.feed.books.of(symbol).sync
             if sync.valid:
                 self._snapshots.on_snapshot(symbol, snapshot)
             else:
                 if not self.feed.books.on_snapshot(symbol, snapshot):
                     self._reject(symbol, ORDERBOOK.name, "snapshot older than the stream", "")
+                elif sync.book.last_id != snapshot.last_id:
+                    self._joined.add(symbol)
                 sync.expect()  # later snapshots are compared with what comes from here on
                 self._quotes.on_book(symbol)
         for item in answer.items:
@@ -84,6 +99,8 @@ class Inspector:
             self._quotes.on_quote(item)
         elif made is BookChange:
             self._count(item.symbol, ORDERBOOK.name, item.ts_event)
+            self._changed.append(item.symbol)
+            self._changes[item.symbol] += not item.snapshot
         else:
             self._count(item.symbol, KIND_OF[made].name, item.ts_event)
             if made is TradeMessage:
@@ -97,7 +114,22 @@ class Inspector:
         seen.first = min(seen.first or ts, ts)
         seen.last = max(seen.last, ts)
 
+    def _look_at(self, symbol: str) -> None:
+        """Whether the book is known behind a change. What came before the first snapshot was waiting for it."""
+        sync = self.feed.books.find(symbol)
+        if sync is None or not sync.valid:
+            self._waiting[symbol] += 1
+            return
+        waited = self._waiting.pop(symbol, 0)
+        if symbol in self._booked:
+            self._unbooked[symbol] += waited
+        self._booked.add(symbol)
+
     def _collect(self) -> None:
+        if self._changed:
+            for symbol in self._changed:
+                self._look_at(symbol)
+            self._changed.clear()
         collected = self.feed.collect()
         for message in collected.messages:
             if KIND_OF[type(message)] is ORDERBOOK:
@@ -109,6 +141,10 @@ class Inspector:
     def _control(self, control: Control, _: str) -> None:
         what = f"{control.what}: {control.text}" if control.what == "ignored" else control.what
         self.controls[what] += 1
+
+    def on_refused(self, reason: str, text: str) -> None:
+        """Something that was recorded, and that cannot be read."""
+        self._reject("", "", reason, text)
 
     def _refused(self, error: ParseRefused, _: str) -> None:
         self._reject(error.symbol, error.kind, error.reason, str(error))
@@ -130,6 +166,7 @@ class Inspector:
             "frames": self.frames,
             "answers": self.answers,
             "instruments": self.instruments,
+            "snapshots": self.snapshots,
             "controls": dict(self.controls),
             "rejected": sum(sum(reasons.values()) for reasons in self.rejected.values()),
             "examples": self.examples,
@@ -149,6 +186,9 @@ class Inspector:
             row["sequence_gaps"] = sync.gaps
             row["resyncs"] = sync.resyncs
             row["updates"] = sync.updates
+            waiting = 0 if symbol in self._joined and symbol not in self._booked else self._waiting[symbol]
+            row["without_book"] = self._unbooked[symbol] + waiting
+            row["unapplied"] = bool(self._changes[symbol]) and not sync.updates and symbol not in self._joined
             row["checks"] = {
                 "best_prices": _told(self._quotes.checks.get(symbol)),
                 "venue_checksum": {"made": sync.proven + sync.disproven, "failed": sync.disproven},

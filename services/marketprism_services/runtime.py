@@ -93,4 +93,7 @@ def stop_of(error: Exception) -> Stop:
         return Stop(Exit.STORE, str(error))
     if isinstance(error, SdkError):
         return Stop(Exit.NATS if error.retryable else Exit.FAILED, str(error))
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Stop(Exit.FAILED, f"{where}{error.strerror or error}")
     raise error

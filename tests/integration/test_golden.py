@@ -12,7 +12,8 @@ from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
-from marketprism_adapters.venues.replay import VenueReplay, is_venue_recording
+from marketprism_adapters.venues.found import is_recording
+from marketprism_adapters.venues.replay import VenueReplay
 from marketprism_application.contracts.codec import Packed
 from marketprism_application.contracts.kinds import GAP, TICK
 from marketprism_application.contracts.query_wire import Question
@@ -74,7 +75,7 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
     paths = [path for name in names for path in sorted(fixtures.glob(f"{name}*"))]
     if not paths:
         pytest.skip(f"no recording {names} in the fixtures")
-    of_venue = is_venue_recording(paths[0])
+    of_venue = is_recording(paths[0])
     source: MarketSource = VenueReplay(paths, checked=True) if of_venue else ReplaySource(paths, calendar)
     await source.connect()
     ticks: list[Tick] = []

@@ -135,8 +135,8 @@ def test_the_command_prints_one_object(fixtures: Path) -> None:
     [
         ("x.txt", b"hello\n", "expected frames of"),
         ("x.txt.gz", b"\x1f\x8b\x08 broken", "compressed file"),
-        ("x.bin", b"", "ending in"),
-        ("x.txt", b'12345678901234567 {"stream":"a@aggTrade","data":{}}\n', "nanoseconds or microseconds"),
+        ("x.bin", b"", "found none of them"),
+        ("x.txt", b'12345678901234567 {"stream":"a@aggTrade","data":{}}\n', "microseconds or nanoseconds"),
         ("dob_BTCUSDT_20201101_09_trades.json", b"{", "expected JSON"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import glob
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from marketprism_adapters.recordings.reader import Checked, Recording
@@ -28,14 +28,11 @@ def _is_csv(path: Path) -> bool:
     return path.name.endswith((".csv", ".csv.gz"))
 
 
-def recording_paths(pattern: str, also: Callable[[Path], bool] = lambda _: False) -> list[Path]:
-    """Files of one part of `replay:`: a file, a folder (all recordings in it, sorted) or a glob.
-
-    `also` knows the files of other forms that count as recordings in a folder.
-    """
+def recording_paths(pattern: str) -> list[Path]:
+    """Files of one part of `replay:`: a file, a folder (all recordings in it, sorted) or a glob."""
     path = Path(pattern).expanduser()
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if _is_csv(p) or also(p))
+        found = sorted(p for p in path.iterdir() if _is_csv(p))
     elif any(sign in pattern for sign in "*?["):
         found = sorted(Path(name) for name in glob.glob(str(path)))  # noqa: PTH207 (absolute patterns)
     else:

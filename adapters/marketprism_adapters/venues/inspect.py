@@ -1,14 +1,15 @@
-"""Recordings through the inspector, market by market."""
+"""Recordings through the inspector, market by market, each run of recordings by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from marketprism_adapters.venues.recorded import FRAME, VenueRecording, by_market, in_order
-from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.errors import SourceError
+from marketprism_adapters.venues.forms import ANSWER, REFUSED
+from marketprism_adapters.venues.inspected import faults_of, merged
+from marketprism_adapters.venues.recorded import VenueRecording, in_order
+from marketprism_adapters.venues.runs import Run, runs_of
 from marketprism_application.inspecting import Inspector
 
 
@@ -18,22 +19,59 @@ def inspect_recordings(paths: Sequence[Path], market: str = "") -> list[dict[str
     Raises:
         SourceError: a file is missing, unreadable, or of no known form.
     """
-    found = by_market([VenueRecording(path, market) for path in paths])
-    return [_inspect(name, recordings) for name, recordings in found.items()]
+    return inspected([VenueRecording(path, market) for path in paths])
 
 
-def _inspect(market: str, recordings: Sequence[VenueRecording]) -> dict[str, Any]:
-    inspector = Inspector(MARKETS[market].make("", ""), f"inspect:{market}")
-    for _, row in in_order(recordings):
-        if row.what == FRAME:
-            inspector.on_frame(row.payload, row.ts_recv)
-        else:
-            inspector.on_answer(row.path, row.parameters, row.payload, row.ts_recv)
-    report = inspector.report()
-    if not report["frames"] and not report["answers"]:
-        raise SourceError(f"recording {recordings[0].path}: expected frames, found none")
+def inspected(recordings: Iterable[VenueRecording]) -> list[dict[str, Any]]:
+    """A report for each market. `faults` says why it is not `ok`.
+
+    Raises:
+        SourceError: a file cannot be read any more.
+    """
+    by_market: dict[str, list[Run]] = {}
+    for run in runs_of(recordings):
+        by_market.setdefault(run.venue.market, []).append(run)
+    return [_report(runs) for runs in by_market.values()]
+
+
+def _report(runs: Sequence[Run]) -> dict[str, Any]:
+    report = merged([_inspect(run) for run in runs])
+    recordings = [recording for run in runs for recording in run.recordings]
     lines: dict[str, int] = {}
     for recording in recordings:
         for reason, count in recording.skipped.items():
             lines[reason] = lines.get(reason, 0) + count
-    return {**report, "lines_passed_over": lines}
+    faults = faults_of(report)
+    by = {recording.market_by for recording in recordings}
+    return {
+        **report,
+        "lines_passed_over": lines,
+        "market_by": "assumed" if "assumed" in by else ", ".join(sorted(by)),
+        "runs": len(runs),
+        "files": [_file(recording) for recording in recordings],
+        "faults": faults,
+        "ok": not faults,
+    }
+
+
+def _file(recording: VenueRecording) -> dict[str, Any]:
+    held = recording.held
+    return {
+        "path": str(recording.path), "market_by": recording.market_by, "markets": sorted(recording.markets),
+        "frames": held.frames, "answers": held.answers, "first": held.first, "last": held.last,
+    }  # fmt: skip
+
+
+def _inspect(run: Run) -> dict[str, Any]:
+    market = run.venue.market
+    inspector = Inspector(run.venue, f"inspect:{market}")
+    for recording, row in in_order(run.recordings):
+        if (row.market or recording.market) != market:
+            continue
+        if row.what == ANSWER:
+            inspector.on_answer(row.path, row.parameters, row.payload, row.ts_recv)
+        elif row.what == REFUSED:
+            inspector.on_refused(row.path, row.host)
+        else:
+            inspector.on_frame(row.payload, row.ts_recv)
+    return inspector.report()

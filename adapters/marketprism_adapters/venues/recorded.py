@@ -1,52 +1,40 @@
 """Recordings of venues in the forms that the community keeps them, as frames with their receive times.
 
-Lines `<receive time> <json>` (hftbacktest; nanoseconds or microseconds), cryptofeed's raw captures (`time: json`,
-`URL -> time: body`, `URL <- time: sent`, `URL <-> time`), dumps of one instrument and hour
-(`dob_<SYMBOL>_<day>_<hour>_<snapshot|update|trades>.json`), and bare frames, one a line (`.jsonl`).
+Lines `<receive time> <json>` (hftbacktest and its kin: seconds to nanoseconds, or a day and a time; a space or a tab),
+cryptofeed's raw captures (`time: json`, `URL -> time: body`, `URL <- time: sent`, `URL <-> time`), dumps of one
+instrument and hour (`ETHBTC/2020-11-01T09-00-00_update.json`, `dob_<SYMBOL>_<day>_<hour>_<snapshot|update|trades>`),
+bare frames, one a line or one document, and saved requests (`path`, `query`, `data`). The content says which, and how
+it is compressed; the name is asked only for what the content does not tell.
 """
 
 from __future__ import annotations
 
-import gzip
 import heapq
-import json
-import lzma
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from typing import IO
 
+from marketprism_adapters.venues import forms, told
+from marketprism_adapters.venues.forms import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
+from marketprism_adapters.venues.opened import opened, reading
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.survey import Survey
+from marketprism_adapters.venues.told import market_of
 from marketprism_application.errors import SourceError
 
-ENDINGS = (".txt", ".txt.gz", ".txt.xz", ".jsonl", ".jsonl.gz", ".json", ".json.gz")
-_PLAIN = re.compile(rb"(\d{16,19}) (?=[\[{])")
-_CAPTURED = re.compile(rb"(\d{9,10}\.\d+): ")
-_WITH_URL = re.compile(rb"((?:https?|wss?)://\S+) (->|<-|<->) (\d{9,10}\.\d+)(?:: |$)")
-_DUMP = re.compile(r"dob_([A-Z0-9]+)_(\d{8})_(\d{2})_(snapshot|update|trades)\.json")
-_NANOS = {19: 1, 16: 1_000}
-_SYMBOL = re.compile(rb'"s":"([A-Z0-9_]+)"')
-_BOOK = b'{"lastUpdateId"'
-FRAME, ANSWER = "frame", "answer"
-
-
-class Recorded(NamedTuple):
-    """One thing that was recorded: a frame, or the answer to a request with its URL."""
-
-    what: str
-    ts_recv: int
-    payload: bytes
-    line: int
-    path: str = ""
-    parameters: Mapping[str, str] = MappingProxyType({})
-    host: str = ""
+_HOUR = re.compile(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)[T_](\d\d)(?:[-:]?(\d\d)[-:]?(\d\d))?(?!\d)")
+_ENDING = re.compile(r"(?:\.(?:gz|xz|bz2|zst|txt|jsonl|json|dat|log|tsv|raw))+$", re.IGNORECASE)
+_LOOKED_AT = 500  # lines without anything known, after which a file is none of ours
 
 
 class VenueRecording:
-    """One file.
+    """One file. It is read once through at the beginning: what it is of stands in no single place.
+
+    `market` is what it is of, or mostly; `market_by` what told it: given, host, form, path, name, or assumed. A
+    recording of several `markets` says of each row which.
 
     Raises (everywhere):
         SourceError: missing, unreadable, truncated, of no known form, or of a venue that nothing in it tells.
@@ -55,162 +43,140 @@ class VenueRecording:
     def __init__(self, path: Path, market: str = "") -> None:
         self.path = path
         self.skipped: dict[str, int] = {}
-        if not path.name.endswith(ENDINGS):
-            raise SourceError(f"recording {path}: expected a file ending in {', '.join(ENDINGS)}")
-        if not path.exists():
-            raise SourceError(f"recording {path}: expected a file, there is none")
         if market and market not in MARKETS:
             raise SourceError(f"market: expected one of {', '.join(MARKETS)}, was {market!r}")
-        self._symbol = ""
-        self.market = market or self._detect()
-        name = path.name
-        for ending in (".gz", ".xz", ".txt", ".jsonl", ".json"):
-            name = name.removesuffix(ending)
-        self.name = name
+        self.held = Survey(path)
+        for row in self._raw():
+            self._taken(row)
+        self.held.decide()
+        found, by, several = self.held.market()
+        if not (self.held.rows and (found or market)):
+            raise self._none()
+        self.market, self.market_by = (market, "given") if market else (found, by)
+        self.markets = several if len(several) > 1 and not market else frozenset({self.market})
+        name = _ENDING.sub("", path.name)
+        symbol = path.absolute().parent.name
+        if told.symbol_in(path) and not told.symbol_in(Path(name)) and told.symbol_in(Path(symbol)):
+            name = f"{symbol}_{name}"
+        self.name = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
-    def _detect(self) -> str:
-        found = "binance" if _DUMP.search(self.path.name) else ""
-        for number, each in enumerate(self.rows()):
-            host = each.host.partition(":")[0]
-            named = next((name for name, row in MARKETS.items() if host in row.hosts), "")
-            if named:
-                return named
-            told = market_of(each.payload)
-            if told and told != "binance":
-                return told
-            found = found or told
-            if number > 2_000:
-                break
-        if not found:
-            raise SourceError(f"recording {self.path}: expected frames of {', '.join(MARKETS)}, found none of them")
-        return found
+    def _taken(self, row: Recorded) -> None:
+        try:
+            self.held.take(row)
+        except BadLine as error:
+            raise SourceError(f"recording {self.path}, line {row.line}: {error}") from error
+
+    def _none(self) -> SourceError:
+        return SourceError(f"recording {self.path}: expected frames of {', '.join(MARKETS)}, found none of them")
+
+    # -- rows --------------------------------------------------------------------------------------------------------
 
     def rows(self) -> Iterator[Recorded]:
-        """Everything in it, in its order."""
+        """Everything in it, in its order: frames, answers, and what was refused."""
         self.skipped = {}
-        dump = _DUMP.search(self.path.name)
-        try:
-            with self._open() as file:
-                if dump is not None:
-                    yield from self._dump(file, *dump.groups())
-                else:
-                    yield from self._lines(file)
-        except (EOFError, gzip.BadGzipFile, lzma.LZMAError) as error:
-            raise SourceError(f"recording {self.path}: expected a complete compressed file: {error}") from error
-        except OSError as error:
-            raise SourceError(f"recording {self.path}: expected a readable file: {error.strerror}") from error
+        mixed = len(self.markets) > 1
+        for row in self._raw():
+            if row.what == FRAME:
+                yield row._replace(market=self._market_of(row.payload)) if mixed else row
+            elif row.what == BOOK:
+                yield self._book(row)
+            elif row.what == ANSWER:
+                market = told.of_url(row.host, row.path, row.parameters) or told.of_path(row.path) if mixed else ""
+                yield row._replace(market=market) if market else row
 
-    def _open(self) -> IO[bytes]:
-        name = self.path.name
-        if name.endswith(".gz"):
-            return gzip.open(self.path)  # type: ignore[return-value]
-        return lzma.open(self.path) if name.endswith(".xz") else self.path.open("rb")
+    def _market_of(self, frame: bytes) -> str:
+        market = told.signed(frame) or told.by_decimals(frame)
+        return market if market in self.markets else self.market
+
+    def _book(self, row: Recorded) -> Recorded:
+        """A book by itself as the answer that it was, or as the frame of a stream without its name."""
+        book, owner = forms.book_of(row.payload), self.held.owner(row.line)
+        market = owner.market if owner.market in self.markets else self.market
+        if owner.why_not:
+            return row._replace(what=REFUSED, path="nameless", host=owner.why_not)
+        if owner.top:
+            stream = f"{owner.native.lower()}@depth{owner.top}".encode()
+            return row._replace(what=FRAME, payload=b'{"stream":"%b","data":%b}' % (stream, row.payload), market=market)
+        # How many levels were asked for is not told: as many as there are, so what lies behind them counts as unknown.
+        given = {"symbol": owner.native, "limit": str(book.depth)}
+        return Recorded(ANSWER, row.ts_recv, row.payload, row.line, "/api/v3/depth", given, market=market)
+
+    def _raw(self) -> Iterator[Recorded]:
+        """Rows as they stand, the books without a name among them."""
+        with reading(self.path), opened(self.path) as file:
+            try:
+                lead = _lead(file)
+                first, second = ([line.strip() for line in lead if line.strip()] + [b"", b""])[:2]
+                whole = forms.is_whole(first)
+                alone = first[:1] in (b"{", b"[") and (
+                    not second if whole else first in (b"{", b"[") or not forms.is_whole(second)
+                )
+                if alone:
+                    yield from self._document(b"".join(lead) + file.read())
+                else:
+                    yield from self._lines(chain(lead, file))
+            except BadLine as error:
+                raise SourceError(f"recording {self.path}: {error}") from error
 
     def _lines(self, file: Iterable[bytes]) -> Iterator[Recorded]:
+        none = True
         for number, raw in enumerate(file, 1):
             line = raw.rstrip(b"\r\n")
-            made = self._line(line, number)
-            if made is not None:
-                yield made
+            try:
+                rows, passed = forms.rows_of(line, number)
+            except BadLine as error:
+                raise SourceError(f"recording {self.path}, line {number}: {error}") from error
+            if passed:
+                self.skipped[passed] = self.skipped.get(passed, 0) + 1
+            none = none and not rows
+            if none and number >= _LOOKED_AT:
+                raise self._none()
+            yield from rows
 
-    def _line(self, line: bytes, number: int) -> Recorded | None:
-        plain = _PLAIN.match(line)
-        if plain is not None:
-            scale = _NANOS.get(len(plain[1]))
-            if scale is None:
-                raise SourceError(
-                    f"recording {self.path}, line {number}: expected a time in nanoseconds or microseconds, "
-                    f"was {plain[1].decode()}"
-                )
-            return self._frame(int(plain[1]) * scale, line[plain.end() :], number)
-        captured = _CAPTURED.match(line)
-        if captured is not None:
-            return Recorded(FRAME, _seconds(captured[1]), line[captured.end() :], number)
-        if line[:1] in (b"{", b"["):
-            return Recorded(FRAME, 0, line, number)
-        url = _WITH_URL.match(line)
-        if url is None:
-            self._skip("empty line" if not line else "a line without a time")
-            return None
-        parts = urlsplit(url[1].decode())
-        if url[2] != b"->":
-            self._skip("sent" if url[2] == b"<-" else "opened")
-            return None
-        return Recorded(
-            ANSWER, _seconds(url[3]), line[url.end() :], number, parts.path, dict(parse_qsl(parts.query)),
-            parts.netloc,
-        )  # fmt: skip
+    def _document(self, held: bytes) -> Iterator[Recorded]:
+        self.held.lone = True
+        for row in forms.document(held.strip()):
+            yield row if row.ts_recv or row.what != BOOK else row._replace(ts_recv=self._hour())
 
-    def _frame(self, ts: int, payload: bytes, number: int) -> Recorded:
-        """A frame; the answer to a request for a book may stand among them, without its instrument's name."""
-        if payload.startswith(_BOOK) and self._symbol:
-            held = json.loads(payload)
-            return self._snapshot(held, self._symbol, ts, number)
-        if not self._symbol:
-            named = _SYMBOL.search(payload, 0, 400)
-            self._symbol = named[1].decode() if named is not None else ""
-        return Recorded(FRAME, ts, payload, number)
-
-    @staticmethod
-    def _snapshot(held: dict[str, list[object]], symbol: str, ts: int, number: int) -> Recorded:
-        # How many levels were asked for is not told: as many as there are, so what lies behind them counts as unknown.
-        given = {"symbol": symbol, "limit": str(max(len(held.get("bids", ())), len(held.get("asks", ()))))}
-        return Recorded(ANSWER, ts, json.dumps(held).encode(), number, "/api/v3/depth", given)
-
-    def _skip(self, why: str) -> None:
-        self.skipped[why] = self.skipped.get(why, 0) + 1
-
-    def _dump(self, file: IO[bytes], symbol: str, day: str, hour: str, what: str) -> Iterator[Recorded]:
-        """One instrument and hour: a book, or a list of frames in the order of their event times."""
+    def _hour(self) -> int:
+        """When a dump was made, as its name says it; 0 when it does not."""
+        found = _HOUR.search(self.path.name)
+        if found is None:
+            return 0
         try:
-            held = json.load(file)
+            start = datetime(*(int(part or 0) for part in found.groups()), tzinfo=UTC)  # type: ignore[misc, arg-type]
         except ValueError as error:
-            raise SourceError(f"recording {self.path}: expected JSON: {error}") from error
-        if what == "snapshot":
-            start = datetime.strptime(day + hour, "%Y%m%d%H").replace(tzinfo=UTC)
-            yield self._snapshot(held, symbol, int(start.timestamp()) * 10**9, 1)
-            return
-        for number, each in enumerate(held, 1):
-            yield Recorded(FRAME, int(each["E"]) * 1_000_000, json.dumps(each).encode(), number)
+            raise BadLine(f"expected a day and an hour in the name, was {found[0]}: {error}") from error
+        return int(start.timestamp()) * 1_000_000_000
 
 
-def _seconds(text: bytes) -> int:
-    whole, _, fraction = text.partition(b".")
-    return int(whole) * 1_000_000_000 + int(fraction[:9].ljust(9, b"0"))
-
-
-def market_of(payload: bytes) -> str:
-    """The market that a frame tells by its form, empty when it says nothing. Spot frames have no sign of their own."""
-    head = payload[:400]
-    if b'"jsonrpc"' in head:
-        return "deribit"
-    if b'"arg"' in head and b'"channel"' in head:
-        return "okx"
-    if b'"ps":' in payload[:600] and b'"forceOrder"' not in head:
-        return "binance-coinm"
-    if b'"pu":' in payload[:400] or (b'"e":"bookTicker"' in head) or b'"markPriceUpdate"' in head:
-        return "binance-usdm"
-    if b'"stream"' in head or b'"e":' in head.replace(b" ", b""):
-        return "binance"
-    return ""
-
-
-def by_market(recordings: Iterable[VenueRecording]) -> dict[str, list[VenueRecording]]:
-    """The recordings of each market."""
-    found: dict[str, list[VenueRecording]] = {}
-    for recording in recordings:
-        found.setdefault(recording.market, []).append(recording)
-    return found
+def _lead(file: IO[bytes]) -> list[bytes]:
+    """The first lines of a file, up to the second that is not empty."""
+    lead: list[bytes] = []
+    written = 0
+    for line in file:
+        lead.append(line if lead else line.removeprefix(b"\xef\xbb\xbf"))
+        written += bool(line.strip())
+        if written == 2:
+            break
+    return lead
 
 
 def in_order(recordings: Sequence[VenueRecording]) -> Iterator[tuple[VenueRecording, Recorded]]:
-    """What all of them hold, by receive time; inside one file in its own order."""
+    """What all of them hold, by receive time; inside one file in its own order. Each is opened when its time comes."""
+    waiting: list[tuple[int, int, Recorded | None, Iterator[Recorded]]] = [
+        (recording.held.first, number, None, recording.rows()) for number, recording in enumerate(recordings)
+    ]
+    heapq.heapify(waiting)
+    while waiting:
+        clock, number, row, rows = waiting[0]
+        if row is not None:
+            yield recordings[number], row
+        following = next(rows, None)
+        if following is None:
+            heapq.heappop(waiting)
+        else:
+            heapq.heapreplace(waiting, (max(clock, following.ts_recv), number, following, rows))
 
-    def of(number: int) -> Iterator[tuple[int, int, Recorded]]:
-        clock = 0
-        for row in recordings[number].rows():
-            clock = max(clock, row.ts_recv)
-            yield clock, number, row
 
-    for _, number, row in heapq.merge(*map(of, range(len(recordings))), key=lambda each: each[:2]):
-        yield recordings[number], row
+__all__ = ["ANSWER", "FRAME", "REFUSED", "Recorded", "VenueRecording", "in_order", "market_of"]

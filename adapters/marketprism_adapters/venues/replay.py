@@ -3,54 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from threading import Lock
+from typing import Any, NamedTuple
 
-from marketprism_adapters.venues.recorded import ANSWER, ENDINGS, Recorded, VenueRecording, by_market, in_order
-from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.messages import Message
+import structlog
+
+from marketprism_adapters.venues.forms import ANSWER, REFUSED, Recorded
+from marketprism_adapters.venues.parts import END_RUN_NS, Came, Part, end_of, parts_of
+from marketprism_adapters.venues.recorded import VenueRecording, in_order
+from marketprism_adapters.venues.runs import Run, runs_of
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer
 from marketprism_application.ports import Channel, FrameTap, SourceBatch
-from marketprism_application.venue import ParseRefused, Venue
-from marketprism_application.venue_feed import FeedSettings, VenueFeed
-from marketprism_domain.marketdata.gap import Gap
+from marketprism_application.venue import ParseRefused
+from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
-from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.trading_days import utc_day_text
-from marketprism_domain.values import NANOS_PER_MINUTE
 
-_END_RUN_NS = 61_000_000_000
+log = structlog.get_logger()
+
 _CLOCK_NS = 100_000_000
 
 
-def is_venue_recording(path: Path) -> bool:
-    """Whether a file has the name of a venue's recording."""
-    return path.name.endswith(ENDINGS)
-
-
-class _Part(NamedTuple):
-    """The recordings of one market, read as one stream."""
-
-    venue: Venue
-    feed: VenueFeed
-    recordings: list[VenueRecording]
+class _Row(NamedTuple):
+    recording: VenueRecording
+    part: Part
+    row: Recorded
 
 
 class _Chunk(NamedTuple):
-    ticks: list[Tick]
-    messages: list[Message]
-    gaps: list[tuple[int, Gap]]
+    came: Came
     clock: int
     frames: dict[str, int]
     wait_s: float
-    held: tuple[_Part, Recorded] | None
+    held: _Row | None
     ended: bool
 
 
 class VenueReplay:
-    """Fulfils `MarketSource`. `speed` None is as fast as the pipeline takes it."""
+    """Fulfils `MarketSource`. `speed` None is as fast as the pipeline takes it.
+
+    Of the paths that were only `found` in a folder, those that cannot be read are passed over, by name.
+    """
 
     def __init__(
         self,
@@ -62,6 +57,7 @@ class VenueReplay:
         market: str = "",
         batch_frames: int = 2_000,
         settings: FeedSettings | None = None,
+        found: Collection[Path] = (),
     ) -> None:
         if not paths:
             raise SourceError("replay: expected at least one recording")
@@ -72,59 +68,86 @@ class VenueReplay:
         self._market = market
         self._batch = batch_frames
         self._settings = settings
-        self._parts: list[_Part] = []
+        self._found = found
+        self._recordings: list[VenueRecording] = []
+        self._runs: list[Run] = []
+        self._parts: list[Part] = []
+        self._reading = Lock()  # frames are taken in a thread, and books are asked for meanwhile
         self._instruments: dict[tuple[str, str], InstrumentRecord] = {}
         self.rows: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
 
     async def connect(self) -> None:
         """Open every recording, and read it once through, so that what it holds is known before anything is sent."""
-        recordings = await asyncio.to_thread(lambda: [VenueRecording(path, self._market) for path in self._paths])
-        self._recordings = recordings
-        if self._checked:
-            return
-        await asyncio.to_thread(self._count)
+        await asyncio.to_thread(self._open)
+        if not self._checked:
+            await asyncio.to_thread(self._count)
+
+    def _open(self) -> None:
+        self._recordings = []
+        for path in self._paths:
+            try:
+                recording = VenueRecording(path, self._market)
+            except SourceError as error:
+                if path not in self._found:
+                    raise
+                log.warning("passed over", error=str(error))
+                continue
+            if recording.held.first or path not in self._found:
+                self._recordings.append(recording)
+            else:
+                log.warning("passed over", error=f"recording {path}: expected receive times, there are none")
+        if not self._recordings:
+            raise SourceError(f"recording {self._paths[0]}: expected at least one that can be read, found none")
+        self._runs = runs_of(self._recordings)
+        for recording in self._recordings:
+            if recording.market_by == "assumed":
+                log.warning("nothing tells the market", recording=str(recording.path), assumed=recording.market)
 
     def _count(self) -> None:
         """What the whole run will bring: the same reading, with nobody to wait for."""
-        parts = self._open()
+        parts = parts_of(self._runs, self._settings)
         rows = self._merged(parts)
-        held: tuple[_Part, Recorded] | None = None
+        held: _Row | None = None
         clock = frames = 0
         while True:
             chunk = self._chunk(parts, rows, held, clock, Pacer(None))
             clock, held = chunk.clock, chunk.held
             frames += sum(chunk.frames.values())
-            for tick in chunk.ticks:
+            for tick in chunk.came.ticks:
                 self.rows[tick.source] = self.rows.get(tick.source, 0) + 1
             if chunk.ended:
                 break
-        for part in parts:
-            for reason, count in part.feed.refused.items():
-                self.skipped[reason] = self.skipped.get(reason, 0) + count
+        self._tell_skipped(parts)
         if not frames:
             raise SourceError(f"recording {self._paths[0]}: expected at least one frame, found none")
 
-    def _open(self) -> list[_Part]:
-        parts = []
-        for market, recordings in by_market(self._recordings).items():
-            venue = MARKETS[market].make("", "")
-            source = f"replay:{recordings[0].name}"
-            parts.append(_Part(venue, VenueFeed(venue, source, settings=self._settings), recordings))
-        return parts
+    def _tell_skipped(self, parts: Sequence[Part]) -> None:
+        self.skipped = {}
+        for part in parts:
+            for reason, count in part.skipped.items():
+                self.skipped[reason] = self.skipped.get(reason, 0) + count
+        if self.skipped:
+            log.warning("passed over", reasons=self.skipped)
 
-    def _merged(self, parts: Sequence[_Part]) -> Iterator[tuple[_Part, Recorded]]:
+    def _merged(self, parts: Sequence[Part]) -> Iterator[_Row]:
         """What all recordings hold, by receive time; inside one file in its own order."""
-        part_of = {id(recording): part for part in parts for recording in part.recordings}
+        part_of = {
+            (id(recording), run.venue.market): part
+            for run, part in zip(self._runs, parts, strict=True) for recording in run.recordings
+        }  # fmt: skip
         for recording, row in in_order(self._recordings):
             if not row.ts_recv:
                 raise SourceError(
                     f"recording {recording.path}, line {row.line}: expected a receive time, there is none"
                 )
-            yield part_of[id(recording)], row
+            yield _Row(recording, part_of[id(recording), row.market or recording.market], row)
 
-    def _take(self, part: _Part, row: Recorded) -> None:
+    def _take(self, part: Part, row: Recorded) -> None:
         feed = part.feed
+        if row.what == REFUSED:
+            part.pass_over(row.path)
+            return
         if self._tap is not None:
             channel = Channel(f"{part.venue.market}:{row.what}", f"venue.{part.venue.market}")
             self._tap.frame(channel, row.payload, row.ts_recv)
@@ -134,7 +157,10 @@ class VenueReplay:
         try:
             answer = part.venue.answer(row.path, row.parameters, row.payload, row.ts_recv, feed.parser)
         except ParseRefused as error:
-            feed.refused[error.reason] = feed.refused.get(error.reason, 0) + 1
+            part.pass_over(error.reason)
+            return
+        except KeyError:
+            part.pass_over("missing")
             return
         for instrument in answer.instruments:
             self._instruments[instrument.venue, instrument.symbol] = instrument
@@ -150,11 +176,10 @@ class VenueReplay:
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:  # noqa: ARG002 (ticks know it)
         """Batches in receive order, then one finished batch."""
-        parts = self._open()
+        parts = self._parts = parts_of(self._runs, self._settings)
         rows = self._merged(parts)
         positions: dict[str, int] = {}
-        held: tuple[_Part, Recorded] | None = None
-        last: dict[tuple[str, str], Tick] = {}
+        held: _Row | None = None
         delivered: dict[str, int] = {}
         clock = 0
         while True:
@@ -162,72 +187,83 @@ class VenueReplay:
             clock, held = chunk.clock, chunk.held
             for source, count in chunk.frames.items():
                 positions[source] = positions.get(source, 0) + count
-            for tick in chunk.ticks:
-                last[tick.venue, tick.symbol] = tick
+            came = chunk.came
+            for tick in came.ticks:
                 delivered[tick.source] = delivered.get(tick.source, 0) + 1
-            if chunk.ticks or chunk.messages or chunk.gaps:
-                yield SourceBatch(chunk.ticks, clock, dict(positions), chunk.gaps, messages=chunk.messages)
+            if any(came):
+                yield SourceBatch(came.ticks, clock, dict(positions), came.gaps, messages=came.messages)
             if chunk.ended:
                 break
             if chunk.wait_s > 0:
                 await asyncio.sleep(chunk.wait_s)
         self.rows = delivered
+        if self._checked:
+            self._tell_skipped(parts)
         positions = {**dict.fromkeys(delivered, 1), **positions}
-        gaps = [(0, _end_of(tick, clock)) for tick in last.values()]
-        yield SourceBatch([], clock + _END_RUN_NS, dict(positions), gaps, finished=True)
+        gaps = [(0, end_of(tick, clock)) for part in parts for tick in part.last.values()]
+        yield SourceBatch([], clock + END_RUN_NS, dict(positions), gaps, finished=True)
 
     def _chunk(
-        self, parts: Sequence[_Part], rows: Iterator[tuple[_Part, Recorded]],
-        held: tuple[_Part, Recorded] | None, clock: int, pacer: Pacer,
+        self, parts: Sequence[Part], rows: Iterator[_Row], held: _Row | None, clock: int, pacer: Pacer
     ) -> _Chunk:  # fmt: skip
         """The next frames that are due. Reading and parsing happen in a thread: heartbeats go on meanwhile."""
-        ticks: list[Tick] = []
-        messages: list[Message] = []
-        gaps: list[tuple[int, Gap]] = []
-        frames: dict[str, int] = {}
+        chunk = _Chunk(Came([], [], []), clock, {}, 0.0, None, ended=True)
         taken = 0
         if held is not None:
-            clock = self._one(*held, parts, clock, frames)
+            clock = self._one(held, parts, clock, chunk)
             taken = 1
         ended = True
         wait_s, kept = 0.0, None
-        for part, row in rows:
-            wait_s = pacer.wait_s(row.ts_recv)
+        for each in rows:
+            wait_s = pacer.wait_s(each.row.ts_recv)
             if wait_s > 0 or taken >= self._batch:
-                ended, kept = False, (part, row)
+                ended, kept = False, each
                 break
-            clock = self._one(part, row, parts, clock, frames)
+            clock = self._one(each, parts, clock, chunk)
             taken += 1
-            self._gather(part, ticks, messages, gaps)
-        for part in parts:
-            if ended:
-                part.feed.on_clock(clock + _END_RUN_NS)
-            self._gather(part, ticks, messages, gaps)
-        return _Chunk(ticks, messages, gaps, clock, frames, wait_s, kept, ended)
+        with self._reading:
+            for part in parts:
+                if ended:
+                    part.feed.on_clock(clock + END_RUN_NS)
+                part.gather(chunk.came)
+        return chunk._replace(clock=clock, wait_s=wait_s, held=kept, ended=ended)
 
-    def _one(self, part: _Part, row: Recorded, parts: Sequence[_Part], clock: int, frames: dict[str, int]) -> int:
-        self._take(part, row)
-        frames[part.feed.source] = frames.get(part.feed.source, 0) + 1
-        if row.ts_recv // _CLOCK_NS > clock // _CLOCK_NS:
-            for each in parts:
-                each.feed.on_clock(row.ts_recv)
-        return max(clock, row.ts_recv)
+    def _one(self, each: _Row, parts: Sequence[Part], clock: int, chunk: _Chunk) -> int:
+        recording, part, row = each
+        with self._reading:
+            self._take(part, row)
+            frames = chunk.frames
+            frames[part.source] = frames.get(part.source, 0) + 1
+            if row.ts_recv // _CLOCK_NS > clock // _CLOCK_NS:
+                for other in parts:
+                    if other.left > 0:
+                        other.feed.on_clock(row.ts_recv)
+            clock = max(clock, row.ts_recv)
+            part.gather(chunk.came)
+            holding = [other for other in parts if other.holds(recording)]
+            for other in holding:
+                other.left -= 1
+            for other in holding:
+                if not other.left and any(each.left > 0 for each in parts):
+                    other.end(clock, chunk.came)
+        return clock
 
-    @staticmethod
-    def _gather(part: _Part, ticks: list[Tick], messages: list[Message], gaps: list[tuple[int, Gap]]) -> None:
-        collected = part.feed.collect()
-        gaps.extend((len(ticks) + at, gap) for at, gap in collected.gaps)
-        ticks.extend(collected.ticks)
-        messages.extend(collected.messages)
+    # -- books -------------------------------------------------------------------------------------------------------
+
+    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
+        """An instrument's book as it stands in the recording; `depth` None for every level that is known."""
+        with self._reading:
+            shown = [part.feed.books.show(symbol, depth) for part in self._parts if part.venue.name == venue]
+        found = [each for each in shown if each is not None]
+        return max(found, key=lambda each: int(each["ts_event"]), default=None)
+
+    def figures(self) -> dict[str, float]:
+        """Counts for metrics: none but those of every source."""
+        return {}
+
+    def streams(self) -> list[dict[str, object]]:
+        """A recording has no streams to watch."""
+        return []
 
     async def close(self) -> None:
         """Nothing stays open between two calls."""
-
-
-def _end_of(tick: Tick, clock: int) -> Gap:
-    """The minute in which a recording ends is not whole."""
-    end = clock - clock % NANOS_PER_MINUTE + NANOS_PER_MINUTE
-    return Gap(
-        tick.venue, tick.symbol, tick.source.removesuffix(":quote"), 0, 0, end, clock, 0, max(tick.ts_event, 1), end,
-        "recording_end", utc_day_text(tick.ts_event), "trade",
-    )  # fmt: skip

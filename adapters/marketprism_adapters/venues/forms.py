@@ -1,0 +1,225 @@
+"""The lines and documents that recordings are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+# A frame, the answer to a request, a book that stands among frames without a name, something that cannot be read.
+FRAME, ANSWER, BOOK, REFUSED = "frame", "answer", "book", "refused"
+
+_TIMED = re.compile(rb"(\d+)(?:\.(\d+))?(?::[ \t]|[ \t]+)(?=[\[{])")
+_DAY = re.compile(rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)?:?[ \t]+(?=[\[{])")
+_WITH_URL = re.compile(rb"((?:https?|wss?)://\S+) (->|<-|<->) (\d{9,10}(?:\.\d+)?)(?:: |$)")
+_A_BOOK = re.compile(rb'\{\s*"(?:lastUpdateId|bids|asks)"\s*:')
+_ASKED = re.compile(rb'\{\s*"(?:path|method|query|data)"\s*:')
+_NANOS = {9: 1_000_000_000, 10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}
+
+
+class Recorded(NamedTuple):
+    """One thing that was recorded: a frame, or the answer to a request with its URL.
+
+    Of a thing that was refused, `path` is the reason in a word and `host` the reason in words.
+    """
+
+    what: str
+    ts_recv: int
+    payload: bytes
+    line: int
+    path: str = ""
+    parameters: Mapping[str, str] = MappingProxyType({})
+    host: str = ""
+    market: str = ""
+
+
+class BadLine(ValueError):
+    """What a line or a document should have been, and what it was."""
+
+
+class Book(msgspec.Struct, rename={"last_id": "lastUpdateId"}):
+    """The answer to a request for a book of Binance."""
+
+    last_id: int
+    bids: list[Any]
+    asks: list[Any]
+    symbol: str = ""
+
+    @property
+    def depth(self) -> int:
+        """Levels of the longer side."""
+        return max(len(self.bids), len(self.asks))
+
+
+class _Asked(msgspec.Struct):
+    path: str
+    data: msgspec.Raw
+    query: str = ""
+
+
+class _Inner(msgspec.Struct):
+    E: int = 0
+
+
+class Element(msgspec.Struct):
+    """Just enough of an object in a document to know whether it is a frame."""
+
+    e: str = ""
+    E: int = 0
+    stream: str = ""
+    topic: str = ""
+    jsonrpc: str = ""
+    arg: dict[str, Any] | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def is_frame(self) -> bool:
+        """Whether any venue sends such objects."""
+        return bool(self.e or self.stream or self.topic or self.jsonrpc or self.arg is not None)
+
+    @property
+    def ts_event(self) -> int:
+        """Its event time in nanoseconds, 0 when it has none where the community's dumps have theirs."""
+        if not self.E and bytes(self.data).lstrip()[:1] == b"{":
+            return msgspec.json.decode(self.data, type=_Inner).E * 1_000_000
+        return self.E * 1_000_000
+
+
+_book = msgspec.json.Decoder(Book)
+_element = msgspec.json.Decoder(Element)
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def book_of(payload: bytes) -> Book:
+    """A book by itself.
+
+    Raises:
+        BadLine: it is not whole, or is none.
+    """
+    try:
+        return _book.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLine(f"expected a whole book with lastUpdateId, bids and asks: {error}") from error
+
+
+def rows_of(line: bytes, number: int) -> tuple[list[Recorded], str]:
+    """What a line holds, or, when it holds nothing, what it is.
+
+    Raises:
+        BadLine: a time that is none.
+    """
+    timed = _TIMED.match(line)
+    if timed is not None:
+        return payloads(line[timed.end() :], _instant(timed[1], timed[2]), number), ""
+    if line[:1] in (b"{", b"["):
+        return payloads(line, 0, number), ""
+    if not line.strip():
+        return [], "empty line"
+    day = _DAY.match(line)
+    if day is not None:
+        return payloads(line[day.end() :], _of_day(day[1], day[2]), number), ""
+    url = _WITH_URL.match(line)
+    if url is None:
+        return [], "configuration" if line.startswith(b"configuration:") else "a line without a time"
+    parts = urlsplit(url[1].decode(errors="replace"))
+    given = dict(parse_qsl(parts.query))
+    if url[2] != b"->":
+        what = "sent" if url[2] == b"<-" else "opened"
+        return [Recorded(what, _seconds(url[3]), b"", number, parts.path, given, parts.netloc)], what
+    ts = _seconds(url[3])
+    return [Recorded(ANSWER, ts, line[url.end() :], number, parts.path, given, parts.netloc)], ""
+
+
+def payloads(payload: bytes, ts: int, number: int) -> list[Recorded]:
+    """A payload as rows: a list holds several frames, a saved request its answer."""
+    if payload[:1] == b"[":
+        try:
+            found = _elements.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return [Recorded(FRAME, ts, payload, number)]
+        return [Recorded(FRAME, ts, bytes(each), number) for each in found]
+    if _A_BOOK.match(payload):
+        return [Recorded(BOOK, ts, payload, number)]
+    if _ASKED.match(payload):
+        try:
+            asked = msgspec.json.decode(payload, type=_Asked)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return [Recorded(FRAME, ts, payload, number)]
+        return [Recorded(ANSWER, ts, bytes(asked.data), number, asked.path, dict(parse_qsl(asked.query)))]
+    return [Recorded(FRAME, ts, payload, number)]
+
+
+def document(held: bytes) -> Iterator[Recorded]:
+    """A whole file as one JSON value: a frame, a book, a saved request, or a list of frames by their event times.
+
+    Raises:
+        BadLine: anything else.
+    """
+    if held[:1] == b"{":
+        (row,) = payloads(held, 0, 1)
+        if row.what == BOOK:
+            book_of(held)
+        yield row if row.what != FRAME else row._replace(ts_recv=_frame(held, "the document"))
+        return
+    try:
+        elements = _elements.decode(held)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLine(f"expected JSON: {error}") from error
+    if not elements:
+        raise BadLine("expected a list of frames, was an empty list")
+    for number, each in enumerate(elements, 1):
+        payload = bytes(each)
+        yield Recorded(FRAME, _frame(payload, f"element {number}"), payload, number)
+
+
+def _frame(payload: bytes, where: str) -> int:
+    """The event time of a frame in a document."""
+    try:
+        found = _element.decode(payload)
+        if not found.is_frame:
+            raise BadLine(f"{where}: expected a frame, was {payload[:40]!r}")
+        ts = found.ts_event
+    except msgspec.ValidationError as error:
+        raise BadLine(f"{where}: expected a frame, was {payload[:40]!r}: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadLine(f"{where}: expected JSON: {error}") from error
+    if found.e and not ts:
+        raise BadLine(f"{where}: expected an event time `E`, there is none in {payload[:40]!r}")
+    return ts
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line is a JSON value by itself."""
+    try:
+        msgspec.json.decode(line, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _instant(digits: bytes, fraction: bytes | None) -> int:
+    scale = _NANOS.get(len(digits))
+    if scale is None:
+        raise BadLine(
+            f"expected a time in seconds, milliseconds, microseconds or nanoseconds, was {digits.decode()[:30]}"
+        )
+    ts = int(digits) * scale
+    return ts if not fraction else ts + int(fraction[:9].ljust(9, b"0")) * scale // 1_000_000_000
+
+
+def _of_day(text: bytes, fraction: bytes | None) -> int:
+    try:
+        day = datetime.fromisoformat(text.decode()).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise BadLine(f"expected a day and a time, was {text.decode()}") from error
+    return int(day.timestamp()) * 1_000_000_000 + int((fraction or b"0").ljust(9, b"0"))
+
+
+def _seconds(text: bytes) -> int:
+    whole, _, fraction = text.partition(b".")
+    return int(whole) * 1_000_000_000 + int(fraction[:9].ljust(9, b"0"))

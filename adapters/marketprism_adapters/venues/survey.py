@@ -1,0 +1,172 @@
+"""What a recording holds as a whole: its market, its times, its streams, and whose the books without a name are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from marketprism_adapters.venues import told
+from marketprism_adapters.venues.forms import ANSWER, BOOK, FRAME, BadLine, Book, Recorded, book_of
+
+_KEY = re.compile(rb'"(?:stream|channel|topic)"\s*:\s*"([^"]+)"(?:\s*,\s*"inst\w+"\s*:\s*"([^"]+)")?')
+_EVENT = re.compile(rb'"e"\s*:\s*"(\w+)"')
+_NATIVE = re.compile(rb'"s"\s*:\s*"([A-Z0-9_]+)"')
+_FROM, _TO = re.compile(rb'"U"\s*:\s*(\d+)'), re.compile(rb'"u"\s*:\s*(\d+)')
+_OFTEN = 50  # frames of a stream that are looked at for the market, and then one of so many
+_FAR = 100_000  # ids that lie between a book and the only stream it can belong to
+_TOPS = (5, 10, 20)  # levels of the streams that send a whole top without a name
+
+
+class Owner(NamedTuple):
+    """Whose a book without a name is; `top`: it is no answer but a frame of the stream of so many levels."""
+
+    native: str = ""
+    market: str = ""
+    top: int = 0
+    why_not: str = ""
+
+
+class Survey:
+    """Filled row by row; then `decide`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = self.frames = self.answers = 0
+        self.first = self.last = 0
+        self.edges: dict[bytes, tuple[Recorded, Recorded]] = {}  # first and last frame of each stream
+        self.lone = False  # the file is one JSON document
+        self._seen: Counter[bytes] = Counter()
+        self._signs: Counter[str] = Counter()
+        self._hosts: Counter[str] = Counter()
+        self._paths: Counter[str] = Counter()
+        self._suggested: Counter[str] = Counter()
+        self._natives: dict[str, None] = {}
+        self._depths: dict[tuple[str, str], list[int]] = {}  # market and instrument: the ids that its stream covers
+        self._books: list[tuple[int, Book]] = []
+        self._owners: dict[int, Owner] = {}
+
+    def take(self, row: Recorded) -> None:
+        """One row, in the order of the file. Raises BadLine: a book that is cut off."""
+        ts = row.ts_recv
+        if ts:
+            self.first = min(self.first or ts, ts)
+            self.last = max(self.last, ts)
+        if row.host:
+            self._hosts[told.of_url(row.host, row.path, row.parameters)] += 1
+        if row.what == FRAME:
+            self.rows += 1
+            self._frame(row)
+        elif row.what == BOOK:
+            self.rows += 1
+            self._books.append((row.line, book_of(row.payload)))
+        elif row.what == ANSWER:
+            self.rows += 1
+            self.answers += 1
+            self._paths[told.of_path(row.path)] += 1
+
+    def _frame(self, row: Recorded) -> None:
+        self.frames += 1
+        payload = row.payload
+        head = payload[:300]
+        found = _KEY.search(head)
+        if found is not None:
+            key = found[1] if found[2] is None else found[1] + b":" + found[2]
+        else:
+            event, native = _EVENT.search(head), _NATIVE.search(head)
+            key = (event[1] if event is not None else b"") + b":" + (native[1] if native is not None else b"")
+        before = self.edges.get(key)
+        self.edges[key] = (row if before is None else before[0], row)
+        self._seen[key] += 1
+        if self._seen[key] <= _OFTEN or not self._seen[key] % _OFTEN:
+            self._look(payload)
+        if b"depthUpdate" in head:
+            self._depth(payload)
+
+    def _look(self, payload: bytes) -> None:
+        sign = told.signed(payload)
+        if sign:
+            self._signs[sign] += 1
+        elif told.market_of(payload):
+            self._suggested[told.by_decimals(payload)] += 1
+        native = _NATIVE.search(payload)
+        if native is not None:
+            self._natives[native[1].decode()] = None
+
+    def _depth(self, payload: bytes) -> None:
+        native, first, last = _NATIVE.search(payload), _FROM.search(payload), _TO.search(payload)
+        if native is None or first is None or last is None:
+            return
+        name = native[1].decode()
+        market = told.of_native(name) or (told.USDM if told.PREVIOUS in payload else told.SPOT)
+        ids = self._depths.setdefault((market, name), [int(first[1]), 0])
+        ids[0] = min(ids[0], int(first[1]))
+        ids[1] = max(ids[1], int(last[1]))
+
+    # -- what it came to ---------------------------------------------------------------------------------------------
+
+    def market(self) -> tuple[str, str, frozenset[str]]:
+        """The market, what told it (host, form, path, name, or assumed), and all markets where there are several.
+
+        Empty where nothing tells any.
+        """
+        hosts = {name for name in self._hosts if name}
+        if len(hosts) == 1:
+            return next(iter(hosts)), "host", frozenset(hosts)
+        signs = {name: count for name, count in self._signs.items() if name}
+        if "bybit-linear" in signs and signs.pop("bybit", 0):
+            signs["bybit-linear"] += 1
+        named = told.of_name(self.path)
+        if set(signs) == {"bybit"}:
+            return ("bybit-linear", "name", frozenset()) if named == told.USDM else ("bybit", "assumed", frozenset())
+        if signs:
+            most = max(signs, key=lambda name: signs[name])
+            return most, "form", frozenset(signs) | hosts
+        paths = {name for name in self._paths if name}
+        if paths:
+            return next(iter(paths)), "path", frozenset(paths)
+        if not self._suggested and not self._books:
+            return "", "", frozenset()
+        if named:
+            return named, "name", frozenset()
+        return next((name for name, _ in self._suggested.most_common() if name), told.SPOT), "assumed", frozenset()
+
+    def decide(self) -> None:
+        """Say whose each book without a name is."""
+        self._owners = {line: self._owner(book) for line, book in self._books}
+        tops = sum(owner.top > 0 for owner in self._owners.values())
+        self.frames += tops
+        self.answers += len(self._owners) - tops - sum(bool(owner.why_not) for owner in self._owners.values())
+
+    def owner(self, line: int) -> Owner:
+        """Whose the book on this line is."""
+        return self._owners[line]
+
+    def _owner(self, book: Book) -> Owner:
+        if book.symbol:
+            return Owner(book.symbol, told.of_native(book.symbol))
+        named = told.symbol_in(self.path)
+        if self.lone and named:
+            return Owner(named)
+        joined = [key for key, (low, high) in self._depths.items() if low - 1 <= book.last_id <= high]
+        if len(joined) == 1:
+            return Owner(joined[0][1], joined[0][0])
+        if joined:
+            names = ", ".join(sorted(name for _, name in joined))
+            return Owner(why_not=f"book {book.last_id}: expected its instrument's name, its ids join those of {names}")
+        if len(self._depths) == 1:
+            (market, name), (low, high) = next(iter(self._depths.items()))
+            room = max(high - low, _FAR)
+            if low - room <= book.last_id <= high + room:
+                return Owner(name, market)
+        if self._depths:
+            return Owner(why_not=f"book {book.last_id}: expected its instrument's name, or ids that join a stream")
+        native = next(iter(self._natives)) if len(self._natives) == 1 else named
+        if not native:
+            return Owner(why_not=f"book {book.last_id}: expected its instrument's name, in it or in the file's name")
+        top = next((levels for levels in _TOPS if book.depth <= levels), 0)
+        return Owner(native, top=0 if self.lone else top)
+
+
+__all__ = ["BadLine", "Owner", "Survey"]
