@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import heapq
+import math
 import signal
 import time
 from pathlib import Path
@@ -12,26 +14,33 @@ from typing import Annotated
 import typer
 
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, schedule
+from marketprism_adapters.venues.simulator.dialect import begins_by_itself
+from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, random_faults
 from marketprism_adapters.venues.simulator.played import PlayedVenueServer
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_services.cli import app, err, out
 from marketprism_services.exits import Exit, Stop
 
 _EVERY_S = 5.0
+_MOST_BASES = 10_000
+_FAULTS_HELP = (
+    "Like gap@2:3,close@5:1008: three frames left out two seconds after the first connection, closed after five with "
+    "that code (any of them without). The amount is frames, requests or seconds, as the fault has it. "
+    f"There are {', '.join(FAULTS)}."
+)
 
 
 @app.command("simulate")
 def simulate_command(
     market: Annotated[str, typer.Argument(help=f"One of {', '.join(MARKETS)}.")],
-    port: Annotated[int, typer.Option(help="Port for web sockets and REST; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port for web sockets and REST; 0 takes a free one.", min=0, max=65535)] = 0,
     bases: Annotated[str, typer.Option(help="Base currencies, or how many to make up.")] = "BTC,ETH",
     rate: Annotated[float, typer.Option(help="Book steps a second of each instrument.", min=0.1)] = 10.0,
     changes: Annotated[int, typer.Option(help="Levels a side that a step changes.", min=1)] = 3,
     levels: Annotated[int, typer.Option(help="Levels a side.", min=5)] = 200,
     trades: Annotated[float, typer.Option(help="Trades a step, on average.", min=0)] = 0.5,
-    faults: Annotated[str, typer.Option(help=f"Like gap@2:3,close@5. There are {', '.join(FAULTS)}.")] = "",
-    chaos: Annotated[float, typer.Option(help="So many random faults a minute.", min=0)] = 0.0,
+    faults: Annotated[str, typer.Option(help=_FAULTS_HELP)] = "",
+    chaos: Annotated[float, typer.Option(help="So many random faults a minute, for as long as it runs.", min=0)] = 0.0,
     seed: Annotated[int, typer.Option(help="Of the market and of random faults.")] = 7,
     recording: Annotated[list[Path] | None, typer.Option(help="Play recordings instead of a market by chance.")] = None,
     speed: Annotated[float, typer.Option(help="Of the recordings.", min=0.01)] = 1.0,
@@ -42,28 +51,57 @@ def simulate_command(
     """
     if market not in MARKETS:
         raise Stop(Exit.USAGE, f"market: expected one of {', '.join(MARKETS)}, was {market!r}")
-    names = [f"C{n:03d}" for n in range(int(bases))] if bases.isdigit() else bases.split(",")
-    given = sorted(parse_faults(faults) + schedule(seed, 3_600.0, int(chaos * 60)))
+    for name, value in (("rate", rate), ("trades", trades), ("chaos", chaos), ("speed", speed)):
+        if not math.isfinite(value):
+            raise Stop(Exit.USAGE, f"--{name}: expected a number, was {value}")
+    wanted = parse_faults(faults)
     if recording:
-        server: SimulatedVenueServer = PlayedVenueServer(market, recording, speed=speed, faults=given, port=port)
+        server: SimulatedVenueServer = PlayedVenueServer(market, recording, speed=speed, port=port)
     else:
         server = SimulatedVenueServer(
-            MARKETS[market].simulate(names), seed=seed, rate=rate, changes=changes, levels=levels,
-            trades_per_step=trades, faults=given, port=port,
+            MARKETS[market].simulate(_names(bases)), seed=seed, rate=rate, changes=changes, levels=levels,
+            trades_per_step=trades, port=port,
         )  # fmt: skip
-    asyncio.run(_serve(server, market))
+    shown = [name for name in FAULTS if name not in server.faults.cannot]
+    server.faults.plan = heapq.merge(wanted, random_faults(seed, chaos, shown))
+    asyncio.run(_serve(server, market, faulty=bool(wanted) or chaos > 0))
 
 
-async def _serve(server: SimulatedVenueServer, market: str) -> None:
+def _names(bases: str) -> list[str]:
+    """Base currencies as they are written, or so many that are made up."""
+    text = bases.strip()
+    if text.isascii() and text.isdigit():
+        if not 1 <= int(text) <= _MOST_BASES:
+            raise Stop(Exit.USAGE, f"--bases: expected 1 to {_MOST_BASES}, was {bases!r}")
+        return [f"C{n:03d}" for n in range(int(text))]
+    names = [name.strip().upper() for name in text.split(",")]
+    for name in names:
+        if not (name.isascii() and name.isalnum()):
+            raise Stop(Exit.USAGE, f"--bases: expected letters and digits, like BTC,ETH, was {name!r} in {bases!r}")
+    return list(dict.fromkeys(names))
+
+
+def _introduce(server: SimulatedVenueServer, market: str, *, faulty: bool) -> None:
+    """Where it is, what it plays, and which faults nobody will see."""
+    symbols = "+".join(list(server.books)[:3]) + ("+…" if len(server.books) > 3 else "")
+    lines = [f"{market} on {server.ws_url} and {server.rest_url}: {len(server.books)} instruments"]
+    if isinstance(server, PlayedVenueServer):
+        lines += server.told()
+    if faulty:
+        lines += [f"no fault {name}: {why}" for name, why in server.faults.cannot.items()]
+        if "stale_snapshot" not in server.faults.cannot and begins_by_itself(server.dialect):
+            lines.append("stale_snapshot: only requests for a book show it, streams begin with a book of their own")
+    lines.append(f"marketprism up --source {market}:{symbols},url=127.0.0.1:{server.port}")
+    for line in lines:
+        out.print(line, highlight=False, soft_wrap=True)
+
+
+async def _serve(server: SimulatedVenueServer, market: str, *, faulty: bool) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with server:
-        symbols = "+".join(list(server.books)[:3]) + ("+…" if len(server.books) > 3 else "")
-        out.print(
-            f"{market} on {server.ws_url} and {server.rest_url}: {len(server.books)} instruments", highlight=False
-        )
-        out.print(f"marketprism up --source {market}:{symbols},url=127.0.0.1:{server.port}", highlight=False)
+        _introduce(server, market, faulty=faulty)
         sent, at = 0, time.monotonic()
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
@@ -72,7 +110,13 @@ async def _serve(server: SimulatedVenueServer, market: str) -> None:
             now = time.monotonic()
             rate = (server.sent - sent) / (now - at)
             sent, at = server.sent, now
-            err.print(
-                f"{len(server.sessions)} connections, {rate:,.0f} frames/s, {len(server.injected)} faults",
-                highlight=False,
-            )
+            err.print(f"{len(server.sessions)} connections, {rate:,.0f} frames/s, {_progress(server)}", highlight=False)
+
+
+def _progress(server: SimulatedVenueServer) -> str:
+    """Faults that were seen and those that still wait for something to hit; how far a recording has come."""
+    waiting = server.faults.armed.waiting
+    told = f"{len(server.injected)} faults" + (f" and {waiting} that wait for something to hit" if waiting else "")
+    if isinstance(server, PlayedVenueServer):
+        told += f", {server.played:,} of {server.length:,} recorded frames"
+    return told
