@@ -15,10 +15,10 @@ from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.simulated.plan import SimulationPlan, parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
-from marketprism_adapters.venues.found import venue_files
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.recordings.found import venue_files
+from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.replay import VenueReplay
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, MarketSource
 from marketprism_domain.calendar import MarketCalendar

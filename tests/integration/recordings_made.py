@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.venues.inspect import inspect_recordings
-from marketprism_adapters.venues.replay import VenueReplay
+from marketprism_adapters.venues.recordings.inspect import inspect_recordings
+from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.rebuild import Rebuilt, rebuild
 from marketprism_domain.bars import BarSettings
 from marketprism_domain.marketdata.gap import Gap

@@ -12,8 +12,8 @@ from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
-from marketprism_adapters.venues.found import is_recording
-from marketprism_adapters.venues.replay import VenueReplay
+from marketprism_adapters.venues.recordings.found import is_recording
+from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.contracts.codec import Packed
 from marketprism_application.contracts.kinds import GAP, TICK
 from marketprism_application.contracts.query_wire import Question

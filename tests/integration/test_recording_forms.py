@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from marketprism_adapters.venues.found import is_recording, venue_files
-from marketprism_adapters.venues.inspect import inspect_recordings
-from marketprism_adapters.venues.recorded import VenueRecording
-from marketprism_adapters.venues.replay import VenueReplay
+from marketprism_adapters.venues.recordings.found import is_recording, venue_files
+from marketprism_adapters.venues.recordings.inspect import inspect_recordings
+from marketprism_adapters.venues.recordings.recorded import VenueRecording
+from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.errors import SourceError
 from marketprism_services import cli, cli_inspect, runtime
 from tests.integration.recordings_made import (

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from marketprism_adapters.venues.inspect import inspect_recordings
-from marketprism_adapters.venues.recorded import VenueRecording
+from marketprism_adapters.venues.recordings.inspect import inspect_recordings
+from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_services import cli, cli_inspect
 from tests.integration.recordings_made import (
     SECOND,

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.venues.inspect import inspect_recordings
-from marketprism_adapters.venues.replay import VenueReplay
+from marketprism_adapters.venues.recordings.inspect import inspect_recordings
+from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.errors import SourceError
 from marketprism_application.rebuild import rebuild
 from marketprism_domain.bars import BarSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from marketprism_adapters.venues.recorded import VenueRecording
+from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.messages import TradeMessage
 from marketprism_application.venue import ParseRefused, Venue

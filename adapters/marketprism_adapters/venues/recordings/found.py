@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import structlog
 
-from marketprism_adapters.venues.forms import FRAME, BadLine, is_whole, rows_of
-from marketprism_adapters.venues.opened import opened, reading
-from marketprism_adapters.venues.recorded import VenueRecording
-from marketprism_adapters.venues.told import market_of
+from marketprism_adapters.venues.recordings.forms import FRAME, BadLine, is_whole, rows_of
+from marketprism_adapters.venues.recordings.opened import opened, reading
+from marketprism_adapters.venues.recordings.recorded import VenueRecording
+from marketprism_adapters.venues.recordings.told import market_of
 from marketprism_application.errors import SourceError
 
 log = structlog.get_logger()

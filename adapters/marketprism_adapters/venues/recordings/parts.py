@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from marketprism_adapters.venues.recorded import VenueRecording
-from marketprism_adapters.venues.runs import Run
+from marketprism_adapters.venues.recordings.recorded import VenueRecording
+from marketprism_adapters.venues.recordings.runs import Run
 from marketprism_application.contracts.messages import Message
 from marketprism_application.venue import Control
 from marketprism_application.venue_feed import FeedSettings, VenueFeed

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.venues import told
-from marketprism_adapters.venues.forms import ANSWER, BOOK, FRAME, BadLine, Book, Recorded, book_of
+from marketprism_adapters.venues.recordings import told
+from marketprism_adapters.venues.recordings.forms import ANSWER, BOOK, FRAME, BadLine, Book, Recorded, book_of
 
 _KEY = re.compile(rb'"(?:stream|channel|topic)"\s*:\s*"([^"]+)"(?:\s*,\s*"inst\w+"\s*:\s*"([^"]+)")?')
 _EVENT = re.compile(rb'"e"\s*:\s*"(\w+)"')

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from marketprism_adapters.venues.forms import ANSWER, REFUSED
-from marketprism_adapters.venues.inspected import faults_of, merged
-from marketprism_adapters.venues.recorded import VenueRecording, in_order
-from marketprism_adapters.venues.runs import Run, runs_of
+from marketprism_adapters.venues.recordings.forms import ANSWER, REFUSED
+from marketprism_adapters.venues.recordings.inspected import faults_of, merged
+from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
+from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.inspecting import Inspector
 
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from marketprism_adapters.venues.forms import ANSWER, REFUSED, Recorded
-from marketprism_adapters.venues.parts import END_RUN_NS, Came, Part, end_of, parts_of
-from marketprism_adapters.venues.recorded import VenueRecording, in_order
-from marketprism_adapters.venues.runs import Run, runs_of
+from marketprism_adapters.venues.recordings.forms import ANSWER, REFUSED, Recorded
+from marketprism_adapters.venues.recordings.parts import END_RUN_NS, Came, Part, end_of, parts_of
+from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
+from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer
 from marketprism_application.ports import Channel, FrameTap, SourceBatch

@@ -17,12 +17,12 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from marketprism_adapters.venues import forms, told
-from marketprism_adapters.venues.forms import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
-from marketprism_adapters.venues.opened import opened, reading
+from marketprism_adapters.venues.recordings import forms, told
+from marketprism_adapters.venues.recordings.forms import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
+from marketprism_adapters.venues.recordings.opened import opened, reading
+from marketprism_adapters.venues.recordings.survey import Survey
+from marketprism_adapters.venues.recordings.told import market_of
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.survey import Survey
-from marketprism_adapters.venues.told import market_of
 from marketprism_application.errors import SourceError
 
 _HOUR = re.compile(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)[T_](\d\d)(?:[-:]?(\d\d)[-:]?(\d\d))?(?!\d)")

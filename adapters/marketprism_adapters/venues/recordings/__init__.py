@@ -1,0 +1,1 @@
+"""Recordings of venues: found, told apart, joined to runs, inspected, replayed."""
