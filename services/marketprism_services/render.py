@@ -53,18 +53,23 @@ def table_of(data: pa.Table, columns: Sequence[str], *, title: str = "", last: i
     numeric = {
         name for name in columns if name in data.column_names and not pa.types.is_string(data.schema.field(name).type)
     }
+    rows = data.slice(max(0, data.num_rows - last)).to_pylist()
     for name in columns:
         justify: Any = "right" if name in numeric and not name.startswith("ts_") else "left"
-        shown.add_column(heading(name), justify=justify, no_wrap=True)
-    for row in data.slice(max(0, data.num_rows - last)).to_pylist():
+        # A number that is cut is another number: words give way first.
+        width = max((len(cell(name, row.get(name))) for row in rows), default=0) if name in numeric else None
+        shown.add_column(heading(name), justify=justify, no_wrap=True, min_width=width)
+    for row in rows:
         style = "yellow" if row.get("gap") else None
         shown.add_row(*(cell(name, row.get(name)) for name in columns), style=style)
     return shown
 
 
 def bars_table(data: pa.Table, *, title: str, last: int = 20) -> Table:
-    """Bars, newest last; rows that overlap a gap are yellow."""
-    return table_of(data, _BAR_COLUMNS, title=title, last=last)
+    """Bars, newest last; rows that overlap a gap are yellow. Open interest is shown where there is any."""
+    none = "open_interest" not in data.column_names or data.column("open_interest").null_count == data.num_rows
+    columns = [name for name in _BAR_COLUMNS if not (none and name == "open_interest")]
+    return table_of(data, columns, title=title, last=last)
 
 
 def candles_in_terminal(data: pa.Table, title: str, *, last: int = 90) -> str:

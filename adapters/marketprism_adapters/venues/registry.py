@@ -50,6 +50,6 @@ MARKETS: dict[str, Market] = {
     "binance-coinm": _binance("coinm", "dstream.binance.com", "dapi.binance.com"),
     "bybit": _bybit("spot"),
     "bybit-linear": _bybit("linear"),
-    "okx": Market(Okx, OkxDialect, _OKX_HOSTS),
+    "okx": Market(Okx, lambda bases: OkxDialect(bases, swaps=True), _OKX_HOSTS),
     "deribit": Market(Deribit, DeribitDialect, ("www.deribit.com", "streams.deribit.com")),
 }

@@ -9,20 +9,23 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.venues.okx.symbols import SPOT, has_funding, type_of
+from marketprism_adapters.venues.okx.symbols import SPOT, SWAP, has_funding, type_of
 from marketprism_adapters.venues.okx.terms import BARS
 from marketprism_adapters.venues.simulator.bars import SimulatedBar, SimulatedBars
 from marketprism_adapters.venues.simulator.dialect import Reply, Said
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
 
 _CONNECTION = "a4d3ae55"
+_SELDOM = 10  # steps of a book between two of what comes seldom
+_FUNDING_MS = 8 * 3_600_000
 _LENGTHS_MS = {"1m": 60_000, "1Dutc": 86_400_000}
 _CANDLES = frozenset(f"candle{name.removesuffix('utc')}{end}" for name in BARS.values() for end in ("", "utc"))
 _KNOWN = frozenset({"trades", "books", "bbo-tbt", "tickers", "funding-rate", "open-interest"})
 
 
 class OkxDialect:
-    """Fulfils `Dialect`: spot pairs. Checksums are 0, as they are now; a wrong one is sent only as a fault.
+    """Fulfils `Dialect`: spot pairs and, with `swaps`, a linear swap of each, one coin a contract. Checksums are 0, as
+    they are now; a wrong one is sent only as a fault.
 
     `options` are listed, by underlying with their families; an underlying without any is refused, as the venue refuses
     some of those that it names. They do not trade.
@@ -32,13 +35,15 @@ class OkxDialect:
     notice = json.dumps({"event": "notice", "code": "64008", "msg": "The connection will soon be closed."})
 
     def __init__(
-        self, bases: Sequence[str] = ("BTC", "ETH"), options: Mapping[str, Sequence[str]] | None = None
-    ) -> None:
+        self, bases: Sequence[str] = ("BTC", "ETH"), options: Mapping[str, Sequence[str]] | None = None,
+        *, swaps: bool = False,
+    ) -> None:  # fmt: skip
         self._options = options or {}
         self._bars = SimulatedBars(_LENGTHS_MS)
         self.pairs: Sequence[SimulatedPair] = [
-            SimulatedPair(f"{base}-USDT", f"{base}-USDT", base, "USDT") for base in bases
-        ]
+            SimulatedPair(f"{base}-USDT{ours}", f"{base}-USDT{theirs}", base, "USDT")
+            for ours, theirs in (("", ""), ("-PERP", "-SWAP"))[: 1 + swaps] for base in bases
+        ]  # fmt: skip
 
     @property
     def _by_native(self) -> dict[str, SimulatedPair]:
@@ -132,15 +137,34 @@ class OkxDialect:
             "asks": self._levels([ask]), "bids": self._levels([bid]), "ts": str(ts_ms), "seqId": book.last_id
         }  # fmt: skip
         day = {
-            "instType": "SPOT", "instId": pair.native, "last": bid[0], "lastSz": "1", "askPx": ask[0], "askSz": ask[1],
-            "bidPx": bid[0], "bidSz": bid[1], "open24h": bid[0], "high24h": ask[0], "low24h": bid[0],
+            "instType": type_of(pair.native), "instId": pair.native, "last": bid[0], "lastSz": "1", "askPx": ask[0],
+            "askSz": ask[1], "bidPx": bid[0], "bidSz": bid[1], "open24h": bid[0], "high24h": ask[0], "low24h": bid[0],
             "volCcy24h": "1000", "vol24h": "10", "ts": str(ts_ms),
         }  # fmt: skip
         candles = [
             self._frame(f"candle{name}", pair, self._candle(bar, closed=closed))
             for name, bar, closed in self._bars.pushed(pair.native, ts_ms, bid[0])
         ]
-        return [self._frame("bbo-tbt", pair, best), self._frame("tickers", pair, day), *candles]
+        pushed = [self._frame("bbo-tbt", pair, best), self._frame("tickers", pair, day), *candles]
+        if type_of(pair.native) == SWAP and book.steps % _SELDOM == 0:
+            pushed += self._of_swap(pair, bid[0], ts_ms)
+        return pushed
+
+    def _of_swap(self, pair: SimulatedPair, price: str, ts_ms: int) -> Sequence[tuple[str, str]]:
+        """funding-rate, open-interest and liquidation-orders."""
+        due = (ts_ms // _FUNDING_MS + 1) * _FUNDING_MS
+        of = {"instType": SWAP, "instId": pair.native}
+        funding = {
+            **of, "fundingRate": "0.0001", "fundingTime": str(due), "nextFundingTime": str(due + _FUNDING_MS),
+            "ts": str(ts_ms),
+        }  # fmt: skip
+        interest = {**of, "oi": "1000", "oiCcy": "1000", "ts": str(ts_ms)}
+        detail = {"side": "sell", "posSide": "long", "bkPx": price, "sz": "2", "ts": str(ts_ms)}
+        orders = {"arg": {"channel": "liquidation-orders", "instType": SWAP}, "data": [{**of, "details": [detail]}]}
+        return [
+            self._frame("funding-rate", pair, funding), self._frame("open-interest", pair, interest),
+            (f"liquidation-orders:{SWAP}", json.dumps(orders)),
+        ]  # fmt: skip
 
     @staticmethod
     def _candle(bar: SimulatedBar, *, closed: bool) -> list[str]:
@@ -172,7 +196,7 @@ class OkxDialect:
     def _instruments(self, query: Mapping[str, str]) -> Reply:
         of = query.get("instType")
         if of != "OPTION":
-            rows = [self._listed(pair) for pair in self.pairs] if of == SPOT else []
+            rows = [self._listed(pair) for pair in self.pairs if type_of(pair.native) == of]
             return Reply(200, {"code": "0", "msg": "", "data": rows})
         if not query.keys() & {"uly", "instFamily"}:
             said = "Either parameter uly or instFamily is required."
@@ -197,7 +221,12 @@ class OkxDialect:
 
     @staticmethod
     def _listed(pair: SimulatedPair) -> dict[str, str]:
-        return {
-            "instId": pair.native, "instType": "SPOT", "baseCcy": pair.base, "quoteCcy": pair.quote, "tickSz": "0.01",
-            "lotSz": "0.001", "minSz": "0.001", "state": "live",
+        terms = {
+            "instId": pair.native, "instType": type_of(pair.native), "tickSz": "0.01", "lotSz": "0.001",
+            "minSz": "0.001", "state": "live",
         }  # fmt: skip
+        if type_of(pair.native) == SPOT:
+            return {**terms, "baseCcy": pair.base, "quoteCcy": pair.quote}
+        family = f"{pair.base}-{pair.quote}"
+        contract = {"ctVal": "1", "ctMult": "1", "ctValCcy": pair.base, "ctType": "linear", "settleCcy": pair.quote}
+        return {**terms, **contract, "uly": family, "instFamily": family}
