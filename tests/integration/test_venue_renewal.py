@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
 from marketprism_adapters.venues.simulator.faults import Fault
+from marketprism_adapters.venues.simulator.session import Session
 from marketprism_services.chaos.venue import TRIED
 from marketprism_services.chaos.venue_audit import VenueAudit
 from tests.integration.venue_side import FAST, batches, batches_more, venue
@@ -66,3 +68,31 @@ async def test_two_collectors_are_merged_by_sequence() -> None:
         assert audit.wrong == []
         assert audit.gaps == 0
         assert all(source.feed.books.of(symbol).sync.gaps == 0 for symbol in server.books)
+
+
+async def test_a_connection_that_brings_nothing_takes_over_from_none() -> None:
+    """It is open, and its subscriptions are confirmed; the old one goes on, and is renewed later."""
+    settings = FAST._replace(lifetime_s=1.5, silent_s=40.0)
+    async with venue("binance", settings) as (server, source):
+        audit = VenueAudit(server)
+        await source.connect()
+        muted: list[Session] = []
+
+        async def mute_the_second() -> None:
+            while not muted:
+                await asyncio.sleep(0)  # before it can subscribe
+                if len(server.sessions) > 1:
+                    muted.extend(session for session in server.sessions if not session.streams)
+                    for session in muted:
+                        session.mute = True
+
+        muting = asyncio.create_task(mute_the_second())
+        over = lambda _: bool(muted) and muted[0] not in server.sessions  # noqa: E731
+        await batches(source, over, audit, seconds=40)
+        await muting
+        (line,) = source.desk.lines
+        assert (line.renewals, line.losses) == (0, 0)
+        assert not audit.invalid()
+        audit.conclude()
+        assert audit.wrong == []
+        assert audit.gaps == 0

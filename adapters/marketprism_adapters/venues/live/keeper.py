@@ -147,16 +147,18 @@ class BookKeeper:
     async def _audit_for_ever(self) -> None:
         """One book after the other, each about once in `audit_s` or as often as the venue's budget has room for."""
         audited_at, chance = time.monotonic(), 1.0
+        looked_at: dict[str, float] = {}
         while True:
             await asyncio.sleep(_LOOK_S)
             symbol = next(iter(self._suspected), "")
             if not symbol and time.monotonic() - audited_at > self._pause_s() * chance:
                 audited_at, chance = time.monotonic(), random.uniform(0.8, 1.2)
                 books = [each for each, kept in self._books.items() if kept.sync.valid]
-                symbol = random.choice(books) if books else ""
+                symbol = min(books, key=lambda each: looked_at.get(each, 0.0), default="")
             if not symbol:
                 continue
             self._suspected.pop(symbol, None)
+            looked_at[symbol] = time.monotonic()
             try:
                 await self.audit(symbol)
             except (SourceError, ParseRefused) as error:
