@@ -20,7 +20,7 @@ from marketprism_client import MarketClient
 from tests.e2e.program import ENVIRONMENT, PROGRAM, run
 from tests.e2e.simulated_venue import simulated
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("venues")]
 
 
 def get(url: str) -> Any:

@@ -16,7 +16,7 @@ from marketprism_adapters.nats.embedded import choose_port
 from tests.e2e.program import run, start
 from tests.e2e.simulated_venue import simulated
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("venues")]
 
 
 class Told:
