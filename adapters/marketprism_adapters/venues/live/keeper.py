@@ -24,6 +24,7 @@ _MANY = 8
 _AUDIT_WAIT_S = 5.0
 _REFRESHES = 2  # at a time: they can wait, books that are not valid cannot
 _AUDITS_SHARE = 0.25  # of what may be asked in a second
+_BEGUN_BY_LINES = ("begin", "disconnected")  # whoever connects subscribes everything
 _ABANDON_S = 3.0  # a stream that does not begin its book anew so long after it was asked to is asked again
 
 
@@ -124,7 +125,7 @@ class BookKeeper:
             self.settled(symbol)
 
     async def _subscribe_anew(self, symbol: str, why: str) -> None:
-        if why != "begin":
+        if why not in _BEGUN_BY_LINES:
             await self._again(symbol)
         until = time.monotonic() + _ABANDON_S
         while symbol in self._books.needed and time.monotonic() < until:  # noqa: ASYNC110 (frames make no events here)

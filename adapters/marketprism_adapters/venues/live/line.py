@@ -12,6 +12,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Protocol
 
 import structlog
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 _RENEW_AT = 0.95  # of the venue's lifetime, less up to a twentieth by chance: not all at once
 _FLOWS_S = 15.0
 _DRAINED_S = 15.0  # a venue that does not answer that it stops is left all the same
-_LOOK_S = 0.25
+_LOOK_S, _SETTLED_S = 0.25, 2.0
 _numbers = itertools.count(1)
 
 
@@ -56,8 +57,7 @@ class _Wire:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     @property
-    def alive_at(self) -> float:
-        """When anything came last, a ping included."""
+    def alive_at(self) -> float:  # when anything came last, a ping included
         return max(self.heard_at, self.socket.pinged_at if self.socket is not None else 0.0)
 
     def close(self, reason: str) -> None:
@@ -89,9 +89,8 @@ class Line:
         self._current: _Wire | None = None
         self._wires: list[_Wire] = []
         self._asked: dict[int, list[str]] = {}
-        self._alive_at = 0.0
-        self.connects = self.renewals = self.losses = 0
-        self.alive_ns = 0  # until when the connection that was lost last is known to have lived, UTC
+        self._alive_at, self._subscribed_at = 0.0, inf  # when everything was subscribed; inf: not yet
+        self.connects = self.renewals = self.losses = self.alive_ns = 0  # alive_ns: until when the last one lived, UTC
 
     @property
     def up(self) -> bool:
@@ -116,7 +115,7 @@ class Line:
                 self._current = wire
                 self._events.on_up(self)
                 reason = await self._hold(wire)
-                self._current = None
+                self._current, self._subscribed_at = None, inf
                 self.alive_ns = time.time_ns() - int((time.monotonic() - self._alive_at) * 1_000_000_000)
             attempt = 1 if time.monotonic() - began > self._backoff.longest_s else attempt + 1
             pause_s = self._backoff.pause_s(attempt)
@@ -149,6 +148,7 @@ class Line:
     async def _hold(self, wire: _Wire) -> str:
         """Until the connection ends; why."""
         subscribing = asyncio.ensure_future(self._subscribe(wire, list(self.streams)))
+        subscribing.add_done_callback(self._settle)
         pinging = asyncio.ensure_future(self._ping())
         try:
             while True:
@@ -261,8 +261,13 @@ class Line:
         names = self._asked.get(int(request), []) if request.isdigit() else []
         return [self.streams[name] for name in names if name in self.streams]
 
+    def _settle(self, _: object) -> None:
+        self._subscribed_at = time.monotonic()
+
     async def again(self, names: list[str]) -> None:
-        """Unsubscribe and subscribe some streams: their books begin anew, the others do not notice."""
+        """Unsubscribe and subscribe some streams, unless all are being subscribed: their books begin anew."""
+        if time.monotonic() - self._subscribed_at < _SETTLED_S:
+            return
         for wire in list(self._wires):
             await self._subscribe(wire, names, undo=True)
             await self._subscribe(wire, names)
