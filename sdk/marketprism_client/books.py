@@ -9,7 +9,7 @@ from typing import Any
 
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE, OrderBook
 from marketprism_domain.values import BookLevel
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.rpc import RpcClient
 
 _TIMEOUT_S = 5.0
@@ -40,10 +40,16 @@ async def joined(steps: AsyncGenerator[OrderBook, None], ask: Ask) -> AsyncItera
 
 
 async def book_now(calls: RpcClient, venue: str, symbol: str) -> OrderBook | None:
-    """A book as the gateway that keeps it has it, None when it cannot be had."""
+    """A book as the gateway that keeps it has it, None when none does.
+
+    Raises:
+        RemoteError, NoResponders, DeadlineExceeded: whoever would know is away or does not answer.
+    """
     try:
         return book_of(await calls.call("query", "orderbook", [venue, symbol, 0], timeout_s=_TIMEOUT_S))
-    except SdkError:
+    except RemoteError as error:
+        if error.code != "UNKNOWN_SYMBOL":
+            raise
         return None
 
 

@@ -118,7 +118,8 @@ class MarketClient:
     def books(self, symbol: str, *, venue: str = "*") -> AsyncIterator[OrderBook]:
         """An instrument's book from now on: a snapshot replaces it, an update changes it, `invalid` takes it away.
 
-        Begins with the book as it stands. Where no gateway keeps it (a replay), with the next step that comes.
+        Begins with the book as it stands, which the read service is asked for; `live("orderbook", …)` asks nobody.
+        Where no gateway keeps it (a replay), with the next step that comes.
         """
         steps = cast("AsyncGenerator[OrderBook, None]", self.live(ORDERBOOK.name, symbol, venue=venue))
         return steps if self._prefix else joined(steps, lambda of: book_now(self._calls, of, symbol))

@@ -17,7 +17,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lifecycle import run
 from marketprism_services import probe, up
 from marketprism_services.cli import err, out
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.exits import Exit
 from marketprism_services.render import bars_table
 from marketprism_services.settings import Settings
 
@@ -42,7 +42,8 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
             show = _shown_in(bar)
 
             def seen(progress: probe.Progress, total: int) -> None:
-                told.of(progress)
+                if not progress.error:  # which ends this, and is told then
+                    told.of(progress)
                 show(progress, total)
 
             done = await up.until_done(running, stop, seen, _never if once else _enough(running))
@@ -59,14 +60,16 @@ class _Told:
     """Says once what is wrong with the source, and that it is well again."""
 
     def __init__(self) -> None:
-        self._away = ""
+        self._wrong = ""
         self._refused: set[str] = set()
 
     def of(self, progress: probe.Progress) -> None:
-        if progress.away != self._away:
-            self._away = progress.away
-            said = f"the source is away, trying again: {self._away}" if self._away else "the source is there"
-            err.print(said, style="yellow", highlight=False, markup=False)
+        wrong = f"the source is away, trying again: {progress.away}" if progress.away else ""
+        if progress.error:
+            wrong = f"the source cannot go on: {progress.error}; `marketprism gateway connect` tries again"
+        if wrong != self._wrong:
+            self._wrong = wrong
+            err.print(wrong or "the source is there", style="yellow", highlight=False, markup=False)
         for symbol in progress.refused.keys() - self._refused:
             self._refused.add(symbol)
             err.print(f"{symbol} is not subscribed: {progress.refused[symbol]}", style="yellow", highlight=False,
@@ -153,7 +156,4 @@ async def _stay(running: up.Running, stop: asyncio.Event, told: _Told) -> None:
             async with asyncio.timeout(_LOOK_S):
                 await stop.wait()
         with contextlib.suppress(SdkError):  # NATS is away: its services say so
-            progress = await running.probe.how()
-            told.of(progress)
-            if progress.error:
-                raise Stop(Exit.INPUT, progress.error)
+            told.of(await running.probe.how())

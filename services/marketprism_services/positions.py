@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import msgspec
+import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import escape
 from marketprism_application.ports import MarketSource, PlayedSource
 from marketprism_domain.events import SubscriptionFailed
+from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+
+log = structlog.get_logger()
 
 _STATE = "state."
 
@@ -38,7 +42,7 @@ class Positions:
 
     def __init__(self, bucket: NatsKeyValue) -> None:
         self._bucket = bucket
-        self._told = SourcePosition("")
+        self._told = self._said = SourcePosition("")
 
     @classmethod
     async def open(cls, connection: NatsConnection, replicas: int) -> Positions:
@@ -78,9 +82,15 @@ class Positions:
             await self._tell(SourcePosition(f"{_STATE}{group}", group=group, refused=refused))
 
     async def _tell(self, told: SourcePosition) -> None:
-        if told != self._told:
-            self._told = told
+        """A word for who looks: that NATS does not take it now must not end the reading. It is said the next time."""
+        self._told = told
+        if told == self._said:
+            return
+        try:
             await self._put(told)
+            self._said = told
+        except SdkError as error:
+            log.warning("how the source is was not told", told=told.error, refused=told.refused, error=str(error))
 
     @staticmethod
     async def forget(bucket: NatsKeyValue) -> None:

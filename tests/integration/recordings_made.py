@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.venues.recordings.inspect import inspect_recordings
+from marketprism_adapters.venues.recordings.found import found_recordings
+from marketprism_adapters.venues.recordings.inspect import inspected
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.rebuild import Rebuilt, rebuild
 from marketprism_domain.bars import BarSettings
@@ -49,6 +51,11 @@ def hour(start: int = T0, first: int = 1, symbol: str = "BTCUSDT") -> list[tuple
         at = start + n * SECOND
         found += [(at + 1, depth(at + 1, first + n, first + n, symbol)), (at + 2, trade(at + 2, first + n, symbol))]
     return found
+
+
+def inspect_recordings(paths: Sequence[Path], market: str = "") -> list[dict[str, Any]]:
+    """As the command does."""
+    return inspected(found_recordings(map(str, paths), market).recordings)
 
 
 def report_of(*paths: Path, market: str = "") -> dict[str, Any]:

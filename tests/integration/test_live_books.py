@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -11,9 +12,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from marketprism_client.books import book_now
+from marketprism_sdk.bus import NatsBus
+from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import TTL_S, Discovery
+from marketprism_sdk.rpc import RpcClient
 from marketprism_sdk.service import Service, rpc
 from marketprism_services.callers import Callers
 from marketprism_services.query_books import BookApi
@@ -85,3 +90,43 @@ async def test_the_gateway_that_keeps_a_book_is_remembered_until_it_does_not(
         assert "expected an instrument whose book is kept, was kraken.BTC-USD" in str(body)
         status, body = await ask("binance/BTC-USDT?depth=many")
         assert status == 400
+
+
+class Query(Service):
+    """Knows one book."""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        super().__init__("query", connection)
+
+    @rpc("orderbook")
+    async def orderbook(self, asked: Any) -> dict[str, Any]:
+        if asked != ["okx", "BTC-USDT", 0]:
+            raise RemoteError("UNKNOWN_SYMBOL" if asked[0] == "okx" else "UNAVAILABLE", f"was {asked}")
+        return {
+            "venue": "okx", "symbol": "BTC-USDT", "valid": True, "seq": 7, "ts_event": 1, "ts_recv": 2,
+            "bids": [["1", "2"]], "asks": [], "bid_floor": None, "ask_ceiling": None,
+        }  # fmt: skip
+
+
+async def test_a_book_that_nobody_keeps_is_none_and_one_that_nobody_answers_for_an_error(
+    connection: NatsConnection,
+) -> None:
+    calls = RpcClient(NatsBus(connection))
+    with pytest.raises(NoResponders):
+        await book_now(calls, "okx", "BTC-USDT")
+    query, stop = Query(connection), asyncio.Event()
+    running = asyncio.create_task(query.run(stop))
+    try:
+        async with asyncio.timeout(20):
+            book = None
+            while book is None:
+                await asyncio.sleep(0.05)
+                with contextlib.suppress(NoResponders):
+                    book = await book_now(calls, "okx", "BTC-USDT")
+        assert book.seq == 7
+        assert await book_now(calls, "okx", "NOPE") is None
+        with pytest.raises(RemoteError, match="was"):
+            await book_now(calls, "deribit", "BTC-USD-PERP")
+    finally:
+        stop.set()
+        await running

@@ -15,7 +15,6 @@ import pytest
 from typer.testing import CliRunner
 
 from marketprism_adapters.venues.recordings.found import is_recording, venue_files
-from marketprism_adapters.venues.recordings.inspect import inspect_recordings
 from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.errors import SourceError
@@ -26,6 +25,7 @@ from tests.integration.recordings_made import (
     depth,
     gaps_of,
     hour,
+    inspect_recordings,
     lines,
     report_of,
     row_of,

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from marketprism_adapters.venues.recordings.inspect import inspect_recordings
 from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_services import cli, cli_inspect
 from tests.integration.recordings_made import (
@@ -20,6 +19,7 @@ from tests.integration.recordings_made import (
     book,
     gaps_of,
     hour,
+    inspect_recordings,
     lines,
     rebuilt,
     report_of,

@@ -115,3 +115,29 @@ async def test_an_instrument_that_is_left_is_invalid_and_comes_back_with_its_hol
         seen = await batches(source, back, audit, seconds=30)
         assert [await each for each in leaving] == [(0, 1), (1, 0)]
         assert ("ETH-USDT", "orderbook") in holes(seen)
+
+
+async def test_a_book_whose_stream_never_began_is_subscribed_anew() -> None:
+    """Its subscription was confirmed. Nothing is known of it, so nothing can be lost: it has to be asked for all the
+    same."""
+    async with venue("okx") as (server, source):
+        await source.connect()
+        stages: list[str] = []
+
+        def begun(found: list[SourceBatch]) -> bool:
+            books = source.feed.books
+            if not stages:
+                for session in server.sessions:
+                    if "books:ETH-USDT" in session.streams:
+                        session.streams.discard("books:ETH-USDT")  # the venue forgets one subscription
+                        stages.append("forgotten")
+            elif stages == ["forgotten"] and len(found) > 20:
+                books.leave(["ETH-USDT"])  # what came of it before is forgotten here
+                books.welcome(["ETH-USDT"])
+                assert books.find("ETH-USDT") is None
+                source.keeper.suspect(["ETH-USDT"])  # what is said when a stream has brought nothing for a minute
+                stages.append("suspected")
+            book = books.find("ETH-USDT")
+            return len(stages) == 2 and book is not None and book.valid
+
+        await batches(source, begun, seconds=40)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -10,37 +12,44 @@ from aiohttp import web
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.venue import RestRequest, VenueLimits
 
+pytestmark = pytest.mark.timeout(30)
 PIECE = b"x" * 100_000
 
 
-async def _in_pieces(request: web.Request) -> web.StreamResponse:
-    answer = web.StreamResponse()
-    await answer.prepare(request)
-    for _ in range(20):
-        await answer.write(PIECE)
-        await asyncio.sleep(0.005)
-    await answer.write_eof()
-    return answer
-
-
-@pytest.mark.timeout(30)
-async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
-    """Instrument lists have megabytes, deep books hundreds of kilobytes."""
+@asynccontextmanager
+async def asking(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]], limits: VenueLimits
+) -> AsyncIterator[RestClient]:
+    """A client of a server that answers so."""
     app = web.Application()
-    app.router.add_get("/exchangeInfo", _in_pieces)
+    app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        async with RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}", VenueLimits()) as client:
-            body = await client.get(RestRequest("/exchangeInfo"))
+        async with RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}", limits) as client:
+            yield client
     finally:
         await runner.cleanup()
-    assert len(body) == 20 * len(PIECE)
 
 
-@pytest.mark.timeout(30)
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
+    """Instrument lists have megabytes, deep books hundreds of kilobytes."""
+
+    async def in_pieces(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for _ in range(20):
+            await answer.write(PIECE)
+            await asyncio.sleep(0.005)
+        await answer.write_eof()
+        return answer
+
+    async with asking(in_pieces, VenueLimits()) as client:
+        assert len(await client.get(RestRequest("/exchangeInfo"))) == 20 * len(PIECE)
+
+
 @pytest.mark.parametrize(("used", "waits"), [("1200", False), ("2300", True), ("", False), ("many", False)])
 async def test_near_what_the_venue_allows_in_a_minute_nobody_asks_before_the_next(used: str, *, waits: bool) -> None:
     """The venue counts by address: another program of the same address may have used it up."""
@@ -48,17 +57,7 @@ async def test_near_what_the_venue_allows_in_a_minute_nobody_asks_before_the_nex
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="{}", headers={"X-MBX-USED-WEIGHT-1M": used} if used else {})
 
-    app = web.Application()
-    app.router.add_get("/time", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    limits = VenueLimits(used_header=("X-MBX-USED-WEIGHT-1M", 2400.0))
-    try:
-        async with RestClient(f"http://127.0.0.1:{runner.addresses[0][1]}", limits) as client:
-            await client.get(RestRequest("/time"))
-            assert (client.waits_s > 0) is waits
-            assert client.waits_s <= 60
-    finally:
-        await runner.cleanup()
+    async with asking(answer, VenueLimits(used_header=("X-MBX-USED-WEIGHT-1M", 2400.0))) as client:
+        await client.get(RestRequest("/time"))
+        assert (client.waits_s > 0) is waits
+        assert client.waits_s <= 60

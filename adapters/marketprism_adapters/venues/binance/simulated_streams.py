@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from marketprism_adapters.venues.binance.simulated_bars import Klines, Turnover, intervals
+from marketprism_adapters.venues.binance.simulated_bars import Klines, intervals
+from marketprism_adapters.venues.simulator.bars import Cost
 from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
 
 _DEPTH = re.compile(r"depth(5|10|20)?(?:@(\d+)ms)?")
@@ -58,7 +59,7 @@ class _Joined:
 class PacedStreams:
     """Those of one instrument that anybody has asked for."""
 
-    def __init__(self, market: str, pair: SimulatedPair, turnover: Turnover) -> None:
+    def __init__(self, market: str, pair: SimulatedPair, turnover: Cost) -> None:
         self._market = market
         self._form = "spot" if market == "spot" else "futures"
         self._pair = pair

@@ -181,6 +181,7 @@ class BookKeeper:
             if self._venue.rule.by_request:
                 self._suspected[symbol] = None
             else:
+                self._books.of(symbol)  # of one that was never heard nothing is known, and it is begun like a lost one
                 self._books.lose(symbol, "stale", unheard=True)
 
     async def audit(self, symbol: str) -> bool | None:

@@ -12,7 +12,6 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from typing import Protocol
 
 import structlog
@@ -27,7 +26,7 @@ log = structlog.get_logger()
 _RENEW_AT = 0.95  # of the venue's lifetime, less up to a twentieth by chance: not all at once
 _FLOWS_S = 15.0
 _DRAINED_S = 15.0  # a venue that does not answer that it stops is left all the same
-_LOOK_S, _SETTLED_S = 0.25, 2.0
+_LOOK_S = 0.25
 _numbers = itertools.count(1)
 
 
@@ -89,7 +88,8 @@ class Line:
         self._current: _Wire | None = None
         self._wires: list[_Wire] = []
         self._asked: dict[int, list[str]] = {}
-        self._alive_at, self._subscribed_at = 0.0, inf  # when everything was subscribed; inf: not yet
+        self._alive_at = 0.0
+        self._subscribing: asyncio.Future[int] | None = None  # to everything, on the connection that stands
         self.connects = self.renewals = self.losses = self.alive_ns = 0  # alive_ns: until when the last one lived, UTC
 
     @property
@@ -115,7 +115,7 @@ class Line:
                 self._current = wire
                 self._events.on_up(self)
                 reason = await self._hold(wire)
-                self._current, self._subscribed_at = None, inf
+                self._current = self._subscribing = None
                 self.alive_ns = time.time_ns() - int((time.monotonic() - self._alive_at) * 1_000_000_000)
             attempt = 1 if time.monotonic() - began > self._backoff.longest_s else attempt + 1
             pause_s = self._backoff.pause_s(attempt)
@@ -147,8 +147,7 @@ class Line:
 
     async def _hold(self, wire: _Wire) -> str:
         """Until the connection ends; why."""
-        subscribing = asyncio.ensure_future(self._subscribe(wire, list(self.streams)))
-        subscribing.add_done_callback(self._settle)
+        subscribing = self._subscribing = asyncio.ensure_future(self._subscribe(wire, list(self.streams)))
         pinging = asyncio.ensure_future(self._ping())
         try:
             while True:
@@ -261,12 +260,9 @@ class Line:
         names = self._asked.get(int(request), []) if request.isdigit() else []
         return [self.streams[name] for name in names if name in self.streams]
 
-    def _settle(self, _: object) -> None:
-        self._subscribed_at = time.monotonic()
-
     async def again(self, names: list[str]) -> None:
         """Unsubscribe and subscribe some streams, unless all are being subscribed: their books begin anew."""
-        if time.monotonic() - self._subscribed_at < _SETTLED_S:
+        if self._subscribing is None or not self._subscribing.done():
             return
         for wire in list(self._wires):
             await self._subscribe(wire, names, undo=True)

@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
 from marketprism_adapters.venues.live.reception import Reception
@@ -68,7 +68,7 @@ class Listed:
                 continue
             terms = self.known.get(pattern)
             if terms is None:
-                self._refused(pattern, f"the venue does not list it{self.hint(pattern)}")
+                self._refused(pattern, "the venue does not list it", self.hint)
             elif terms.status != "trading":
                 self._refused(pattern, f"it is {terms.status}")
             else:
@@ -82,11 +82,11 @@ class Listed:
         near = same or difflib.get_close_matches(name.upper(), self.known, n=1, cutoff=0.75)
         return f"; did you mean {near[0]}?" if near else ""
 
-    def _refused(self, symbol: str, why: str) -> None:
-        """Once, until the reason is another one."""
+    def _refused(self, symbol: str, why: str, hint: Callable[[str], str] = lambda _: "") -> None:
+        """Once, until the reason is another one. A hint looks through the whole list: only where it is told."""
         if self._told.get(symbol) != why:
             self._told[symbol] = why
-            self._desk.events.append(SubscriptionFailed(self._venue.name, symbol, why))
+            self._desk.events.append(SubscriptionFailed(self._venue.name, symbol, why + hint(symbol)))
 
 
 def _plain(name: str) -> str:

@@ -222,4 +222,4 @@ def _of_day(text: bytes, fraction: bytes | None) -> int:
 
 def _seconds(text: bytes) -> int:
     whole, _, fraction = text.partition(b".")
-    return int(whole) * 1_000_000_000 + int(fraction[:9].ljust(9, b"0"))
+    return _instant(whole, fraction)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from marketprism_adapters.venues.recordings.forms import ANSWER, REFUSED
@@ -11,15 +10,6 @@ from marketprism_adapters.venues.recordings.inspected import faults_of, merged
 from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
 from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.inspecting import Inspector
-
-
-def inspect_recordings(paths: Sequence[Path], market: str = "") -> list[dict[str, Any]]:
-    """A report for each market that the recordings are of.
-
-    Raises:
-        SourceError: a file is missing, unreadable, or of no known form.
-    """
-    return inspected([VenueRecording(path, market) for path in paths])
 
 
 def inspected(recordings: Iterable[VenueRecording]) -> list[dict[str, Any]]:

@@ -21,7 +21,6 @@ from marketprism_adapters.venues.recordings import forms, told
 from marketprism_adapters.venues.recordings.forms import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
 from marketprism_adapters.venues.recordings.opened import opened, reading
 from marketprism_adapters.venues.recordings.survey import Survey
-from marketprism_adapters.venues.recordings.told import market_of
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 
@@ -177,6 +176,3 @@ def in_order(recordings: Sequence[VenueRecording]) -> Iterator[tuple[VenueRecord
             heapq.heappop(waiting)
         else:
             heapq.heapreplace(waiting, (max(clock, following.ts_recv), number, following, rows))
-
-
-__all__ = ["ANSWER", "FRAME", "REFUSED", "Recorded", "VenueRecording", "in_order", "market_of"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.venues.recordings import told
-from marketprism_adapters.venues.recordings.forms import ANSWER, BOOK, FRAME, BadLine, Book, Recorded, book_of
+from marketprism_adapters.venues.recordings.forms import ANSWER, BOOK, FRAME, Book, Recorded, book_of
 
 _KEY = re.compile(rb'"(?:stream|channel|topic)"\s*:\s*"([^"]+)"(?:\s*,\s*"inst\w+"\s*:\s*"([^"]+)")?')
 _EVENT = re.compile(rb'"e"\s*:\s*"(\w+)"')
@@ -167,6 +167,3 @@ class Survey:
             return Owner(why_not=f"book {book.last_id}: expected its instrument's name, in it or in the file's name")
         top = next((levels for levels in _TOPS if book.depth <= levels), 0)
         return Owner(native, top=0 if self.lone else top)
-
-
-__all__ = ["BadLine", "Owner", "Survey"]

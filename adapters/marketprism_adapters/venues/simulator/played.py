@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from marketprism_adapters.venues.recordings.recorded import ANSWER, FRAME, Recorded, VenueRecording, in_order
+from marketprism_adapters.venues.recordings.forms import ANSWER, FRAME, Recorded
+from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.dialect import Reply
 from marketprism_adapters.venues.simulator.faults import Fault
