@@ -62,6 +62,7 @@ from marketprism_domain.events_market import (
     TradingSessionPaused,
     TradingSessionResumed,
 )
+from marketprism_domain.events_pipeline import PIPELINE_EVENTS
 from marketprism_domain.marketdata.event_record import EventRecord
 
 Event = Any  # an instance of one of EVENTS
@@ -119,6 +120,7 @@ EVENTS: dict[str, type[Any]] = {
         MarketClosingSequenceCompleted,
         TickProcessingPipelineCompleted,
         DisasterRecoveryActivated,
+        *PIPELINE_EVENTS,
     )
 }
 PER_TICK = frozenset({
