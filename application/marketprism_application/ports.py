@@ -289,3 +289,32 @@ class MarketReader(Protocol):
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
         ...
+
+
+class TickKey(NamedTuple):
+    """What a stored tick is known by."""
+
+    venue: str
+    symbol: str
+    ts_event: int
+    seq: int
+
+
+class StoreTally(Protocol):
+    """Counts of what lies in the tables, for whoever holds them against the streams.
+
+    Raises:
+        StoreError: engine trouble.
+    """
+
+    async def rows(self, kind: DataKind, first: int, last: int) -> int:
+        """Places of the kind's stream in [first, last] of which a row lies in its table."""
+        ...
+
+    async def dead(self, stream: str, first: int, last: int) -> int:
+        """Places of a stream in [first, last] that were set aside."""
+        ...
+
+    async def absent(self, ticks: Sequence[TickKey]) -> Sequence[TickKey]:
+        """Those of the ticks of which the table has no row."""
+        ...

@@ -18,6 +18,27 @@ class StreamTruncated:
     first: int
 
 
-PIPELINE_EVENTS = (StreamTruncated,)
+@dataclass(frozen=True, slots=True)
+class PipelineStalled:
+    """Something that was put in is neither done nor moving, or is gone; `problem` is the line that people read."""
 
-__all__ = ["PIPELINE_EVENTS", "StreamTruncated"]
+    kind: str  # standing, skipped, untaken, missing, beyond
+    stage: str
+    where: str  # the partition, or the stream
+    amount: int
+    instruments: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRecovered:
+    """What was told by `PipelineStalled` is over."""
+
+    kind: str
+    stage: str
+    where: str
+
+
+PIPELINE_EVENTS = (StreamTruncated, PipelineStalled, PipelineRecovered)
+
+__all__ = ["PIPELINE_EVENTS", "PipelineRecovered", "PipelineStalled", "StreamTruncated"]

@@ -187,6 +187,7 @@ class Stage:
             if self._batch.count >= self._settings.max_batch:
                 await self._commit()
         part.in_seq, part.partial, part.dirty = message.seq, 0, True  # a commit on the way has cleared the mark
+        part.taken += 1
 
     async def _put(self, output: Output, headers: dict[str, str] | None) -> None:
         if output.msg_id is not None:

@@ -111,7 +111,11 @@ def process_or_set_aside(part: Part, message: StoredMessage, dead: str, max_payl
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """`in_seq` is done; of the message behind it the first `partial` outputs are done too."""
+    """`in_seq` is done; of the message behind it the first `partial` outputs are done too.
+
+    `taken` messages of the partition behind sequence `since` were taken, set aside ones included: whoever counts the
+    log can tell whether one was passed over. -1: written before this was counted.
+    """
 
     v: int
     epoch: int
@@ -121,6 +125,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     snap_in_seq: int
     snap_chunks: int
     stats: Any
+    since: int = 0
+    taken: int = -1
 
 
 class Part:
@@ -138,6 +144,8 @@ class Part:
         self.skip = 0
         self.snap_in_seq = 0
         self.snap_chunks = 0
+        self.since = 0
+        self.taken = 0
         self.snapped_at = time.monotonic()
         self.dirty = False
         self.poisoned = 0
@@ -154,7 +162,18 @@ class Part:
         self.written_at = time.monotonic()
         in_seq = max(self.in_seq, self.done_seq)
         stats = self.processor.stats()
-        record = Checkpoint(1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats)
+        record = Checkpoint(
+            1,
+            self.epoch,
+            holder,
+            in_seq,
+            self.partial,
+            self.snap_in_seq,
+            self.snap_chunks,
+            stats,
+            self.since,
+            self.taken,
+        )
         return msgspec.msgpack.encode(record)
 
 
@@ -203,4 +222,5 @@ def taken_over(
     part.in_seq = part.done_seq = old.in_seq
     part.partial = part.skip = old.partial
     part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks
+    part.since, part.taken = (old.since, old.taken) if old.taken >= 0 else (old.in_seq, 0)
     return part

@@ -8,18 +8,29 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import pyarrow as pa
+import structlog
 import typer
 
+from marketprism_adapters.nats import streams
+from marketprism_application.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
+from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.commands import dead_letters, redrive
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
 from marketprism_services.cli_read import url_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.overview import Overview, overview, ranges
+from marketprism_services.pipeline_audit import problems_now
+from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.render import table_of
+from marketprism_services.store_tally import RemoteTally
 
+log = structlog.get_logger()
+
+_MONITOR_S = 3.0
 letters = typer.Typer(help="Commands that could not be done.", no_args_is_help=True)
 app.add_typer(letters, name="dead-letters")
 T = TypeVar("T")
@@ -42,14 +53,21 @@ def status(
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
-    """Services and their health, leaders and epochs, partitions, lag, and what is stored."""
+    """Services and their health, leaders and epochs, partitions, lag, and what is stored.
+
+    Ends with 1 when something stands still or is missing: what it is is said by stage, partition and instrument.
+    """
     url = url_of(data_dir, nats_url)
     seen = _with(url, overview)
     if not seen.instances:
         raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
     lag, stored, silent = asyncio.run(_pipeline(url))
+    problems = [*getattr(seen, "problems", []), *lag.get("problems", [])]
     if as_json:
-        print(json.dumps({**seen.as_dict(), "pipeline": lag, "stored": stored}, indent=1, default=str))
+        found = {**seen.as_dict(), "problems": problems, "pipeline": lag, "stored": stored}
+        print(json.dumps(found, indent=1, default=str))
+        if problems:
+            raise typer.Exit(Exit.FAILED)
         return
     _print_services(seen)
     for group, wrong in seen.sources.items():
@@ -63,6 +81,10 @@ def status(
     if stored:
         columns = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
         out.print(table_of(pa.Table.from_pylist(stored), columns, title="stored"))
+    for problem in problems:
+        err.print(f"wrong: {problem}", style="red", highlight=False, markup=False)
+    if problems:
+        raise typer.Exit(Exit.FAILED)
 
 
 def _print_services(seen: Overview) -> None:
@@ -106,15 +128,41 @@ async def _pipeline(url: str) -> tuple[dict[str, Any], list[dict[str, Any]], lis
     stored: list[dict[str, Any]] = []
     silent: list[str] = []
     async with MarketClient(url) as market:
-        try:
-            lag = await market._calls.call("monitor", "status")
-        except SdkError as error:
-            silent.append(f"lag: {error}")
+        lag = await _lag(market, url, silent)
         try:
             stored = (await market.symbols()).to_pylist()
         except (SdkError, QueryFailed) as error:
             silent.append(f"what is stored: {error}")
     return lag, stored, silent
+
+
+async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, Any]:
+    """What the monitor says; where there is none, what two looks find."""
+    try:
+        found: dict[str, Any] = await market._calls.call("monitor", "status", timeout_s=_MONITOR_S)
+    except SdkError as error:
+        log.debug("no monitor answers, looking here", error=str(error))
+    else:
+        return found
+    try:
+        problems, progress = await _look_twice(market, url)
+    except SdkError as error:
+        silent.append(f"lag: {error}")
+        return {}
+    behind = {stage: lag for stage, lag in progress.behind.items() if lag}
+    return {"behind": behind, "problems": [problem.text for problem in problems]}
+
+
+async def _look_twice(market: MarketClient, url: str) -> tuple[list[Problem], Progress]:
+    connection = await NatsConnection.open(url, name="status")
+    try:
+        positions, ranges = (
+            NatsKeyValue(connection, name) for name in (streams.SOURCE_POSITIONS, streams.STORE_RANGES)
+        )
+        tally = RemoteTally(LeaderClient(market._calls, "storage"))
+        return await problems_now(PipelineProbe(connection, positions, ranges), tally)
+    finally:
+        await connection.close()
 
 
 @letters.command("list")

@@ -15,7 +15,7 @@ from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk import logs
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lifecycle import run
-from marketprism_services import probe, up
+from marketprism_services import probe, up, verdict
 from marketprism_services.cli import err, out
 from marketprism_services.exits import Exit
 from marketprism_services.render import bars_table
@@ -113,9 +113,9 @@ def _shown_in(bar: Progress) -> up.OnProgress:
 
 
 async def _report(running: up.Running, done: probe.Progress, *, as_json: bool) -> int:
-    result = await up.verdict(running, done)
+    result = await verdict.verdict(running, done)
     if as_json:
-        print(up.as_json(result))
+        print(verdict.as_json(result))
     else:
         for name, value in result.items():
             out.print(f"{name:>18}  {value}", highlight=False)
@@ -126,7 +126,7 @@ async def _show_bars(running: up.Running) -> None:
     """The newest one-minute bars of each instrument, and how to look further."""
     try:
         async with MarketClient(running.url) as market:
-            symbols = (await up.patiently(market.symbols)).to_pylist()
+            symbols = (await verdict.patiently(market.symbols)).to_pylist()
             for row in symbols[:3]:
                 bars = await market.last("bar", row["symbol"], _FIRST_BARS, interval="1m")
                 out.print(bars_table(bars, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))

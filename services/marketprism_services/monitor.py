@@ -1,32 +1,40 @@
-"""Monitor: lag, memory and health of everything that runs."""
+"""Monitor: lag, memory, health of everything that runs, and whether all that was put in came out."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
+from marketprism_application.reconciliation import Problem
 from marketprism_domain.events import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
+from marketprism_domain.events_pipeline import PipelineRecovered, PipelineStalled
+from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.metrics import rss_bytes
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import TTL_S, Discovery
 from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_services.pipeline_audit import PipelineAudit
 from marketprism_services.probe import PipelineProbe, Progress
+from marketprism_services.store_tally import RemoteTally
 
 log = structlog.get_logger()
 
 _LOOK_S = 2.0
 _BACKLOG = 5_000
 _MEMORY_MB = 1_000.0
+_BLIND_S = 10.0  # for so long nothing may be readable before that is a fault of its own
 
 
 class MonitorService(Service):
-    """Reads what is durable, tells what is unusual: a backlog, too much memory, and when that is over."""
+    """Reads what is durable, tells what is unusual: a backlog, too much memory, what stands still or is missing; and
+    when that is over. Its health is that of the whole pipeline."""
 
     def __init__(
         self, connection: NatsConnection, *, version: str = "0", settings: ServiceSettings | None = None
@@ -34,7 +42,8 @@ class MonitorService(Service):
         super().__init__("monitor", connection, version=version, settings=settings)
         self._events = EventPublisher(connection, "monitor")
         self._exceeded: set[str] = set()
-        self._progress = Progress()
+        self._problems: dict[tuple[str, str, str], Problem] = {}
+        self._seen_at = time.monotonic()
 
     async def on_start(self) -> None:
         """What to look at."""
@@ -43,14 +52,22 @@ class MonitorService(Service):
         positions = await NatsKeyValue.open(self.connection, streams.SOURCE_POSITIONS, replicas=replicas)
         ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=replicas)
         registry = await NatsKeyValue.open(self.connection, "service_instances", ttl_s=TTL_S, replicas=replicas)
-        self._probe = PipelineProbe(self.connection, positions, ranges)
+        tally = RemoteTally(LeaderClient(self.calls, "storage"))
+        self._audit = PipelineAudit(PipelineProbe(self.connection, positions, ranges), tally)
         self._discovery = Discovery(registry)
         await self._discovery.start()
+        self.http.check("pipeline", self._pipeline_health)
         self.http.status(self._snapshot)
 
+    async def _pipeline_health(self) -> str:
+        blind = time.monotonic() - self._seen_at > _BLIND_S
+        return "unhealthy" if self._problems or blind else "healthy"
+
     def _snapshot(self) -> dict[str, Any]:
-        progress = self._progress
+        progress = self._audit.progress
         return {
+            "problems": [problem.text for problem in self._problems.values()],
+            "verified_ticks": self._audit.verified,
             "services": [
                 {"service": r.service, "instance": r.instance, "status": r.status} for r in self._discovery.instances()
             ],
@@ -69,11 +86,29 @@ class MonitorService(Service):
         """Look, measure, tell."""
         while True:
             try:
-                self._progress = await self._probe.read()
-                await self._judge(self._progress)
+                problems = await self._audit.look()
+                self._seen_at = time.monotonic()
+                await self._tell(problems)
+                await self._judge(self._audit.progress)
             except SdkError as error:
                 log.warning("pipeline not readable", error=str(error))
             await asyncio.sleep(_LOOK_S)
+
+    async def _tell(self, problems: list[Problem]) -> None:
+        """Each problem once when it is found, and once when it is over."""
+        before, self._problems = self._problems, {(of.kind, of.stage, of.where): of for of in problems}
+        for key, problem in self._problems.items():
+            self.metrics.gauge("pipeline_problem", problem.amount or 1, kind=key[0], stage=key[1], where=key[2])
+            if key not in before:
+                log.error("pipeline.problem", problem=problem.text)
+                names = ",".join(problem.instruments)
+                await self._events.publish_soon([PipelineStalled(*key, problem.amount, names, problem.text)])
+        for key in before.keys() - self._problems.keys():
+            self.metrics.gauge("pipeline_problem", 0, kind=key[0], stage=key[1], where=key[2])
+            log.info("pipeline.recovered", kind=key[0], stage=key[1], where=key[2])
+            await self._events.publish_soon([PipelineRecovered(*key)])
+        self.metrics.gauge("pipeline_problems", len(self._problems))
+        self.metrics.gauge("pipeline_verified_ticks", self._audit.verified)
 
     async def _judge(self, progress: Progress) -> None:
         lags: dict[str, int] = {}
@@ -88,6 +123,7 @@ class MonitorService(Service):
         for reason, count in progress.rejected.items():
             self.metrics.gauge("ticks_rejected", count, reason=reason)
         self.metrics.gauge("ticks_accepted", progress.accepted)
+        self.metrics.gauge("ticks_out_of_chain", progress.out_of_chain)
 
     async def _edge(self, name: str, exceeded: bool, event: object) -> None:
         """Tell when a limit is passed, and once when all is well again."""

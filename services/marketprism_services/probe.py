@@ -6,17 +6,33 @@ Nothing here asks a running service: a service that is down or lying cannot make
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_application.contracts.codec import ContractError, decode_packed
+from marketprism_application.contracts.subjects import unescape
+from marketprism_application.reconciliation import StageSeen, StoreSeen, Waiting
+from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import direct_get_last
+from marketprism_sdk.nats.direct import Held, last_of_each, nanoseconds, next_of
+from marketprism_sdk.nats.jetstream import NOT_FOUND, api, direct_get_last
 from marketprism_sdk.ports import KeyValue
 from marketprism_services.positions import SourcePosition
-from marketprism_services.settings import PARTITIONS
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+VALIDATOR, AGGREGATOR = streams.VALIDATOR_STAGE, streams.AGGREGATOR_STAGE
+# A stage: the stream it reads and the subjects of its partitions there, and the stream of its checkpoints.
+STAGES = {
+    VALIDATOR: (streams.RAW, "market.raw.", streams.TICKS),
+    AGGREGATOR: (streams.TICKS, "market.packed.", streams.BARS),
+}
 
 
 @dataclass
@@ -29,12 +45,15 @@ class Progress:
     accepted: int = 0
     stale: int = 0
     redelivered: int = 0
+    out_of_chain: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
     bars: dict[str, int] = field(default_factory=dict)
     behind: dict[str, int] = field(default_factory=dict)
     error: str = ""  # why a source cannot go on
     away: str = ""  # why it cannot yet
     refused: dict[str, str] = field(default_factory=dict)  # instruments that are not subscribed, and why
+    stages: list[StageSeen] = field(default_factory=list)
+    stores: list[StoreSeen] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
@@ -46,7 +65,7 @@ class PipelineProbe:
     """Reads progress over a connection."""
 
     def __init__(self, connection: NatsConnection, positions: KeyValue, ranges: KeyValue) -> None:
-        self._connection = connection
+        self.connection = connection
         self._positions = positions
         self._ranges = ranges
 
@@ -54,9 +73,11 @@ class PipelineProbe:
         """Progress of the given sources, of all when none is given."""
         progress = Progress()
         await self._read_source(progress, sources)
-        await asyncio.gather(*(self._read_partition(progress, p, sources) for p in range(PARTITIONS)))
-        for stream in (streams.TICKS, streams.BARS, streams.EVENTS):
-            progress.behind[f"storage:{stream}"] = await self._store_lag(stream)
+        now = await server_time_ns(self.connection)
+        for stage in STAGES:
+            await self._read_stage(progress, stage, sources, now)
+        for stream in streams.STORED:
+            await self._read_store(progress, stream, now)
         return progress
 
     async def how(self) -> Progress:
@@ -66,7 +87,8 @@ class PipelineProbe:
         return progress
 
     async def _read_source(self, progress: Progress, sources: tuple[str, ...]) -> None:
-        found = [msgspec.msgpack.decode(entry.value, type=SourcePosition) for entry in await self._positions.entries()]
+        entries = await _if_there(self._positions.entries(), [])
+        found = [msgspec.msgpack.decode(entry.value, type=SourcePosition) for entry in entries]
         records = [record for record in found if not record.group]
         for state in (record for record in found if record.group):
             progress.refused.update(state.refused)
@@ -82,46 +104,131 @@ class PipelineProbe:
             progress.rows[record.source] = record.rows
             _add(progress.skipped, record.skipped)
 
-    async def _read_partition(self, progress: Progress, partition: int, sources: tuple[str, ...]) -> None:
-        raw, packed = await asyncio.gather(
-            self._last(streams.RAW, f"market.raw.{partition}"),
-            self._last(streams.TICKS, f"market.packed.{partition}"),
+    async def _read_stage(self, progress: Progress, stage: str, sources: tuple[str, ...], now: int) -> None:
+        stream, prefix, kept_in = STAGES[stage]
+        lasts, written = await asyncio.gather(
+            last_of_each(self.connection, stream, [f"{prefix}*"]),
+            last_of_each(self.connection, kept_in, [f"stage.{stage}.*.ck"]),
         )
-        if raw is None:
-            return
-        validated = await self._checkpoint(streams.TICKS, streams.VALIDATOR_STAGE, partition)
-        progress.behind[f"validator:{partition}"] = max(0, raw - validated.get("in_seq", 0))
-        for source, counts in (validated.get("stats") or {}).items():
-            if not sources or source in sources:
-                progress.accepted += counts["accepted"]
-                progress.stale += counts["stale"]
-                progress.redelivered += counts["redelivered"]
-                _add(progress.rejected, counts["rejected"])
-        if packed is None:
-            return
-        aggregated = await self._checkpoint(streams.BARS, streams.AGGREGATOR_STAGE, partition)
-        progress.behind[f"aggregator:{partition}"] = max(0, packed - aggregated.get("in_seq", 0))
-        for source, counts in (aggregated.get("stats") or {}).items():
-            if not sources or source in sources:
-                _add(progress.bars, counts)
+        checkpoints = {int(subject.split(".")[2]): _record(held) for subject, held in written.items()}
+        partitions = {int(subject.removeprefix(prefix)): held.seq for subject, held in lasts.items()}
+        for partition in sorted(partitions.keys() | checkpoints.keys()):
+            record = checkpoints.get(partition, {})
+            last, done = partitions.get(partition, 0), _number(record, "in_seq")
+            if last:
+                progress.behind[f"{stage}:{partition}"] = max(0, last - done)
+            stats = record.get("stats")
+            by_source = stats if isinstance(stats, dict) else {}
+            untaken = {}
+            for source, counts in by_source.items():
+                if not isinstance(counts, dict):
+                    continue
+                if not sources or source in sources:
+                    _count(progress, stage, counts)
+                if counts.get("out_of_chain"):
+                    untaken[source] = counts["out_of_chain"]
+            waiting = await self._waiting(stream, f"{prefix}{partition}", done, last, now)
+            since, taken = _number(record, "since"), _number(record, "taken", -1)
+            progress.stages.append(StageSeen(stage, partition, done, last, waiting, since, taken, untaken))
 
-    async def _last(self, stream: str, subject: str) -> int | None:
-        message = await direct_get_last(self._connection, stream, subject)
-        return None if message is None else message.seq
+    async def _waiting(self, stream: str, subject: str, done: int, last: int, now: int) -> Waiting:
+        """What lies behind a place; asked only where something does."""
+        if last <= done:
+            return Waiting()
+        held = await next_of(self.connection, stream, subject, done + 1)
+        if held is None:
+            return Waiting()
+        return Waiting(held.more + 1, max(0.0, (now - held.ts) / 1e9), instruments_of(held))
 
-    async def _checkpoint(self, stream: str, stage: str, partition: int) -> dict[str, Any]:
-        message = await direct_get_last(self._connection, stream, f"stage.{stage}.{partition}.ck")
-        return {} if message is None else msgspec.msgpack.decode(message.data)
-
-    async def _store_lag(self, stream: str) -> int:
+    async def _read_store(self, progress: Progress, stream: str, now: int) -> None:
         subjects = streams.STORED[stream]
         lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
-        last = max((seq for seq in lasts if seq is not None), default=0)
-        entry = await self._ranges.get(stream)
-        stored = 0 if entry is None else msgspec.msgpack.decode(entry.value)["watermark"]
-        return max(0, last - stored)
+        last = max(lasts)
+        entry = await _if_there(self._ranges.get(stream), None)
+        stored = 0 if entry is None else _number(_record(entry), "watermark")
+        progress.behind[f"storage:{stream}"] = max(0, last - stored)
+        waits = [
+            await self._waiting(stream, subject, stored, seq, now)
+            for subject, seq in zip(subjects, lasts, strict=True)
+        ]  # fmt: skip
+        waiting = Waiting(
+            sum(wait.messages for wait in waits),
+            max((wait.age_s for wait in waits), default=0.0),
+            tuple(name for wait in waits for name in wait.instruments),
+        )
+        progress.stores.append(StoreSeen(stream, stored, last, waiting))
+
+    async def _last(self, stream: str, subject: str) -> int:
+        message = await _if_there(direct_get_last(self.connection, stream, subject), None)
+        return 0 if message is None else message.seq
+
+
+async def _if_there(read: Awaitable[T], otherwise: T) -> T:
+    """The answer; `otherwise` where nobody has made the stream or the bucket yet. Raises SdkError."""
+    try:
+        return await read
+    except StreamError as error:
+        if error.code in NOT_FOUND:
+            return otherwise
+        raise
+
+
+async def server_time_ns(connection: NatsConnection) -> int:
+    """The server's clock, by which messages are stamped: ages are no business of the onlooker's clock.
+
+    0 when the raw log is not there; nothing has an age then.
+    """
+    info: dict[str, Any] = await _if_there(api(connection, f"STREAM.INFO.{streams.RAW}"), {})
+    return nanoseconds(str(info.get("ts", "")))
+
+
+def instruments_of(held: Held) -> tuple[str, ...]:
+    """Instruments of a message of ours, by venue and symbol; by the subject where the payload does not say."""
+    if held.subject.startswith(("market.raw.", "market.packed.")):
+        try:
+            packed = decode_packed(held.data)
+        except ContractError:
+            return ()
+        return tuple(dict.fromkeys(f"{tick.venue}.{tick.symbol}" for tick in packed.ticks))
+    tokens = held.subject.split(".")
+    try:
+        return (".".join(unescape(token) for token in tokens[1:]),)
+    except ValueError:
+        return (held.subject,)
+
+
+def _record(entry: Any) -> dict[str, Any]:
+    """A record as a map; a value that is none is told and counts as nothing done."""
+    data = entry.data if isinstance(entry, Held) else entry.value
+    try:
+        record = msgspec.msgpack.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        log.warning(
+            "record not understood", of=entry.subject if isinstance(entry, Held) else entry.key, error=str(error)
+        )
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _number(record: dict[str, Any], name: str, default: int = 0) -> int:
+    value = record.get(name, default)
+    return value if isinstance(value, int) else default
+
+
+def _count(progress: Progress, stage: str, counts: dict[str, Any]) -> None:
+    if stage == AGGREGATOR:
+        _add(progress.bars, counts)
+        return
+    progress.accepted += counts["accepted"]
+    progress.stale += counts["stale"]
+    progress.redelivered += counts["redelivered"]
+    progress.out_of_chain += counts.get("out_of_chain", 0)
+    _add(progress.rejected, counts["rejected"])
 
 
 def _add(total: dict[str, int], part: dict[str, int]) -> None:
     for key, count in part.items():
         total[key] = total.get(key, 0) + count
+
+
+__all__ = ["STAGES", "PipelineProbe", "Progress", "instruments_of", "server_time_ns"]

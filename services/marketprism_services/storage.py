@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
@@ -16,6 +17,7 @@ from marketprism_adapters.nats.events import EventPublisher
 from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
+from marketprism_adapters.sql.tally import SqlTally
 from marketprism_adapters.sql.topology import Topology
 from marketprism_application.errors import StoreError
 from marketprism_application.query import answer
@@ -32,6 +34,7 @@ from marketprism_sdk.service import ServiceSettings, rpc
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampled
 from marketprism_services.engines import EngineSource
+from marketprism_services.store_tally import answer_tally
 
 log = structlog.get_logger()
 
@@ -210,6 +213,13 @@ class StorageService(SingleActiveService):
         if self._reader is None:
             raise NotActive(self.election.leader())
         return await answer(self._reader, data, maker=self._reader)
+
+    @rpc("tally")
+    async def tally(self, request: Any) -> dict[str, Any]:
+        """How much of a range of a stream lies in the tables; see `store_tally`."""
+        if self._engine is None:
+            raise NotActive(self.election.leader())
+        return await answer_tally(SqlTally(self._engine, self._topology), request)
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Stop writing and close the store, so that the next leader can open it."""

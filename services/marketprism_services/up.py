@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +18,9 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import VenueMaking, make_source, parse_source
 from marketprism_application.ports import NamedSource, PlayedSource
-from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.counters import LIVE, counter_of, venue_of_settings
 from marketprism_services.exits import Exit, Stop
@@ -52,6 +51,7 @@ class Running:
     skipped: dict[str, int]
     supervisor: Supervisor
     probe: PipelineProbe
+    data_from: int = 1  # sequence in MARKET_DATA at which this run begins
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -83,11 +83,12 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
     probe = await _probe(connection, settings)
+    data_from = int((await stream_info(connection, streams.DATA))["state"]["last_seq"]) + 1
     supervisor = Supervisor(_write_config(settings), settings.data_dir / "logs")
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start()
     skipped = dict(source.skipped) if isinstance(source, PlayedSource) else {}
-    return Running(str(settings.nats.url), settings, names, rows, skipped, supervisor, probe)
+    return Running(str(settings.nats.url), settings, names, rows, skipped, supervisor, probe, data_from)
 
 
 async def _with_nats(settings: Settings, stack: AsyncExitStack) -> Settings:
@@ -184,58 +185,3 @@ async def until_done(
 
 def _state(progress: Progress) -> tuple[Any, ...]:
     return (progress.finished, progress.accepted, sum(progress.behind.values()), sum(progress.bars.values()))
-
-
-async def verdict(running: Running, progress: Progress) -> dict[str, Any]:
-    """What became of every tick: read, published, rejected, stored, read back; lost and doubled."""
-    stored = {"stored": 0, "distinct_ticks": 0, "read_back": 0, "bars": 0}
-    async with MarketClient(running.url) as market:
-        for row in (await patiently(lambda: market.audit(running.sources))).to_pylist():
-            for name in stored:
-                stored[name] += int(row[name])
-    rejected = sum(progress.rejected.values())
-    read = sum(progress.rows.values()) if not running.rows else running.total
-    bars = sum(progress.bars.values())
-    missing = max(0, read - progress.accepted - rejected) + max(0, progress.accepted - stored["distinct_ticks"])
-    doubled = max(0, stored["read_back"] - stored["distinct_ticks"]) + max(0, progress.accepted + rejected - read)
-    seconds = time.monotonic() - running.started
-    return {
-        "source": running.settings.source.spec,
-        "ticks_read": read,
-        "published": progress.accepted,
-        "rejected": dict(sorted(progress.rejected.items())),
-        "skipped": running.skipped or progress.skipped,
-        "stale": progress.stale,
-        "redelivered": progress.redelivered,
-        "bars": {
-            interval: progress.bars[interval]
-            for interval in running.settings.bars.intervals
-            if interval in progress.bars
-        },
-        "bars_stored": stored["bars"],
-        "rows_stored": stored["stored"],
-        "rows_read_back": stored["read_back"],
-        "duplicates": doubled + max(0, stored["bars"] - bars),
-        "missing": missing + max(0, bars - stored["bars"]),
-        "seconds": round(seconds, 3),
-        "ticks_per_second": round(read / seconds, 1),
-        "restarts": running.supervisor.restarts,
-        "ok": not (missing or doubled or bars != stored["bars"]),
-    }
-
-
-async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
-    """Answer of the read side, which may still be starting."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return await ask()
-        except (SdkError, QueryFailed):
-            if attempt + 1 == _ATTEMPTS:
-                raise
-            await asyncio.sleep(0.5)
-    raise AssertionError("unreachable")
-
-
-def as_json(result: dict[str, Any]) -> str:
-    """The one object that `--json` prints."""
-    return json.dumps(result, indent=1)

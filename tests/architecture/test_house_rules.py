@@ -21,11 +21,11 @@ def sources(*folders: str) -> Iterator[Path]:
         yield from (ROOT / folder).rglob("*.py")
 
 
-def test_a_file_has_at_most_300_lines() -> None:
+def test_a_file_has_at_most_400_lines() -> None:
     lengths = {
         str(p.relative_to(ROOT)): len(p.read_text(encoding="utf-8").splitlines()) for p in sources(*LAYERS, "tests")
     }
-    assert {name: length for name, length in lengths.items() if length > 300} == {}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
 
 
 def test_top_level_holds_only_what_was_agreed() -> None:

@@ -1,0 +1,145 @@
+"""Many messages of a stream by one question: the last of each subject, and what waits behind a place.
+
+Direct gets in batches (nats-server 2.11): the server answers one request with a message each and an end of the batch,
+and says with a message how many more there are. Nobody's cursor moves, so an onlooker can count what a reader has not
+done without asking the reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from nats.aio.msg import Msg
+
+from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, NOT_FOUND, direct_request
+
+_AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
+_END, _NOTHING = "204", "404"
+
+
+class Held(NamedTuple):
+    """A message that a stream holds; `ts` is when it was taken, nanoseconds UTC by the server's clock."""
+
+    subject: str
+    seq: int
+    data: bytes
+    ts: int
+    more: int = 0  # how many come behind it, of the same question
+
+
+async def last_of_each(
+    connection: NatsConnection, stream: str, subjects: list[str], up_to: int | None = None
+) -> dict[str, Held]:
+    """The last message of every subject that fits (wildcards allowed), by subject; `up_to` bounds the sequence.
+
+    Empty when the stream is not there. At most some 1 000 subjects can fit one pattern.
+
+    Raises:
+        StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+    """
+    found: dict[str, Held] = {}
+    for start in range(0, len(subjects), _AT_ONCE):
+        body: dict[str, Any] = {"multi_last": subjects[start : start + _AT_ONCE]}
+        if up_to is not None:
+            body["up_to_seq"] = up_to
+        for held in await _batch(connection, stream, body):
+            found[held.subject] = held
+    return found
+
+
+async def next_of(connection: NatsConnection, stream: str, subject: str, seq: int) -> Held | None:
+    """The first message of a subject at or behind a sequence, None when there is none (or no such stream).
+
+    Raises:
+        StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+    """
+    body = json.dumps({"seq": max(1, seq), "next_by_subj": subject, "batch": 1}).encode()
+    try:
+        message = await direct_request(connection, stream, body)
+    except StreamError as error:
+        if error.code in NOT_FOUND:
+            return None
+        raise
+    return _held(message, stream)
+
+
+async def count_from(connection: NatsConnection, stream: str, subject: str, seq: int) -> int:
+    """How many messages of a subject a stream holds at or behind a sequence. Raises as `next_of`."""
+    first = await next_of(connection, stream, subject, seq)
+    return 0 if first is None else first.more + 1
+
+
+async def _batch(connection: NatsConnection, stream: str, body: dict[str, Any]) -> list[Held]:
+    """Every message of a batch."""
+    found: list[Held] = []
+    done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def receive(message: Msg) -> None:
+        status = (message.headers or {}).get("Status", "")
+        try:
+            held = None if status else _held(message, stream)
+        except StreamError as error:
+            _set(done, str(error))
+            return
+        if held is not None:
+            found.append(held)
+        elif status in (_END, _NOTHING):
+            _set(done, "")
+        else:
+            _set(done, status)
+
+    inbox = connection.inbox()
+    stop = await connection.subscribe(inbox, receive)
+    try:
+        await connection.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(body).encode(), None, inbox)
+        async with asyncio.timeout(API_TIMEOUT_S):
+            status = await done
+    except TimeoutError as error:
+        if not connection.connected:
+            raise NotConnected(f"NATS at {connection.url} is away") from error
+        raise DeadlineExceeded(f"stream {stream}: no end of a batch within {API_TIMEOUT_S:g} s") from error
+    finally:
+        await stop()
+    if status == "503":  # nobody serves it: there is no such stream, or it has just been made
+        return []
+    if status:
+        raise StreamError(f"stream {stream}: direct get: expected a batch of messages, was {status}")
+    return found
+
+
+def _set(done: asyncio.Future[str], status: str) -> None:
+    if not done.done():
+        done.set_result(status)
+
+
+def _held(message: Msg, stream: str) -> Held | None:
+    headers = message.headers or {}
+    if "Nats-Sequence" not in headers:
+        status = headers.get("Status", "")
+        if status == _NOTHING:
+            return None
+        raise StreamError(f"stream {stream}: direct get: {headers.get('Description', status or 'no message')}")
+    return Held(
+        headers["Nats-Subject"],
+        int(headers["Nats-Sequence"]),
+        message.data,
+        nanoseconds(headers.get("Nats-Time-Stamp", "")),
+        int(headers.get("Nats-Num-Pending", 0)),
+    )
+
+
+def nanoseconds(text: str) -> int:
+    """Nanoseconds UTC of a time as the server writes it (RFC 3339 with up to nine digits), 0 of none."""
+    if not text:
+        return 0
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
+    return seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
+
+
+__all__ = ["Held", "count_from", "last_of_each", "nanoseconds", "next_of"]

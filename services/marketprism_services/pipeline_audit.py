@@ -1,0 +1,152 @@
+"""Looks of the reconciliation: what the streams hold, what the stages have taken, what lies in the tables.
+
+Cheap at any number of instruments: the server counts, by partition and by stream; messages are read only where a count
+does not fit, to say which instruments it is about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import structlog
+
+from marketprism_adapters.nats import streams
+from marketprism_application.contracts.codec import ContractError, decode_packed
+from marketprism_application.contracts.kinds import TICK
+from marketprism_application.ports import TickKey
+from marketprism_application.reconciliation import Compared, Counted, Problem, Reconciler, StageSeen
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.direct import count_from, next_of
+from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_services.probe import STAGES, PipelineProbe, Progress, instruments_of
+from marketprism_services.store_tally import RemoteTally
+
+log = structlog.get_logger()
+
+COUNT_EVERY_S = 10.0
+_PACKED, _PUBLISHED = "market.packed.*", "market.tick.*"
+_LOOKED_THROUGH = 2_000  # packed messages of one range, when something is missing in it
+_FIRST_LOOK_S = 5.0
+
+
+class PipelineAudit:
+    """One onlooker. `look` reads and judges; every `COUNT_EVERY_S` the counts of all that moved are compared too."""
+
+    def __init__(
+        self, probe: PipelineProbe, tally: RemoteTally | None, reconciler: Reconciler | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._probe = probe
+        self._tally = tally
+        self._reconciler = reconciler or Reconciler()
+        self._clock = clock
+        self._counted_at = float("-inf")
+        self.progress = Progress()
+        self.verified = 0  # ticks that were published and are in the table, or were set aside, as far as compared
+
+    @property
+    def _connection(self) -> NatsConnection:
+        return self._probe.connection
+
+    async def look(self) -> list[Problem]:
+        """What is wrong now. Raises SdkError: NATS does not answer."""
+        progress = self.progress = await self._probe.read()
+        now = self._clock()
+        if now - self._counted_at >= COUNT_EVERY_S:
+            self._counted_at = now
+            await self.count()
+        return self._reconciler.look(progress.stages, progress.stores, self._clock())
+
+    async def count(self) -> None:
+        """Compare counts of everything that has moved since they were compared last."""
+        for stage in STAGES:
+            await self._count_stage([seen for seen in self.progress.stages if seen.stage == stage])
+        if self._tally is not None:
+            try:
+                await self._count_ticks(self._tally)
+            except SdkError as error:
+                log.warning("table not compared with its stream", error=str(error))
+
+    async def _count_stage(self, partitions: list[StageSeen]) -> None:
+        moved = [(seen, base) for seen in partitions if (base := self._reconciler.base_of(seen)) is not None]
+        moved = [(seen, base) for seen, base in moved if base != seen.done]
+        if not moved:
+            return
+        stream = STAGES[moved[0][0].stage][0]
+        first = int((await stream_info(self._connection, stream, _FIRST_LOOK_S))["state"]["first_seq"])
+        await asyncio.gather(*(self._count_partition(seen, base, first) for seen, base in moved))
+
+    async def _count_partition(self, seen: StageSeen, base: int, first: int) -> None:
+        stream, prefix, _ = STAGES[seen.stage]
+        subject = f"{prefix}{seen.partition}"
+        behind_base, behind_done = await asyncio.gather(
+            count_from(self._connection, stream, subject, base + 1),
+            count_from(self._connection, stream, subject, seen.done + 1),
+        )
+        counted = Counted(base, seen.done, max(0, behind_base - behind_done), first)
+        held = await next_of(self._connection, stream, subject, base + 1) if counted.messages else None
+        names = () if held is None else instruments_of(held)
+        self._reconciler.counted(seen, counted, names, self._clock())
+
+    async def _count_ticks(self, tally: RemoteTally) -> None:
+        info = await stream_info(self._connection, streams.TICKS, _FIRST_LOOK_S)
+        first = int(info["state"]["first_seq"])
+        watermark = next(seen.watermark for seen in self.progress.stores if seen.stream == streams.TICKS)
+        base = self._reconciler.stored_base(first)
+        if watermark <= base:
+            return
+        behind_base, behind_mark, there = await asyncio.gather(
+            count_from(self._connection, streams.TICKS, _PUBLISHED, base + 1),
+            count_from(self._connection, streams.TICKS, _PUBLISHED, watermark + 1),
+            tally.of(TICK.name, base + 1, watermark),
+        )
+        published = behind_base - behind_mark
+        missing: Counter[str] = Counter()
+        if there.rows + there.dead < published:
+            watermark, missing = await self._missing(tally, base, watermark)
+        if not missing:
+            self.verified += published
+        compared = Compared(base, watermark, published, there.rows, there.dead, missing)
+        self._reconciler.compared(streams.TICKS, compared, self._clock())
+
+    async def _missing(self, tally: RemoteTally, base: int, watermark: int) -> tuple[int, Counter[str]]:
+        """Which ticks of a range have no row, by instrument; and up to where the range was looked through."""
+        at, missing = base, Counter[str]()
+        for _ in range(_LOOKED_THROUGH):
+            held = await next_of(self._connection, streams.TICKS, _PACKED, at + 1)
+            if held is None or held.seq > watermark:
+                at = watermark
+                break
+            at = held.seq
+            try:
+                ticks = decode_packed(held.data).ticks
+            except ContractError as error:
+                log.warning("packed message not understood", seq=held.seq, error=str(error))
+                continue
+            keys = [TickKey(tick.venue, tick.symbol, tick.ts_event, tick.seq) for tick in ticks]
+            if keys:
+                dead = (await tally.of(TICK.name, at, at)).dead
+                absent = await tally.absent(keys)
+                if len(absent) > dead:
+                    missing.update(f"{key.venue}.{key.symbol}" for key in absent)
+        return at, missing
+
+
+async def problems_now(
+    probe: PipelineProbe, tally: RemoteTally | None, pause_s: float = 2.0
+) -> tuple[list[Problem], Progress]:
+    """What two looks find, `pause_s` apart: for who asks once and has no memory. Raises SdkError."""
+    audit = PipelineAudit(probe, tally, Reconciler(still_s=pause_s * 0.9))
+    found = await audit.look()
+    waiting = [seen.waiting for seen in audit.progress.stages] + [seen.waiting for seen in audit.progress.stores]
+    if any(wait.messages for wait in waiting):
+        await asyncio.sleep(pause_s)
+        found = await audit.look()
+    return found, audit.progress
+
+
+__all__ = ["COUNT_EVERY_S", "PipelineAudit", "problems_now"]
