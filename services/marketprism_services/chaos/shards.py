@@ -31,6 +31,7 @@ from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.stage_types import Checkpoint
 from marketprism_sdk.testing import Child
 from marketprism_services.chaos.program import start_service
+from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
 from marketprism_services.probe import PipelineProbe
 from marketprism_services.settings import Settings
@@ -118,8 +119,10 @@ class ShardTrial:
                 self._children[service] = [await start_service(service, config) for _ in range(count)]
             await asyncio.sleep(3.0)
             self._children["gateway"] = [await start_service("gateway", config)]
-            await self._until_done(PipelineProbe(connection, positions, ranges), config)
+            probe = PipelineProbe(connection, positions, ranges)
+            await self._until_done(probe, config)
             await self._compare(connection, settings, report)
+            await reconcile(probe, report, stored=False)
         finally:
             for task in self._later:
                 task.cancel()

@@ -29,6 +29,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
 from marketprism_services.chaos.program import start_service
+from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
 from marketprism_services.chaos.room import SmallDisk
 from marketprism_services.probe import PipelineProbe
@@ -117,8 +118,10 @@ class StorageTrial:
             for number in range(1, self._trials + 1):
                 if not await self._strike(number, ranges, leaders, report):
                     break
-            await self._until_done(PipelineProbe(connection, positions, ranges))
+            probe = PipelineProbe(connection, positions, ranges)
+            await self._until_done(probe)
             await self._count(report)
+            await reconcile(probe, report, stored=True)
         finally:
             await connection.close()
 
