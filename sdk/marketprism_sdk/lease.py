@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
-import structlog
 
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.ports import KvEntry
-
-log = structlog.get_logger()
+from marketprism_sdk.values import decode_or_none
 
 # How much faster than the leader's a standby's clock may run.
 CLOCK_SLACK = 1.02
@@ -49,11 +47,15 @@ class LeaseSettings:
             )
 
 
+# One more than any of these can still be written; a larger one is no epoch that anybody has reached.
+Epoch = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
 class LeaseRecord(msgspec.Struct, frozen=True):
     """What the key holds."""
 
     holder: str
-    epoch: int
+    epoch: Epoch
     state: str  # held, released
     endpoint: str = ""
 
@@ -139,8 +141,4 @@ def decode_lease(entry: KvEntry | None) -> LeaseRecord | None:
     """
     if entry is None:
         return None
-    try:
-        return msgspec.msgpack.decode(entry.value, type=LeaseRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        log.warning("lease record not understood", key=entry.key, revision=entry.revision)
-        return LeaseRecord("", 0, "released")
+    return decode_or_none(entry, LeaseRecord) or LeaseRecord("", 0, "released")

@@ -7,16 +7,41 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Generic, TypeVar
 
 import msgspec
 
 from marketprism_adapters.nats import streams
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
-from marketprism_sdk.ports import KeyValue
-from marketprism_services.positions import SourcePosition
+from marketprism_sdk.ports import KeyValue, KvEntry
+from marketprism_sdk.values import decode_or_none
+from marketprism_services.positions import positions_in
 from marketprism_services.settings import PARTITIONS
+
+T = TypeVar("T")
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """What a validator counts for each source."""
+
+    accepted: int = 0
+    stale: int = 0
+    redelivered: int = 0
+    rejected: dict[str, int] = {}
+
+
+class _Checkpoint(msgspec.Struct, Generic[T], frozen=True):
+    """What is looked at of a stage's checkpoint."""
+
+    in_seq: int = 0
+    stats: dict[str, T] | None = None
+
+
+class _Watermark(msgspec.Struct, frozen=True):
+    """What is looked at of the store's progress."""
+
+    watermark: int = 0
 
 
 @dataclass
@@ -66,7 +91,7 @@ class PipelineProbe:
         return progress
 
     async def _read_source(self, progress: Progress, sources: tuple[str, ...]) -> None:
-        found = [msgspec.msgpack.decode(entry.value, type=SourcePosition) for entry in await self._positions.entries()]
+        found = positions_in(await self._positions.entries())
         records = [record for record in found if not record.group]
         for state in (record for record in found if record.group):
             progress.refused.update(state.refused)
@@ -89,37 +114,40 @@ class PipelineProbe:
         )
         if raw is None:
             return
-        validated = await self._checkpoint(streams.TICKS, streams.VALIDATOR_STAGE, partition)
-        progress.behind[f"validator:{partition}"] = max(0, raw - validated.get("in_seq", 0))
-        for source, counts in (validated.get("stats") or {}).items():
+        validated = await self._checkpoint(streams.TICKS, streams.VALIDATOR_STAGE, partition, _Judged)
+        progress.behind[f"validator:{partition}"] = max(0, raw - validated.in_seq)
+        for source, counts in (validated.stats or {}).items():
             if not sources or source in sources:
-                progress.accepted += counts["accepted"]
-                progress.stale += counts["stale"]
-                progress.redelivered += counts["redelivered"]
-                _add(progress.rejected, counts["rejected"])
+                progress.accepted += counts.accepted
+                progress.stale += counts.stale
+                progress.redelivered += counts.redelivered
+                _add(progress.rejected, counts.rejected)
         if packed is None:
             return
-        aggregated = await self._checkpoint(streams.BARS, streams.AGGREGATOR_STAGE, partition)
-        progress.behind[f"aggregator:{partition}"] = max(0, packed - aggregated.get("in_seq", 0))
-        for source, counts in (aggregated.get("stats") or {}).items():
+        aggregated = await self._checkpoint(streams.BARS, streams.AGGREGATOR_STAGE, partition, dict[str, int])
+        progress.behind[f"aggregator:{partition}"] = max(0, packed - aggregated.in_seq)
+        for source, bars in (aggregated.stats or {}).items():
             if not sources or source in sources:
-                _add(progress.bars, counts)
+                _add(progress.bars, bars)
 
     async def _last(self, stream: str, subject: str) -> int | None:
         message = await direct_get_last(self._connection, stream, subject)
         return None if message is None else message.seq
 
-    async def _checkpoint(self, stream: str, stage: str, partition: int) -> dict[str, Any]:
-        message = await direct_get_last(self._connection, stream, f"stage.{stage}.{partition}.ck")
-        return {} if message is None else msgspec.msgpack.decode(message.data)
+    async def _checkpoint(self, stream: str, stage: str, partition: int, stats: type[T]) -> _Checkpoint[T]:
+        """A checkpoint that is none counts as none: its stage is behind by everything, which is what can be proved."""
+        subject = f"stage.{stage}.{partition}.ck"
+        message = await direct_get_last(self._connection, stream, subject)
+        entry = None if message is None else KvEntry(subject, message.data, message.seq, bucket=stream)
+        return decode_or_none(entry, _Checkpoint[stats]) or _Checkpoint()  # type: ignore[valid-type]
 
     async def _store_lag(self, stream: str) -> int:
         subjects = streams.STORED[stream]
         lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
         last = max((seq for seq in lasts if seq is not None), default=0)
         entry = await self._ranges.get(stream)
-        stored = 0 if entry is None else msgspec.msgpack.decode(entry.value)["watermark"]
-        return max(0, last - stored)
+        stored = decode_or_none(entry, _Watermark) or _Watermark()
+        return max(0, last - stored.watermark)
 
 
 def _add(total: dict[str, int], part: dict[str, int]) -> None:

@@ -8,11 +8,10 @@ import msgspec
 
 from marketprism_domain.commands import authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
-from marketprism_domain.values import Symbol
 from marketprism_sdk.commands import Command
 from marketprism_sdk.errors import CommandRejected
 from marketprism_sdk.service import command
-from marketprism_services.presence import Wish
+from marketprism_services.presence import Wish, wanted_symbol
 
 MOST = 100_000
 
@@ -47,13 +46,10 @@ def wish_of(name: str, body: Any, group: str, before: Wish) -> tuple[str, Wish]:
 
 
 def _symbol(name: str, text: Any) -> str:
-    """A symbol, with or without its venue, or a pattern over symbols."""
-    symbol = str(text or "").rpartition(".")[2]
     try:
-        Symbol(symbol.replace("*", "a").replace("?", "a"))
+        return wanted_symbol(str(text or ""))
     except InvalidValue as error:
         raise CommandRefused(f"command {name}: {error}") from error
-    return symbol
 
 
 class OperatorCommands:
