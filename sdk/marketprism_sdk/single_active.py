@@ -51,7 +51,7 @@ class SingleActiveService(Service):
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__(name, connection, version=version, instance=instance, settings=settings)
-        self.group = group
+        self.group: str = group
         self._lease = lease or LeaseSettings()
         self._own: NatsConnection | None = None
         self._telling: set[asyncio.Task[None]] = set()

@@ -16,6 +16,12 @@ from marketprism_services.presence import Wish, wanted_symbol
 MOST = 100_000
 
 
+def group_named(body: Any) -> str | None:
+    """The group of gateways that a command's body names, None when it names none."""
+    named = body.get("gateway") if isinstance(body, dict) else None
+    return str(named) if named else None
+
+
 def wish_of(name: str, body: Any, group: str, before: Wish) -> tuple[str, Wish]:
     """The gateway that is meant, and what is wanted of it from now on.
 
@@ -23,7 +29,7 @@ def wish_of(name: str, body: Any, group: str, before: Wish) -> tuple[str, Wish]:
         CommandRefused: the body is not what the command needs; the text names the field.
     """
     given = body if isinstance(body, dict) else {}
-    target = str(given.get("gateway") or group)
+    target = group_named(body) or group
     if target != group:
         raise CommandRefused(f"command {name}: expected the gateway {group}, was {target!r}")
     if name == "InitializeGateway":
@@ -54,6 +60,10 @@ def _symbol(name: str, text: Any) -> str:
 
 class OperatorCommands:
     """What a gateway service does with commands; the service says what it has and keeps the wish."""
+
+    def meant_for(self, given: Command) -> str | None:
+        """The gateways that a command names; where it names none, who gets it is meant."""
+        return group_named(given.body)
 
     async def keep_wish(self, name: str, body: Any) -> None:
         """Write the wish of a command."""
