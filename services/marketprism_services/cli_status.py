@@ -12,7 +12,7 @@ import typer
 
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.commands import dead_letters, redrive
-from marketprism_sdk.errors import SdkError, StreamError
+from marketprism_sdk.errors import SdkError, StreamError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
 from marketprism_services.cli_read import url_of
@@ -42,7 +42,10 @@ def status(
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
-    """Services and their health, leaders and epochs, partitions, lag, and what is stored."""
+    """Services and their health, leaders and epochs, partitions, lag, and what is stored.
+
+    Exit code 1 where something is not as it should be: a leader that is lost, an instance that is gone.
+    """
     url = url_of(data_dir, nats_url)
     seen = _with(url, overview)
     if not seen.instances:
@@ -50,8 +53,10 @@ def status(
     lag, stored, silent = asyncio.run(_pipeline(url))
     if as_json:
         print(json.dumps({**seen.as_dict(), "pipeline": lag, "stored": stored}, indent=1, default=str))
-        return
+        raise typer.Exit(Exit.FAILED if seen.problems else Exit.OK)
     _print_services(seen)
+    for problem in seen.problems:
+        err.print(problem, style="red", highlight=False, markup=False)
     for group, wrong in seen.sources.items():
         err.print(f"source of {group}: {wrong}", style="yellow", highlight=False, markup=False)
     behind = lag.get("behind") or {}
@@ -63,6 +68,8 @@ def status(
     if stored:
         columns = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
         out.print(table_of(pa.Table.from_pylist(stored), columns, title="stored"))
+    if seen.problems:
+        raise typer.Exit(Exit.FAILED)
 
 
 def _print_services(seen: Overview) -> None:
@@ -109,11 +116,11 @@ async def _pipeline(url: str) -> tuple[dict[str, Any], list[dict[str, Any]], lis
         try:
             lag = await market._calls.call("monitor", "status")
         except SdkError as error:
-            silent.append(f"lag: {error}")
+            silent.append(f"lag: {reason_of(error)}")
         try:
             stored = (await market.symbols()).to_pylist()
         except (SdkError, QueryFailed) as error:
-            silent.append(f"what is stored: {error}")
+            silent.append(f"what is stored: {reason_of(error)}")
     return lag, stored, silent
 
 
