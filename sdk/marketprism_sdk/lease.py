@@ -14,6 +14,7 @@ from marketprism_sdk.values import decode_or_none
 
 # How much faster than the leader's a standby's clock may run.
 CLOCK_SLACK = 1.02
+_LONGEST_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class LeaseSettings:
     hook_s: float = 10.0
 
     def __post_init__(self) -> None:
+        if not self.lease_s <= _LONGEST_S:
+            raise ConfigurationError(f"lease: expected lease_s of at most {_LONGEST_S:g}, was {self.lease_s}")
         if not self.lease_s > 2 * self.heartbeat_s or not self.heartbeat_s > self.probe_s > 0:
             raise ConfigurationError(
                 "lease: expected lease_s > 2 x heartbeat_s and heartbeat_s > probe_s > 0, because a leader must "
