@@ -35,7 +35,7 @@ class LeaderClient:
     A standby's NOT_ACTIVE names the leader: it is asked next. Nobody there or nobody leading is waited for with backoff
     and jitter until the deadline. A call whose answer did not come may have been done: it is repeated only where it is
     said to be idempotent. Such a call does not wait out a leader that dies while it works: every `look_s` the leader
-    is asked whether it is still there.
+    is asked whether it is still there. `known` says who leads as far as somebody else knows, like `Discovery.leader`.
     """
 
     def __init__(
@@ -46,8 +46,10 @@ class LeaderClient:
         backoff: Backoff | None = None,
         clock: Clock | None = None,
         look_s: float = 1.0,
+        known: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._calls = calls
+        self._known = known
         self._service = service
         self._backoff = backoff or Backoff(first_s=0.02, longest_s=0.5)
         self._clock = clock or SystemClock()
@@ -68,6 +70,7 @@ class LeaderClient:
         """
         end = until_s(self._clock, timeout_s)
         attempt = 0
+        self.leader = self.leader or self._known()
         while True:
             attempt += 1
             left_s = max(0.001, end - self._clock.monotonic_s())

@@ -75,7 +75,7 @@ class QueryService(Service):
         self._recent = RecentBars()
         self._tail = BarTail(connection, self._recent, self.metrics, self.settings.replicas)
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
-        self._storage = LeaderClient(self.calls, "storage")
+        self._storage = LeaderClient(self.calls, "storage", known=self._storage_leader)
         remote = RemoteReader(self._ask_storage)
         self._maker: TickBars = remote
         self._reader = self._over(remote)
@@ -124,6 +124,11 @@ class QueryService(Service):
             *self._streamed.routes(),
             *self._http.routes(),
         ]
+
+    def _storage_leader(self) -> str | None:
+        discovery = self._books_api.discovery
+        found = discovery.leader("storage") if discovery is not None else None
+        return found.instance if found is not None else None
 
     async def _ask_storage(self, data: bytes) -> bytes:
         """Only the leader has the store open; a change of the leader is waited for."""
