@@ -16,7 +16,6 @@ from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, TRADE, VENUE_KINDS, DataKind
 from marketprism_application.contracts.query_wire import (
     MAX_LIMIT,
-    AnswerError,
     InstrumentSearch,
     Question,
     decode_answer,
@@ -25,13 +24,13 @@ from marketprism_application.contracts.query_wire import (
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
 from marketprism_client.books import book_now, joined
+from marketprism_client.failures import QueryFailed, query_failures
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.marketdata.trade import Trade
-from marketprism_domain.values import BookLevel
+from marketprism_domain.values import BookLevel, Interval
 from marketprism_sdk.bus import NatsBus
-from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.rpc import RpcClient
 
@@ -46,14 +45,6 @@ def tick_of(row: dict[str, Any]) -> Tick:
         name: tuple(BookLevel(level["price"], level["quantity"]) for level in row[name]) for name in ("bids", "asks")
     }
     return Tick(**{**row, **sides, "warnings": tuple(row["warnings"])})
-
-
-class QueryFailed(Exception):
-    """The read side could not answer; `code` is INVALID_PARAMETER, UNKNOWN_SYMBOL, STORE_ERROR or INTERNAL."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 class MarketClient:
@@ -93,7 +84,14 @@ class MarketClient:
         return cast("AsyncIterator[Tick]", self._live(TICK, tick_subject(symbol)))
 
     def bars_live(self, symbol: str, interval: str) -> AsyncIterator[Bar]:
-        """Bars as they close, revisions included."""
+        """Bars as they close, revisions included; `*` for every interval.
+
+        Raises:
+            QueryFailed: no such interval.
+        """
+        if interval != "*":
+            with query_failures():
+                interval = str(Interval.parse(interval))
         return cast("AsyncIterator[Bar]", self._live(BAR, f"market.bar.{interval}.{escape(symbol)}"))
 
     def live(self, kind: str, symbol: str, *, venue: str = "*", interval: str = "*") -> AsyncIterator[Any]:
@@ -189,17 +187,16 @@ class MarketClient:
 
     async def latest_tick(self, symbol: str) -> Tick | None:
         """The newest tick, None when there is none."""
-        found = await self._calls.call("query", "latest_tick", symbol, timeout_s=self._timeout_s, idempotent=True)
+        with query_failures():
+            found = await self._calls.call("query", "latest_tick", symbol, timeout_s=self._timeout_s, idempotent=True)
         return None if found is None else cast("Tick", decode(TICK, found))
 
     async def latest_bars(self, symbol: str, interval: str) -> list[Bar]:
         """The newest closed bar at each venue, as far as one was made not long ago."""
-        try:
+        with query_failures():
             found = await self._calls.call(
                 "query", "latest_bars", [symbol, interval], timeout_s=self._timeout_s, idempotent=True
             )
-        except RemoteError as error:
-            raise QueryFailed(error.code, error.message) from error
         return [decode(BAR, message) for message in found]
 
     async def book(self, symbol: str, at: Time = None, *, venue: str | None = None) -> Tick | None:
@@ -283,12 +280,8 @@ class MarketClient:
 
     async def _ask(self, question: Question) -> pa.Table:
         self._connected()
-        try:
+        with query_failures():
             data = await self._calls.call_raw(
                 "query", "arrow", encode_question(question), timeout_s=self._timeout_s, idempotent=True
             )
             return decode_answer(data)
-        except AnswerError as error:
-            raise QueryFailed(error.failure.code, error.failure.message) from error
-        except RemoteError as error:
-            raise QueryFailed(error.code, error.message) from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock
@@ -16,10 +18,11 @@ from marketprism_sdk.errors import (
     NotActive,
     NotConnected,
     RemoteError,
+    SdkError,
 )
 from marketprism_sdk.registry import Discovery, InstanceRecord
 from marketprism_sdk.resilience import Backoff
-from marketprism_sdk.rpc import RpcClient
+from marketprism_sdk.rpc import PING, RpcClient, decode_reply, until_s
 
 log = structlog.get_logger()
 
@@ -31,38 +34,57 @@ class LeaderClient:
 
     A standby's NOT_ACTIVE names the leader: it is asked next. Nobody there or nobody leading is waited for with backoff
     and jitter until the deadline. A call whose answer did not come may have been done: it is repeated only where it is
-    said to be idempotent.
+    said to be idempotent. Such a call does not wait out a leader that dies while it works: every `look_s` the leader
+    is asked whether it is still there. `known` says who leads as far as somebody else knows, like `Discovery.leader`.
     """
 
     def __init__(
-        self, calls: RpcClient, service: str, *, backoff: Backoff | None = None, clock: Clock | None = None
+        self,
+        calls: RpcClient,
+        service: str,
+        *,
+        backoff: Backoff | None = None,
+        clock: Clock | None = None,
+        look_s: float = 1.0,
+        known: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._calls = calls
+        self._known = known
         self._service = service
         self._backoff = backoff or Backoff(first_s=0.02, longest_s=0.5)
         self._clock = clock or SystemClock()
+        self._look_s = look_s
         self.leader: str | None = None
 
     async def call(self, method: str, request: Any = None, *, timeout_s: float = 5.0, idempotent: bool = False) -> Any:
-        """Answer of the leader.
+        """Answer of the leader; raises as `call_raw` does."""
+        data = await self.call_raw(method, msgspec.msgpack.encode(request), timeout_s=timeout_s, idempotent=idempotent)
+        return decode_reply(data, f"{self._service}.{method}")
+
+    async def call_raw(self, method: str, data: bytes, *, timeout_s: float = 5.0, idempotent: bool = False) -> bytes:
+        """Answer of the leader, bytes in and bytes out.
 
         Raises:
             NotActive, NoResponders: nobody led until the deadline. DeadlineExceeded: the leader did not answer.
+            NotConnected: NATS was away until the deadline. What the leader raised.
         """
-        end = self._clock.monotonic_s() + timeout_s
+        end = until_s(self._clock, timeout_s)
         attempt = 0
+        self.leader = self.leader or self._known()
         while True:
             attempt += 1
-            left_s = end - self._clock.monotonic_s()
+            left_s = max(0.001, end - self._clock.monotonic_s())
+            # A leader that hangs must leave time to ask the next one, where it may be asked twice.
+            share_s = left_s / 2 if idempotent and attempt == 1 else left_s
             try:
-                return await self._calls.call(
-                    self._service, method, request, instance=self.leader, timeout_s=max(0.001, left_s)
-                )
+                return await self._ask(method, data, share_s, watched=idempotent)
             except NotActive as error:
                 # An answer that names the one that was asked is from before its own news: ask anybody.
                 self.leader = error.leader if error.leader != self.leader else None
                 failure: Exception = error
             except (NoResponders, NotConnected) as error:
+                if isinstance(error, NotConnected) and error.sent and not idempotent:
+                    raise
                 self.leader, failure = None, error
             except DeadlineExceeded as error:
                 self.leader = None
@@ -73,6 +95,30 @@ class LeaderClient:
             if self._clock.monotonic_s() + pause_s >= end:
                 raise failure
             await self._clock.sleep(pause_s)
+
+    async def _ask(self, method: str, data: bytes, timeout_s: float, *, watched: bool) -> bytes:
+        leader = self.leader
+        call = self._calls.call_raw(self._service, method, data, instance=leader, timeout_s=timeout_s, follow=False)
+        if not watched or leader is None:
+            return await call
+        asking = asyncio.ensure_future(call)
+        try:
+            while not (await asyncio.wait([asking], timeout=self._look_s))[0]:
+                if await self._gone(leader) and not asking.done():
+                    raise NoResponders(f"{self._service}: its leader {leader} went away before it answered")
+            return asking.result()
+        finally:
+            asking.cancel()
+
+    async def _gone(self, instance: str) -> bool:
+        """Whether the server knows that nobody serves the instance; no answer in time is no sign of death."""
+        try:
+            await self._calls.call(self._service, PING, instance=instance, timeout_s=self._look_s)
+        except NoResponders:
+            return True
+        except SdkError:
+            return False
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +192,8 @@ class Balancer:
         """Answer of one instance; an idempotent call that reached nobody goes to another one next.
 
         Raises:
-            NoResponders: no instance is known. What the last attempt raised.
+            NoResponders: no instance is known. ConfigurationError: of the service only a leader works.
+            What the last attempt raised.
         """
         end = self._clock.monotonic_s() + timeout_s
         tried: set[str] = set()
@@ -156,6 +203,11 @@ class Balancer:
                 record = self._discovery.pick(self._service, self._how, key)  # all are out: better one than none
             if record is None:
                 raise NoResponders(f"{self._service}: expected an instance in the registry, there is none")
+            if record.single_active:
+                raise ConfigurationError(
+                    f"{self._service}: expected a service whose instances all work, of this one only the leader does: "
+                    "use LeaderClient"
+                )
             left_s = max(0.001, (end - self._clock.monotonic_s()) / (attempts - attempt + 1))
             try:
                 answer = await self._calls.call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,12 +23,16 @@ _DRAIN_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class BusMessage:
-    """A message as a handler sees it; `reply` is where an answer goes, empty when none is wanted."""
+    """A message as a handler sees it; `reply` is where an answer goes, empty when none is wanted.
+
+    `arrived_s` is when it came, on this process' monotonic clock: it may wait before it is handled.
+    """
 
     subject: str
     data: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     reply: str = ""
+    arrived_s: float = field(default_factory=time.monotonic, compare=False)
 
 
 Handler = Callable[[BusMessage], Awaitable[None]]

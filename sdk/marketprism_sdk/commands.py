@@ -2,7 +2,8 @@
 
 Delivery is at least once. The idempotency key makes the effect once: what was done is remembered for a day in the
 bucket `commands_done`, by all instances. Between the effect and that record a crash repeats the command; a handler
-whose effect must not be repeated checks the key in the place where the effect is.
+whose effect must not be repeated checks the key in the place where the effect is. Which queue a command is put on, and
+who reads it, is in `command_queues.py`.
 """
 
 from __future__ import annotations
@@ -21,43 +22,22 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError, StreamError
+from marketprism_sdk.command_queues import DEFAULT_GROUP, STREAM, TOKEN, Command, CommandQueue
+from marketprism_sdk.dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
+from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError, StreamError, reason_of
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, direct_get, ensure_stream, publish_ack, stream_info
+from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.tracing import continue_trace, trace_headers
 
 log = structlog.get_logger()
 
-STREAM = "COMMANDS"
-DEAD_LETTERS = "COMMANDS_DLQ"
 DONE = "commands_done"
 DONE_S = 86_400.0
 _ACK_WAIT_S = 30.0
 _EXPIRES_S = 5.0
 _REMEMBERED = 10_000
-
-
-class Command(msgspec.Struct, frozen=True):
-    """A command as it is sent."""
-
-    name: str
-    issuer: str
-    key: str
-    ts_sent: int
-    body: Any = None
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """A command that could not be done."""
-
-    command: Command | None
-    subject: str
-    reason: str
-    attempts: int
-    ts_dead: int
-    payload: bytes = b""
 
 
 CommandHandler = Callable[[Command], Awaitable[None]]
@@ -90,49 +70,56 @@ async def ensure_command_streams(connection: NatsConnection, replicas: int = 1) 
 
 
 async def send_command(
-    connection: NatsConnection, service: str, name: str, body: Any, *, issuer: str, key: str | None = None
+    connection: NatsConnection,
+    service: str,
+    name: str,
+    body: Any,
+    *,
+    issuer: str,
+    key: str | None = None,
+    group: str = DEFAULT_GROUP,
 ) -> str:
-    """Put a command on the queue; returns its idempotency key once the stream has it."""
+    """Put a command on the queue of a service's group; returns its idempotency key once the stream has it.
+
+    For the default group, and for one whose queue nobody has read yet, that is the service's own queue: whoever reads
+    it hands the command on, or says in the dead letters that there is no such group.
+
+    Raises:
+        InvalidSubject: a service, group or command that is no name. StreamError, NotConnected: not taken.
+    """
+    queue = CommandQueue(service)
+    if group != DEFAULT_GROUP and await (own := CommandQueue(service, group)).is_read(connection):
+        queue = own
     command = Command(name, issuer, key or secrets.token_hex(12), time.time_ns(), body)
     headers = {"Nats-Msg-Id": command.key, **trace_headers()}
-    await publish_ack(connection, f"cmd.{service}.{name}", msgspec.msgpack.encode(command), headers)
+    await publish_ack(connection, queue.subject(name), msgspec.msgpack.encode(command), headers)
     return command.key
 
 
-async def dead_letters(connection: NatsConnection) -> list[tuple[int, DeadLetter]]:
-    """(sequence, letter) of everything in the dead letters."""
-    state = (await stream_info(connection, DEAD_LETTERS))["state"]
-    found = []
-    for seq in range(max(1, state["first_seq"]), state["last_seq"] + 1):
-        message = await direct_get(connection, DEAD_LETTERS, seq)
-        if message is not None:
-            found.append((seq, msgspec.msgpack.decode(message.data, type=DeadLetter)))
-    return found
-
-
-async def redrive(connection: NatsConnection, seq: int) -> None:
-    """Put a dead command back on its queue, under a key of its own, and take it from the dead letters.
-
-    Raises:
-        StreamError: there is no such letter, or it holds no command.
-    """
-    message = await direct_get(connection, DEAD_LETTERS, seq)
-    letter = msgspec.msgpack.decode(message.data, type=DeadLetter) if message is not None else None
-    if letter is None or letter.command is None:
-        raise StreamError(f"dead letter {seq}: expected a command, there is none")
-    command = msgspec.structs.replace(letter.command, key=secrets.token_hex(12))
-    await publish_ack(connection, letter.subject, msgspec.msgpack.encode(command), {"Nats-Msg-Id": command.key})
-    await api(connection, f"STREAM.MSG.DELETE.{DEAD_LETTERS}", {"seq": seq})
-
-
 class CommandReceiver:
-    """Does the commands of one service; `parallel` of them at once over all instances, in order where it is 1."""
+    """Does the commands of one service, or of one `group` of it; `parallel` of a queue at once over all instances, in
+    order where it is 1, and one at a time here.
+
+    `meant_for` names the group that a command on the shared queue is for, None where it does not say.
+    """
 
     def __init__(
-        self, connection: NatsConnection, service: str, metrics: Metrics, *, done: KeyValue, parallel: int = 1
+        self,
+        connection: NatsConnection,
+        service: str,
+        metrics: Metrics,
+        *,
+        done: KeyValue,
+        parallel: int = 1,
+        group: str | None = None,
+        meant_for: Callable[[Command], str | None] = lambda _: None,
     ) -> None:
         self._connection = connection
         self._service = service
+        self._group = group
+        self._meant_for = meant_for
+        self._shared = CommandQueue(service)
+        self._turn = asyncio.Lock()
         self._metrics = metrics
         self._remembered = done
         self._parallel = parallel
@@ -145,27 +132,20 @@ class CommandReceiver:
 
     async def run(self) -> None:
         """Take commands until cancelled."""
-        consumer = f"commands-{self._service}"
+        own = [] if self._group is None else [CommandQueue(self._service, self._group)]
+        async with asyncio.TaskGroup() as tasks:
+            for queue in (self._shared, *own):
+                tasks.create_task(self._read(queue))
+
+    async def _read(self, queue: CommandQueue) -> None:
         while True:
             try:
-                await self._ensure_consumer(consumer)
+                await queue.open(self._connection, _ACK_WAIT_S, self._parallel)
                 while True:
-                    await self._next(consumer)
+                    await self._next(queue.consumer)
             except SdkError as error:
-                log.warning("commands cannot be read, trying again", service=self._service, error=str(error))
+                log.warning("commands cannot be read, trying again", queue=queue.consumer, error=reason_of(error))
                 await asyncio.sleep(0.5)
-
-    async def _ensure_consumer(self, name: str) -> None:
-        config = {
-            "durable_name": name,
-            "name": name,
-            "ack_policy": "explicit",
-            "ack_wait": int(_ACK_WAIT_S * 1e9),
-            "filter_subject": f"cmd.{self._service}.*",
-            "max_ack_pending": self._parallel,
-        }
-        body = {"stream_name": STREAM, "config": config}
-        await api(self._connection, f"CONSUMER.CREATE.{STREAM}.{name}.cmd.{self._service}.*", body)
 
     async def _next(self, consumer: str) -> None:
         """Ask for one command and do it. A delivery keeps its own subject, so it needs an inbox of its own."""
@@ -186,6 +166,15 @@ class CommandReceiver:
                 raise StreamError("the command consumer is gone", retryable=True)
             return
         attempts = int(message.reply.split(".")[-5])
+        if self._turn.locked():
+            async with self._turn:  # the server counts from now, not from when this had to wait
+                await self._connection.publish(message.reply, b"+WPI")
+                await self._answer(message, attempts)
+            return
+        async with self._turn:
+            await self._answer(message, attempts)
+
+    async def _answer(self, message: Msg, attempts: int) -> None:
         with continue_trace(message.headers or {}):
             verdict = await self._do(message.subject, message.data, attempts)
         await self._connection.publish(message.reply, verdict)
@@ -196,7 +185,7 @@ class CommandReceiver:
         policy = CommandPolicy()
         try:
             command = msgspec.msgpack.decode(data, type=Command)
-            if await self._was_done(command.key):
+            if await self._was_done(command.key) or await self._handed_on(command, subject):
                 return b"+ACK"
             found = self._handlers.get(command.name)
             if found is None:
@@ -205,13 +194,13 @@ class CommandReceiver:
             async with asyncio.timeout(policy.timeout_s):
                 await handler(command)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CommandRejected) as error:
-            log.warning("command refused", subject=subject, reason=str(error))
-            await self._bury(command, subject, str(error), attempts, data)
+            log.warning("command refused", subject=subject, reason=reason_of(error))
+            await self._bury(command, subject, reason_of(error), attempts, data)
             return b"+TERM"
         except Exception as error:
-            self._metrics.count("command_failures_total", command=command.name if command is not None else "unknown")
+            self._metrics.count("command_failures_total", command=self._known(command.name if command else ""))
             log.exception("command failed", subject=subject, attempt=attempts)
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {error}" if str(error) else reason_of(error)
             if isinstance(error, TimeoutError):
                 reason = f"took longer than {policy.timeout_s:g} s"
             if attempts >= policy.attempts:
@@ -223,6 +212,26 @@ class CommandReceiver:
         self._metrics.count("commands_total", command=command.name)
         return b"+ACK"
 
+    async def _handed_on(self, command: Command, subject: str) -> bool:
+        """A command on the shared queue for another group goes to that group, if there is one that reads its queue."""
+        if self._group is None or subject != f"cmd.{self._service}.{command.name}":
+            return False
+        target = self._meant_for(command) or DEFAULT_GROUP
+        if target == self._group or not TOKEN.fullmatch(target):
+            return False
+        queue = CommandQueue(self._service, target)
+        if not await queue.is_read(self._connection):
+            return False  # the handler says what it makes of that
+        # An id of its own: the stream knows the command's already, from when it was put on the shared queue.
+        headers = {"Nats-Msg-Id": f"{command.key}@{target}", **trace_headers()}
+        await publish_ack(self._connection, queue.subject(command.name), msgspec.msgpack.encode(command), headers)
+        self._metrics.count("commands_handed_on_total", command=self._known(command.name))
+        return True
+
+    def _known(self, name: str) -> str:
+        """Name for a metric: what senders invent must not become labels."""
+        return name if name in self._handlers else "unknown"
+
     async def _was_done(self, key: str) -> bool:
         return key in self._done or await self._remembered.get(_token(key)) is not None
 
@@ -233,7 +242,7 @@ class CommandReceiver:
         try:
             await self._remembered.put(_token(key), b"")
         except SdkError as error:
-            log.warning("what was done is remembered here only", key=key, error=str(error))
+            log.warning("what was done is remembered here only", key=key, error=reason_of(error))
 
     async def _bury(self, command: Command | None, subject: str, reason: str, attempts: int, data: bytes) -> None:
         letter = DeadLetter(command, subject, reason, attempts, time.time_ns(), b"" if command else data[:65_536])
@@ -244,3 +253,15 @@ class CommandReceiver:
 def _token(key: str) -> str:
     """A key that a bucket can hold, whatever the sender chose."""
     return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+
+
+__all__ = [
+    "Command",
+    "CommandPolicy",
+    "CommandReceiver",
+    "DeadLetter",
+    "dead_letters",
+    "ensure_command_streams",
+    "redrive",
+    "send_command",
+]

@@ -6,6 +6,7 @@ SdkError
 ├── NoResponders         nobody serves the subject (retryable)
 ├── PayloadTooLarge      more bytes than the server takes in one message
 ├── ConfigurationError   settings that contradict one another
+├── InvalidSubject       a subject or header that would break into the protocol (a ValueError as well)
 ├── KeyExists            create on a key that is there
 ├── RevisionConflict     compare-and-swap lost against another writer
 ├── Fenced               a write was refused because its writer no longer owns what it writes to
@@ -27,9 +28,10 @@ class SdkError(Exception):
 
 
 class NotConnected(SdkError):
-    """The connection is away."""
+    """The connection is away; `sent` when it went with a question on it that may have been answered."""
 
     retryable = True
+    sent: bool = False
 
 
 class DeadlineExceeded(SdkError):
@@ -52,6 +54,10 @@ class ConfigurationError(SdkError):
     """Settings contradict one another."""
 
 
+class InvalidSubject(SdkError, ValueError):
+    """A subject or a header holds what would be read as more than itself."""
+
+
 class KeyExists(SdkError):
     """The key is there already."""
 
@@ -62,6 +68,8 @@ class RevisionConflict(SdkError):
 
 class Fenced(SdkError):
     """The writer no longer owns what it writes to; `epoch` is that of the owner, 0 where it is not known."""
+
+    epoch: int = 0
 
     def __init__(self, message: str, epoch: int = 0) -> None:
         super().__init__(message)
@@ -81,6 +89,7 @@ class NotActive(SdkError):
     """This instance is a standby."""
 
     retryable = True
+    leader: str | None = None
 
     def __init__(self, leader: str | None) -> None:
         super().__init__(f"not active; the leader is {leader or 'not known'}")
@@ -102,3 +111,37 @@ class RemoteError(SdkError):
 
 class CommandRejected(SdkError):
     """A command that must not be tried again."""
+
+
+_WORDLESS = {
+    "TimeoutError": "no answer in time",
+    "CancelledError": "cancelled",
+    "IncompleteReadError": "the other side closed the connection",
+    "ConnectionResetError": "the other side closed the connection",
+    "BrokenPipeError": "the other side closed the connection",
+    "ConnectionRefusedError": "nobody listens there",
+    "MemoryError": "not enough memory",
+}
+
+
+def reason_of(error: BaseException) -> str:
+    """An error as one text for people and logs, never empty.
+
+    Many exceptions have no text of their own (`TimeoutError`, `CancelledError`, a bare `ConnectionResetError`): those
+    are named by what they mean, or by their class; of a group the first; of one that only wraps, what it wraps.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        more = len(error.exceptions) - 1
+        return reason_of(error.exceptions[0]) + (f" (and {more} more)" if more else "")
+    text = str(error).strip()
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, TimeoutError):
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if text and not isinstance(error, KeyError):
+        return text
+    name = type(error).__name__
+    if text:
+        return f"{name}: {text}"
+    words = next((_WORDLESS[each.__name__] for each in type(error).__mro__ if each.__name__ in _WORDLESS), "")
+    if words:
+        return f"{words} ({name})"
+    return name if error.__cause__ is None else f"{name}: {reason_of(error.__cause__)}"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
-import structlog
 
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.ports import KvEntry
-
-log = structlog.get_logger()
+from marketprism_sdk.values import decode_or_none
 
 # How much faster than the leader's a standby's clock may run.
 CLOCK_SLACK = 1.02
+_LONGEST_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ class LeaseSettings:
     hook_s: float = 10.0
 
     def __post_init__(self) -> None:
+        if not self.lease_s <= _LONGEST_S:
+            raise ConfigurationError(f"lease: expected lease_s of at most {_LONGEST_S:g}, was {self.lease_s}")
         if not self.lease_s > 2 * self.heartbeat_s or not self.heartbeat_s > self.probe_s > 0:
             raise ConfigurationError(
                 "lease: expected lease_s > 2 x heartbeat_s and heartbeat_s > probe_s > 0, because a leader must "
@@ -49,11 +50,15 @@ class LeaseSettings:
             )
 
 
+# One more than any of these can still be written; a larger one is no epoch that anybody has reached.
+Epoch = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
 class LeaseRecord(msgspec.Struct, frozen=True):
     """What the key holds."""
 
     holder: str
-    epoch: int
+    epoch: Epoch
     state: str  # held, released
     endpoint: str = ""
 
@@ -139,8 +144,4 @@ def decode_lease(entry: KvEntry | None) -> LeaseRecord | None:
     """
     if entry is None:
         return None
-    try:
-        return msgspec.msgpack.decode(entry.value, type=LeaseRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        log.warning("lease record not understood", key=entry.key, revision=entry.revision)
-        return LeaseRecord("", 0, "released")
+    return decode_or_none(entry, LeaseRecord) or LeaseRecord("", 0, "released")

@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from marketprism_sdk.errors import reason_of
+
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _SECRETS = ("password", "token", "secret", "credential")
 
@@ -25,6 +27,7 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        name_wordless_errors,
         _hide_secrets,
     ]
     renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
@@ -54,4 +57,13 @@ def _hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     for name in event:
         if any(word in name.lower() for word in _SECRETS):
             event[name] = "***"
+    return event
+
+
+def name_wordless_errors(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """An `error` or `reason` that came out empty is that of the exception being handled: a time-out has no text."""
+    for name in ("error", "reason"):
+        if event.get(name) == "":
+            handled = sys.exception()
+            event[name] = reason_of(handled) if handled is not None else "no reason given"
     return event

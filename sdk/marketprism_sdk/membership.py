@@ -18,6 +18,7 @@ from marketprism_sdk.clock import Clock
 from marketprism_sdk.errors import RevisionConflict, SdkError
 from marketprism_sdk.lease import CLOCK_SLACK, LeaseSettings, Prober
 from marketprism_sdk.ports import KeyValue, KvEntry
+from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
@@ -230,8 +231,4 @@ def _decode(entry: KvEntry | None) -> SessionRecord | None:
     """A value that is no session belongs to nobody alive."""
     if entry is None:
         return None
-    try:
-        return msgspec.msgpack.decode(entry.value, type=SessionRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        log.warning("session record not understood", key=entry.key)
-        return SessionRecord("dead")
+    return decode_or_none(entry, SessionRecord) or SessionRecord("dead")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class KvEntry:
-    """A key's value at a revision; revisions of a bucket only grow."""
+    """A key's value at a revision; revisions of a bucket only grow. `bucket` is empty where it has no name."""
 
     key: str
     value: bytes
     revision: int
     deleted: bool = False
+    bucket: str = field(default="", compare=False)
 
 
 Stop = Callable[[], Awaitable[None]]

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 import structlog
 
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.ports import KeyValue, KvEntry, Stop
 from marketprism_sdk.shards import weight
+from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
@@ -38,6 +39,22 @@ class InstanceRecord(msgspec.Struct, frozen=True):
     def key(self) -> str:
         """KV key."""
         return f"{self.service}.{self.instance}"
+
+    @property
+    def single_active(self) -> bool:
+        """Whether only the leader of its group works; the others stand by."""
+        return self.metadata.get("single_active") is True
+
+    @property
+    def group(self) -> str:
+        """Who competes with it for one lease; empty for a service without leaders."""
+        return str(self.metadata.get("group", ""))
+
+    @property
+    def load(self) -> float:
+        """How busy it says it is, 0 where it says nothing that is a number."""
+        load = self.metadata.get("load", 0)
+        return float(load) if isinstance(load, int | float) else 0.0
 
 
 class Registration:
@@ -71,7 +88,7 @@ class Registration:
         try:
             await self._kv.put(self.record.key, msgspec.msgpack.encode(self.record))
         except SdkError as error:
-            log.warning("heartbeat not written", error=str(error))
+            log.warning("heartbeat not written", error=reason_of(error))
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -84,7 +101,7 @@ class Registration:
         try:
             await self._kv.delete(self.record.key)
         except SdkError as error:
-            log.debug("registry entry not removed, it will expire", error=str(error))
+            log.debug("registry entry not removed, it will expire", error=reason_of(error))
 
 
 class Discovery:
@@ -116,9 +133,14 @@ class Discovery:
         try:
             entries = await self._kv.entries()
         except SdkError as error:
-            log.debug("registry not readable, the last known state stands", error=str(error))
+            log.debug("registry not readable, the last known state stands", error=reason_of(error))
             return
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
+
+    def leader(self, service: str, group: str = "default") -> InstanceRecord | None:
+        """The instance that says it leads its group, None when none does."""
+        led = (r for r in self.instances(service) if r.single_active and r.group == group and r.status == "active")
+        return next(led, None)
 
     async def _keep(self) -> None:
         while True:
@@ -161,13 +183,9 @@ class Discovery:
         if how == "sticky":
             return max(found, key=lambda record: weight(key, record.instance))
         if how == "least-loaded":
-            return min(found, key=lambda record: float(record.metadata.get("load", 0)))
+            return min(found, key=lambda record: record.load)
         raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {how!r}")
 
 
 def _decode(entry: KvEntry) -> InstanceRecord | None:
-    try:
-        return msgspec.msgpack.decode(entry.value, type=InstanceRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        log.warning("registry entry not understood", key=entry.key)
-        return None
+    return decode_or_none(entry, InstanceRecord)

@@ -1,9 +1,13 @@
 """Request/reply with typed errors, deadlines that travel, and cancellation.
 
 `rpc.<service>.<method>` reaches any instance, `rpc.<service>.<instance>.<method>` one. Bodies are MessagePack. An error
-answer carries the header `Rpc-Error` and a map {code, message, details, retryable} (`wire_errors.py`). `Deadline` holds
-the instant (nanoseconds UTC) after which nobody waits any more: a handler that runs longer is cancelled, and calls that
-it makes inherit what is left. A caller that is cancelled says so on `rpc-cancel.<service>` with its `Call-Id`.
+answer carries the header `Rpc-Error` and a map {code, message, details, retryable} (`wire_errors.py`). `Time-Left-Ms`
+holds how long the caller still waits: each side measures it on its own monotonic clock, so hosts whose wall clocks
+differ understand one another. A handler that runs longer is cancelled, and calls that it makes inherit what is left.
+A caller that is cancelled says so on `rpc-cancel.<service>` with its `Call-Id`.
+
+A standby that gets a call for whoever leads names the leader, and the call goes there: nothing was done at the standby.
+`rpc.<service>.<instance>.ping` is answered by every instance: "no responders" means that it is gone.
 """
 
 from __future__ import annotations
@@ -20,32 +24,53 @@ from typing import Any
 import msgspec
 
 from marketprism_sdk.bus import BusMessage, MessageBus
-from marketprism_sdk.errors import DeadlineExceeded, NoResponders, PayloadTooLarge, RemoteError, SdkError
+from marketprism_sdk.clock import Clock, SystemClock
+from marketprism_sdk.errors import (
+    DeadlineExceeded,
+    NoResponders,
+    NotActive,
+    PayloadTooLarge,
+    RemoteError,
+    SdkError,
+    reason_of,
+)
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.ports import Stop
 from marketprism_sdk.tracing import continue_trace, trace_headers
 from marketprism_sdk.wire_errors import decode_error, encode_error
 
 ERROR_HEADER = "Rpc-Error"
-DEADLINE_HEADER = "Deadline"
+TIME_LEFT_HEADER = "Time-Left-Ms"
+DEADLINE_HEADER = "Deadline"  # an instant by the caller's wall clock: read only where there is no time left
 CALL_HEADER = "Call-Id"
 _DEFAULT_TIMEOUT_S = 10.0
 _LONGEST_S = 300.0
 _PARALLEL = 16
 _WAITING = 1_000
 MAX_REQUEST = 1_048_576
+PING = "ping"
 
 RpcHandler = Callable[[Any], Awaitable[Any]]
 RawHandler = Callable[[bytes], Awaitable[bytes]]
 
-_deadline_ns: ContextVar[int | None] = ContextVar("deadline_ns", default=None)
+# When the call that is being answered ends, on the own monotonic clock.
+_deadline_s: ContextVar[float | None] = ContextVar("deadline_s", default=None)
+
+
+def until_s(clock: Clock, timeout_s: float) -> float:
+    """When a call that may take `timeout_s` ends on the clock: not after the call that is being answered here."""
+    end_s, inherited = clock.monotonic_s() + timeout_s, _deadline_s.get()
+    return end_s if inherited is None else min(end_s, inherited)
 
 
 class RpcServer:
     """Answers calls for one instance of one service: `_PARALLEL` at once, `_WAITING` wait, the rest is told so."""
 
-    def __init__(self, bus: MessageBus, service: str, instance: str, metrics: Metrics) -> None:
+    def __init__(
+        self, bus: MessageBus, service: str, instance: str, metrics: Metrics, clock: Clock | None = None
+    ) -> None:
         self._bus = bus
+        self._clock = clock or SystemClock()
         self._service = service
         self._instance = instance
         self._metrics = metrics
@@ -75,9 +100,8 @@ class RpcServer:
 
     async def stop(self) -> None:
         """Answer no longer."""
-        for stop in self._stops:
-            await stop()
-        self._stops = []
+        while self._stops:
+            await self._stops.pop(0)()
 
     def _overloaded(self, message: BusMessage) -> None:
         error = RemoteError("OVERLOADED", f"expected at most {_WAITING} waiting calls", retryable=True)
@@ -123,20 +147,19 @@ class RpcServer:
             await self._refuse(message, error)
 
     async def _run(self, method: str, message: BusMessage) -> bytes:
-        remaining_s = _remaining_s(message)
+        remaining_s = self._remaining_s(message)
         if remaining_s <= 0:
             raise DeadlineExceeded(f"{method}: its deadline had passed before it began")
         if len(message.data) > MAX_REQUEST:
             raise RemoteError(
                 "REQUEST_TOO_LARGE", f"request: expected at most {MAX_REQUEST} bytes, was {len(message.data)}"
             )
-        token = _deadline_ns.set(time.time_ns() + int(remaining_s * 1e9))
+        token = _deadline_s.set(self._clock.monotonic_s() + remaining_s)
         try:
             task = asyncio.get_running_loop().create_task(self._answer(method, message))
         finally:
-            _deadline_ns.reset(token)
-        call = message.headers.get(CALL_HEADER, "")
-        if call:
+            _deadline_s.reset(token)
+        if call := message.headers.get(CALL_HEADER, ""):
             self._running[call] = task
         try:
             done, _ = await asyncio.wait([task], timeout=remaining_s)
@@ -154,28 +177,48 @@ class RpcServer:
         if raw is not None:
             return await raw(message.data)
         handler = self._handlers.get(method)
+        if handler is None and method == PING:
+            return msgspec.msgpack.encode(self._instance)
         if handler is None:
             known = ", ".join(sorted({*self._handlers, *self._raw}))
             raise RemoteError("UNKNOWN_METHOD", f"method: expected one of {known}, was {method!r}")
         try:
             request = msgspec.msgpack.decode(message.data) if message.data else None
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            raise RemoteError("MALFORMED_REQUEST", f"request: expected MessagePack: {error}") from error
+            raise RemoteError("MALFORMED_REQUEST", f"request: expected MessagePack: {reason_of(error)}") from error
         return msgspec.msgpack.encode(await handler(request))
 
+    def _remaining_s(self, message: BusMessage) -> float:
+        """How long the caller still waits; what the message has lain here is taken off."""
+        waited_s = max(0.0, time.monotonic() - message.arrived_s)
+        left_ms = _digits(message.headers.get(TIME_LEFT_HEADER, ""))
+        if left_ms is not None:
+            return min(_LONGEST_S, left_ms / 1e3 - waited_s)
+        deadline_ns = _digits(message.headers.get(DEADLINE_HEADER, ""))
+        if deadline_ns is None:
+            return _DEFAULT_TIMEOUT_S - waited_s
+        return min(_LONGEST_S, (deadline_ns - self._clock.now_ns()) / 1e9)
 
-def _remaining_s(message: BusMessage) -> float:
-    deadline = message.headers.get(DEADLINE_HEADER, "")
-    if not (deadline.isascii() and deadline.isdigit() and len(deadline) <= 20):
-        return _DEFAULT_TIMEOUT_S
-    return min(_LONGEST_S, (int(deadline) - time.time_ns()) / 1e9)
+
+def _digits(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
+def decode_reply(data: bytes, what: str) -> Any:
+    """The value of an answer. Raises RemoteError (MALFORMED_REPLY)."""
+    try:
+        return msgspec.msgpack.decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        text = f"{what}: expected a MessagePack answer: {reason_of(error)}"
+        raise RemoteError("MALFORMED_REPLY", text) from error
 
 
 class RpcClient:
     """Calls methods of services."""
 
-    def __init__(self, bus: MessageBus) -> None:
+    def __init__(self, bus: MessageBus, clock: Clock | None = None) -> None:
         self._bus = bus
+        self._clock = clock or SystemClock()
         self._id = secrets.token_hex(6)
         self._count = itertools.count()
 
@@ -192,7 +235,7 @@ class RpcClient:
         """Answer of one method.
 
         Inside a handler no call outlives the handler's own deadline. An idempotent call is tried once more when nobody
-        answered.
+        answered. A call to any instance that a standby refuses goes to the leader that it names.
 
         Raises:
             The error the other side raised, as its class where that is known here, else RemoteError.
@@ -206,7 +249,7 @@ class RpcClient:
             instance=instance,
             idempotent=idempotent,
         )
-        return msgspec.msgpack.decode(data)
+        return decode_reply(data, f"{service}.{method}")
 
     async def call_raw(
         self,
@@ -217,32 +260,41 @@ class RpcClient:
         timeout_s: float = 5.0,
         instance: str | None = None,
         idempotent: bool = False,
+        follow: bool = True,
     ) -> bytes:
-        """Bytes in, bytes out; raises as `call` does."""
-        subject = f"rpc.{service}.{instance}.{method}" if instance else f"rpc.{service}.{method}"
-        deadline_ns = time.time_ns() + int(timeout_s * 1e9)
-        inherited = _deadline_ns.get()
-        if inherited is not None:
-            deadline_ns = min(deadline_ns, inherited)
+        """Bytes in, bytes out; raises as `call` does. Without `follow` a standby's NotActive is raised as it is."""
+        end_s = until_s(self._clock, timeout_s)
         attempts = 2 if idempotent else 1
-        for attempt in range(attempts):
-            remaining_s = max(0.001, (deadline_ns - time.time_ns()) / 1e9)
-            call = f"{self._id}-{next(self._count)}"
-            headers = {DEADLINE_HEADER: str(deadline_ns), CALL_HEADER: call, **trace_headers()}
+        to, redirected = instance, False
+        attempt = 0
+        while True:
+            attempt += 1
+            remaining_s = max(0.001, end_s - self._clock.monotonic_s())
             try:
-                reply = await self._bus.request(
-                    subject, data, timeout_s=remaining_s / (attempts - attempt), headers=headers
-                )
-            except (NoResponders, DeadlineExceeded):
-                if attempt + 1 == attempts:
+                return await self._once(service, method, data, to, remaining_s / max(1, attempts - attempt + 1))
+            except NotActive as error:
+                # Refused before anything was done, so it may be asked elsewhere, but not round in circles.
+                if not follow or instance is not None or redirected or not error.leader:
                     raise
+                to, redirected = str(error.leader), True
+                attempt -= 1
+            except (NoResponders, DeadlineExceeded):
+                if attempt >= attempts:
+                    raise
+                to = instance
                 await asyncio.sleep(min(0.05, remaining_s / 10))
-                continue
-            except asyncio.CancelledError:
-                with contextlib.suppress(SdkError):
-                    await self._bus.publish(f"rpc-cancel.{service}", call.encode())
-                raise
-            if ERROR_HEADER in reply.headers:
-                raise decode_error(reply.data)
-            return reply.data
-        raise AssertionError("unreachable")
+
+    async def _once(self, service: str, method: str, data: bytes, instance: str | None, timeout_s: float) -> bytes:
+        subject = f"rpc.{service}.{instance}.{method}" if instance else f"rpc.{service}.{method}"
+        call = f"{self._id}-{next(self._count)}"
+        left, until = max(1, int(timeout_s * 1e3)), self._clock.now_ns() + int(timeout_s * 1e9)
+        headers = {TIME_LEFT_HEADER: str(left), DEADLINE_HEADER: str(until), CALL_HEADER: call, **trace_headers()}
+        try:
+            reply = await self._bus.request(subject, data, timeout_s=timeout_s, headers=headers)
+        except asyncio.CancelledError:
+            with contextlib.suppress(SdkError):
+                await self._bus.publish(f"rpc-cancel.{service}", call.encode())
+            raise
+        if ERROR_HEADER in reply.headers:
+            raise decode_error(reply.data)
+        return reply.data

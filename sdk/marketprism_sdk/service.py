@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 
 from marketprism_sdk.bus import NatsBus
-from marketprism_sdk.commands import DONE, DONE_S, CommandReceiver, ensure_command_streams
+from marketprism_sdk.commands import DONE, DONE_S, Command, CommandReceiver, ensure_command_streams
 from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded
 from marketprism_sdk.events import Events
 from marketprism_sdk.handlers import command, event, marked, rpc
@@ -52,7 +52,9 @@ class ServiceSettings:
 
 
 class Service:
-    """One instance of a service."""
+    """One instance of a service. Instances of a service with groups do the commands of their own `group`."""
+
+    group: str | None = None
 
     def __init__(
         self,
@@ -95,6 +97,10 @@ class Service:
 
     async def on_stop(self) -> None:
         """After the last request, before the connection closes."""
+
+    def meant_for(self, given: Command) -> str | None:  # noqa: ARG002 (a subclass that has groups looks into it)
+        """The group that a command on the service's shared queue is for, None where it does not say."""
+        return None
 
     async def announce(self, status: str, **metadata: Any) -> None:
         """Change what the registry says of this instance."""
@@ -172,7 +178,10 @@ class Service:
             await ensure_command_streams(self.connection, replicas)
             done = await NatsKeyValue.open(self.connection, DONE, ttl_s=DONE_S, replicas=replicas)
             parallel = self.settings.commands_parallel
-            receiver = CommandReceiver(self.connection, self.name, self.metrics, done=done, parallel=parallel)
+            receiver = CommandReceiver(
+                self.connection, self.name, self.metrics, done=done, parallel=parallel, group=self.group,
+                meant_for=self.meant_for,
+            )  # fmt: skip
             for method, (name, policy) in commands:
                 receiver.add(name, method, policy)
             self.spawn(receiver.run(), "commands")

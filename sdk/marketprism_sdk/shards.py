@@ -19,9 +19,10 @@ import structlog
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
 from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
 from marketprism_sdk.hashing import partition_of, rendezvous, weight
-from marketprism_sdk.lease import LeaseSettings, Prober
+from marketprism_sdk.lease import Epoch, LeaseSettings, Prober
 from marketprism_sdk.membership import PREFIX, Membership
 from marketprism_sdk.ports import KeyValue, KvEntry
+from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
@@ -33,17 +34,13 @@ class OwnerRecord(msgspec.Struct, frozen=True):
     """A partition's owner."""
 
     holder: str
-    epoch: int
+    epoch: Epoch
     state: str = "held"  # held, released
 
 
 def _decode_owner(entry: KvEntry) -> OwnerRecord:
     """A value that is no record is as good as free; where its epoch was higher, the checkpoint says so."""
-    try:
-        return msgspec.msgpack.decode(entry.value, type=OwnerRecord)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        log.warning("owner record not understood", key=entry.key)
-        return OwnerRecord("", 0, "released")
+    return decode_or_none(entry, OwnerRecord) or OwnerRecord("", 0, "released")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +116,7 @@ class Shards:
 
     def _see_owner(self, entry: KvEntry) -> None:
         number = entry.key.removeprefix(_OWN)
-        if not number.isdigit():
+        if not (number.isascii() and number.isdigit() and len(number) <= 9):
             return
         partition, record = int(number), _decode_owner(entry)
         known = self._owners.get(partition)

@@ -51,7 +51,7 @@ class SingleActiveService(Service):
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__(name, connection, version=version, instance=instance, settings=settings)
-        self.group = group
+        self.group: str = group
         self._lease = lease or LeaseSettings()
         self._own: NatsConnection | None = None
         self._telling: set[asyncio.Task[None]] = set()
@@ -82,7 +82,7 @@ class SingleActiveService(Service):
         self.http.check("lease", self._lease_health)
         self.metrics.watch("leader", lambda: float(self.election.is_leader()))
         self.metrics.watch("lease_epoch", lambda: float(self.election.epoch))
-        await self.announce("standby")
+        await self.announce("standby", single_active=True, group=self.group, lease_s=self._lease.lease_s)
         self.spawn(self.election.run(), "election")
 
     async def _activated(self, epoch: int) -> None:

@@ -22,6 +22,7 @@ from marketprism_sdk.errors import (
     PayloadTooLarge,
     RemoteError,
     SdkError,
+    reason_of,
 )
 
 log = structlog.get_logger()
@@ -64,9 +65,9 @@ def encode_error(error: BaseException, method: str) -> tuple[bytes, str]:
     code, details, retryable = _parts(error)
     if code == "INTERNAL" and not isinstance(error, SdkError):
         log.error("rpc handler failed", method=method, exc_info=error)
-    message = error.message if isinstance(error, RemoteError) else str(error)
+    message = error.message if isinstance(error, RemoteError) else reason_of(error)
     if code == "INTERNAL" and not isinstance(error, RemoteError):
-        message = f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}" if str(error) else message
     body = {"code": code, "message": message, "details": details, "retryable": retryable}
     try:
         return msgspec.msgpack.encode(body), code
@@ -91,7 +92,7 @@ def decode_error(data: bytes) -> Exception:
         code, message = str(body["code"]), str(body["message"])
         details = dict(body.get("details") or {})
         retryable = bool(body.get("retryable"))
-    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError):
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return RemoteError("MALFORMED_REPLY", "the error answer is not a map of code and message")
     cls = _CLASSES.get(code)
     if cls is None:

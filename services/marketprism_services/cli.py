@@ -127,7 +127,7 @@ def main() -> None:
     import marketprism_services.cli_simulate  # noqa: PLC0415
     import marketprism_services.cli_status  # noqa: PLC0415
     import marketprism_services.cli_tools  # noqa: F401, PLC0415
-    from marketprism_services.runtime import stop_of  # noqa: PLC0415
+    from marketprism_services.runtime import line_of, stop_of  # noqa: PLC0415
 
     logs.configure(level="warning")
     try:
@@ -136,7 +136,7 @@ def main() -> None:
         raise SystemExit(Exit.INTERRUPTED) from None
     except Exception as error:
         stop = stop_of(error)
-        err.print(f"[red]error:[/red] {_escaped(str(stop))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/red] {_escaped(line_of(stop))}", highlight=False, soft_wrap=True)
         raise SystemExit(stop.code) from error
 
 

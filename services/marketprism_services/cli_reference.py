@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from marketprism_sdk.commands import ensure_command_streams, send_command
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import InvalidSubject, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import DataDir, NatsUrl, app, out
 from marketprism_services.cli_read import ask, show, url_of
@@ -57,7 +57,7 @@ def rolls(product: str, form: Form = "table", data_dir: DataDir = None, nats_url
 def gateway(
     order: Annotated[str, typer.Argument(help=f"One of {', '.join(_ORDERS)}.")],
     symbols: Annotated[list[str] | None, typer.Argument(help="With subscribe: names, or patterns like rb*.")] = None,
-    group: Annotated[str, typer.Option(help="Which gateway: ctp or sopt.")] = "ctp",
+    group: Annotated[str, typer.Option(help="Which gateways: ctp, sopt, a market, or default.")] = "ctp",
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
@@ -72,16 +72,18 @@ def gateway(
         raise Stop(Exit.USAGE, "symbols: expected names or patterns with subscribe, and none with another order")
     body: dict[str, Any] = {"gateway": group, **({"instruments": symbols} if symbols else {})}
     try:
-        asyncio.run(_send(url_of(data_dir, nats_url), command, body))
+        asyncio.run(_send(url_of(data_dir, nats_url), command, body, group))
+    except InvalidSubject as error:
+        raise Stop(Exit.USAGE, str(error)) from error
     except SdkError as error:
-        raise Stop(Exit.NATS, str(error)) from error
+        raise Stop(Exit.NATS, reason_of(error)) from error
     out.print(f"{command} sent; `marketprism status` shows what it did, `dead-letters` what was refused")
 
 
-async def _send(url: str, command: str, body: dict[str, Any]) -> None:
+async def _send(url: str, command: str, body: dict[str, Any], group: str) -> None:
     connection = await NatsConnection.open(url, name="cli")
     try:
         await ensure_command_streams(connection)
-        await send_command(connection, "gateway", command, body, issuer="operator")
+        await send_command(connection, "gateway", command, body, issuer="operator", group=group)
     finally:
         await connection.close()

@@ -16,7 +16,7 @@ from marketprism_application.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.commands import dead_letters, redrive
-from marketprism_sdk.errors import SdkError, StreamError
+from marketprism_sdk.errors import SdkError, StreamError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
@@ -55,14 +55,15 @@ def status(
 ) -> None:
     """Services and their health, leaders and epochs, partitions, lag, and what is stored.
 
-    Ends with 1 when something stands still or is missing: what it is is said by stage, partition and instrument.
+    Ends with 1 when something is not as it should be: a leader that is lost, an instance that is gone, what stands
+    still or is missing, by stage, partition and instrument.
     """
     url = url_of(data_dir, nats_url)
     seen = _with(url, overview)
     if not seen.instances:
         raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
     lag, stored, silent = asyncio.run(_pipeline(url))
-    problems = [*getattr(seen, "problems", []), *lag.get("problems", [])]
+    problems = [*seen.problems, *lag.get("problems", [])]
     if as_json:
         found = {**seen.as_dict(), "problems": problems, "pipeline": lag, "stored": stored}
         print(json.dumps(found, indent=1, default=str))
@@ -132,7 +133,7 @@ async def _pipeline(url: str) -> tuple[dict[str, Any], list[dict[str, Any]], lis
         try:
             stored = (await market.symbols()).to_pylist()
         except (SdkError, QueryFailed) as error:
-            silent.append(f"what is stored: {error}")
+            silent.append(f"what is stored: {reason_of(error)}")
     return lag, stored, silent
 
 
@@ -147,7 +148,7 @@ async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, A
     try:
         problems, progress = await _look_twice(market, url)
     except SdkError as error:
-        silent.append(f"lag: {error}")
+        silent.append(f"lag: {reason_of(error)}")
         return {}
     behind = {stage: lag for stage, lag in progress.behind.items() if lag}
     return {"behind": behind, "problems": [problem.text for problem in problems]}

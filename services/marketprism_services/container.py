@@ -10,7 +10,6 @@ from marketprism_adapters.sources import VenueMaking, make_source, parse_source
 from marketprism_application.ingest import Ingest
 from marketprism_application.resample import ReadRules
 from marketprism_application.store import WriterSettings
-from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.shards import partition_of
@@ -29,10 +28,6 @@ VERSION = "0.1.0"
 
 def _service_settings(settings: Settings, service: str) -> ServiceSettings:
     return ServiceSettings(settings.http.host, getattr(settings.http, service), settings.nats.replicas)
-
-
-def _lease(settings: Settings) -> LeaseSettings:
-    return LeaseSettings(settings.lease.lease_s, settings.lease.heartbeat_s, settings.lease.probe_s)
 
 
 def _writer(settings: Settings) -> WriterSettings:
@@ -61,7 +56,7 @@ class Container(containers.DeclarativeContainer):
     connection = providers.Dependency(instance_of=NatsConnection)
 
     calendar = providers.Singleton(chinese_calendar_of_markets)
-    lease = providers.Factory(_lease, settings)
+    lease = providers.Callable(lambda settings: settings.lease.lease(), settings)
     bars = providers.Callable(lambda settings: settings.bars.domain(), settings)
     rules = providers.Callable(lambda settings: settings.validation_rules(), settings)
     ingest = providers.Factory(Ingest, calendar, _partition, grace_s=settings.provided.bars.grace_s)

@@ -12,12 +12,13 @@ import msgspec
 from marketprism_adapters.nats import streams
 from marketprism_sdk.commands import dead_letters
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.lease import decode_lease
 from marketprism_sdk.membership import PREFIX as SESSION
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import TTL_S, Discovery, InstanceRecord
 from marketprism_sdk.shards import OwnerRecord
+from marketprism_sdk.values import decode_or_none
+from marketprism_services.leader_watch import is_gone, leaders_of
 from marketprism_services.positions import SourcePosition
 
 _HEALTH_S = 2.0
@@ -28,12 +29,13 @@ class Overview:
     """Everything that `marketprism status` shows of the services."""
 
     instances: list[InstanceRecord] = field(default_factory=list)
-    health: dict[str, str] = field(default_factory=dict)  # instance -> healthy, degraded, unhealthy, no answer
+    health: dict[str, str] = field(default_factory=dict)  # instance -> healthy, degraded, unhealthy, gone …
     leaders: dict[str, dict[str, Any]] = field(default_factory=dict)  # service.group -> holder, epoch, state
     shards: dict[str, dict[str, list[int]]] = field(default_factory=dict)  # service -> holder -> partitions
     unowned: dict[str, list[int]] = field(default_factory=dict)
     dead_letters: int = 0
     sources: dict[str, str] = field(default_factory=dict)  # by group of gateways: what is wrong with its source
+    problems: list[str] = field(default_factory=list)  # what is not as it should be, a line each
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -45,6 +47,7 @@ class Overview:
             "unowned": self.unowned,
             "dead_letters": self.dead_letters,
             "sources": self.sources,
+            "problems": self.problems,
         }
 
 
@@ -54,14 +57,14 @@ async def overview(connection: NatsConnection) -> Overview:
     discovery = Discovery(await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S))
     await discovery.refresh()
     found.instances = discovery.instances()
-    for entry in await NatsKeyValue(connection, "service_leaders").entries_if_there():
-        record = decode_lease(entry)
-        if record is not None:
-            found.leaders[entry.key] = {"holder": record.holder, "epoch": record.epoch, "state": record.state}
+    await _read_leaders(found, connection)
     for service, bucket in streams.SHARD_BUCKETS.items():
         await _read_shards(found, service, NatsKeyValue(connection, bucket))
     for entry in await NatsKeyValue(connection, streams.SOURCE_POSITIONS).entries_if_there():
-        state = msgspec.msgpack.decode(entry.value, type=SourcePosition)
+        state = decode_or_none(entry, SourcePosition)
+        if state is None:
+            found.problems.append(f"not understood: {entry.bucket}/{entry.key}, the place of a source")
+            continue
         wrong = [state.error] * bool(state.error) + [f"{name}: {why}" for name, why in sorted(state.refused.items())]
         if state.group and wrong:
             found.sources[state.group] = "; ".join(wrong)
@@ -69,10 +72,26 @@ async def overview(connection: NatsConnection) -> Overview:
         found.dead_letters = len(await dead_letters(connection))
     except SdkError:
         found.dead_letters = 0  # there is no queue before the first service that takes commands
+    await _read_health(found, connection)
+    return found
+
+
+async def _read_leaders(found: Overview, connection: NatsConnection) -> None:
+    for key, leader in (await leaders_of(connection, found.instances)).items():
+        found.leaders[key] = leader.as_dict()
+        if leader.problem:
+            found.problems.append(leader.problem)
+
+
+async def _read_health(found: Overview, connection: NatsConnection) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HEALTH_S)) as http:
         answers = await asyncio.gather(*(_health(http, record) for record in found.instances))
-    found.health = {record.instance: answer for record, answer in zip(found.instances, answers, strict=True)}
-    return found
+    for record, answer in zip(found.instances, answers, strict=True):
+        found.health[record.instance] = answer
+        # Killed a moment ago: its entry lives on until it expires.
+        if answer in ("", "no answer") and await is_gone(connection, record):
+            found.health[record.instance] = "gone"
+            found.problems.append(f"instance gone: {record.service} {record.instance} was {record.status}")
 
 
 async def _read_shards(found: Overview, service: str, kv: NatsKeyValue) -> None:
@@ -80,8 +99,11 @@ async def _read_shards(found: Overview, service: str, kv: NatsKeyValue) -> None:
     for entry in await kv.entries_if_there():
         if entry.key.startswith(SESSION):
             continue
-        record = msgspec.msgpack.decode(entry.value, type=OwnerRecord)
-        partition = int(entry.key.split(".", 1)[1])
+        record, number = decode_or_none(entry, OwnerRecord), entry.key.rpartition(".")[2]
+        if record is None or not (number.isascii() and number.isdigit() and len(number) <= 9):
+            found.problems.append(f"not understood: {entry.bucket}/{entry.key}, the owner of a partition")
+            continue
+        partition = int(number)
         if record.state == "held":
             owners.setdefault(record.holder, []).append(partition)
         else:
@@ -96,8 +118,8 @@ async def _health(http: aiohttp.ClientSession, record: InstanceRecord) -> str:
         return ""
     try:
         async with http.get(f"{url}/health") as answer:
-            return str((await answer.json())["status"])
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError):
+            return str((await answer.json())["status"])[:40]
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
         return "no answer"
 
 

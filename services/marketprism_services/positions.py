@@ -14,6 +14,8 @@ from marketprism_domain.events import SubscriptionFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.ports import KvEntry
+from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
@@ -37,6 +39,11 @@ class SourcePosition(msgspec.Struct):
     refused: dict[str, str] = {}
 
 
+def positions_in(entries: Iterable[KvEntry]) -> list[SourcePosition]:
+    """Those that are positions; a source whose own is not understood is read from its beginning (ADR 6)."""
+    return [found for entry in entries if (found := decode_or_none(entry, SourcePosition)) is not None]
+
+
 class Positions:
     """Positions of the sources of a gateway."""
 
@@ -51,7 +58,7 @@ class Positions:
 
     async def known(self) -> dict[str, int]:
         """Position by source."""
-        found = [msgspec.msgpack.decode(e.value, type=SourcePosition) for e in await self._bucket.entries()]
+        found = positions_in(await self._bucket.entries())
         return {position.source: position.position for position in found if not position.group}
 
     async def save(self, positions: Mapping[str, int]) -> None:

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 
 import msgspec
-import structlog
 
 from marketprism_domain.hours import Attendance, ConnectionHours
+from marketprism_domain.values import Symbol
 from marketprism_sdk.ports import KvEntry
-
-log = structlog.get_logger()
+from marketprism_sdk.values import read_or_none
 
 _LOOK_S = 5.0  # a clock that is set, or a suspended machine, is noticed within so long
 
@@ -27,6 +26,25 @@ class Wish(msgspec.Struct, frozen=True):
     instruments: tuple[str, ...] | None = None
 
 
+def wanted_symbol(text: str) -> str:
+    """A symbol, with or without its venue, or a pattern over symbols: without the venue.
+
+    Raises:
+        InvalidValue: neither.
+    """
+    symbol = text.rpartition(".")[2]
+    Symbol(symbol.replace("*", "a").replace("?", "a"))
+    return symbol
+
+
+def _wish(value: bytes) -> Wish:
+    """A wish that can be followed: a name that no source may be asked for is refused with all the rest."""
+    wish = msgspec.msgpack.decode(value, type=Wish)
+    for name in wish.instruments or ():
+        wanted_symbol(name)
+    return wish
+
+
 class Presence:
     """Whether the connection is wanted now. Without `hours` it always is."""
 
@@ -38,13 +56,11 @@ class Presence:
         self.wish = Wish()
 
     def told(self, entry: KvEntry) -> None:
-        """A wish was written."""
-        try:
-            self.wish = msgspec.msgpack.decode(entry.value, type=Wish) if entry.value else Wish()
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            log.warning("a wish that is none, the one before stays", error=str(error))
-            return
-        self._changed.set()
+        """A wish was written; where it is none, the one before stays."""
+        wish = Wish() if entry.deleted or not entry.value else read_or_none(entry, _wish)
+        if wish is not None:
+            self.wish = wish
+            self._changed.set()
 
     def wanted(self) -> bool:
         """Whether to be connected at this moment."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
-import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import ContractError, decode_packed
@@ -21,11 +20,11 @@ from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import Held, last_of_each, nanoseconds, next_of
 from marketprism_sdk.nats.jetstream import NOT_FOUND, api, direct_get_last
-from marketprism_sdk.ports import KeyValue
-from marketprism_services.positions import SourcePosition
+from marketprism_sdk.ports import KeyValue, KvEntry
+from marketprism_sdk.values import decode_or_none
+from marketprism_services.positions import positions_in
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
 VALIDATOR, AGGREGATOR = streams.VALIDATOR_STAGE, streams.AGGREGATOR_STAGE
 # A stage: the stream it reads and the subjects of its partitions there, and the stream of its checkpoints.
@@ -33,6 +32,34 @@ STAGES = {
     VALIDATOR: (streams.RAW, "market.raw.", streams.TICKS),
     AGGREGATOR: (streams.TICKS, "market.packed.", streams.BARS),
 }
+
+
+class _Judged(msgspec.Struct, frozen=True):
+    """What a validator counts for each source."""
+
+    accepted: int = 0
+    stale: int = 0
+    redelivered: int = 0
+    out_of_chain: int = 0
+    rejected: dict[str, int] = {}
+
+
+class _Checkpoint(msgspec.Struct, Generic[T], frozen=True):
+    """What is looked at of a stage's checkpoint."""
+
+    in_seq: int = 0
+    since: int = 0
+    taken: int = -1
+    stats: dict[str, T] | None = None
+
+
+class _Watermark(msgspec.Struct, frozen=True):
+    """What is looked at of the store's progress."""
+
+    watermark: int = 0
+
+
+_COUNTS: dict[str, Any] = {VALIDATOR: _Checkpoint[_Judged], AGGREGATOR: _Checkpoint[dict[str, int]]}
 
 
 @dataclass
@@ -87,8 +114,7 @@ class PipelineProbe:
         return progress
 
     async def _read_source(self, progress: Progress, sources: tuple[str, ...]) -> None:
-        entries = await _if_there(self._positions.entries(), [])
-        found = [msgspec.msgpack.decode(entry.value, type=SourcePosition) for entry in entries]
+        found = positions_in(await _if_there(self._positions.entries(), []))
         records = [record for record in found if not record.group]
         for state in (record for record in found if record.group):
             progress.refused.update(state.refused)
@@ -110,26 +136,23 @@ class PipelineProbe:
             last_of_each(self.connection, stream, [f"{prefix}*"]),
             last_of_each(self.connection, kept_in, [f"stage.{stage}.*.ck"]),
         )
-        checkpoints = {int(subject.split(".")[2]): _record(held) for subject, held in written.items()}
+        checkpoints = {int(subject.split(".")[2]): held for subject, held in written.items()}
         partitions = {int(subject.removeprefix(prefix)): held.seq for subject, held in lasts.items()}
         for partition in sorted(partitions.keys() | checkpoints.keys()):
-            record = checkpoints.get(partition, {})
-            last, done = partitions.get(partition, 0), _number(record, "in_seq")
+            record = _checkpoint(checkpoints.get(partition), stage, kept_in)
+            last, done = partitions.get(partition, 0), record.in_seq
             if last:
                 progress.behind[f"{stage}:{partition}"] = max(0, last - done)
-            stats = record.get("stats")
-            by_source = stats if isinstance(stats, dict) else {}
             untaken = {}
-            for source, counts in by_source.items():
-                if not isinstance(counts, dict):
-                    continue
+            for source, counts in (record.stats or {}).items():
                 if not sources or source in sources:
-                    _count(progress, stage, counts)
-                if counts.get("out_of_chain"):
-                    untaken[source] = counts["out_of_chain"]
+                    _count(progress, counts)
+                if isinstance(counts, _Judged) and counts.out_of_chain:
+                    untaken[source] = counts.out_of_chain
             waiting = await self._waiting(stream, f"{prefix}{partition}", done, last, now)
-            since, taken = _number(record, "since"), _number(record, "taken", -1)
-            progress.stages.append(StageSeen(stage, partition, done, last, waiting, since, taken, untaken))
+            progress.stages.append(
+                StageSeen(stage, partition, done, last, waiting, record.since, record.taken, untaken)
+            )
 
     async def _waiting(self, stream: str, subject: str, done: int, last: int, now: int) -> Waiting:
         """What lies behind a place; asked only where something does."""
@@ -145,7 +168,7 @@ class PipelineProbe:
         lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
         last = max(lasts)
         entry = await _if_there(self._ranges.get(stream), None)
-        stored = 0 if entry is None else _number(_record(entry), "watermark")
+        stored = (decode_or_none(entry, _Watermark) or _Watermark()).watermark
         progress.behind[f"storage:{stream}"] = max(0, last - stored)
         waits = [
             await self._waiting(stream, subject, stored, seq, now)
@@ -197,33 +220,22 @@ def instruments_of(held: Held) -> tuple[str, ...]:
         return (held.subject,)
 
 
-def _record(entry: Any) -> dict[str, Any]:
-    """A record as a map; a value that is none is told and counts as nothing done."""
-    data = entry.data if isinstance(entry, Held) else entry.value
-    try:
-        record = msgspec.msgpack.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        log.warning(
-            "record not understood", of=entry.subject if isinstance(entry, Held) else entry.key, error=str(error)
-        )
-        return {}
-    return record if isinstance(record, dict) else {}
+def _checkpoint(held: Held | None, stage: str, stream: str) -> _Checkpoint[Any]:
+    """A checkpoint that is none counts as none: its stage is behind by everything, which is what can be proved."""
+    entry = None if held is None else KvEntry(held.subject, held.data, held.seq, bucket=stream)
+    found: _Checkpoint[Any] | None = decode_or_none(entry, _COUNTS[stage])
+    return found or _Checkpoint()
 
 
-def _number(record: dict[str, Any], name: str, default: int = 0) -> int:
-    value = record.get(name, default)
-    return value if isinstance(value, int) else default
-
-
-def _count(progress: Progress, stage: str, counts: dict[str, Any]) -> None:
-    if stage == AGGREGATOR:
+def _count(progress: Progress, counts: _Judged | dict[str, int]) -> None:
+    if isinstance(counts, dict):
         _add(progress.bars, counts)
         return
-    progress.accepted += counts["accepted"]
-    progress.stale += counts["stale"]
-    progress.redelivered += counts["redelivered"]
-    progress.out_of_chain += counts.get("out_of_chain", 0)
-    _add(progress.rejected, counts["rejected"])
+    progress.accepted += counts.accepted
+    progress.stale += counts.stale
+    progress.redelivered += counts.redelivered
+    progress.out_of_chain += counts.out_of_chain
+    _add(progress.rejected, counts.rejected)
 
 
 def _add(total: dict[str, int], part: dict[str, int]) -> None:

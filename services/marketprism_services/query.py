@@ -26,13 +26,16 @@ from marketprism_application.tick_bars import TickBars
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Interval
-from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.balancing import LeaderClient
+from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.registry import TTL_S, Discovery
 from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_sdk.values import read_or_none
 from marketprism_services.callers import Callers
 from marketprism_services.engines import EngineSource
 from marketprism_services.query_books import BookApi
@@ -72,6 +75,7 @@ class QueryService(Service):
         self._recent = RecentBars()
         self._tail = BarTail(connection, self._recent, self.metrics, self.settings.replicas)
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
+        self._storage = LeaderClient(self.calls, "storage", known=self._storage_leader)
         remote = RemoteReader(self._ask_storage)
         self._maker: TickBars = remote
         self._reader = self._over(remote)
@@ -121,8 +125,20 @@ class QueryService(Service):
             *self._http.routes(),
         ]
 
+    def _storage_leader(self) -> str | None:
+        discovery = self._books_api.discovery
+        found = discovery.leader("storage") if discovery is not None else None
+        return found.instance if found is not None else None
+
     async def _ask_storage(self, data: bytes) -> bytes:
-        return await self.calls.call_raw("storage", "arrow", data, timeout_s=_TIMEOUT_S, idempotent=True)
+        """Only the leader has the store open; a change of the leader is waited for."""
+        try:
+            return await self._storage.call_raw("arrow", data, timeout_s=_TIMEOUT_S, idempotent=True)
+        except RemoteError:
+            raise
+        except SdkError as error:
+            # Whoever asked reached this service: what cannot be reached from here is not for it to be confused with.
+            raise RemoteError("UNAVAILABLE", f"storage: {reason_of(error)}", retryable=True) from error
 
     async def _ask(self, question: Question) -> pa.Table:
         return await ask(self._reader, question, self._rules, self._maker)
@@ -150,11 +166,17 @@ class QueryService(Service):
         """The newest tick's message: the stream's last, which is there before it is in any table."""
         if not isinstance(symbol, str) or not symbol:
             raise RemoteError("INVALID_PARAMETER", f"symbol: expected a symbol, was {symbol!r}")
-        message = await direct_get_last(self.connection, streams.TICKS, tick_subject(symbol))
+        subject = tick_subject(symbol)
+        message = await direct_get_last(self.connection, streams.TICKS, subject)
         if message is not None:
-            return message.data
-        entries = await self._ticks.entries(f"tick.{escape(symbol)}.")
-        return entries[0].value if entries else None
+            entries = [KvEntry(subject, message.data, message.seq, bucket=streams.TICKS)]
+        else:
+            entries = await self._ticks.entries(f"tick.{escape(symbol)}.")
+        return next((entry.value for entry in entries if self._read(TICK, entry) is not None), None)
+
+    def _read(self, kind: DataKind, entry: KvEntry) -> Any:
+        """A record as somebody wrote it, None where it is none."""
+        return read_or_none(entry, lambda value: decode(kind, value), metrics=self.metrics)
 
     @rpc("latest_bars")
     async def latest_bars(self, asked: Any) -> list[bytes]:
@@ -176,7 +198,7 @@ class QueryService(Service):
         if found:
             return found
         entries = await self._bars.entries(f"bar.{interval}.{escape(symbol)}.")
-        return [decode(BAR, entry.value) for entry in entries]
+        return [bar for entry in entries if (bar := self._read(BAR, entry)) is not None]
 
     async def _latest_tick(self, request: web.Request) -> web.Response:
         async def work() -> Found:

@@ -19,7 +19,7 @@ from marketprism_application.errors import ApplicationError, QueryError, Unknown
 from marketprism_application.export import FORMATS, json_of, json_rows, render
 from marketprism_application.query import parse_time
 from marketprism_application.tables import table_of
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_services.callers import Callers, TooMany
 
 log = structlog.get_logger()
@@ -205,8 +205,8 @@ def failed(request: web.Request, error: BaseException, base: dict[str, Any]) -> 
     if isinstance(error, QueryError):
         return _failure(400, "INVALID_PARAMETER", str(error), base)
     if isinstance(error, ApplicationError | SdkError):
-        log.warning("query failed", path=request.path, error=str(error))
-        return _failure(503, "UNAVAILABLE", str(error), base)
+        log.warning("query failed", path=request.path, error=reason_of(error))
+        return _failure(503, "UNAVAILABLE", reason_of(error), base)
     raise error
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import msgspec
 import structlog
 
 from marketprism_adapters.nats import streams
@@ -12,13 +11,14 @@ from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.recent_bars import RecentBars
 from marketprism_application.store import Progress
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.ports import KvEntry
+from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
@@ -53,7 +53,7 @@ class BarTail:
                 try:
                     await self._follow(kv)
                 except SdkError as error:
-                    log.warning("the tail of the bars starts again", error=str(error))
+                    log.warning("the tail of the bars starts again", error=reason_of(error))
                     await asyncio.sleep(_AGAIN_S)
         finally:
             await stop()
@@ -61,13 +61,8 @@ class BarTail:
     def _moved(self, entry: KvEntry) -> None:
         if entry.key != streams.BARS or entry.deleted:
             return
-        try:
-            progress = msgspec.msgpack.decode(entry.value, type=Progress)
-        except msgspec.MsgspecError as error:
-            self._metrics.count("tail_malformed_total")
-            log.warning("a store's watermark that is none", error=str(error))
-            return
-        if progress.created == self._created:
+        progress = decode_or_none(entry, Progress, metrics=self._metrics)
+        if progress is not None and progress.created == self._created:
             self._recent.stored_to(progress.watermark)
 
     async def _follow(self, kv: NatsKeyValue) -> None:
@@ -75,8 +70,9 @@ class BarTail:
         self._recent.clear()
         self._created = str((await stream_info(self._connection, streams.BARS))["created"])
         entry = await kv.get(streams.BARS)
-        progress = msgspec.msgpack.decode(entry.value, type=Progress) if entry is not None else Progress()
-        start = progress.watermark + 1 if progress.created == self._created else 1
+        # Without a watermark the whole stream is read: a bar that is stored as well is answered once all the same.
+        progress = decode_or_none(entry, Progress, metrics=self._metrics) or Progress()
+        start = max(0, progress.watermark) + 1 if progress.created == self._created else 1
         consumer = PullConsumer(self._connection, streams.BARS, list(streams.STORED[streams.BARS]), start_seq=start)
         await consumer.open()
         self._consumer = consumer
@@ -101,7 +97,7 @@ class BarTail:
             self._recent.add(seq, decode(BAR, data))
         except ContractError as error:
             self._metrics.count("tail_malformed_total")
-            log.warning("a bar that is none", seq=seq, error=str(error))
+            log.warning("a bar that is none", seq=seq, error=reason_of(error))
 
     async def _made_anew(self, kv: NatsKeyValue) -> bool:
         if not self._connection.connected:

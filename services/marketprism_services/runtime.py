@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import structlog
 
 from marketprism_adapters.clickhouse.local import LocalServerError
 from marketprism_adapters.nats.embedded import EmbeddedServerError
 from marketprism_application.errors import SourceError, StoreError
+from marketprism_domain.errors import InvalidValue
 from marketprism_sdk import logs
-from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError
+from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError, reason_of
 from marketprism_sdk.lifecycle import run
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.settings import Settings
+
+if TYPE_CHECKING:
+    from marketprism_services.container import Container
 
 log = structlog.get_logger()
 
@@ -35,7 +40,7 @@ async def connect(settings: Settings, name: str) -> NatsConnection:
     try:
         return await NatsConnection.open(url, name=name, connect_timeout_s=settings.nats.connect_timeout_s)
     except NotConnected as error:
-        raise Stop(Exit.NATS, str(error)) from error
+        raise Stop(Exit.NATS, reason_of(error)) from error
 
 
 async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> int:
@@ -44,12 +49,20 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
     async with AsyncExitStack() as stack:
         connection = await _connect_patiently(settings, service_name, stop)
         stack.push_async_callback(connection.close)
-        container = Container(settings=settings, connection=connection)
-        service: Service = getattr(container, service_name)()
+        service = _made(Container(settings=settings, connection=connection), service_name)
         logs.configure(
             level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
         )
         return await _run_patiently(service, stop)
+
+
+def _made(container: Container, name: str) -> Service:
+    """A service by its settings; one that it refuses would be refused at the next start as well: exit code 2."""
+    try:
+        service: Service = getattr(container, name)()
+    except (ConfigurationError, InvalidValue) as error:
+        raise Stop(Exit.USAGE, f"setting {error}") from error
+    return service
 
 
 async def _connect_patiently(settings: Settings, name: str, stop: asyncio.Event) -> NatsConnection:
@@ -60,7 +73,7 @@ async def _connect_patiently(settings: Settings, name: str, stop: asyncio.Event)
         except Stop as error:
             if error.code != Exit.NATS or attempt + 1 == _START_ATTEMPTS or stop.is_set():
                 raise
-            log.warning("waiting for NATS", error=str(error))
+            log.warning("waiting for NATS", error=reason_of(error))
             await asyncio.sleep(0.5)
     raise AssertionError("unreachable")
 
@@ -69,9 +82,9 @@ async def _run_patiently(service: Service, stop: asyncio.Event) -> int:
     try:
         return await service.run(stop)
     except ConfigurationError as error:
-        raise Stop(Exit.USAGE, str(error)) from error
+        raise Stop(Exit.USAGE, reason_of(error)) from error
     except SdkError as error:
-        raise Stop(Exit.NATS if error.retryable else Exit.FAILED, str(error)) from error
+        raise Stop(Exit.NATS if error.retryable else Exit.FAILED, reason_of(error)) from error
 
 
 def run_service(service_name: str, settings: Settings) -> int:
@@ -81,19 +94,27 @@ def run_service(service_name: str, settings: Settings) -> int:
 
 
 def stop_of(error: Exception) -> Stop:
-    """What an error of the lower layers means for the shell."""
+    """What an error of the lower layers means for the shell; of several that came together, the first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
     if isinstance(error, Stop):
         return error
     if isinstance(error, SourceError):
-        return Stop(Exit.INPUT, str(error))
+        return Stop(Exit.INPUT, reason_of(error))
     if isinstance(error, EmbeddedServerError):
         code = Exit.STORE if str(error).startswith("data directory") else Exit.NATS
-        return Stop(code, str(error))
+        return Stop(code, reason_of(error))
     if isinstance(error, StoreError | LocalServerError):
-        return Stop(Exit.STORE, str(error))
+        return Stop(Exit.STORE, reason_of(error))
+    if isinstance(error, ConfigurationError):
+        return Stop(Exit.USAGE, reason_of(error))
     if isinstance(error, SdkError):
-        return Stop(Exit.NATS if error.retryable else Exit.FAILED, str(error))
+        return Stop(Exit.NATS if error.retryable else Exit.FAILED, reason_of(error))
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return Stop(Exit.FAILED, f"{where}{error.strerror or error}")
+        return Stop(Exit.FAILED, reason_of(error))
     raise error
+
+
+def line_of(stop: Stop) -> str:
+    """What is said of it, never nothing: where it has no words, what caused it has."""
+    return str(stop).strip() or reason_of(stop.__cause__ or stop)

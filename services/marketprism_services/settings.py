@@ -19,6 +19,8 @@ from marketprism_domain.bars import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.rules import ValidationRules
 from marketprism_domain.values import Interval
+from marketprism_sdk.errors import ConfigurationError
+from marketprism_sdk.lease import LeaseSettings
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.settings_sections import CaptureSection, CounterSection, Section, VenueSection
 from marketprism_services.settings_sources import from_environment, from_file, merge
@@ -107,17 +109,20 @@ class QuerySettings(Section):
 
 
 class BarsSettings(Section):
-    """How bars are counted."""
+    """How bars are counted; what is possible, `BarSettings` says."""
 
     intervals: tuple[str, ...] = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w")
     alignment: Literal["session", "clock"] = "session"
     fill_empty: bool = False
-    grace_s: float = Field(3.0, ge=0, le=60)
-    revision_window_s: float = Field(60.0, ge=0, le=3600)
+    grace_s: float = 3.0
+    revision_window_s: float = 60.0
 
     @model_validator(mode="after")
     def _makes_bars(self) -> BarsSettings:
-        self.domain()
+        try:
+            self.domain()
+        except InvalidValue as error:
+            raise ValueError(str(error)) from error
         return self
 
     def domain(self) -> BarSettings:
@@ -159,20 +164,23 @@ class TraceSettings(Section):
 
 
 class LeaseSection(Section):
-    """Leader election: lease > 2 heartbeats > probe."""
+    """Leader election; what is possible, `LeaseSettings` says."""
 
-    lease_s: float = Field(1.0, gt=0, le=60)
-    heartbeat_s: float = Field(0.25, gt=0, le=20)
-    probe_s: float = Field(0.05, gt=0, le=5)
+    lease_s: float = 1.0
+    heartbeat_s: float = 0.25
+    probe_s: float = 0.05
 
     @model_validator(mode="after")
-    def _ordered(self) -> LeaseSection:
-        if not self.lease_s > 2 * self.heartbeat_s > self.probe_s:
-            raise ValueError(
-                f"expected lease_s > 2 x heartbeat_s > probe_s (a leader must survive a lost heartbeat), "
-                f"was {self.lease_s}, {self.heartbeat_s}, {self.probe_s}"
-            )
+    def _is_a_lease(self) -> LeaseSection:
+        try:
+            self.lease()
+        except ConfigurationError as error:
+            raise ValueError(str(error).removeprefix("lease: ")) from error
         return self
+
+    def lease(self) -> LeaseSettings:
+        """The framework's form."""
+        return LeaseSettings(self.lease_s, self.heartbeat_s, self.probe_s)
 
 
 def _absolute(path: str | Path) -> Path:

@@ -33,6 +33,7 @@ from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.service import ServiceSettings, rpc
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampled
+from marketprism_sdk.values import decode_or_none
 from marketprism_services.engines import EngineSource
 from marketprism_services.store_tally import answer_tally
 
@@ -96,7 +97,7 @@ class KvProgress:
         """Progress as it stands."""
         entry = await self._kv.get(self._key)
         self._revision = entry.revision if entry is not None else 0
-        return msgspec.msgpack.decode(entry.value, type=Progress) if entry is not None else Progress()
+        return decode_or_none(entry, Progress) or Progress()
 
     async def save(self, progress: Progress) -> None:
         """Write if nobody else has. Raises RevisionConflict, KeyExists."""

@@ -23,6 +23,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings, command
 from marketprism_sdk.stage import Processor, StageSettings
+from marketprism_sdk.values import read_or_none
 from marketprism_services.processors import ValidatorProcessor
 from marketprism_services.sharded import ShardedService
 
@@ -87,12 +88,12 @@ class ValidatorService(ShardedService):
 
     def _rules_of(self, entry: KvEntry) -> ValidationRules | None:
         """The rules of an entry; what is none is told, and those in force stay."""
-        try:
-            return ValidationRules.from_dict(msgspec.msgpack.decode(entry.value))
-        except (msgspec.MsgspecError, InvalidValue, UnicodeDecodeError, TypeError, AttributeError) as error:
+        rules = read_or_none(
+            entry, lambda value: ValidationRules.from_dict(msgspec.msgpack.decode(value)), metrics=self.metrics
+        )
+        if rules is None:
             self.metrics.count("rules_refused_total")
-            log.warning("rules not understood, those in force stay", revision=entry.revision, error=str(error))
-            return None
+        return rules
 
     def _rules_changed(self, entry: KvEntry) -> None:
         rules = self._rules_of(entry)

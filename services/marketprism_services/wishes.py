@@ -8,13 +8,18 @@ import msgspec
 
 from marketprism_domain.commands import authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
-from marketprism_domain.values import Symbol
 from marketprism_sdk.commands import Command
 from marketprism_sdk.errors import CommandRejected
 from marketprism_sdk.service import command
-from marketprism_services.presence import Wish
+from marketprism_services.presence import Wish, wanted_symbol
 
 MOST = 100_000
+
+
+def group_named(body: Any) -> str | None:
+    """The group of gateways that a command's body names, None when it names none."""
+    named = body.get("gateway") if isinstance(body, dict) else None
+    return str(named) if named else None
 
 
 def wish_of(name: str, body: Any, group: str, before: Wish) -> tuple[str, Wish]:
@@ -24,7 +29,7 @@ def wish_of(name: str, body: Any, group: str, before: Wish) -> tuple[str, Wish]:
         CommandRefused: the body is not what the command needs; the text names the field.
     """
     given = body if isinstance(body, dict) else {}
-    target = str(given.get("gateway") or group)
+    target = group_named(body) or group
     if target != group:
         raise CommandRefused(f"command {name}: expected the gateway {group}, was {target!r}")
     if name == "InitializeGateway":
@@ -47,17 +52,18 @@ def wish_of(name: str, body: Any, group: str, before: Wish) -> tuple[str, Wish]:
 
 
 def _symbol(name: str, text: Any) -> str:
-    """A symbol, with or without its venue, or a pattern over symbols."""
-    symbol = str(text or "").rpartition(".")[2]
     try:
-        Symbol(symbol.replace("*", "a").replace("?", "a"))
+        return wanted_symbol(str(text or ""))
     except InvalidValue as error:
         raise CommandRefused(f"command {name}: {error}") from error
-    return symbol
 
 
 class OperatorCommands:
     """What a gateway service does with commands; the service says what it has and keeps the wish."""
+
+    def meant_for(self, given: Command) -> str | None:
+        """The gateways that a command names; where it names none, who gets it is meant."""
+        return group_named(given.body)
 
     async def keep_wish(self, name: str, body: Any) -> None:
         """Write the wish of a command."""

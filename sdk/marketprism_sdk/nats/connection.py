@@ -19,7 +19,14 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected, PayloadTooLarge
+from marketprism_sdk.errors import (
+    DeadlineExceeded,
+    InvalidSubject,
+    NoResponders,
+    NotConnected,
+    PayloadTooLarge,
+    reason_of,
+)
 
 log = structlog.get_logger()
 
@@ -28,8 +35,28 @@ OnMessage = Callable[[Msg], None]
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:
-    """Wire form, for headers that are sent often."""
+    """Wire form, for headers that are sent often.
+
+    Raises:
+        InvalidSubject: a name or a value with a line break, which would begin a header of its own.
+    """
+    for name, value in headers.items():
+        if any(sign in text for text in (name, value) for sign in "\r\n\0") or ":" in name:
+            raise InvalidSubject(f"header: expected a name and a value in one line, was {f'{name}: {value}'[:80]!r}")
     return b"NATS/1.0\r\n" + b"".join(f"{k}: {v}\r\n".encode() for k, v in headers.items()) + b"\r\n"
+
+
+def check_subject(subject: str) -> None:
+    """Refuse what the server would read as more than a subject.
+
+    Raises:
+        InvalidSubject: a space, a control character, an empty token or no token at all.
+    """
+    # Quick checks of the interpreter's own: this is asked for each message that is sent.
+    if not subject or not subject.isprintable() or " " in subject:
+        raise InvalidSubject(f"subject: expected no spaces or control characters, was {subject[:80]!r}")
+    if ".." in subject or subject[0] == "." or subject[-1] == ".":
+        raise InvalidSubject(f"subject: expected tokens with single dots between, was {subject[:80]!r}")
 
 
 def _resolve(future: asyncio.Future[Msg | None], reply: Msg | None) -> None:
@@ -101,7 +128,7 @@ class NatsConnection:
         except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
             with contextlib.suppress(Exception):
                 await client.close()
-            reason = str(error).strip() or "no answer"
+            reason = reason_of(error)
             raise NotConnected(f"NATS at {url}: expected a NATS server, {reason}") from error
         connection._closing = False
         connection._inbox = connection.inbox()
@@ -116,7 +143,9 @@ class NatsConnection:
         self.nc._pending_data_size = 0
         for future in list(self._replies.values()):
             if not future.done():
-                future.set_exception(NotConnected(f"NATS at {self.url} went away before it answered"))
+                error = NotConnected(f"NATS at {self.url} went away before it answered")
+                error.sent = True
+                future.set_exception(error)
         for callback in list(self._on_disconnect):
             callback()
 
@@ -159,8 +188,10 @@ class NatsConnection:
 
         Raises:
             NotConnected: the connection is away. PayloadTooLarge: the server takes less in one message.
+            InvalidSubject: a subject or header that would break into the protocol.
         """
         nc = self.nc
+        check_subject(subject)
         if not nc.is_connected:
             raise NotConnected(f"NATS at {self.url} is away")
         if len(payload) > nc._max_payload:
@@ -186,13 +217,13 @@ class NatsConnection:
         try:
             await self.nc.flush(timeout=max(1, int(timeout_s)))
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise NotConnected(f"NATS at {self.url}: {error}") from error
+            raise NotConnected(f"NATS at {self.url}: {reason_of(error)}") from error
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float, headers: Headers = None) -> Msg:
         """Ask and wait. Replies share one inbox; when the connection goes, nobody waits for its timeout.
 
         Raises:
-            NoResponders, DeadlineExceeded, NotConnected, PayloadTooLarge.
+            NoResponders, DeadlineExceeded, NotConnected, PayloadTooLarge, InvalidSubject.
         """
         if not self.connected:
             raise NotConnected(f"NATS at {self.url} is away")
@@ -220,11 +251,18 @@ class NatsConnection:
             _resolve(future, message)
 
     async def subscribe(self, subject: str, callback: OnMessage, queue: str = "") -> Callable[[], Awaitable[None]]:
-        """Call `callback` (plain, quick, not a coroutine) for each message; returns the way to stop."""
+        """Call `callback` (plain, quick, not a coroutine) for each message; returns the way to stop.
+
+        Raises:
+            NotConnected, InvalidSubject.
+        """
+        check_subject(subject)
+        if queue:
+            check_subject(queue)
         try:
             subscription: Any = await self.nc.subscribe(subject, queue=queue, pending_bytes_limit=0)
         except (nats.errors.Error, OSError) as error:
-            raise NotConnected(f"NATS at {self.url}: {error!r}") from error
+            raise NotConnected(f"NATS at {self.url}: {reason_of(error)}") from error
         subscription._pending_queue = _Direct(callback)
 
         async def stop() -> None:

@@ -66,7 +66,7 @@ class NatsKeyValue:
         if "Nats-Sequence" not in headers:
             return None
         deleted = headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
-        return KvEntry(key, message.data, int(headers["Nats-Sequence"]), deleted)
+        return KvEntry(key, message.data, int(headers["Nats-Sequence"]), deleted, self.bucket)
 
     async def get(self, key: str) -> KvEntry | None:
         """The live entry of a key."""
@@ -139,7 +139,7 @@ class NatsKeyValue:
                 return
             headers = message.headers or {}
             deleted = headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
-            on_entry(KvEntry(key, message.data, int(headers.get("Nats-Sequence", 0)), deleted))
+            on_entry(KvEntry(key, message.data, int(headers.get("Nats-Sequence", 0)), deleted, self.bucket))
 
         # Whole tokens of the prefix narrow what the server sends; the rest is looked at here.
         tokens = prefix.split(".")[:-1]

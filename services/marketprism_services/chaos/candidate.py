@@ -20,7 +20,7 @@ import msgspec
 
 from marketprism_sdk import logs
 from marketprism_sdk.election import Election
-from marketprism_sdk.errors import Fenced, NotConnected, SdkError
+from marketprism_sdk.errors import Fenced, NotConnected, SdkError, reason_of
 from marketprism_sdk.fence import Fence, FencedPublisher, raise_fence
 from marketprism_sdk.lease import LeaseLost, LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
@@ -120,7 +120,7 @@ class Candidate:
             await publish_ack(self._data, f"{self._setup.twin}.data", record)
             await publish_ack(self._data, f"{self._setup.fenced}.data", record, fence.headers)
         except SdkError as error:
-            refused, why = True, str(error)
+            refused, why = True, reason_of(error)
         tell("late", epoch=epoch, refused=refused, reason=why)
 
     async def _write(self, epoch: int) -> None:
@@ -135,11 +135,11 @@ class Candidate:
                     )
                 await self._stream(fence, epoch, run * RUN)
             except Fenced as error:
-                tell("fenced", epoch=epoch, reason=str(error))
-                self.election.surrender(str(error))
+                tell("fenced", epoch=epoch, reason=reason_of(error))
+                self.election.surrender(reason_of(error))
                 return
             except (SdkError, TimeoutError) as error:
-                tell("interrupted", epoch=epoch, reason=f"{type(error).__name__}: {error}")
+                tell("interrupted", epoch=epoch, reason=reason_of(error))
                 run += 1  # what was on its way may be in the stream: never the same number twice
                 await asyncio.sleep(0.02)
                 await self._data.wait_connected()

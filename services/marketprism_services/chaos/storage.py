@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
@@ -28,6 +26,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
+from marketprism_sdk.values import decode_or_none
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
@@ -137,10 +136,9 @@ class StorageTrial:
         self._writers[child.pid] = child
 
     def _saved(self, entry: KvEntry) -> None:
-        if not entry.deleted and entry.value:
-            progress = msgspec.msgpack.decode(entry.value, type=Progress)
-            if progress.last > progress.watermark:
-                self._open.set()
+        progress = decode_or_none(entry, Progress)
+        if progress is not None and progress.last > progress.watermark:
+            self._open.set()
 
     async def _strike(self, number: int, ranges: NatsKeyValue, leaders: NatsKeyValue, report: Report) -> bool:
         """One fault, at a moment in which a range is open: recorded as intended and not yet as done."""
@@ -170,7 +168,7 @@ class StorageTrial:
         return True
 
     async def _watermarks(self, ranges: NatsKeyValue) -> dict[str, Progress]:
-        return {e.key: msgspec.msgpack.decode(e.value, type=Progress) for e in await ranges.entries()}
+        return {e.key: decode_or_none(e, Progress) or Progress() for e in await ranges.entries()}
 
     async def _patiently(self, ranges: NatsKeyValue) -> dict[str, Progress]:
         while True:

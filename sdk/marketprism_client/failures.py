@@ -1,0 +1,39 @@
+"""What a question can come to, in one class that says whether to ask again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from marketprism_application.contracts.query_wire import AnswerError
+from marketprism_domain.errors import InvalidValue
+from marketprism_sdk.errors import NotActive, RemoteError, reason_of
+
+_AWAY = {"NOT_ACTIVE", "UNAVAILABLE", "OVERLOADED"}
+
+
+class QueryFailed(Exception):
+    """The read side could not answer.
+
+    `code` is INVALID_PARAMETER, UNKNOWN_SYMBOL, STORE_ERROR, UNAVAILABLE (whoever has the store open is away or
+    overloaded: ask again) or INTERNAL.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@contextmanager
+def query_failures() -> Iterator[None]:
+    """Turn what the read side answered instead of data into QueryFailed. That nobody answered is raised as it is."""
+    try:
+        yield
+    except AnswerError as error:
+        raise QueryFailed(error.failure.code, error.failure.message) from error
+    except NotActive as error:
+        raise QueryFailed("UNAVAILABLE", reason_of(error)) from error
+    except RemoteError as error:
+        raise QueryFailed("UNAVAILABLE" if error.code in _AWAY else error.code, error.message) from error
+    except InvalidValue as error:
+        raise QueryFailed("INVALID_PARAMETER", str(error)) from error

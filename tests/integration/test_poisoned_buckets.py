@@ -1,0 +1,192 @@
+"""No value in any bucket ends a service: not while it runs, and not when it starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_client import MarketClient, QueryFailed
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import publish_ack
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.service import Service
+from marketprism_sdk.values import REFUSED
+from marketprism_services.container import Container
+from marketprism_services.overview import overview
+from marketprism_services.positions import Positions
+from marketprism_services.probe import PipelineProbe
+from marketprism_services.settings import Settings
+from marketprism_services.storage import KvProgress
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.nats]
+
+
+def packed(**values: Any) -> bytes:
+    return msgspec.msgpack.encode(values)
+
+
+GARBAGE = {
+    "empty": b"",
+    "noise": bytes(range(256)) * 4,
+    "deep": b"\x91" * 200_000 + b"\xc0",
+    "deep below a name that nobody knows": b"\x81\xa1x" + b"\x91" * 200_000 + b"\xc0",
+    "promise": b"\xdd\xff\xff\xff\xff\x00",
+    "nil": b"\xc0",
+    "list": b"\x90",
+    "text": b"\xa4\xff\xfe\xff\xfe",
+    "json": b'{"holder": "x"}',
+    "huge": b"\xc4" * 2_000_000,
+    "types": packed(
+        holder=1, epoch="x", state=[], service=None, source=7, position="far", watermark="x", created=0, stats=[1],
+        connected="yes", instruments=[1], stale_s="x", version="x", beat=None,
+    ),
+    "far": packed(
+        holder="nobody", epoch=2**64 - 1, state="held", service="storage", instance="x", version="", status="active",
+        ts_started=2**64 - 1, ts_heartbeat=0, endpoints={"http": "http://[::1"}, metadata={"load": "x", "lease_s": []},
+        source="", position=-1, watermark=-1, created="x", connected=None, instruments=["\x00"], beat=-1,
+    ),
+}  # fmt: skip
+KEYS = {
+    "service_instances": ("storage.evil", "x"),
+    "service_leaders": ("storage.default", "gateway.default", "x"),
+    "commands_done": ("x",),
+    streams.VALIDATOR_SHARDS: ("own.3", "own.x", "own", "sess.mallory"),
+    streams.AGGREGATOR_SHARDS: ("own.4", "own.99999999999999999999", "sess.mallory"),
+    streams.RULES: ("current", "x"),
+    streams.WISHES: ("default", "x"),
+    streams.SOURCE_POSITIONS: ("sim=3A7", "x", "state=2Edefault"),
+    streams.LATEST_TICKS: ("tick.zz9.shfe",),
+    streams.LATEST_BARS: ("bar.1m.zz9.shfe",),
+    streams.QUALITY: ("x",),
+    streams.STREAM_STATES: ("x",),
+    streams.STORE_RANGES: (streams.TICKS, streams.BARS, streams.EVENTS, streams.DATA, "x"),
+}
+NAMES = ("storage", "query", "aggregator", "validator", "gateway", "monitor")
+
+
+class Pipeline:
+    """Every service in this process, each made as `marketprism run` makes it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        http = dict.fromkeys(NAMES, 0)
+        source = {"spec": "sim:days=0,rate=4,instruments=rb2505", "speed": "20"}
+        self.settings = Settings.model_validate(
+            {"data_dir": str(folder), "nats": {"url": url}, "http": http, "source": source}
+        )
+        self.services: dict[str, Service] = {}
+        self._tasks: dict[str, asyncio.Task[int]] = {}
+        self._stop = asyncio.Event()
+        self._connections: list[NatsConnection] = []
+
+    async def start(self) -> None:
+        self._stop.clear()
+        for name in NAMES:
+            connection = await NatsConnection.open(str(self.settings.nats.url), name=name)
+            self._connections.append(connection)
+            service = getattr(Container(settings=self.settings, connection=connection), name)()
+            self.services[name] = service
+            self._tasks[name] = asyncio.create_task(service.run(self._stop))
+        async with asyncio.timeout(90):
+            while not all(service.http.ready for service in self.services.values()):
+                assert self.ended() == []
+                await asyncio.sleep(0.05)
+
+    def ended(self) -> list[str]:
+        return [name for name, task in self._tasks.items() if task.done()]
+
+    async def stop(self) -> list[int]:
+        self._stop.set()
+        codes = await asyncio.gather(*self._tasks.values())
+        for connection in self._connections:
+            await connection.close()
+        return codes
+
+
+@pytest.fixture
+async def url(tmp_path: Path) -> AsyncIterator[str]:
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", choose_port(0)))
+    yield server.url
+    await server.stop()
+
+
+async def poison(connection: NatsConnection, pause_s: float) -> None:
+    for bucket, keys in KEYS.items():
+        for key in keys:
+            for value in GARBAGE.values():
+                await publish_ack(connection, f"$KV.{bucket}.{key}", value)
+                await asyncio.sleep(pause_s)
+
+
+async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(url: str, tmp_path: Path) -> None:
+    connection = await NatsConnection.open(url, name="poison")
+    pipeline = Pipeline(url, tmp_path / "data")
+    await pipeline.start()
+    async with MarketClient(url) as market:
+        async with asyncio.timeout(60):
+            while not await _bars_are_made(pipeline):
+                await asyncio.sleep(0.1)
+        await poison(connection, 0.01)
+        await asyncio.sleep(3.0)  # everything is read again once
+        assert pipeline.ended() == []
+        assert await market.latest_tick("zz9") is None
+        assert await market.latest_bars("zz9", "1m") == []
+        seen = await overview(connection)
+        assert {record.service for record in seen.instances} >= set(NAMES)
+        assert any(line.startswith("not understood: shards_validator/own.x") for line in seen.problems)
+        refused = {name: service.metrics.total(REFUSED) for name, service in pipeline.services.items()}
+        assert refused["query"] > 0
+        assert refused["validator"] > 0
+        assert await pipeline.stop() == [0] * len(NAMES)
+        # The last of each key lies there when they start again.
+        await poison(connection, 0.0)
+        again = Pipeline(url, tmp_path / "data")
+        await again.start()
+        async with asyncio.timeout(90):
+            while not (await _bars_are_made(again) and await _stored(market)):
+                assert again.ended() == []
+                await asyncio.sleep(0.2)
+        assert await again.stop() == [0] * len(NAMES)
+    await connection.close()
+
+
+async def _bars_are_made(pipeline: Pipeline) -> bool:
+    return pipeline.services["gateway"].metrics.total("ticks_received_total") > 50
+
+
+async def _stored(market: MarketClient) -> bool:
+    try:
+        return any(row["ticks"] > 0 for row in (await market.symbols()).to_pylist())
+    except (SdkError, QueryFailed):
+        return False
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+async def test_every_reader_takes_a_value_that_is_none_for_none(url: str, name: str) -> None:
+    connection = await NatsConnection.open(url, name="poison")
+    await streams.ensure_streams(connection)
+    ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
+    positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS)
+    for bucket in KEYS:
+        await NatsKeyValue.open(connection, bucket)
+    for bucket, keys in KEYS.items():
+        for key in keys:
+            await publish_ack(connection, f"$KV.{bucket}.{key}", GARBAGE[name])
+    await publish_ack(connection, "market.raw.5", b"x")
+    await publish_ack(connection, "market.packed.5", b"x")
+    for stage in ("validator", "aggregator"):
+        await publish_ack(connection, f"stage.{stage}.5.ck", GARBAGE[name])
+    probe = await PipelineProbe(connection, positions, ranges).read()
+    assert probe.behind["validator:5"] == 1
+    assert (await Positions(positions).known()).get("x") is None
+    assert (await KvProgress(ranges, streams.TICKS).load()).watermark <= 0
+    seen = await overview(connection)
+    assert set(seen.leaders) == {"storage.default", "gateway.default", "x"}
+    await connection.close()

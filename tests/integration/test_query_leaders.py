@@ -1,0 +1,110 @@
+"""Queries while a second storage stands by, and while the one that has the store open changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_application.contracts.query_wire import Question, decode_answer, encode_question
+from marketprism_application.resample import ReadRules
+from marketprism_application.store import WriterSettings
+from marketprism_client import MarketClient, QueryFailed
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_sdk.errors import NotActive
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.service import Service
+from marketprism_services.engines import EmbeddedEngines
+from marketprism_services.query import QueryService
+from marketprism_services.storage import StorageService
+
+
+class Place:
+    """Services of one NATS; `start` returns when one is ready."""
+
+    def __init__(self, url: str, connection: NatsConnection) -> None:
+        self.url = url
+        self.connection = connection
+        self.running: dict[Service, tuple[asyncio.Event, asyncio.Task[int]]] = {}
+
+    async def start(self, service: Service) -> None:
+        stop = asyncio.Event()
+        self.running[service] = (stop, asyncio.create_task(service.run(stop)))
+        async with asyncio.timeout(60):
+            while not service.http.ready:
+                assert not self.running[service][1].done()
+                await asyncio.sleep(0.02)
+
+    async def stop(self, service: Service) -> int:
+        stop, task = self.running.pop(service)
+        stop.set()
+        return await task
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", choose_port(0)))
+    connection = await NatsConnection.open(server.url, name="leaders-test")
+    made = Place(server.url, connection)
+    yield made
+    codes = [await made.stop(service) for service in reversed(list(made.running))]
+    assert set(codes) <= {0}
+    await connection.close()
+    await server.stop()
+
+
+def storage(place: Place, folder: Path) -> StorageService:
+    return StorageService(place.connection, EmbeddedEngines(folder), WriterSettings())
+
+
+async def test_queries_go_to_the_storage_that_leads_and_survive_its_change(
+    place: Place, tmp_path: Path, calendar: MarketCalendar, eventually: Callable[..., object]
+) -> None:
+    one, two = storage(place, tmp_path / "chdb"), storage(place, tmp_path / "chdb")
+    await place.start(one)
+    await eventually(one.election.is_active, 60)
+    await place.start(two)
+    query = QueryService(place.connection, ReadRules(calendar, ("1m",)))
+    await place.start(query)
+    async with MarketClient(place.url) as market:
+        for _ in range(40):
+            assert (await market.symbols()).num_rows == 0
+        # Whoever asks storage itself, and not the leader by name, is sent on by the standby.
+        question = encode_question(Question("symbols"))
+        for _ in range(20):
+            assert decode_answer(await query.calls.call_raw("storage", "arrow", question)).num_rows == 0
+        with pytest.raises(NotActive, match=one.instance):
+            await query.calls.call_raw("storage", "arrow", question, instance=two.instance)
+        leading = asyncio.create_task(_ask_until(market, two.election.is_active))
+        await place.stop(one)
+        assert await leading > 0
+        for _ in range(10):
+            assert (await market.symbols()).num_rows == 0
+
+
+async def _ask_until(market: MarketClient, over: Callable[[], bool]) -> int:
+    asked = 0
+    while not over():
+        assert (await market.symbols()).num_rows == 0
+        asked += 1
+    return asked
+
+
+async def test_without_anybody_who_leads_a_question_is_unavailable(place: Place, calendar: MarketCalendar) -> None:
+    await place.start(QueryService(place.connection, ReadRules(calendar, ("1m",))))
+    async with MarketClient(place.url, timeout_s=1.0) as market:
+        with pytest.raises(QueryFailed, match=r"storage: nobody answers on rpc\.storage\.arrow") as caught:
+            await market.symbols()
+    assert caught.value.code == "UNAVAILABLE"
+
+
+async def test_the_interval_of_live_bars_is_looked_at(place: Place) -> None:
+    async with MarketClient(place.url) as market:
+        for wrong in ("", "1x", "1m 0\r\nPUB x", "5m.>"):
+            with pytest.raises(QueryFailed, match="interval") as caught:
+                market.bars_live("rb2505", wrong)
+            assert caught.value.code == "INVALID_PARAMETER"
+        market.bars_live("rb2505", "*")
