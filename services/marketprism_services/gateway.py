@@ -30,6 +30,7 @@ from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampler
 from marketprism_services.exclusive import until_leading, while_leading
+from marketprism_services.market_settings import layout_of
 from marketprism_services.outlet import Outlet
 from marketprism_services.positions import Positions
 from marketprism_services.presence import Presence
@@ -80,7 +81,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
     async def on_start(self) -> None:
         """Streams and positions, then the election."""
         replicas = self.settings.replicas
-        await streams.ensure_streams(self.connection, replicas)
+        await streams.ensure_streams(self.connection, layout_of(self.settings))
         self._positions = await Positions.open(self.connection, replicas)
         self._wishes = await NatsKeyValue.open(self.connection, streams.WISHES, replicas=replicas)
         stored = await self._wishes.get(self.group)
@@ -195,7 +196,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         """
         outlet = await Outlet.open(
             self.connection, self.group, self.instance, epoch,
-            replicas=self.settings.replicas, sampler=self._sampler, on_fenced=self.election.surrender,
+            layout=layout_of(self.settings), sampler=self._sampler, on_fenced=self.election.surrender,
         )  # fmt: skip
         try:
             await self._open_source(epoch)

@@ -14,7 +14,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.metrics import rss_bytes
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.registry import TTL_S, Discovery
+from marketprism_sdk.registry import Discovery
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.probe import PipelineProbe, Progress
 
@@ -38,11 +38,9 @@ class MonitorService(Service):
 
     async def on_start(self) -> None:
         """What to look at."""
-        replicas = self.settings.replicas
-        await streams.ensure_streams(self.connection, replicas)
-        positions = await NatsKeyValue.open(self.connection, streams.SOURCE_POSITIONS, replicas=replicas)
-        ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=replicas)
-        registry = await NatsKeyValue.open(self.connection, "service_instances", ttl_s=TTL_S, replicas=replicas)
+        positions = NatsKeyValue.existing(self.connection, streams.SOURCE_POSITIONS)
+        ranges = NatsKeyValue.existing(self.connection, streams.STORE_RANGES)
+        registry = NatsKeyValue.existing(self.connection, "service_instances")
         self._probe = PipelineProbe(self.connection, positions, ranges)
         self._discovery = Discovery(registry)
         await self._discovery.start()

@@ -16,7 +16,7 @@ from marketprism_sdk.lease import decode_lease
 from marketprism_sdk.membership import PREFIX as SESSION
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.registry import TTL_S, Discovery, InstanceRecord
+from marketprism_sdk.registry import Discovery, InstanceRecord
 from marketprism_sdk.shards import OwnerRecord
 from marketprism_services.positions import SourcePosition
 
@@ -51,7 +51,7 @@ class Overview:
 async def overview(connection: NatsConnection) -> Overview:
     """Read it from the buckets; ask every instance how it is. Raises NotConnected."""
     found = Overview()
-    discovery = Discovery(await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S))
+    discovery = Discovery(NatsKeyValue.existing(connection, "service_instances"))
     await discovery.refresh()
     found.instances = discovery.instances()
     for entry in await NatsKeyValue(connection, "service_leaders").entries_if_there():

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 
 from marketprism_adapters.nats import streams
+from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import direct_get_last
+from marketprism_sdk.nats.jetstream import StoredMessage, direct_get_last
 from marketprism_sdk.ports import KeyValue
 from marketprism_services.positions import SourcePosition
 from marketprism_services.settings import PARTITIONS
@@ -45,16 +46,20 @@ class Progress:
 class PipelineProbe:
     """Reads progress over a connection."""
 
-    def __init__(self, connection: NatsConnection, positions: KeyValue, ranges: KeyValue) -> None:
+    def __init__(
+        self, connection: NatsConnection, positions: KeyValue, ranges: KeyValue, partitions: int = PARTITIONS
+    ) -> None:
         self._connection = connection
         self._positions = positions
         self._ranges = ranges
+        self._partitions = partitions
 
     async def read(self, sources: tuple[str, ...] = ()) -> Progress:
         """Progress of the given sources, of all when none is given."""
         progress = Progress()
         await self._read_source(progress, sources)
-        await asyncio.gather(*(self._read_partition(progress, p, sources) for p in range(PARTITIONS)))
+        count = await streams.partitions_of(self._connection, self._partitions)
+        await asyncio.gather(*(self._read_partition(progress, p, sources) for p in range(count)))
         for stream in (streams.TICKS, streams.BARS, streams.EVENTS):
             progress.behind[f"storage:{stream}"] = await self._store_lag(stream)
         return progress
@@ -106,11 +111,18 @@ class PipelineProbe:
                 _add(progress.bars, counts)
 
     async def _last(self, stream: str, subject: str) -> int | None:
-        message = await direct_get_last(self._connection, stream, subject)
+        message = await self._newest(stream, subject)
         return None if message is None else message.seq
 
+    async def _newest(self, stream: str, subject: str) -> StoredMessage | None:
+        """None also where nobody has made the stream yet."""
+        try:
+            return await direct_get_last(self._connection, stream, subject)
+        except StreamMissing:
+            return None
+
     async def _checkpoint(self, stream: str, stage: str, partition: int) -> dict[str, Any]:
-        message = await direct_get_last(self._connection, stream, f"stage.{stage}.{partition}.ck")
+        message = await self._newest(stream, f"stage.{stage}.{partition}.ck")
         return {} if message is None else msgspec.msgpack.decode(message.data)
 
     async def _store_lag(self, stream: str) -> int:

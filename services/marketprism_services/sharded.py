@@ -15,7 +15,7 @@ from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_sdk.shards import Shards
 from marketprism_sdk.stage import Processor, Stage, StageSettings
-from marketprism_services.settings import PARTITIONS
+from marketprism_services.market_settings import layout_of
 
 log = structlog.get_logger()
 
@@ -57,8 +57,8 @@ class ShardedService(Service):
 
     async def on_start(self) -> None:
         """Streams, buckets, stage, membership."""
-        replicas = self.settings.replicas
-        await streams.ensure_streams(self.connection, replicas)
+        replicas, layout = self.settings.replicas, layout_of(self.settings)
+        await streams.ensure_streams(self.connection, layout)
         self._latest_kv = await NatsKeyValue.open(self.connection, self._latest_bucket, ttl_s=3600, replicas=replicas)
         self.stage = Stage(
             self.connection,
@@ -75,7 +75,7 @@ class ShardedService(Service):
         self._shards = Shards(
             owners,
             self.instance,
-            count=PARTITIONS,
+            count=layout.partitions,
             on_own=self.stage.own,
             on_lose=self.stage.disown,
             settings=self._lease,

@@ -32,6 +32,7 @@ from marketprism_sdk.service import ServiceSettings, rpc
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampled
 from marketprism_services.engines import EngineSource
+from marketprism_services.market_settings import layout_of
 
 log = structlog.get_logger()
 
@@ -132,7 +133,7 @@ class StorageService(SingleActiveService):
     async def on_start(self) -> None:
         """Streams and progress, then the election."""
         await self._engines.preload()  # before there is a lease that could run out meanwhile
-        await streams.ensure_streams(self.connection, self.settings.replicas)
+        await streams.ensure_streams(self.connection, layout_of(self.settings))
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)
         await super().on_start()

@@ -124,12 +124,10 @@ def _with_free_ports(settings: Settings) -> Settings:
 
 
 async def _probe(connection: NatsConnection, settings: Settings) -> PipelineProbe:
-    replicas = settings.nats.replicas
-    await streams.ensure_streams(connection, replicas)
-    positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS, replicas=replicas)
+    positions = NatsKeyValue.existing(connection, streams.SOURCE_POSITIONS)
     await Positions.forget(positions)
-    ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES, replicas=replicas)
-    return PipelineProbe(connection, positions, ranges)
+    ranges = NatsKeyValue.existing(connection, streams.STORE_RANGES)
+    return PipelineProbe(connection, positions, ranges, settings.streams.partitions)
 
 
 def _write_config(settings: Settings) -> Path:
