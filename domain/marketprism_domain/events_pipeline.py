@@ -18,6 +18,33 @@ class StreamTruncated:
     first: int
 
 
-PIPELINE_EVENTS = (StreamTruncated,)
+@dataclass(frozen=True, slots=True)
+class StreamMadeAnew:
+    """A stream or bucket was deleted and is there again since `created`; what it held is gone."""
 
-__all__ = ["PIPELINE_EVENTS", "StreamTruncated"]
+    stream: str
+    created: str  # RFC 3339, as the server says it
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFillingUp:
+    """A stream holds `bytes` of the `limit` that it may: messages go before they are as old as wanted."""
+
+    stream: str
+    bytes: int
+    limit: int
+    lasts_s: float  # how long a message stays at the present rate, seconds
+    wanted_s: float  # how long it should
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFillingUp:
+    """All streams and buckets together hold `bytes` of the `limit` of JetStream, at which nothing is taken any more."""
+
+    bytes: int
+    limit: int
+
+
+PIPELINE_EVENTS = (StreamTruncated, StreamMadeAnew, StreamFillingUp, StorageFillingUp)
+
+__all__ = ["PIPELINE_EVENTS", "StorageFillingUp", "StreamFillingUp", "StreamMadeAnew", "StreamTruncated"]

@@ -21,7 +21,7 @@ from marketprism_domain.errors import CommandRefused
 from marketprism_domain.events import AllInstrumentsSubscribed
 from marketprism_domain.gateway import Gateway, GatewayState, RetryPolicy
 from marketprism_domain.hours import ConnectionHours, SessionBell
-from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.errors import Fenced, SdkError, StreamMissing
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -35,11 +35,13 @@ from marketprism_services.outlet import Outlet
 from marketprism_services.positions import Positions
 from marketprism_services.presence import Presence
 from marketprism_services.source_watch import BookAnswers, streams_of, watch_source
+from marketprism_services.stream_keeper import keep_streams
 from marketprism_services.wishes import OperatorCommands, wish_of
 
 log = structlog.get_logger()
 
 _SAVE_S = 1.0
+_BUCKETS = {streams.SOURCE_POSITIONS: None, streams.WISHES: None, "service_leaders": None}
 
 
 class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
@@ -84,8 +86,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         await streams.ensure_streams(self.connection, layout_of(self.settings))
         self._positions = await Positions.open(self.connection, replicas)
         self._wishes = await NatsKeyValue.open(self.connection, streams.WISHES, replicas=replicas)
-        stored = await self._wishes.get(self.group)
-        if stored is not None:
+        if (stored := await self._wishes.get(self.group)) is not None:
             self._presence.told(stored)
         await self._wishes.watch(self.group, self._wished)
         watch_source(self.metrics, self._source, self._tap)
@@ -97,6 +98,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             "connected_wanted": self._presence.wanted(), "instruments": self._gateway.instruments,
             "streams": streams_of(self._source),
         })  # fmt: skip
+        keep_streams(self, writes=(streams.RAW, streams.DATA, streams.EVENTS), buckets=_BUCKETS)
         await super().on_start()
 
     async def _capture_health(self) -> str:
@@ -141,7 +143,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
                 self.election.surrender(str(error))
                 return
             except SdkError as error:
-                if not error.retryable:
+                if not (error.retryable or isinstance(error, StreamMissing)):  # which is made anew in a moment
                     raise
                 delay_s = await self._broken(str(error), epoch)
                 log.warning("reading interrupted, starting again", error=str(error), delay_s=delay_s)
@@ -202,8 +204,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             await self._open_source(epoch)
             known = await self._positions.known()
             await outlet.resume(self._source, known)
-            ingest = self._make_ingest()
-            saved_at = time.monotonic()
+            ingest, saved_at = self._make_ingest(), time.monotonic()
             async for batch in self._source.stream({}):
                 since = self._live.live_since if self._live is not None else 0
                 fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
@@ -264,8 +265,6 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             if self._live is None or not self._live.confirms_subscriptions:
                 await self._events.publish_soon(gateway.subscribed(count), epoch)
             self._aside(self._events.publish_instruments(instruments, epoch))
-
-    # -- operators --------------------------------------------------------------------------------------------------
 
     async def keep_wish(self, name: str, body: object) -> None:
         """Write what an operator wants; whoever leads follows it."""

@@ -41,6 +41,7 @@ from marketprism_services.query_stream import StreamApi
 from marketprism_services.query_tail import BarTail
 from marketprism_services.settings import QuerySettings
 from marketprism_services.source_watch import MAX_DEPTH
+from marketprism_services.stream_keeper import StreamKeeper
 
 Found = pa.Table | Sequence[Any]
 _TIMEOUT_S = 25.0
@@ -99,6 +100,7 @@ class QueryService(Service):
         self._books_api.discovery = Discovery(NatsKeyValue.existing(self.connection, "service_instances"))
         await self._books_api.discovery.start()
         self.spawn(self._tail.run(), "bar-tail")
+        StreamKeeper(self, {}, (streams.BARS, "KV_latest_ticks", "KV_latest_bars", "KV_service_instances")).start()
 
     async def on_stop(self) -> None:
         """Let the server go."""

@@ -33,6 +33,7 @@ from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampled
 from marketprism_services.engines import EngineSource
 from marketprism_services.market_settings import layout_of
+from marketprism_services.stream_keeper import keep_streams
 
 log = structlog.get_logger()
 
@@ -136,6 +137,8 @@ class StorageService(SingleActiveService):
         await streams.ensure_streams(self.connection, layout_of(self.settings))
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)
+        buckets = {streams.STORE_RANGES: None, "service_leaders": None}
+        keep_streams(self, writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
 
     async def _store_health(self) -> str:

@@ -62,7 +62,7 @@ class NatsKeyValue:
         self._config: dict[str, Any] | None = None
         self._may_miss = False
         self.bucket = bucket
-        self._stream = f"KV_{bucket}"
+        self.stream = f"KV_{bucket}"
         self._prefix = f"$KV.{bucket}."
         self._republish = f"kv.{bucket}."
 
@@ -98,7 +98,7 @@ class NatsKeyValue:
         """The last record of a key, deletions and markers included."""
         body = json.dumps({"last_by_subj": self._prefix + key}).encode()
         try:
-            message = await self._there(lambda: direct_request(self._connection, self._stream, body))
+            message = await self._there(lambda: direct_request(self._connection, self.stream, body))
         except StreamMissing:
             if self._may_miss:
                 return None
@@ -151,7 +151,7 @@ class NatsKeyValue:
         subject = self._prefix + key
         marker = await self._there(lambda: publish_ack(self._connection, subject, b"", {_OPERATION: "DEL"}))
         await api(
-            self._connection, f"STREAM.PURGE.{self._stream}", {"filter": self._prefix + key, "seq": marker.seq + 1}
+            self._connection, f"STREAM.PURGE.{self.stream}", {"filter": self._prefix + key, "seq": marker.seq + 1}
         )
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
@@ -159,7 +159,7 @@ class NatsKeyValue:
         tokens = prefix if prefix.endswith(".") else ""
         wanted = {"subjects_filter": f"{self._prefix}{tokens}>"}
         try:
-            info = await self._there(lambda: api(self._connection, f"STREAM.INFO.{self._stream}", wanted))
+            info = await self._there(lambda: api(self._connection, f"STREAM.INFO.{self.stream}", wanted))
         except StreamMissing:
             if self._may_miss:
                 return []
