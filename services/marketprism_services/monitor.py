@@ -16,7 +16,9 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import Discovery
 from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_services.market_settings import layout_of
 from marketprism_services.probe import PipelineProbe, Progress
+from marketprism_services.stream_budget import StreamBudgets, StreamFill
 
 log = structlog.get_logger()
 
@@ -35,6 +37,8 @@ class MonitorService(Service):
         self._events = EventPublisher(connection, "monitor")
         self._exceeded: set[str] = set()
         self._progress = Progress()
+        self._budgets = StreamBudgets(layout_of(self.settings))
+        self._fills: list[StreamFill] = []
 
     async def on_start(self) -> None:
         """What to look at."""
@@ -44,6 +48,7 @@ class MonitorService(Service):
         self._probe = PipelineProbe(self.connection, positions, ranges)
         self._discovery = Discovery(registry)
         await self._discovery.start()
+        self.http.check("streams", self._streams_health)
         self.http.status(self._snapshot)
 
     def _snapshot(self) -> dict[str, Any]:
@@ -69,6 +74,7 @@ class MonitorService(Service):
             try:
                 self._progress = await self._probe.read()
                 await self._judge(self._progress)
+                await self._look_at_streams()
             except SdkError as error:
                 log.warning("pipeline not readable", error=str(error))
             await asyncio.sleep(_LOOK_S)
@@ -86,6 +92,16 @@ class MonitorService(Service):
         for reason, count in progress.rejected.items():
             self.metrics.gauge("ticks_rejected", count, reason=reason)
         self.metrics.gauge("ticks_accepted", progress.accepted)
+
+    async def _look_at_streams(self) -> None:
+        self._fills = await self._budgets.look(self.connection)
+        for fill in self._fills:
+            self.metrics.gauge("stream_bytes", fill.bytes, stream=fill.name)
+            self.metrics.gauge("stream_bytes_limit", fill.limit, stream=fill.name)
+            await self._edge(f"stream:{fill.name}", fill.filling, fill.event)
+
+    async def _streams_health(self) -> str:
+        return "degraded" if any(fill.filling for fill in self._fills) else "healthy"
 
     async def _edge(self, name: str, exceeded: bool, event: object) -> None:
         """Tell when a limit is passed, and once when all is well again."""
