@@ -39,6 +39,43 @@ class PipelineRecovered:
     where: str
 
 
-PIPELINE_EVENTS = (StreamTruncated, PipelineStalled, PipelineRecovered)
+@dataclass(frozen=True, slots=True)
+class StreamMadeAnew:
+    """A stream or bucket was deleted and is there again since `created`; what it held is gone."""
 
-__all__ = ["PIPELINE_EVENTS", "PipelineRecovered", "PipelineStalled", "StreamTruncated"]
+    stream: str
+    created: str  # RFC 3339, as the server says it
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFillingUp:
+    """A stream holds `bytes` of the `limit` that it may: messages go before they are as old as wanted."""
+
+    stream: str
+    bytes: int
+    limit: int
+    lasts_s: float  # how long a message stays at the present rate, seconds
+    wanted_s: float  # how long it should
+
+
+@dataclass(frozen=True, slots=True)
+class StorageFillingUp:
+    """All streams and buckets together hold `bytes` of the `limit` of JetStream, at which nothing is taken any more."""
+
+    bytes: int
+    limit: int
+
+
+PIPELINE_EVENTS = (
+    StreamTruncated, PipelineStalled, PipelineRecovered, StreamMadeAnew, StreamFillingUp, StorageFillingUp,
+)  # fmt: skip
+
+__all__ = [
+    "PIPELINE_EVENTS",
+    "PipelineRecovered",
+    "PipelineStalled",
+    "StorageFillingUp",
+    "StreamFillingUp",
+    "StreamMadeAnew",
+    "StreamTruncated",
+]

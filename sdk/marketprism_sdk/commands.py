@@ -28,6 +28,7 @@ from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
+from marketprism_sdk.nats.stream_config import identity
 from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.tracing import continue_trace, trace_headers
 
@@ -63,7 +64,7 @@ class CommandPolicy:
 
 async def ensure_command_streams(connection: NatsConnection, replicas: int = 1) -> None:
     """The work queue and the dead letters."""
-    common = {"storage": "file", "num_replicas": replicas, "allow_direct": True}
+    common = {"storage": "file", "num_replicas": replicas, "allow_direct": True, "metadata": identity()}
     await ensure_stream(connection, {"name": STREAM, "subjects": ["cmd.>"], "retention": "workqueue", **common})
     month_ns = 30 * 86_400 * 1_000_000_000
     await ensure_stream(connection, {"name": DEAD_LETTERS, "subjects": ["dlq.>"], "max_age": month_ns, **common})

@@ -11,6 +11,8 @@ SdkError
 ├── RevisionConflict     compare-and-swap lost against another writer
 ├── Fenced               a write was refused because its writer no longer owns what it writes to
 ├── StreamError          JetStream refused a request; `code` is its err_code
+│   ├── StreamMissing         the stream or consumer is not there
+│   └── StreamMisconfigured   the server or the stream is not set up for it (a ConfigurationError as well)
 ├── NotActive            the instance is a standby; `leader` is who leads
 ├── RemoteError          the other side answered with an error; `code`, `details`
 └── CommandRejected      a command that must not be tried again
@@ -83,6 +85,14 @@ class StreamError(SdkError):
         super().__init__(message)
         self.code = code
         self.retryable = retryable
+
+
+class StreamMissing(StreamError):
+    """The stream, bucket or consumer is not there: JetStream itself said so."""
+
+
+class StreamMisconfigured(StreamError, ConfigurationError):
+    """The server, the account or the stream is not set up for what was asked."""
 
 
 class NotActive(SdkError):

@@ -1,8 +1,7 @@
-"""Fence: a record in the stream that is written to; only writes that expect it exactly are taken.
+"""A leader's writes under its fence (`fence_record.py`): whoever led before is refused by the stream.
 
-The record is rewritten under each epoch, so a write of an earlier epoch expects a sequence that is no longer the last
-of the fence subject and is refused by the server. The fence must outlive the stream's retention: raise it again before
-half of `max_age` (`refresh`), and never put it into a stream that keeps no last message of a subject.
+The fence must outlive the stream's retention: its publisher writes it again when a quarter of what the stream may keep,
+in time or in bytes, was written behind it.
 """
 
 from __future__ import annotations
@@ -11,98 +10,21 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
-
-from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotActive, SdkError, StreamError
+from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotActive, SdkError, StreamError, StreamMissing
+from marketprism_sdk.fence_record import Fence, FenceRecord, raise_fence
 from marketprism_sdk.nats.batch import MAX_MESSAGES, AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import DUPLICATE_IN_BATCH, UNSETTLED, PubAck, leader_get_last, publish_ack
+from marketprism_sdk.nats.jetstream import DUPLICATE_IN_BATCH, PubAck, publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
+from marketprism_sdk.nats.retention import Retention
 
-_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-_OF = f"{_EXPECTED}-Subject"
 _ATTEMPTS = 5
 _PAUSE_S = 0.02
-
+_UNDECIDED_S = 30.0  # a stream that lost its quorum decides nothing until it has it again
+_LONGEST_PAUSE_S = 0.5
+_RECORD_BYTES = 128  # of a message beside its payload, about
 
 _Item = tuple[str, bytes, Mapping[str, str] | None]
-
-
-class FenceRecord(msgspec.Struct, frozen=True):
-    """What the fence subject holds."""
-
-    holder: str
-    epoch: int
-
-
-class Fence:
-    """The fence of one writer under one epoch; `headers` go on its writes."""
-
-    def __init__(self, connection: NatsConnection, stream: str, subject: str, holder: str, epoch: int) -> None:
-        self._connection = connection
-        self._stream = stream
-        self.subject = subject
-        self._record = FenceRecord(holder, epoch)
-        self._seq = 0
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What every write, or the first of an atomic batch, must carry."""
-        return {_EXPECTED: str(self._seq), _OF: self.subject}
-
-    async def raise_it(self) -> None:
-        """Write the fence under this epoch; the holder may do so again, which refuses what it wrote before and forgot.
-
-        Raises:
-            Fenced: the fence is at this epoch, of somebody else, or at a later one.
-        """
-        for attempt in range(1, _ATTEMPTS + 1):
-            last = await leader_get_last(self._connection, self._stream, self.subject)
-            if last is not None:
-                there = msgspec.msgpack.decode(last.data, type=FenceRecord)
-                if there == self._record and attempt > 1:
-                    self._seq = last.seq  # the write before was taken, its answer was lost
-                    return
-                if there.epoch >= self._record.epoch and there != self._record:
-                    raise Fenced(
-                        f"{self.subject}: expected a fence below epoch {self._record.epoch}, "
-                        f"was {there.epoch} of {there.holder}",
-                        there.epoch,
-                    )
-            if await self._write(last.seq if last is not None else 0, attempt):
-                return
-            await asyncio.sleep(_PAUSE_S * attempt)
-
-    async def _write(self, expected: int, attempt: int) -> bool:
-        payload = msgspec.msgpack.encode(self._record)
-        try:
-            self._seq = (await publish_ack(self._connection, self.subject, payload, {_EXPECTED: str(expected)})).seq
-        except (Fenced, SdkError) as error:
-            # Lost against somebody, or not known: the next look at the fence says which.
-            open_outcome = isinstance(error, Fenced) or error.retryable or getattr(error, "code", 0) == UNSETTLED
-            if attempt == _ATTEMPTS or not open_outcome:
-                raise
-            return False
-        return True
-
-    async def refresh(self) -> None:
-        """Write it again under the same epoch, so that it stays the youngest of its stream. Raises Fenced."""
-        ack = await publish_ack(
-            self._connection, self.subject, msgspec.msgpack.encode(self._record), {_EXPECTED: str(self._seq)}
-        )
-        self._seq = ack.seq
-
-    async def holds(self) -> bool:
-        """Whether this is still the fence, as the stream's leader has it."""
-        last = await leader_get_last(self._connection, self._stream, self.subject)
-        return last is not None and last.seq == self._seq
-
-
-async def raise_fence(connection: NatsConnection, stream: str, subject: str, holder: str, epoch: int) -> Fence:
-    """The fence, raised. Raises Fenced, see `Fence.raise_it`."""
-    fence = Fence(connection, stream, subject, holder, epoch)
-    await fence.raise_it()
-    return fence
 
 
 class FencedPublisher:
@@ -112,7 +34,8 @@ class FencedPublisher:
     server cannot check a pipelined expectation, so messages go in atomic batches whose first carries the fence: at
     most `max_batch` of them, or what came within `linger_s`. A `Nats-Msg-Id` that the stream knows is taken once in
     both. A batch that is not answered within `answer_s` has an outcome that is not known: the publisher ends with
-    DeadlineExceeded.
+    DeadlineExceeded. What was refused without being decided (no quorum, no room, nobody there) is sent again for
+    `undecided_s`.
     """
 
     def __init__(
@@ -127,6 +50,7 @@ class FencedPublisher:
         linger_s: float = 0.005,
         answer_s: float = 3.0,
         refresh_s: float = 3_600.0,
+        undecided_s: float = _UNDECIDED_S,
     ) -> None:
         self._connection = connection
         self._fence = fence
@@ -136,6 +60,9 @@ class FencedPublisher:
         self._linger_s = linger_s
         self._answer_s = answer_s
         self._refresh_s = refresh_s
+        self._undecided_s = undecided_s
+        self._retention = Retention(connection, fence.stream)
+        self._written = 0  # bytes since the fence was written
         self._window = WindowPublisher(connection, headers=fence.headers) if replicas == 1 else None
         self._items: list[_Item] = []
         self._lock = asyncio.Lock()
@@ -145,24 +72,62 @@ class FencedPublisher:
         self.acknowledged = 0
 
     async def open(self) -> None:
-        """Begin. The fence is written anew every `refresh_s`, so that the stream's retention never takes it."""
+        """Begin. The fence is written anew so early that the stream's limits never take it, every `refresh_s` at least.
+
+        Raises:
+            SdkError: the stream is not there or does not answer.
+        """
+        await self._retention.look()
         if self._window is not None:
             await self._window.open()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
     async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        renewed_at = loop.time()
         while self._error is None:
-            await asyncio.sleep(self._refresh_s)
-            with contextlib.suppress(SdkError):  # kept, and raised at the next call
-                await self._watched(self._refresh())
+            rest_s = renewed_at + self._retention.renew_s(self._refresh_s) - loop.time()
+            await asyncio.sleep(max(0.0, min(rest_s, self._retention.look_s)))
+            with contextlib.suppress(SdkError):  # asked again at the next look
+                await self._retention.look()
+            late = loop.time() - renewed_at >= self._retention.renew_s(self._refresh_s)
+            if late or self._retention.due(self._fence.seq):
+                renewed_at = loop.time()
+                with contextlib.suppress(SdkError):  # kept, and raised at the next call
+                    await self._watched(self._refresh())
 
     async def _refresh(self) -> None:
         async with self._lock:  # nothing may be on its way under the sequence that is about to be replaced
-            if self._window is not None:
-                await self._window.flush()
-            await self._fence.refresh()
-            if self._window is not None:
-                self._window.use(self._fence.headers)
+            await self._renew()
+
+    async def _renew(self) -> None:
+        """Under the lock."""
+        if self._window is not None:
+            await self._window.flush()
+        await self._decided(self._fence.refresh)
+        self._written = 0
+        if self._window is not None:
+            self._window.use(self._fence.headers)
+
+    async def _count(self, payload: bytes) -> None:
+        """Under the lock: what is written here pushes the fence on; others are seen by looking."""
+        self._written += len(payload) + _RECORD_BYTES
+        if 0 < self._retention.own_bytes <= self._written:
+            await self._renew()
+
+    async def _decided(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Ask until it is decided, for `undecided_s` at most."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._undecided_s
+        pause_s = _PAUSE_S
+        while True:
+            try:
+                return await ask()
+            except StreamError as error:
+                if not error.retryable or loop.time() + pause_s > end:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def publish(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Send; acknowledged at the latest when `flush` returns.
@@ -177,6 +142,7 @@ class FencedPublisher:
             raise self._error
         if self._window is not None:
             async with self._lock:
+                await self._watched(self._count(payload))
                 every = None if headers is None else {**self._fence.headers, **headers}
                 await self._watched(self._window.publish(subject, payload, every))
             self.acknowledged = self._window.acknowledged
@@ -225,28 +191,49 @@ class FencedPublisher:
         async with self._lock:
             while self._items:
                 items, self._items = self._items[: self._max_batch], self._items[self._max_batch :]
+                for _, payload, _ in items:
+                    await self._count(payload)
                 await self._settle(items)
                 self.acknowledged += len(items)
 
     async def _settle(self, items: list[_Item]) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
+        """Write a batch; raises Fenced when the fence is no longer ours, StreamError when it is refused for good."""
+        refused = 0
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._undecided_s
+        pause_s = _PAUSE_S
+        while True:
             try:
                 await self._send(items)
+                return
             except (Fenced, StreamError) as error:
                 # The batch was refused as a whole. It was the fence only if the fence is no longer ours.
-                if not await self._fence.holds():
-                    raise Fenced(str(error)) from error
+                await self._still_ours(error)
                 if getattr(error, "code", 0) == DUPLICATE_IN_BATCH and len(items) > 1:
                     # One message by itself is acknowledged as a duplicate, so halves find which ones they are.
                     half = len(items) // 2
                     await self._settle(items[:half])
                     await self._settle(items[half:])
                     return
-                if attempt == _ATTEMPTS or not (isinstance(error, Fenced) or error.code == UNSETTLED):
+                refused += isinstance(error, Fenced)
+                again = error.retryable or isinstance(error, Fenced)
+                if not again or refused >= _ATTEMPTS or loop.time() + pause_s > end:
                     raise
-                await asyncio.sleep(_PAUSE_S * attempt)
-            else:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _still_ours(self, refusal: Exception) -> None:
+        """Raises Fenced when the stream's leader says that the fence is another's; a silent one says nothing."""
+        try:
+            if await self._fence.holds():
                 return
+        except StreamMissing:
+            raise
+        except SdkError as error:
+            if error.retryable:
+                return
+            raise
+        raise Fenced(str(refusal)) from refusal
 
     async def _send(self, items: list[_Item]) -> PubAck:
         fence: Mapping[str, str] = self._fence.headers
@@ -265,3 +252,22 @@ class FencedPublisher:
                 task.cancel()
         if self._window is not None:
             await self._window.close()
+
+
+async def fenced_publisher(
+    connection: NatsConnection, fence: Fence, on_fenced: Callable[[str], None] = lambda _: None
+) -> FencedPublisher:
+    """An open publisher of a raised fence, of the kind that the stream needs: its replicas are the stream's own, not
+    those of somebody's settings.
+
+    Raises:
+        SdkError: the stream is not there or does not answer.
+    """
+    retention = Retention(connection, fence.stream)
+    await retention.look()
+    publisher = FencedPublisher(connection, fence, replicas=retention.replicas, on_fenced=on_fenced)
+    await publisher.open()
+    return publisher
+
+
+__all__ = ["Fence", "FenceRecord", "FencedPublisher", "fenced_publisher", "raise_fence"]

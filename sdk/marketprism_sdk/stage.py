@@ -29,6 +29,7 @@ from marketprism_sdk.stage_types import (
     Output,
     Part,
     Processor,
+    Renewal,
     StageSettings,
     load_snapshot,
     process_or_set_aside,
@@ -64,15 +65,14 @@ class Stage:
         self._on_commit = on_commit
         self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, Part] = {}
-        self._wake = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self._wake, self._lock = asyncio.Event(), asyncio.Lock()
         self._batch = AtomicBatch(connection)
         self._opened = 0.0
         self._committing: asyncio.Task[None] | None = None
         self._side: WindowPublisher | None = None
-        self._side_pending = False
+        self._side_pending = self._broken = False
         self._last_idle = time.monotonic()
-        self._broken = False
+        self._renewal = Renewal(connection, settings)
 
     @property
     def parts(self) -> Mapping[int, Part]:
@@ -168,7 +168,7 @@ class Stage:
             await self._commit()
         elif now - self._last_idle >= self._settings.idle_commit_s:
             self._last_idle = now
-            if sum(part.due(now, self._settings.refresh_s) for part in self._parts.values()):
+            if await self._renewal.due(self._parts.values(), now):
                 await self._commit()
 
     async def _take(self, part: Part, message: StoredMessage) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +17,7 @@ from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last
 from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.nats.retention import RetentionWatch
 from marketprism_sdk.tracing import Sampled
 
 log = structlog.get_logger()
@@ -146,14 +148,19 @@ class Part:
         self.snap_chunks = 0
         self.since = 0
         self.taken = 0
+        self.snap_seq = 0  # where the snapshot is in the output stream; 0 when it was written a moment ago
         self.snapped_at = time.monotonic()
         self.dirty = False
         self.poisoned = 0
         self.written_at = time.monotonic()
 
-    def due(self, now: float, refresh_s: float) -> bool:
-        """Whether a checkpoint is to be written: something was done, or the last one would become too old."""
-        if now - self.written_at >= refresh_s and not self.partial:
+    def due(self, now: float, refresh_s: float, pushed_out: Callable[[int], bool] = lambda _: False) -> bool:
+        """Whether a checkpoint is to be written: something was done, or the last one, or the snapshot, would become too
+        old or be `pushed_out` (a sequence of the stream) by what others write."""
+        if self.snap_chunks and not self.snap_seq:
+            self.snap_seq = self.ck_seq
+        oldest = min(self.ck_seq, self.snap_seq or self.ck_seq)
+        if (now - self.written_at >= refresh_s or pushed_out(oldest)) and not self.partial:
             self.dirty, self.snapped_at = True, float("-inf")
         return self.dirty
 
@@ -192,6 +199,7 @@ async def load_snapshot(connection: NatsConnection, stream: str, subject: str, p
                 f"partition {part.number}: expected chunk {number} of the snapshot at {part.snap_in_seq}, was {of}"
             )
         chunks.append(message.data[_AT.size :])
+        part.snap_seq = min(part.snap_seq or message.seq, message.seq)
     return b"".join(chunks)
 
 
@@ -202,6 +210,23 @@ async def write_snapshot(part: Part, batch: AtomicBatch, subject: str, now: floa
     for number, chunk in enumerate(chunks):
         await batch.add(f"{subject}.{number}", _AT.pack(part.in_seq) + chunk)
     part.snap_in_seq, part.snap_chunks, part.snapped_at = part.in_seq, len(chunks), now
+    part.snap_seq = 0
+
+
+class Renewal:
+    """Keeps what a stage has in its output stream from being thrown out by that stream's limits."""
+
+    def __init__(self, connection: NatsConnection, settings: StageSettings) -> None:
+        self._watch = RetentionWatch(connection, settings.output_stream)
+        self._refresh_s = settings.refresh_s
+
+    async def due(self, parts: Iterable[Part], now: float) -> bool:
+        """Whether some partition has a checkpoint to write; marks those whose state is to be written anew."""
+        with contextlib.suppress(SdkError):  # what was seen last stands, and whoever writes next sees the trouble
+            await self._watch.now()
+        limits = self._watch.of
+        refresh_s = limits.renew_s(self._refresh_s)
+        return sum(part.due(now, refresh_s, limits.due) for part in parts) > 0
 
 
 def taken_over(

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from marketprism_sdk.commands import ensure_command_streams, send_command
-from marketprism_sdk.errors import InvalidSubject, SdkError, reason_of
+from marketprism_sdk.commands import send_command
+from marketprism_sdk.errors import InvalidSubject, SdkError, StreamMissing, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import DataDir, NatsUrl, app, out
 from marketprism_services.cli_read import ask, show, url_of
@@ -83,7 +83,8 @@ def gateway(
 async def _send(url: str, command: str, body: dict[str, Any], group: str) -> None:
     connection = await NatsConnection.open(url, name="cli")
     try:
-        await ensure_command_streams(connection)
         await send_command(connection, "gateway", command, body, issuer="operator", group=group)
+    except StreamMissing as error:
+        raise Stop(Exit.FAILED, "gateway: expected one that takes commands, none has run here") from error
     finally:
         await connection.close()

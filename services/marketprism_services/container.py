@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from dependency_injector import containers, providers
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
@@ -11,23 +14,24 @@ from marketprism_application.ingest import Ingest
 from marketprism_application.resample import ReadRules
 from marketprism_application.store import WriterSettings
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.shards import partition_of
 from marketprism_services.aggregator import AggregatorService
 from marketprism_services.counters import counter_of, group_of, hours_of, retry_of, venue_of_settings
 from marketprism_services.engines import engines_of, reading_engines_of
 from marketprism_services.gateway import GatewayService
+from marketprism_services.market_settings import MarketServiceSettings
 from marketprism_services.monitor import MonitorService
 from marketprism_services.query import QueryService
-from marketprism_services.settings import PARTITIONS, Settings, parse_speed
+from marketprism_services.settings import Settings, parse_speed
 from marketprism_services.storage import StorageService
 from marketprism_services.validator import ValidatorService
 
 VERSION = "0.1.0"
 
 
-def _service_settings(settings: Settings, service: str) -> ServiceSettings:
-    return ServiceSettings(settings.http.host, getattr(settings.http, service), settings.nats.replicas)
+def _service_settings(settings: Settings, service: str) -> MarketServiceSettings:
+    port = getattr(settings.http, service)
+    return MarketServiceSettings(settings.http.host, port, settings.nats.replicas, layout=settings.layout())
 
 
 def _writer(settings: Settings) -> WriterSettings:
@@ -45,8 +49,8 @@ def _tap(settings: Settings) -> CaptureTap | None:
     )
 
 
-def _partition(key: str) -> int:
-    return partition_of(key, PARTITIONS)
+def _partition(settings: Settings) -> Callable[[str], int]:
+    return partial(partition_of, count=settings.streams.partitions)
 
 
 class Container(containers.DeclarativeContainer):
@@ -59,7 +63,8 @@ class Container(containers.DeclarativeContainer):
     lease = providers.Callable(lambda settings: settings.lease.lease(), settings)
     bars = providers.Callable(lambda settings: settings.bars.domain(), settings)
     rules = providers.Callable(lambda settings: settings.validation_rules(), settings)
-    ingest = providers.Factory(Ingest, calendar, _partition, grace_s=settings.provided.bars.grace_s)
+    partition = providers.Callable(_partition, settings)
+    ingest = providers.Factory(Ingest, calendar, partition, grace_s=settings.provided.bars.grace_s)
     tap = providers.Singleton(_tap, settings)
     source = providers.Factory(
         lambda spec, speed, checked, calendar, tap, settings: make_source(

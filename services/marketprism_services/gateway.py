@@ -21,7 +21,7 @@ from marketprism_domain.errors import CommandRefused
 from marketprism_domain.events import AllInstrumentsSubscribed
 from marketprism_domain.gateway import Gateway, GatewayState, RetryPolicy
 from marketprism_domain.hours import ConnectionHours, SessionBell
-from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.errors import Fenced, SdkError, StreamMissing
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -30,15 +30,18 @@ from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampler
 from marketprism_services.exclusive import until_leading, while_leading
+from marketprism_services.market_settings import layout_of
 from marketprism_services.outlet import Outlet
 from marketprism_services.positions import Positions
 from marketprism_services.presence import Presence
 from marketprism_services.source_watch import BookAnswers, streams_of, watch_source
+from marketprism_services.stream_keeper import keep_streams
 from marketprism_services.wishes import OperatorCommands, wish_of
 
 log = structlog.get_logger()
 
 _SAVE_S = 1.0
+_BUCKETS = {streams.SOURCE_POSITIONS: None, streams.WISHES: None, "service_leaders": None}
 
 
 class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
@@ -80,11 +83,10 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
     async def on_start(self) -> None:
         """Streams and positions, then the election."""
         replicas = self.settings.replicas
-        await streams.ensure_streams(self.connection, replicas)
+        await streams.ensure_streams(self.connection, layout_of(self.settings))
         self._positions = await Positions.open(self.connection, replicas)
         self._wishes = await NatsKeyValue.open(self.connection, streams.WISHES, replicas=replicas)
-        stored = await self._wishes.get(self.group)
-        if stored is not None:
+        if (stored := await self._wishes.get(self.group)) is not None:
             self._presence.told(stored)
         await self._wishes.watch(self.group, self._wished)
         watch_source(self.metrics, self._source, self._tap)
@@ -96,6 +98,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             "connected_wanted": self._presence.wanted(), "instruments": self._gateway.instruments,
             "streams": streams_of(self._source),
         })  # fmt: skip
+        keep_streams(self, writes=(streams.RAW, streams.DATA, streams.EVENTS), buckets=_BUCKETS)
         await super().on_start()
 
     async def _capture_health(self) -> str:
@@ -140,7 +143,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
                 self.election.surrender(str(error))
                 return
             except SdkError as error:
-                if not error.retryable:
+                if not (error.retryable or isinstance(error, StreamMissing)):  # which is made anew in a moment
                     raise
                 delay_s = await self._broken(str(error), epoch)
                 log.warning("reading interrupted, starting again", error=str(error), delay_s=delay_s)
@@ -195,14 +198,13 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         """
         outlet = await Outlet.open(
             self.connection, self.group, self.instance, epoch,
-            replicas=self.settings.replicas, sampler=self._sampler, on_fenced=self.election.surrender,
+            layout=layout_of(self.settings), sampler=self._sampler, on_fenced=self.election.surrender,
         )  # fmt: skip
         try:
             await self._open_source(epoch)
             known = await self._positions.known()
             await outlet.resume(self._source, known)
-            ingest = self._make_ingest()
-            saved_at = time.monotonic()
+            ingest, saved_at = self._make_ingest(), time.monotonic()
             async for batch in self._source.stream({}):
                 since = self._live.live_since if self._live is not None else 0
                 fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
@@ -263,8 +265,6 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             if self._live is None or not self._live.confirms_subscriptions:
                 await self._events.publish_soon(gateway.subscribed(count), epoch)
             self._aside(self._events.publish_instruments(instruments, epoch))
-
-    # -- operators --------------------------------------------------------------------------------------------------
 
     async def keep_wish(self, name: str, body: object) -> None:
         """Write what an operator wants; whoever leads follows it."""

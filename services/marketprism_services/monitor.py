@@ -18,11 +18,13 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.metrics import rss_bytes
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.registry import TTL_S, Discovery
+from marketprism_sdk.registry import Discovery
 from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_services.market_settings import layout_of
 from marketprism_services.pipeline_audit import PipelineAudit
 from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.store_tally import RemoteTally
+from marketprism_services.stream_budget import StreamBudgets, StreamFill
 
 log = structlog.get_logger()
 
@@ -44,19 +46,20 @@ class MonitorService(Service):
         self._exceeded: set[str] = set()
         self._problems: dict[tuple[str, str, str], Problem] = {}
         self._seen_at = time.monotonic()
+        self._budgets = StreamBudgets(layout_of(self.settings))
+        self._fills: list[StreamFill] = []
 
     async def on_start(self) -> None:
         """What to look at."""
-        replicas = self.settings.replicas
-        await streams.ensure_streams(self.connection, replicas)
-        positions = await NatsKeyValue.open(self.connection, streams.SOURCE_POSITIONS, replicas=replicas)
-        ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=replicas)
-        registry = await NatsKeyValue.open(self.connection, "service_instances", ttl_s=TTL_S, replicas=replicas)
+        positions = NatsKeyValue.existing(self.connection, streams.SOURCE_POSITIONS)
+        ranges = NatsKeyValue.existing(self.connection, streams.STORE_RANGES)
+        registry = NatsKeyValue.existing(self.connection, "service_instances")
         tally = RemoteTally(LeaderClient(self.calls, "storage"))
         self._audit = PipelineAudit(PipelineProbe(self.connection, positions, ranges), tally)
         self._discovery = Discovery(registry)
         await self._discovery.start()
         self.http.check("pipeline", self._pipeline_health)
+        self.http.check("streams", self._streams_health)
         self.http.status(self._snapshot)
 
     async def _pipeline_health(self) -> str:
@@ -90,6 +93,7 @@ class MonitorService(Service):
                 self._seen_at = time.monotonic()
                 await self._tell(problems)
                 await self._judge(self._audit.progress)
+                await self._look_at_streams()
             except SdkError as error:
                 log.warning("pipeline not readable", error=str(error))
             await asyncio.sleep(_LOOK_S)
@@ -124,6 +128,16 @@ class MonitorService(Service):
             self.metrics.gauge("ticks_rejected", count, reason=reason)
         self.metrics.gauge("ticks_accepted", progress.accepted)
         self.metrics.gauge("ticks_out_of_chain", progress.out_of_chain)
+
+    async def _look_at_streams(self) -> None:
+        self._fills = await self._budgets.look(self.connection)
+        for fill in self._fills:
+            self.metrics.gauge("stream_bytes", fill.bytes, stream=fill.name)
+            self.metrics.gauge("stream_bytes_limit", fill.limit, stream=fill.name)
+            await self._edge(f"stream:{fill.name}", fill.filling, fill.event)
+
+    async def _streams_health(self) -> str:
+        return "degraded" if any(fill.filling for fill in self._fills) else "healthy"
 
     async def _edge(self, name: str, exceeded: bool, event: object) -> None:
         """Tell when a limit is passed, and once when all is well again."""

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.codec import Packed
 from marketprism_application.contracts.messages import Message, Subjects, encode_message, message_id
 from marketprism_application.ports import LeftOff, LiveSource, MarketSource, ResumableSource
-from marketprism_sdk.fence import FencedPublisher, raise_fence
+from marketprism_sdk.fence import FencedPublisher, fenced_publisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.tracing import Sampler
 from marketprism_services.left_off import read_left_off
@@ -30,12 +31,12 @@ class DataLog:
     """
 
     def __init__(
-        self, connection: NatsConnection, group: str, instance: str, epoch: int, replicas: int,
+        self, connection: NatsConnection, group: str, instance: str, epoch: int, layout: StreamLayout,
         on_fenced: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._connection = connection
         self._group, self._instance, self._epoch = group, instance, epoch
-        self._replicas = replicas
+        self._layout = layout
         self._on_fenced = on_fenced
         self._publisher: FencedPublisher | None = None
         self._venues: set[str] = set()
@@ -45,7 +46,7 @@ class DataLog:
         """Where whoever wrote before left off; from now on it is refused."""
         if self._publisher is None:
             await self._open()
-        await streams.ensure_venue(self._connection, venue, self._replicas)
+        await streams.ensure_venue(self._connection, venue, self._layout)
         return await read_left_off(self._connection, venue, symbols, since)
 
     async def send(self, messages: Sequence[Message]) -> None:
@@ -56,18 +57,17 @@ class DataLog:
         now = time.time_ns()
         for message in messages:
             if message.venue not in self._venues:
-                await streams.ensure_venue(self._connection, message.venue, self._replicas)
+                await streams.ensure_venue(self._connection, message.venue, self._layout)
                 self._venues.add(message.venue)
             message.epoch, message.ts_pub = self._epoch, now
             await publisher.publish(self._subjects.of(message), encode_message(message), {_ID: message_id(message)})
 
     async def _open(self) -> FencedPublisher:
-        await streams.ensure_venue(self._connection, None, self._replicas)
+        await streams.ensure_venue(self._connection, None, self._layout)
         fence = await raise_fence(
             self._connection, streams.DATA, f"fence.data.{self._group}", self._instance, self._epoch
         )
-        self._publisher = FencedPublisher(self._connection, fence, replicas=self._replicas, on_fenced=self._on_fenced)
-        await self._publisher.open()
+        self._publisher = await fenced_publisher(self._connection, fence, self._on_fenced)
         return self._publisher
 
     async def flush(self) -> None:
@@ -92,13 +92,11 @@ class Outlet:
     @classmethod
     async def open(
         cls, connection: NatsConnection, group: str, instance: str, epoch: int, *,
-        replicas: int, sampler: Sampler, on_fenced: Callable[[str], None],
+        layout: StreamLayout, sampler: Sampler, on_fenced: Callable[[str], None],
     ) -> Outlet:  # fmt: skip
         """Raise the fence of the raw log: whoever wrote before is refused from then on."""
-        raw = await RawLog.open(
-            connection, group, instance, epoch, replicas=replicas, sampler=sampler, on_fenced=on_fenced
-        )
-        return cls(raw, DataLog(connection, group, instance, epoch, replicas, on_fenced))
+        raw = await RawLog.open(connection, group, instance, epoch, sampler=sampler, on_fenced=on_fenced)
+        return cls(raw, DataLog(connection, group, instance, epoch, layout, on_fenced))
 
     async def resume(self, source: MarketSource, known: Mapping[str, int]) -> None:
         """Tell a source that can go on where its last reader left off; `known` is when that was last saved."""

@@ -15,7 +15,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.membership import PREFIX as SESSION
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.registry import TTL_S, Discovery, InstanceRecord
+from marketprism_sdk.registry import Discovery, InstanceRecord
 from marketprism_sdk.shards import OwnerRecord
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.leader_watch import is_gone, leaders_of
@@ -54,7 +54,7 @@ class Overview:
 async def overview(connection: NatsConnection) -> Overview:
     """Read it from the buckets; ask every instance how it is. Raises NotConnected."""
     found = Overview()
-    discovery = Discovery(await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S))
+    discovery = Discovery(NatsKeyValue.existing(connection, "service_instances"))
     await discovery.refresh()
     found.instances = discovery.instances()
     await _read_leaders(found, connection)

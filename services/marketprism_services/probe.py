@@ -16,10 +16,10 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import ContractError, decode_packed
 from marketprism_application.contracts.subjects import unescape
 from marketprism_application.reconciliation import StageSeen, StoreSeen, Waiting
-from marketprism_sdk.errors import StreamError
+from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import Held, last_of_each, nanoseconds, next_of
-from marketprism_sdk.nats.jetstream import NOT_FOUND, api, direct_get_last
+from marketprism_sdk.nats.jetstream import api, direct_get_last
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.positions import positions_in
@@ -190,10 +190,8 @@ async def _if_there(read: Awaitable[T], otherwise: T) -> T:
     """The answer; `otherwise` where nobody has made the stream or the bucket yet. Raises SdkError."""
     try:
         return await read
-    except StreamError as error:
-        if error.code in NOT_FOUND:
-            return otherwise
-        raise
+    except StreamMissing:
+        return otherwise
 
 
 async def server_time_ns(connection: NatsConnection) -> int:

@@ -32,7 +32,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
-from marketprism_sdk.registry import TTL_S, Discovery
+from marketprism_sdk.registry import Discovery
 from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
@@ -44,6 +44,7 @@ from marketprism_services.query_stream import StreamApi
 from marketprism_services.query_tail import BarTail
 from marketprism_services.settings import QuerySettings
 from marketprism_services.source_watch import MAX_DEPTH
+from marketprism_services.stream_keeper import StreamKeeper
 
 Found = pa.Table | Sequence[Any]
 _TIMEOUT_S = 25.0
@@ -73,7 +74,7 @@ class QueryService(Service):
         self._engine: Engine | None = None
         limits = limits or QuerySettings()
         self._recent = RecentBars()
-        self._tail = BarTail(connection, self._recent, self.metrics, self.settings.replicas)
+        self._tail = BarTail(connection, self._recent, self.metrics)
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
         self._storage = LeaderClient(self.calls, "storage", known=self._storage_leader)
         remote = RemoteReader(self._ask_storage)
@@ -94,19 +95,16 @@ class QueryService(Service):
 
     async def on_start(self) -> None:
         """Buckets, the store, the tail of the bars."""
-        replicas = self.settings.replicas
-        await streams.ensure_streams(self.connection, replicas)
-        self._ticks = await NatsKeyValue.open(self.connection, streams.LATEST_TICKS, ttl_s=3600, replicas=replicas)
-        self._bars = await NatsKeyValue.open(self.connection, streams.LATEST_BARS, ttl_s=3600, replicas=replicas)
+        self._ticks = NatsKeyValue.existing(self.connection, streams.LATEST_TICKS)
+        self._bars = NatsKeyValue.existing(self.connection, streams.LATEST_BARS)
         if self._engines is not None:
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
             self._maker = reader = SqlReader(self._engine)
             self._reader = self._over(reader)
-        self._books_api.discovery = Discovery(
-            await NatsKeyValue.open(self.connection, "service_instances", ttl_s=TTL_S, replicas=replicas)
-        )
+        self._books_api.discovery = Discovery(NatsKeyValue.existing(self.connection, "service_instances"))
         await self._books_api.discovery.start()
         self.spawn(self._tail.run(), "bar-tail")
+        StreamKeeper(self, {}, (streams.BARS, "KV_latest_ticks", "KV_latest_bars", "KV_service_instances")).start()
 
     async def on_stop(self) -> None:
         """Let the server go."""

@@ -11,7 +11,7 @@ from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.recent_bars import RecentBars
 from marketprism_application.store import Progress
-from marketprism_sdk.errors import SdkError, reason_of
+from marketprism_sdk.errors import SdkError, StreamMissing, reason_of
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
@@ -30,11 +30,10 @@ _AGAIN_S = 0.5
 class BarTail:
     """Keeps `recent` what it should be: bars above the store's watermark, and none below."""
 
-    def __init__(self, connection: NatsConnection, recent: RecentBars, metrics: Metrics, replicas: int) -> None:
+    def __init__(self, connection: NatsConnection, recent: RecentBars, metrics: Metrics) -> None:
         self._connection = connection
         self._recent = recent
         self._metrics = metrics
-        self._replicas = replicas
         self._consumer: PullConsumer | None = None
         self._caught_up = False
         self._created = ""
@@ -46,12 +45,15 @@ class BarTail:
 
     async def run(self) -> None:
         """Follow the stream until cancelled; starts again from the watermark when it fails or was made anew."""
-        kv = await NatsKeyValue.open(self._connection, streams.STORE_RANGES, replicas=self._replicas)
+        kv = NatsKeyValue.existing(self._connection, streams.STORE_RANGES)
         stop = await kv.watch(streams.BARS, self._moved)
         try:
             while True:
                 try:
                     await self._follow(kv)
+                except StreamMissing as error:  # nothing there yet, or away until its service makes it again
+                    log.debug("no bars to follow", error=str(error))
+                    await asyncio.sleep(_AGAIN_S)
                 except SdkError as error:
                     log.warning("the tail of the bars starts again", error=reason_of(error))
                     await asyncio.sleep(_AGAIN_S)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import Packed, encode_packed
 from marketprism_application.contracts.subjects import raw_subject
-from marketprism_sdk.fence import FencedPublisher, raise_fence
+from marketprism_sdk.fence import FencedPublisher, fenced_publisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.tracing import Sampler
 
@@ -27,12 +27,11 @@ class RawLog:
     @classmethod
     async def open(
         cls, connection: NatsConnection, group: str, instance: str, epoch: int, *,
-        replicas: int, sampler: Sampler, on_fenced: Callable[[str], None],
+        sampler: Sampler, on_fenced: Callable[[str], None],
     ) -> RawLog:  # fmt: skip
         """Raise the fence and begin a session of its own."""
         fence = await raise_fence(connection, streams.RAW, f"fence.gateway.{group}", instance, epoch)
-        publisher = FencedPublisher(connection, fence, replicas=replicas, on_fenced=on_fenced)
-        await publisher.open()
+        publisher = await fenced_publisher(connection, fence, on_fenced)
         return cls(publisher, epoch, f"{instance}-{epoch}-{time.time_ns():x}", sampler)
 
     async def send(self, messages: Sequence[tuple[int, Packed]], resumed: int) -> None:

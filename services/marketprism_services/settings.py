@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from marketprism_adapters.nats.stream_layout import MIN_STORE_BYTES, StreamLayout
 from marketprism_adapters.sql.topology import Topology
 from marketprism_application.errors import StoreError
 from marketprism_domain.bars import BarSettings
@@ -24,8 +25,9 @@ from marketprism_sdk.lease import LeaseSettings
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.settings_sections import CaptureSection, CounterSection, Section, VenueSection
 from marketprism_services.settings_sources import from_environment, from_file, merge
+from marketprism_services.settings_streams import StreamsSection
 
-# One number for the life of the streams: changing it would move instruments between partitions.
+# One number for the life of the streams (`streams.partitions`): they say it themselves, and other programs are refused.
 PARTITIONS = 32
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -37,7 +39,7 @@ class NatsSettings(Section):
     url: str | None = None
     port: Port | None = Field(None, description="port of the embedded server; unset: 4222, or a free one if taken")
     sync_always: bool = Field(False, description="fsync before every acknowledgement")
-    max_store_gb: float = Field(20.0, gt=0, le=100_000)
+    max_store_gb: float = Field(20.0, ge=MIN_STORE_BYTES / 1e9, le=100_000, description="what JetStream may keep")
     connect_timeout_s: float = Field(5.0, gt=0, le=300)
     replicas: int = Field(1, ge=1, le=5)
 
@@ -192,6 +194,7 @@ class Settings(Section):
 
     data_dir: Path = Field(default_factory=lambda: _absolute(os.environ.get("MARKETPRISM_HOME", "~/.marketprism")))
     nats: NatsSettings = NatsSettings()
+    streams: StreamsSection = StreamsSection()
     source: SourceSettings = SourceSettings()
     ctp: CounterSection = CounterSection()
     sopt: CounterSection = CounterSection()
@@ -206,6 +209,14 @@ class Settings(Section):
     trace: TraceSettings = TraceSettings()
     lease: LeaseSection = LeaseSection()
     drain_s: float = Field(4.0, gt=0, le=60)
+
+    def layout(self) -> StreamLayout:
+        """How the market streams are made."""
+        streams = self.streams
+        return StreamLayout(
+            self.nats.replicas, streams.partitions, int(self.nats.max_store_gb * 1e9), streams.reserve,
+            streams.duplicate_window_s, streams.limits(), streams.lower,
+        )  # fmt: skip
 
     @field_validator("data_dir")
     @classmethod

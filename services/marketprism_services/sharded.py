@@ -15,11 +15,13 @@ from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_sdk.shards import Shards
 from marketprism_sdk.stage import Processor, Stage, StageSettings
-from marketprism_services.settings import PARTITIONS
+from marketprism_services.market_settings import layout_of
+from marketprism_services.stream_keeper import keep_streams
 
 log = structlog.get_logger()
 
 _LATEST_S = 0.25
+_LATEST_AGE_S = 3_600.0
 
 
 class ShardedService(Service):
@@ -55,11 +57,17 @@ class ShardedService(Service):
         """State machine of a partition."""
         raise NotImplementedError
 
+    def buckets(self) -> dict[str, float | None]:
+        """What the service writes beside its stream, and the age of the entries, seconds."""
+        return {self._shards_bucket: None, self._latest_bucket: _LATEST_AGE_S}
+
     async def on_start(self) -> None:
         """Streams, buckets, stage, membership."""
-        replicas = self.settings.replicas
-        await streams.ensure_streams(self.connection, replicas)
-        self._latest_kv = await NatsKeyValue.open(self.connection, self._latest_bucket, ttl_s=3600, replicas=replicas)
+        replicas, layout = self.settings.replicas, layout_of(self.settings)
+        await streams.ensure_streams(self.connection, layout)
+        self._latest_kv = await NatsKeyValue.open(
+            self.connection, self._latest_bucket, ttl_s=_LATEST_AGE_S, replicas=replicas
+        )
         self.stage = Stage(
             self.connection,
             self.stage_settings(),
@@ -75,7 +83,7 @@ class ShardedService(Service):
         self._shards = Shards(
             owners,
             self.instance,
-            count=PARTITIONS,
+            count=layout.partitions,
             on_own=self.stage.own,
             on_lose=self.stage.disown,
             settings=self._lease,
@@ -90,6 +98,9 @@ class ShardedService(Service):
                 "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
             }
         )
+        own = self.stage_settings()
+        writes, reads = (own.output_stream, streams.EVENTS), (own.input_stream,)
+        keep_streams(self, writes=writes, reads=reads, buckets=self.buckets())
         self.spawn(self.stage.run(), "stage")
         self.spawn(self._shards.run(), "shards")
         self.spawn(self._write_latest(), "latest")

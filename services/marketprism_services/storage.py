@@ -35,7 +35,9 @@ from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampled
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.engines import EngineSource
+from marketprism_services.market_settings import layout_of
 from marketprism_services.store_tally import answer_tally
+from marketprism_services.stream_keeper import keep_streams
 
 log = structlog.get_logger()
 
@@ -136,9 +138,11 @@ class StorageService(SingleActiveService):
     async def on_start(self) -> None:
         """Streams and progress, then the election."""
         await self._engines.preload()  # before there is a lease that could run out meanwhile
-        await streams.ensure_streams(self.connection, self.settings.replicas)
+        await streams.ensure_streams(self.connection, layout_of(self.settings))
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)
+        buckets = {streams.STORE_RANGES: None, "service_leaders": None}
+        keep_streams(self, writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
 
     async def _store_health(self) -> str:

@@ -18,7 +18,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import VenueMaking, make_source, parse_source
 from marketprism_application.ports import NamedSource, PlayedSource
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -82,8 +82,8 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
     settings = await _with_clickhouse(_with_free_ports(await _with_nats(settings, stack)), stack)
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
-    probe = await _probe(connection, settings)
-    data_from = int((await stream_info(connection, streams.DATA))["state"]["last_seq"]) + 1
+    probe = await _probe(connection)
+    data_from = await _end_of(connection, streams.DATA) + 1
     supervisor = Supervisor(_write_config(settings), settings.data_dir / "logs")
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start()
@@ -124,13 +124,19 @@ def _with_free_ports(settings: Settings) -> Settings:
     return settings.model_copy(update={"http": settings.http.model_copy(update=chosen)})
 
 
-async def _probe(connection: NatsConnection, settings: Settings) -> PipelineProbe:
-    replicas = settings.nats.replicas
-    await streams.ensure_streams(connection, replicas)
-    positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS, replicas=replicas)
+async def _probe(connection: NatsConnection) -> PipelineProbe:
+    positions = NatsKeyValue.existing(connection, streams.SOURCE_POSITIONS)
     await Positions.forget(positions)
-    ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES, replicas=replicas)
+    ranges = NatsKeyValue.existing(connection, streams.STORE_RANGES)
     return PipelineProbe(connection, positions, ranges)
+
+
+async def _end_of(connection: NatsConnection, stream: str) -> int:
+    """The last sequence of a stream, 0 where nobody has made it yet."""
+    try:
+        return int((await stream_info(connection, stream))["state"]["last_seq"])
+    except StreamMissing:
+        return 0
 
 
 def _write_config(settings: Settings) -> Path:

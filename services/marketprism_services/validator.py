@@ -72,6 +72,10 @@ class ValidatorService(ShardedService):
             lambda: self.metrics.count("malformed_messages_total"),
         )  # fmt: skip
 
+    def buckets(self) -> dict[str, float | None]:
+        """With the rules, the reports and the states of the streams."""
+        return {**super().buckets(), streams.RULES: None, streams.QUALITY: None, streams.STREAM_STATES: None}
+
     async def on_start(self) -> None:
         """The rules in force, then the stage."""
         self._rules_kv = await NatsKeyValue.open(self.connection, streams.RULES, replicas=self.settings.replicas)

@@ -12,6 +12,7 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.cluster import LocalCluster
+from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
@@ -19,10 +20,14 @@ from marketprism_application.export import bars_csv
 from marketprism_application.rebuild import rebuild
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_sdk.commands import send_command
+from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.service import Service
 from marketprism_services.container import Container
+from marketprism_services.overview import overview
 from marketprism_services.settings import Settings
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
@@ -108,13 +113,79 @@ async def _bars(connection: NatsConnection) -> list[Bar]:
 async def test_a_service_that_starts_while_a_stream_elects_its_leader_waits_for_it(cluster: LocalCluster) -> None:
     connection = await NatsConnection.open(cluster.url, name="test")
     try:
-        await streams.ensure_streams(connection, 3)
+        await streams.ensure_streams(connection, StreamLayout(replicas=3))
         await cluster.wait_current(streams.DATA)
         await cluster.kill_node(await cluster.leader_of(streams.DATA))
-        await streams.ensure_venue(connection, "binance", 3)
+        await streams.ensure_venue(connection, "binance", StreamLayout(replicas=3))
         assert "market.binance.>" in (await stream_info(connection, streams.DATA))["config"]["subjects"]
         consumer = PullConsumer(connection, streams.DATA, ["market.>"])
         await consumer.open()
         await consumer.close()
+    finally:
+        await connection.close()
+
+
+async def _replicas(connection: NatsConnection) -> dict[str, int]:
+    found = (await api(connection, "STREAM.LIST")).get("streams") or []
+    return {info["config"]["name"]: info["config"]["num_replicas"] for info in found}
+
+
+def _settings(cluster: LocalCluster, tmp_path: Path, replicas: int | None) -> Settings:
+    nats: dict[str, object] = {"url": cluster.url, **({"replicas": replicas} if replicas else {})}
+    return Settings.model_validate(
+        {
+            "data_dir": str(tmp_path / "data"),
+            "nats": nats,
+            "http": {"storage": 0, "query": 0, "monitor": 0},
+            "source": {"spec": SOURCE},
+        }
+    )
+
+
+async def test_who_only_looks_makes_nothing_and_nobody_lowers_replicas(tmp_path: Path, cluster: LocalCluster) -> None:
+    connection = await NatsConnection.open(cluster.url, name="test")
+    stop = asyncio.Event()
+    running: list[asyncio.Task[int]] = []
+
+    async def start(*services: Service) -> None:
+        for service in services:
+            running.append(asyncio.create_task(service.run(stop)))
+            async with asyncio.timeout(60):
+                while not service.http.ready:
+                    assert not running[-1].done(), running[-1].exception() or running[-1].result()
+                    await asyncio.sleep(0.1)
+
+    careless = Container(settings=_settings(cluster, tmp_path, None), connection=connection)
+    careful = Container(settings=_settings(cluster, tmp_path, 3), connection=connection)
+    try:
+        # Nothing is there yet: readers make nothing, and say so.
+        assert (await overview(connection)).instances == []
+        with pytest.raises(StreamMissing, match="there is none"):
+            await send_command(connection, "gateway", "InitializeGateway", {}, issuer="operator")
+        assert await _replicas(connection) == {}
+        await start(careful.gateway(), careful.validator(), careful.aggregator())
+        before = await _replicas(connection)
+        assert set(before) >= {*streams.MARKET_STREAMS, "COMMANDS", "COMMANDS_DLQ", "KV_service_instances"}
+        assert set(before.values()) == {3}
+        seen = await overview(connection)
+        assert {record.service for record in seen.instances} == {"gateway", "validator", "aggregator"}
+        await send_command(connection, "gateway", "InitializeGateway", {"gateway": "default"}, issuer="operator")
+        assert await _replicas(connection) == before
+        await start(careless.monitor(), careless.query(), careless.validator())
+        after = await _replicas(connection)
+        assert {name: after[name] for name in before} == before
+    finally:
+        stop.set()
+        await asyncio.gather(*running, return_exceptions=True)
+        await connection.close()
+
+
+async def test_replicas_are_raised(cluster: LocalCluster) -> None:
+    connection = await NatsConnection.open(cluster.url, name="test")
+    try:
+        await streams.ensure_streams(connection)
+        assert set((await _replicas(connection)).values()) == {1}
+        await streams.ensure_streams(connection, StreamLayout(replicas=3))
+        assert set((await _replicas(connection)).values()) == {3}
     finally:
         await connection.close()

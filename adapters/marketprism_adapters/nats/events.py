@@ -34,12 +34,12 @@ class EventPublisher:
         self._run = secrets.token_hex(4)
         self._count = 0
 
-    async def publish_soon(self, events: Iterable[Any], epoch: int = 0) -> None:
-        """Send events; the receipts come later."""
+    async def publish_soon(self, events: Iterable[Any], epoch: int = 0, once: str = "") -> None:
+        """Send events; the receipts come later. Of those sent with the same `once`, by whomever, the first is kept."""
         now = time.time_ns()
         for event in events:
             self._count += 1
-            event_id = f"{self._source}-{self._run}-{self._count}"
+            event_id = once or f"{self._source}-{self._run}-{self._count}"
             record = to_record(
                 event, event_id=event_id, source=self._source, ts_event=now, epoch=epoch, seq=self._count
             )

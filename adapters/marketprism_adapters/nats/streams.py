@@ -2,6 +2,9 @@
 
 Checkpoints of a stage live in the stream it writes (`stage.<name>.>`), because one atomic batch must cover
 both; fences of the gateways live in the raw stream for the same reason.
+
+Services that write make the streams; readers open what is there. Each stream says in its metadata how it is written:
+schema version, partitions, hash. Who writes in another way refuses to start.
 """
 
 from __future__ import annotations
@@ -9,23 +12,28 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from marketprism_sdk.errors import StreamError
+from marketprism_adapters.nats.stream_layout import (
+    BARS,
+    DATA,
+    EVENTS,
+    HASH,
+    RAW,
+    SCHEMA,
+    TICKS,
+    StreamLayout,
+    store_limit,
+)
+from marketprism_sdk.errors import ConfigurationError, StreamMisconfigured, StreamMissing
+from marketprism_sdk.nats.api_errors import NO_ROOM
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import NOT_FOUND, ensure_stream, stream_info
-
-RAW = "MARKET_RAW"
-TICKS = "MARKET_TICKS"
-BARS = "MARKET_BARS"
-EVENTS = "MARKET_EVENTS"
-DATA = "MARKET_DATA"
+from marketprism_sdk.nats.jetstream import answered, api, ensure_stream, stream_info
+from marketprism_sdk.nats.stream_config import identity
 
 VALIDATOR_STAGE = "validator"
 AGGREGATOR_STAGE = "aggregator"
 
 _DATA_FENCE = "fence.data.>"
-_DATA_BYTES = 4 << 30  # the oldest go first: books of hundreds of instruments fill any disk
 _ATTEMPTS = 20
-_DAY_NS = 86_400 * 1_000_000_000
 
 LATEST_TICKS = "latest_ticks"
 LATEST_BARS = "latest_bars"
@@ -39,67 +47,105 @@ VALIDATOR_SHARDS = "shards_validator"
 AGGREGATOR_SHARDS = "shards_aggregator"
 SHARD_BUCKETS = {"validator": VALIDATOR_SHARDS, "aggregator": AGGREGATOR_SHARDS}
 
+_SUBJECTS = {
+    RAW: ["market.raw.>", "fence.gateway.>"],
+    TICKS: ["market.tick.>", "market.packed.>", "stage.validator.>"],
+    BARS: ["market.bar.>", "stage.aggregator.>"],
+    EVENTS: ["market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>"],
+    DATA: [_DATA_FENCE],
+}
+MARKET_STREAMS = tuple(_SUBJECTS)
 
-def _stream(name: str, subjects: list[str], days: float, replicas: int, **more: Any) -> dict[str, Any]:
+
+def config_of(stream: str, layout: StreamLayout, store_bytes: int, subjects: list[str] | None = None) -> dict[str, Any]:
+    """Configuration of a market stream when JetStream may keep `store_bytes`. Raises ConfigurationError."""
+    limits = layout.limits[stream]
+    age_ns = int(limits.age_s * 1e9)
     return {
-        "name": name,
-        "subjects": subjects,
+        "name": stream,
+        "subjects": subjects or _SUBJECTS[stream],
         "storage": "file",
         "retention": "limits",
         "discard": "old",
-        "num_replicas": replicas,
-        "max_age": int(days * _DAY_NS),
-        "duplicate_window": 120_000_000_000,
+        "num_replicas": layout.replicas,
+        "max_age": age_ns,
+        "max_bytes": layout.max_bytes(stream, store_bytes),
+        "duplicate_window": min(int(layout.duplicate_window_s * 1e9), age_ns),
         "allow_direct": True,
         "deny_delete": False,
-        **more,
+        "metadata": identity(SCHEMA, partitions=str(layout.partitions), hash=HASH),
+        **({"allow_atomic": True} if stream != EVENTS else {}),
     }
 
 
-def configs(replicas: int = 1) -> list[dict[str, Any]]:
-    """Every market stream. Raw ticks wait a day for a validator, the rest a week for its readers."""
-    return [
-        _stream(RAW, ["market.raw.>", "fence.gateway.>"], 1, replicas, allow_atomic=True),
-        _stream(TICKS, ["market.tick.>", "market.packed.>", "stage.validator.>"], 7, replicas, allow_atomic=True),
-        _stream(BARS, ["market.bar.>", "stage.aggregator.>"], 7, replicas, allow_atomic=True),
-        _stream(
-            EVENTS,
-            ["market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>"],
-            7,
-            replicas,
-        ),
-    ]
+async def store_bytes_of(connection: NatsConnection, layout: StreamLayout) -> int:
+    """Bytes that JetStream may keep for us, see `store_limit`. Raises SdkError."""
+    return store_limit(await answered(lambda: api(connection, "INFO"), "JetStream"), layout)
 
 
-async def ensure_streams(connection: NatsConnection, replicas: int = 1) -> None:
-    """Create the streams that are missing and bring the others up to date."""
-    for config in configs(replicas):
-        await ensure_stream(connection, config)
-    await ensure_venue(connection, None, replicas)
+async def ensure_streams(connection: NatsConnection, layout: StreamLayout | None = None) -> None:
+    """Make the streams that are missing and give the others what they lack. For services that write.
+
+    Raises:
+        ConfigurationError: JetStream has too little room, or the streams are written in another way than this program
+        writes: another number of partitions, another hash, a newer schema.
+        StreamError, DeadlineExceeded: see `ensure_stream`.
+    """
+    layout = layout or StreamLayout()
+    room = await store_bytes_of(connection, layout)
+    for stream in MARKET_STREAMS:
+        await ensure_one(connection, stream, layout, room)
 
 
-async def ensure_venue(connection: NatsConnection, venue: str | None, replicas: int = 1) -> None:
+async def ensure_one(
+    connection: NatsConnection, stream: str, layout: StreamLayout, room: int, subjects: list[str] | None = None
+) -> dict[str, Any]:
+    """One of them; its info. Raises as `ensure_streams`."""
+    config = config_of(stream, layout, room, subjects)
+    lower = ("max_age", "max_bytes", "duplicate_window") if layout.lower else ()
+    try:
+        return await ensure_stream(connection, config, lower=lower)
+    except StreamMisconfigured as error:
+        if error.code not in NO_ROOM:
+            raise
+        raise ConfigurationError(
+            f"stream {stream}: expected {config['max_bytes'] / 1e6:.0f} MB of room in JetStream, which has less "
+            f"({error}); set nats.max_store_gb to what it may keep (jetstream.max_file_store), was {room / 1e9:g}"
+        ) from error
+
+
+async def ensure_venue(connection: NatsConnection, venue: str | None, layout: StreamLayout | None = None) -> None:
     """MARKET_DATA takes the subjects of a venue. Each gateway adds its own: nobody has to know them all.
 
     Two gateways may do so at once; whoever finds its venue overwritten adds it again.
     """
+    layout = layout or StreamLayout()
     wanted = {_DATA_FENCE} if venue is None else {_DATA_FENCE, f"market.{venue}.>"}
+    room = 0
     for _ in range(_ATTEMPTS):
         there = await _subjects_of_data(connection)
         if wanted <= there:
             return
-        subjects = sorted(there | wanted)
-        await ensure_stream(connection, _stream(DATA, subjects, 1, replicas, allow_atomic=True, max_bytes=_DATA_BYTES))
+        room = room or await store_bytes_of(connection, layout)
+        await ensure_one(connection, DATA, layout, room, sorted(there | wanted))
         await asyncio.sleep(0.05)
 
 
 async def _subjects_of_data(connection: NatsConnection) -> set[str]:
     try:
         return set((await stream_info(connection, DATA))["config"]["subjects"])
-    except StreamError as error:
-        if error.code not in NOT_FOUND:
-            raise
+    except StreamMissing:
         return set()
+
+
+async def partitions_of(connection: NatsConnection, default: int) -> int:
+    """How many partitions the raw log has, as its metadata says; `default` where it says nothing or is not there."""
+    try:
+        config = (await stream_info(connection, RAW, within_s=0))["config"]
+    except StreamMissing:
+        return default
+    text = (config.get("metadata") or {}).get("marketprism.partitions", "")
+    return int(text) if text.isdigit() else default
 
 
 # What the store reads of each stream.
@@ -109,3 +155,10 @@ STORED: dict[str, tuple[str, ...]] = {
     EVENTS: ("market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>"),
     DATA: ("market.>",),
 }
+
+__all__ = [
+    "AGGREGATOR_SHARDS", "AGGREGATOR_STAGE", "BARS", "DATA", "EVENTS", "LATEST_BARS", "LATEST_TICKS", "MARKET_STREAMS",
+    "QUALITY", "RAW", "RULES", "SHARD_BUCKETS", "SOURCE_POSITIONS", "STORED", "STORE_RANGES", "STREAM_STATES", "TICKS",
+    "VALIDATOR_SHARDS", "VALIDATOR_STAGE", "WISHES", "config_of", "ensure_one", "ensure_streams", "ensure_venue",
+    "partitions_of", "store_bytes_of",
+]  # fmt: skip

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError
+from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, NOT_FOUND, direct_request
+from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, direct_request
 
 _AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
 _END, _NOTHING = "204", "404"
@@ -61,10 +61,8 @@ async def next_of(connection: NatsConnection, stream: str, subject: str, seq: in
     body = json.dumps({"seq": max(1, seq), "next_by_subj": subject, "batch": 1}).encode()
     try:
         message = await direct_request(connection, stream, body)
-    except StreamError as error:
-        if error.code in NOT_FOUND:
-            return None
-        raise
+    except StreamMissing:
+        return None
     return _held(message, stream)
 
 

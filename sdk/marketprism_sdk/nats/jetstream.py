@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import Fenced, NoResponders, StreamError
+from marketprism_sdk.errors import NoResponders, SdkError, StreamError, StreamMisconfigured, StreamMissing
+from marketprism_sdk.nats.api_errors import (
+    DUPLICATE_IN_BATCH,
+    NAME_IN_USE,
+    NO_ROOM,
+    STREAM_NOT_FOUND,
+    UNSETTLED,
+    error_of,
+)
 from marketprism_sdk.nats.connection import Headers, NatsConnection
+from marketprism_sdk.nats.stream_config import adapt
 from marketprism_sdk.resilience.retrying import Backoff, retry
 from marketprism_sdk.tracing import Sampled
 
@@ -23,10 +32,7 @@ API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
 _AGAIN = Backoff(first_s=0.25, longest_s=0.25)
 NOT_FOUND = {10059, 10014, 10037}
-_WRONG_LAST_SEQUENCE = 10071
-UNSETTLED = 10164  # R3: an expected sequence is still on its way through the replicas, the outcome is open
-
-DUPLICATE_IN_BATCH = 10201  # a batch holds a message that the stream knows: nothing of the batch is taken
+_noted: set[tuple[str, str]] = set()  # what was said of a stream by this process; once is enough
 
 
 class StoredMessage(NamedTuple):
@@ -52,27 +58,23 @@ async def api(connection: NatsConnection, name: str, body: dict[str, Any] | None
     """One API request.
 
     Raises:
-        StreamError: JetStream's error; retryable where it says 503.
+        StreamMissing: there is no such stream or consumer. StreamMisconfigured: it cannot work as the server is set
+        up. StreamError: JetStream's other errors; retryable where the same request can succeed later.
+        DeadlineExceeded, NotConnected: no answer.
     """
     payload = json.dumps(body).encode() if body is not None else b""
     try:
         message = await connection.request(f"$JS.API.{name}", payload, timeout_s=API_TIMEOUT_S)
     except NoResponders as error:
         raise StreamError("JetStream does not answer: is it enabled?", retryable=True) from error
-    answer: dict[str, Any] = json.loads(message.data)
-    refusal = answer.get("error")
+    try:
+        answer: dict[str, Any] = json.loads(message.data)
+        refusal = answer.get("error")
+    except (ValueError, AttributeError) as error:
+        raise StreamError(f"{name}: expected an answer of JetStream, was {message.data[:200]!r}") from error
     if refusal:
-        raise _error_of(refusal, name)
+        raise error_of(refusal, name, making=name.startswith(("STREAM.CREATE.", "STREAM.UPDATE.")))
     return answer
-
-
-def _error_of(error: dict[str, Any], what: str) -> StreamError | Fenced:
-    code = int(error.get("err_code", 0))
-    text = f"{what}: {error.get('description', 'refused')} (error {code})"
-    if code == _WRONG_LAST_SEQUENCE:
-        return Fenced(text)
-    # 10077 and 10047: no room now; 503: not ready yet.
-    return StreamError(text, code, retryable=code in {10077, 10047, 10023} or error.get("code") == 503)
 
 
 async def answered(ask: Callable[[], Awaitable[T]], stream: str, within_s: float = ENSURE_S) -> T:
@@ -93,31 +95,51 @@ async def answered(ask: Callable[[], Awaitable[T]], stream: str, within_s: float
 
 
 async def ensure_stream(
-    connection: NatsConnection, config: dict[str, Any], within_s: float = ENSURE_S
+    connection: NatsConnection, config: dict[str, Any], within_s: float = ENSURE_S, lower: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Create the stream, or bring an existing one to this configuration; returns its info.
+    """Make the stream, or give one that is there what it lacks of this configuration; returns its info.
 
-    Asking twice is safe: creating what is there changes nothing.
+    For programs that write to it: whoever only reads opens what is there. Nothing is taken away from a stream that is
+    there (see `stream_config`), but for the limits named in `lower`. Asking twice is safe.
 
     Raises:
-        StreamError: another stream has its subjects, or a setting that cannot be changed differs.
+        ConfigurationError: it is written by a newer program, or in another way than this program writes.
+        StreamError: another stream has its subjects, there is no room for it, or it is another kind of stream.
         DeadlineExceeded: no answer within `within_s`.
     """
-    return await answered(lambda: _ensure(connection, config), config["name"], within_s)
+    return await answered(lambda: _ensure(connection, config, lower), config["name"], within_s)
 
 
-async def _ensure(connection: NatsConnection, config: dict[str, Any]) -> dict[str, Any]:
+async def _ensure(connection: NatsConnection, config: dict[str, Any], lower: Collection[str]) -> dict[str, Any]:
     name = config["name"]
     try:
         info = await api(connection, f"STREAM.INFO.{name}")
-    except StreamError as error:
-        if error.code not in NOT_FOUND:
-            raise
-        return await api(connection, f"STREAM.CREATE.{name}", config)
-    current = info["config"]
-    if all(current.get(key) == value for key, value in config.items()):
+    except StreamMissing:
+        try:
+            return await api(connection, f"STREAM.CREATE.{name}", config)
+        except StreamError as error:
+            if error.code != NAME_IN_USE:
+                raise
+        info = await api(connection, f"STREAM.INFO.{name}")  # somebody else was quicker, with other settings
+    adapted = adapt(info["config"], config, lower)
+    for note in adapted.notes:
+        _tell(name, note)
+    if adapted.config is None:
         return info
-    return await api(connection, f"STREAM.UPDATE.{name}", {**current, **config})
+    try:
+        return await api(connection, f"STREAM.UPDATE.{name}", adapted.config)
+    except StreamMisconfigured as error:
+        if error.code not in NO_ROOM:
+            raise
+        _tell(name, f"its bound stays {info['config'].get('max_bytes')}: {error}")
+        kept = {key: info["config"].get(key) for key in ("max_bytes", "num_replicas")}
+        return await api(connection, f"STREAM.UPDATE.{name}", {**adapted.config, **kept})
+
+
+def _tell(stream: str, note: str) -> None:
+    if (stream, note) not in _noted:
+        _noted.add((stream, note))
+        log.warning("a stream that differs from the settings", stream=stream, note=note)
 
 
 async def stream_info(connection: NatsConnection, name: str, within_s: float = ENSURE_S) -> dict[str, Any]:
@@ -174,7 +196,8 @@ async def direct_request(connection: NatsConnection, stream: str, body: bytes) -
         except NoResponders as error:
             if await _serves_direct(connection, stream):
                 raise StreamError(f"stream {stream}: no replica answers direct gets", retryable=True) from error
-            raise StreamError(f"stream {stream}: expected a stream with direct get, there is none", 10059) from error
+            text = f"stream {stream}: expected a stream with direct get, there is none"
+            raise StreamMissing(text, STREAM_NOT_FOUND) from error
 
     return await retry(
         ask, attempts=None, backoff=_AGAIN, deadline_s=API_TIMEOUT_S,
@@ -209,19 +232,50 @@ async def publish_ack(
     """Publish one message and wait until the stream has it.
 
     Raises:
-        Fenced: an expectation of the headers was not met. StreamError: refused for another reason.
+        Fenced: an expectation of the headers was not met. StreamMissing: no stream has the subject. StreamError:
+        refused for another reason; retryable where nothing is decided or nobody takes it now.
+        DeadlineExceeded, NotConnected: the outcome is not known.
     """
     try:
         message = await connection.request(subject, payload, timeout_s=timeout_s, headers=headers)
     except NoResponders as error:
-        raise StreamError(f"publish {subject}: expected a stream with this subject, there is none") from error
+        raise await nobody_takes(connection, subject) from error
     return parse_ack(message.data, subject)
 
 
+async def nobody_takes(connection: NatsConnection, subject: str) -> StreamError:
+    """Why nobody took a message: a stream that is not there, or one whose servers are away or electing.
+
+    Only JetStream's own word that no stream has the subject counts as missing.
+    """
+    text = f"publish {subject}: expected a stream with this subject"
+    try:
+        streams = (await api(connection, "STREAM.NAMES", {"subject": subject})).get("streams")
+    except SdkError as error:
+        return StreamError(f"{text}, nobody answers now ({error})", retryable=True)
+    if streams:
+        return StreamError(f"{text}, nobody answers for {streams[0]} now", retryable=True)
+    return StreamMissing(f"{text}, there is none", STREAM_NOT_FOUND)
+
+
 def parse_ack(data: bytes, what: str) -> PubAck:
-    """Receipt of a publish, or the error it carries."""
-    answer = json.loads(data)
-    refusal = answer.get("error")
-    if refusal:
-        raise _error_of(refusal, f"publish {what}")
-    return PubAck(answer["stream"], int(answer["seq"]), bool(answer.get("duplicate")))
+    """Receipt of a publish, or the error it carries.
+
+    Raises:
+        Fenced, StreamError: as `publish_ack`; also for what is no receipt.
+    """
+    try:
+        answer = json.loads(data)
+        refusal = answer.get("error")
+        if not refusal:
+            return PubAck(answer["stream"], int(answer["seq"]), bool(answer.get("duplicate")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StreamError(f"publish {what}: expected a receipt, was {data[:200]!r}") from error
+    raise error_of(refusal, f"publish {what}")
+
+
+__all__ = [
+    "API_TIMEOUT_S", "DUPLICATE_IN_BATCH", "NOT_FOUND", "UNSETTLED", "PubAck", "StoredMessage", "StreamError",
+    "StreamMisconfigured", "StreamMissing", "answered", "api", "delete_stream", "direct_get", "direct_get_last",
+    "direct_request", "ensure_stream", "leader_get_last", "nobody_takes", "parse_ack", "publish_ack", "stream_info",
+]  # fmt: skip

@@ -9,28 +9,60 @@ Standard clients can read it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
+import structlog
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, StreamError
+from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_request, ensure_stream, publish_ack
+from marketprism_sdk.nats.stream_config import identity
 from marketprism_sdk.ports import KvEntry, Stop
 
+log = structlog.get_logger()
+
+T = TypeVar("T")
 _OPERATION = "KV-Operation"
 _MARKER = "Nats-Marker-Reason"
-_NO_BUCKET = 10059
+
+
+def bucket_config(bucket: str, ttl_s: float | None = None, replicas: int = 1) -> dict[str, Any]:
+    """The stream of a bucket. `ttl_s` is the age at which entries go."""
+    config: dict[str, Any] = {
+        "name": f"KV_{bucket}",
+        "subjects": [f"$KV.{bucket}.>"],
+        "max_msgs_per_subject": 1,
+        "discard": "new",
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "deny_purge": False,
+        "allow_direct": True,
+        "num_replicas": replicas,
+        "storage": "file",
+        "max_age": int(ttl_s * 1e9) if ttl_s else 0,
+        "republish": {"src": f"$KV.{bucket}.>", "dest": f"kv.{bucket}.>"},
+        "metadata": identity(),
+    }
+    if ttl_s:
+        config["duplicate_window"] = min(int(ttl_s * 1e9), 120_000_000_000)
+    return config
 
 
 class NatsKeyValue:
-    """Fulfils `KeyValue` on the stream `KV_<bucket>`."""
+    """Fulfils `KeyValue` on the stream `KV_<bucket>`.
+
+    `open` is for who writes: the bucket is made, and made again when somebody deletes it. `existing` is for who reads:
+    a bucket that nobody has made yet is empty.
+    """
 
     def __init__(self, connection: NatsConnection, bucket: str) -> None:
         self._connection = connection
+        self._config: dict[str, Any] | None = None
+        self._may_miss = False
         self.bucket = bucket
-        self._stream = f"KV_{bucket}"
+        self.stream = f"KV_{bucket}"
         self._prefix = f"$KV.{bucket}."
         self._republish = f"kv.{bucket}."
 
@@ -39,29 +71,38 @@ class NatsKeyValue:
         cls, connection: NatsConnection, bucket: str, *, ttl_s: float | None = None, replicas: int = 1
     ) -> NatsKeyValue:
         """Open the bucket, made if it is not there. `ttl_s` is the age at which entries go."""
-        config: dict[str, Any] = {
-            "name": f"KV_{bucket}",
-            "subjects": [f"$KV.{bucket}.>"],
-            "max_msgs_per_subject": 1,
-            "discard": "new",
-            "allow_rollup_hdrs": True,
-            "deny_delete": True,
-            "deny_purge": False,
-            "allow_direct": True,
-            "num_replicas": replicas,
-            "storage": "file",
-            "max_age": int(ttl_s * 1e9) if ttl_s else 0,
-            "republish": {"src": f"$KV.{bucket}.>", "dest": f"kv.{bucket}.>"},
-        }
-        if ttl_s:
-            config["duplicate_window"] = min(int(ttl_s * 1e9), 120_000_000_000)
-        await ensure_stream(connection, config)
-        return cls(connection, bucket)
+        made = cls(connection, bucket)
+        made._config = bucket_config(bucket, ttl_s, replicas)
+        await ensure_stream(connection, made._config)
+        return made
+
+    @classmethod
+    def existing(cls, connection: NatsConnection, bucket: str) -> NatsKeyValue:
+        """The bucket as others make it: empty as long as it is not there, and never made."""
+        found = cls(connection, bucket)
+        found._may_miss = True
+        return found
+
+    async def _there(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer of the bucket; one that was deleted is made again first, by those who write to it."""
+        try:
+            return await ask()
+        except StreamMissing:
+            if self._config is None:
+                raise
+        log.warning("a bucket was gone and is made anew", bucket=self.bucket)
+        await ensure_stream(self._connection, self._config)
+        return await ask()
 
     async def _last(self, key: str) -> KvEntry | None:
         """The last record of a key, deletions and markers included."""
         body = json.dumps({"last_by_subj": self._prefix + key}).encode()
-        message = await direct_request(self._connection, self._stream, body)
+        try:
+            message = await self._there(lambda: direct_request(self._connection, self.stream, body))
+        except StreamMissing:
+            if self._may_miss:
+                return None
+            raise
         headers = message.headers or {}
         if "Nats-Sequence" not in headers:
             return None
@@ -94,7 +135,8 @@ class NatsKeyValue:
     async def _write(self, key: str, value: bytes, revision: int) -> int:
         headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
         try:
-            return (await publish_ack(self._connection, self._prefix + key, value, headers)).seq
+            subject = self._prefix + key
+            return (await self._there(lambda: publish_ack(self._connection, subject, value, headers))).seq
         except Fenced as error:
             raise RevisionConflict(
                 f"{self.bucket}/{key}: expected revision {revision}, another writer was first"
@@ -102,20 +144,26 @@ class NatsKeyValue:
 
     async def put(self, key: str, value: bytes) -> int:
         """Write unconditionally."""
-        return (await publish_ack(self._connection, self._prefix + key, value)).seq
+        return (await self._there(lambda: publish_ack(self._connection, self._prefix + key, value))).seq
 
     async def delete(self, key: str) -> None:
         """Write a deletion, for who watches, and take the key out: names that come and go must leave nothing."""
-        marker = await publish_ack(self._connection, self._prefix + key, b"", {_OPERATION: "DEL"})
+        subject = self._prefix + key
+        marker = await self._there(lambda: publish_ack(self._connection, subject, b"", {_OPERATION: "DEL"}))
         await api(
-            self._connection, f"STREAM.PURGE.{self._stream}", {"filter": self._prefix + key, "seq": marker.seq + 1}
+            self._connection, f"STREAM.PURGE.{self.stream}", {"filter": self._prefix + key, "seq": marker.seq + 1}
         )
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
         """Every live entry under a prefix; keys are listed by subject, each is read directly."""
         tokens = prefix if prefix.endswith(".") else ""
         wanted = {"subjects_filter": f"{self._prefix}{tokens}>"}
-        info = await api(self._connection, f"STREAM.INFO.{self._stream}", wanted)
+        try:
+            info = await self._there(lambda: api(self._connection, f"STREAM.INFO.{self.stream}", wanted))
+        except StreamMissing:
+            if self._may_miss:
+                return []
+            raise
         subjects = (info["state"].get("subjects") or {}).keys()
         keys = sorted(subject.removeprefix(self._prefix) for subject in subjects)
         found = [await self.get(key) for key in keys if key.startswith(prefix)]
@@ -123,12 +171,7 @@ class NatsKeyValue:
 
     async def entries_if_there(self) -> list[KvEntry]:
         """Every live entry; none when nobody has made the bucket yet."""
-        try:
-            return await self.entries()
-        except StreamError as error:
-            if error.code == _NO_BUCKET:
-                return []
-            raise
+        return await NatsKeyValue.existing(self._connection, self.bucket).entries()
 
     async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:
         """Committed changes by the republish subject; survives a server restart."""
@@ -146,4 +189,4 @@ class NatsKeyValue:
         return await self._connection.subscribe(f"{self._republish}{''.join(f'{t}.' for t in tokens)}>", receive)
 
 
-__all__ = ["NatsKeyValue"]
+__all__ = ["NatsKeyValue", "bucket_config"]

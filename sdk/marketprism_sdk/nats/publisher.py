@@ -7,16 +7,17 @@ to one inbox, a token per message is a counter, and an answer is only parsed whe
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotConnected, SdkError, StreamError
+from marketprism_sdk.errors import DeadlineExceeded, NotConnected, SdkError
 from marketprism_sdk.nats.connection import NatsConnection, encode_headers
-from marketprism_sdk.nats.jetstream import parse_ack
+from marketprism_sdk.nats.jetstream import nobody_takes, parse_ack
 
 _RETRY_S = 0.25
+_AWAY_S = 30.0  # nobody takes messages for so long: their owner has to know
+_Sent = tuple[str, bytes, bytes | None]
 
 
 class WindowPublisher:
@@ -24,6 +25,9 @@ class WindowPublisher:
 
     `headers` go on each message (a fence). An error of any message surfaces at the next call and ends the publisher:
     what was acknowledged is known, what was not must be sent again by its owner.
+
+    What was refused without being decided (no room, no quorum, nobody there) goes again after a pause, in the order in
+    which it was sent; nothing new is sent before it is taken.
     """
 
     def __init__(
@@ -33,11 +37,12 @@ class WindowPublisher:
         self._window = window
         self._headers = encode_headers(headers) if headers else None
         self._inbox = connection.inbox()
-        self._waiting: dict[str, tuple[str, bytes, bytes | None]] = {}
+        self._waiting: dict[str, _Sent] = {}
+        self._refusals: dict[int, _Sent] = {}  # by number, to be sent again
         self._next = 0
         self._error: SdkError | None = None
         self._changed = asyncio.Event()
-        self._retries: set[asyncio.Task[None]] = set()
+        self._repair: asyncio.Task[None] | None = None
         self.acknowledged = 0
         self.retried = 0
 
@@ -51,7 +56,7 @@ class WindowPublisher:
         self._forget = self._connection.on_disconnect(self._disconnected)
 
     def _disconnected(self) -> None:
-        if self._waiting:
+        if self._waiting or self._refusals:
             self._fail(NotConnected("NATS went away while receipts were outstanding"))
 
     def _fail(self, error: SdkError) -> None:
@@ -67,38 +72,60 @@ class WindowPublisher:
         if b'"error"' not in message.data and message.data:
             self.acknowledged += 1
             return
-        self._refused(message, sent)
+        self._refused(message.data, int(token), sent)
 
-    def _refused(self, message: Msg, sent: tuple[str, bytes, bytes | None]) -> None:
-        if not message.data:
-            self._fail(StreamError(f"publish {sent[0]}: expected a stream with this subject, there is none"))
+    def _refused(self, data: bytes, number: int, sent: _Sent) -> None:
+        if not data:  # nobody there: a server that restarts, a stream that elects its leader, or no stream at all
+            self._send_again(number, sent)
             return
         try:
-            parse_ack(message.data, sent[0])
-        except (Fenced, StreamError) as error:
+            parse_ack(data, sent[0])
+        except SdkError as error:
             if error.retryable:
-                self._retry_later(sent)
+                self._send_again(number, sent)
             else:
                 self._fail(error)
-        except json.JSONDecodeError as error:
-            self._fail(StreamError(f"publish {sent[0]}: expected a receipt: {error}"))
 
-    def _retry_later(self, sent: tuple[str, bytes, bytes | None]) -> None:
-        """The stream has no room: the same message again after a pause, inside the window."""
+    def _send_again(self, number: int, sent: _Sent) -> None:
         self.retried += 1
-        token = self._token()
-        self._waiting[token] = sent
+        self._refusals[number] = sent
+        if self._repair is None:
+            self._repair = asyncio.get_running_loop().create_task(self._mend())
 
-        async def again() -> None:
-            await asyncio.sleep(_RETRY_S)
-            try:
-                await self._connection.publish(sent[0], sent[1], sent[2], f"{self._inbox}.{token}")
-            except NotConnected as error:
-                self._fail(error)
+    async def _mend(self) -> None:
+        """Send what was refused again: the first alone until it is taken, then the others in their order."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _AWAY_S
+        try:
+            while self._refusals and self._error is None:
+                await asyncio.sleep(_RETRY_S)
+                await self._answered()
+                again = dict(sorted(self._refusals.items()))
+                away = await nobody_takes(self._connection, next(iter(again.values()))[0])
+                if not away.retryable or loop.time() > end:
+                    raise away
+                for count, (number, sent) in enumerate(again.items()):
+                    if self._refusals.pop(number, None) is None:
+                        continue
+                    self._waiting[str(number)] = sent
+                    await self._connection.publish(sent[0], sent[1], sent[2], f"{self._inbox}.{number}")
+                    if not count:
+                        await self._answered()
+                        if number in self._refusals:
+                            break
+                else:
+                    end = loop.time() + _AWAY_S
+        except SdkError as error:
+            self._fail(error)
+        finally:
+            self._repair = None
+            self._changed.set()
 
-        task = asyncio.get_running_loop().create_task(again())
-        self._retries.add(task)
-        task.add_done_callback(self._retries.discard)
+    async def _answered(self) -> None:
+        """Until nothing is on its way."""
+        while self._waiting and self._error is None:
+            self._changed.clear()
+            await self._changed.wait()
 
     def _token(self) -> str:
         self._next += 1
@@ -110,7 +137,7 @@ class WindowPublisher:
         Raises:
             Fenced, StreamError, NotConnected: of this or an earlier message.
         """
-        while len(self._waiting) >= self._window and self._error is None:
+        while (len(self._waiting) >= self._window or self._repair is not None) and self._error is None:
             self._changed.clear()
             await self._changed.wait()
         if self._error is not None:
@@ -124,7 +151,7 @@ class WindowPublisher:
         """Wait until everything is acknowledged."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        while self._waiting and self._error is None:
+        while (self._waiting or self._repair is not None) and self._error is None:
             self._changed.clear()
             try:
                 async with asyncio.timeout(max(0.001, deadline - loop.time())):
@@ -136,7 +163,7 @@ class WindowPublisher:
 
     async def close(self) -> None:
         """Stop listening; nothing is waited for."""
-        for task in self._retries:
-            task.cancel()
+        if self._repair is not None:
+            self._repair.cancel()
         self._forget()
         await self._stop()

@@ -1,0 +1,89 @@
+"""How long and how large the market streams may be: shares of what JetStream may keep.
+
+Buckets (leases, registry, watermarks), commands and dead letters are outside of the shares, in a reserve: streams that
+are full push out their own oldest messages and never stop an election.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from marketprism_sdk.errors import ConfigurationError
+
+RAW = "MARKET_RAW"
+TICKS = "MARKET_TICKS"
+BARS = "MARKET_BARS"
+EVENTS = "MARKET_EVENTS"
+DATA = "MARKET_DATA"
+
+SCHEMA = 1  # of what is written into the market streams; a program writes no stream of a later one
+HASH = "fnv1a-32"  # how an instrument finds its partition
+MIN_STORE_BYTES = 64_000_000
+_LEAST_BYTES = 1 << 20
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Of one stream: `age_s` seconds, and bytes as a `share` of what all have, or `max_mb` where that is not 0."""
+
+    age_s: float
+    share: float
+    max_mb: float = 0.0
+
+
+# A tick is some 838 bytes in TICKS, for a week, and 227 in RAW, for a day.
+DEFAULT_LIMITS: Mapping[str, StreamLimits] = {
+    RAW: StreamLimits(_DAY_S, 0.10),
+    TICKS: StreamLimits(7 * _DAY_S, 0.60),
+    BARS: StreamLimits(7 * _DAY_S, 0.08),
+    EVENTS: StreamLimits(7 * _DAY_S, 0.02),
+    DATA: StreamLimits(_DAY_S, 0.20),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLayout:
+    """What every program that writes the market streams must have alike.
+
+    `store_bytes` is what JetStream may keep where the account has no limit of its own; `reserve` the share of it that
+    the market streams leave to everything else. `lower` allows limits of streams that are there to be made smaller.
+    """
+
+    replicas: int = 1
+    partitions: int = 32
+    store_bytes: int = 20_000_000_000
+    reserve: float = 0.2
+    duplicate_window_s: float = 120.0
+    limits: Mapping[str, StreamLimits] = field(default_factory=lambda: DEFAULT_LIMITS)
+    lower: bool = False
+
+    def max_bytes(self, stream: str, store_bytes: int) -> int:
+        """The bound of a stream when JetStream may keep `store_bytes`.
+
+        Raises:
+            ConfigurationError: that is less than MarketPrism can work with.
+        """
+        if store_bytes < MIN_STORE_BYTES:
+            raise ConfigurationError(
+                f"JetStream's limit: expected at least {MIN_STORE_BYTES / 1e6:g} MB (nats.max_store_gb "
+                f"{MIN_STORE_BYTES / 1e9:g}, or max_storage of the account), was {store_bytes / 1e6:g} MB"
+            )
+        own = self.limits[stream]
+        wanted = int(own.max_mb * 1e6) if own.max_mb else int(own.share * (1 - self.reserve) * store_bytes)
+        return max(_LEAST_BYTES, wanted)
+
+
+def store_limit(info: Mapping[str, Any], layout: StreamLayout) -> int:
+    """Bytes that JetStream may keep, from the answer of `$JS.API.INFO`.
+
+    The limit of the account for these replicas, else the settings': a server does not tell its own. An account without
+    tiers counts every replica.
+    """
+    tier = (info.get("tiers") or {}).get(f"R{layout.replicas}")
+    if tier is not None and (limit := int((tier.get("limits") or {}).get("max_storage", -1))) > 0:
+        return limit
+    limit = int((info.get("limits") or {}).get("max_storage", -1))
+    return limit // layout.replicas if limit > 0 else layout.store_bytes

@@ -1,0 +1,133 @@
+"""Streams and buckets that somebody deletes while the pipeline runs: made again by those who write them, and told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.events import EventPublisher
+from marketprism_domain.events_pipeline import StreamMadeAnew
+from marketprism_sdk.command_queues import STREAM as COMMANDS
+from marketprism_sdk.commands import DONE, DONE_S, ensure_command_streams
+from marketprism_sdk.dead_letters import DEAD_LETTERS
+from marketprism_sdk.errors import SdkError, StreamMissing
+from marketprism_sdk.handlers import marked
+from marketprism_sdk.nats.jetstream import ensure_stream, stream_info
+from marketprism_sdk.nats.kv import bucket_config
+from marketprism_sdk.registry import TTL_S
+from marketprism_sdk.service import Service
+from marketprism_services.market_settings import layout_of
+
+log = structlog.get_logger()
+
+_LOOK_S = 2.0
+
+Maker = Callable[[], Awaitable[object]]
+
+
+class StreamKeeper:
+    """Looks after what one service uses: `writes` with the way to make each, `reads` which others make.
+
+    A stream that was there and is missing makes its health check unhealthy until it is there again.
+    """
+
+    def __init__(self, service: Service, writes: Mapping[str, Maker], reads: Iterable[str] = ()) -> None:
+        self._service = service
+        self._events = EventPublisher(service.connection, service.name)
+        self._writes = dict(writes)
+        self._names = (*writes, *(name for name in reads if name not in writes))
+        self._created: dict[str, str] = {}
+        self._missing: set[str] = set()
+        for name in self._names:
+            service.http.check(f"stream {name}", partial(self.health, name))
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Streams that were there and are not."""
+        return frozenset(self._missing)
+
+    async def health(self, name: str) -> str:
+        """Of one stream, as it was at the last look."""
+        return "unhealthy" if name in self._missing else "healthy"
+
+    def start(self) -> None:
+        """Look for as long as the service runs."""
+        self._service.spawn(self.run(), "streams")
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        try:
+            while True:
+                try:
+                    await self.look()
+                except SdkError as error:
+                    log.debug("streams not looked at", error=str(error))
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            await self._events.close()
+
+    async def look(self) -> None:
+        """Make what is missing, tell what was made anew. Raises SdkError when that does not work now."""
+        for name in self._names:
+            if not self._service.connection.connected:
+                return
+            try:
+                created = await self._created_at(name)
+            except StreamMissing:
+                if name in self._created:
+                    if name not in self._missing:
+                        log.warning("a stream is gone", stream=name, ours=name in self._writes)
+                    self._missing.add(name)
+                if name not in self._writes:
+                    continue
+                await self._writes[name]()
+                created = await self._created_at(name)
+            self._missing.discard(name)
+            before, self._created[name] = self._created.get(name, created), created
+            if created != before:
+                await self._tell(name, created)
+
+    async def _created_at(self, name: str) -> str:
+        return str((await stream_info(self._service.connection, name, within_s=0))["created"])
+
+    async def _tell(self, name: str, created: str) -> None:
+        log.warning("a stream was made anew, what it held is gone", stream=name, created=created)
+        self._service.metrics.count("streams_made_anew_total", stream=name)
+        if name in self._writes:
+            event = StreamMadeAnew(name.removeprefix("KV_"), created)
+            # Everybody who writes it finds out and tells: one of them is heard.
+            await self._events.publish_soon([event], once=f"made-anew-{name}-{created}")
+
+
+def keep_streams(
+    service: Service,
+    *,
+    writes: Iterable[str] = (),
+    reads: Iterable[str] = (),
+    buckets: Mapping[str, float | None] | None = None,
+) -> StreamKeeper:
+    """A keeper of market streams and buckets (by name, with the age of their entries) that runs with the service."""
+    connection, layout = service.connection, layout_of(service.settings)
+    makers: dict[str, Maker] = {}
+
+    async def market(name: str) -> Any:
+        return await streams.ensure_one(connection, name, layout, await streams.store_bytes_of(connection, layout))
+
+    for name in writes:
+        makers[name] = partial(market, name)
+    wanted: dict[str, float | None] = {"service_instances": TTL_S, **(buckets or {})}
+    if any(marked(service, "__command__")):
+        wanted[DONE] = DONE_S
+        for name in (COMMANDS, DEAD_LETTERS):
+            makers[name] = partial(ensure_command_streams, connection, layout.replicas)
+    for bucket, ttl_s in wanted.items():
+        config = bucket_config(bucket, ttl_s, layout.replicas)
+        makers[config["name"]] = partial(ensure_stream, connection, config)
+    keeper = StreamKeeper(service, makers, reads)
+    keeper.start()
+    return keeper

@@ -1,0 +1,160 @@
+"""Streams say how they are written; who writes in another way does not start. What they may hold comes from settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.stream_layout import StreamLayout, store_limit
+from marketprism_sdk.errors import ConfigurationError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import api, ensure_stream, publish_ack, stream_info
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_services.container import Container
+from marketprism_services.exits import Exit, Stop
+from marketprism_services.market_settings import layout_of
+from marketprism_services.settings import Settings, load
+
+SMALL_GB = 0.064
+
+
+@pytest.fixture
+async def small(tmp_path: Path) -> AsyncIterator[NatsConnection]:
+    """A server with the smallest store that works."""
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0, max_store_gb=SMALL_GB))
+    connection = await NatsConnection.open(server.url, name="test")
+    yield connection
+    await connection.close()
+    await server.stop()
+
+
+def settings_of(connection: NatsConnection, tmp_path: Path, **more: Any) -> Settings:
+    return Settings.model_validate(
+        {
+            "data_dir": str(tmp_path / "data"),
+            "nats": {"url": connection.url, "max_store_gb": SMALL_GB},
+            "http": {"storage": 0, "query": 0, "monitor": 0},
+            "source": {"spec": "sim:rate=1,days=1,instruments=rb2505"},
+            **more,
+        }
+    )
+
+
+async def test_the_streams_say_how_they_are_written(small: NatsConnection, tmp_path: Path) -> None:
+    layout = settings_of(small, tmp_path).layout()
+    await streams.ensure_streams(small, layout)
+    for stream in streams.MARKET_STREAMS:
+        config = (await stream_info(small, stream))["config"]
+        of = {name: text for name, text in config["metadata"].items() if name.startswith("marketprism.")}
+        assert of == {
+            "marketprism.product": "marketprism", "marketprism.schema": "1", "marketprism.partitions": "32",
+            "marketprism.hash": "fnv1a-32",
+        }  # fmt: skip
+        assert config["max_bytes"] >= 1 << 20
+    assert await streams.partitions_of(small, 7) == 32
+
+
+async def test_streams_from_before_there_was_an_identity_get_one(small: NatsConnection) -> None:
+    assert await streams.partitions_of(small, 7) == 7
+    old = {"name": "MARKET_RAW", "subjects": ["market.raw.>"], "storage": "file", "max_age": 86_400 * 10**9}
+    await ensure_stream(small, old)
+    assert await streams.partitions_of(small, 7) == 7
+    await streams.ensure_streams(small, StreamLayout(store_bytes=int(SMALL_GB * 1e9)))
+    assert await streams.partitions_of(small, 7) == 32
+    config = (await stream_info(small, "MARKET_RAW"))["config"]
+    assert (config["allow_direct"], config["allow_atomic"]) == (True, True)
+    assert config["max_bytes"] == int(0.1 * 0.8 * SMALL_GB * 1e9)
+
+
+@pytest.mark.parametrize("service", ["gateway", "validator", "aggregator", "storage"])
+async def test_a_service_with_another_number_of_partitions_does_not_start(
+    small: NatsConnection, tmp_path: Path, service: str
+) -> None:
+    await streams.ensure_streams(small, settings_of(small, tmp_path).layout())
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "marketprism_services", "run", service,
+        "--nats-url", small.url, "--data-dir", str(tmp_path / "data"),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "MARKETPRISM_STREAMS__PARTITIONS": "16", "MARKETPRISM_NATS__MAX_STORE_GB": str(SMALL_GB)},
+    )  # fmt: skip
+    async with asyncio.timeout(60):
+        said, _ = await process.communicate()
+    assert b"stream MARKET_RAW: expected marketprism.partitions 16, was 32" in said
+    assert process.returncode == Exit.USAGE  # which a supervisor does not start again
+
+
+async def test_an_older_program_does_not_write_over_a_newer_one(small: NatsConnection, tmp_path: Path) -> None:
+    settings = settings_of(small, tmp_path)
+    await streams.ensure_streams(small, settings.layout())
+    config = (await stream_info(small, "MARKET_TICKS"))["config"]
+    later = {**config, "metadata": {**config["metadata"], "marketprism.schema": "2"}}
+    await api(small, "STREAM.UPDATE.MARKET_TICKS", later)
+    service = Container(settings=settings, connection=small).validator()
+    with pytest.raises(ConfigurationError, match=r"MARKET_TICKS: expected at most schema version 1, was 2.*newer"):
+        await service.run(asyncio.Event())
+    assert (await stream_info(small, "MARKET_TICKS"))["config"]["metadata"]["marketprism.schema"] == "2"
+
+
+async def test_a_full_stream_throws_out_its_own_and_stops_nothing_else(small: NatsConnection, tmp_path: Path) -> None:
+    await streams.ensure_streams(small, settings_of(small, tmp_path).layout())
+    bucket = await NatsKeyValue.open(small, "service_leaders")
+    for stream, subject in {"MARKET_TICKS": "market.tick.x", "MARKET_RAW": "market.raw.0"}.items():
+        bound = (await stream_info(small, stream))["config"]["max_bytes"]
+        size = 1 << 20
+        for _ in range(bound // size + 8):
+            await publish_ack(small, subject, b"x" * size)
+        state = (await stream_info(small, stream))["state"]
+        assert state["first_seq"] > 1
+        assert state["bytes"] <= bound
+        await bucket.put("gateway.default", stream.encode())
+    entry = await bucket.get("gateway.default")
+    assert entry is not None
+    assert entry.value == b"MARKET_RAW"
+
+
+async def test_a_server_with_less_room_than_the_settings_say_is_refused_with_what_to_set(small: NatsConnection) -> None:
+    with pytest.raises(ConfigurationError, match=r"MARKET_RAW: expected 1600 MB of room.*nats.max_store_gb.*was 20"):
+        await streams.ensure_streams(small)
+
+
+def test_settings_below_the_minimum_name_it() -> None:
+    with pytest.raises(Stop, match=r"nats.max_store_gb: input should be greater than or equal to 0.064, was 0.01"):
+        load(overrides={"nats": {"max_store_gb": 0.01}})
+    with pytest.raises(Stop, match=r"expected shares of at most 1 together, was 1.3"):
+        load(overrides={"streams": {"ticks": {"age_s": 60, "share": 0.9}}})
+    with pytest.raises(ConfigurationError, match=r"JetStream's limit: expected at least 64 MB .*, was 10 MB"):
+        StreamLayout().max_bytes("MARKET_RAW", 10_000_000)
+
+
+def test_the_limit_is_the_accounts_where_it_has_one() -> None:
+    layout = StreamLayout(replicas=3, store_bytes=7)
+    assert store_limit({"limits": {"max_storage": -1}}, layout) == 7
+    assert store_limit({"limits": {"max_storage": 900}}, layout) == 300
+    assert store_limit({"limits": {}, "tiers": {"R3": {"limits": {"max_storage": 900}}}}, layout) == 900
+
+
+async def test_a_profile_of_tiny_limits(small: NatsConnection, tmp_path: Path) -> None:
+    tiny = {"age_s": 60, "share": 0.1, "max_mb": 2}
+    names = ("raw", "ticks", "bars", "events", "data")
+    settings = settings_of(small, tmp_path, streams={"duplicate_window_s": 5, **dict.fromkeys(names, tiny)})
+    service = Container(settings=settings, connection=small).gateway()
+    await streams.ensure_streams(small, layout_of(service.settings))
+    for stream in streams.MARKET_STREAMS:
+        config = (await stream_info(small, stream))["config"]
+        assert (config["max_age"], config["max_bytes"]) == (60 * 10**9, 2_000_000)
+        assert config["duplicate_window"] == 5 * 10**9
+    await streams.ensure_streams(small, settings_of(small, tmp_path).layout())  # longer: taken
+    assert (await stream_info(small, "MARKET_RAW"))["config"]["max_age"] == 86_400 * 10**9
+    await streams.ensure_streams(small, settings.layout())  # shorter: not
+    assert (await stream_info(small, "MARKET_RAW"))["config"]["max_age"] == 86_400 * 10**9
+    lower = settings_of(small, tmp_path, streams={"lower": True, **dict.fromkeys(names, tiny)})
+    await streams.ensure_streams(small, lower.layout())
+    assert (await stream_info(small, "MARKET_RAW"))["config"]["max_age"] == 60 * 10**9
