@@ -14,6 +14,7 @@ from marketprism_adapters.nats import embedded, streams
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_services.run_files import known_url
 from marketprism_services.settings import Settings
 
 _LOW_DISK_GB = 2.0
@@ -81,8 +82,7 @@ def _ports(settings: Settings) -> list[Finding]:
 
 
 async def _nats(settings: Settings) -> list[Finding]:
-    known = settings.data_dir / "run" / "url"
-    url = settings.nats.url or (known.read_text(encoding="utf-8").strip() if known.exists() else None)
+    url = settings.nats.url or known_url(settings.data_dir)
     if url is None:
         return [Finding("ok", "nats", "none is set: `marketprism up` starts one of its own")]
     try:
