@@ -33,7 +33,9 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _hide_secrets,
     ]
-    renderer = _Hiding(structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer())
+    # Plain: rich's tracebacks show the variables of every frame, settings and passwords among them.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = _Hiding(console if pretty else structlog.processors.JSONRenderer())
     exceptions = [] if pretty else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[*shared, *exceptions, renderer],

@@ -7,6 +7,7 @@ without what comes before the `@`, and whoever connects says `reveal()`.
 from __future__ import annotations
 
 import re
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN = "***"
@@ -35,6 +36,10 @@ class Url(str):
 
     __slots__ = ()
 
+    def __new__(cls, text: str = "") -> Self:
+        """From a text, or from another URL, whole: `str` of that one would be what is printed of it."""
+        return super().__new__(cls, text.reveal() if isinstance(text, Url) else text)
+
     def reveal(self) -> str:
         """The whole text, to connect with."""
         return str.__str__(self)
@@ -62,6 +67,5 @@ def _bare(url: str) -> str:
     if "://" not in url:
         return url.rpartition("@")[2]
     parts = urlsplit(url)
-    return urlunsplit(
-        (parts.scheme, parts.netloc.rpartition("@")[2], parts.path, _PARAMETER.sub("", f"?{parts.query}")[1:], "")
-    )
+    query = "&".join(each for each in parts.query.split("&") if not _PARAMETER.search(f"?{each}"))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, query, ""))

@@ -4,8 +4,8 @@ The server answers on loopback, where every program of every user of the machine
 browser here has open. So a request needs a header that a page cannot send to another site without being asked first
 (`X-ClickHouse-User`), or the reader's Basic credentials; anything else is refused before it is parsed. The two users
 have passwords that are made once per data directory, and rights on the database `market` alone: no table function that
-reads files, starts programs or reaches other hosts, and no table engine but that of the tables. No request can be made as
-the user `default`, whom the server needs to start with, and he may do nothing.
+reads files, starts programs or reaches other hosts, and no table engine but that of the tables. No request can be made
+by `default`, the user whom the server needs to start with, and he may do nothing.
 """
 
 from __future__ import annotations
