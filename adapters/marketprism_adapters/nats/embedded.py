@@ -138,16 +138,18 @@ class EmbeddedServer:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise EmbeddedServerError(f"nats-server ended with code {self.process.returncode}: {self._reason()}")
+                why = await asyncio.to_thread(self._reason)
+                raise EmbeddedServerError(f"nats-server ended with code {self.process.returncode}: {why}")
             if await _greets(self.port):
                 return
             await asyncio.sleep(0.02)
-        raise EmbeddedServerError(f"nats-server did not answer within {_START_TIMEOUT_S:g} s: {self._reason()}")
+        why = await asyncio.to_thread(self._reason)
+        raise EmbeddedServerError(f"nats-server did not answer within {_START_TIMEOUT_S:g} s: {why}")
 
     def _reason(self) -> str:
         text = ""
         with contextlib.suppress(OSError):
-            text = self.log.read_text(encoding="utf-8", errors="replace")
+            text = self.log.read_bytes()[self._read :].decode(errors="replace")  # of this start, not of earlier ones
         if self.process.poll() is not None and self.process.stderr is not None:
             text += self.process.stderr.read().decode(errors="replace")
         fatal = [line for line in text.splitlines() if "[FTL]" in line or "[ERR]" in line or "nats-server:" in line]
