@@ -21,6 +21,7 @@ from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, publish_ack
+from marketprism_services.ending import told_to_end
 
 log = structlog.get_logger()
 
@@ -72,14 +73,19 @@ class WatchedServer(Protocol):
 
 
 class ServerWatch:
-    """Keeps one server alive from `start` until `stop`."""
+    """Keeps one server alive from `start` until `stop`; once `ending` is set nothing is started any more."""
 
     def __init__(
-        self, server: WatchedServer, probe: Callable[[], Awaitable[object]], policy: WatchPolicy | None = None
+        self,
+        server: WatchedServer,
+        probe: Callable[[], Awaitable[object]],
+        policy: WatchPolicy | None = None,
+        ending: asyncio.Event | None = None,
     ) -> None:
         self._server = server
         self._probe = probe
         self._policy = policy or WatchPolicy()
+        self._ending = ending or asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._cannot_write = ""
         self._full = False
@@ -101,10 +107,12 @@ class ServerWatch:
 
     async def _watch(self) -> None:
         due = time.monotonic() + self._policy.probe_s
-        while True:
+        while not self._ending.is_set():
             await asyncio.sleep(self._policy.look_s)
             try:
                 if (code := self._server.ended) is not None:
+                    if await told_to_end(code, self._ending):
+                        return
                     await self._start_again(f"it ended with code {code}")
                 elif time.monotonic() >= due:
                     await self._examine()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ import structlog
 
 from marketprism_sdk.lifecycle import die_with_parent
 from marketprism_sdk.private_files import private_folder
+from marketprism_services.ending import told_to_end
 from marketprism_services.exits import Exit
 from marketprism_services.log_files import open_log, rotate
 from marketprism_services.settings_sources import without_settings
@@ -25,9 +25,6 @@ SERVICES = ("storage", "query", "aggregator", "validator", "gateway", "monitor")
 # A process that ended with one of these would end the same way again.
 _FINAL = {Exit.USAGE, Exit.INPUT}
 _MAX_BACKOFF_S = 5.0
-# Whoever stops this process may have signalled its children as well, and they be first to act upon it.
-_ASKED_TO_END = {0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, Exit.INTERRUPTED}
-_WORD_S = 1.0
 _ROTATE_S = 10.0
 
 
@@ -74,19 +71,12 @@ class Supervisor:
                 except OSError as error:
                     log.warning("log not rotated", service=service, error=str(error))
 
-    async def _is_ending(self, code: int) -> bool:
-        if code in _ASKED_TO_END and not self._stopping:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_WORD_S):
-                    await self._ending.wait()
-        return self._stopping or self._ending.is_set()
-
     async def _keep(self, service: str) -> None:
         backoff_s = 0.1
         while not self._stopping and not self._ending.is_set():
             started = time.monotonic()
             code = await self._run(service)
-            if await self._is_ending(code):
+            if self._stopping or await told_to_end(code, self._ending):
                 return
             if code in _FINAL:
                 if not self.failed.done():

@@ -96,7 +96,7 @@ async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event |
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
     probe = await _probe(connection, settings)
-    await _watch(servers, connection, stack)
+    await _watch(servers, connection, stop, stack)
     config, environment = await asyncio.to_thread(run_files.write, _checked(settings))
     supervisor = Supervisor(config, settings.data_dir / "logs", environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
@@ -127,13 +127,15 @@ async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExi
     return settings.model_copy(update={"store": settings.store.model_copy(update=urls)})
 
 
-async def _watch(servers: Servers, connection: NatsConnection, stack: AsyncExitStack) -> None:
+async def _watch(
+    servers: Servers, connection: NatsConnection, stop: asyncio.Event | None, stack: AsyncExitStack
+) -> None:
     """Start the watches of the servers; they end before the servers do, and after the services."""
     watches = []
     if servers.nats is not None:
-        watches.append(ServerWatch(servers.nats, JetStreamProbe(connection)))
+        watches.append(ServerWatch(servers.nats, JetStreamProbe(connection), ending=stop))
     if servers.clickhouse is not None:
-        watches.append(ServerWatch(servers.clickhouse, servers.clickhouse.probe))
+        watches.append(ServerWatch(servers.clickhouse, servers.clickhouse.probe, ending=stop))
     for watch in watches:
         stack.push_async_callback(watch.stop)
         await watch.start()
