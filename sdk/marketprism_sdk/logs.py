@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
 from marketprism_sdk.errors import reason_of
+from marketprism_sdk.urls import HIDDEN, hide
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_SECRETS = ("password", "token", "secret", "credential")
+_SECRETS = ("password", "passphrase", "token", "secret", "credential", "auth_code", "authorization", "api_key", "nkey")
 
 
 def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
     """Set up logging of this process; `bound` (service, instance) is in every line.
+
+    No line carries a secret: fields are hidden by their names, at any depth, and users and passwords of URLs wherever
+    they stand, in a message, a field or a traceback.
 
     Raises:
         ValueError: an unknown level.
@@ -30,7 +35,9 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
         name_wordless_errors,
         _hide_secrets,
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+    # Plain: rich's tracebacks show the variables of every frame, settings and passwords among them.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = _Hiding(console if pretty else structlog.processors.JSONRenderer())
     exceptions = [] if pretty else [structlog.processors.format_exc_info]
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
@@ -53,11 +60,31 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
     root.setLevel(max(_LEVELS[level], logging.WARNING))
 
 
+class _Hiding:
+    """A renderer whose lines show no credentials of a URL, whatever they came from."""
+
+    def __init__(self, renderer: Any) -> None:
+        self._renderer = renderer
+
+    def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+        return hide(str(self._renderer(logger, method, event)))
+
+
 def _hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    for name in event:
-        if any(word in name.lower() for word in _SECRETS):
-            event[name] = "***"
-    return event
+    return {name: HIDDEN if _is_secret(name) else _without_secrets(value) for name, value in event.items()}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: HIDDEN if _is_secret(str(key)) else _without_secrets(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    lower = name.lower()
+    return any(word in lower for word in _SECRETS)
 
 
 def name_wordless_errors(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

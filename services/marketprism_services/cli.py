@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from marketprism_sdk import logs
+from marketprism_sdk.urls import hide
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.settings import LOCAL_SERVER, Settings, load
 from marketprism_services.supervisor import SERVICES
@@ -27,7 +28,12 @@ err = Console(stderr=True)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data lives [default: ~/.marketprism].")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML or JSON).")]
-NatsUrl = Annotated[str | None, typer.Option("--nats-url", help="URL of a running NATS server.")]
+NatsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--nats-url", help="URL of a running NATS server; one with a password is better given as MARKETPRISM_NATS__URL."
+    ),
+]
 
 
 def settings_of(
@@ -136,7 +142,7 @@ def main() -> None:
         raise SystemExit(Exit.INTERRUPTED) from None
     except Exception as error:
         stop = stop_of(error)
-        err.print(f"[red]error:[/red] {_escaped(line_of(stop))}", highlight=False, soft_wrap=True)
+        err.print(f"[red]error:[/red] {_escaped(hide(line_of(stop)))}", highlight=False, soft_wrap=True)
         raise SystemExit(stop.code) from error
 
 

@@ -14,9 +14,11 @@ from marketprism_application.export import BAR_COLUMNS, FORMATS, render
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
+from marketprism_sdk.urls import Url
 from marketprism_services.cli import DataDir, NatsUrl, app, out
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.render import bars_table, candles_in_terminal, candles_to_file, clock_text, table_of
+from marketprism_services.run_files import known_url
 from marketprism_services.settings import Settings, load
 
 From = Annotated[str | None, typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 (China time), or ns.")]
@@ -24,13 +26,12 @@ To = Annotated[str | None, typer.Option("--to", help="End, not included.")]
 _SHOWN = 40
 
 
-def url_of(data_dir: Path | None, nats_url: str | None) -> str:
+def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
     """NATS of the pipeline that runs on the data directory, unless one is named."""
     settings: Settings = load(None, {"data_dir": str(data_dir)} if data_dir else {})
     if nats_url or settings.nats.url:
-        return nats_url or str(settings.nats.url)
-    known = settings.data_dir / "run" / "url"
-    return known.read_text(encoding="utf-8").strip() if known.exists() else "nats://127.0.0.1:4222"
+        return Url(nats_url or settings.nats.url or "")
+    return known_url(settings.data_dir) or Url("nats://127.0.0.1:4222")
 
 
 def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:

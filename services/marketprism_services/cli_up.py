@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,10 +12,12 @@ from contextlib import AsyncExitStack
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from marketprism_adapters.clickhouse.access import READER
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk import logs
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lifecycle import run
+from marketprism_sdk.private_files import UMASK
 from marketprism_services import probe, up, verdict
 from marketprism_services.cli import err, out
 from marketprism_services.exits import Exit
@@ -28,6 +31,7 @@ _LOOK_S = 2.0
 
 def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
     """Exit code of the whole run."""
+    os.umask(UMASK)
     logs.configure(level="warning" if settings.log.level == "info" else settings.log.level, form=settings.log.format)
     return run(lambda stop: _up(settings, stop, once=once, as_json=as_json), settings.drain_s + 8)
 
@@ -35,8 +39,11 @@ def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
 async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: bool) -> int:
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
-            running = await up.start(settings, stack)
+            running = await up.start(settings, stack, stop)
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False)
+        if (clickhouse := running.servers.clickhouse) is not None:
+            where = f"ClickHouse [bold]{clickhouse.bare_url}[/bold]"
+            err.print(f"{where}, user {READER}, password in {clickhouse.passwords_file}", highlight=False)
         told = _Told()
         with _bar() as bar:
             show = _shown_in(bar)

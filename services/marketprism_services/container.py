@@ -74,7 +74,9 @@ class Container(containers.DeclarativeContainer):
             checked=checked,
             tap=tap,
             counter=lambda venue: counter_of(settings, venue),
-            venue=VenueMaking(venue_of_settings(settings), settings.venue.ws_url, settings.venue.rest_url),
+            venue=VenueMaking(
+                venue_of_settings(settings), settings.venue.ws_url.reveal(), settings.venue.rest_url.reveal()
+            ),
         ),
         settings.provided.source.spec,
         settings.provided.source.speed,

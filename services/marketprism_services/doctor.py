@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import socket
+import stat
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +15,12 @@ from marketprism_adapters.nats import embedded, streams
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.private_files import UMASK
+from marketprism_services.run_files import known_url
 from marketprism_services.settings import Settings
 
 _LOW_DISK_GB = 2.0
+_FULL_DISK_GB = 0.1
 
 
 class Finding(NamedTuple):
@@ -29,7 +33,8 @@ class Finding(NamedTuple):
 
 async def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order a person would check."""
-    findings = [_python(), _packages(), _binary(), _data_dir(settings.data_dir), _disk(settings.data_dir)]
+    findings = [_python(), _packages(), _store(settings), _binary(), _data_dir(settings.data_dir)]
+    findings += [_private(settings.data_dir), _disk(settings.data_dir)]
     findings += _ports(settings)
     findings += await _nats(settings)
     return findings
@@ -41,10 +46,19 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    missing = [name for name in ("chdb", "nats", "msgspec", "pyarrow") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("nats", "msgspec", "pyarrow") if importlib.util.find_spec(name) is None]
     if missing:
         return Finding("wrong", "packages", f"{', '.join(missing)} missing: install marketprism[all]")
     return Finding("ok", "packages", "complete")
+
+
+def _store(settings: Settings) -> Finding:
+    if settings.store.engine == "clickhouse":
+        return Finding("ok", "store", f"ClickHouse at {settings.store.url}")
+    if importlib.util.find_spec("chdb") is None:
+        text = "expected the package chdb for the embedded store, found none: install marketprism[embedded]"
+        return Finding("wrong", "store", f"{text}, or set store.engine to clickhouse")
+    return Finding("ok", "store", "embedded (chDB)")
 
 
 def _binary() -> Finding:
@@ -61,11 +75,25 @@ def _data_dir(path: Path) -> Finding:
     return Finding("ok", "data directory", str(path))
 
 
+def _private(path: Path) -> Finding:
+    """Who else can read what is there: market data may be under contract, and the streams hold all of it."""
+    if not path.exists():
+        return Finding("ok", "privacy", f"{path} will be its owner's alone (0700)")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & UMASK:
+        who = "anybody on this machine" if mode & 0o007 else "its group"
+        return Finding("warning", "privacy", f"{path} can be read by {who} ({mode:04o}): chmod 700 {path}")
+    return Finding("ok", "privacy", f"{path} is its owner's alone ({mode:04o})")
+
+
 def _disk(path: Path) -> Finding:
     existing = next(p for p in (path, *path.parents) if p.exists())
     free_gb = shutil.disk_usage(existing).free / 1e9
-    grade = "ok" if free_gb > _LOW_DISK_GB else "warning"
-    return Finding(grade, "disk", f"{free_gb:.1f} GB free where the data lives")
+    text = f"{free_gb:.1f} GB free in {existing}, where the data lives"
+    if free_gb > _LOW_DISK_GB:
+        return Finding("ok", "disk", text)
+    grade = "warning" if free_gb > _FULL_DISK_GB else "wrong"
+    return Finding(grade, "disk", f"{text}: make room, nothing is written once it is full")
 
 
 def _ports(settings: Settings) -> list[Finding]:
@@ -81,8 +109,7 @@ def _ports(settings: Settings) -> list[Finding]:
 
 
 async def _nats(settings: Settings) -> list[Finding]:
-    known = settings.data_dir / "run" / "url"
-    url = settings.nats.url or (known.read_text(encoding="utf-8").strip() if known.exists() else None)
+    url = settings.nats.url or known_url(settings.data_dir)
     if url is None:
         return [Finding("ok", "nats", "none is set: `marketprism up` starts one of its own")]
     try:

@@ -25,8 +25,9 @@ class DataDirLock:
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # One that is there may be somebody's home: it is left as it is, and `doctor` says who can read it.
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._write_probe()
         except OSError as error:
             raise _unusable(self._path.parent, error) from error

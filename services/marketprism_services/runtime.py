@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from marketprism_sdk import logs
 from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError, reason_of
 from marketprism_sdk.lifecycle import run
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import Service
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.settings import Settings
@@ -89,6 +91,7 @@ async def _run_patiently(service: Service, stop: asyncio.Event) -> int:
 
 def run_service(service_name: str, settings: Settings) -> int:
     """Exit code of a service that ran to its end."""
+    os.umask(UMASK)
     logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
     return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
 

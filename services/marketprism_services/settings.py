@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,8 +23,9 @@ from marketprism_domain.rules import ValidationRules
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.lease import LeaseSettings
+from marketprism_sdk.urls import HIDDEN, Url, hide
 from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings_sections import CaptureSection, CounterSection, Section, VenueSection
+from marketprism_services.settings_sections import CaptureSection, CounterSection, SecretUrl, Section, VenueSection
 from marketprism_services.settings_sources import from_environment, from_file, merge
 from marketprism_services.settings_streams import StreamsSection
 
@@ -36,7 +38,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 class NatsSettings(Section):
     """Where NATS is. Without `url`, `up` starts a server of its own."""
 
-    url: str | None = None
+    url: SecretUrl | None = None
     port: Port | None = Field(None, description="port of the embedded server; unset: 4222, or a free one if taken")
     sync_always: bool = Field(False, description="fsync before every acknowledgement")
     max_store_gb: float = Field(20.0, ge=MIN_STORE_BYTES / 1e9, le=100_000, description="what JetStream may keep")
@@ -45,9 +47,11 @@ class NatsSettings(Section):
 
     @field_validator("url")
     @classmethod
-    def _is_nats_url(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("nats://", "tls://")):
-            raise ValueError("expected nats://host:port or tls://host:port")
+    def _is_nats_url(cls, value: Url | None) -> Url | None:
+        for part in value.reveal().split(",") if value is not None else ():
+            # A password with a slash would end where the path begins, and the rest of it be printed with the path.
+            if not re.fullmatch(r"(nats|tls)://[^\s/?#]+/?", part.strip()):
+                raise ValueError("expected nats://host:port or tls://host:port, with special characters as %XX")
         return value
 
 
@@ -72,8 +76,10 @@ class StoreSettings(Section):
     """Where records are kept."""
 
     engine: Literal["chdb", "clickhouse"] = "chdb"
-    url: str = Field("http://127.0.0.1:8123", description="ClickHouse over HTTP, http://user:password@host:8123")
-    read_url: str = Field("", description="the same as a user who may only read; empty: url")
+    url: SecretUrl = Field(
+        Url("http://127.0.0.1:8123"), description="ClickHouse over HTTP, http://user:password@host:8123"
+    )
+    read_url: SecretUrl = Field(Url(""), description="the same as a user who may only read; empty: url")
     query_s: float = Field(30.0, gt=0, le=3_600, description="a query on the server ends after so long")
     query_rows: int = Field(1_000_000, ge=1, description="rows a query may return")
     batch_rows: int = Field(1_000, ge=1, le=1_000_000)
@@ -278,9 +284,17 @@ def _explain(error: ValidationError | InvalidValue) -> str:
             lines.append(f"setting {name}: there is no such setting{hint}")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            was = "" if ", was " in message else f", was {item['input']!r}"
-            lines.append(f"setting {name}: {message[0].lower()}{message[1:]}{was}")
+            was = "" if ", was " in message else f", was {_shown(path, item['input'])}"
+            lines.append(f"setting {name}: {message[0].lower()}{hide(message[1:])}{was}")
     return "\n".join(lines)
+
+
+def _shown(path: list[str], value: Any) -> str:
+    """A value that is not what it should be, unless it is or holds a secret."""
+    shown = repr(value)
+    secret = any(word in f"{path[-1]} {shown}" for word in ("password", "auth_code"))
+    # A URL that is not well formed cannot be trusted to be hidden where its password is.
+    return HIDDEN if secret or (path[-1].endswith("url") and "@" in shown) else hide(shown)
 
 
 def _names_at(path: list[str]) -> list[str]:

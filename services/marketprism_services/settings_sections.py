@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, SecretStr
+from pydantic_core import core_schema
+
+from marketprism_sdk.urls import Url
+
+# A URL that may carry a user and a password: it is printed, and written as JSON, without them.
+SecretUrl = Annotated[
+    Url,
+    GetPydanticSchema(
+        lambda _, __: core_schema.no_info_after_validator_function(
+            Url,
+            core_schema.str_schema(),
+            serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json"),
+        )
+    ),
+]
 
 
 class Section(BaseModel):
@@ -42,8 +57,8 @@ class VenueSection(Section):
     audit_s: float = Field(300.0, gt=0, description="each book is compared with a fresh snapshot about so often")
     refresh_s: float = Field(3_600.0, gt=0, description="the instrument list is read again so often")
     lifetime_s: float = Field(0.0, ge=0, description="connections are renewed before this age; 0: before the venue's")
-    ws_url: str = Field("", description="another host: a simulator, a proxy, a region")
-    rest_url: str = ""
+    ws_url: SecretUrl = Field(Url(""), description="another host: a simulator, a proxy, a region")
+    rest_url: SecretUrl = Url("")
     backlog: int = Field(200_000, ge=1, description="frames that may wait; more are dropped, counted and told")
 
 

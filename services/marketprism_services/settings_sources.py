@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,37 @@ def from_file(path: Path) -> dict[str, Any]:
 
 
 def from_environment() -> dict[str, Any]:
-    """Values of the variables with our prefix."""
+    """Values of the variables with our prefix; `MARKETPRISM_CTP__OTHERS__0__PASSWORD` is of the first of a list.
+
+    Raises:
+        Stop: a variable gives a value to what another one gives members of.
+    """
     values: dict[str, Any] = {}
-    for name, text in os.environ.items():
-        if not name.startswith(PREFIX) or name in _NOT_SETTINGS:
+    for name, text in sorted(os.environ.items()):
+        if not _is_setting(name):
             continue
         path = name.removeprefix(PREFIX).lower().split("__")
         target = values
         for part in path[:-1]:
             target = target.setdefault(part, {})
+            if not isinstance(target, dict):
+                raise Stop(Exit.USAGE, f"{name}: expected no variable for a part of it, was one for {part!r} as well")
         target[path[-1]] = _typed(path, text)
     return values
+
+
+def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables of an environment that are not settings: for a child that gets its settings in another way."""
+    return {name: value for name, value in environment.items() if not _is_setting(name)}
+
+
+def variable(path: Sequence[str]) -> str:
+    """Name of the variable that sets what is at a path of the settings."""
+    return PREFIX + "__".join(path).upper()
+
+
+def _is_setting(name: str) -> bool:
+    return name.startswith(PREFIX) and name not in _NOT_SETTINGS
 
 
 def _typed(path: list[str], text: str) -> Any:
@@ -63,9 +84,30 @@ def _typed(path: list[str], text: str) -> Any:
 
 
 def merge(base: dict[str, Any], extra: dict[str, Any]) -> None:
-    """Lay values over others, section by section; None changes nothing."""
+    """Lay values over others, section by section and members of a list by their number; None changes nothing.
+
+    Raises:
+        Stop: a number that the list does not have.
+    """
     for key, value in extra.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            merge(base[key], value)
+        present = base.get(key)
+        if isinstance(value, dict) and isinstance(present, dict):
+            merge(present, value)
+        elif isinstance(value, dict) and value and all(name.isdecimal() for name in value):
+            base[key] = _merged(key, list(present or ()), value)
         elif value is not None:
             base[key] = value
+
+
+def _merged(name: str, members: list[Any], by_number: dict[str, Any]) -> list[Any]:
+    for number, value in sorted((int(text), value) for text, value in by_number.items()):
+        if number > len(members):
+            raise Stop(Exit.USAGE, f"setting {name}.{number}: expected a number up to {len(members)}, was {number}")
+        if number == len(members):
+            members.append(value)
+        elif isinstance(value, dict) and isinstance(members[number], dict):
+            members[number] = {**members[number]}
+            merge(members[number], value)
+        else:
+            members[number] = value
+    return members

@@ -7,13 +7,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
 from marketprism_sdk.lifecycle import die_with_parent
+from marketprism_sdk.private_files import private_folder
+from marketprism_services.ending import told_to_end
 from marketprism_services.exits import Exit
+from marketprism_services.log_files import open_log, rotate
+from marketprism_services.settings_sources import without_settings
 
 log = structlog.get_logger()
 
@@ -21,15 +25,30 @@ SERVICES = ("storage", "query", "aggregator", "validator", "gateway", "monitor")
 # A process that ended with one of these would end the same way again.
 _FINAL = {Exit.USAGE, Exit.INPUT}
 _MAX_BACKOFF_S = 5.0
+_ROTATE_S = 10.0
 
 
 class Supervisor:
-    """Keeps one process per service alive until `stop`."""
+    """Keeps one process per service alive until `stop`.
 
-    def __init__(self, config: Path, logs: Path, services: Sequence[str] = SERVICES) -> None:
+    The settings of the services are the file `config` and `environment`, and nothing of this process's own variables,
+    which the file has taken in already. Once `ending` is set nothing is started any more.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        logs: Path,
+        services: Sequence[str] = SERVICES,
+        *,
+        environment: Mapping[str, str] | None = None,
+        ending: asyncio.Event | None = None,
+    ) -> None:
         self._config = config
         self._logs = logs
         self._services = services
+        self._environment = environment or {}
+        self._ending = ending or asyncio.Event()
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -38,15 +57,27 @@ class Supervisor:
 
     async def start(self) -> None:
         """Start every service, in order, without waiting for any to be ready."""
-        self._logs.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(private_folder, self._logs)
         for service in self._services:
             self._tasks.append(asyncio.create_task(self._keep(service), name=f"keep-{service}"))
+        self._tasks.append(asyncio.create_task(self._rotate(), name="rotate-logs"))
+
+    async def _rotate(self) -> None:
+        while True:
+            await asyncio.sleep(_ROTATE_S)
+            for service in self._services:
+                try:
+                    await asyncio.to_thread(rotate, self.log_of(service))
+                except OSError as error:
+                    log.warning("log not rotated", service=service, error=str(error))
 
     async def _keep(self, service: str) -> None:
         backoff_s = 0.1
-        while not self._stopping:
+        while not self._stopping and not self._ending.is_set():
             started = time.monotonic()
             code = await self._run(service)
+            if await told_to_end(code, self._ending):
+                return
             if self._stopping:
                 return
             if code in _FINAL:
@@ -59,7 +90,8 @@ class Supervisor:
             await asyncio.sleep(backoff_s)
 
     async def _run(self, service: str) -> int:
-        with self.log_of(service).open("ab") as output:
+        output = await asyncio.to_thread(open_log, self.log_of(service))
+        try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -71,9 +103,13 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**without_settings(os.environ), **self._environment, "PYTHONUNBUFFERED": "1"},
+                # Ctrl-C is for this process, which stops its children in order.
+                start_new_session=True,
                 preexec_fn=die_with_parent(),
             )
+        finally:
+            os.close(output)
         self._processes[service] = process
         return await process.wait()
 

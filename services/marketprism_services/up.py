@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,8 +21,11 @@ from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.urls import Url
+from marketprism_services import run_files
 from marketprism_services.counters import LIVE, counter_of, venue_of_settings
 from marketprism_services.exits import Exit, Stop
+from marketprism_services.local_servers import JetStreamProbe, ServerWatch
 from marketprism_services.lock import DataDirLock
 from marketprism_services.positions import Positions
 from marketprism_services.probe import PipelineProbe, Progress
@@ -41,16 +43,25 @@ OnProgress = Callable[[Progress, int], None]
 
 
 @dataclass
+class Servers:
+    """The servers of this pipeline's own; None for one that runs elsewhere, or is not needed."""
+
+    nats: EmbeddedServer | None = None
+    clickhouse: LocalClickHouse | None = None
+
+
+@dataclass
 class Running:
     """A pipeline that is up."""
 
-    url: str
+    url: Url
     settings: Settings
     sources: tuple[str, ...]
     rows: dict[str, int]
     skipped: dict[str, int]
     supervisor: Supervisor
     probe: PipelineProbe
+    servers: Servers
     data_from: int = 1  # sequence in MARKET_DATA at which this run begins
     started: float = field(default_factory=time.monotonic)
 
@@ -60,8 +71,8 @@ class Running:
         return sum(self.rows.values())
 
 
-async def start(settings: Settings, stack: AsyncExitStack) -> Running:
-    """Check the source, start NATS (unless a URL is set) and the services.
+async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event | None = None) -> Running:
+    """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
     Raises:
         Stop, SourceError, EmbeddedServerError: with what is in the way; nothing was started then.
@@ -79,38 +90,56 @@ async def start(settings: Settings, stack: AsyncExitStack) -> Running:
         await source.connect()
     rows = dict(source.rows) if isinstance(source, PlayedSource) else {}
     names = tuple(rows) or (source.source if isinstance(source, NamedSource) else "",)
-    settings = await _with_clickhouse(_with_free_ports(await _with_nats(settings, stack)), stack)
+    servers = Servers()
+    settings = await _with_nats(settings, servers, stack)
+    settings = await _with_clickhouse(_with_free_ports(settings), servers, stack)
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
     probe = await _probe(connection)
     data_from = await _end_of(connection, streams.DATA) + 1
-    supervisor = Supervisor(_write_config(settings), settings.data_dir / "logs")
+    await _watch(servers, connection, stop, stack)
+    config, environment = await asyncio.to_thread(run_files.write, _checked(settings))
+    supervisor = Supervisor(config, settings.data_dir / "logs", environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start()
     skipped = dict(source.skipped) if isinstance(source, PlayedSource) else {}
-    return Running(str(settings.nats.url), settings, names, rows, skipped, supervisor, probe, data_from)
+    return Running(connection.url, settings, names, rows, skipped, supervisor, probe, servers, data_from)
 
 
-async def _with_nats(settings: Settings, stack: AsyncExitStack) -> Settings:
+async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack) -> Settings:
     if settings.nats.url is not None:
         return settings
     options = EmbeddedOptions(
         settings.data_dir, settings.nats.port, settings.nats.sync_always, settings.nats.max_store_gb
     )
-    server = await EmbeddedServer.start(options)
-    stack.push_async_callback(server.stop)
-    nats = settings.nats.model_copy(update={"url": server.url})
+    servers.nats = await EmbeddedServer.start(options)
+    stack.push_async_callback(servers.nats.stop)
+    nats = settings.nats.model_copy(update={"url": Url(servers.nats.url)})
     return settings.model_copy(update={"nats": nats})
 
 
-async def _with_clickhouse(settings: Settings, stack: AsyncExitStack) -> Settings:
+async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExitStack) -> Settings:
     if settings.store.engine != "clickhouse" or settings.store.url != LOCAL_SERVER:
         return settings
     options = LocalOptions(settings.data_dir / "clickhouse", choose_port(0), choose_port(0))
-    server = await LocalClickHouse.start(options)
-    stack.push_async_callback(server.stop)
-    store = settings.store.model_copy(update={"url": server.url})
-    return settings.model_copy(update={"store": store})
+    servers.clickhouse = await LocalClickHouse.start(options)
+    stack.push_async_callback(servers.clickhouse.stop)
+    urls = {"url": servers.clickhouse.url, "read_url": servers.clickhouse.read_url}
+    return settings.model_copy(update={"store": settings.store.model_copy(update=urls)})
+
+
+async def _watch(
+    servers: Servers, connection: NatsConnection, stop: asyncio.Event | None, stack: AsyncExitStack
+) -> None:
+    """Start the watches of the servers; they end before the servers do, and after the services."""
+    watches = []
+    if servers.nats is not None:
+        watches.append(ServerWatch(servers.nats, JetStreamProbe(connection), ending=stop))
+    if servers.clickhouse is not None:
+        watches.append(ServerWatch(servers.clickhouse, servers.clickhouse.probe, ending=stop))
+    for watch in watches:
+        stack.push_async_callback(watch.stop)
+        await watch.start()
 
 
 def _with_free_ports(settings: Settings) -> Settings:
@@ -139,15 +168,9 @@ async def _end_of(connection: NatsConnection, stream: str) -> int:
         return 0
 
 
-def _write_config(settings: Settings) -> Path:
-    """The settings as the services read them; the recordings were checked here already."""
-    source = settings.source.model_copy(update={"checked": True})
-    path = settings.data_dir / "run" / "settings.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(settings.model_copy(update={"source": source}).model_dump_json(indent=1), encoding="utf-8")
-    run_file = settings.data_dir / "run" / "url"
-    run_file.write_text(str(settings.nats.url), encoding="utf-8")
-    return path
+def _checked(settings: Settings) -> Settings:
+    """As the services read them; the recordings were checked here already."""
+    return settings.model_copy(update={"source": settings.source.model_copy(update={"checked": True})})
 
 
 async def until_done(

@@ -126,6 +126,7 @@ async def test_a_second_front_hides_the_loss_of_the_first(
     ("front", "trader", "text", "again"),
     [
         ("sim:{}?refuse=login:3", "", "a login at the market-data front, error 3: wrong user or password", False),
+        ("sim:{}?password=00", "", "a login at the market-data front, error 3: wrong user or password", False),
         (
             "sim:{}",
             "sim:{}?refuse=authenticate:63",

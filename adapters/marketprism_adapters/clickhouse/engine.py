@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from marketprism_adapters.sql.schema import Insert
 from marketprism_application.errors import StoreError
+from marketprism_sdk.urls import hide
 
 # Away, busy or out of room for now; see the server's ErrorCodes.cpp.
 _RETRYABLE = {
@@ -52,7 +53,7 @@ class ClickHouseEngine:
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise StoreError(f"store.url: expected http://user:password@host:8123, was {_without_password(url)!r}")
+            raise StoreError(f"store.url: expected http://user:password@host:8123, was {hide(url)!r}")
         headers = {}
         if parts.username:
             headers = {"X-ClickHouse-User": unquote(parts.username), "X-ClickHouse-Key": unquote(parts.password or "")}
@@ -141,8 +142,3 @@ def _error_of(code: str, content: bytes) -> StoreError:
     if number == _FULL or "No space left" in first:
         return StoreError(f"store: the disk is full: {first}", retryable=True)
     return StoreError(f"store: {first}", retryable=number in _RETRYABLE)
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":***@") if parts.password else url

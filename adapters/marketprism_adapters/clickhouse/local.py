@@ -1,12 +1,14 @@
 """A ClickHouse server of one's own, for one machine: a `clickhouse` binary, or the shared library that npm carries.
 
 The library is fetched once into the user's cache directory. It is the server's own code with listeners, so native and
-HTTP clients see the real thing; its tables are MergeTree below the data directory and survive a kill.
+HTTP clients see the real thing; its tables are MergeTree below the data directory and survive a kill. Without a
+configuration of the caller's it has users with passwords, who may touch the database `market` alone (see `access`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -18,15 +20,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from marketprism_adapters.clickhouse import access
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_application.errors import ApplicationError, StoreError
 from marketprism_sdk.lifecycle import die_with_parent
+from marketprism_sdk.private_files import private_folder
+from marketprism_sdk.urls import Url
 
 PACKAGE = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
 _START_S = 60.0
 _FETCH_S = 600.0
+_PROBE_S = 5.0
 _QUERY = (
-    "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM numbers(1000000) "
+    "SYSTEM START LISTEN HTTP; SELECT sleepEachRow(1) FROM numbers(1000000) "
     "SETTINGS max_block_size=1, function_sleep_max_microseconds_per_block=100000000000 FORMAT Null"
 )
 _LAUNCH = """
@@ -43,7 +49,11 @@ class LocalServerError(ApplicationError):
 
 @dataclass(frozen=True)
 class LocalOptions:
-    """Where it keeps its data, where it listens, and a configuration file (users, clusters) where there is one."""
+    """Where it keeps its data, where it listens, and a configuration file (users, clusters) where there is one.
+
+    The native port is opened with a configuration file only: there is no way to keep the user `default`, who has no
+    password, from it.
+    """
 
     data_dir: Path
     http_port: int
@@ -52,52 +62,122 @@ class LocalOptions:
 
 
 class LocalClickHouse:
-    """A running server and its URL."""
+    """A server, its process and its URLs. `start` makes one that runs."""
 
-    def __init__(self, process: subprocess.Popen[bytes], options: LocalOptions) -> None:
-        self.process = process
+    name = "ClickHouse"
+
+    def __init__(self, options: LocalOptions, program: list[str], passwords: access.Passwords | None) -> None:
         self.options = options
+        self.process: subprocess.Popen[bytes]
+        self._program = program
+        self._passwords = passwords
 
     @property
-    def url(self) -> str:
-        """Where HTTP clients connect."""
+    def folder(self) -> Path:
+        """Where its data is."""
+        return self.options.data_dir
+
+    @property
+    def passwords_file(self) -> Path | None:
+        """Where the passwords of its users are; None where the caller brought users of his own."""
+        return None if self._passwords is None else _access_of(self.options) / "passwords.json"
+
+    @property
+    def bare_url(self) -> str:
+        """Where HTTP clients connect, without a user."""
         return f"http://127.0.0.1:{self.options.http_port}"
+
+    @property
+    def url(self) -> Url:
+        """Where the writer connects."""
+        return self._url_of(access.WRITER, self._passwords.writer if self._passwords else "")
+
+    @property
+    def read_url(self) -> Url:
+        """Where readers connect: as a user who changes nothing."""
+        return self._url_of(access.READER, self._passwords.reader if self._passwords else "")
+
+    def _url_of(self, user: str, password: str) -> Url:
+        who = f"{user}:{password}@" if password else ""
+        return Url(f"http://{who}127.0.0.1:{self.options.http_port}")
 
     @classmethod
     async def start(cls, options: LocalOptions) -> LocalClickHouse:
         """Start it, fetching the library first where it is needed, and wait until it answers.
 
         Raises:
-            LocalServerError: there is no binary and no library can be fetched, or it does not answer.
+            LocalServerError: there is no binary and no library can be fetched, its folder cannot be written, or it does
+                not answer.
         """
         program = await asyncio.to_thread(_program)
-        listen = [
-            "--listen_host", "127.0.0.1", "--tcp_port", str(options.tcp_port), "--http_port", str(options.http_port),
-        ]  # fmt: skip
-        if options.config is not None:
-            listen += ["--config-file", str(options.config)]
-        await asyncio.to_thread(lambda: options.data_dir.mkdir(parents=True, exist_ok=True))
-        process = subprocess.Popen(  # noqa: S603, ASYNC220 (our own command; starting it takes a millisecond)
-            [*program, *listen, "--path", str(options.data_dir), "--query", _QUERY],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 (one prctl call, no locks taken)
-        )
-        server = cls(process, options)
         try:
-            await server._wait_ready()
-        except BaseException:
-            await server.stop()
-            raise
+            config, passwords = await asyncio.to_thread(_prepare, options)
+        except OSError as error:
+            raise LocalServerError(
+                f"data directory {options.data_dir}: expected a writable directory: {error.strerror}"
+            ) from error
+        listen = ["--listen_host", "127.0.0.1", "--http_port", str(options.http_port), "--config-file", str(config)]
+        query = _QUERY
+        if passwords is None:
+            listen += ["--tcp_port", str(options.tcp_port)]
+            query = f"SYSTEM START LISTEN TCP; {_QUERY}"
+        command = [*program, *listen, "--path", str(options.data_dir), "--query", query]
+        server = cls(options, command, passwords)
+        await server._launch()
         return server
+
+    async def _launch(self) -> None:
+        with await asyncio.to_thread(_log_of(self.options).open, "wb") as words:
+            self.process = subprocess.Popen(  # noqa: S603, ASYNC220 (our own command; starting it takes a millisecond)
+                self._program,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
+                start_new_session=True,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 (one prctl call, no locks taken)
+            )
+        try:
+            await self._wait_ready()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def restart(self) -> None:
+        """End it if it still runs, and start it again on the same port and data.
+
+        Raises:
+            LocalServerError: it ended at once, or does not answer.
+        """
+        await self.stop()
+        try:
+            await self._launch()
+        except OSError as error:
+            raise LocalServerError(f"ClickHouse in {self.folder}: {error.strerror}") from error
+
+    @property
+    def ended(self) -> int | None:
+        """Exit code of a process that is no more, None while it runs."""
+        return self.process.poll()
+
+    async def probe(self) -> None:
+        """Ask it something.
+
+        Raises:
+            StoreError: no answer within some seconds, or a refusal.
+        """
+        engine = await ClickHouseEngine.open(self.url, timeout_s=_PROBE_S)
+        await engine.close()
+
+    def write_error(self) -> str:
+        """It goes on by itself when there is room again: nothing that a restart would mend."""
+        return ""
 
     async def _wait_ready(self) -> None:
         end = time.monotonic() + _START_S
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise LocalServerError(f"ClickHouse ended with code {self.process.returncode} at its start")
+                why = await asyncio.to_thread(self._last_words)
+                raise LocalServerError(f"ClickHouse ended with code {self.process.returncode} at its start: {why}")
             try:
                 engine = await ClickHouseEngine.open(self.url, timeout_s=2)
             except StoreError:
@@ -106,6 +186,12 @@ class LocalClickHouse:
             await engine.close()
             return
         raise LocalServerError(f"ClickHouse at {self.url} did not answer within {_START_S:g} s")
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = _log_of(self.options).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            return next((line for line in lines if "Exception" in line), lines[-1] if lines else "it said nothing")
+        return "it said nothing"
 
     async def stop(self, timeout_s: float = 10.0) -> None:
         """Ask it to end, and end it if it does not."""
@@ -121,6 +207,23 @@ class LocalClickHouse:
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
+
+
+def _access_of(options: LocalOptions) -> Path:
+    return options.data_dir / "access"
+
+
+def _log_of(options: LocalOptions) -> Path:
+    return _access_of(options) / "server.log"
+
+
+def _prepare(options: LocalOptions) -> tuple[Path, access.Passwords | None]:
+    """Folders, configuration and passwords."""
+    private_folder(options.data_dir)
+    if options.config is not None:
+        private_folder(_access_of(options))
+        return options.config, None
+    return access.prepare(_access_of(options))
 
 
 def _program() -> list[str]:

@@ -9,10 +9,12 @@ where there is no value, no ExchangeID, the last snapshot again at login, and wh
     refuse=login:3  the answer to login, authenticate or settlement is this error
     silent=1        connects, and answers nothing
     broken=100      every hundredth row lacks a field
+    password=…      only this password is let in, and `auth_code` likewise; given as their SHA-256, in hexadecimal
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from typing import Any
@@ -21,6 +23,8 @@ from marketprism_adapters.ctp_front.script import Script
 
 _LONG_NS = 60_000_000_000
 _MAX_ROWS_PER_S = 20_000
+# Request: option that says what is expected, field that holds it, the counter's error.
+_CHECKED = {"login": ("password", "Password", 3), "authenticate": ("auth_code", "AuthCode", 63)}
 
 
 class _Front:
@@ -64,8 +68,13 @@ class _Front:
             self._turn.notify_all()
         return 0
 
-    def _error(self, what: str) -> dict[str, Any]:
+    def _error(self, what: str, words: Any = None) -> dict[str, Any]:
         number = self.script.refused.get(what, 0)
+        if what in _CHECKED:
+            option, field, refusal = _CHECKED[what]
+            wanted = self.script.options.get(option)
+            if wanted and wanted != hashlib.sha256(str((words or {}).get(field, "")).encode()).hexdigest():
+                number = refusal
         return {"ErrorID": number, "ErrorMsg": "CTP:拒绝" if number else ""}
 
     def _play(self) -> None:
@@ -126,7 +135,7 @@ class SimTd(_Front):
             for number, instrument in enumerate(listed, 1):
                 self.onRspQryInstrument(instrument, {}, 0, number == len(listed))  # type: ignore[attr-defined]
             return
-        getattr(self, _CALLBACKS[what])(data, self._error(what), 0, True)
+        getattr(self, _CALLBACKS[what])(data, self._error(what, data), 0, True)
 
 
 class SimMd(_Front):
@@ -158,7 +167,7 @@ class SimMd(_Front):
     def _reply(self, what: str, data: Any) -> None:
         if what == "login":
             self._subscribed = set()
-            self.onRspUserLogin(data, self._error("login"), 0, True)  # type: ignore[attr-defined]
+            self.onRspUserLogin(data, self._error("login", data), 0, True)  # type: ignore[attr-defined]
             return
         self._subscribed.add(data)
         known = data in self._symbols

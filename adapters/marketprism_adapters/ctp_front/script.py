@@ -13,7 +13,7 @@ from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.schedules import product_of, venue_of
 
 DBL_MAX = 1.7976931348623157e308
-_OPTIONS = {"speed", "cut", "back", "refuse", "silent", "broken", "lost"}
+_OPTIONS = {"speed", "cut", "back", "refuse", "silent", "broken", "lost", "password", "auth_code"}
 _TEXTS = {"TradingDay", "InstrumentID", "ExchangeID", "UpdateTime", "ActionDay"}
 _WHOLE = {"Volume", "UpdateMillisec", *(f"{side}Volume{n}" for side in ("Bid", "Ask") for n in range(1, 6))}
 

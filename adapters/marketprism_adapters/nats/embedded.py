@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import shutil
 import signal
 import socket
@@ -19,8 +20,14 @@ from pathlib import Path
 
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.lifecycle import die_with_parent
+from marketprism_sdk.private_files import private_folder, write_private
 
 _START_TIMEOUT_S = 15.0
+_LOG_BYTES = 32 << 20
+_CANNOT_WRITE = re.compile(
+    r"critical write error|no space left on device|disk quota exceeded|read-only file system|input/output error",
+    re.IGNORECASE,
+)
 
 
 class EmbeddedServerError(ApplicationError):
@@ -43,15 +50,24 @@ class EmbeddedOptions:
 class EmbeddedServer:
     """A running nats-server process and its URL."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self.process = process
+    name = "nats-server"
+
+    def __init__(self, command: list[str], port: int, log: Path) -> None:
+        self.process: subprocess.Popen[bytes]
         self.port = port
         self.log = log
+        self._command = command
+        self._read = 0
 
     @property
     def url(self) -> str:
         """Where clients connect."""
         return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its data is."""
+        return self.log.parent
 
     @classmethod
     async def start(cls, options: EmbeddedOptions) -> EmbeddedServer:
@@ -61,36 +77,79 @@ class EmbeddedServer:
             EmbeddedServerError: no binary, port taken, data directory not writable, or it ended at once.
         """
         binary, port, config, log = await asyncio.to_thread(_prepare, options)
+        server = cls([binary, "-c", str(config), "-l", str(log)], port, log)
+        await server._launch()
+        return server
+
+    async def _launch(self) -> None:
         # From this thread: the child gets its death signal when the thread that started it ends.
-        process = subprocess.Popen(  # noqa: S603, ASYNC220 (our own binary; starting it takes a millisecond)
-            [binary, "-c", str(config), "-l", str(log)],
+        self.process = subprocess.Popen(  # noqa: S603, ASYNC220 (our own binary; starting it takes a millisecond)
+            self._command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,
             preexec_fn=die_with_parent(),  # noqa: PLW1509 (one prctl call, no locks taken)
         )
-        server = cls(process, port, log)
         try:
-            await server._wait_ready()
+            await self._wait_ready()
         except BaseException:
-            await server.stop()
+            await self.stop()
             raise
-        return server
+
+    async def restart(self) -> None:
+        """End it if it still runs, and start it again on the same port and data.
+
+        Raises:
+            EmbeddedServerError: it ended at once, or does not answer.
+        """
+        await self.stop()
+        self._read = await asyncio.to_thread(self._log_bytes)  # what it wrote before is no word about the new one
+        await self._launch()
+
+    @property
+    def ended(self) -> int | None:
+        """Exit code of a process that is no more, None while it runs."""
+        return self.process.poll()
+
+    def write_error(self) -> str:
+        """The last line that it has logged, since the last call, about a stream that it could not write; else empty.
+
+        A stream that met a full disk is not written to again until nats-server is started again, room or not.
+        """
+        try:
+            with self.log.open("rb") as file:
+                if self._log_bytes() < self._read:  # it has begun a new file
+                    self._read = 0
+                file.seek(self._read)
+                text = file.read()
+        except OSError:
+            return ""
+        self._read += len(text)
+        found = [line for line in text.decode(errors="replace").splitlines() if _CANNOT_WRITE.search(line)]
+        return found[-1].partition("[ERR] ")[2] or found[-1] if found else ""
+
+    def _log_bytes(self) -> int:
+        try:
+            return self.log.stat().st_size
+        except OSError:
+            return 0
 
     async def _wait_ready(self) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise EmbeddedServerError(f"nats-server ended with code {self.process.returncode}: {self._reason()}")
+                why = await asyncio.to_thread(self._reason)
+                raise EmbeddedServerError(f"nats-server ended with code {self.process.returncode}: {why}")
             if await _greets(self.port):
                 return
             await asyncio.sleep(0.02)
-        raise EmbeddedServerError(f"nats-server did not answer within {_START_TIMEOUT_S:g} s: {self._reason()}")
+        why = await asyncio.to_thread(self._reason)
+        raise EmbeddedServerError(f"nats-server did not answer within {_START_TIMEOUT_S:g} s: {why}")
 
     def _reason(self) -> str:
         text = ""
         with contextlib.suppress(OSError):
-            text = self.log.read_text(encoding="utf-8", errors="replace")
+            text = self.log.read_bytes()[self._read :].decode(errors="replace")  # of this start, not of earlier ones
         if self.process.poll() is not None and self.process.stderr is not None:
             text += self.process.stderr.read().decode(errors="replace")
         fatal = [line for line in text.splitlines() if "[FTL]" in line or "[ERR]" in line or "nats-server:" in line]
@@ -116,9 +175,9 @@ def _prepare(options: EmbeddedOptions) -> tuple[str, int, Path, Path]:
     port = choose_port(options.port)
     home = options.data_dir / "nats"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        private_folder(home)
         config = home / "server.conf"
-        config.write_text(_config(options, port, home), encoding="utf-8")
+        write_private(config, _config(options, port, home))
         log = home / "server.log"
         log.unlink(missing_ok=True)
     except OSError as error:
@@ -199,6 +258,8 @@ max_payload: 8MB
 write_deadline: "10s"
 ping_interval: "5s"
 ping_max: 2
+logfile_size_limit: {_LOG_BYTES}
+logfile_max_num: 3
 pid_file: {json.dumps(str(home / "server.pid"))}
 jetstream {{
   store_dir: {json.dumps(str(home))}

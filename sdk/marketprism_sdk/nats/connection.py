@@ -27,6 +27,7 @@ from marketprism_sdk.errors import (
     PayloadTooLarge,
     reason_of,
 )
+from marketprism_sdk.urls import Url, hide
 
 log = structlog.get_logger()
 
@@ -91,7 +92,7 @@ class NatsConnection:
 
     def __init__(self, client: Client, url: str) -> None:
         self.nc = client
-        self.url = url
+        self.url = Url(url)
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
         self._on_disconnect: list[Callable[[], None]] = []
@@ -113,7 +114,7 @@ class NatsConnection:
         try:
             async with asyncio.timeout(connect_timeout_s):
                 await client.connect(
-                    servers=[part.strip() for part in url.split(",")],
+                    servers=[part.strip() for part in connection.url.reveal().split(",")],
                     name=name,
                     allow_reconnect=True,
                     connect_timeout=connect_timeout_s,
@@ -128,8 +129,8 @@ class NatsConnection:
         except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
             with contextlib.suppress(Exception):
                 await client.close()
-            reason = reason_of(error)
-            raise NotConnected(f"NATS at {url}: expected a NATS server, {reason}") from error
+            reason = hide(reason_of(error))
+            raise NotConnected(f"NATS at {connection.url}: expected a NATS server, {reason}") from error
         connection._closing = False
         connection._inbox = connection.inbox()
         await connection.subscribe(f"{connection._inbox}.*", connection._replied)
@@ -137,7 +138,7 @@ class NatsConnection:
 
     async def _disconnected(self) -> None:
         if not self._closing:
-            log.warning("NATS is away", url=self.url)
+            log.warning("NATS is away", url=str(self.url))
         # What the client still holds would be sent after the reconnect, behind what was lost on the way: a hole.
         self.nc._pending = []
         self.nc._pending_data_size = 0
@@ -150,7 +151,7 @@ class NatsConnection:
             callback()
 
     async def _reconnected(self) -> None:
-        log.info("NATS is back", url=self.url)
+        log.info("NATS is back", url=str(self.url))
         for callback in list(self._on_reconnect):
             callback()
 

@@ -1,0 +1,92 @@
+"""What `up` writes below `<data_dir>/run` for its services and for other commands, and what it hands over unwritten.
+
+The settings are a file that anybody may be shown: what is secret in them is not there. The services get it in their
+environment, which nobody but their user can read and which ends with them. One file holds a secret, for commands that
+look for the pipeline of a data directory: the URL of NATS, if it has a password.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, SecretStr
+
+from marketprism_sdk.private_files import private_folder, write_private
+from marketprism_sdk.urls import Url
+from marketprism_services.settings import Settings
+from marketprism_services.settings_sources import variable
+
+_URL = "url"
+_SECRET_URL = "url.secret"  # noqa: S105 (a file's name)
+
+
+class HandedOver(NamedTuple):
+    """A file of settings without secrets, and the variables that hold those."""
+
+    config: Path
+    environment: dict[str, str]
+
+
+def write(settings: Settings) -> HandedOver:
+    """Write the run files of a pipeline.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = private_folder(settings.data_dir / "run")
+    config = folder / "settings.json"
+    write_private(config, _public(settings).model_dump_json(indent=1))
+    url = settings.nats.url or Url("")
+    write_private(folder / _URL, url.bare())
+    if url.secret:
+        write_private(folder / _SECRET_URL, url.reveal())
+    else:
+        (folder / _SECRET_URL).unlink(missing_ok=True)
+    return HandedOver(config, {variable(path): value for path, value in secrets_of(settings)})
+
+
+def known_url(data_dir: Path) -> Url | None:
+    """NATS of the pipeline that runs, or ran last, on a data directory."""
+    for name in (_SECRET_URL, _URL):
+        try:
+            return Url((data_dir / "run" / name).read_text(encoding="utf-8").strip())
+        except FileNotFoundError:
+            continue
+    return None
+
+
+def secrets_of(settings: BaseModel) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Path and text of every setting that is secret by its type, or by being a URL with a user in it."""
+    for name in type(settings).model_fields:
+        yield from _secrets_in(getattr(settings, name), (name,))
+
+
+def _secrets_in(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(value, SecretStr):
+        if value.get_secret_value():
+            yield path, value.get_secret_value()
+    elif isinstance(value, str):
+        if Url(value).secret:
+            yield path, Url(value).reveal()
+    elif isinstance(value, BaseModel):
+        for inner, text in secrets_of(value):
+            yield (*path, *inner), text
+    elif isinstance(value, tuple):
+        for number, each in enumerate(value):
+            yield from _secrets_in(each, (*path, str(number)))
+
+
+def _public(value: Any) -> Any:
+    """The same settings without their secrets."""
+    if isinstance(value, SecretStr):
+        return SecretStr("")
+    if isinstance(value, str):
+        url = Url(value)
+        return type(value)(url.bare()) if url.secret else value
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _public(getattr(value, name)) for name in type(value).model_fields})
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(_public(each) for each in value)
+    return value

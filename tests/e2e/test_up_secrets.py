@@ -1,0 +1,150 @@
+"""A run with passwords everywhere: who needs them has them, and they are read nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marketprism_adapters.nats.embedded import choose_port, is_free
+from tests.e2e.program import run, start
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
+
+SECRETS = {name: f"s3cret-{name}" for name in ("nats", "store", "reader", "ctp", "code", "other")}
+
+
+class Nats:
+    """A nats-server that asks for a password."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = choose_port(0)
+        self.url = f"nats://market:{SECRETS['nats']}@127.0.0.1:{self.port}"
+        self._config = folder / "nats.conf"
+        self._config.write_text(
+            f'listen: "127.0.0.1:{self.port}"\nmax_payload: 8MB\n'
+            f'authorization {{ user: market, password: "{SECRETS["nats"]}" }}\n'
+            f'jetstream {{ store_dir: "{folder / "nats"}" }}\n'
+        )
+        self.start()
+
+    def start(self) -> None:
+        binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        self.process = subprocess.Popen([str(binary), "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        while is_free(self.port):
+            assert self.process.poll() is None
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[Nats]:
+    server = Nats(tmp_path)
+    yield server
+    server.stop()
+
+
+def _sha(name: str) -> str:
+    return hashlib.sha256(SECRETS[name].encode()).hexdigest()
+
+
+def _settings(folder: Path, nats: Nats, recording: Path) -> Path:
+    front = f"sim:{recording}?password={_sha('ctp')}&auth_code={_sha('code')}"
+    path = folder / "marketprism.toml"
+    path.write_text(
+        f"""
+[nats]
+url = "{nats.url}"
+[store]
+url = "http://writer:{SECRETS["store"]}@127.0.0.1:1"
+read_url = "http://reader:{SECRETS["reader"]}@127.0.0.1:1"
+[source]
+spec = "ctp"
+[ctp]
+md_fronts = ["{front}"]
+td_fronts = ["{front}"]
+broker = "9999"
+user = "u"
+password = "{SECRETS["ctp"]}"
+app_id = "app"
+auth_code = "{SECRETS["code"]}"
+[[ctp.others]]
+md_fronts = ["sim:{recording}?password={_sha("other")}"]
+broker = "8888"
+user = "v"
+password = "{SECRETS["other"]}"
+""",
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
+    fixtures: Path, tmp_path: Path, nats: Nats
+) -> None:
+    data = tmp_path / "data"
+    config = _settings(tmp_path, nats, fixtures / "ctp/ticks/AP101_20200804.csv.gz")
+    running = start("up", "--config", str(config), "--data-dir", str(data))
+    printed = ""
+    try:
+        bars = _eventually(lambda: run("bars", "AP101", "--data-dir", str(data), "--format", "csv").stdout)
+        assert bars.count("\n") > 50, "every front has let its account in"
+        commands = _commands(data)
+        assert len(commands) >= 6
+        nats.stop()
+        time.sleep(2)
+        for command in (("doctor", "--config", str(config)), ("status",), ("bars", "AP101")):
+            done = run(*command, "--data-dir", str(data))
+            printed += done.stdout + done.stderr
+        nats.start()
+        _eventually(lambda: "AP101" in run("status", "--data-dir", str(data)).stdout)
+        for command in (("doctor", "--config", str(config)), ("status",)):
+            done = run(*command, "--data-dir", str(data))
+            printed += done.stdout + done.stderr
+    finally:
+        running.terminate()
+        output, _ = running.communicate(timeout=60)
+    printed += output
+    assert "NATS is away" in printed
+    assert f"nats://***@127.0.0.1:{nats.port}" in printed
+    written = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    assert any(b"NATS is away" in text for path, text in written.items() if path.suffix == ".log")
+    told = {path.relative_to(data).as_posix() for path, text in written.items() if b"s3cret" in text}
+    assert told == {"run/url.secret"}
+    assert "s3cret" not in printed + "".join(commands)
+    open_to_others = [path for path in (data, *data.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & 0o077]
+    assert open_to_others == []
+
+
+def _commands(data: Path) -> list[str]:
+    """Command lines of this run's processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if str(data) in command:
+            found.append(command)
+    return found
+
+
+def _eventually(look: object, deadline_s: float = 90) -> str:
+    assert callable(look)
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if found := look():
+            return str(found)
+        time.sleep(0.5)
+    raise AssertionError(f"not within {deadline_s:g} s")

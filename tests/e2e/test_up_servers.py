@@ -1,0 +1,77 @@
+"""`up` while its own servers die: everything is stored, once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.program import start
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("clickhouse")]
+SOURCE = ("--source", "sim:days=1,instruments=rb2505", "--speed", "1500")
+
+
+def _children(pid: int) -> Iterator[tuple[int, str]]:
+    """Processes whose parent is this one, and their commands."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(OSError):
+                state = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(state[1]) == pid and state[0] != "Z":
+                    yield int(folder.name), (folder / "cmdline").read_text().replace("\0", " ")
+
+
+def _server(pid: int, word: str, other_than: int = 0) -> int:
+    """Process of a server of `up`, once there is one."""
+    end = time.monotonic() + 90
+    while time.monotonic() < end:
+        for child, command in _children(pid):
+            if word in command and child != other_than:
+                return child
+        time.sleep(0.05)
+    raise AssertionError(f"no {word} was started")
+
+
+@pytest.mark.parametrize(("word", "more"), [("nats-server", ()), ("libchdb", ("--clickhouse", "server"))])
+def test_a_server_that_was_killed_is_started_again_and_nothing_is_lost_or_doubled(
+    tmp_path: Path, word: str, more: tuple[str, ...]
+) -> None:
+    data = tmp_path / "data"
+    running = start("up", *SOURCE, *more, "--once", "--json", "--data-dir", str(data), "--nats-port", "0")
+    killed = 0
+    _server(running.pid, "run gateway")
+    for _ in range(2):
+        killed = _server(running.pid, word, killed)
+        time.sleep(5)
+        os.kill(killed, signal.SIGKILL)
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == 0, output
+    result = json.loads(output[output.index("{\n") :])
+    assert (result["missing"], result["duplicates"], result["ok"]) == (0, 0, True)
+    assert result["rows_stored"] == result["rows_read_back"] == result["published"] > 10_000
+    told = [json.loads(line) for line in output.splitlines() if '"server.restart' in line]
+    assert [line["event"] for line in told] == ["server.restarting", "server.restarted"] * 2
+    assert told[0]["reason"] == "it ended with code -9"
+
+
+def test_a_signal_to_the_whole_group_ends_everything_and_starts_nothing_again(tmp_path: Path) -> None:
+    running = start("up", *SOURCE, "--data-dir", str(tmp_path), "--nats-port", "0")
+    try:
+        _server(running.pid, "run gateway")
+        children = [pid for pid, _ in _children(running.pid)]
+        for pid in (*children, running.pid):  # what systemd does, to each process of a service
+            os.kill(pid, signal.SIGTERM)
+        output, _ = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert "starting it again" not in output
+    assert "server.restarting" not in output
+    assert "drain deadline passed" not in output
+    assert not any(Path(f"/proc/{pid}").exists() for pid in children)
