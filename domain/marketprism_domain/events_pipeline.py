@@ -18,6 +18,18 @@ class StreamTruncated:
     first: int
 
 
-PIPELINE_EVENTS = (StreamTruncated,)
+@dataclass(frozen=True, slots=True)
+class FrameRefused:
+    """Frames of a venue could not be read, `frames` of them for this reason since the last such event; `error` is that
+    of the newest. What they may have carried is missing: books of it have begun anew, holes are fetched or in gaps.
+    """
 
-__all__ = ["PIPELINE_EVENTS", "StreamTruncated"]
+    venue: str  # the market, as sources name it
+    reason: str
+    error: str
+    frames: int
+
+
+PIPELINE_EVENTS = (StreamTruncated, FrameRefused)
+
+__all__ = ["PIPELINE_EVENTS", "FrameRefused", "StreamTruncated"]

@@ -17,7 +17,7 @@ from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer
 from marketprism_application.ports import Channel, FrameTap, SourceBatch
-from marketprism_application.venue import ParseRefused
+from marketprism_application.venue import ParseRefused, RestRequest, read_answer
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -155,12 +155,10 @@ class VenueReplay:
             feed.on_frame(row.payload, row.ts_recv)
             return
         try:
-            answer = part.venue.answer(row.path, row.parameters, row.payload, row.ts_recv, feed.parser)
+            asked = RestRequest(row.path, row.parameters)
+            answer = read_answer(part.venue, asked, row.payload, row.ts_recv, feed.parser)
         except ParseRefused as error:
             part.pass_over(error.reason)
-            return
-        except KeyError:
-            part.pass_over("missing")
             return
         for instrument in answer.instruments:
             self._instruments[instrument.venue, instrument.symbol] = instrument

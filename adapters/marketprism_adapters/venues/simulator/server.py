@@ -54,8 +54,11 @@ class SimulatedVenueServer:
         skew_s: float = 0.0,
     ) -> None:  # fmt: skip
         self.dialect = dialect
+        self._skew_s = skew_s
+        opened = self.now_ms()
         self.books = {
-            pair.symbol: SimulatedBook(pair, f"{seed}/{pair.symbol}", levels, changes) for pair in dialect.pairs
+            pair.symbol: SimulatedBook(pair, f"{seed}/{pair.symbol}", levels, changes, ts_ms=opened)
+            for pair in dialect.pairs
         }
         self._chance = random.Random(seed)
         self._pairs = {pair.symbol: pair for pair in dialect.pairs}
@@ -64,7 +67,6 @@ class SimulatedVenueServer:
         self._trades_per_step = trades_per_step
         self._quotes = quotes
         self._port = port
-        self._skew_s = skew_s
         self.sessions: set[Session] = set()
         self._joined = asyncio.Event()
         self.sent = 0
