@@ -29,13 +29,15 @@ class Quote(NamedTuple):
 class Control(NamedTuple):
     """A frame that is no market data: what it is, which stream it is about, what it says.
 
-    `what` is one of subscribed, unsubscribed, refused, pong, ping, notice, closing, ignored.
+    `what` is one of subscribed, unsubscribed, refused, pong, ping, notice, closing, ignored. `unknown`: nothing tells
+    what it was, so it may have been anything that was subscribed.
     """
 
     what: str
     stream: str = ""
     text: str = ""
     reply: bytes | None = None  # what has to be sent back at once
+    unknown: bool = False
 
 
 Item = Message | BookChange | Quote | Control

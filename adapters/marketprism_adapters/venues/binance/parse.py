@@ -95,7 +95,7 @@ class BinanceParser:
             return self._bare(frame, ts_recv)
         made = self._handler(head.stream)
         if made is None:
-            return (Control("ignored", head.stream, "a stream that is not of this market's kinds"),)
+            return (Control("ignored", head.stream, "a stream that is not of this market's kinds", unknown=True),)
         items = made(frame, ts_recv)
         native, _, event = head.stream.partition("@")
         if event in TRADES and not self._numbering.tells(native.upper(), event, items, ts_recv):
@@ -154,7 +154,7 @@ class BinanceParser:
             return (Control("refused", str(event.id), bytes(event.error).decode() or f"{event.code} {event.msg}"),)
         if event.id is not None:
             return (Control("subscribed", str(event.id)),)
-        return (Control("ignored", named, "a frame that is not of this market's kinds"),)
+        return (Control("ignored", named, "a frame that is not of this market's kinds", unknown=True),)
 
     # -- kinds -------------------------------------------------------------------------------------------------------
 

@@ -41,8 +41,8 @@ class _Numbers:
         Raises:
             ParseRefused: no number of a sequence, or no room for so many of one.
         """
-        if not 0 <= seq < _MAX_SEQ:
-            raise ParseRefused("number", f"seq: expected a number from 0 to {_MAX_SEQ - 1}, was {str(seq)[:40]}")
+        if not 0 < seq < _MAX_SEQ:
+            raise ParseRefused("number", f"seq: expected a number from 1 to {_MAX_SEQ - 1}, was {str(seq)[:40]}")
         places = self._places.get(seq)
         if places is None:
             places = self._places[seq] = {}
@@ -95,7 +95,7 @@ class BybitParser:
             name, _, rest = head.topic.partition(".")
             decode = self._decoders.get(name)
             if decode is None:
-                return (Control("ignored", head.topic, "a topic that is not of this market's kinds"),)
+                return (Control("ignored", head.topic, "a topic that is not of this market's kinds", unknown=True),)
             push = decode(frame)
             if name == "orderbook":
                 return self._book(push, ts_recv, int(rest.partition(".")[0]))
@@ -105,6 +105,8 @@ class BybitParser:
 
     def _trades(self, push: frames.Push[list[frames.Trade]], ts_recv: int) -> Sequence[Item]:
         made = []
+        if not push.data:
+            raise ParseRefused("missing", "data: expected at least one trade, there is none")
         for t in push.data:
             side = _SIDES.get(t.S)
             if side is None:
@@ -136,6 +138,8 @@ _head = msgspec.json.Decoder(frames.Head)
 def _answer(head: frames.Head) -> Control:
     if head.op in ("pong", "ping"):
         return Control("pong")
+    if not head.op and head.success is None:
+        return Control("ignored", "", "a frame without a topic", unknown=True)
     if head.success is False:
         return Control("refused", head.req_id, head.ret_msg)
     return Control("unsubscribed" if head.op == "unsubscribe" else "subscribed", head.req_id, head.ret_msg)

@@ -89,13 +89,15 @@ class DeribitParser:
         channel = head.params.channel
         made = self._handler(channel)
         if made is None:
-            return (Control("ignored", channel, "a channel that is not of this venue's kinds"),)
+            return (Control("ignored", channel, "a channel that is not of this venue's kinds", unknown=True),)
         if len(self._by_channel) < _MAX_STREAMS:
             self._by_channel[channel.encode()] = made
         return made(frame, ts_recv)
 
     def _answer(self, head: frames.Head) -> Sequence[Item]:
         """An answer; of a subscription one item, and one more for each channel that was not taken."""
+        if head.id is None:
+            return (Control("ignored", "", "a frame that is neither a push nor an answer", unknown=True),)
         asked = self._requests.answered(head.id)
         if asked is None:
             what = "subscribed" if head.error is None else "refused"
@@ -165,6 +167,9 @@ class DeribitParser:
     def _book(self, book: frames.Book, ts_recv: int) -> Sequence[Item]:
         snapshot = book.type == "snapshot" or (not book.type and not book.prev_change_id)
         last_id = identity(book.change_id, "change_id")
+        if not snapshot and last_id <= (book.prev_change_id or 0):
+            said = f"change_id: expected one behind {book.prev_change_id}, was {last_id}"
+            raise ParseRefused("number", said[:200], self._symbol(book.instrument_name))
         return (BookChange(
             VENUE, self._symbol(book.instrument_name), nanos(book.timestamp, "timestamp"), ts_recv, last_id, last_id,
             None if snapshot else book.prev_change_id, _changes(book.bids), _changes(book.asks), snapshot,
@@ -258,7 +263,7 @@ _head = msgspec.json.Decoder(frames.Head)
 TEST = b'{"jsonrpc":"2.0","id":%d,"method":"public/test","params":{}}' % TEST_ID
 
 
-def _text(value: Decimal) -> str:
+def _text(value: Decimal | None) -> str:
     found = from_number(value)
     assert found is not None  # noqa: S101 (a number was given)
     return found
@@ -273,5 +278,7 @@ def _changes(changes: list[frames.Change]) -> list[tuple[str, str]]:
     for change in changes:
         if change.action not in ("new", "change", "delete"):
             raise ParseRefused("field", f"book: expected new, change or delete, was {change.action!r}")
+        if change.action != "delete" and change.amount is None:
+            raise ParseRefused("missing", "book: expected an amount of what is new or changed, there is none")
         made.append((_text(change.price), "0" if change.action == "delete" else _text(change.amount)))
     return made

@@ -253,6 +253,9 @@ class Reception:
                 self.delays.add(seen.ts_event, seen.ts_recv)
 
     def _control(self, control: Control, path: str) -> None:
+        if control.unknown:
+            self.skipped["unknown"] = self.skipped.get("unknown", 0) + 1
+            self._touched(b"", path, time.time_ns())
         if control.reply is not None:
             for line in self.lines:
                 line.reply(path, control.reply)

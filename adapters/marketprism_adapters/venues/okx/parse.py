@@ -103,10 +103,10 @@ class OkxParser:
         if head.event:
             return (control_of(head),)
         if head.arg is None:
-            return (Control("ignored", "", "a frame without a channel"),)
+            return (Control("ignored", "", "a frame without a channel", unknown=True),)
         made = self._handler(head.arg)
         if made is None:
-            return (Control("ignored", head.arg.channel, "a channel that is not of this venue's kinds"),)
+            return (Control("ignored", head.arg.channel, "a channel that is not of this venue's kinds", unknown=True),)
         if key and len(self._by_arg) < _MAX_STREAMS:
             self._by_arg[key] = made
         return made(frame, ts_recv)
@@ -170,7 +170,7 @@ class OkxParser:
         for book in push.data:
             check_levels(book.bids, "bids")
             check_levels(book.asks, "asks")
-            if book.seqId is None and book.prevSeqId is not None:
+            if not book.seqId and book.prevSeqId is not None:
                 raise ParseRefused(
                     "missing", "seqId: expected one beside prevSeqId, there is none", symbol, "orderbook"
                 )
