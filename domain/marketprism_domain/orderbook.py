@@ -74,6 +74,8 @@ class BookSide:
                 elif find(key):
                     held[key] = None
                     gone += 1
+                elif not -MAX_PRICE < key < MAX_PRICE:
+                    raise InvalidValue("price", "a number of a market", level[0])
         except (ValueError, IndexError, TypeError) as error:
             raise InvalidValue("level", "a price and a quantity", level) from error
         finally:
