@@ -54,7 +54,7 @@ class BookMessages:
     def invalid(self, symbol: str, sync: BookSync, cause: str) -> Message:
         """That it is not known any more."""
         return OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, INVALID, False,
+            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.known_at, sync.ts_recv, 0, INVALID, False,
             cause=cause,
         )  # fmt: skip
 

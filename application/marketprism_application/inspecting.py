@@ -9,7 +9,7 @@ from typing import Any
 from marketprism_application.book_checks import Checks, KlineChecks, QuoteChecks, SnapshotChecks
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK, TRADE
 from marketprism_application.contracts.messages import KIND_OF, KlineMessage, TradeMessage
-from marketprism_application.venue import Control, ParseRefused, Quote, Venue
+from marketprism_application.venue import Control, ParseRefused, Quote, RestRequest, Venue, read_answer
 from marketprism_application.venue_books import BookSettings
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
 from marketprism_domain.book_chain import BookChange
@@ -64,12 +64,9 @@ class Inspector:
         """One answer to a request."""
         self.answers += 1
         try:
-            answer = self.venue.answer(path, parameters, body, ts_recv, self.parser)
+            answer = read_answer(self.venue, RestRequest(path, parameters), body, ts_recv, self.parser)
         except ParseRefused as error:
             self._refused(error, "")
-            return
-        except KeyError as error:
-            self._reject("", "", "missing", f"{path}: expected {error} among the parameters of the request")
             return
         if answer.ignored:
             self.controls[f"answer ignored: {path}"] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from marketprism_domain.marketdata.tick import Tick
 
@@ -15,13 +15,19 @@ _LONG_NS = 60_000_000_000
 class Pacer:
     """Says how long to wait before an instant of event time is due.
 
-    `speed` None never waits. A silence longer than a minute of event time (a break, a night) is not waited for.
+    `speed` None never waits. A silence longer than a minute of event time (a break, a night) is not waited for. What
+    lies up to the positions `known`, by source, is only read over: it is due at once, and the first behind it as well.
     """
 
     def __init__(self, speed: float | None, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._speed = speed
         self._monotonic_ns = monotonic_ns
         self._event = self._real = 0
+        self.known: Mapping[str, int] = {}
+
+    def reads_over(self, source: str, position: int) -> bool:
+        """Whether somebody else has handed that on already."""
+        return position <= self.known.get(source, 0)
 
     def wait_s(self, ts: int) -> float:
         """Seconds from now until `ts` is due, 0 when it is due already."""
@@ -35,6 +41,15 @@ class Pacer:
         # Move the anchor on, so that silence is measured from the last tick.
         self._event, self._real = max(ts, self._event), due
         return max(0.0, (due - now) / 1e9)
+
+
+@runtime_checkable
+class PacedSource(Protocol):
+    """A source that waits until what it hands on is due."""
+
+    def read_over(self, known: Mapping[str, int]) -> None:
+        """Wait for nothing up to these positions, by source: another reader has handed that on."""
+        ...
 
 
 class _Collected(NamedTuple):
@@ -70,7 +85,7 @@ def _collect(
     for tick in ticks:
         if tick.source_seq <= after.get(tick.source, 0):
             continue
-        wait_s = pacer.wait_s(tick.ts_recv)
+        wait_s = 0.0 if pacer.reads_over(tick.source, tick.source_seq) else pacer.wait_s(tick.ts_recv)
         if wait_s > 0 or len(batch) >= batch_rows:
             return _Collected(batch, tick, wait_s, ended=False)
         batch.append(tick)

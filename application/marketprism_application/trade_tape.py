@@ -6,7 +6,9 @@ from bisect import bisect_left
 from typing import Any, NamedTuple
 
 MOST_WAITING = 50_000
+FAR = 20_000  # trades: nobody counts so many on between two that follow one another
 _ANEW_NS = 10_000_000_000
+_ANEW_SPARSE_NS = 1_000_000_000  # where no hole would show that a number was wrong
 
 
 def _place(waiting: Waiting) -> tuple[int, int]:
@@ -38,7 +40,7 @@ class TradeTape:
     behind a hole waits until the hole is filled (by another connection, by a request) or given up.
     """
 
-    __slots__ = ("_dense", "_waiting", "last", "repeats", "ts_last")
+    __slots__ = ("_before_jump", "_dense", "_recv_last", "_waiting", "last", "repeats", "ts_last")
 
     def __init__(self, *, dense: bool) -> None:
         self._dense = dense
@@ -46,6 +48,8 @@ class TradeTape:
         self.last = 0
         self.ts_last = 0
         self.repeats = 0
+        self._recv_last = 0  # when the last trade came that followed
+        self._before_jump = 0  # where the tape stood before it went far on, until another trade follows there
 
     def resume(self, last: int, ts_last: int) -> None:
         """Go on behind a trade that somebody else has told."""
@@ -67,9 +71,14 @@ class TradeTape:
                 return False
             self.last = seq
             self.ts_last = max(self.ts_last, trade.ts_event)
+            self._recv_last, self._before_jump = trade.ts_recv, 0
             return True
+        before, self._before_jump = self._before_jump, 0
+        if 0 < before < seq <= before + FAR:
+            self.last = before  # nothing has followed there: the number that led there was wrong
+            return self.take(first, trade)
         if self.begins_anew(trade) and not self._waiting:
-            self.last, self.ts_last = seq, trade.ts_event
+            self.last, self.ts_last, self._recv_last = seq, trade.ts_event, trade.ts_recv
             return True
         self.repeats += 1
         return False
@@ -79,7 +88,8 @@ class TradeTape:
 
         What waits has to be given up before such a trade is taken.
         """
-        return bool(trade.seq <= self.last and trade.ts_event > self.ts_last + _ANEW_NS)
+        anew_ns = _ANEW_NS if self._dense else _ANEW_SPARSE_NS
+        return bool(trade.seq <= self.last and trade.ts_event > self.ts_last + anew_ns)
 
     def _keep(self, behind: Waiting) -> None:
         waiting = self._waiting
@@ -123,8 +133,20 @@ class TradeTape:
         """The oldest hole, which nobody will fill any more: what waited behind it is ready."""
         hole = self.hole
         if hole is not None:
+            self._before_jump = self.last if hole.last - hole.first >= FAR else 0
             self.last = hole.last
         return hole
+
+    def drop_outlier(self) -> bool:
+        """Leave out a trade that waits far on by itself, while the tape has gone on where it was: its number is wrong.
+        Under its right one it is missing, and will be fetched."""
+        if len(self._waiting) != 1:
+            return False
+        behind = self._waiting[0]
+        if behind.first - self.last <= FAR or self._recv_last <= behind.trade.ts_recv:
+            return False
+        self._waiting.clear()
+        return True
 
     def overdue(self, before_ns: int) -> bool:
         """Whether the oldest hole was seen before that receive time, or too much waits behind it."""

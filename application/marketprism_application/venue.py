@@ -29,13 +29,15 @@ class Quote(NamedTuple):
 class Control(NamedTuple):
     """A frame that is no market data: what it is, which stream it is about, what it says.
 
-    `what` is one of subscribed, unsubscribed, refused, pong, ping, notice, closing, ignored.
+    `what` is one of subscribed, unsubscribed, refused, pong, ping, notice, closing, ignored. `unknown`: nothing tells
+    what it was, so it may have been anything that was subscribed.
     """
 
     what: str
     stream: str = ""
     text: str = ""
     reply: bytes | None = None  # what has to be sent back at once
+    unknown: bool = False
 
 
 Item = Message | BookChange | Quote | Control
@@ -60,13 +62,21 @@ class Coverage(NamedTuple):
 
 
 class ParseRefused(Exception):
-    """A frame that is not what the venue says it sends: names the field, what was expected and what it was."""
+    """A frame that is not what the venue says it sends: names the field, what was expected and what it was.
 
-    def __init__(self, reason: str, message: str, symbol: str = "", kind: str = "") -> None:
+    `frame` is the frame, where one was refused.
+    """
+
+    def __init__(self, reason: str, message: str, symbol: str = "", kind: str = "", frame: bytes = b"") -> None:
         super().__init__(message)
+        self.frame = frame
         self.reason = reason
         self.symbol = symbol
         self.kind = kind
+
+
+_AHEAD_NS = 86_400_000_000_000  # clocks that are further apart than a day are no clocks
+_FIRST_NS = 946_684_800_000_000_000  # the year 2000
 
 
 class FrameParser(Protocol):
@@ -218,3 +228,61 @@ class Venue(VenueRequests, Protocol):
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
         """The frame that subscribes, or unsubscribes."""
         ...
+
+
+def read_frame(parser: FrameParser, frame: bytes, ts_recv: int) -> Sequence[Item]:
+    """Items of a frame, whatever is in it.
+
+    Raises:
+        ParseRefused: a frame or a field of it is not what it should be, or its event is of a day that cannot be.
+            Nothing else: what a parser did not foresee is a refusal as well (`unforeseen`).
+    """
+    try:
+        return checked(parser.parse(frame, ts_recv), ts_recv)
+    except ParseRefused:
+        raise
+    except Exception as error:
+        raise _unforeseen(error) from error
+
+
+def read_answer(venue: VenueRequests, request: RestRequest, body: bytes, ts_recv: int, parser: FrameParser) -> Answer:
+    """What a request's answer holds, whatever is in it.
+
+    Raises:
+        ParseRefused: as of `read_frame`, or a refusal of the venue (`reason` is `refused`).
+    """
+    try:
+        answer = venue.answer(request.path, request.parameters, body, ts_recv, parser)
+        checked(answer.items, ts_recv)
+    except ParseRefused:
+        raise
+    except KeyError as error:
+        said = f"{request.path}: expected {error} among the parameters of the request"
+        raise ParseRefused("missing", said) from error
+    except Exception as error:
+        raise _unforeseen(error) from error
+    for symbol, snapshot in answer.snapshots:
+        _check_time(snapshot.ts_event, ts_recv, symbol, "orderbook")
+    return answer
+
+
+def checked(items: Sequence[Item], ts_recv: int) -> Sequence[Item]:
+    """The same items. Raises ParseRefused: the event of one is of a day that cannot be."""
+    for item in items:
+        if type(item) is not Control:
+            ts = item.ts_event  # type: ignore[union-attr]
+            if not _FIRST_NS <= ts <= ts_recv + _AHEAD_NS:
+                _check_time(ts, ts_recv, item.symbol, type(item).__name__)  # type: ignore[union-attr]
+    return items
+
+
+def _check_time(ts: int, ts_recv: int, symbol: str, what: str) -> None:
+    if not _FIRST_NS <= ts <= max(ts_recv, _FIRST_NS) + _AHEAD_NS:
+        raise ParseRefused(
+            "time", f"event time of {what}: expected one from the year 2000 to a day after receipt ({ts_recv} ns), "
+            f"was {ts} ns", symbol,
+        )  # fmt: skip
+
+
+def _unforeseen(error: Exception) -> ParseRefused:
+    return ParseRefused("unforeseen", f"expected what the venue documents: {type(error).__name__}: {str(error)[:200]}")

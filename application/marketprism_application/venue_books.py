@@ -96,7 +96,9 @@ class VenueBooks:
         kept = self.of(change.symbol)
         early = kept.early
         if self._rule.mergeable:
-            if (path != early.path or early.several) and early.wait(change, path, kept.sync):
+            several = path != early.path or early.several
+            kept.sync.several = several
+            if several and early.wait(change, path, kept.sync):
                 if early.hopeless(change.ts_recv, self._settings.hold_ns, kept.sync.book.last_id):
                     self._give_up(kept)
                 return kept.sync
@@ -254,8 +256,8 @@ class VenueBooks:
         sync = kept.sync
         lost_at, sync.lost_at = sync.lost_at, 0
         # A snapshot without a time has ours, which may be behind the venue's: the ids say as well what is missing.
-        if lost_at and (sync.ts_event > lost_at or sync.book.last_id != kept.told_id):
-            until = max(sync.ts_event, lost_at + 1)
+        if lost_at and (sync.made_by > lost_at or sync.book.last_id != kept.told_id):
+            until = max(sync.made_by, lost_at + 1)
             self.gaps.append(Gap(
                 self._venue, symbol, self._source, 0, sync.book.last_id, until, sync.ts_recv, 0, lost_at, until,
                 "sequence", utc_day_text(until), ORDERBOOK.name,

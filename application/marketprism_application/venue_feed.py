@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from marketprism_application.contracts.kinds import TRADE
+from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.contracts.messages import LiquidationMessage, Message, TickerMessage, TradeMessage
 from marketprism_application.trade_tape import Hole, TradeTape
-from marketprism_application.venue import Control, ParseRefused, Quote, Venue
+from marketprism_application.venue import Control, Item, ParseRefused, Quote, Venue, read_frame
 from marketprism_application.venue_books import BookSettings, VenueBooks
 from marketprism_application.venue_ticks import TickMaker
 from marketprism_domain.book_chain import BookChange
@@ -19,6 +19,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.trading_days import utc_day_text
 
 _ANEW_NS = 10_000_000_000
+_OWNED = frozenset({TradeMessage, BookChange, Quote})
 _LATELY = 2_000  # liquidations of an instrument that are remembered
 
 
@@ -40,7 +41,11 @@ class Collected(NamedTuple):
 
 
 class VenueFeed:
-    """Frames in, `collect` out. Bad frames are counted by reason and symbol, and told to `on_refused`."""
+    """Frames in, `collect` out. Nothing that a frame holds is raised: a bad one is counted by reason and told to
+    `on_refused`, with what it may have carried to be treated as `missing`.
+
+    `only`, where it is set: the instruments that trades, books and best prices may be of.
+    """
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class VenueFeed:
         self._newest: dict[Any, Any] = {}
         self._lately: dict[str, dict[int, None]] = {}
         self._out = Collected([], [], [])
+        self.only: set[str] | None = None
         self.frames = self._repeats = 0
         self.refused: dict[str, int] = {}
 
@@ -77,13 +83,57 @@ class VenueFeed:
         """One frame of a connection."""
         self.frames += 1
         try:
-            items = self.parser.parse(frame, ts_recv)
+            items = read_frame(self.parser, frame, ts_recv)
+            if self.only is not None:
+                self._check_owner(items, self.only)
         except ParseRefused as error:
-            self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
-            self._on_refused(error, path)
+            self._refuse(error, frame, path)
             return
         for item in items:
-            self.on_item(item, path)
+            try:
+                self.on_item(item, path)
+            except Exception as error:  # noqa: BLE001 (whatever one item brings must not end the source)
+                self._not_taken(item, error, frame, path)
+
+    def _check_owner(self, items: Sequence[Item], only: set[str]) -> None:
+        """Raises ParseRefused: a trade, a change or best prices of an instrument that nobody asked for."""
+        for item in items:
+            if type(item) in _OWNED and item.symbol not in only:  # type: ignore[union-attr]
+                said = f"instrument: expected one that is subscribed, was {item.symbol[:40]!r}"  # type: ignore[union-attr]
+                raise ParseRefused("unknown_instrument", said)
+
+    def _refuse(self, error: ParseRefused, frame: bytes, path: str) -> None:
+        error.frame = frame
+        self.refused[error.reason] = self.refused.get(error.reason, 0) + 1
+        self._on_refused(error, path)
+
+    def _not_taken(self, item: Any, error: Exception, frame: bytes, path: str) -> None:
+        """An item that could be read, and not be used. How much of it was, nobody knows."""
+        made, symbol = type(item), getattr(item, "symbol", "")
+        if made is BookChange:
+            self.books.lose(symbol, "malformed")
+        elif made is TradeMessage:
+            self.on_gap(symbol, min(self.tape(symbol).ts_last or item.ts_event, item.ts_event), item.ts_event + 1,
+                        item.ts_recv, MISSING_TRADES)  # fmt: skip
+        refusal = error if isinstance(error, ParseRefused) else ParseRefused(
+            "unforeseen", f"{made.__name__} of {symbol}: expected one that can be used: {error!r}"[:300]
+        )  # fmt: skip
+        self._refuse(refusal, frame, path)
+
+    def missing(self, symbol: str, kind: str, since: int, until: int, cause: str) -> None:
+        """Something of this kind may not have been read, between two instants of the venue's clock.
+
+        A book is not known until it has begun anew. A hole of a tape that leaves out no number shows itself with the
+        next trade, and is fetched; any other hole is named here. Of best prices only the newest matter.
+        """
+        if kind == ORDERBOOK.name:
+            if self.books.find(symbol) is not None:
+                self.books.lose(symbol, cause)
+        elif kind == TRADE.name:
+            if not (self._dense and self.tape(symbol).last):
+                self.on_gap(symbol, since, until, until, cause)
+        elif kind != "quote":
+            self.on_gap(symbol, since, until, until, cause, kind)
 
     def on_item(self, item: Any, path: str = "") -> None:
         """One item of a frame, or of a request's answer."""
@@ -108,7 +158,8 @@ class VenueFeed:
         if before is not None:
             by_id = quote.book_id and before.book_id
             old = quote.book_id <= before.book_id if by_id else quote.ts_event < before.ts_event
-            if old and quote.ts_event <= before.ts_event + _ANEW_NS:  # else its ids have begun anew
+            # Else its ids have begun anew; and what stood for so long in spite of newer ones was wrong.
+            if old and quote.ts_event <= before.ts_event + _ANEW_NS and quote.ts_recv <= before.ts_recv + _ANEW_NS:
                 self._repeats += 1
                 return False
         self._quoted[quote.symbol] = quote
@@ -132,10 +183,10 @@ class VenueFeed:
         key = (made, message.symbol, detail)  # mark prices come in a stream of their own, with times of their own
         before = self._newest.get(key)
         if before is not None and message.seq <= before.seq:
-            if message.seq < before.seq:
+            if message.seq < before.seq and message.ts_recv <= before.ts_recv + _ANEW_NS:
                 self._repeats += 1
                 return False
-            same = msgspec.structs.replace(message, ts_recv=before.ts_recv) == before
+            same = message.seq == before.seq and msgspec.structs.replace(message, ts_recv=before.ts_recv) == before
             self._repeats += same
             if same:
                 return False
@@ -149,6 +200,8 @@ class VenueFeed:
         if tape.waits and tape.begins_anew(message):
             while tape.waits:
                 self.give_up(message.symbol)
+        if tape.begins_anew(message):  # what lies between has no numbers
+            self.on_gap(message.symbol, tape.ts_last, message.ts_event, message.ts_recv, MISSING_TRADES)
         if tape.take(first, message):
             self._tell(message)
         if tape.waits:
@@ -188,6 +241,10 @@ class VenueFeed:
     def give_up(self, symbol: str) -> None:
         """Name the oldest hole of a tape, and go on behind it."""
         tape = self.tape(symbol)
+        if tape.drop_outlier():
+            said = f"trade of {symbol}: expected an id near {tape.last}, was one that nothing has followed"
+            self._refuse(ParseRefused("outlier", said, symbol, TRADE.name), b"", "")
+            return
         hole = tape.give_up()
         if hole is not None:
             self.on_gap(symbol, hole.ts_from, max(hole.ts_to, hole.ts_from + 1), hole.ts_recv, MISSING_TRADES)

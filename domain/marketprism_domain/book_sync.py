@@ -17,6 +17,8 @@ from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE
 from marketprism_domain.orderbook import Level, OrderBook
 
 MAX_KEPT = 5_000
+_LATE_NS = 1_000_000_000  # how much later than it was stamped a change may have come
+ANSWER_NS = 15_000_000_000  # no answer to a request is older than that
 
 
 class BookStep(NamedTuple):
@@ -28,7 +30,11 @@ class BookStep(NamedTuple):
 
 
 class BookSnapshot(NamedTuple):
-    """A book as a request answered it; a side with `cut_at` levels was cut off there."""
+    """A book as a request answered it; a side with `cut_at` levels was cut off there.
+
+    `ts_event` is the venue's time. Where the venue says none it is `ts_recv`, which says by when the book was made, and
+    not when: what came after it may have happened before.
+    """
 
     last_id: int
     ts_event: int
@@ -59,12 +65,25 @@ class BookSync:
         self.ts_event = self.ts_recv = 0
         self.updates = self.gaps = self.resyncs = self.old = self.dropped = 0
         self.proven = self.disproven = 0
-        self.lost_at = 0  # event time of the last step that was known, while not valid
+        self.lost_at = 0  # until when, by the venue's clock, everything was known, while not valid
+        self._known_at = 0  # the same of a book that stands on a snapshot without a time of the venue; else `ts_event`
+        self._until = 0  # and by when such a book was made, at the latest
+        self.several = False  # whether several connections bring the changes, so that old ones come late
 
     @property
     def heard(self) -> bool:
         """Whether the stream has said anything that a snapshot could be joined to."""
         return bool(self._kept) or self.valid
+
+    @property
+    def known_at(self) -> int:
+        """Until when, by the venue's clock, everything that happened is in the book."""
+        return self._known_at or self.ts_event
+
+    @property
+    def made_by(self) -> int:
+        """When, by the venue's clock, the book had come to the id that it stands at, at the latest."""
+        return max(self.ts_event, self._until)
 
     def breaks(self, change: BookChange) -> bool:
         """Whether something is missing between the book, which is valid, and this change."""
@@ -93,6 +112,9 @@ class BookSync:
         rule, book = self._rule, self.book
         step = rule.follows(change, book.last_id) if self._joined else rule.begins(change, book.last_id)
         if step is Step.OLD or step is Step.ALIVE:
+            if step is Step.OLD and self._contradicts(change):
+                self.gaps += 1
+                return self.lose("sequence")
             self.old += step is Step.OLD
             self.ts_recv = change.ts_recv
             return []
@@ -104,10 +126,20 @@ class BookSync:
         except InvalidValue:
             return self.lose("malformed")
         self._joined = True
+        self._known_at = self._until = 0
         self.updates += 1
         self.ts_event, self.ts_recv = change.ts_event, change.ts_recv
         taken = BookStep._make((UPDATE, "", change))
         return self._checked(taken) if change.checksum or book.crossed else [taken]
+
+    def _contradicts(self, change: BookChange) -> bool:
+        """Whether a change of an older id is newer by the venue's clock than the newest: one of the two ids is wrong.
+
+        Other connections may lag, and be stamped by another of the venue's clocks: then it has to be so by far.
+        """
+        if not self._joined or not self._rule.by_request:
+            return False
+        return change.ts_event > self.known_at + (ANSWER_NS if self.several else 0)
 
     def _checked(self, step: BookStep) -> list[BookStep]:
         if self.book.crossed:
@@ -124,12 +156,13 @@ class BookSync:
         """A snapshot of the stream itself: it replaces whatever there was."""
         self.resyncs += bool(self.ts_event)
         if self.valid and change.last_id != self.book.last_id:
-            self.lost_at = self.ts_event  # the steps between are in no update: nobody saw them one by one
+            self.lost_at = self.known_at  # the steps between are in no update: nobody saw them one by one
         try:
             self.book.load(change.bids, change.asks, change.last_id, cut_at=None, window=change.cut_at)
         except (InvalidValue, ValueError):
             return self.lose("malformed")
         self.valid = self._joined = True
+        self._known_at = self._until = 0
         self.ts_event, self.ts_recv = change.ts_event, change.ts_recv
         return self._checked(BookStep(SNAPSHOT, "", change))
 
@@ -149,6 +182,14 @@ class BookSync:
         self.resyncs += bool(self.ts_event)
         self.book, self.valid, self._joined = book, True, joined
         last = self._kept[-1] if self._kept else None
+        self._known_at = self._until = 0
+        if snapshot.ts_event == snapshot.ts_recv:
+            # Of what came meanwhile every change is in the book, and by the venue's clock. Where nothing came, all that
+            # can be said is that the answer was made while it was waited for.
+            self._known_at = snapshot.ts_recv - ANSWER_NS if last is None else last.ts_event
+            if not joined:
+                ahead = 0 if last is None else last.ts_event - last.ts_recv
+                self._until = snapshot.ts_recv + (ahead + _LATE_NS if ahead > 0 else 0)
         self.ts_event = max(snapshot.ts_event, last.ts_event if last is not None and joined else 0)
         self.ts_recv = max(snapshot.ts_recv, last.ts_recv if last is not None else 0)
         self._forget()
@@ -206,7 +247,8 @@ class BookSync:
 
     def replace(self, other: BookSync) -> list[BookStep]:
         """Go on with a book of the same instrument that another connection keeps; what lies between is a hole."""
-        before, valid, ts = self.book.last_id, self.valid, self.ts_event
+        before, valid, ts = self.book.last_id, self.valid, self.known_at
+        self._known_at = self._until = 0
         self.book, self.valid, self._joined = other.book, other.valid, other._joined
         self.ts_event, self.ts_recv = max(ts, other.ts_event), max(self.ts_recv, other.ts_recv)
         self._forget()
@@ -229,7 +271,7 @@ class BookSync:
         if not self.valid:
             return []
         self.valid = self._joined = False
-        self.lost_at = self.lost_at or self.ts_event
+        self.lost_at = self.lost_at or self.known_at
         return [BookStep(INVALID, cause)]
 
 

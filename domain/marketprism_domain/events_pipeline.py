@@ -66,12 +66,31 @@ class StorageFillingUp:
     limit: int
 
 
+@dataclass(frozen=True, slots=True)
+class FrameRefused:
+    """Frames of a venue could not be read, `frames` of them for this reason since the last such event; `error` is that
+    of the newest. What they may have carried is missing: books of it have begun anew, holes are fetched or in gaps.
+    """
+
+    venue: str  # the market, as sources name it
+    reason: str
+    error: str
+    frames: int
+
+
 PIPELINE_EVENTS = (
-    StreamTruncated, PipelineStalled, PipelineRecovered, StreamMadeAnew, StreamFillingUp, StorageFillingUp,
-)  # fmt: skip
+    StreamTruncated,
+    PipelineStalled,
+    PipelineRecovered,
+    StreamMadeAnew,
+    StreamFillingUp,
+    StorageFillingUp,
+    FrameRefused,
+)
 
 __all__ = [
     "PIPELINE_EVENTS",
+    "FrameRefused",
     "PipelineRecovered",
     "PipelineStalled",
     "StorageFillingUp",

@@ -13,6 +13,7 @@ from marketprism_domain.errors import InvalidValue
 
 Level = Sequence[str]  # price, quantity, and whatever the venue adds
 MAX_PRICE = 1e18
+MAX_QUANTITY = 1e20  # more than that has no room in the tables
 _NEW: Level = ()
 _MOST_GONE = 256
 
@@ -40,13 +41,13 @@ class BookSide:
         """These levels and no others."""
         sign = self._sign
         last = {float(level[0]) * sign: level for level in levels}
-        self._levels = {key: level for key, level in last.items() if float(level[1]) != 0}
+        self._levels = {key: level for key, level in last.items() if _quantity(level) != 0}
         self.keys = sorted(self._levels)
         self._gone = 0
         if self.keys and not -MAX_PRICE < self.keys[0] <= self.keys[-1] < MAX_PRICE:
             raise InvalidValue("price", "a number of a market", str(self._levels))
 
-    def apply(self, levels: Iterable[Level]) -> None:
+    def apply(self, levels: Iterable[Level]) -> None:  # noqa: PLR0912 (one loop, on the hot path)
         """Set each level; a quantity of 0 removes it, also one that is not there.
 
         Raises:
@@ -57,7 +58,10 @@ class BookSide:
         try:
             for level in levels:
                 key = float(level[0]) * sign
-                if float(level[1]):
+                quantity = float(level[1])
+                if quantity:
+                    if not 0 < quantity < MAX_QUANTITY:
+                        raise InvalidValue("quantity", "a number of a market", level[1])
                     before = find(key, _NEW)
                     if not before:
                         if before is None:
@@ -70,7 +74,9 @@ class BookSide:
                 elif find(key):
                     held[key] = None
                     gone += 1
-        except ValueError as error:
+                elif not -MAX_PRICE < key < MAX_PRICE:
+                    raise InvalidValue("price", "a number of a market", level[0])
+        except (ValueError, IndexError, TypeError) as error:
             raise InvalidValue("level", "a price and a quantity", level) from error
         finally:
             while keys and held[keys[-1]] is None:
@@ -184,6 +190,13 @@ class OrderBook:
         if floor is not None and self.bids.known(float(floor), levels) < levels:
             return False
         return ceiling is None or self.asks.known(float(ceiling), levels) >= levels
+
+
+def _quantity(level: Level) -> float:
+    quantity = float(level[1])
+    if not 0 <= quantity < MAX_QUANTITY:
+        raise InvalidValue("quantity", "a number of a market", level[1])
+    return quantity
 
 
 def _edge(side: BookSide, given: int, cut_at: int | None) -> str | None:

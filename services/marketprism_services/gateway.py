@@ -15,7 +15,8 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
 from marketprism_application.errors import SourceError
 from marketprism_application.ingest import Ingest
-from marketprism_application.ports import LiveSource, MarketSource, SourceBatch
+from marketprism_application.pacing import PacedSource
+from marketprism_application.ports import LiveSource, MarketSource, PlayedSource, SourceBatch
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import CommandRefused
 from marketprism_domain.events import AllInstrumentsSubscribed
@@ -42,6 +43,13 @@ log = structlog.get_logger()
 
 _SAVE_S = 1.0
 _BUCKETS = {streams.SOURCE_POSITIONS: None, streams.WISHES: None, "service_leaders": None}
+_PAUSE_S, _LONGEST_S = 1.0, 30.0  # between two attempts after a failure that nobody has foreseen
+
+
+def _text(error: BaseException) -> str:
+    """What it says, and its name where it says nothing or may be any exception."""
+    known = isinstance(error, SdkError | SourceError)
+    return (str(error) if known and str(error) else f"{type(error).__name__}: {error}")[:500]
 
 
 class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
@@ -74,9 +82,12 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         self._bell = SessionBell(calendar, ())
         self._events = EventPublisher(connection, "gateway")
         self._reading: asyncio.Task[None] | None = None
-        self._ticks = 0
+        self._ticks = self._failures = 0
+        self._trouble = ""  # what failed that nobody has foreseen, until reading goes well again
+        self._refused: dict[str, int] = {}
         # A live source counts who is logged in, and no fence of ours does: there the lease itself must hold.
         self._live = source if isinstance(source, LiveSource) else None
+        self._venue = str(getattr(source, "source", "")) or group
         self._exclusive = self._live is not None and self._live.exclusive
         self._besides: set[asyncio.Task[None]] = set()
 
@@ -94,7 +105,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             self.http.check("capture", self._capture_health)
         self.http.check("source", self._source_health)
         self.http.status(lambda: {
-            "ticks": self._ticks, "state": self._gateway.state, "error": self._positions.error,
+            "ticks": self._ticks, "state": self._gateway.state, "error": self._trouble or self._positions.error,
             "connected_wanted": self._presence.wanted(), "instruments": self._gateway.instruments,
             "streams": streams_of(self._source),
         })  # fmt: skip
@@ -105,7 +116,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         return "degraded" if self._tap is not None and self._tap.error else "healthy"
 
     async def _source_health(self) -> str:
-        return "unhealthy" if self._positions.failed else "healthy"
+        return "unhealthy" if self._positions.failed or self._trouble else "healthy"
 
     # -- leading ----------------------------------------------------------------------------------------------------
 
@@ -128,30 +139,65 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             await asyncio.to_thread(self._tap.stop)
 
     async def _lead(self, epoch: int) -> None:
+        """Read until the source is at its end. Whatever goes wrong is told and tried again; only a fence ends it."""
         while True:
             try:
-                if not self._presence.wanted():
-                    await self._wait(epoch)
-                if not self._exclusive:
-                    done = await self._read(epoch)
-                else:
-                    await until_leading(self.election.is_leader)
-                    done = await while_leading(self._read(epoch), self.election.is_leader, self._source.close)
-                if done:
+                if await self._attempt(epoch):
                     return
             except Fenced as error:
                 self.election.surrender(str(error))
                 return
-            except SdkError as error:
-                if not (error.retryable or isinstance(error, StreamMissing)):  # which is made anew in a moment
-                    raise
-                delay_s = await self._broken(str(error), epoch)
-                log.warning("reading interrupted, starting again", error=str(error), delay_s=delay_s)
-                await asyncio.sleep(min(delay_s or 1.0, 1.0))
-            except SourceError as error:
-                if not error.retryable or not await self._again(error, epoch):
-                    await self._fail(error, epoch)
-                    await self._presence.word()  # the same again would fail again; an operator may have mended it
+            except Exception as error:  # noqa: BLE001 (a gateway that ends says nothing any more)
+                try:
+                    await self._after(error, epoch)
+                except Fenced as fenced:
+                    self.election.surrender(str(fenced))
+                    return
+                except Exception as also:  # noqa: BLE001 (NATS may be away, so that nobody can be told)
+                    log.warning("what went wrong could not be told", error=_text(also), cause=_text(error))
+                    await asyncio.sleep(_PAUSE_S)
+
+    async def _attempt(self, epoch: int) -> bool:
+        """Read once the connection is wanted; True at the end of the source."""
+        if not self._presence.wanted():
+            await self._wait(epoch)
+        if not self._exclusive:
+            return await self._read(epoch)
+        await until_leading(self.election.is_leader)
+        return await while_leading(self._read(epoch), self.election.is_leader, self._source.close)
+
+    async def _after(self, error: Exception, epoch: int) -> None:
+        """Say what went wrong, and wait for as long as it makes sense."""
+        if isinstance(error, SdkError) and (
+            error.retryable or isinstance(error, StreamMissing)
+        ):  # made anew in a moment
+            delay_s = await self._broken(str(error), epoch)
+            log.warning("reading interrupted, starting again", error=_text(error), delay_s=delay_s)
+            await asyncio.sleep(min(delay_s or _PAUSE_S, _PAUSE_S))
+        elif isinstance(error, SourceError) and error.retryable and await self._again(error, epoch):
+            return
+        elif isinstance(error, SourceError):
+            await self._fail(error, epoch)
+            await self._presence.word()  # the same again would fail again; an operator may have mended it
+        elif isinstance(error, SdkError) or self._live is not None:
+            await self._failing(error, epoch)
+        else:  # what is read again from its beginning fails in the same place
+            log.error("reading failed", error=_text(error), exc_info=error)
+            await self._fail(SourceError(f"expected a source that can be read: {_text(error)}"), epoch)
+            await self._presence.word()
+
+    async def _failing(self, error: Exception, epoch: int) -> None:
+        """Nobody has foreseen this, or it does not mend itself: unhealthy, told, tried again less and less often."""
+        self._failures += 1
+        self._trouble = _text(error)
+        delay_s = min(_PAUSE_S * 2 ** min(self._failures - 1, 10), _LONGEST_S)
+        log.error("reading failed, starting again", error=self._trouble, delay_s=delay_s, exc_info=error)
+        self.metrics.count("gateway_failures_total", error=type(error).__name__)
+        try:
+            await self._broken(self._trouble, epoch)
+            await self._positions.tell(self.group, self._trouble, retry=True)
+        finally:
+            await asyncio.sleep(delay_s)
 
     async def _wait(self, epoch: int) -> None:
         """Logged out until the calendar or an operator wants the connection."""
@@ -204,7 +250,10 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             await self._open_source(epoch)
             known = await self._positions.known()
             await outlet.resume(self._source, known)
-            ingest, saved_at = self._make_ingest(), time.monotonic()
+            if isinstance(self._source, PacedSource):
+                self._source.read_over(known)
+            ingest = self._make_ingest()
+            saved_at = time.monotonic()
             async for batch in self._source.stream({}):
                 since = self._live.live_since if self._live is not None else 0
                 fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
@@ -216,6 +265,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
                     self.metrics.count("ticks_received_total", len(batch.ticks))
                 if fresh or batch.events:
                     await self._tell(batch, epoch)
+                self._count_refused()
                 if batch.finished:
                     await outlet.flush()
                     await self._positions.finish(self._source, batch.positions, known)
@@ -225,6 +275,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
                     saved_at = time.monotonic()
                     await outlet.flush()
                     await self._positions.save(batch.positions)
+                    self._failures, self._trouble = 0, ""
                 if not self._presence.wanted():
                     await outlet.flush()
                     return False
@@ -244,9 +295,26 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
                 events.append(event)
         events += self._bell.on_clock(batch.ts_clock)
         if events:
-            await self._events.publish_soon(events, epoch)
+            try:
+                await self._events.publish_soon(events, epoch)
+            except Fenced:
+                raise
+            except Exception as error:
+                self.metrics.count("events_not_published_total", len(events))
+                names = [type(each).__name__ for each in events]
+                log.exception("events not published", error=_text(error), events=names)
         if batch.instruments:
             self._aside(self._events.publish_instruments(batch.instruments, epoch))
+
+    def _count_refused(self) -> None:
+        """Frames of the source that nothing could be made of, by reason."""
+        source = self._source
+        if isinstance(source, LiveSource | PlayedSource):
+            for reason, count in source.skipped.items():
+                more = count - self._refused.get(reason, 0)
+                if more > 0:
+                    self.metrics.count("frames_refused_total", more, venue=self._venue, reason=reason)
+                self._refused[reason] = count
 
     async def _open_source(self, epoch: int) -> None:
         gateway = self._gateway
@@ -286,7 +354,13 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         """Beside the reading: ticks do not wait for it."""
         task = asyncio.create_task(work)
         self._besides.add(task)
-        task.add_done_callback(self._besides.discard)
+        task.add_done_callback(self._done_aside)
+
+    def _done_aside(self, task: asyncio.Task[None]) -> None:
+        self._besides.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.metrics.count("gateway_failures_total", error=type(error).__name__)
+            log.error("beside the reading, something failed", error=_text(error))
 
     async def _subscribe(self, instruments: tuple[str, ...]) -> None:
         if self._live is not None:

@@ -60,6 +60,7 @@ class ReplaySource:
         self._tap = tap
         self._paths = paths
         self._calendar = calendar
+        self._speed = speed
         self._pacer = Pacer(speed)
         self._batch_rows = batch_rows
         self._checked = checked
@@ -99,6 +100,11 @@ class ReplaySource:
             )
             for venue, symbol in self._known
         ]
+
+    def read_over(self, known: Mapping[str, int]) -> None:
+        """See `PacedSource`."""
+        self._pacer = Pacer(self._speed)
+        self._pacer.known = dict(known)
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
         """Every tick behind `after`, merged by receive clock, then one finished batch."""

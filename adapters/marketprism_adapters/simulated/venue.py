@@ -49,6 +49,7 @@ class SimulatedVenue:
         self._tap = tap
         self._plan = plan
         self._calendar = calendar
+        self._speed = speed
         self._pacer = Pacer(speed)
         self._batch_rows = batch_rows
         self.source = f"sim:{plan.seed}"
@@ -68,6 +69,11 @@ class SimulatedVenue:
             )
             for it in (INSTRUMENTS[symbol] for symbol in self._plan.instruments)
         ]  # fmt: skip
+
+    def read_over(self, known: Mapping[str, int]) -> None:
+        """See `PacedSource`."""
+        self._pacer = Pacer(self._speed)
+        self._pacer.known = dict(known)
 
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
         """Every tick behind `after`, then a finished batch (never, when the plan has no last day)."""

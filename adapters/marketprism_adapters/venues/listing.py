@@ -30,8 +30,8 @@ def listed(
     for row in rows:
         try:
             found.append(record(msgspec.json.decode(row, type=row_type)))
-        except UNREADABLE as error:
-            refusal = unreadable(error, where)
+        except (ParseRefused, *UNREADABLE) as error:
+            refusal = error if isinstance(error, ParseRefused) else unreadable(error, where)
             reason = reason or refusal.reason
             refused.append(f"{refusal} in {bytes(row)[:_SHOWN].decode(errors='replace')}")
     if refused and not found:

@@ -10,9 +10,20 @@ from itertools import chain
 import msgspec
 
 from marketprism_application.venue import ParseRefused
+from marketprism_domain.trading_days import utc_day_text
 
 NANOS_PER_MS = 1_000_000
 _MAX_TEXT = 40
+_MAX_DIGITS = 20  # before the point: more than that is no price and no quantity, and has no room in the tables
+_FIRST_S, _LAST_S = 946_684_800, 7_258_118_400  # the years 2000 and 2200
+_FIRST_MS, _LAST_MS = _FIRST_S * 1_000, _LAST_S * 1_000
+# Between the two years the units never overlap: the same time is 1000 times as large in the next unit, and the last
+# year is no eightfold of the first.
+_UNITS = ((1_000, 1_000_000), (1_000_000, 1_000), (1_000_000_000, 1), (1, 1_000_000_000))  # to a second, nanoseconds
+_NEVER_MS = 253_402_300_800_000  # the year 10000, in milliseconds
+_MAX_ID = (1 << 63) - 1
+_MOST = Decimal("1e20")
+_LEAST = -60  # places behind the point: written out, `1e-999999999` would be a text of a gigabyte
 UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
 
 
@@ -41,7 +52,7 @@ def optional(text: str | None, field: str) -> str | None:
     """The text of a number, None when the venue sent nothing."""
     if not text:
         return None
-    if text.isascii() and text.replace(".", "", 1).isdecimal():
+    if text.isascii() and len(text) <= _MAX_DIGITS and text.replace(".", "", 1).isdecimal():
         return text
     return _uncommon(text, field)
 
@@ -53,9 +64,9 @@ def _uncommon(text: str, field: str) -> str:
         value = Decimal(text)
     except InvalidOperation:
         raise ParseRefused("number", f"{field}: expected a number, was {text[:_MAX_TEXT]!r}") from None
-    if not value.is_finite() or "_" in text or abs(value) >= Decimal("1e20"):
+    if not value.is_finite() or "_" in text or abs(value) >= _MOST or value.adjusted() < _LEAST:
         raise ParseRefused("number", f"{field}: expected a finite number, was {text[:_MAX_TEXT]!r}")
-    return plain(value)
+    return text if text.isascii() and text.replace(".", "", 1).isdecimal() else plain(value)
 
 
 def plain(value: Decimal) -> str:
@@ -67,8 +78,8 @@ def from_number(value: Decimal | None) -> str | None:
     """Text of a JSON number."""
     if value is None:
         return None
-    if not value.is_finite():
-        raise ParseRefused("number", f"expected a finite number, was {value}")
+    if not value.is_finite() or abs(value) >= _MOST or value.adjusted() < _LEAST:
+        raise ParseRefused("number", f"expected a finite number, was {str(value)[:_MAX_TEXT]}")
     return format(value, "f")
 
 
@@ -92,6 +103,45 @@ def times(text: str, factor: Decimal) -> str:
     return format(Decimal(text) * factor, "f")
 
 
-def ms(value: int) -> int:
-    """Milliseconds as nanoseconds."""
-    return value * NANOS_PER_MS
+def nanos(value: int, field: str) -> int:
+    """A venue's time since 1970 as nanoseconds UTC, in whatever unit the venue has written it.
+
+    Venues write milliseconds; some streams can be had in microseconds, and some venues have changed their unit. Which
+    one it is follows from the number: see `_UNITS`.
+
+    Raises:
+        ParseRefused: of no unit is this a time between 2000 and 2200.
+    """
+    if _FIRST_MS <= value < _LAST_MS or 0 <= value < _FIRST_S:  # days of 1970: `read_frame` refuses what is so old
+        return value * NANOS_PER_MS
+    for to_second, scale in _UNITS:
+        if _FIRST_S * to_second <= value < _LAST_S * to_second:
+            return value * scale
+    raise ParseRefused(
+        "time", f"{field}: expected a time between 2000 and 2200 in ms, us, ns or s since 1970, was {_short(value)}"
+    )
+
+
+def day_text(value: int) -> str:
+    """The day of a venue's time in UTC, `yyyymmdd`; empty for 0 and for a year so far off that it means never.
+
+    Raises:
+        ParseRefused: no time.
+    """
+    return "" if not value or _LAST_MS <= value < _NEVER_MS else utc_day_text(nanos(value, "day"))
+
+
+def identity(value: int, field: str) -> int:
+    """An id as a venue counts them.
+
+    Raises:
+        ParseRefused: below 0, or more than 64 bits hold.
+    """
+    if 0 <= value <= _MAX_ID:
+        return value
+    raise ParseRefused("number", f"{field}: expected an id from 0 to 2^63 - 1, was {_short(value)}")
+
+
+def _short(value: int) -> str:
+    """Of a number that may have thousands of digits."""
+    return str(value) if value.bit_length() < 128 else f"one of {value.bit_length()} bits"

@@ -10,7 +10,8 @@ import asyncio
 import random
 import tempfile
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,16 @@ _GATEWAYS = 3
 _AWAY_S = 4.0  # cut off; frozen for at most so long, and for longer than a takeover takes
 _FROZEN_S = 1.6
 _STUCK_S = 60.0
+
+
+@asynccontextmanager
+async def _within(seconds: float, what: str) -> AsyncIterator[None]:
+    """Raises TimeoutError that says what was waited for: one without a text says nothing at the end of a trial."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise TimeoutError(str(error) or f"expected {what} within {seconds:g} s") from error
 
 
 @dataclass(eq=False)
@@ -131,7 +142,7 @@ class CounterTrial:
 
         play = ("front", *self._recordings, "--port", "0", "--speed", str(self._speed))
         self._front = await start_program("front", *play, on_line=hear)
-        async with asyncio.timeout(60):
+        async with _within(60.0, "the front to listen"):
             address = await listening
         self._front_port = int(address.rpartition(":")[2])
 
@@ -217,7 +228,7 @@ class CounterTrial:
                     return leader
             await asyncio.sleep(0.05)
         if not self._ended.is_set():
-            raise RuntimeError(f"no ticks for {_STUCK_S:g} s; leases {self._lease}")
+            raise RuntimeError(f"expected ticks, a leader and a standby within {_STUCK_S:g} s; leases {self._lease}")
         return None
 
     async def _mend(self, gateway: _Gateway, folder: Path, nats_port: int) -> None:
@@ -238,19 +249,26 @@ class CounterTrial:
     def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._later.add(task)
-        task.add_done_callback(self._later.discard)
+        task.add_done_callback(self._done_later)
+
+    def _done_later(self, task: asyncio.Task[None]) -> None:
+        self._later.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._say(f"a gateway that was struck is not back: {str(error) or type(error).__name__}")
 
     # -- the end ----------------------------------------------------------------------------------------------------
 
     async def _settle(self, connection: NatsConnection) -> None:
         """The market ends, and everything of it goes through."""
-        await asyncio.gather(*self._later)
+        async with _within(_STUCK_S, "gateways that were struck to be back"):
+            await asyncio.gather(*self._later)
         await asyncio.sleep(1.0)
         for gateway in self._gateways:
             gateway.child.terminate()
         for gateway in self._gateways:
             await gateway.child.end()
-        await connection.flush()
+        async with _within(_STUCK_S, "NATS to take what was sent"):
+            await connection.flush()
         await asyncio.sleep(5.0)
 
     def _overlaps(self, report: Report) -> None:

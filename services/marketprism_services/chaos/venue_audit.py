@@ -115,9 +115,13 @@ class VenueAudit:
         """Books that are not valid now."""
         return [symbol for symbol, book in self._books.items() if not book.valid]
 
+    def silent_since(self, instant: float) -> list[str]:
+        """Instruments that have not traded after an instant of the monotonic clock."""
+        return [symbol for symbol, at in self._traded_at.items() if at <= instant]
+
     def trading_since(self, instant: float) -> bool:
         """Whether every instrument has traded after an instant of the monotonic clock."""
-        return all(at > instant for at in self._traded_at.values())
+        return not self.silent_since(instant)
 
     def conclude(self) -> None:
         """Every step of a book and every trade that nobody was shown lies in a gap of the ledger."""

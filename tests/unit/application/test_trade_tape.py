@@ -131,3 +131,39 @@ def test_what_waits_is_given_up_before_a_venue_that_counts_anew_is_followed() ->
     assert tape.give_up() == Hole(11, 12, 100, 200, 0)
     assert [each.seq for each in tape.ready()] == [13]
     assert tape.take(3, anew)
+
+
+def test_a_number_that_is_far_too_large_is_left_out_when_the_tape_goes_on_where_it_was() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 10, 10, 100, 1)
+    told(tape, 10**9, 10**9, 200, 2)  # number 11, spoilt
+    assert not tape.drop_outlier()  # nothing has followed yet: trades may be missing indeed
+    assert told(tape, 12, 12, 300, 3) == []
+    assert tape.hole == Hole(11, 11, 100, 300, 3)
+    assert told(tape, 11, 11, 200, 4) == [11, 12]  # fetched under its right number
+    assert tape.drop_outlier()
+    assert not tape.waits
+    assert told(tape, 13, 13, 400, 5) == [13]
+
+
+def test_a_number_that_was_believed_is_taken_back_when_nothing_follows_there() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 10, 10, 100, 1)
+    told(tape, 10**9, 10**9, 200, 2)
+    assert tape.give_up() is not None
+    assert [each.seq for each in tape.ready()] == [10**9]
+    assert told(tape, 12, 12, 300, 3) == []
+    assert tape.hole == Hole(11, 11, 200, 300, 3)
+
+
+def test_many_that_are_missing_indeed_are_not_taken_back() -> None:
+    tape = TradeTape(dense=True)
+    told(tape, 10, 10, 100, 1)
+    told(tape, 10**9, 10**9, 200, 2)
+    told(tape, 10**9 + 1, 10**9 + 1, 300, 3)
+    assert not tape.drop_outlier()
+    tape.give_up()
+    assert [each.seq for each in tape.ready()] == [10**9, 10**9 + 1]
+    assert told(tape, 10**9 + 2, 10**9 + 2, 400, 4) == [10**9 + 2]
+    assert told(tape, 12, 12, 200, 5) == []  # of a connection that lags
+    assert told(tape, 10**9 + 3, 10**9 + 3, 500, 6) == [10**9 + 3]

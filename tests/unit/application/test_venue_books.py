@@ -139,3 +139,76 @@ def test_a_stream_that_keeps_a_window_is_known_to_its_last_level_wherever_it_mov
     assert len(sync.book.top(None)[0]) == levels
     books.on_change(change(51, 51, [(str(100 - 39 - levels), "0")] * 1, prev=50))
     assert (sync.book.bid_floor is None) == (levels == 3), "fewer than the window holds: the side ends there"
+
+
+def test_a_gap_begins_where_the_venue_s_clock_was_and_not_where_ours_was() -> None:
+    """A snapshot without a time of its own has ours, of the moment in which its answer was read. On a busy machine steps
+    that follow it happened before that moment: when the connection breaks then, they are missing from earlier on."""
+    books = made()
+    books.on_change(change(10, 10, at=100 * SECOND))
+    assert books.on_snapshot(S, snapshot(10, at=200 * SECOND))  # asked for at 100, read at 200
+    # Steps 11 and 12 happened at 150 and lie unread in a connection that ends now.
+    books.lose(S, "disconnected", ts_recv=201 * SECOND, unheard=True)
+    books.on_change(change(13, 13, at=210 * SECOND))
+    assert books.on_snapshot(S, snapshot(13, at=220 * SECOND))
+    (gap,) = books.gaps
+    assert gap.ts_from == 100 * SECOND
+    assert gap.ts_from <= 150 * SECOND <= gap.ts_to
+
+
+def test_a_gap_of_a_book_that_goes_on_from_its_snapshot_begins_at_the_last_step() -> None:
+    books = made()
+    books.on_change(change(10, 10, at=100 * SECOND))
+    assert books.on_snapshot(S, snapshot(10, at=200 * SECOND))
+    books.on_change(change(11, 11, at=150 * SECOND))
+    books.on_change(change(13, 13, at=160 * SECOND))
+    books.on_change(change(14, 14, at=170 * SECOND))
+    assert books.on_snapshot(S, snapshot(14, at=180 * SECOND))
+    (gap,) = books.gaps
+    assert gap.ts_from == 150 * SECOND
+    assert gap.ts_to >= 170 * SECOND
+
+
+def test_a_gap_ends_no_sooner_than_the_venue_s_clock_where_ours_is_behind() -> None:
+    ahead = 30 * SECOND  # the venue's clock
+    books = made()
+    books.on_change(change(10, 10, at=100 * SECOND + ahead)._replace(ts_recv=100 * SECOND))
+    assert books.on_snapshot(S, snapshot(10, at=101 * SECOND))
+    books.on_change(change(11, 11, at=102 * SECOND + ahead)._replace(ts_recv=102 * SECOND))
+    books.lose(S, "disconnected", unheard=True)
+    books.on_change(change(20, 20, at=110 * SECOND + ahead)._replace(ts_recv=110 * SECOND))
+    assert books.on_snapshot(S, snapshot(22, at=111 * SECOND))  # 21 and 22 at 111 of our clock
+    (gap,) = books.gaps
+    assert gap.ts_from == 102 * SECOND + ahead
+    assert gap.ts_to >= 111 * SECOND + ahead
+
+
+def test_an_id_that_is_far_too_large_is_found_out_by_the_next_step() -> None:
+    """The step covers what it says, so that it follows; but what comes next is older by its id and newer by its time."""
+    books = begun()
+    books.on_change(change(11, 5_000, at=11 * SECOND))
+    assert told(books)[-1] != ("invalid", False)
+    books.on_change(change(12, 12, at=12 * SECOND))
+    assert told(books)[-1] == ("invalid", False)
+    assert books.needed == {S: "sequence"}
+
+
+def test_a_step_that_another_connection_brings_late_is_no_contradiction() -> None:
+    books = begun()
+    for path in ("a", "b"):
+        for last in (11, 12, 13):
+            books.on_change(change(last, last, at=last * SECOND), path)
+    sync = books.find(S)
+    assert sync is not None
+    assert sync.valid
+    assert sync.old == 3
+
+
+@pytest.mark.parametrize(
+    "level", [("1",), (), ("90", "-1"), ("90", "1e25"), ("9e30", "0"), ("nan", "1"), ("90", "nan")]
+)
+def test_a_level_that_is_none_makes_the_book_invalid(level: tuple[str, ...]) -> None:
+    books = begun()
+    books.on_change(change(11, 11, bids=[level]))
+    assert told(books)[-1] == ("invalid", False)
+    assert books.needed == {S: "malformed"}

@@ -10,7 +10,16 @@ import msgspec
 from marketprism_adapters.venues.binance.instruments import Listing, Pair, record_of
 from marketprism_adapters.venues.binance.parse import VENUE, BinanceParser
 from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, optional, unreadable
+from marketprism_adapters.venues.numbers import (
+    NANOS_PER_MS,
+    UNREADABLE,
+    check_levels,
+    identity,
+    nanos,
+    number,
+    optional,
+    unreadable,
+)
 from marketprism_application.contracts.messages import (
     FundingRateMessage,
     KlineMessage,
@@ -156,7 +165,8 @@ class BinanceAnswers:
         check_levels(depth.asks, "asks")
         ts = depth.T or depth.E
         limit = int(given.get("limit", "100"))
-        snapshot = BookSnapshot(depth.last_id, ms(ts) if ts else ts_recv, ts_recv, depth.bids, depth.asks, limit)
+        ts = nanos(ts, "T") if ts else ts_recv
+        snapshot = BookSnapshot(identity(depth.last_id, "lastUpdateId"), ts, ts_recv, depth.bids, depth.asks, limit)
         return Answer(snapshots=((parser.amounts.of(given["symbol"])[0], snapshot),))
 
     def _listing(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
@@ -170,13 +180,16 @@ class BinanceAnswers:
 
     def _interest(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
         o = msgspec.json.decode(body, type=OpenInterest)
-        ts = ms(o.time) if o.time else ts_recv
+        ts = nanos(o.time, "time") if o.time else ts_recv
         return Answer(items=(self._open(parser, o.symbol, o.interest, None, ts, ts_recv),))
 
     def _interest_history(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:
         rows = msgspec.json.decode(body, type=list[InterestHistory])
         return Answer(items=[
-            self._open(parser, o.symbol or given.get("symbol", o.pair), o.interest, o.value, ms(o.timestamp), ts_recv)
+            self._open(
+                parser, o.symbol or given.get("symbol", o.pair), o.interest, o.value,
+                nanos(o.timestamp, "timestamp"), ts_recv,
+            )
             for o in rows
         ])  # fmt: skip
 
@@ -193,11 +206,12 @@ class BinanceAnswers:
     def _funding(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
         return Answer(items=[
             FundingRateMessage(
-                1, VENUE, parser.amounts.of(f.symbol)[0], parser.source, 0, f.time, ms(f.time), ts_recv, 0,
-                number(f.rate, "fundingRate"), ms(f.time), parser.amounts.funding_s(f.symbol), True, None,
+                1, VENUE, parser.amounts.of(f.symbol)[0], parser.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0,
+                number(f.rate, "fundingRate"), ts, parser.amounts.funding_s(f.symbol), True, None,
                 optional(f.mark, "markPrice"),
             )
             for f in msgspec.json.decode(body, type=list[Funding])
+            for ts in (nanos(f.time, "fundingTime"),)
         ])  # fmt: skip
 
     def _premium(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
@@ -205,13 +219,14 @@ class BinanceAnswers:
         for p in _many(body, Premium):
             symbol = parser.amounts.of(p.symbol)[0]
             mark, index = number(p.mark, "markPrice"), optional(p.index, "indexPrice")
-            head = (1, VENUE, symbol, parser.source, 0, p.time, ms(p.time), ts_recv, 0)
+            ts = nanos(p.time, "time")
+            head = (1, VENUE, symbol, parser.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0)
             if not p.rate:
                 made.append(TickerMessage(*head, mark_price=mark, index_price=index))
                 continue
             made.append(FundingRateMessage(
-                *head, number(p.rate, "lastFundingRate"), ms(p.due) or None, parser.amounts.funding_s(p.symbol),
-                mark_price=mark, index_price=index,
+                *head, number(p.rate, "lastFundingRate"), nanos(p.due, "nextFundingTime") if p.due else None,
+                parser.amounts.funding_s(p.symbol), mark_price=mark, index_price=index,
             ))  # fmt: skip
         return Answer(items=made)
 
@@ -223,9 +238,11 @@ class BinanceAnswers:
             if len(row) < _KLINE_FIELDS:
                 raise ParseRefused("field", f"klines: expected {_KLINE_FIELDS} fields, was {len(row)}", symbol)
             volume, turnover = parser.amounts.traded(number(row[5], "volume"), number(row[7], "quoteVolume"), size)
+            closes = nanos(row[6] + 1, "closeTime")
             made.append(KlineMessage(
-                1, VENUE, symbol, parser.source, 0, row[6], ms(row[6] + 1), ts_recv, 0, given["interval"], ms(row[0]),
-                ms(row[6] + 1), *(number(row[n], "price") for n in range(1, 5)), volume, ms(row[6]) < ts_recv, turnover,
+                1, VENUE, symbol, parser.source, 0, (closes - 1) // NANOS_PER_MS, closes, ts_recv, 0, given["interval"],
+                nanos(row[0], "openTime"), closes, *(number(row[n], "price") for n in range(1, 5)), volume,
+                closes <= ts_recv, turnover,
                 row[8], parser.amounts.quantity(row[9], "takerBuyVolume", size),
             ))  # fmt: skip
         return Answer(items=made)
@@ -252,8 +269,9 @@ class BinanceAnswers:
             symbol, size = parser.amounts.of(t.symbol)
             amount = parser.amounts.quantity
             volume, turnover = parser.amounts.traded(number(t.volume, "volume"), t.quote_volume, size)
+            ts = nanos(t.close_time, "closeTime")
             made.append(TickerMessage(
-                1, VENUE, symbol, parser.source, 0, t.close_time, ms(t.close_time), ts_recv, 0,
+                1, VENUE, symbol, parser.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0,
                 number(t.last_price, "lastPrice"), amount(t.last_qty, "lastQty", size),
                 optional(t.bid_price, "bidPrice"),
                 amount(t.bid_qty, "bidQty", size), optional(t.ask_price, "askPrice"), amount(t.ask_qty, "askQty", size),
@@ -267,7 +285,7 @@ class BinanceAnswers:
         made: list[Item] = []
         for q in _many(body, BestPrices):
             symbol, size = parser.amounts.of(q.symbol)
-            ts = ms(q.time) if q.time else ts_recv
+            ts = nanos(q.time, "time") if q.time else ts_recv
             made.append(TickerMessage(
                 1, VENUE, symbol, parser.source, 0, ts // 1_000_000, ts, ts_recv, 0, None, None,
                 number(q.bid_price, "bidPrice"), parser.amounts.quantity(q.bid_qty, "bidQty", size),
@@ -288,7 +306,8 @@ def _trade(
     seq, time, price, text, maker = told
     quantity = number(text, "qty")
     return TradeMessage(
-        1, VENUE, symbol, parser.source, 0, seq, ms(time), ts_recv, 0, str(seq), number(price, "price"),
+        1, VENUE, symbol, parser.source, 0, identity(seq, "id"), nanos(time, "time"), ts_recv, 0, str(seq),
+        number(price, "price"),
         quantity if size is None else parser.amounts.scaled(quantity, size), "sell" if maker else "buy",
         None if size is None else quantity, *covers,
     )  # fmt: skip

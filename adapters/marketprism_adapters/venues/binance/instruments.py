@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
 from marketprism_adapters.venues.binance.symbols import Names
+from marketprism_adapters.venues.numbers import day_text
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 _FOREVER_MS = 4_133_404_800_000  # how a perpetual's delivery date is written
@@ -57,8 +57,8 @@ def record_of(pair: Pair, market: str, ts: int) -> InstrumentRecord:
         "binance", symbol, "binance", 0, 0, ts, ts, 0, f"{pair.base_asset}-{pair.quote_asset}",
         "spot" if market == "spot" else "swap" if delivery == "PERP" else "future",
         Decimal(pair.contract_size) if pair.contract_size else Decimal(1), _decimal(price.tick_size if price else ""),
-        list_day=_day(pair.onboard_date),
-        expire_day="" if pair.delivery_date >= _FOREVER_MS else _day(pair.delivery_date),
+        list_day=day_text(pair.onboard_date),
+        expire_day="" if pair.delivery_date >= _FOREVER_MS else day_text(pair.delivery_date),
         min_limit_volume=_decimal(lot.min_qty if lot else ""), max_limit_volume=_decimal(lot.max_qty if lot else ""),
         min_market_volume=_decimal(market_lot.min_qty if market_lot else ""),
         max_market_volume=_decimal(market_lot.max_qty if market_lot else ""), native=pair.symbol, base=pair.base_asset,
@@ -71,7 +71,3 @@ def record_of(pair: Pair, market: str, ts: int) -> InstrumentRecord:
 
 def _decimal(text: str) -> Decimal | None:
     return Decimal(text) if text else None
-
-
-def _day(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y%m%d") if ms else ""

@@ -11,7 +11,16 @@ import msgspec
 from marketprism_adapters.venues.binance import frames
 from marketprism_adapters.venues.binance.amounts import Amounts
 from marketprism_adapters.venues.binance.numbering import OTHER, TRADES, Handler, Numbering
-from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, optional, unreadable
+from marketprism_adapters.venues.numbers import (
+    NANOS_PER_MS,
+    UNREADABLE,
+    check_levels,
+    identity,
+    nanos,
+    number,
+    optional,
+    unreadable,
+)
 from marketprism_application.contracts.messages import (
     BookTopMessage,
     FundingRateMessage,
@@ -27,6 +36,8 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 VENUE = "binance"
 _HEAD = b'{"stream":"'
 _MAX_STREAMS = 20_000
+_MAX_ID = (1 << 63) - 1
+_MOST_STEPS = 10_000_000  # ids that one depth frame covers: of the busiest books it is some thousands
 _NUMBERS = b'0123456789.,"[]{}:ab'  # what the levels of a depth frame are made of
 ON_BOOK = frozenset({"MARKET", ""})
 
@@ -84,7 +95,7 @@ class BinanceParser:
             return self._bare(frame, ts_recv)
         made = self._handler(head.stream)
         if made is None:
-            return (Control("ignored", head.stream, "a stream that is not of this market's kinds"),)
+            return (Control("ignored", head.stream, "a stream that is not of this market's kinds", unknown=True),)
         items = made(frame, ts_recv)
         native, _, event = head.stream.partition("@")
         if event in TRADES and not self._numbering.tells(native.upper(), event, items, ts_recv):
@@ -143,7 +154,7 @@ class BinanceParser:
             return (Control("refused", str(event.id), bytes(event.error).decode() or f"{event.code} {event.msg}"),)
         if event.id is not None:
             return (Control("subscribed", str(event.id)),)
-        return (Control("ignored", named, "a frame that is not of this market's kinds"),)
+        return (Control("ignored", named, "a frame that is not of this market's kinds", unknown=True),)
 
     # -- kinds -------------------------------------------------------------------------------------------------------
 
@@ -153,13 +164,16 @@ class BinanceParser:
         if not (price + quantity).replace(".", "").isdecimal():
             price, quantity = number(price, "p"), number(quantity, "q")
         side = "sell" if t.m else "buy"
+        ts = nanos(t.T, "T")
+        if not (0 <= t.a <= _MAX_ID and 0 <= t.f <= t.l <= _MAX_ID):
+            raise ParseRefused("number", f"a, f, l: expected ids, was {t.a}, {t.f}, {t.l}"[:200], symbol)
         if size is None:
             return (TradeMessage(
-                1, VENUE, symbol, self.source, 0, t.a, t.T * 1_000_000, ts_recv, 0, str(t.a), price, quantity, side,
+                1, VENUE, symbol, self.source, 0, t.a, ts, ts_recv, 0, str(t.a), price, quantity, side,
                 None, t.f, t.l,
             ),)  # fmt: skip
         return (TradeMessage(
-            1, VENUE, symbol, self.source, 0, t.a, t.T * 1_000_000, ts_recv, 0, str(t.a), price,
+            1, VENUE, symbol, self.source, 0, t.a, ts, ts_recv, 0, str(t.a), price,
             self.amounts.scaled(quantity, size), side, quantity, t.f, t.l,
         ),)  # fmt: skip
 
@@ -168,7 +182,7 @@ class BinanceParser:
         price, quantity = number(t.p, "p"), number(t.q, "q")
         amount = quantity if size is None else self.amounts.scaled(quantity, size)
         return (TradeMessage(
-            1, VENUE, symbol, self.source, 0, t.t, ms(t.T), ts_recv, 0, str(t.t), price, amount,
+            1, VENUE, symbol, self.source, 0, identity(t.t, "t"), nanos(t.T, "T"), ts_recv, 0, str(t.t), price, amount,
             "sell" if t.m else "buy", None if size is None else quantity, t.t, t.t, t.X not in ON_BOOK,
         ),)  # fmt: skip
 
@@ -191,7 +205,10 @@ class BinanceParser:
 
     def _change(self, d: frames.Depth, ts_recv: int) -> Sequence[Item]:
         symbol, _ = self.amounts.of(d.s)
-        return (BookChange(VENUE, symbol, (d.T or d.E) * 1_000_000, ts_recv, d.u, d.U, d.pu, d.b, d.a),)
+        ts = nanos(d.T, "T") if d.T else nanos(d.E, "E")
+        if not (0 <= d.U <= d.u <= _MAX_ID and d.u - d.U < _MOST_STEPS):
+            raise ParseRefused("number", f"U, u: expected a range of ids, was {d.U} to {d.u}"[:200], symbol)
+        return (BookChange(VENUE, symbol, ts, ts_recv, d.u, d.U, d.pu, d.b, d.a),)
 
     def _partial(self, native: str, depth: int) -> Handler:
         whole = msgspec.json.Decoder(frames.Envelope[frames.PartialDepth]).decode
@@ -209,7 +226,8 @@ class BinanceParser:
             symbol, size = self.amounts.of(native)
             levels = self.amounts.levels
             return (BookTopMessage(
-                1, VENUE, symbol, self.source, 0, last_id, ms(ts) if ts else ts_recv, ts_recv, 0, True, depth,
+                1, VENUE, symbol, self.source, 0, identity(last_id, "lastUpdateId"),
+                nanos(ts, "E") if ts else ts_recv, ts_recv, 0, True, depth,
                 levels(bids, size), levels(asks, size),
             ),)  # fmt: skip
 
@@ -222,29 +240,30 @@ class BinanceParser:
             bid_quantity, ask_quantity = (self.amounts.scaled(each, size) for each in (bid_quantity, ask_quantity))
         ts = q.T or q.E
         return (Quote(
-            VENUE, symbol, ms(ts) if ts else ts_recv, ts_recv, q.u, number(q.b, "b"), bid_quantity,
-            number(q.a, "a"), ask_quantity,
+            VENUE, symbol, nanos(ts, "T") if ts else ts_recv, ts_recv, identity(q.u, "u"), number(q.b, "b"),
+            bid_quantity, number(q.a, "a"), ask_quantity,
         ),)  # fmt: skip
 
     def _mark_price(self, p: frames.MarkPrice, ts_recv: int) -> Sequence[Item]:
         symbol, _ = self.amounts.of(p.s)
-        mark, index = number(p.p, "p"), optional(p.i, "i")
+        mark, index, ts = number(p.p, "p"), optional(p.i, "i"), nanos(p.E, "E")
         if not p.r:  # a delivery contract has no funding
             ticker = TickerMessage(
-                1, VENUE, symbol, self.source, 0, p.E, ms(p.E), ts_recv, 0, mark_price=mark, index_price=index
+                1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, mark_price=mark, index_price=index
             )
             return (ticker,)
         rate = FundingRateMessage(
-            1, VENUE, symbol, self.source, 0, p.E, ms(p.E), ts_recv, 0, number(p.r, "r"), ms(p.T) or None,
-            self.amounts.funding_s(p.s), mark_price=mark, index_price=index,
+            1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, number(p.r, "r"),
+            nanos(p.T, "T") if p.T else None, self.amounts.funding_s(p.s), mark_price=mark, index_price=index,
         )  # fmt: skip
         return (rate,)
 
     def _day_ticker(self, t: frames.DayTicker, ts_recv: int) -> Sequence[Item]:
         symbol, size = self.amounts.of(t.s)
         volume, turnover = self.amounts.traded(number(t.v, "v"), number(t.q, "q"), size)
+        ts = nanos(t.E, "E")
         return (TickerMessage(
-            1, VENUE, symbol, self.source, 0, t.E, ms(t.E), ts_recv, 0, number(t.c, "c"),
+            1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, number(t.c, "c"),
             self.amounts.quantity(t.Q, "Q", size), optional(t.b, "b"), self.amounts.quantity(t.B, "B", size),
             optional(t.a, "a"), self.amounts.quantity(t.A, "A", size), number(t.o, "o"), number(t.h, "h"),
             number(t.l, "l"), volume, turnover,
@@ -254,10 +273,12 @@ class BinanceParser:
         symbol, size = self.amounts.of(event.s)
         k = event.k
         volume, turnover = self.amounts.traded(number(k.v, "v"), number(k.q, "q"), size)
+        ts = nanos(event.E, "E")
         return (KlineMessage(
-            1, VENUE, symbol, self.source, 0, event.E, ms(event.E), ts_recv, 0, k.i, ms(k.t), ms(k.T + 1),
-            number(k.o, "o"), number(k.h, "h"), number(k.l, "l"), number(k.c, "c"), volume, k.x, turnover, k.n,
-            self.amounts.quantity(k.V, "V", size), k.f if k.n else None, k.L if k.n else None,
+            1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, k.i, nanos(k.t, "t"),
+            nanos(k.T + 1, "T"), number(k.o, "o"), number(k.h, "h"), number(k.l, "l"), number(k.c, "c"), volume, k.x,
+            turnover, identity(k.n, "n"), self.amounts.quantity(k.V, "V", size),
+            identity(k.f, "f") if k.n else None, identity(k.L, "L") if k.n else None,
         ),)  # fmt: skip
 
     def _force_order(self, event: frames.ForceOrder, ts_recv: int) -> Sequence[Item]:
@@ -265,12 +286,12 @@ class BinanceParser:
         symbol, size = self.amounts.of(o.s)
         if o.S not in ("BUY", "SELL"):
             raise ParseRefused("field", f"S: expected BUY or SELL, was {o.S!r}", symbol)
-        contracts = number(o.z, "z")
+        contracts, ts = number(o.z, "z"), nanos(o.T, "T")
         amount = contracts if size is None else self.amounts.scaled(contracts, size)
         # Only the latest order of a symbol in each second is pushed (Binance, Liquidation Order Streams).
         return (LiquidationMessage(
-            1, VENUE, symbol, self.source, 0, o.T, ms(o.T), ts_recv, 0, o.S.lower(), number(o.ap, "ap"), amount,
-            "average", False, None if size is None else contracts,
+            1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, o.S.lower(), number(o.ap, "ap"),
+            amount, "average", False, None if size is None else contracts,
         ),)  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.symbols import Names
-from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, number, unreadable
+from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, identity, nanos, number, unreadable
 from marketprism_application.contracts.messages import TradeMessage
 from marketprism_application.venue import Control, Item, ParseRefused
 from marketprism_domain.book_chain import BookChange
@@ -19,6 +19,7 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 VENUE = "bybit"
 BOOK_DEPTH = 1_000  # levels of the deepest stream, whose numbers (`u`) are those of the books by request
 _A_SEQ = 100_000  # room for the trades of one cross sequence: they come in messages of up to 1024
+_MAX_SEQ = (1 << 63) // _A_SEQ
 _SEQS = 256
 _SIDES = {"Buy": "buy", "Sell": "sell"}
 _TYPES: dict[str, Any] = {"publicTrade": frames.Push[list[frames.Trade]], "orderbook": frames.Push[frames.Book]}
@@ -38,8 +39,10 @@ class _Numbers:
         """The number of a trade.
 
         Raises:
-            ParseRefused: no room for so many of one sequence.
+            ParseRefused: no number of a sequence, or no room for so many of one.
         """
+        if not 0 < seq < _MAX_SEQ:
+            raise ParseRefused("number", f"seq: expected a number from 1 to {_MAX_SEQ - 1}, was {str(seq)[:40]}")
         places = self._places.get(seq)
         if places is None:
             places = self._places[seq] = {}
@@ -92,7 +95,7 @@ class BybitParser:
             name, _, rest = head.topic.partition(".")
             decode = self._decoders.get(name)
             if decode is None:
-                return (Control("ignored", head.topic, "a topic that is not of this market's kinds"),)
+                return (Control("ignored", head.topic, "a topic that is not of this market's kinds", unknown=True),)
             push = decode(frame)
             if name == "orderbook":
                 return self._book(push, ts_recv, int(rest.partition(".")[0]))
@@ -102,6 +105,8 @@ class BybitParser:
 
     def _trades(self, push: frames.Push[list[frames.Trade]], ts_recv: int) -> Sequence[Item]:
         made = []
+        if not push.data:
+            raise ParseRefused("missing", "data: expected at least one trade, there is none")
         for t in push.data:
             side = _SIDES.get(t.S)
             if side is None:
@@ -110,8 +115,8 @@ class BybitParser:
             if numbers is None:
                 numbers = self._numbers[t.s] = _Numbers()
             made.append(TradeMessage(
-                1, VENUE, self.names.symbol(t.s), self.source, 0, numbers.of(t.seq, t.i), ms(t.T), ts_recv, 0, t.i,
-                number(t.p, "p"), number(t.v, "v"), side, off_book=t.BT,
+                1, VENUE, self.names.symbol(t.s), self.source, 0, numbers.of(t.seq, t.i), nanos(t.T, "T"), ts_recv, 0,
+                t.i, number(t.p, "p"), number(t.v, "v"), side, off_book=t.BT,
             ))  # fmt: skip
         return made
 
@@ -119,10 +124,11 @@ class BybitParser:
         book = push.data
         check_levels(book.b, "b")
         check_levels(book.a, "a")
-        snapshot = push.type == "snapshot" or book.u == 1
+        snapshot, last_id = push.type == "snapshot" or book.u == 1, identity(book.u, "u")
+        ts = nanos(push.cts, "cts") if push.cts else nanos(push.ts, "ts")
         return (BookChange(
-            VENUE, self.names.symbol(book.s), ms(push.cts or push.ts), ts_recv, book.u, book.u,
-            None if snapshot else book.u - 1, book.b, book.a, snapshot, None, "", depth if snapshot else None,
+            VENUE, self.names.symbol(book.s), ts, ts_recv, last_id, last_id,
+            None if snapshot else last_id - 1, book.b, book.a, snapshot, None, "", depth if snapshot else None,
         ),)  # fmt: skip
 
 
@@ -132,6 +138,8 @@ _head = msgspec.json.Decoder(frames.Head)
 def _answer(head: frames.Head) -> Control:
     if head.op in ("pong", "ping"):
         return Control("pong")
+    if not head.op and head.success is None:
+        return Control("ignored", "", "a frame without a topic", unknown=True)
     if head.success is False:
         return Control("refused", head.req_id, head.ret_msg)
     return Control("unsubscribed" if head.op == "unsubscribe" else "subscribed", head.req_id, head.ret_msg)

@@ -11,7 +11,7 @@ from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH, VENUE, BybitParser
 from marketprism_adapters.venues.bybit.symbols import Names
 from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, ms, unreadable
+from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, identity, nanos, unreadable
 from marketprism_application.venue import (
     Answer,
     ConnectionGroup,
@@ -109,7 +109,9 @@ class Bybit:
         stamp = msgspec.json.decode(reply.result, type=_Stamp)
         check_levels(book.b, "b")
         check_levels(book.a, "a")
-        snapshot = BookSnapshot(book.u, ms(stamp.ts), ts_recv, book.b, book.a, int(given.get("limit", "1")))
+        snapshot = BookSnapshot(
+            identity(book.u, "u"), nanos(stamp.ts, "ts"), ts_recv, book.b, book.a, int(given.get("limit", "1"))
+        )
         return Answer(snapshots=((self._names.symbol(book.s), snapshot),))
 
     def _record(self, each: frames.Instrument, ts: int) -> InstrumentRecord:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +11,15 @@ import msgspec
 from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
 from marketprism_adapters.venues.deribit.symbols import symbol_of
 from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import UNREADABLE, from_number, ms, unreadable
+from marketprism_adapters.venues.numbers import (
+    NANOS_PER_MS,
+    UNREADABLE,
+    day_text,
+    from_number,
+    identity,
+    nanos,
+    unreadable,
+)
 from marketprism_application.contracts.messages import FundingRateMessage
 from marketprism_application.venue import Answer, ParseRefused
 from marketprism_domain.book_sync import BookSnapshot
@@ -107,7 +114,9 @@ class DeribitAnswers:
             for side in (book.bids, book.asks)
         )
         cut_at = int(given.get("depth", "5"))
-        snapshot = BookSnapshot(book.change_id, ms(book.timestamp), ts_recv, bids, asks, cut_at)
+        snapshot = BookSnapshot(
+            identity(book.change_id, "change_id"), nanos(book.timestamp, "timestamp"), ts_recv, bids, asks, cut_at
+        )
         return Answer(snapshots=((symbol_of(book.instrument_name), snapshot),))
 
     @staticmethod
@@ -125,10 +134,11 @@ class DeribitAnswers:
         symbol = symbol_of(given["instrument_name"])
         return Answer(items=[
             FundingRateMessage(
-                1, VENUE, symbol, parser.source, 0, row.timestamp, ms(row.timestamp), ts_recv, 0,
-                from_number(row.interest_1h), ms(row.timestamp), 3600, True, None, None, from_number(row.index_price),
+                1, VENUE, symbol, parser.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, from_number(row.interest_1h),
+                ts, 3600, True, None, None, from_number(row.index_price),
             )
             for row in msgspec.json.decode(body, type=Reply[list[HourFunding]]).result
+            for ts in (nanos(row.timestamp, "timestamp"),)
         ])  # fmt: skip
 
 
@@ -145,12 +155,9 @@ def _record(each: Instrument, ts: int) -> InstrumentRecord:
     return InstrumentRecord(
         VENUE, symbol_of(each.instrument_name), VENUE, 0, 0, ts, ts, 0, f"{each.base_currency}-{quote}", class_,
         each.contract_size, each.tick_size, "" if each.strike is None else f"{each.base_currency}-{quote}", each.strike,
-        each.option_type, _day(each.creation_timestamp), "" if class_ == "swap" else _day(each.expiration_timestamp),
+        each.option_type, day_text(each.creation_timestamp),
+        "" if class_ == "swap" else day_text(each.expiration_timestamp),
         min_limit_volume=each.min_trade_amount, native=each.instrument_name, base=each.base_currency, quote=quote,
         settle=each.settlement_currency or each.base_currency, inverse=inverse, quantity_step=each.min_trade_amount,
         status="trading" if each.is_active else "delisted",
     )  # fmt: skip
-
-
-def _day(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m%d") if milliseconds else ""

@@ -42,7 +42,7 @@ class Change(msgspec.Struct, array_like=True):
 
     action: str
     price: Decimal
-    amount: Decimal = Decimal(0)
+    amount: Decimal | None = None
 
 
 class Book(msgspec.Struct):

@@ -16,7 +16,7 @@ import msgspec
 from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
 from marketprism_adapters.venues.deribit.terms import INTERVALS, TEST_ID, Requests, length_ms
-from marketprism_adapters.venues.numbers import UNREADABLE, from_number, ms, unreadable
+from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, from_number, identity, nanos, unreadable
 from marketprism_application.contracts.messages import (
     BookTopMessage,
     FundingRateMessage,
@@ -89,13 +89,15 @@ class DeribitParser:
         channel = head.params.channel
         made = self._handler(channel)
         if made is None:
-            return (Control("ignored", channel, "a channel that is not of this venue's kinds"),)
+            return (Control("ignored", channel, "a channel that is not of this venue's kinds", unknown=True),)
         if len(self._by_channel) < _MAX_STREAMS:
             self._by_channel[channel.encode()] = made
         return made(frame, ts_recv)
 
     def _answer(self, head: frames.Head) -> Sequence[Item]:
         """An answer; of a subscription one item, and one more for each channel that was not taken."""
+        if head.id is None:
+            return (Control("ignored", "", "a frame that is neither a push nor an answer", unknown=True),)
         asked = self._requests.answered(head.id)
         if asked is None:
             what = "subscribed" if head.error is None else "refused"
@@ -145,10 +147,10 @@ class DeribitParser:
             if t.direction not in _SIDES:
                 raise ParseRefused("field", f"direction: expected buy or sell, was {t.direction!r}")
             symbol, price, amount = self._symbol(t.instrument_name), _text(t.price), _text(t.amount)
-            iv = None if t.iv is None else t.iv * _PERCENT
+            iv, ts = None if t.iv is None else t.iv * _PERCENT, nanos(t.timestamp, "timestamp")
             made.append(TradeMessage(
-                1, VENUE, symbol, self.source, 0, t.trade_seq, ms(t.timestamp), ts_recv, 0, t.trade_id, price, amount,
-                t.direction, from_number(t.contracts), t.trade_seq, t.trade_seq,
+                1, VENUE, symbol, self.source, 0, identity(t.trade_seq, "trade_seq"), ts, ts_recv, 0, t.trade_id, price,
+                amount, t.direction, from_number(t.contracts), t.trade_seq, t.trade_seq,
                 t.block_trade_id is not None or t.block_rfq_id is not None,
                 {"T": "taker", "M": "maker", "MT": "both"}.get(t.liquidation, ""), from_number(t.mark_price),
                 from_number(t.index_price), from_number(iv),
@@ -157,23 +159,27 @@ class DeribitParser:
                 if who in t.liquidation:
                     side = t.direction if who == "T" else _SIDES[t.direction]
                     made.append(LiquidationMessage(
-                        1, VENUE, symbol, self.source, 0, t.trade_seq * 2 + place, ms(t.timestamp), ts_recv, 0, side,
-                        price, amount, "trade", True, from_number(t.contracts),
+                        1, VENUE, symbol, self.source, 0, identity(t.trade_seq * 2 + place, "trade_seq"), ts, ts_recv,
+                        0, side, price, amount, "trade", True, from_number(t.contracts),
                     ))  # fmt: skip
         return made
 
     def _book(self, book: frames.Book, ts_recv: int) -> Sequence[Item]:
-        snapshot = book.type == "snapshot" or not book.prev_change_id
+        snapshot = book.type == "snapshot" or (not book.type and not book.prev_change_id)
+        last_id = identity(book.change_id, "change_id")
+        if not snapshot and last_id <= (book.prev_change_id or 0):
+            said = f"change_id: expected one behind {book.prev_change_id}, was {last_id}"
+            raise ParseRefused("number", said[:200], self._symbol(book.instrument_name))
         return (BookChange(
-            VENUE, self._symbol(book.instrument_name), ms(book.timestamp), ts_recv, book.change_id, book.change_id,
+            VENUE, self._symbol(book.instrument_name), nanos(book.timestamp, "timestamp"), ts_recv, last_id, last_id,
             None if snapshot else book.prev_change_id, _changes(book.bids), _changes(book.asks), snapshot,
         ),)  # fmt: skip
 
     def _top(self, book: frames.GroupedBook, ts_recv: int, depth: int) -> Sequence[Item]:
         sides = ([(_text(price), _text(amount)) for price, amount in side] for side in (book.bids, book.asks))
         return (BookTopMessage(
-            1, VENUE, self._symbol(book.instrument_name), self.source, 0, book.change_id, ms(book.timestamp), ts_recv,
-            0, True, depth, *sides,
+            1, VENUE, self._symbol(book.instrument_name), self.source, 0,
+            identity(book.change_id, "change_id"), nanos(book.timestamp, "timestamp"), ts_recv, 0, True, depth, *sides,
         ),)  # fmt: skip
 
     def _quote(self, q: frames.Quote, ts_recv: int) -> Sequence[Item]:
@@ -181,19 +187,19 @@ class DeribitParser:
         if not bid or not ask or not q.best_bid_amount or not q.best_ask_amount:
             return (Control("ignored", "quote", "a side of the book is empty"),)
         return (Quote(
-            VENUE, self._symbol(q.instrument_name), ms(q.timestamp), ts_recv, 0, _text(bid), _text(q.best_bid_amount),
-            _text(ask), _text(q.best_ask_amount),
+            VENUE, self._symbol(q.instrument_name), nanos(q.timestamp, "timestamp"), ts_recv, 0, _text(bid),
+            _text(q.best_bid_amount), _text(ask), _text(q.best_ask_amount),
         ),)  # fmt: skip
 
     def _ticker(self, t: frames.Ticker, ts_recv: int) -> Sequence[Item]:
-        native, ts = t.instrument_name, ms(t.timestamp)
+        native, ts = t.instrument_name, nanos(t.timestamp, "timestamp")
         symbol = self._symbol(native)
         greeks, stats = t.greeks or frames.GreekLetters(), t.stats
         money = stats.volume_usd if stats.volume_notional is None else stats.volume_notional
         volume = money if self._inverse(native) else stats.volume
         bid, ask = t.best_bid_amount, t.best_ask_amount
         made: list[Item] = [TickerMessage(
-            1, VENUE, symbol, self.source, 0, t.timestamp, ts, ts_recv, 0, from_number(t.last_price), None,
+            1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, from_number(t.last_price), None,
             from_number(t.best_bid_price) if bid else None, from_number(bid or None),
             from_number(t.best_ask_price) if ask else None, from_number(ask or None), None, from_number(stats.high),
             from_number(stats.low), from_number(volume), from_number(money), from_number(t.mark_price),
@@ -204,11 +210,11 @@ class DeribitParser:
         )]  # fmt: skip
         if t.open_interest is not None and self._is_new("open_interest", symbol, t.open_interest):
             made.append(OpenInterestMessage(
-                1, VENUE, symbol, self.source, 0, t.timestamp, ts, ts_recv, 0, _text(t.open_interest)
+                1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, _text(t.open_interest)
             ))  # fmt: skip
         if t.current_funding is not None and self._is_new("funding", symbol, (t.current_funding, t.funding_8h)):
             made.append(FundingRateMessage(
-                1, VENUE, symbol, self.source, 0, t.timestamp, ts, ts_recv, 0, _text(t.current_funding), None,
+                1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, _text(t.current_funding), None,
                 _FUNDING_S, False, None, from_number(t.mark_price), from_number(t.index_price),
             ))  # fmt: skip
         return made
@@ -245,10 +251,10 @@ class DeribitParser:
         interval = INTERVALS.get(resolution)
         if interval is None:
             raise ParseRefused("field", f"channel: expected one of {', '.join(INTERVALS)}, was {resolution[:20]!r}")
-        cost = _text(bar.cost)
+        cost, opened = _text(bar.cost), nanos(bar.tick, "tick")
         return KlineMessage(
-            1, VENUE, self._symbol(native), self.source, 0, ts_recv // 1_000_000, ts_recv, ts_recv, 0, interval,
-            ms(bar.tick), ms(bar.tick + length_ms(resolution)), _text(bar.open), _text(bar.high), _text(bar.low),
+            1, VENUE, self._symbol(native), self.source, 0, ts_recv // NANOS_PER_MS, ts_recv, ts_recv, 0, interval,
+            opened, opened + length_ms(resolution) * NANOS_PER_MS, _text(bar.open), _text(bar.high), _text(bar.low),
             _text(bar.close), cost if self._inverse(native) else _text(bar.volume), closed, cost,
         )  # fmt: skip
 
@@ -257,7 +263,7 @@ _head = msgspec.json.Decoder(frames.Head)
 TEST = b'{"jsonrpc":"2.0","id":%d,"method":"public/test","params":{}}' % TEST_ID
 
 
-def _text(value: Decimal) -> str:
+def _text(value: Decimal | None) -> str:
     found = from_number(value)
     assert found is not None  # noqa: S101 (a number was given)
     return found
@@ -272,5 +278,7 @@ def _changes(changes: list[frames.Change]) -> list[tuple[str, str]]:
     for change in changes:
         if change.action not in ("new", "change", "delete"):
             raise ParseRefused("field", f"book: expected new, change or delete, was {change.action!r}")
+        if change.action != "delete" and change.amount is None:
+            raise ParseRefused("missing", "book: expected an amount of what is new or changed, there is none")
         made.append((_text(change.price), "0" if change.action == "delete" else _text(change.amount)))
     return made

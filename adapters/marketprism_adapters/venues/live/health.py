@@ -20,7 +20,18 @@ _MAY_NEVER = frozenset({"trade"})  # nobody may trade for days
 class StreamState:
     """One stream; times are seconds of the monotonic clock."""
 
-    __slots__ = ("asked_at", "count", "declared_s", "first_s", "mean_s", "reason", "seen_at", "state", "tries")
+    __slots__ = (
+        "asked_at",
+        "count",
+        "declared_s",
+        "first_s",
+        "mean_s",
+        "reason",
+        "seen_at",
+        "state",
+        "tries",
+        "ts_event",
+    )
 
     def __init__(self, declared_s: float, now: float, first_s: float) -> None:
         self.state = PENDING
@@ -29,6 +40,7 @@ class StreamState:
         self.declared_s = declared_s  # longest quiet that the venue's documents promise; 0 where they promise nothing
         self.asked_at = now
         self.seen_at = 0.0
+        self.ts_event = 0  # of the newest that came, nanoseconds of the venue's clock
         self.count = 0
         self.mean_s = 0.0
         self.reason = ""
@@ -91,7 +103,12 @@ class StreamHealth:
         for key in keys:
             self._states.pop(key, None)
 
-    def seen(self, key: StreamKey, now: float) -> None:
+    def known_until(self, key: StreamKey) -> int:
+        """The time of the newest that came on it, nanoseconds of the venue's clock; 0 when nothing did."""
+        state = self._states.get(key)
+        return 0 if state is None else state.ts_event
+
+    def seen(self, key: StreamKey, now: float, ts_event: int = 0) -> None:
         """Something came on it."""
         state = self._states.get(key)
         if state is None:
@@ -101,6 +118,7 @@ class StreamHealth:
             state.mean_s += (silence - state.mean_s) * (_ALPHA if state.count > _WARM_UP else 1 / state.count)
         state.count += 1
         state.tries = 0
+        state.ts_event = ts_event
         state.seen_at = now
         state.state = FLOWING
 

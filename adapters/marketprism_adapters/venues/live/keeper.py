@@ -11,7 +11,7 @@ import structlog
 
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import FrameParser, ParseRefused, Venue
+from marketprism_application.venue import FrameParser, ParseRefused, Venue, read_answer
 from marketprism_application.venue_books import REFRESH, VenueBooks
 from marketprism_domain.book_sync import Audit, BookSnapshot, BookSync
 from marketprism_sdk.resilience import Backoff
@@ -110,8 +110,8 @@ class BookKeeper:
                     await self._ask(symbol)
                 else:
                     await self._subscribe_anew(symbol, why)
-            except (SourceError, ParseRefused) as error:
-                log.warning("book not begun yet", symbol=symbol, why=why, error=str(error)[:200])
+            except Exception as error:  # noqa: BLE001 (told, and tried again after its pause)
+                log.warning("book not begun yet", symbol=symbol, why=why, error=_said(error))
 
     async def _ask(self, symbol: str) -> None:
         """A snapshot by request; one that is too old is asked for again after a pause."""
@@ -138,7 +138,7 @@ class BookKeeper:
     async def _fetch(self, symbol: str, priority: Priority, *, shallow: bool = False) -> BookSnapshot:
         request = self._venue.snapshot_request(symbol, shallow=shallow)
         body = await self._rest.get(request, priority)
-        answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._parser)
+        answer = read_answer(self._venue, request, body, time.time_ns(), self._parser)
         if not answer.snapshots:
             raise SourceError(f"{request.path}: expected a book of {symbol}, there is none", retryable=True)
         return answer.snapshots[0][1]
@@ -162,8 +162,9 @@ class BookKeeper:
             looked_at[symbol] = time.monotonic()
             try:
                 await self.audit(symbol)
-            except (SourceError, ParseRefused) as error:
-                log.warning("book not audited", error=str(error)[:200])
+            except Exception as error:  # noqa: BLE001 (told, and audited again in its turn)
+                self.not_compared += 1
+                log.warning("book not audited", symbol=symbol, error=_said(error))
 
     def _pause_s(self) -> float:
         """Between two audits: no shorter than their share of the budget takes to pay for one."""
@@ -244,3 +245,8 @@ class BookKeeper:
         if sync.valid:
             self._books.refreshed(symbol, snapshot)
             self.settled(symbol)
+
+
+def _said(error: Exception) -> str:
+    """Foreseen errors have a text; others have a name at least."""
+    return (str(error) if isinstance(error, SourceError | ParseRefused) else repr(error))[:200]

@@ -66,6 +66,26 @@ class _Wire:
             self.ended.set_result(reason)
 
 
+class _Quiet:
+    """For how long nothing has come while it could have been heard.
+
+    A process that had no processor for a while finds everything silent, and all of it waiting to be read: of the time
+    between two looks no more counts than two looks take.
+    """
+
+    def __init__(self) -> None:
+        self._alive_at = self._seconds = 0.0
+        self._looked_at = time.monotonic()
+
+    def seconds(self, alive_at: float, now: float) -> float:
+        passed, self._looked_at = min(now - self._looked_at, 2 * _LOOK_S), now
+        if alive_at == self._alive_at:
+            self._seconds += passed
+        else:
+            self._alive_at, self._seconds = alive_at, min(passed, now - alive_at)
+        return self._seconds
+
+
 class Line:
     """`streams` of one endpoint over one connection at a time (two while it is renewed)."""
 
@@ -149,6 +169,7 @@ class Line:
         """Until the connection ends; why."""
         subscribing = self._subscribing = asyncio.ensure_future(self._subscribe(wire, list(self.streams)))
         pinging = asyncio.ensure_future(self._ping())
+        quiet = _Quiet()
         try:
             while True:
                 await asyncio.wait([wire.ended], timeout=_LOOK_S)
@@ -159,7 +180,7 @@ class Line:
                     if task.done() and (error := task.exception()) is not None:
                         return f"expected to subscribe and ping, failed: {error!r}"
                 now = time.monotonic()
-                if now - wire.alive_at > self._silent_s:
+                if quiet.seconds(wire.alive_at, now) > self._silent_s:
                     return f"nothing heard for {self._silent_s:g} s"
                 if wire.leave or (self._life_s and now - wire.opened_at > self._life_s):
                     wire = await self._renew(wire)

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import FrameParser, ParseRefused, RestRequest, Venue
+from marketprism_application.venue import FrameParser, ParseRefused, RestRequest, Venue, read_answer
 from marketprism_domain.events import SubscriptionFailed
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -45,7 +45,7 @@ class Listed:
             name = _name(request)
             body = await self._rest.get(request)
             try:
-                answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._parser)
+                answer = read_answer(self._venue, request, body, time.time_ns(), self._parser)
             except ParseRefused as error:
                 if needed or error.reason != "refused":
                     raise SourceError(str(error), retryable=error.reason == "refused") from error

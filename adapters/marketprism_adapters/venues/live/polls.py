@@ -11,7 +11,7 @@ from typing import Any
 from marketprism_adapters.venues.live.health import StreamHealth
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.ports import Scheduler
-from marketprism_application.venue import Poll, StreamKey, Venue
+from marketprism_application.venue import Poll, StreamKey, Venue, read_answer
 from marketprism_application.venue_feed import VenueFeed
 from marketprism_sdk.resilience.limiter import Priority
 
@@ -61,7 +61,7 @@ class Polls:
         async def ask() -> None:
             body = await self._rest.get(poll.request, Priority.LOW)
             now = time.time_ns()
-            answer = self._venue.answer(poll.request.path, poll.request.parameters, body, now, self._feed.parser)
+            answer = read_answer(self._venue, poll.request, body, now, self._feed.parser)
             for item in answer.items:
                 self._feed.on_item(item, "poll")
             self._arrived.set()

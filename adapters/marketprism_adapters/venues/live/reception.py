@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import structlog
 
+from marketprism_adapters.venues.live.delays import Delays
 from marketprism_adapters.venues.live.health import StreamHealth
 from marketprism_adapters.venues.live.line import Line
 from marketprism_adapters.venues.live.streams import ITEM_KINDS
@@ -15,18 +17,25 @@ from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.ports import Channel, FrameTap, LeftOff
 from marketprism_application.venue import Control, ParseRefused, StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
+from marketprism_domain.book_sync import ANSWER_NS
 from marketprism_domain.events import (
     AllInstrumentsSubscribed,
     MarketStatusReceived,
     StaleDataDetected,
     SubscriptionFailed,
 )
+from marketprism_domain.events_pipeline import FrameRefused
+from marketprism_domain.marketdata.orderbook import SNAPSHOT
 
 log = structlog.get_logger()
 
 _CHECK_S = 1.0
 _NOTHING_S = 20.0
 _COUNTED = frozenset({TRADE.name, ORDERBOOK.name, "quote"})  # their numbers tell what is missing
+_AGAIN_NS = 60_000_000_000  # an event of the same refusals no sooner than so
+_EARLIER_NS = 10_000_000_000
+_HEAD = 400  # bytes of a frame in which its stream is named
+_SHOWN = 120
 _ANSWERS = ("subscribed", "unsubscribed", "refused")
 
 
@@ -60,6 +69,9 @@ class Reception:
         self.live_since = 0
         self._overflow_from = 0
         self._down_at: dict[int, int] = {}
+        self.delays = Delays()
+        self._unread: dict[tuple[str, str], int] = {}  # instruments and kinds of which a frame was refused: since when
+        self._told_of: dict[str, tuple[int, int]] = {}  # refusals by reason: when an event told of them, and how many
         self._told_all = False
         self._left_off = LeftOff()
 
@@ -80,8 +92,11 @@ class Reception:
                 for trade in left_off.trades.values():
                     self.feed.left_off(trade)
         if books:
-            for symbol, step in left_off.books.items():
-                self.feed.books.left_off(symbol, step.ts_event, step.seq)
+            steps: Mapping[str, Any] = left_off.books
+            for symbol, step in steps.items():
+                # A snapshot without a time of the venue has ours, which is later than the book.
+                unstamped = step.form == SNAPSHOT and step.ts_event == step.ts_recv
+                self.feed.books.left_off(symbol, step.ts_event - (ANSWER_NS if unstamped else 0), step.seq)
 
     def _interrupted(self, now: int) -> None:
         """Holes that no number tells: of instruments without a last trade, and where numbers prove nothing."""
@@ -101,7 +116,11 @@ class Reception:
         streams = {name: key for line in lines for name, key in line.streams.items() if key.kind not in _COUNTED}
         told = {(symbol, key.kind) for name, key in streams.items() for symbol in self._served(name, key)}
         for symbol, kind in sorted(told):
-            self.feed.on_gap(symbol, since, now, now, cause, kind)
+            self._name(symbol, since, now, cause, kind)
+
+    def _name(self, symbol: str, since: int, now: int, cause: str, kind: str = TRADE.name) -> None:
+        """A hole between two receive times, by the venue's clock."""
+        self.feed.on_gap(symbol, self.delays.earliest(since), self.delays.latest(now), now, cause, kind)
 
     def _served(self, name: str, key: StreamKey) -> Sequence[str]:
         """The instruments of a stream: its own, or all that have the same one."""
@@ -117,7 +136,7 @@ class Reception:
         """A hole of tapes whose numbers do not tell it: some are left out, or none was ever heard."""
         for symbol in symbols:
             if not self._venue.dense_trades or not self.feed.tape(symbol).last:
-                self.feed.on_gap(symbol, since, now, now, cause)
+                self._name(symbol, since, now, cause)
 
     @property
     def symbols(self) -> Sequence[str]:
@@ -127,6 +146,7 @@ class Reception:
     @symbols.setter
     def symbols(self, wanted: Iterable[str]) -> None:
         self._wanted = dict.fromkeys(wanted)
+        self.feed.only = {*(self.feed.only or ()), *self._wanted}  # what was left may still be on its way
 
     # -- lines ----------------------------------------------------------------------------------------------------
 
@@ -217,6 +237,8 @@ class Reception:
             "losses_total": float(sum(line.losses for line in lines)),
             **{f"streams_{state}": float(count) for state, count in self.health.counts().items()},
             "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
+            "event_delay_shortest_seconds": self.delays.shortest / 1e9,
+            "event_delay_longest_seconds": self.delays.longest / 1e9,
         }  # fmt: skip
 
     # -- what the frames say -----------------------------------------------------------------------------------------
@@ -224,10 +246,16 @@ class Reception:
     def _seen(self, item: object, _: str) -> None:
         kind = ITEM_KINDS.get(type(item))
         if kind is not None:
+            seen: Any = item
             interval = getattr(item, "interval", "")
-            self.health.seen(StreamKey(kind, item.symbol, interval), time.monotonic())  # type: ignore[attr-defined]
+            self.health.seen(StreamKey(kind, seen.symbol, interval), time.monotonic(), seen.ts_event)
+            if kind in _COUNTED:
+                self.delays.add(seen.ts_event, seen.ts_recv)
 
     def _control(self, control: Control, path: str) -> None:
+        if control.unknown:
+            self.skipped["unknown"] = self.skipped.get("unknown", 0) + 1
+            self._touched(b"", path, time.time_ns())
         if control.reply is not None:
             for line in self.lines:
                 line.reply(path, control.reply)
@@ -267,13 +295,46 @@ class Reception:
 
     def _refused(self, error: ParseRefused, path: str) -> None:
         self.skipped[error.reason] = self.skipped.get(error.reason, 0) + 1
-        if self.skipped[error.reason] in (1, 10, 100) or self.skipped[error.reason] % 1000 == 0:
-            log.warning("frame refused", reason=error.reason, error=str(error)[:300], path=path)
+        count, now = self.skipped[error.reason], time.time_ns()
+        if count in (1, 10, 100) or count % 1000 == 0:
+            log.warning(
+                "frame refused", reason=error.reason, count=count, error=str(error)[:300], path=path,
+                begins=repr(error.frame[:_SHOWN]), bytes=len(error.frame),
+            )  # fmt: skip
+        told_at, told = self._told_of.get(error.reason, (0, 0))
+        if now - told_at > _AGAIN_NS:
+            self._told_of[error.reason] = now, count
+            self.events.append(FrameRefused(self._venue.market, error.reason, str(error)[:300], count - told))
+        self._touched(error.frame, path, now)
+
+    def _touched(self, frame: bytes, path: str, now: int) -> None:
+        """What a frame may have carried that could not be read counts as missing: of the stream that it names, else of
+        all streams of its connection. Books of those show by their numbers whether anything is missing."""
+        carried = {name: key for line in self.lines if line.carries(path) for name, key in line.streams.items()}
+        head = frame[:_HEAD]
+        named = {name: key for name, key in carried.items() if _is_named(name, head)}
+        since = self.delays.earliest(now) - _EARLIER_NS
+        for name, key in (named or carried).items():
+            until = self.health.known_until(key)
+            for symbol in self._served(name, key):
+                if key.kind != ORDERBOOK.name:
+                    self._unread.setdefault((symbol, key.kind), max(since, until))
+                elif named:
+                    self.feed.missing(symbol, key.kind, since, now, "malformed")
+        self.arrived.set()
+
+    def _name_unread(self) -> None:
+        now = time.time_ns()
+        unread, self._unread = self._unread, {}
+        for (symbol, kind), since in unread.items():
+            self.feed.missing(symbol, kind, since, max(self.delays.latest(now), since + 1), "malformed")
 
     async def watch(self) -> None:
         """Streams that went quiet are subscribed anew; a connection most of whose streams did is cut."""
         while True:
             await asyncio.sleep(_CHECK_S)
+            if self._unread:
+                self._name_unread()
             stale = self.health.stale()
             if not stale:
                 continue
@@ -289,3 +350,8 @@ class Reception:
                     line.cut("most of its streams are silent")
                 elif names:
                     await line.again(names)
+
+
+def _is_named(stream: str, head: bytes) -> bool:
+    """Whether the beginning of a frame names a stream: all parts of its name, each as a text of its own."""
+    return all(f'"{part}"'.encode() in head for part in stream.split(":"))

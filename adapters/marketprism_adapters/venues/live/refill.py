@@ -14,7 +14,7 @@ from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.contracts.messages import TradeMessage
 from marketprism_application.errors import SourceError
 from marketprism_application.trade_tape import Hole
-from marketprism_application.venue import ParseRefused, Venue
+from marketprism_application.venue import ParseRefused, Venue, read_answer
 from marketprism_application.venue_feed import VenueFeed
 from marketprism_sdk.resilience import Backoff
 from marketprism_sdk.resilience.limiter import Priority
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 _LOOK_S = 0.05
 _PATIENCE_S = 0.15  # the next frame may bring it
 _OTHERS_S = 1.5  # so may another connection that lags
+_DOUBT_NS = 1_500_000_000
 _EMPTY = 3  # answers without any of them: a trade may be a moment on its way into the venue's history
 _BARREN = 3  # holes in a row that were none of ours: numbers that this venue leaves out delay nothing from then on
 MOST = 20_000
@@ -69,7 +70,9 @@ class TradeRefill:
                     if symbol not in self._busy and hole.ts_recv < before:
                         self._busy[symbol] = asyncio.get_running_loop().create_task(self._fill(symbol))
                 for symbol in [symbol for symbol, task in self._busy.items() if task.done()]:
-                    self._busy.pop(symbol).result()  # whatever is not foreseen ends the source, and is told
+                    error = self._busy.pop(symbol).exception()
+                    if error is not None:  # the feed names the hole when its time is over
+                        log.error("missing trades not fetched", symbol=symbol, error=repr(error)[:300])
                 await asyncio.sleep(_LOOK_S)
         finally:
             for task in self._busy.values():
@@ -81,7 +84,11 @@ class TradeRefill:
         attempt = empty = 0
         while (hole := self._feed.tape(symbol).hole) is not None:
             if hole.last - hole.first >= self.most:
-                self._give_up(symbol, hole, "too many are missing")
+                # One trade whose number is wrong looks like that as well: then the next ones follow where the tape is.
+                if time.time_ns() - hole.ts_recv < _DOUBT_NS:
+                    await asyncio.sleep(_LOOK_S)
+                else:
+                    self._give_up(symbol, hole, "too many are missing")
                 continue
             try:
                 async with self._room:
@@ -110,7 +117,7 @@ class TradeRefill:
         if request is None:
             raise ParseRefused("refused", f"{self._venue.market}: its trades cannot be had by their ids")
         body = await self._rest.get(request, Priority.HIGH)  # ticks wait for it
-        answer = self._venue.answer(request.path, request.parameters, body, time.time_ns(), self._feed.parser)
+        answer = read_answer(self._venue, request, body, time.time_ns(), self._feed.parser)
         trades = _of_the_hole(answer.items, hole)
         for trade, derived in sorted(trades, key=lambda found: found[0].seq):
             self._feed.on_missing(trade, derived)

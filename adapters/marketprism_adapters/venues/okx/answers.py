@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
 import msgspec
 
 from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, check_levels, number, optional, unreadable
+from marketprism_adapters.venues.numbers import (
+    NANOS_PER_MS,
+    UNREADABLE,
+    check_levels,
+    day_text,
+    identity,
+    number,
+    optional,
+    unreadable,
+)
 from marketprism_adapters.venues.okx import frames
 from marketprism_adapters.venues.okx.parse import VENUE, OkxParser
 from marketprism_adapters.venues.okx.symbols import symbol_of
-from marketprism_adapters.venues.okx.terms import ns, of_utc8
+from marketprism_adapters.venues.okx.terms import ns, of_utc8, whole
 from marketprism_application.contracts.messages import FundingRateMessage
 from marketprism_application.venue import Answer, ParseRefused, RestRequest
 from marketprism_domain.book_sync import BookSnapshot
@@ -116,7 +124,9 @@ class OkxAnswers:
             check_levels(book.bids, "bids")
             check_levels(book.asks, "asks")
             cut_at = int(given.get("sz", "1"))
-            snapshot = BookSnapshot(book.seqId or 0, ns(book.ts), ts_recv, book.bids, book.asks, cut_at)
+            snapshot = BookSnapshot(
+                identity(book.seqId or 0, "seqId"), ns(book.ts), ts_recv, book.bids, book.asks, cut_at
+            )
             found.append((symbol_of(given["instId"]), snapshot))
         return Answer(snapshots=found)
 
@@ -135,7 +145,7 @@ class OkxAnswers:
     def _settled(body: bytes, given: Parameters, ts_recv: int, parser: OkxParser) -> Answer:  # noqa: ARG004
         made = []
         for row in msgspec.json.decode(body, type=Reply[SettledFunding]).data:
-            due = ns(row.fundingTime)
+            due = ns(row.fundingTime, "fundingTime")
             rate = optional(row.realizedRate, "realizedRate") or number(row.fundingRate, "fundingRate")
             made.append(FundingRateMessage(
                 1, VENUE, symbol_of(row.instId), parser.source, 0, due // NANOS_PER_MS, due, ts_recv, 0, rate, due,
@@ -169,4 +179,4 @@ def _decimal(text: str) -> Decimal | None:
 
 
 def _day(ms: str) -> str:
-    return datetime.fromtimestamp(int(ms) / 1000, UTC).strftime("%Y%m%d") if ms else ""
+    return day_text(whole(ms, "time")) if ms else ""

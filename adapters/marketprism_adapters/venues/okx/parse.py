@@ -10,7 +10,15 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, check_levels, number, optional, unreadable
+from marketprism_adapters.venues.numbers import (
+    NANOS_PER_MS,
+    UNREADABLE,
+    check_levels,
+    identity,
+    number,
+    optional,
+    unreadable,
+)
 from marketprism_adapters.venues.okx import frames
 from marketprism_adapters.venues.okx.control import control_of
 from marketprism_adapters.venues.okx.symbols import SPOT, native_of, symbol_of, type_of
@@ -95,10 +103,10 @@ class OkxParser:
         if head.event:
             return (control_of(head),)
         if head.arg is None:
-            return (Control("ignored", "", "a frame without a channel"),)
+            return (Control("ignored", "", "a frame without a channel", unknown=True),)
         made = self._handler(head.arg)
         if made is None:
-            return (Control("ignored", head.arg.channel, "a channel that is not of this venue's kinds"),)
+            return (Control("ignored", head.arg.channel, "a channel that is not of this venue's kinds", unknown=True),)
         if key and len(self._by_arg) < _MAX_STREAMS:
             self._by_arg[key] = made
         return made(frame, ts_recv)
@@ -141,6 +149,8 @@ class OkxParser:
         if t.side not in _CHECKED:
             raise ParseRefused("field", f"side: expected buy or sell, was {t.side!r}", c.symbol)
         size, last_id, count = number(t.sz, "sz"), whole(t.tradeId, "tradeId"), whole(t.count, "count")
+        if not 0 < count <= last_id:
+            raise ParseRefused("number", f"count: expected 1 to {last_id}, was {count}", c.symbol)
         return (TradeMessage(
             1, VENUE, c.symbol, self.source, 0, last_id, ns(t.ts), ts_recv, 0, t.tradeId, number(t.px, "px"),
             c.amount(size), t.side, c.written(size), last_id - count + 1, last_id,
@@ -160,7 +170,11 @@ class OkxParser:
         for book in push.data:
             check_levels(book.bids, "bids")
             check_levels(book.asks, "asks")
-            last_id = book.seqId or 0
+            if not book.seqId and book.prevSeqId is not None:
+                raise ParseRefused(
+                    "missing", "seqId: expected one beside prevSeqId, there is none", symbol, "orderbook"
+                )
+            last_id = identity(book.seqId or 0, "seqId")
             prev = None if snapshot or book.seqId is None else book.prevSeqId
             made.append(BookChange(
                 VENUE, symbol, ns(book.ts), ts_recv, last_id, last_id, prev, book.bids, book.asks, snapshot,
@@ -173,9 +187,8 @@ class OkxParser:
         check_levels(book.asks, "asks")
         c, ts = self.contract(native), ns(book.ts)
         sides = ([(level[0], c.amount(level[1])) for level in side] for side in (book.bids, book.asks))
-        top = BookTopMessage(
-            1, VENUE, c.symbol, self.source, 0, book.seqId or ts // NANOS_PER_MS, ts, ts_recv, 0, True, 5, *sides
-        )
+        seq = identity(book.seqId or 0, "seqId") or ts // NANOS_PER_MS
+        top = BookTopMessage(1, VENUE, c.symbol, self.source, 0, seq, ts, ts_recv, 0, True, 5, *sides)
         return (top,)
 
     def _bbo(self, book: frames.Book, ts_recv: int, native: str) -> Sequence[Item]:
@@ -184,7 +197,7 @@ class OkxParser:
             return (Control("ignored", "bbo-tbt", "a side of the book is empty"),)
         (bid, ask) = book.bids[0], book.asks[0]
         return (Quote(
-            VENUE, c.symbol, ns(book.ts), ts_recv, book.seqId or 0, number(bid[0], "bids"),
+            VENUE, c.symbol, ns(book.ts), ts_recv, identity(book.seqId or 0, "seqId"), number(bid[0], "bids"),
             c.amount(number(bid[1], "bids")), number(ask[0], "asks"), c.amount(number(ask[1], "asks")),
         ),)  # fmt: skip
 
@@ -211,7 +224,8 @@ class OkxParser:
         rate = optional(f.fundingRate, "fundingRate")
         if rate is None:
             return (Control("ignored", "funding-rate", "no rate is known yet"),)
-        due, after = ns(f.fundingTime), ns(f.nextFundingTime) if f.nextFundingTime else 0
+        due = ns(f.fundingTime, "fundingTime")
+        after = ns(f.nextFundingTime, "nextFundingTime") if f.nextFundingTime else 0
         ts = ns(f.ts) if f.ts else ts_recv
         return (FundingRateMessage(
             1, VENUE, c.symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, rate, due,

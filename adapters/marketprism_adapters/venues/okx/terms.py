@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from marketprism_adapters.venues.numbers import NANOS_PER_MS, times
+from marketprism_adapters.venues.numbers import identity, nanos, times
 from marketprism_application.venue import ParseRefused
 
 # Our intervals by the venue's names. Bars for which it matters when a day begins are had in two forms: `1D` begins at
@@ -57,13 +57,13 @@ def bar_of(text: str, opened: int) -> tuple[str, int]:
     raise ParseRefused("field", f"candle: expected an interval like 1m, was {text[:20]!r}")
 
 
-def ns(text: str) -> int:
-    """Milliseconds in text as nanoseconds."""
-    return whole(text, "ts") * NANOS_PER_MS
+def ns(text: str, field: str = "ts") -> int:
+    """A time in text as nanoseconds. Raises ParseRefused: none."""
+    return nanos(whole(text, field), field)
 
 
 def whole(text: str, field: str) -> int:
     """A whole number in text. Raises ParseRefused."""
     if not (text.isascii() and text.isdecimal()) or len(text) > 19:
         raise ParseRefused("field", f"{field}: expected a whole number, was {text[:40]!r}")
-    return int(text)
+    return identity(int(text), field)

@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from marketprism_adapters.venues.numbers import nanos
+from marketprism_application.venue import ParseRefused
+
 # A frame, the answer to a request, a book that stands among frames without a name, something that cannot be read.
 FRAME, ANSWER, BOOK, REFUSED = "frame", "answer", "book", "refused"
 
@@ -86,8 +89,17 @@ class Element(msgspec.Struct):
     def ts_event(self) -> int:
         """Its event time in nanoseconds, 0 when it has none where the community's dumps have theirs."""
         if not self.E and bytes(self.data).lstrip()[:1] == b"{":
-            return msgspec.json.decode(self.data, type=_Inner).E * 1_000_000
-        return self.E * 1_000_000
+            inner = msgspec.json.decode(self.data, type=_Inner).E
+            return _event_time(inner) if inner else 0
+        return _event_time(self.E) if self.E else 0
+
+
+def _event_time(value: int) -> int:
+    """In nanoseconds, whatever the unit. Raises BadLine: no time."""
+    try:
+        return nanos(value, "E")
+    except ParseRefused as error:
+        raise BadLine(str(error)) from error
 
 
 _book = msgspec.json.Decoder(Book)

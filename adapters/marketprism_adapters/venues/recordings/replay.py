@@ -17,7 +17,7 @@ from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer
 from marketprism_application.ports import Channel, FrameTap, SourceBatch
-from marketprism_application.venue import ParseRefused
+from marketprism_application.venue import ParseRefused, RestRequest, read_answer
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -62,6 +62,7 @@ class VenueReplay:
         if not paths:
             raise SourceError("replay: expected at least one recording")
         self._paths = paths
+        self._speed = speed
         self._pacer = Pacer(speed)
         self._checked = checked
         self._tap = tap
@@ -111,7 +112,7 @@ class VenueReplay:
         held: _Row | None = None
         clock = frames = 0
         while True:
-            chunk = self._chunk(parts, rows, held, clock, Pacer(None))
+            chunk = self._chunk(parts, rows, held, clock, Pacer(None), {})
             clock, held = chunk.clock, chunk.held
             frames += sum(chunk.frames.values())
             for tick in chunk.came.ticks:
@@ -155,12 +156,10 @@ class VenueReplay:
             feed.on_frame(row.payload, row.ts_recv)
             return
         try:
-            answer = part.venue.answer(row.path, row.parameters, row.payload, row.ts_recv, feed.parser)
+            asked = RestRequest(row.path, row.parameters)
+            answer = read_answer(part.venue, asked, row.payload, row.ts_recv, feed.parser)
         except ParseRefused as error:
             part.pass_over(error.reason)
-            return
-        except KeyError:
-            part.pass_over("missing")
             return
         for instrument in answer.instruments:
             self._instruments[instrument.venue, instrument.symbol] = instrument
@@ -174,6 +173,11 @@ class VenueReplay:
         """Those of the instrument lists that the recordings hold."""
         return list(self._instruments.values())
 
+    def read_over(self, known: Mapping[str, int]) -> None:
+        """See `PacedSource`."""
+        self._pacer = Pacer(self._speed)
+        self._pacer.known = dict(known)
+
     async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:  # noqa: ARG002 (ticks know it)
         """Batches in receive order, then one finished batch."""
         parts = self._parts = parts_of(self._runs, self._settings)
@@ -183,7 +187,7 @@ class VenueReplay:
         delivered: dict[str, int] = {}
         clock = 0
         while True:
-            chunk = await asyncio.to_thread(self._chunk, parts, rows, held, clock, self._pacer)
+            chunk = await asyncio.to_thread(self._chunk, parts, rows, held, clock, self._pacer, positions)
             clock, held = chunk.clock, chunk.held
             for source, count in chunk.frames.items():
                 positions[source] = positions.get(source, 0) + count
@@ -204,9 +208,11 @@ class VenueReplay:
         yield SourceBatch([], clock + END_RUN_NS, dict(positions), gaps, finished=True)
 
     def _chunk(
-        self, parts: Sequence[Part], rows: Iterator[_Row], held: _Row | None, clock: int, pacer: Pacer
+        self, parts: Sequence[Part], rows: Iterator[_Row], held: _Row | None, clock: int, pacer: Pacer,
+        positions: Mapping[str, int],
     ) -> _Chunk:  # fmt: skip
-        """The next frames that are due. Reading and parsing happen in a thread: heartbeats go on meanwhile."""
+        """The next frames that are due, behind those at `positions`. Reading and parsing happen in a thread: heartbeats
+        go on meanwhile."""
         chunk = _Chunk(Came([], [], []), clock, {}, 0.0, None, ended=True)
         taken = 0
         if held is not None:
@@ -215,7 +221,9 @@ class VenueReplay:
         ended = True
         wait_s, kept = 0.0, None
         for each in rows:
-            wait_s = pacer.wait_s(each.row.ts_recv)
+            source = each.part.source
+            at = positions.get(source, 0) + chunk.frames.get(source, 0) + 1
+            wait_s = 0.0 if pacer.reads_over(source, at) else pacer.wait_s(each.row.ts_recv)
             if wait_s > 0 or taken >= self._batch:
                 ended, kept = False, each
                 break

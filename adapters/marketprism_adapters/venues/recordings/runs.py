@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.messages import TradeMessage
-from marketprism_application.venue import ParseRefused, Venue
+from marketprism_application.venue import ParseRefused, Venue, read_frame
 from marketprism_domain.book_chain import BookChange, ChainRule, Step
 
 _CLOSE_NS = 60_000_000_000
@@ -36,7 +36,7 @@ class _Ends:
             found: list[Any] = []
             for row in (first, last):
                 try:
-                    found += parser.parse(row.payload, row.ts_recv)
+                    found += read_frame(parser, row.payload, row.ts_recv)
                 except ParseRefused:
                     continue
             ours = [each for each in found if isinstance(each, BookChange | TradeMessage)]

@@ -80,7 +80,7 @@ class SimulatedBook:
         for step in range(1, self.levels + 1):
             self._set(self.bids, 0, self.mid - step, self._quantity())
             self._set(self.asks, 1, self.mid + step, self._quantity())
-        self._remember(0)
+        self._remember(self.ts_ms)
 
     def _quantity(self) -> int:
         return self._random.randint(1, 9_999)

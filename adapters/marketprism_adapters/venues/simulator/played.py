@@ -24,7 +24,7 @@ from marketprism_adapters.venues.simulator.session import Session
 from marketprism_adapters.venues.simulator.streams import is_book, is_trade, retold, stream_of, topic_of
 from marketprism_application.contracts.kinds import KLINE
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import ParseRefused, StreamKey
+from marketprism_application.venue import ParseRefused, RestRequest, StreamKey, read_answer, read_frame
 
 _SIZES = ("limit", "sz", "depth")
 _SIDES = frozenset({"bids", "asks", "a", "b"})
@@ -212,9 +212,9 @@ def _pairs_of(market: str, rows: Sequence[Recorded]) -> list[SimulatedPair]:
     for row in rows[:_LOOKED_AT]:
         with contextlib.suppress(ParseRefused):
             if row.what == ANSWER:
-                venue.answer(row.path, row.parameters, row.payload, row.ts_recv, parser)
+                read_answer(venue, RestRequest(row.path, row.parameters), row.payload, row.ts_recv, parser)
             elif row.what == FRAME:
-                for item in parser.parse(row.payload, row.ts_recv):
+                for item in read_frame(parser, row.payload, row.ts_recv):
                     symbol = getattr(item, "symbol", "")
                     if symbol:
                         decimals[symbol] = max(decimals.get(symbol, 0), _decimals(item))

@@ -40,9 +40,10 @@ _POLICY = 1008
 class SimulatedVenueServer:
     """`async with SimulatedVenueServer(dialect) as venue`: `venue.ws_url`, `venue.rest_url`.
 
-    Every `1 / rate` seconds each instrument takes a step. `books` are the truth, with every trade that was made;
-    `skew_s`: how far the venue's clock is ahead. `faults`, in the order of their times and without an end if need be,
-    are timed from the first connection on.
+    Every `1 / rate` seconds each instrument takes a step; `turns` counts them, the time of whoever must not judge by
+    the clock of a busy machine. `books` are the truth, with every trade that was made; `skew_s`: how far the venue's
+    clock is ahead. `faults`, in the order of their times and without an end if need be, are timed from the first
+    connection on.
 
     Raises (on entering):
         SourceError: the port is not free.
@@ -54,8 +55,11 @@ class SimulatedVenueServer:
         skew_s: float = 0.0,
     ) -> None:  # fmt: skip
         self.dialect = dialect
+        self._skew_s = skew_s
+        opened = self.now_ms()
         self.books = {
-            pair.symbol: SimulatedBook(pair, f"{seed}/{pair.symbol}", levels, changes) for pair in dialect.pairs
+            pair.symbol: SimulatedBook(pair, f"{seed}/{pair.symbol}", levels, changes, ts_ms=opened)
+            for pair in dialect.pairs
         }
         self._chance = random.Random(seed)
         self._pairs = {pair.symbol: pair for pair in dialect.pairs}
@@ -64,10 +68,9 @@ class SimulatedVenueServer:
         self._trades_per_step = trades_per_step
         self._quotes = quotes
         self._port = port
-        self._skew_s = skew_s
         self.sessions: set[Session] = set()
         self._joined = asyncio.Event()
-        self.sent = 0
+        self.sent = self.turns = 0
         self.faults = Injection(self.sessions, self._chance, faults, dialect.notice, self._unseen())
         self._armed = self.faults.armed
         self._held: dict[str, str] = {}
@@ -220,6 +223,7 @@ class SimulatedVenueServer:
                 due = time.monotonic()  # too much is asked of this machine: no burst afterwards
                 await asyncio.sleep(0)
             if not self.paused:
+                self.turns += 1
                 self._turn()
 
     def _turn(self) -> None:
