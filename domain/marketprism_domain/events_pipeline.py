@@ -18,6 +18,35 @@ class StreamTruncated:
     first: int
 
 
-PIPELINE_EVENTS = (StreamTruncated,)
+@dataclass(frozen=True, slots=True)
+class StoreReplaced:
+    """The store is not the one that the watermark of a stream speaks of: it is filled again from behind `start`.
 
-__all__ = ["PIPELINE_EVENTS", "StreamTruncated"]
+    `reason`: other_store, empty_store, older_copy.
+    """
+
+    stream: str
+    store: str
+    was: str  # the store of the watermark, empty where it names none
+    reason: str
+    watermark: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkRebuilt:
+    """How far a stream is stored was not known, or known wrongly: the store's own record counts, `start`.
+
+    `reason`: watermark_lost, watermark_unreadable, watermark_beyond_stream, stream_remade, rebuild.
+    """
+
+    stream: str
+    store: str
+    reason: str
+    watermark: int
+    start: int
+
+
+PIPELINE_EVENTS = (StreamTruncated, StoreReplaced, WatermarkRebuilt)
+
+__all__ = ["PIPELINE_EVENTS", "StoreReplaced", "StreamTruncated", "WatermarkRebuilt"]

@@ -12,7 +12,7 @@ import pyarrow as pa
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_application.daily import COLUMNS as DAYS
-from marketprism_application.errors import StoreError
+from marketprism_application.errors import RowError
 from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
 from marketprism_application.statistics import COLUMNS as STATISTICS
 from marketprism_application.tables import table_of
@@ -61,7 +61,7 @@ class MemoryStore:
         try:
             decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise StoreError(f"{kind.table}: {error}") from error
+            raise RowError(f"{kind.table}: {error}") from error
         return await self.insert(kind, decoded, places, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
@@ -207,7 +207,7 @@ def _check(kind: DataKind, row: Any) -> None:
             try:
                 check_decimal(value, name)
             except InvalidValue as error:
-                raise StoreError(f"{kind.table}: {error}") from error
+                raise RowError(f"{kind.table}: {error}") from error
 
 
 def _wanted(row: Any, query: RangeQuery, ts: int) -> bool:
