@@ -145,39 +145,38 @@ class Inserter:
     async def _whole_or_apart(
         self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, search: _Search
     ) -> None:
-        refused: RowError | None = None
         if not search.inserted:  # what went in by parts goes in by the same parts again
             try:
                 await self.until_done(lambda: self._store.insert(kind, rows.rows, rows.places, covered, epoch))
-            except RowError as error:
-                refused = error
+            except RowError:
+                pass
             else:
                 return
-        await self._apart(kind, rows, refused, covered, epoch, search)
+        await self._apart(kind, rows, covered, epoch, search)
 
-    async def _apart(
-        self, kind: DataKind, rows: Rows, error: RowError | None, covered: StreamRange, epoch: int, search: _Search
-    ) -> None:
+    async def _apart(self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, search: _Search) -> None:
         """Insert what can be inserted of rows of which some were refused; each part has a token of its own."""
-        if len(rows.rows) == 1 and error is not None:
-            row, place = rows.rows[0], rows.places[0]
-            payload = msgspec.msgpack.encode(row)
-            letter = DeadRow(self._stream, place.seq, place.offset, str(error), payload, kind.name)
-            search.refuse(letter, by_engine=bool(error.code))
-            return
-        middle = max(1, len(rows.rows) // 2)
+        middle = len(rows.rows) // 2
         for part in (Rows(rows.rows[:middle], rows.places[:middle]), Rows(rows.rows[middle:], rows.places[middle:])):
             if part.rows:
-                await self._insert_half(kind, part, covered, epoch, search)
+                await self._insert_part_of(kind, part, covered, epoch, search)
 
-    async def _insert_half(self, kind: DataKind, part: Rows, covered: StreamRange, epoch: int, search: _Search) -> None:
+    async def _insert_part_of(
+        self, kind: DataKind, part: Rows, covered: StreamRange, epoch: int, search: _Search
+    ) -> None:
         first, last = part.places[0], part.places[-1]
-        name = f"{first.offset}" if len(part.rows) == 1 else f"{first.offset}-{last.offset}"
+        alone = len(part.rows) == 1
+        name = f"{first.offset}" if alone else f"{first.offset}-{last.offset}"
         own = StreamRange(covered.stream, f"{covered.created}:{name}", first.seq, last.seq)
         try:
             await self.until_done(lambda: self._store.insert(kind, part.rows, part.places, own, epoch))
         except RowError as error:
-            await self._apart(kind, part, error, covered, epoch, search)
+            if not alone:
+                await self._apart(kind, part, covered, epoch, search)
+                return
+            payload = msgspec.msgpack.encode(part.rows[0])
+            letter = DeadRow(self._stream, first.seq, first.offset, str(error), payload, kind.name)
+            search.refuse(letter, by_engine=bool(error.code))
         else:
             search.inserted += len(part.rows)
 

@@ -41,7 +41,7 @@ class DeadRows(Protocol):
 
     async def count(self) -> int: ...
 
-    async def dead(self, limit: int, key: LetterKey | None = None) -> Sequence[DeadRow]:
+    async def letters(self, limit: int, key: LetterKey | None = None) -> Sequence[DeadRow]:
         """The newest, or the one with the key."""
         ...
 

@@ -93,6 +93,7 @@ class StreamWriter:
         self._writing = False
         self._held: list[RangeMessage] = []
         self._read_to = 0
+        self._deleted = 0
         self._settled_at = 0.0
         self._created = ""
         self._identity = ""
@@ -228,15 +229,19 @@ class StreamWriter:
         return found
 
     async def _look_for_a_hole(self, seq: int) -> None:
-        """Other subjects lie between two messages as a rule; where the stream begins between them, some are gone."""
+        """Other subjects lie between two messages as a rule; where the stream begins between them, or some were deleted
+        there, they are gone."""
         wanted = self._read_to + 1
         if seq <= wanted:
             return
         bounds = await self._source.bounds()
         if bounds.created != self._created:
             raise StreamRemade(self._stream)
-        if bounds.first > wanted:
-            shown = bounds._replace(first=min(bounds.first, seq))
+        deleted, self._deleted = bounds.deleted > self._deleted, bounds.deleted
+        shown = bounds._replace(first=min(bounds.first, seq))
+        if deleted and bounds.first <= wanted and await self._source.lacks(wanted, seq - 1):
+            shown = bounds._replace(first=seq, ts_first=0)
+        if shown.first > wanted:
             await self._inserter.until_done(lambda: self._hooks.truncated(wanted, shown), whatever=True)
 
     async def _write(self, messages: Sequence[RangeMessage], first: int, last: int) -> None:

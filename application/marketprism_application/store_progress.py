@@ -32,7 +32,8 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 class StreamBounds(NamedTuple):
-    """A stream as it is: creation time, oldest and newest sequence, time of the oldest in nanoseconds UTC.
+    """A stream as it is: creation time, oldest and newest sequence, time of the oldest in nanoseconds UTC, and how many
+    messages were deleted between the two.
 
     `first` is above `last` in a stream that holds nothing any more.
     """
@@ -41,6 +42,7 @@ class StreamBounds(NamedTuple):
     first: int
     last: int
     ts_first: int = 0
+    deleted: int = 0
 
 
 class ProgressStore(Protocol):
@@ -74,6 +76,10 @@ class RangeSource(Protocol):
 
     async def settled(self, read_to: int) -> int:
         """How far beyond `read_to` there is certainly nothing for this reader; `read_to` where that is not known."""
+        ...
+
+    async def lacks(self, first: int, last: int) -> bool:
+        """Whether a message between two sequences, both included, was deleted."""
         ...
 
     async def close(self) -> None:
@@ -124,7 +130,7 @@ WATERMARK_LOST = "watermark_lost"
 WATERMARK_UNREADABLE = "watermark_unreadable"
 WATERMARK_BEYOND_STREAM = "watermark_beyond_stream"
 STREAM_REMADE = "stream_remade"
-REBUILD = "rebuild"  # somebody has set the watermark back
+REBUILD = "rebuild"  # asked for: a fill that is of no store yet
 # These are about the store: rows that were there are not there now.
 OF_STORE = (OTHER_STORE, EMPTY_STORE, OLDER_COPY)
 
@@ -141,6 +147,8 @@ def beginning(
         return Beginning(min(recorded, bounds.last), WATERMARK_UNREADABLE)
     if not progress.created:
         return Beginning(min(recorded, bounds.last), WATERMARK_LOST if holds else "")
+    if progress.fill and not progress.store:
+        return Beginning(0, REBUILD)
     if progress.store and progress.store != store:
         return Beginning(min(recorded, bounds.last), OTHER_STORE)
     if progress.created != bounds.created:
@@ -156,8 +164,7 @@ def beginning(
         return Beginning(recorded, OLDER_COPY)
     if progress.last > progress.watermark:
         return Beginning(progress.watermark, "", progress.first, progress.last)
-    # The store records a range before the watermark passes it, so it is ahead only while one is open.
-    return Beginning(progress.watermark, REBUILD if recorded > progress.watermark else "")
+    return Beginning(progress.watermark)
 
 
 __all__ = [

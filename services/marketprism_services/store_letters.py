@@ -68,7 +68,7 @@ class Letters:
         limit = asked.get("limit", _SHOWN)
         if not isinstance(limit, int) or not 0 < limit <= _MOST:
             raise ValueError(f"limit: expected 1 to {_MOST}, was {limit!r}")
-        return list(await self._rows.dead(limit, key))
+        return list(await self._rows.letters(limit, key))
 
     async def _message_of(self, row: DeadRow) -> StoredMessage | None:
         """The whole message, where the stream still holds it and the row itself was not kept."""

@@ -29,7 +29,8 @@ async def bounds_of(connection: NatsConnection, stream: str) -> StreamBounds:
     first_at = datetime.fromisoformat(str(state.get("first_ts", "0001-01-01T00:00:00Z")))
     holds = int(state.get("messages", 0)) > 0 and first_at.year > 1970
     ts_first = int(first_at.astimezone(UTC).timestamp() * 1e9) if holds else 0
-    return StreamBounds(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]), ts_first)
+    deleted = int(state.get("num_deleted", 0))
+    return StreamBounds(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]), ts_first, deleted)
 
 
 class StreamRanges:
@@ -70,6 +71,11 @@ class StreamRanges:
         delivered = int(info["delivered"]["stream_seq"])
         quiet = int(info["num_pending"]) == 0 and delivered <= read_to and not consumer.waiting
         return max(read_to, last) if quiet else read_to
+
+    async def lacks(self, first: int, last: int) -> bool:
+        """Whether a message between two sequences was deleted: retention takes from the front, people do not."""
+        info = await api(self._connection, f"STREAM.INFO.{self._stream}", {"deleted_details": True})
+        return any(first <= seq <= last for seq in info["state"].get("deleted") or ())
 
     def stored(self, last: int) -> list[float]:
         """Ages in seconds of the sampled messages that are in the store now."""

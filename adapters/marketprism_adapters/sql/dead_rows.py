@@ -40,7 +40,7 @@ class SqlDeadRows:
         found = await self._engine.fetch(f"SELECT count() AS n FROM {DATABASE}.dead_letters FINAL WHERE NOT redriven")
         return int(found.to_pylist()[0]["n"])
 
-    async def dead(self, limit: int, key: LetterKey | None = None) -> Sequence[DeadRow]:
+    async def letters(self, limit: int, key: LetterKey | None = None) -> Sequence[DeadRow]:
         """The newest, or the one with the key."""
         params: dict[str, Any] = {"limit": limit}
         where = "NOT redriven"

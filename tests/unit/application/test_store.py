@@ -64,6 +64,9 @@ class Ranges:
             self._world.idle()
         return found
 
+    async def lacks(self, first: int, last: int) -> bool:
+        return False
+
     async def settled(self, read_to: int) -> int:
         return read_to
 
