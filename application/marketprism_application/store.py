@@ -34,7 +34,7 @@ _SETTLE_S = 10.0
 
 
 class StreamRemade(Exception):
-    """The stream was made anew while it was read: whoever runs the writer runs it again."""
+    """The stream was made anew, or lost its end, while it was read: whoever runs the writer runs it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,7 @@ class StreamWriter:
 
     async def _settled(self) -> int:
         """Where nothing comes: how far that is certain, so that what goes out of the stream is not taken for a loss."""
-        bounds = await self._source.bounds()
-        if bounds.created != self._created:
-            raise StreamRemade(self._stream)
+        await self._same_stream()
         now = time.monotonic()
         if now < self._settled_at:
             return 0
@@ -196,6 +194,13 @@ class StreamWriter:
         settled = await self._source.settled(self._read_to)
         self._read_to = max(self._read_to, settled)
         return settled
+
+    async def _same_stream(self) -> StreamBounds:
+        """Its bounds; another with its name, or one that lost its end, has to be begun again."""
+        bounds = await self._source.bounds()
+        if bounds.created != self._created or bounds.last < self._read_to:
+            raise StreamRemade(self._stream)
+        return bounds
 
     def _caught_up(self, *, idle: bool) -> None:
         if self.refilling_to and (idle or self.watermark >= self.refilling_to):
@@ -234,9 +239,7 @@ class StreamWriter:
         wanted = self._read_to + 1
         if seq <= wanted:
             return
-        bounds = await self._source.bounds()
-        if bounds.created != self._created:
-            raise StreamRemade(self._stream)
+        bounds = await self._same_stream()
         deleted, self._deleted = bounds.deleted > self._deleted, bounds.deleted
         shown = bounds._replace(first=min(bounds.first, seq))
         if deleted and bounds.first <= wanted and await self._source.lacks(wanted, seq - 1):
