@@ -2,7 +2,9 @@
 
 ApplicationError
 ├── SourceError      a source is missing, malformed or away
-├── StoreError       the store refused, is away, or a limit was exceeded
+├── StoreError       the store is away, cannot do it as things stand, or a limit was exceeded
+│   ├── SchemaError  the tables are not for this program: another one has to do the work
+│   └── RowError     a row that no table can take, whenever it is tried
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
     └── UnknownSymbolError  nothing is stored of the instrument
 """
@@ -27,7 +29,19 @@ class SourceError(ApplicationError):
 
 
 class StoreError(ApplicationError):
-    """A store cannot do what was asked."""
+    """A store cannot do what was asked. `code` is the engine's own number of the error, 0 where it gave none."""
+
+    def __init__(self, message: str, *, retryable: bool = False, code: int = 0) -> None:
+        super().__init__(message, retryable=retryable)
+        self.code = code
+
+
+class RowError(StoreError):
+    """What a row holds is refused. A writer sets it aside; every other StoreError is of the store and passes."""
+
+
+class SchemaError(StoreError):
+    """The tables are newer than this program, or a migration was altered after it was applied."""
 
 
 class QueryError(ApplicationError):

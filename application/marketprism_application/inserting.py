@@ -1,16 +1,16 @@
-"""The rows of a range into the store: again while it is away, in parts where they are many, the poisoned ones aside."""
+"""The rows of a range into the store: again while it is away, in parts where they are many, the bad ones aside."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from marketprism_application.contracts.codec import ContractError, decode_row, split_packed, to_row
 from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
-from marketprism_application.errors import StoreError
+from marketprism_application.errors import RowError, SchemaError, StoreError
 from marketprism_application.ports import DeadRow, EncodedRows, MarketStore, Place, StreamRange
 from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Rows, decode_messages, venue_kind_of
 
@@ -18,15 +18,31 @@ from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, Row
 PART_ROWS = 100_000
 _PARALLEL = 2
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+# So many rows, or this share of them, may be refused by the engine; each good row restores its share.
+_FEW, _BAD_SHARE = 10.0, 0.01
+T = TypeVar("T")
 
 
 class Inserter:
-    """Inserts ranges of one stream. `on_retry(attempt, pause_s, reason)` hears of each failed try."""
+    """Inserts ranges of one stream.
 
-    def __init__(self, stream: str, store: MarketStore, on_retry: Callable[[int, float, str], None]) -> None:
+    `on_retry(attempt, pause_s, reason)` hears of each failed try, `on_back` of a success after some.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        store: MarketStore,
+        on_retry: Callable[[int, float, str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        on_back: Callable[[], None] = lambda: None,
+    ) -> None:
         self._stream = stream
         self._store = store
         self._on_retry = on_retry
+        self._sleep = sleep
+        self._on_back = on_back
+        self._few = _FEW
 
     async def insert(self, messages: Sequence[RangeMessage], covered: StreamRange, epoch: int) -> tuple[int, int]:
         """Every row of the messages; returns how many rows there were and how many of them were set aside."""
@@ -37,7 +53,8 @@ class Inserter:
         for name, rows in decoded.by_kind.items():
             await self._insert(KINDS[name], rows, covered, epoch, dead)
         if dead:
-            await self._until_done(lambda: self._store.bury(dead))
+            await self.until_done(lambda: self._store.bury(dead), whatever=True)
+        self._few = min(_FEW, self._few + (quick + decoded.total - len(dead)) * _BAD_SHARE)
         return quick + decoded.total, len(dead)
 
     async def _insert_encoded(
@@ -90,8 +107,8 @@ class Inserter:
         self, kind: DataKind, part: Sequence[EncodedRows], covered: StreamRange, epoch: int, dead: list[DeadRow]
     ) -> None:
         try:
-            await self._until_done(lambda: self._store.insert_encoded(kind, part, covered, epoch))
-        except StoreError:
+            await self.until_done(lambda: self._store.insert_encoded(kind, part, covered, epoch))
+        except RowError:
             # Some row is not what it should be. Decoded one by one, it is found; the others keep the part's token.
             found = Rows([], [])
             for group in part:
@@ -100,42 +117,126 @@ class Inserter:
                         found.rows.append(decode_row(kind, raw))
                         found.places.append(Place(group.seq, index))
                     except ContractError as error:
-                        dead.append(DeadRow(self._stream, group.seq, index, str(error), bytes(raw)))
+                        dead.append(DeadRow(self._stream, group.seq, index, str(error), bytes(raw), kind.name))
             if found.rows:
                 await self._insert(kind, found, covered, epoch, dead)
 
     async def _insert(self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, dead: list[DeadRow]) -> None:
-        try:
-            await self._until_done(lambda: self._store.insert(kind, rows.rows, rows.places, covered, epoch))
-        except StoreError:
-            # Some row is poison: one at a time, each under a token of its own, finds which.
-            for row, place in zip(rows.rows, rows.places, strict=True):
-                single = StreamRange(covered.stream, f"{covered.created}:{place.offset}", place.seq, place.seq)
-                await self._insert_one(kind, row, place, single, epoch, dead)
+        """The whole; where some row of it is refused, halves of halves until it is alone.
 
-    async def _insert_one(
-        self, kind: DataKind, row: Any, place: Place, covered: StreamRange, epoch: int, dead: list[DeadRow]
-    ) -> None:
-        try:
-            await self._until_done(lambda: self._store.insert(kind, [row], [place], covered, epoch))
-        except StoreError as error:
-            dead.append(DeadRow(self._stream, place.seq, place.offset, str(error), msgspec.msgpack.encode(row)))
-
-    async def _until_done(self, work: Callable[[], Any]) -> None:
-        """Again and again while the store is away; other errors are the caller's."""
+        Few rows can be bad. When the engine refuses more, its table is not what it should be, and that is the store's
+        fault: nothing is set aside, and the whole is tried again until somebody has mended it.
+        """
+        search = _Search(max(self._few, len(rows.rows) * _BAD_SHARE))
         attempt = 0
         while True:
             try:
-                await work()
-            except StoreError as error:
-                if not error.retryable:
-                    raise
+                await self._whole_or_apart(kind, rows, covered, epoch, search)
+                break
+            except _TooManyRefused as error:
                 attempt += 1
-                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt - 1, 30))
-                self._on_retry(attempt, pause_s, str(error))
-                await asyncio.sleep(pause_s)
+                await self._pause(attempt, f"{kind.table}: {error}")
+                search.again()
+        if attempt:
+            self._on_back()
+        dead += search.refused
+        self._few = max(0.0, self._few - search.by_engine)
+
+    async def _whole_or_apart(
+        self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, search: _Search
+    ) -> None:
+        if not search.inserted:  # what went in by parts goes in by the same parts again
+            try:
+                await self.until_done(lambda: self._store.insert(kind, rows.rows, rows.places, covered, epoch))
+            except RowError:
+                pass
             else:
                 return
+        await self._apart(kind, rows, covered, epoch, search)
+
+    async def _apart(self, kind: DataKind, rows: Rows, covered: StreamRange, epoch: int, search: _Search) -> None:
+        """Insert what can be inserted of rows of which some were refused; each part has a token of its own."""
+        middle = len(rows.rows) // 2
+        for part in (Rows(rows.rows[:middle], rows.places[:middle]), Rows(rows.rows[middle:], rows.places[middle:])):
+            if part.rows:
+                await self._insert_part_of(kind, part, covered, epoch, search)
+
+    async def _insert_part_of(
+        self, kind: DataKind, part: Rows, covered: StreamRange, epoch: int, search: _Search
+    ) -> None:
+        first, last = part.places[0], part.places[-1]
+        alone = len(part.rows) == 1
+        name = f"{first.offset}" if alone else f"{first.offset}-{last.offset}"
+        own = StreamRange(covered.stream, f"{covered.created}:{name}", first.seq, last.seq)
+        try:
+            await self.until_done(lambda: self._store.insert(kind, part.rows, part.places, own, epoch))
+        except RowError as error:
+            if not alone:
+                await self._apart(kind, part, covered, epoch, search)
+                return
+            payload = msgspec.msgpack.encode(part.rows[0])
+            letter = DeadRow(self._stream, first.seq, first.offset, str(error), payload, kind.name)
+            search.refuse(letter, by_engine=bool(error.code))
+        else:
+            search.inserted += len(part.rows)
+
+    async def until_done(self, work: Callable[[], Awaitable[T]], *, whatever: bool = False) -> T:
+        """The result of `work`, tried again for as long as the store is away.
+
+        A SchemaError is the caller's, and a RowError where not `whatever` is to be tried again.
+        """
+        attempt = 0
+        while True:
+            try:
+                result = await work()
+            except RowError as error:
+                if not whatever:
+                    raise
+                reason = str(error)
+            except SchemaError:
+                raise
+            except StoreError as error:
+                reason = str(error)
+            except Exception as error:  # noqa: BLE001 (what nobody has thought of is told and tried again, too)
+                reason = f"{type(error).__name__}: {error}"
+            else:
+                if attempt:
+                    self._on_back()
+                return result
+            attempt += 1
+            await self._pause(attempt, reason)
+
+    async def _pause(self, attempt: int, reason: str) -> None:
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(attempt - 1, 30))
+        self._on_retry(attempt, pause_s, reason)
+        await self._sleep(pause_s)
+
+
+class _TooManyRefused(Exception):
+    """More rows are refused than can be bad by themselves."""
+
+
+class _Search:
+    """What is found out about rows of which some are refused; `most` may be refused by the engine."""
+
+    def __init__(self, most: float) -> None:
+        self.refused: list[DeadRow] = []
+        self.by_engine = 0
+        self.inserted = 0
+        self._most = most
+
+    def again(self) -> None:
+        """Begin anew; what was inserted stays so."""
+        self.refused, self.by_engine = [], 0
+
+    def refuse(self, row: DeadRow, *, by_engine: bool) -> None:
+        """Set one aside. What this program itself finds wrong with a number is so in any table, without a limit."""
+        self.refused.append(row)
+        self.by_engine += by_engine
+        if self.by_engine > self._most:
+            raise _TooManyRefused(
+                f"more than {self._most:g} rows refused at once: the table must be wrong, not the rows: {row.reason}"
+            )
 
 
 def _encoded_of(message: RangeMessage) -> tuple[DataKind | None, Sequence[bytes | msgspec.Raw]]:

@@ -198,13 +198,15 @@ class EncodedRows(NamedTuple):
 
 
 class DeadRow(NamedTuple):
-    """A record that no table can take."""
+    """A record that no table can take: one row of `kind`, or where that is empty a whole message of `subject`."""
 
     stream: str
     seq: int
     offset: int
     reason: str
     payload: bytes
+    kind: str = ""
+    subject: str = ""
 
 
 class MarketStore(Protocol):
@@ -213,7 +215,8 @@ class MarketStore(Protocol):
     `insert` is atomic enough to be repeated: the same range with the same rows again changes nothing.
 
     Raises:
-        StoreError: `retryable` says whether trying again can help.
+        RowError: a row is refused for what it holds, and nothing is written; only this may be set aside.
+        StoreError: everything else; the same call can succeed later.
     """
 
     async def migrate(self) -> Sequence[str]: ...
@@ -229,7 +232,7 @@ class MarketStore(Protocol):
     ) -> int:
         """As `insert`, of records as they came: MessagePack arrays in the order of the kind's fields.
 
-        What is no such array, or does not fit, is a StoreError that is not retryable, and nothing is written.
+        What is no such array, or does not fit, is a RowError, and nothing is written.
         """
         ...
 

@@ -1,63 +1,40 @@
 """One stream into the store, exactly once.
 
 The range that is about to be inserted is recorded first; the insert carries a token that names the range; then the
-watermark moves. Whoever takes over repeats an open range with the same boundaries, so the token catches it. The stream
-itself is the buffer: while the store is away, the same range is tried again and nothing else is read.
+store records how far it is, and the watermark moves. Whoever takes over repeats an open range with the same boundaries,
+so the token catches it. The stream itself is the buffer: while the store is away, the same range is tried again and
+nothing else is read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-import msgspec
 
 from marketprism_application.inserting import Inserter
 from marketprism_application.ports import MarketStore, StreamRange
+from marketprism_application.store_progress import (
+    STREAM_REMADE,
+    Beginning,
+    Progress,
+    ProgressStore,
+    RangeSource,
+    StoreLedger,
+    StreamBounds,
+    beginning,
+)
 from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, decode_messages
 
 _GROW_S = 0.02
+_PATIENCE = 5  # empty fetches after which the rest of an open range will not come any more
+_SETTLE_S = 10.0
 
 
-class RangeSource(Protocol):
-    """A stream, read in order."""
-
-    async def open(self, start_seq: int) -> str:
-        """Begin at a sequence; returns the stream's creation time."""
-        ...
-
-    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
-        """What comes next, nothing after `max_wait_s` without a message."""
-        ...
-
-    async def close(self) -> None:
-        """Stop reading."""
-        ...
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a stream is stored: `watermark` is done; [first, last] is open when last is above it."""
-
-    created: str = ""
-    epoch: int = 0
-    first: int = 0
-    last: int = 0
-    watermark: int = 0
-
-
-class ProgressStore(Protocol):
-    """Where progress is kept. `save` is a compare-and-swap against what `load` returned or the last `save` wrote.
-
-    Raises:
-        Exception: another writer saved meanwhile; this one must stop.
-    """
-
-    async def load(self) -> Progress: ...
-
-    async def save(self, progress: Progress) -> None: ...
+class StreamRemade(Exception):
+    """The stream was made anew, or lost its end, while it was read: whoever runs the writer runs it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +46,30 @@ class WriterSettings:
     max_rows: int = 400_000
 
 
+class WriterHooks:
+    """Hears what a writer does; each method does nothing by itself."""
+
+    def retry(self, attempt: int, pause_s: float, reason: str) -> None:
+        """The store did not do what it was asked; it is asked again after `pause_s`."""
+
+    def well(self) -> None:
+        """It did, after all."""
+
+    def batch(self, rows: int, seconds: float, dead: int) -> None:
+        """A range is stored: so many rows, of which so many were set aside."""
+
+    async def begun(self, begin: Beginning, was: Progress | None, store: str) -> None:
+        """The writer does not begin where the last one ended; `begin.reason` says why."""
+
+    async def truncated(self, wanted: int, bounds: StreamBounds) -> None:
+        """The stream no longer holds `wanted`, which was not stored: called before anything behind it is."""
+
+
 class StreamWriter:
-    """Stores one stream for as long as it runs. `on_retry(attempt, pause_s, reason)` hears of each failed try."""
+    """Stores one stream for as long as it runs.
+
+    `refilling_to` is how far rows are read again that a store has held before, 0 when there is nothing to catch up.
+    """
 
     def __init__(
         self,
@@ -78,55 +77,134 @@ class StreamWriter:
         source: RangeSource,
         progress: ProgressStore,
         store: MarketStore,
+        ledger: StoreLedger,
         settings: WriterSettings,
+        hooks: WriterHooks | None = None,
         *,
-        on_retry: Callable[[int, float, str], None] = lambda _a, _p, _r: None,
-        on_batch: Callable[[int, float, int], None] = lambda _r, _s, _d: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._stream = stream
         self._source = source
         self._progress = progress
-        self._inserter = Inserter(stream, store, on_retry)
+        self._hooks = hooks or WriterHooks()
+        self._ledger = ledger
+        self._inserter = Inserter(stream, store, self._hooks.retry, sleep, self._hooks.well)
         self._settings = settings
         self._writing = False
-        self._on_batch = on_batch
+        self._held: list[RangeMessage] = []
+        self._read_to = 0
+        self._deleted = 0
+        self._settled_at = 0.0
+        self._created = ""
+        self._identity = ""
+        self._fill = ""
+        self._epoch = 0
         self.rows = 0
         self.dead = 0
+        self.watermark = 0
+        self.refilling_to = 0
 
     async def run(self, epoch: int) -> None:
-        """Store until cancelled; the first thing is the range that an earlier writer left open."""
-        progress = await self._progress.load()
-        created = await self._source.open(progress.watermark + 1)
-        if progress.created and progress.created != created:
-            # The stream was made anew: its sequences start again, and so does the watermark.
-            progress = Progress()
-            await self._source.close()
-            created = await self._source.open(1)
-        watermark = progress.watermark
-        if progress.last > watermark:
-            messages = await self._exact(progress.last)
-            watermark = await self._write(messages, created, epoch, progress.first, progress.last)
+        """Store until cancelled; the first thing is the range that an earlier writer left open.
+
+        Raises:
+            StreamRemade: run it again.
+        """
+        self._epoch = epoch
+        begin = await self._begin()
+        if begin.last:
+            await self._repeat(begin.first, begin.last)
         # The next range is read while the one before is inserted; it is not begun, only held.
         ahead = asyncio.ensure_future(self._batch())
         try:
             while True:
                 self._writing = False
                 messages = await ahead
+                settled = 0 if messages else await self._settled()
                 ahead = asyncio.ensure_future(self._batch())
                 if messages:
                     self._writing = True
-                    watermark = await self._write(messages, created, epoch, messages[0].seq, messages[-1].seq)
+                    await self._write(messages, messages[0].seq, messages[-1].seq)
+                elif settled > self.watermark:
+                    await self._done(settled, settled)
+                self._caught_up(idle=not messages)
         finally:
             ahead.cancel()
             await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _exact(self, last: int) -> list[RangeMessage]:
-        """Messages up to a sequence that was read before; waits for them."""
+    async def _begin(self) -> Beginning:
+        keep = self._inserter.until_done
+        self._identity = await keep(self._ledger.identity, whatever=True)
+        progress = await self._progress.load()
+        bounds = await self._source.bounds()
+        self._created = bounds.created
+        own = await keep(lambda: self._ledger.watermark(self._stream, bounds.created), whatever=True)
+        holds = own is not None or await keep(lambda: self._ledger.holds(self._stream), whatever=True)
+        begin = beginning(progress, own, self._identity, bounds, holds=holds)
+        self.watermark = self._read_to = begin.watermark
+        self._fill = progress.fill if progress is not None else ""
+        if begin.reason:
+            self._fill = "" if begin.reason == STREAM_REMADE else secrets.token_hex(4)
+            if begin.reason != STREAM_REMADE and begin.watermark < bounds.last:
+                self.refilling_to = bounds.last
+            await self._hooks.begun(begin, progress, self._identity)
+            await self._done(begin.watermark, begin.watermark)
+        elif own is None and begin.watermark:
+            await keep(lambda: self._ledger.record(self._stream, self._created, begin.watermark), whatever=True)
+        if bounds.first > begin.watermark + 1:
+            await keep(lambda: self._hooks.truncated(begin.watermark + 1, bounds), whatever=True)
+            begin = Beginning(bounds.first - 1)  # of a range that was left open the end is read as any other
+            await self._done(begin.watermark, begin.watermark)
+            self._read_to = begin.watermark
+        await self._source.open(begin.watermark + 1)
+        if (await self._source.bounds()).created != bounds.created:
+            raise StreamRemade(self._stream)
+        return begin
+
+    async def _repeat(self, first: int, last: int) -> None:
+        """The range that was left open, under its own token if it is still what it was."""
         found: list[RangeMessage] = []
-        while not found or found[-1].seq < last:
+        empty = 0
+        while (not found or found[-1].seq < last) and empty < _PATIENCE:
             # One at a time: what follows the range must stay in the source.
-            found += await self._source.next(1, 1.0)
-        return found
+            arrived = await self._source.next(1, 1.0)
+            empty = 0 if arrived else empty + 1
+            found += arrived
+            if not arrived and (await self._source.bounds()).first > last:
+                break
+        bounds = await self._source.bounds()
+        self._held = [message for message in found if message.seq > last]
+        found = [message for message in found if message.seq <= last]
+        if bounds.created != self._created:
+            raise StreamRemade(self._stream)
+        if bounds.first > first or not found or found[-1].seq < last:
+            # Parts of it would be cut elsewhere, and be taken for those that were stored.
+            self._fill = secrets.token_hex(4)
+        if found:
+            self._read_to = found[-1].seq
+            await self._write(found, first, last)
+
+    async def _settled(self) -> int:
+        """Where nothing comes: how far that is certain, so that what goes out of the stream is not taken for a loss."""
+        await self._same_stream()
+        now = time.monotonic()
+        if now < self._settled_at:
+            return 0
+        self._settled_at = now + _SETTLE_S
+        settled = await self._source.settled(self._read_to)
+        self._read_to = max(self._read_to, settled)
+        return settled
+
+    async def _same_stream(self) -> StreamBounds:
+        """Its bounds; another with its name, or one that lost its end, has to be begun again."""
+        bounds = await self._source.bounds()
+        if bounds.created != self._created or bounds.last < self._read_to:
+            raise StreamRemade(self._stream)
+        return bounds
+
+    def _caught_up(self, *, idle: bool) -> None:
+        if self.refilling_to and (idle or self.watermark >= self.refilling_to):
+            self.refilling_to = 0
 
     async def _batch(self) -> list[RangeMessage]:
         """What one range holds: it closes when it is full, or when it is due and nothing is being written."""
@@ -140,27 +218,56 @@ class StreamWriter:
                 if not self._writing:
                     break
                 wait_s = _GROW_S
-            arrived = await self._source.next(_messages_for(settings, rows, len(found)), wait_s)
+            if self._held:
+                arrived, self._held = self._held, []
+            else:
+                arrived = list(await self._source.next(_messages_for(settings, rows, len(found)), wait_s))
             if not arrived and not found:
                 break
             if not found:
                 deadline = time.monotonic() + settings.batch_s
             found += arrived
             rows += sum(_rows_in(message) for message in arrived)
+        if found:
+            await self._look_for_a_hole(found[0].seq)
+            self._read_to = found[-1].seq
         return found
 
-    async def _write(self, messages: Sequence[RangeMessage], created: str, epoch: int, first: int, last: int) -> int:
+    async def _look_for_a_hole(self, seq: int) -> None:
+        """Other subjects lie between two messages as a rule; where the stream begins between them, or some were deleted
+        there, they are gone."""
+        wanted = self._read_to + 1
+        if seq <= wanted:
+            return
+        bounds = await self._same_stream()
+        deleted, self._deleted = bounds.deleted > self._deleted, bounds.deleted
+        shown = bounds._replace(first=min(bounds.first, seq))
+        if deleted and bounds.first <= wanted and await self._source.lacks(wanted, seq - 1):
+            shown = bounds._replace(first=seq, ts_first=0)
+        if shown.first > wanted:
+            await self._inserter.until_done(lambda: self._hooks.truncated(wanted, shown), whatever=True)
+
+    async def _write(self, messages: Sequence[RangeMessage], first: int, last: int) -> None:
         """Intent, insert, watermark."""
-        done = first - 1
-        await self._progress.save(Progress(created, epoch, first, last, done))
+        await self._save(first, last, self.watermark)
         started = time.monotonic()
-        covered = StreamRange(self._stream, created, first, last)
-        rows, dead = await self._inserter.insert(messages, covered, epoch)
-        await self._progress.save(Progress(created, epoch, first, last, last))
+        name = f"{self._created}#{self._fill}" if self._fill else self._created
+        covered = StreamRange(self._stream, name, first, last)
+        rows, dead = await self._inserter.insert(messages, covered, self._epoch)
+        await self._done(first, last)
         self.rows += rows
         self.dead += dead
-        self._on_batch(rows, time.monotonic() - started, dead)
-        return last
+        self._hooks.batch(rows, time.monotonic() - started, dead)
+
+    async def _done(self, first: int, last: int) -> None:
+        """Everything up to `last` is stored: first the store says so, then the watermark."""
+        await self._inserter.until_done(lambda: self._ledger.record(self._stream, self._created, last), whatever=True)
+        await self._save(first, last, last)
+        self.watermark = last
+
+    async def _save(self, first: int, last: int, watermark: int) -> None:
+        progress = Progress(self._created, self._epoch, first, last, watermark, self._identity, self._fill)
+        await self._progress.save(progress)
 
 
 def _rows_in(message: RangeMessage) -> int:
@@ -178,7 +285,9 @@ __all__ = [
     "ProgressStore",
     "RangeMessage",
     "RangeSource",
+    "StreamRemade",
     "StreamWriter",
+    "WriterHooks",
     "WriterSettings",
     "decode_messages",
 ]

@@ -48,7 +48,7 @@ def decode_messages(stream: str, messages: Sequence[RangeMessage]) -> Decoded:
         try:
             kind, rows = _rows_of(message)
         except ContractError as error:
-            dead.append(DeadRow(stream, message.seq, 0, str(error), message.data))
+            dead.append(DeadRow(stream, message.seq, 0, str(error), message.data, subject=message.subject))
             continue
         target = by_kind.setdefault(kind.name, Rows([], []))
         target.rows.extend(rows)

@@ -78,6 +78,35 @@ class FrameRefused:
     frames: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreReplaced:
+    """The store is not the one that the watermark of a stream speaks of: it is filled again from behind `start`.
+
+    `reason`: other_store, empty_store, older_copy.
+    """
+
+    stream: str
+    store: str
+    was: str  # the store of the watermark, empty where it names none
+    reason: str
+    watermark: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatermarkRebuilt:
+    """How far a stream is stored was not known, or known wrongly: the store's own record counts, `start`.
+
+    `reason`: watermark_lost, watermark_unreadable, watermark_beyond_stream, stream_remade, rebuild.
+    """
+
+    stream: str
+    store: str
+    reason: str
+    watermark: int
+    start: int
+
+
 PIPELINE_EVENTS = (
     StreamTruncated,
     PipelineStalled,
@@ -86,6 +115,8 @@ PIPELINE_EVENTS = (
     StreamFillingUp,
     StorageFillingUp,
     FrameRefused,
+    StoreReplaced,
+    WatermarkRebuilt,
 )
 
 __all__ = [
@@ -94,7 +125,9 @@ __all__ = [
     "PipelineRecovered",
     "PipelineStalled",
     "StorageFillingUp",
+    "StoreReplaced",
     "StreamFillingUp",
     "StreamMadeAnew",
     "StreamTruncated",
+    "WatermarkRebuilt",
 ]

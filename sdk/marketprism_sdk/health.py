@@ -12,7 +12,7 @@ from aiohttp import web
 
 from marketprism_sdk.metrics import Metrics
 
-Check = Callable[[], Awaitable[str]]  # healthy, degraded or unhealthy
+Check = Callable[[], Awaitable[str]]  # healthy, degraded or unhealthy; why may follow behind a colon
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
 
@@ -68,24 +68,27 @@ class HealthServer:
     async def report(self) -> dict[str, Any]:
         """The body of `/health`: the worst of its dependencies."""
         names = list(self._checks)
-        found = await asyncio.gather(*(self._ask(self._checks[name]) for name in names))
+        told = await asyncio.gather(*(self._ask(self._checks[name]) for name in names))
+        found = [status for status, _ in told]
         worst = max(found, key=lambda status: _ORDER[status], default="healthy")
+        reasons = {name: reason for name, (_, reason) in zip(names, told, strict=True) if reason}
         return {
             "status": worst,
             "timestamp": datetime.now(UTC).isoformat(),
             "uptime_seconds": round(time.monotonic() - self._started, 3),
             "version": self._version,
             "dependencies": dict(zip(names, found, strict=True)),
+            **({"reasons": reasons} if reasons else {}),
         }
 
     @staticmethod
-    async def _ask(check: Check) -> str:
+    async def _ask(check: Check) -> tuple[str, str]:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
-                status = await check()
+                status, _, reason = (await check()).partition(": ")
         except Exception:  # noqa: BLE001 (a check that fails is the answer)
-            return "unhealthy"
-        return status if status in _ORDER else "unhealthy"
+            return "unhealthy", ""
+        return status if status in _ORDER else "unhealthy", reason
 
     async def _health(self, _: web.Request) -> web.Response:
         body = await self.report()

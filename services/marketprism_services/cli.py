@@ -127,11 +127,13 @@ def main() -> None:
     import marketprism_services.cli_chaos  # noqa: PLC0415
     import marketprism_services.cli_front  # noqa: PLC0415
     import marketprism_services.cli_inspect  # noqa: PLC0415
+    import marketprism_services.cli_letters  # noqa: PLC0415
     import marketprism_services.cli_read  # noqa: PLC0415
     import marketprism_services.cli_reference  # noqa: PLC0415
     import marketprism_services.cli_schema  # noqa: PLC0415
     import marketprism_services.cli_simulate  # noqa: PLC0415
     import marketprism_services.cli_status  # noqa: PLC0415
+    import marketprism_services.cli_store  # noqa: PLC0415
     import marketprism_services.cli_tools  # noqa: F401, PLC0415
     from marketprism_services.runtime import line_of, stop_of  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Commands for operators: status, dead letters."""
+"""`marketprism status`: what runs, and how it is."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from marketprism_adapters.nats import streams
 from marketprism_application.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.balancing import LeaderClient
-from marketprism_sdk.commands import dead_letters, redrive
-from marketprism_sdk.errors import SdkError, StreamError, reason_of
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
@@ -26,13 +25,12 @@ from marketprism_services.overview import Overview, overview, ranges
 from marketprism_services.pipeline_audit import problems_now
 from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.render import table_of
+from marketprism_services.store_calls import ask_storage
 from marketprism_services.store_tally import RemoteTally
 
 log = structlog.get_logger()
 
 _MONITOR_S = 3.0
-letters = typer.Typer(help="Commands that could not be done.", no_args_is_help=True)
-app.add_typer(letters, name="dead-letters")
 T = TypeVar("T")
 
 
@@ -63,9 +61,10 @@ def status(
     if not seen.instances:
         raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
     lag, stored, silent = asyncio.run(_pipeline(url))
+    store = _with(url, _store)
     problems = [*seen.problems, *lag.get("problems", [])]
     if as_json:
-        found = {**seen.as_dict(), "problems": problems, "pipeline": lag, "stored": stored}
+        found = {**seen.as_dict(), "problems": problems, "pipeline": lag, "stored": stored, "store": store}
         print(json.dumps(found, indent=1, default=str))
         if problems:
             raise typer.Exit(Exit.FAILED)
@@ -75,6 +74,10 @@ def status(
         err.print(f"source of {group}: {wrong}", style="yellow", highlight=False, markup=False)
     behind = lag.get("behind") or {}
     out.print(f"behind: {sum(behind.values())} messages" if behind else "behind: nothing", highlight=False)
+    if store.get("health", "healthy") != "healthy":
+        err.print(f"store is {store['health']}", style="yellow", highlight=False, markup=False)
+    if store.get("dead_rows"):
+        out.print(f"dead rows: {store['dead_rows']} (marketprism dead-letters list)", style="yellow")
     if seen.dead_letters:
         out.print(f"dead letters: {seen.dead_letters} (marketprism dead-letters list)", style="yellow")
     for text in silent:
@@ -123,6 +126,15 @@ def _print_services(seen: Overview) -> None:
         out.print(table_of(pa.Table.from_pylist(shards), tuple(shards[0]), title="partitions"))
 
 
+async def _store(connection: NatsConnection) -> dict[str, Any]:
+    """What the storage that leads says of its store, the error where none does."""
+    try:
+        found: dict[str, Any] = await ask_storage(connection, "store_status", timeout_s=5.0)
+    except SdkError as error:
+        return {"health": f"not known: {error}"}
+    return found
+
+
 async def _pipeline(url: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """Lag and stored symbols, as far as those who know them answer."""
     lag: dict[str, Any] = {}
@@ -164,51 +176,3 @@ async def _look_twice(market: MarketClient, url: str) -> tuple[list[Problem], Pr
         return await problems_now(PipelineProbe(connection, positions, ranges), tally)
     finally:
         await connection.close()
-
-
-@letters.command("list")
-def list_letters(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
-    data_dir: DataDir = None,
-    nats_url: NatsUrl = None,
-) -> None:
-    """Commands that could not be done, with the reason."""
-    found = _with(url_of(data_dir, nats_url), _letters)
-    rows = [
-        {
-            "seq": str(seq),
-            "command": letter.subject,
-            "issuer": letter.command.issuer if letter.command else "",
-            "attempts": str(letter.attempts),
-            "reason": letter.reason,
-        }
-        for seq, letter in found
-    ]
-    if as_json:
-        for row in rows:
-            print(json.dumps(row))
-        return
-    if not rows:
-        out.print("no dead letters")
-        return
-    out.print(table_of(pa.Table.from_pylist(rows), tuple(rows[0]), title="dead letters", last=100))
-
-
-async def _letters(connection: NatsConnection) -> list[Any]:
-    try:
-        return await dead_letters(connection)
-    except StreamError as error:
-        if error.retryable:
-            raise
-        return []  # there is no queue before the first service that takes commands
-
-
-@letters.command("redrive")
-def redrive_letter(
-    seq: Annotated[int, typer.Argument(help="Number of the letter, as `list` shows it.")],
-    data_dir: DataDir = None,
-    nats_url: NatsUrl = None,
-) -> None:
-    """Put a command back on its queue."""
-    _with(url_of(data_dir, nats_url), lambda connection: redrive(connection, seq))
-    out.print(f"letter {seq} is on its queue again")

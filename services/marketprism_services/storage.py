@@ -3,112 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import msgspec
 import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
+from marketprism_adapters.sql.dead_rows import SqlDeadRows
 from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.sql.ledger import SqlLedger
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.tally import SqlTally
 from marketprism_adapters.sql.topology import Topology
-from marketprism_application.errors import StoreError
+from marketprism_application.errors import SchemaError, StoreError
+from marketprism_application.inserting import Inserter
 from marketprism_application.query import answer
-from marketprism_application.store import Progress, RangeMessage, StreamWriter, WriterSettings
+from marketprism_application.store import StreamRemade, StreamWriter, WriterSettings
 from marketprism_domain.events import StorageRetryScheduled
-from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError
+from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.service import ServiceSettings, rpc
 from marketprism_sdk.single_active import SingleActiveService
-from marketprism_sdk.tracing import Sampled
-from marketprism_sdk.values import decode_or_none
 from marketprism_services.engines import EngineSource
 from marketprism_services.market_settings import layout_of
+from marketprism_services.store_letters import Letters
+from marketprism_services.store_state import OPENING, StoreState
 from marketprism_services.store_tally import answer_tally
+from marketprism_services.stream_holes import HoleNamer
 from marketprism_services.stream_keeper import keep_streams
+from marketprism_services.stream_ranges import KvProgress, StreamRanges, set_back
+from marketprism_services.writer_hooks import RetryHeard, StorageHooks
 
 log = structlog.get_logger()
 
 _OPEN_ATTEMPTS = 100
 _OPEN_PAUSE_S = 0.2
+_AGAIN_S = 0.2
 
 
-class StreamRanges:
-    """`RangeSource` on a JetStream stream."""
+class OpenStore(NamedTuple):
+    """A store that is open, with its tables up to date."""
 
-    def __init__(self, connection: NatsConnection, stream: str) -> None:
-        self._connection = connection
-        self._stream = stream
-        self._consumer: PullConsumer | None = None
-        self._traced: deque[tuple[int, Sampled, int]] = deque(maxlen=1_000)
-
-    async def open(self, start_seq: int) -> str:
-        """Begin at a sequence."""
-        created = str((await stream_info(self._connection, self._stream))["created"])
-        filters = streams.STORED[self._stream]
-        self._consumer = PullConsumer(self._connection, self._stream, filters, start_seq=start_seq, batch=512)
-        await self._consumer.open()
-        return created
-
-    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
-        """What comes next."""
-        assert self._consumer is not None  # noqa: S101 (opened by the writer)
-        messages = await self._consumer.fetch(max_messages, max_wait_s)
-        for message in messages:
-            if message.trace is not None:
-                self._traced.append((message.seq, message.trace, time.time_ns()))
-        return messages
-
-    def stored(self, last: int) -> list[float]:
-        """Ages in seconds of the sampled messages that are in the store now."""
-        ages, now = [], time.time_ns()
-        while self._traced and self._traced[0][0] <= last:
-            _, trace, fetched_ns = self._traced.popleft()
-            trace.step("store", fetched_ns, now, stream=self._stream)
-            ages.append((now - trace.origin_ns) / 1e9)
-        return ages
-
-    async def close(self) -> None:
-        """Stop reading."""
-        if self._consumer is not None:
-            await self._consumer.close()
-
-
-class KvProgress:
-    """`ProgressStore` on a KV bucket, by compare-and-swap."""
-
-    def __init__(self, kv: KeyValue, key: str, on_done: Callable[[int], None] = lambda _: None) -> None:
-        self._kv = kv
-        self._key = key
-        self._on_done = on_done
-        self._revision = 0
-
-    async def load(self) -> Progress:
-        """Progress as it stands."""
-        entry = await self._kv.get(self._key)
-        self._revision = entry.revision if entry is not None else 0
-        return decode_or_none(entry, Progress) or Progress()
-
-    async def save(self, progress: Progress) -> None:
-        """Write if nobody else has. Raises RevisionConflict, KeyExists."""
-        value = msgspec.msgpack.encode(progress)
-        if self._revision:
-            self._revision = await self._kv.update(self._key, value, self._revision)
-        else:
-            self._revision = await self._kv.create(self._key, value)
-        self._on_done(progress.watermark)
+    store: SqlStore
+    ledger: SqlLedger
+    reader: SqlReader
+    letters: Letters
+    holes: HoleNamer
+    identity: str
 
 
 class StorageService(SingleActiveService):
@@ -130,9 +77,11 @@ class StorageService(SingleActiveService):
         self._writer = writer
         self._topology = topology
         self._engine: Engine | None = None
-        self._reader: SqlReader | None = None
+        self._open_store: OpenStore | None = None
+        self._state = StoreState()
         self._events = EventPublisher(connection, "storage")
         self._running: list[asyncio.Task[None]] = []
+        self._writing: list[asyncio.Task[None]] = []
         self._soon: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:
@@ -141,22 +90,45 @@ class StorageService(SingleActiveService):
         await streams.ensure_streams(self.connection, layout_of(self.settings))
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)
+        self.http.status(lambda: {"store": self._state.snapshot()})
         buckets = {streams.STORE_RANGES: None, "service_leaders": None}
         keep_streams(self, writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
 
     async def _store_health(self) -> str:
-        return "healthy" if self._engine is not None or not self.election.is_leader() else "degraded"
+        found = self._state.health()
+        opening = self.election.is_leader() and self._open_store is None
+        return "degraded: the store is being opened" if found == "healthy" and opening else found
 
     async def on_activate(self, epoch: int) -> None:
-        """Open the store, bring its schema up to date, write."""
-        engine = await self._open()
-        store = SqlStore(engine, self._topology)
-        for name in await store.migrate():
-            log.info("migration applied", migration=name)
-        self._engine, self._reader = engine, SqlReader(engine)
+        """Open the store, bring its schema up to date, write: in a task of its own, for as long as that takes."""
+        self._running.append(self.spawn(self._serve_store(epoch), "store"))
+
+    async def _serve_store(self, epoch: int) -> None:
+        try:
+            self._engine = engine = await self._open()
+            store = SqlStore(engine, self._topology)
+            patient = Inserter("schema", store, self._away("schema")).until_done
+            for name in await patient(store.migrate, whatever=True):
+                log.info("migration applied", migration=name)
+            ledger = SqlLedger(engine)
+            identity = await patient(ledger.identity, whatever=True)
+        except (SchemaError, StoreError) as error:
+            self._state.away(OPENING, str(error))
+            log.exception("store cannot be opened, others go first")
+            self.election.surrender(f"store: {error}")
+            return
+        self._well("schema")
+        self._well(OPENING)
+        letters = Letters(SqlDeadRows(engine), store, self.connection, epoch)
+        holes = HoleNamer(self.connection, ledger)
+        self._open_store = OpenStore(store, ledger, SqlReader(engine), letters, holes, identity)
+        log.info("store open", store=identity, epoch=epoch)
+        self._write_all(self._open_store, epoch)
+
+    def _write_all(self, opened: OpenStore, epoch: int) -> None:
         for stream in streams.STORED:
-            self._running.append(self.spawn(self._write(stream, store, epoch), f"write-{stream}"))
+            self._writing.append(self.spawn(self._write(stream, opened, epoch), f"write-{stream}"))
 
     async def _open(self) -> Engine:
         """The directory may still be held by the process that was killed a moment ago."""
@@ -166,58 +138,113 @@ class StorageService(SingleActiveService):
             except StoreError as error:
                 if not error.retryable or attempt + 1 == _OPEN_ATTEMPTS:
                     raise
-                log.warning("store not free yet", error=str(error)[:200])
+                if self._state.away(OPENING, str(error)):
+                    log.warning("store not free yet", error=str(error)[:200])
                 await asyncio.sleep(_OPEN_PAUSE_S)
         raise AssertionError("unreachable")
 
-    async def _write(self, stream: str, store: SqlStore, epoch: int) -> None:
+    async def _write(self, stream: str, opened: OpenStore, epoch: int) -> None:
         while True:
             source = StreamRanges(self.connection, stream)
-            writer = StreamWriter(
-                stream,
-                source,
-                KvProgress(self._ranges, stream, partial(self._traced, source)),
-                store,
-                self._writer,
-                on_retry=lambda attempt, pause_s, reason: self._retry(stream, attempt, pause_s, reason),
-                on_batch=lambda rows, seconds, dead: self._stored(stream, rows, seconds, dead),
-            )
+            hooks = StorageHooks(stream, self._state, self.metrics, self._tell, opened.holes, epoch, self._away(stream))
+            progress = KvProgress(self._ranges, stream, partial(self._traced, source))
+            writer = StreamWriter(stream, source, progress, opened.store, opened.ledger, self._writer, hooks)
+            self._state.writers[stream] = writer
             try:
                 await writer.run(epoch)
             except (RevisionConflict, KeyExists) as error:
                 self.election.surrender(f"another writer stores {stream}: {error}")
                 return
+            except StreamRemade:
+                log.warning("stream made anew, writer starts again", stream=stream)
             except SdkError as error:
                 log.warning("writer starts again from its watermark", stream=stream, error=str(error))
-                await asyncio.sleep(0.2)
+                await self._look_after(error)
+                await asyncio.sleep(_AGAIN_S)
             finally:
                 await source.close()
+
+    async def _look_after(self, error: SdkError) -> None:
+        """A stream or the bucket may be gone: whoever needs them makes them."""
+        if not isinstance(error, StreamError):
+            return
+        try:
+            await streams.ensure_streams(self.connection, layout_of(self.settings))
+            self._ranges = await NatsKeyValue.open(
+                self.connection, streams.STORE_RANGES, replicas=self.settings.replicas
+            )
+        except SdkError as failure:
+            log.warning("streams could not be made again", error=str(failure))
 
     def _traced(self, source: StreamRanges, watermark: int) -> None:
         for age_s in source.stored(watermark):
             self.metrics.observe("traced_age_seconds", age_s)
 
-    def _retry(self, stream: str, attempt: int, pause_s: float, reason: str) -> None:
-        self.metrics.count("store_retries_total", stream=stream)
-        event = StorageRetryScheduled(stream, attempt, pause_s, reason[:200])
-        task = asyncio.get_running_loop().create_task(self._events.publish_soon([event], self.election.epoch))
+    def _away(self, what: str) -> RetryHeard:
+        def heard(attempt: int, pause_s: float, reason: str) -> None:
+            self.metrics.count("store_retries_total", stream=what)
+            if self._state.away(what, reason):
+                log.warning("store is away, trying again", stream=what, attempt=attempt, reason=reason)
+            self._tell(StorageRetryScheduled(what, attempt, pause_s, reason[:200]))
+
+        return heard
+
+    def _well(self, what: str) -> None:
+        away_s = self._state.well(what)
+        if away_s is not None:
+            log.info("store is back", stream=what, away_s=round(away_s, 1))
+
+    def _tell(self, event: Any) -> None:
+        self._do_soon(self._events.publish_soon([event], self.election.epoch))
+
+    def _do_soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._soon.add(task)
         task.add_done_callback(self._soon.discard)
-
-    def _stored(self, stream: str, rows: int, seconds: float, dead: int) -> None:
-        self.metrics.count("rows_stored_total", rows, stream=stream)
-        self.metrics.observe("store_batch_seconds", seconds, stream=stream)
-        self.metrics.observe("store_batch_rows", rows, stream=stream)
-        if dead:
-            self.metrics.count("dead_rows_total", dead, stream=stream)
-            log.warning("rows set aside", stream=stream, rows=dead)
 
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question from the store."""
-        if self._reader is None:
+        reader = self._opened().reader
+        return await answer(reader, data, maker=reader)
+
+    @rpc("store_status")
+    async def store_status(self, _: Any) -> dict[str, Any]:
+        """The store's identity, watermarks, dead rows, and what it waits for."""
+        opened = self._opened()
+        return {**self._state.snapshot(), "store": opened.identity, "dead_rows": await opened.letters.count()}
+
+    @rpc("dead_rows")
+    async def dead_rows(self, request: Any) -> list[dict[str, Any]]:
+        """Rows that were set aside, newest first: `limit`, or the one of `key` (STREAM:seq.index)."""
+        return await self._opened().letters.shown(request)
+
+    @rpc("redrive_rows")
+    async def redrive_rows(self, request: Any) -> dict[str, str]:
+        """Put rows in again, that of `key` or up to `limit`; by key why one is not in, empty where it is."""
+        return await self._opened().letters.redrive(request)
+
+    @rpc("rebuild_store")
+    async def rebuild_store(self, _: Any) -> list[str]:
+        """Read every stream again from its beginning; the streams."""
+        opened = self._opened()
+        await self._end(self._writing)
+        for stream in streams.STORED:
+            await set_back(self._ranges, stream, self.connection, secrets.token_hex(4))
+        self._write_all(opened, self.election.epoch)
+        return list(streams.STORED)
+
+    def _opened(self) -> OpenStore:
+        if self._open_store is None:
             raise NotActive(self.election.leader())
-        return await answer(self._reader, data, maker=self._reader)
+        return self._open_store
+
+    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._tasks = [task for task in self._tasks if task not in tasks]
+        tasks.clear()
 
     @rpc("tally")
     async def tally(self, request: Any) -> dict[str, Any]:
@@ -228,12 +255,13 @@ class StorageService(SingleActiveService):
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Stop writing and close the store, so that the next leader can open it."""
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
-        self._tasks = [task for task in self._tasks if task not in self._running]
-        self._running = []
-        engine, self._engine, self._reader = self._engine, None, None
+        await self._end(self._running)  # first: it is what begins to write
+        await self._end(self._writing)
+        opened, self._open_store = self._open_store, None
+        engine, self._engine = self._engine, None
+        self._state.clear()
+        if opened is not None:
+            await opened.holes.close()
         if engine is not None:
             await engine.close()
 

@@ -21,19 +21,20 @@ from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.sql.ledger import SqlLedger
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.codec import PACKED_VERSION, encode
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.subjects import tick_subject
 from marketprism_application.ports import Place, StreamRange
-from marketprism_application.store import Progress, StreamWriter, WriterSettings
+from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_services.storage import KvProgress, StreamRanges
+from marketprism_services.stream_ranges import KvProgress, StreamRanges
 
 _SYMBOLS = 200
 _PER_MESSAGE = 20
@@ -77,13 +78,14 @@ async def _write(connection: NatsConnection, engine: ClickHouseEngine, last: int
             if progress.watermark >= last:
                 done.set()
 
+    class Counted(WriterHooks):
+        def batch(self, rows: int, seconds: float, dead: int) -> None:
+            assert not dead
+            batches.append((rows, seconds))
+
+    source = StreamRanges(connection, streams.TICKS)
     writer = StreamWriter(
-        streams.TICKS,
-        StreamRanges(connection, streams.TICKS),
-        Watched(kv, "bench"),
-        store,
-        WriterSettings(),
-        on_batch=lambda rows, seconds, _: batches.append((rows, seconds)),
+        streams.TICKS, source, Watched(kv, "bench"), store, SqlLedger(engine), WriterSettings(), Counted()
     )
     started, cpu = time.perf_counter(), time.process_time()
     running = asyncio.create_task(writer.run(1))

@@ -25,7 +25,7 @@ from marketprism_application.contracts.query_wire import (
     decode_answer,
     encode_question,
 )
-from marketprism_application.errors import QueryError, StoreError
+from marketprism_application.errors import QueryError, RowError
 from marketprism_application.ports import EncodedRows, MarketReader, MarketStore, Place, RangeQuery, StreamRange
 from marketprism_application.query import answer, checked, parse_time
 from marketprism_application.resample import ReadRules
@@ -116,9 +116,8 @@ async def test_encoded_rows_are_the_rows_themselves_and_share_their_token(pair: 
 )
 async def test_an_encoded_row_that_does_not_fit_is_refused_with_its_neighbours(pair: Pair, broken: bytes) -> None:
     rows = [msgspec.msgpack.encode(row) for row in TICKS[:5]]
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises(RowError):
         await pair.store.insert_encoded(TICK, [EncodedRows(1, [*rows, broken])], covered(1, 6), 1)
-    assert not caught.value.retryable
     assert (await pair.reader.audit(["test"])).num_rows == 0
     await put(pair.store, TICK, TICKS[:5])
     assert (await pair.reader.audit(["test"])).to_pylist()[0]["stored"] == 5
@@ -255,7 +254,7 @@ async def test_text_of_callers_is_never_part_of_a_statement(pair: Pair, text: st
 
 
 async def test_a_number_the_table_cannot_hold_exactly_is_refused(pair: Pair) -> None:
-    with pytest.raises(StoreError, match="20 integer and 18 fraction digits"):
+    with pytest.raises(RowError, match="20 integer and 18 fraction digits"):
         await put(pair.store, TICK, [TICKS[0]._replace(last=Decimal("1." + "1" * 19))])
 
 

@@ -11,11 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from marketprism_adapters.sql.engine_errors import store_error
 from marketprism_adapters.sql.schema import Insert
 from marketprism_application.errors import StoreError
-
-# Engine error codes that the same statement can get past later.
-_RETRYABLE = ("NOT_ENOUGH_SPACE", "No space left", "MEMORY_LIMIT_EXCEEDED", "TOO_MANY_PARTS", "CANNOT_WRITE_TO_FILE")
 
 
 class ChdbEngine:
@@ -33,8 +31,12 @@ class ChdbEngine:
     async def open(cls, path: Path | None) -> ChdbEngine:
         """Open a directory, made if it is not there; None keeps everything in memory."""
         executor = ThreadPoolExecutor(1, thread_name_prefix="chdb")
+        opening = asyncio.get_running_loop().run_in_executor(executor, _open, path)
         try:
-            session = await asyncio.get_running_loop().run_in_executor(executor, _open, path)
+            session = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(lambda done: _abandon(done, executor))
+            raise
         except BaseException:
             executor.shutdown(wait=False)
             raise
@@ -68,12 +70,13 @@ class ChdbEngine:
         except StoreError:
             raise
         except Exception as error:  # the library raises classes of several modules
-            raise _translate(error) from error
+            raise store_error(str(error)) from error
 
     async def close(self) -> None:
-        """Close the session; the directory is free afterwards."""
-        await asyncio.get_running_loop().run_in_executor(self._executor, self._session.close)
-        self._executor.shutdown(wait=True)
+        """Close the session, behind what it is doing; the directory is free afterwards."""
+        closing = asyncio.get_running_loop().run_in_executor(self._executor, self._session.close)
+        self._executor.shutdown(wait=False)
+        await asyncio.shield(closing)  # also where nobody waits any longer
 
 
 def _load() -> Any:
@@ -102,6 +105,13 @@ def _open(path: Path | None) -> Any:
         ) from error
 
 
+def _abandon(opened: asyncio.Future[Any], executor: ThreadPoolExecutor) -> None:
+    """Nobody waits for it any more: the directory must not stay taken."""
+    if not opened.cancelled() and opened.exception() is None:
+        executor.submit(opened.result().close)
+    executor.shutdown(wait=False)
+
+
 def _query(session: Any, statement: str, form: str, params: dict[str, Any] | None) -> bytes:
     result = session.query(statement, form, params=params or {})
     data: bytes = result.bytes() if form != "Null" else b""
@@ -117,10 +127,3 @@ def _insert_encoded(session: Any, what: Insert, rows: bytes) -> None:
         file.write(rows)
         file.flush()
         session.query(what.statement(f"file('{file.name}', 'MsgPack', '{what.structure}')"), "Null")
-
-
-def _translate(error: Exception) -> StoreError:
-    text = str(error).strip().splitlines()[0][:500]
-    if "No space left" in text or "NOT_ENOUGH_SPACE" in text:
-        return StoreError(f"store: the disk is full: {text}", retryable=True)
-    return StoreError(f"store: {text}", retryable=any(sign in str(error) for sign in _RETRYABLE))

@@ -16,15 +16,11 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 import pyarrow as pa
 
+from marketprism_adapters.sql.engine_errors import store_error
 from marketprism_adapters.sql.schema import Insert
 from marketprism_application.errors import StoreError
 from marketprism_sdk.urls import hide
 
-# Away, busy or out of room for now; see the server's ErrorCodes.cpp.
-_RETRYABLE = {
-    159, 202, 209, 210, 225, 236, 241, 242, 243, 252, 265, 279, 285, 286, 319, 335, 373, 394, 425, 999,
-}  # fmt: skip
-_FULL = 243
 _PIECE = 1 << 18
 _READ = {
     "default_format": "ArrowStream",
@@ -136,9 +132,4 @@ def _stream_of(rows: pa.Table) -> bytes:
 
 
 def _error_of(code: str, content: bytes) -> StoreError:
-    text = content.decode("utf-8", "replace").strip().splitlines()
-    first = text[0][:500] if text else "no text"
-    number = int(code) if code.isdigit() else 0
-    if number == _FULL or "No space left" in first:
-        return StoreError(f"store: the disk is full: {first}", retryable=True)
-    return StoreError(f"store: {first}", retryable=number in _RETRYABLE)
+    return store_error(content.decode("utf-8", "replace"), int(code) if code.isdigit() else 0)

@@ -12,8 +12,9 @@ import pyarrow as pa
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_application.daily import COLUMNS as DAYS
-from marketprism_application.errors import StoreError
+from marketprism_application.errors import RowError
 from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
+from marketprism_application.redriving import LetterKey
 from marketprism_application.statistics import COLUMNS as STATISTICS
 from marketprism_application.tables import table_of
 from marketprism_domain.errors import InvalidValue
@@ -61,13 +62,26 @@ class MemoryStore:
         try:
             decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise StoreError(f"{kind.table}: {error}") from error
+            raise RowError(f"{kind.table}: {error}") from error
         return await self.insert(kind, decoded, places, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         """Set rows aside."""
         for row in dead:
             self.dead[row.stream, row.seq, row.offset] = row
+
+    async def count(self) -> int:
+        """Dead rows."""
+        return len(self.dead)
+
+    async def letters(self, limit: int, key: LetterKey | None = None) -> Sequence[DeadRow]:
+        """The newest dead rows, or the one with the key."""
+        found = [row for at, row in self.dead.items() if key is None or at == tuple(key)]
+        return found[::-1][:limit]
+
+    async def forget(self, row: DeadRow) -> None:
+        """It is in its table."""
+        self.dead.pop((row.stream, row.seq, row.offset), None)
 
     async def close(self) -> None:
         """Nothing to do."""
@@ -207,7 +221,7 @@ def _check(kind: DataKind, row: Any) -> None:
             try:
                 check_decimal(value, name)
             except InvalidValue as error:
-                raise StoreError(f"{kind.table}: {error}") from error
+                raise RowError(f"{kind.table}: {error}") from error
 
 
 def _wanted(row: Any, query: RangeQuery, ts: int) -> bool:

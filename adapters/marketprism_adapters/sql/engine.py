@@ -10,7 +10,7 @@ from marketprism_adapters.sql.schema import Insert
 
 
 class Engine(Protocol):
-    """Runs statements. Raises StoreError, retryable where the same statement can succeed later."""
+    """Runs statements. Raises RowError for what a value is, StoreError for everything else."""
 
     async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
         """Run a statement without a result."""

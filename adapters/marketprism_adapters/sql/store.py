@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import structlog
 
-from marketprism_adapters.sql import queries
 from marketprism_adapters.sql.columns import columns_of, to_arrow
+from marketprism_adapters.sql.dead_rows import SqlDeadRows
 from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.migrations import LEDGER, Migration, pending
 from marketprism_adapters.sql.schema import COLUMNS, CREATED, PROVENANCE, insert, insert_encoded
 from marketprism_adapters.sql.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
-from marketprism_application.errors import StoreError
+from marketprism_application.errors import RowError
 from marketprism_application.ports import DeadRow, EncodedRows, Place, StreamRange
+
+log = structlog.get_logger()
 
 _CAREFUL_PARTS = 100
 
@@ -28,13 +31,14 @@ class SqlStore:
     def __init__(self, engine: Engine, topology: Topology | None = None) -> None:
         self._engine = engine
         self._topology = topology or Topology()
+        self._letters = SqlDeadRows(engine)
         self._careful = 0  # parts to come whose numbers are looked into at once
 
     async def plan(self) -> list[Migration]:
         """Migrations that are not applied yet; makes the database and its ledger where there is none.
 
         Raises:
-            StoreError: the database is newer than this program, or a migration was altered after it was applied.
+            SchemaError: the database is newer than this program, or a migration was altered after it was applied.
         """
         for statement in (f"CREATE DATABASE IF NOT EXISTS {DATABASE}", LEDGER):
             await self._apply(statement)
@@ -42,10 +46,15 @@ class SqlStore:
         return pending([(int(row["number"]), str(row["checksum"])) for row in applied.to_pylist()])
 
     async def migrate(self) -> Sequence[str]:
-        """Bring schema and retention up to date; names of what was applied."""
+        """Bring schema and retention up to date; names of what was applied.
+
+        Ended anywhere, or run by two at once, it is run again from its last whole migration: no statement fails where
+        it was run before. Who is cancelled ends behind the statement that runs.
+        """
         done = []
         for migration in await self.plan():
-            for statement in migration.statements:
+            for number, statement in enumerate(migration.statements, 1):
+                log.info("migrating", migration=migration.title, statement=number, of=len(migration.statements))
                 await self._apply(statement)
             await self._engine.execute(
                 f"INSERT INTO {DATABASE}.schema_migrations (number, name, checksum) "
@@ -95,7 +104,7 @@ class SqlStore:
         try:
             table = to_arrow(kind, rows, places, epoch)
         except (ValueError, pa.ArrowException, OverflowError) as error:
-            raise StoreError(f"{kind.table}: {error}") from error
+            raise RowError(f"{kind.table}: {error}") from error
         await self._engine.insert(insert(kind, f"{covered.token}:{kind.name}"), table)
         return len(rows)
 
@@ -109,9 +118,7 @@ class SqlStore:
         if not self._careful:
             try:
                 await self._engine.insert_encoded(insert_encoded(kind, token, careful=False), body)
-            except StoreError as error:
-                if error.retryable:
-                    raise
+            except RowError:
                 # Numbers of one kind come together: a coin with ten digits behind the point has them in every tick.
                 self._careful = _CAREFUL_PARTS
             else:
@@ -123,17 +130,7 @@ class SqlStore:
     async def bury(self, dead: Sequence[DeadRow]) -> None:
         """Set rows aside that no table can take."""
         for row in dead:
-            await self._engine.execute(
-                f"INSERT INTO {DATABASE}.dead_letters (stream, stream_seq, stream_index, reason, payload) VALUES "
-                "({stream:String}, {seq:UInt64}, {index:UInt32}, {reason:String}, unhex({payload:String}))",
-                {
-                    "stream": row.stream,
-                    "seq": row.seq,
-                    "index": row.offset,
-                    "reason": queries.parameter(row.reason),
-                    "payload": row.payload[:65_536].hex(),
-                },
-            )
+            await self._letters.bury(row)
 
     async def close(self) -> None:
         """Close the engine."""
@@ -160,6 +157,6 @@ def _flat(kind: DataKind, groups: Sequence[EncodedRows], epoch: int) -> bytes:
         for index, row in enumerate(group.rows, group.first):
             data = bytes(row)
             if not data.startswith(header):
-                raise StoreError(f"{kind.table}: expected a record of {width} fields at {group.seq}/{index}")
+                raise RowError(f"{kind.table}: expected a record of {width} fields at {group.seq}/{index}")
             parts += (data[size:], sequence, tails[index])
     return b"".join(parts)

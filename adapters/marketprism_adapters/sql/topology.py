@@ -25,6 +25,9 @@ _NAME = re.compile(rf"\b{DATABASE}\.(\w+)")
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
 _PARTITION = re.compile(r"PARTITION BY \w+\((\w+)\)")
 _SORTING = re.compile(r",\s*MODIFY ORDER BY \([^)]*\)")
+# An interrupted migration is run again from its beginning. Their files are fixed by checksums, so it is done here.
+_ADDED = re.compile(r"\bADD COLUMN (?!IF NOT EXISTS )")
+_DROPPED = re.compile(r"\bDROP COLUMN (?!IF EXISTS )")
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w-]{0,62}")
 
 
@@ -77,7 +80,9 @@ class Topology:
         return {"skip_unavailable_shards": "0"} if self.cluster else {}
 
     def render(self, statement: str) -> list[str]:
-        """A statement of a migration as this layout needs it."""
+        """A statement of a migration as this layout needs it; one that was run before changes nothing."""
+        statement = _ADDED.sub("ADD COLUMN IF NOT EXISTS ", statement)
+        statement = _DROPPED.sub("DROP COLUMN IF EXISTS ", statement)
         found = _NAME.search(statement)
         table = found.group(1) if found else ""
         if table in self.partition_by:

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode, encode_packed
 from marketprism_application.contracts.kinds import TICK, DataKind
-from marketprism_application.errors import StoreError
+from marketprism_application.errors import RowError, StoreError
 from marketprism_application.inserting import PART_ROWS, Inserter
 from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
-from marketprism_application.store import Progress, StreamWriter, WriterSettings, decode_messages
+from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings, decode_messages
+from marketprism_application.store_progress import StreamBounds
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, tick
 
@@ -36,7 +38,7 @@ STREAM = [
 ]
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """The process ended here."""
 
 
@@ -47,9 +49,11 @@ class Ranges:
         self._world = world
         self._next = 0
 
-    async def open(self, start_seq: int) -> str:
+    async def bounds(self) -> StreamBounds:
+        return StreamBounds("created-1", 1, STREAM[-1].seq)
+
+    async def open(self, start_seq: int) -> None:
         self._next = next((i for i, m in enumerate(STREAM) if m.seq >= start_seq), len(STREAM))
-        return "created-1"
 
     async def next(self, max_messages: int, max_wait_s: float) -> Sequence[Message]:
         self._world.step()
@@ -60,8 +64,35 @@ class Ranges:
             self._world.idle()
         return found
 
+    async def lacks(self, first: int, last: int) -> bool:
+        return False
+
+    async def settled(self, read_to: int) -> int:
+        return read_to
+
     async def close(self) -> None:
         return None
+
+
+class Steps(MemoryLedger):
+    """The store's own record, a step of the process like any other."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    async def record(self, stream: str, created: str, watermark: int) -> None:
+        self._world.step()
+        await super().record(stream, created, watermark)
+        self._world.step()
+
+
+class Retries(WriterHooks):
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, float, str]] = []
+
+    def retry(self, attempt: int, pause_s: float, reason: str) -> None:
+        self.heard.append((attempt, pause_s, reason))
 
 
 class World:
@@ -69,6 +100,7 @@ class World:
 
     def __init__(self) -> None:
         self.store = MemoryStore()
+        self.ledger = Steps(self)
         self.progress = Progress()
         self.kill_at = -1
         self.steps = 0
@@ -105,7 +137,7 @@ class World:
         try:
             decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
         except msgspec.MsgspecError as error:
-            raise StoreError(str(error)) from error
+            raise RowError(str(error)) from error
         return await self.insert(kind, decoded, places, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
@@ -120,7 +152,7 @@ class World:
     async def run(self) -> bool:
         """One process; whether it got to the end."""
         settings = WriterSettings(batch_rows=10, batch_s=0.001, max_rows=20)
-        writer = StreamWriter("MARKET_TICKS", Ranges(self), self, self, settings)
+        writer = StreamWriter("MARKET_TICKS", Ranges(self), self, self, self.ledger, settings)
         try:
             await writer.run(1)
         except asyncio.CancelledError:
@@ -161,7 +193,7 @@ async def test_killed_again_and_again() -> None:
 
 
 async def test_a_store_that_is_away_is_tried_again_with_the_same_range() -> None:
-    world, away, retries = World(), [True] * 3, []
+    world, away, retries = World(), [True] * 3, Retries()
 
     class Flaky(World):
         async def insert(
@@ -176,12 +208,13 @@ async def test_a_store_that_is_away_is_tried_again_with_the_same_range() -> None
         Ranges(world),
         world,
         Flaky(),
+        world.ledger,
         WriterSettings(batch_s=0.001),
-        on_retry=lambda *told: retries.append(told),
+        retries,
     )
     with pytest.raises(asyncio.CancelledError):
         await writer.run(1)
-    assert [attempt for attempt, _, _ in retries] == [1, 2, 3]
+    assert [attempt for attempt, _, _ in retries.heard] == [1, 2, 3]
     assert await stored(world) == list(range(1, 61))
 
 
@@ -193,13 +226,13 @@ async def test_a_poisoned_row_is_set_aside_and_its_neighbours_are_stored() -> No
             self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
         ) -> int:
             if any(row.seq == 17 for row in rows):
-                raise StoreError("market_ticks: no such number")
+                raise RowError("market_ticks: no such number", code=69)
             return await world.store.insert(kind, rows, places, covered, epoch)
 
         async def bury(self, dead: Sequence[DeadRow]) -> None:
             await world.store.bury(dead)
 
-    writer = StreamWriter("MARKET_TICKS", Ranges(world), world, Picky(), WriterSettings(batch_s=0.001))
+    writer = StreamWriter("MARKET_TICKS", Ranges(world), world, Picky(), world.ledger, WriterSettings(batch_s=0.001))
     with pytest.raises(asyncio.CancelledError):
         await writer.run(1)
     assert await stored(world) == [n for n in range(1, 61) if n != 17]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.sql.topology import DATABASE
-from marketprism_application.errors import StoreError
+from marketprism_application.errors import SchemaError
 
 LEDGER = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.schema_migrations (
   number UInt32, name String, checksum String, ts_applied DateTime64(3, 'UTC') DEFAULT now64(3)
@@ -52,16 +52,16 @@ def pending(applied: Sequence[tuple[int, str]], known: Sequence[Migration] = MIG
     """Migrations still to apply, given (number, checksum) of the applied ones.
 
     Raises:
-        StoreError: the database is newer than this program, or a migration was altered after it was applied.
+        SchemaError: the database is newer than this program, or a migration was altered after it was applied.
     """
     by_number = {migration.number: migration for migration in known}
     for number, checksum in applied:
         migration = by_number.get(number)
         if migration is None:
-            raise StoreError(
+            raise SchemaError(
                 f"schema: expected migrations up to {max(by_number)}, the database has {number}: it is newer"
             )
         if migration.checksum != checksum:
-            raise StoreError(f"schema: migration {number} ({migration.name}) was altered after it was applied")
+            raise SchemaError(f"schema: migration {number} ({migration.name}) was altered after it was applied")
     done = {number for number, _ in applied}
     return [migration for migration in known if migration.number not in done]

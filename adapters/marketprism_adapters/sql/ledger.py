@@ -1,0 +1,80 @@
+"""What a store knows of itself: its identity, how far each stream is in it, and where each instrument's rows end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.sql.topology import DATABASE
+from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_application.holes import RowsEnd, RowsNext
+
+_ACTIVE = "INTERVAL 10 DAY"  # an instrument that was silent for longer is not one that a hole can concern
+_IDENTITY = f"SELECT id FROM {DATABASE}.store_identity ORDER BY ts_made, id LIMIT 1"
+
+
+class SqlLedger:
+    """Fulfils `StoreLedger` and `RowsLedger`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def identity(self) -> str:
+        """The oldest name in the table; the first who asks makes one."""
+        for _ in range(2):
+            found = (await self._engine.fetch(_IDENTITY)).to_pylist()
+            if found:
+                break
+            await self._engine.execute(
+                f"INSERT INTO {DATABASE}.store_identity (id) VALUES ({{id:String}})", {"id": secrets.token_hex(8)}
+            )
+        return str(found[0]["id"]) if found else await self.identity()
+
+    async def watermark(self, stream: str, created: str) -> int | None:
+        """As it was recorded last."""
+        found = await self._engine.fetch(
+            f"SELECT watermark FROM {DATABASE}.store_progress FINAL "
+            "WHERE stream = {stream:String} AND created = {created:String}",
+            {"stream": stream, "created": created},
+        )
+        rows = found.to_pylist()
+        return int(rows[0]["watermark"]) if rows else None
+
+    async def record(self, stream: str, created: str, watermark: int) -> None:
+        """One row a stream, in its last version."""
+        await self._engine.execute(
+            f"INSERT INTO {DATABASE}.store_progress (stream, created, watermark) "
+            "VALUES ({stream:String}, {created:String}, {watermark:UInt64})",
+            {"stream": stream, "created": created, "watermark": watermark},
+        )
+
+    async def holds(self, stream: str) -> bool:
+        """Whether any table of the stream has a row."""
+        tables = sorted(kind.table for kind in KINDS.values() if kind.stream == stream)
+        for table in tables:
+            if (await self._engine.fetch(f"SELECT 1 AS found FROM {DATABASE}.{table} LIMIT 1")).num_rows:
+                return True
+        return False
+
+    async def ends(self, kind: DataKind) -> Sequence[RowsEnd]:
+        """The last row of every instrument that was active lately."""
+        day = "argMax(trading_day, t.ts_event)" if "trading_day" in kind.fields else "''"
+        found = await self._engine.fetch(
+            f"SELECT venue, symbol, argMax(source, t.ts_event) AS source, {day} AS trading_day, "
+            "toUnixTimestamp64Nano(max(t.ts_event)) AS ts_event, toUnixTimestamp64Nano(max(t.ts_pub)) AS ts_pub "
+            f"FROM {DATABASE}.{kind.table} AS t "
+            f"WHERE t.ts_pub >= (SELECT max(ts_pub) FROM {DATABASE}.{kind.table}) - {_ACTIVE} GROUP BY venue, symbol"
+        )
+        return [RowsEnd(**row) for row in found.to_pylist()]
+
+    async def nexts(self, kind: DataKind, first: int, ts_pub: int) -> Sequence[RowsNext]:
+        """The earliest rows behind a hole."""
+        found = await self._engine.fetch(
+            "SELECT venue, symbol, toUnixTimestamp64Nano(min(t.ts_event)) AS ts_event "
+            f"FROM {DATABASE}.{kind.table} AS t "
+            "WHERE t.stream_seq >= {first:UInt64} AND t.ts_pub > fromUnixTimestamp64Nano({ts_pub:Int64}, 'UTC') "
+            "GROUP BY venue, symbol",
+            {"first": first, "ts_pub": ts_pub},
+        )
+        return [RowsNext(**row) for row in found.to_pylist()]

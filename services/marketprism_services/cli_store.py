@@ -1,0 +1,123 @@
+"""`marketprism store`: which store it is, how far it is, and how it is filled again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import pyarrow as pa
+import typer
+
+from marketprism_adapters.nats import streams
+from marketprism_sdk.errors import NoResponders, SdkError, StreamError
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_services.cli import DataDir, NatsUrl, app, err, out
+from marketprism_services.cli_read import url_of
+from marketprism_services.exits import Exit, Stop
+from marketprism_services.render import table_of
+from marketprism_services.store_calls import ask_storage
+from marketprism_services.stream_ranges import bounds_of, decode_progress, set_back
+
+store = typer.Typer(help="The store: its identity, how far it is, filling it again.", no_args_is_help=True)
+app.add_typer(store, name="store")
+T = TypeVar("T")
+
+
+def _with(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
+    async def go() -> T:
+        connection = await NatsConnection.open(url, name="store")
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(go())
+
+
+@store.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """The store's identity, and by stream what it holds, what is stored, and what is behind."""
+    found = _with(url_of(data_dir, nats_url), _read)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    leader = found["leader"]
+    out.print(f"store: {leader.get('store') or 'not known'}", highlight=False)
+    for text in leader.get("errors", ()):
+        err.print(f"storage: {text}", style="yellow", highlight=False, markup=False)
+    if leader.get("health", "healthy") != "healthy":
+        err.print(str(leader["health"]), style="yellow", highlight=False, markup=False)
+    if leader.get("dead_rows"):
+        out.print(f"dead rows: {leader['dead_rows']} (marketprism dead-letters list)", style="yellow", highlight=False)
+    columns = ("stream", "first", "last", "watermark", "of_store", "note")
+    if found["streams"]:
+        out.print(table_of(pa.Table.from_pylist(found["streams"]), columns, title="streams"))
+
+
+async def _read(connection: NatsConnection) -> dict[str, Any]:
+    try:
+        leader: dict[str, Any] = await ask_storage(connection, "store_status")
+    except SdkError as error:
+        leader = {"errors": [str(error)]}
+    marks = {e.key: e.value for e in await NatsKeyValue(connection, streams.STORE_RANGES).entries_if_there()}
+    rows = []
+    for stream in streams.STORED:
+        try:
+            bounds = await bounds_of(connection, stream)
+        except StreamError as error:
+            leader.setdefault("errors", []).append(str(error))
+            continue
+        progress = decode_progress(marks[stream]) if stream in marks else None
+        note = "" if progress is not None else "watermark unreadable" if stream in marks else "no watermark"
+        if progress is not None and progress.created != bounds.created:
+            note = "watermark of a former stream"
+        elif progress is not None and progress.watermark > bounds.last:
+            note = "watermark beyond the stream"
+        elif progress is not None and bounds.first > progress.watermark + 1:
+            note = f"{bounds.first - progress.watermark - 1} gone unstored"
+        elif stream in leader.get("refilling", {}):
+            note = "filling again"
+        rows.append(
+            {
+                "stream": stream,
+                "first": bounds.first,
+                "last": bounds.last,
+                "watermark": progress.watermark if progress is not None else None,
+                "of_store": progress.store if progress is not None else "",
+                "note": note,
+            }
+        )
+    return {"leader": leader, "streams": rows}
+
+
+@store.command()
+def rebuild(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Read everything that the streams hold into the store again; rows that are there stay, each once."""
+    if not yes and not typer.confirm("read all streams into the store again?"):
+        raise Stop(Exit.INTERRUPTED, "store rebuild: nothing was changed")
+    done = _with(url_of(data_dir, nats_url), _rebuild)
+    out.print(done, highlight=False)
+
+
+async def _rebuild(connection: NatsConnection) -> str:
+    """By the storage that leads; where there is none, the next one finds its watermarks set back."""
+    try:
+        found = await ask_storage(connection, "rebuild_store")
+    except NoResponders:
+        kv = NatsKeyValue(connection, streams.STORE_RANGES)
+        for stream in streams.STORED:
+            await set_back(kv, stream, connection, secrets.token_hex(4))
+        return "no storage leads; the next one reads all streams from their beginning"
+    return f"the storage reads {', '.join(found)} from their beginning; `marketprism store status` shows how far it is"

@@ -1,0 +1,141 @@
+"""A stream in order, and how far it is stored, as NATS keeps them."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from marketprism_adapters.nats import streams
+from marketprism_application.store import Progress, RangeMessage
+from marketprism_application.store_progress import StreamBounds
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import api, stream_info
+from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.ports import KeyValue
+from marketprism_sdk.tracing import Sampled
+
+log = structlog.get_logger()
+
+
+async def bounds_of(connection: NatsConnection, stream: str) -> StreamBounds:
+    """What a stream holds now. Raises StreamError where there is none, DeadlineExceeded, NotConnected."""
+    info = await stream_info(connection, stream)
+    state = info["state"]
+    first_at = datetime.fromisoformat(str(state.get("first_ts", "0001-01-01T00:00:00Z")))
+    holds = int(state.get("messages", 0)) > 0 and first_at.year > 1970
+    ts_first = int(first_at.astimezone(UTC).timestamp() * 1e9) if holds else 0
+    deleted = int(state.get("num_deleted", 0))
+    return StreamBounds(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]), ts_first, deleted)
+
+
+class StreamRanges:
+    """`RangeSource` on a JetStream stream."""
+
+    def __init__(self, connection: NatsConnection, stream: str) -> None:
+        self._connection = connection
+        self._stream = stream
+        self._consumer: PullConsumer | None = None
+        self._traced: deque[tuple[int, Sampled, int]] = deque(maxlen=1_000)
+
+    async def bounds(self) -> StreamBounds:
+        """What the stream holds now."""
+        return await bounds_of(self._connection, self._stream)
+
+    async def open(self, start_seq: int) -> None:
+        """Begin at a sequence."""
+        filters = streams.STORED[self._stream]
+        self._consumer = PullConsumer(self._connection, self._stream, filters, start_seq=start_seq, batch=512)
+        await self._consumer.open()
+
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
+        """What comes next."""
+        assert self._consumer is not None  # noqa: S101 (opened by the writer)
+        messages = await self._consumer.fetch(max_messages, max_wait_s)
+        for message in messages:
+            if message.trace is not None:
+                self._traced.append((message.seq, message.trace, time.time_ns()))
+        return messages
+
+    async def settled(self, read_to: int) -> int:
+        """The stream's end, where the server says that everything before it was delivered, and it came."""
+        consumer = self._consumer
+        if consumer is None:
+            return read_to
+        last = (await self.bounds()).last  # first: what comes behind it may be anything
+        info = await api(self._connection, f"CONSUMER.INFO.{self._stream}.{consumer._name}")
+        delivered = int(info["delivered"]["stream_seq"])
+        quiet = int(info["num_pending"]) == 0 and delivered <= read_to and not consumer.waiting
+        return max(read_to, last) if quiet else read_to
+
+    async def lacks(self, first: int, last: int) -> bool:
+        """Whether a message between two sequences was deleted: retention takes from the front, people do not."""
+        info = await api(self._connection, f"STREAM.INFO.{self._stream}", {"deleted_details": True})
+        return any(first <= seq <= last for seq in info["state"].get("deleted") or ())
+
+    def stored(self, last: int) -> list[float]:
+        """Ages in seconds of the sampled messages that are in the store now."""
+        ages, now = [], time.time_ns()
+        while self._traced and self._traced[0][0] <= last:
+            _, trace, fetched_ns = self._traced.popleft()
+            trace.step("store", fetched_ns, now, stream=self._stream)
+            ages.append((now - trace.origin_ns) / 1e9)
+        return ages
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._consumer is not None:
+            await self._consumer.close()
+
+
+def decode_progress(value: bytes) -> Progress | None:
+    """A stored progress, None for what is none."""
+    try:
+        return msgspec.msgpack.decode(value, type=Progress)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class KvProgress:
+    """`ProgressStore` on a KV bucket, by compare-and-swap."""
+
+    def __init__(self, kv: KeyValue, key: str, on_done: Callable[[int], None] = lambda _: None) -> None:
+        self._kv = kv
+        self._key = key
+        self._on_done = on_done
+        self._revision = 0
+
+    async def load(self) -> Progress | None:
+        """Progress as it stands, None where what is there is none."""
+        entry = await self._kv.get(self._key)
+        self._revision = entry.revision if entry is not None else 0
+        if entry is None:
+            return Progress()
+        progress = decode_progress(entry.value)
+        if progress is None:
+            log.error("a watermark that is none", stream=self._key, value=entry.value[:64].hex())
+        return progress
+
+    async def save(self, progress: Progress) -> None:
+        """Write if nobody else has. Raises RevisionConflict, KeyExists."""
+        value = msgspec.msgpack.encode(progress)
+        if self._revision:
+            self._revision = await self._kv.update(self._key, value, self._revision)
+        else:
+            self._revision = await self._kv.create(self._key, value)
+        self._on_done(progress.watermark)
+
+
+async def set_back(kv: KeyValue, stream: str, connection: NatsConnection, fill: str) -> None:
+    """Let the next writer read a stream again from its beginning, under tokens of their own."""
+    progress = KvProgress(kv, stream)
+    was = await progress.load() or Progress()
+    bounds = await bounds_of(connection, stream)
+    await progress.save(Progress(bounds.created, was.epoch, fill=fill))
+
+
+__all__ = ["KvProgress", "StreamRanges", "bounds_of", "decode_progress", "set_back"]

@@ -1,0 +1,94 @@
+"""Migrations that are ended behind any statement, or run by two at once."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marketprism_adapters.chdb.engine import ChdbEngine
+from marketprism_adapters.sql.migrations import MIGRATIONS
+from marketprism_adapters.sql.store import SqlStore
+from marketprism_adapters.sql.topology import Topology
+from marketprism_application.contracts.kinds import BAR
+from tests.contract.test_codec import SAMPLES
+from tests.contract.test_market_store import put
+
+
+class Killed(BaseException):
+    """The process ended here."""
+
+
+class Mortal:
+    """An engine whose process is killed behind its n-th change of a table."""
+
+    def __init__(self, engine: ChdbEngine, lives: int) -> None:
+        self._engine = engine
+        self._lives = lives
+        self.done = 0
+
+    async def execute(self, statement: str, params: dict[str, Any] | None = None) -> None:
+        await self._engine.execute(statement, params)
+        self.done += 1
+        if self.done == self._lives:
+            raise Killed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+async def test_a_migration_that_ends_behind_any_statement_is_done_by_the_next_start(tmp_path: Path) -> None:
+    engine = await ChdbEngine.open(tmp_path / "whole")
+    whole = Mortal(engine, 0)
+    await SqlStore(whole).migrate()
+    statements = sum(len(migration.statements) for migration in MIGRATIONS)
+    assert whole.done > statements
+    for lives in range(1, whole.done + 1):
+        await engine.execute("DROP DATABASE market SYNC")
+        with pytest.raises(Killed):
+            await SqlStore(Mortal(engine, lives)).migrate()
+        store = SqlStore(engine)
+        await store.migrate()
+        assert await store.plan() == [], lives
+        assert await store.verify() == [], lives
+        await put(store, BAR, [SAMPLES["bar"]])
+    await engine.close()
+
+
+async def test_two_that_migrate_at_once_end_with_the_same_tables(tmp_path: Path) -> None:
+    engine = await ChdbEngine.open(tmp_path / "db")
+    stores = [SqlStore(engine), SqlStore(engine)]
+    await asyncio.gather(*(store.migrate() for store in stores))
+    assert await stores[0].plan() == []
+    assert await stores[0].verify() == []
+    await engine.close()
+
+
+async def test_who_is_cancelled_stops_behind_the_statement_that_runs(tmp_path: Path) -> None:
+    engine = await ChdbEngine.open(tmp_path / "db")
+    counting = Mortal(engine, 0)
+    running = asyncio.create_task(SqlStore(counting).migrate())
+    while counting.done < 3:
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    done = counting.done
+    await engine.execute("SELECT 1")  # behind what was running
+    assert counting.done == done
+    await SqlStore(engine).migrate()
+    assert await SqlStore(engine).verify() == []
+    await engine.close()
+
+
+@pytest.mark.parametrize("topology", [Topology(), Topology(cluster="main")], ids=["one", "cluster"])
+def test_no_statement_of_a_migration_minds_being_run_twice(topology: Topology) -> None:
+    for migration in MIGRATIONS:
+        for statement in migration.statements:
+            for rendered in topology.render(statement):
+                lines = rendered.replace("IF NOT EXISTS", "").replace("IF EXISTS", "")
+                for word in ("CREATE TABLE", "ADD COLUMN", "DROP COLUMN", "ADD INDEX"):
+                    wanted = f"{word} IF NOT EXISTS" if not word.startswith("DROP") else f"{word} IF EXISTS"
+                    assert rendered.count(wanted) == lines.count(word), (migration.title, rendered)

@@ -1,0 +1,138 @@
+"""A storage over a store of its own and a nats-server that a test may spoil."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_application.contracts.codec import PACKED_VERSION, Packed, decode, encode_packed
+from marketprism_application.contracts.kinds import EVENT, GAP, DataKind
+from marketprism_application.ports import RangeQuery
+from marketprism_application.store import WriterSettings
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import publish_ack
+from marketprism_sdk.nats.pull import read_stream
+from marketprism_services.engines import EmbeddedEngines
+from marketprism_services.storage import StorageService
+from tests.fakes.ticks import at, tick
+
+OPENED = at("2025-03-03 09:00:00")
+SECOND = 10**9
+
+
+def made(n: int) -> Tick:
+    """The n-th tick of an instrument, a second behind the one before."""
+    return tick(OPENED + n * SECOND, "100", n)._replace(seq=n, ts_pub=time.time_ns())
+
+
+class Market:
+    """What is published."""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self.connection = connection
+        self._next = 1
+        self.last = 0
+
+    async def publish(self, ticks: int, *, per_message: int = 5) -> int:
+        """So many more ticks; the sequence of the last message."""
+        last = 0
+        for _ in range(0, ticks, per_message):
+            rows = tuple(made(n) for n in range(self._next, self._next + per_message))
+            self._next += per_message
+            last = await self.send(encode_packed(Packed(PACKED_VERSION, "x", 0, 0, rows)))
+        return last
+
+    async def send(self, data: bytes) -> int:
+        """One message as it is."""
+        self.last = (await publish_ack(self.connection, "market.packed.1", data)).seq
+        return self.last
+
+    @property
+    def published(self) -> int:
+        """Ticks so far."""
+        return self._next - 1
+
+    async def told(self, name: str) -> list[Any]:
+        """Events of a name."""
+        found = await read_stream(self.connection, streams.EVENTS, [f"market.event.{name}"])
+        return [decode(EVENT, message.data).data for message in found]
+
+    async def gaps(self) -> list[Any]:
+        """Gaps as they were published."""
+        found = await read_stream(self.connection, streams.EVENTS, ["market.gap.>"])
+        return [decode(GAP, message.data) for message in found]
+
+
+class Storage:
+    """A service that runs."""
+
+    def __init__(self, service: StorageService) -> None:
+        self.service = service
+
+    async def seqs(self, kind: DataKind) -> list[int]:
+        """What is stored of the instrument, none before the store is open."""
+        opened = self.service._open_store
+        if opened is None:
+            return []
+        found = await opened.reader.records(kind, RangeQuery("rb2505", limit=10_000))
+        return [int(seq) for seq in found.column("seq").to_pylist()]
+
+    async def dead(self) -> int:
+        """Rows set aside."""
+        opened = self.service._open_store
+        return 0 if opened is None else await opened.letters.count()
+
+    async def health(self) -> str:
+        """Of its store, with the reason."""
+        report = await self.service.http.report()
+        return f"{report['dependencies']['store']}: {report.get('reasons', {}).get('store', '')}"
+
+    async def execute(self, statement: str) -> None:
+        """Behind the service's back."""
+        assert self.service._engine is not None
+        await self.service._engine.execute(statement)
+
+
+@asynccontextmanager
+async def market_of(folder: Path) -> AsyncIterator[Market]:
+    """A nats-server with the market's streams."""
+    server = await EmbeddedServer.start(EmbeddedOptions(folder, choose_port(0)))
+    connection = await NatsConnection.open(server.url, name="test")
+    try:
+        await streams.ensure_streams(connection)
+        yield Market(connection)
+    finally:
+        await connection.close()
+        await server.stop()
+
+
+@asynccontextmanager
+async def storage_of(market: Market, folder: Path) -> AsyncIterator[Storage]:
+    """A storage with chDB in a folder."""
+    connection = await NatsConnection.open(market.connection.url, name="storage")
+    service = StorageService(connection, EmbeddedEngines(folder), WriterSettings(batch_s=0.05))
+    stop = asyncio.Event()
+    running = asyncio.create_task(service.run(stop))
+    try:
+        yield Storage(service)
+    finally:
+        stop.set()
+        assert await running == 0
+        await connection.close()
+
+
+async def until(condition: Callable[[], Awaitable[object]], deadline_s: float = 60.0) -> object:
+    """Wait until it holds."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if result := await condition():
+            return result
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"condition did not hold within {deadline_s:g} s")
