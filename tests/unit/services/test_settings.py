@@ -190,7 +190,7 @@ def test_errors_are_printed_in_one_place_that_never_prints_an_empty_one() -> Non
     }
     assert places == {"cli.py": ["_escaped"]}
     text = (ROOT / "services/marketprism_services/cli.py").read_text(encoding="utf-8")
-    assert "_escaped(line_of(stop))" in text
+    assert "_escaped(hide(line_of(stop)))" in text
 
 
 def test_a_data_directory_has_one_pipeline(tmp_path: Path) -> None:
