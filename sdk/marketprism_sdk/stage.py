@@ -40,6 +40,7 @@ from marketprism_sdk.stage_types import (
 log = structlog.get_logger()
 
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
+_READ_ATTEMPTS, _READ_PAUSE_S = 5, 0.2  # of a partition that was owned before; after that its owner asks for it anew
 
 
 class Stage:
@@ -116,7 +117,9 @@ class Stage:
             on_arrival=self._wake.set,
         )
         await part.consumer.open()
-        self._parts[partition] = part
+        before, self._parts[partition] = self._parts.get(partition), part
+        if before is not None and before.consumer is not None:
+            await before.consumer.close()
 
     async def disown(self, partition: int) -> None:
         """Commit what is pending and let a partition go."""
@@ -257,26 +260,31 @@ class Stage:
             await self._side.close()
         self._side_pending = False
         owned = {number: part.epoch for number, part in self._parts.items()}
-        await self._release()
-        await self._connection.wait_connected()
-        self._side = WindowPublisher(self._connection)
-        await self._side.open()
-        for number, epoch in owned.items():
-            await self._own_again(number, epoch)
+        try:
+            await self._release()
+            await self._connection.wait_connected()
+            self._side = WindowPublisher(self._connection)
+            await self._side.open()
+            for number, epoch in owned.items():
+                await self._own_again(number, epoch)
+        finally:
+            for number in owned.keys() - self._parts.keys():
+                self._on_lost(number)
 
     async def _own_again(self, number: int, epoch: int) -> None:
-        while True:
+        """As it was, if that works soon: one that cannot be read must not hold up the others."""
+        for attempt in range(1, _READ_ATTEMPTS + 1):
             try:
                 await self._own(number, epoch)
             except Fenced as error:
                 log.warning("partition lost", stage=self._settings.name, partition=number, error=str(error))
-                self._on_lost(number)
+                return
             except SdkError as error:
-                log.warning("partition not readable, trying again", partition=number, error=str(error))
-                await asyncio.sleep(0.2)
+                log.warning("partition not readable", partition=number, attempt=attempt, error=str(error))
+                await asyncio.sleep(_READ_PAUSE_S)
                 await self._connection.wait_connected()
-                continue
-            return
+            else:
+                return
 
     async def _release(self) -> None:
         for part in self._parts.values():

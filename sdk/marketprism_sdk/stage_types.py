@@ -199,7 +199,7 @@ def taken_over(
     old = msgspec.msgpack.decode(last.data, type=Checkpoint)
     if old.epoch > epoch or (old.epoch == epoch and old.holder != holder):
         was = f"{old.epoch} of {old.holder}"
-        raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}")
+        raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}", old.epoch)
     part.in_seq = part.done_seq = old.in_seq
     part.partial = part.skip = old.partial
     part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks

@@ -137,7 +137,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
                 if done:
                     return
             except Fenced as error:
-                self.election.surrender(str(error))
+                self.election.surrender(str(error), error.epoch)
                 return
             except SdkError as error:
                 if not error.retryable:
