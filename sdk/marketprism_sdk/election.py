@@ -95,10 +95,7 @@ class Election:
         return self._observer.leader()
 
     def surrender(self, reason: str, fenced_by: int = 0) -> None:
-        """A write was refused or work is not possible here: ends the leadership and lets others go first.
-
-        `fenced_by` is the epoch of the fence that refused it, where that is known: the next one here is above it.
-        """
+        """A write was refused (by a fence of that epoch) or work is not possible here: others go first."""
         self._fenced_below = max(self._fenced_below, fenced_by)
         if self.role is Role.LEADER and self._surrender is None:
             self._surrender = reason

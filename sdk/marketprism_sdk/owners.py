@@ -47,9 +47,7 @@ class Owners:
     else. Revisions only grow, except where the bucket was made anew.
     """
 
-    def __init__(
-        self, kv: KeyValue, member: str, clock: Clock, lease_s: float, on_change: Callable[[], None]
-    ) -> None:
+    def __init__(self, kv: KeyValue, member: str, clock: Clock, lease_s: float, on_change: Callable[[], None]) -> None:
         self._kv = kv
         self._member = member
         self._clock = clock

@@ -6,16 +6,15 @@ living member holds: a member that is to lose a partition commits and releases i
 Sessions and their end are in `membership.py`. As with leases, the owner's writes are fenced elsewhere (`stage.py`);
 this gives liveness, and nobody decides for the others.
 
-Since others wait for a record that names a living member, such a record must never outlive that member's work. Three
-things can part: the record, what this member believes it owns, and what it works on. They are compared as they stand,
-again and again, and whatever does not agree is let go of and given back: no answer, hint or hook has to arrive for it.
+Others wait for a record that names a living member, so it must never outlive that member's work. The record, what this
+member owns and what it works on are compared as they stand, again and again; what does not agree is let go of and given
+back: no answer, hint or hook has to arrive for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
 
 import structlog
 
@@ -26,43 +25,12 @@ from marketprism_sdk.lease import LeaseSettings, Prober
 from marketprism_sdk.membership import PREFIX, Membership
 from marketprism_sdk.owners import OwnerRecord, Owners
 from marketprism_sdk.ports import KeyValue, KvEntry
+from marketprism_sdk.takeovers import Retries, ShardClaimed, ShardDisagreed, ShardReleased
 
 log = structlog.get_logger()
 
 _REFRESH_S = 1.0
-_RETRY_S = (0.1, 1.0)  # pause after a take-over that failed: the first one, and the longest
 _IDLE_S = 1.5  # owned and not worked on for so long: a stage that reads its checkpoints again is quicker
-
-
-@dataclass(frozen=True, slots=True)
-class ShardClaimed:
-    """This member owns a partition."""
-
-    member: str
-    partition: int
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShardReleased:
-    """This member owns a partition no longer."""
-
-    member: str
-    partition: int
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShardDisagreed:
-    """Record, ownership and work of a partition were not the same; what was left of them was given up.
-
-    `reason`: take_over_failed, held_unowned (the record names this member, who does not own it), owned_unheld (it owns
-    what the record does not give it), owned_idle (nobody works on what it owns), worked_unowned.
-    """
-
-    member: str
-    partition: int
-    reason: str
 
 
 class Shards:
@@ -102,7 +70,7 @@ class Shards:
         self._membership = Membership(kv, member, self._settings, self._clock, prober, self._changed)
         self._owners = Owners(kv, member, self._clock, self._settings.lease_s, self._changed)
         self._highest: dict[int, int] = {}  # epochs that were owned here or seen by a fence: the next one is above
-        self._retries: dict[int, tuple[float, float]] = {}  # after a failed take-over: when next, and the pause
+        self._retries = Retries(self._clock)
         self._idle_since: dict[int, float] = {}
         self._refreshed_at = float("-inf")
         self._lock = asyncio.Lock()
@@ -192,7 +160,7 @@ class Shards:
                 self._refreshed_at = now
                 self._unsettled = True  # what failed before is tried again
             await self._membership.look()
-            if self._unsettled or self._due(now):
+            if self._unsettled or self._retries.due() or self.disagreements():
                 self._unsettled = False
                 async with self._lock:
                     await self._settle_all()
@@ -203,10 +171,6 @@ class Shards:
             self._refreshed_at = float("-inf")
             log.warning("shards not settled, trying again", member=self.member, error=str(error))
             await self._clock.sleep(self._settings.probe_s)
-
-    def _due(self, now: float) -> bool:
-        """Whether something is to be done that no change will tell of."""
-        return any(at <= now for at, _ in self._retries.values()) or bool(self.disagreements())
 
     async def _refresh(self) -> None:
         """Read everything: a watch is a hint and may have missed something."""
@@ -222,9 +186,8 @@ class Shards:
         for partition in [p for p in self.owned if p not in mine]:
             await self._give_back(partition)
         await self._agree()
-        now = self._clock.monotonic_s()
-        self._retries = {p: retry for p, retry in self._retries.items() if p in mine and p not in self.owned}
-        waiting = {p for p, (at, _) in self._retries.items() if at > now}
+        self._retries.keep(mine - self.owned.keys())
+        waiting = self._retries.waiting()
         for partition in self._owners.named():
             if partition not in self.owned and (partition not in mine or partition in waiting):
                 self._disagreed(partition, "held_unowned")
@@ -260,7 +223,7 @@ class Shards:
         record = self._owners.of(partition)
         held_by_other = record is not None and record.state == "held" and record.holder != self.member
         if record is not None and held_by_other and self._membership.owns_still(record.holder):
-            self._retries.pop(partition, None)
+            self._retries.forget(partition)
             return  # its owner is alive and will give it back
         epoch = max(record.epoch if record is not None else 0, self._highest.get(partition, 0)) + 1
         if not await self._owners.claim(partition, epoch):
@@ -271,17 +234,14 @@ class Shards:
         except Exception as error:  # noqa: BLE001 (whatever it is: nobody else may wait for this member)
             await self._not_taken_over(partition, epoch, error)
             return
-        self._retries.pop(partition, None)
+        self._retries.forget(partition)
         self._on_event(ShardClaimed(self.member, partition, epoch))
 
     async def _not_taken_over(self, partition: int, epoch: int, error: Exception) -> None:
         self.owned.pop(partition, None)
         self._rise(partition, error.epoch if isinstance(error, Fenced) else epoch)
-        first_s, longest_s = _RETRY_S
-        pause_s = min(2 * self._retries[partition][1], longest_s) if partition in self._retries else first_s
-        self._retries[partition] = (self._clock.monotonic_s() + pause_s, pause_s)
-        text = f"{type(error).__name__}: {error}"
-        log.warning("partition not taken over, trying again", partition=partition, epoch=epoch, error=text)
+        self._retries.failed(partition)
+        log.warning("partition not taken over, trying again", partition=partition, epoch=epoch, error=repr(error))
         self._on_event(ShardDisagreed(self.member, partition, "take_over_failed"))
         try:
             await self._owners.release(partition)
@@ -303,7 +263,7 @@ class Shards:
         try:
             await self._on_lose(partition)
         except Exception as error:  # noqa: BLE001 (what is still worked on is seen at the next settling)
-            log.warning("partition not ended in order", partition=partition, error=f"{type(error).__name__}: {error}")
+            log.warning("partition not ended in order", partition=partition, error=repr(error))
 
     async def _give_back(self, partition: int) -> None:
         await self._let_go(partition)
@@ -332,13 +292,5 @@ class Shards:
             self._wake.set()
 
 
-__all__ = [
-    "OwnerRecord",
-    "ShardClaimed",
-    "ShardDisagreed",
-    "ShardReleased",
-    "Shards",
-    "partition_of",
-    "rendezvous",
-    "weight",
-]
+__all__ = ["OwnerRecord", "ShardClaimed", "ShardDisagreed", "ShardReleased", "Shards",
+           "partition_of", "rendezvous", "weight"]  # fmt: skip

@@ -40,7 +40,6 @@ from marketprism_sdk.stage_types import (
 log = structlog.get_logger()
 
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
-_READ_ATTEMPTS, _READ_PAUSE_S = 5, 0.2  # of a partition that was owned before; after that its owner asks for it anew
 
 
 class Stage:
@@ -109,17 +108,14 @@ class Stage:
         if part.snap_chunks:
             processor.restore(await load_snapshot(self._connection, stream, self._subject(partition, "snap"), part))
         part.in_seq = part.snap_in_seq
+        subject, start_seq = self._settings.input_subject(partition), part.snap_in_seq + 1
         part.consumer = PullConsumer(
-            self._connection,
-            self._settings.input_stream,
-            [self._settings.input_subject(partition)],
-            start_seq=part.snap_in_seq + 1,
-            on_arrival=self._wake.set,
+            self._connection, self._settings.input_stream, [subject], start_seq=start_seq, on_arrival=self._wake.set
         )
         await part.consumer.open()
-        before, self._parts[partition] = self._parts.get(partition), part
-        if before is not None and before.consumer is not None:
-            await before.consumer.close()
+        if (before := self._parts.get(partition)) is not None:
+            await before.close()
+        self._parts[partition] = part
 
     async def disown(self, partition: int) -> None:
         """Commit what is pending and let a partition go."""
@@ -132,8 +128,8 @@ class Stage:
             except SdkError as error:
                 log.warning("last commit of a partition failed", partition=partition, error=str(error))
                 await self._recover()
-            if (part := self._parts.pop(partition, None)) is not None and part.consumer is not None:
-                await part.consumer.close()
+            if (part := self._parts.pop(partition, None)) is not None:
+                await part.close()
 
     async def run(self) -> None:
         """Process until cancelled."""
@@ -210,12 +206,11 @@ class Stage:
         if self._side_pending and self._side is not None:
             await self._side.flush()
             self._side_pending = False
-        batch, self._batch = self._batch, AtomicBatch(self._connection)
+        batch, self._batch, now = self._batch, AtomicBatch(self._connection), time.monotonic()
         placed: list[tuple[Part, int]] = []
-        now = time.monotonic()
         for part in dirty:
-            room = batch.count < _SNAPSHOTS_BELOW
-            if room and part.partial == 0 and now - part.snapped_at >= self._settings.snapshot_every_s:
+            due = now - part.snapped_at >= self._settings.snapshot_every_s
+            if due and part.partial == 0 and batch.count < _SNAPSHOTS_BELOW:
                 await write_snapshot(part, batch, self._subject(part.number, "snap"), now)
             part.dirty = False
         for part in dirty[:-1]:
@@ -273,23 +268,20 @@ class Stage:
 
     async def _own_again(self, number: int, epoch: int) -> None:
         """As it was, if that works soon: one that cannot be read must not hold up the others."""
-        for attempt in range(1, _READ_ATTEMPTS + 1):
+        for attempt in range(5):  # after that its owner asks for it anew
             try:
                 await self._own(number, epoch)
-            except Fenced as error:
-                log.warning("partition lost", stage=self._settings.name, partition=number, error=str(error))
-                return
+                break
             except SdkError as error:
-                log.warning("partition not readable", partition=number, attempt=attempt, error=str(error))
-                await asyncio.sleep(_READ_PAUSE_S)
+                log.warning("partition not owned again", partition=number, attempt=attempt, error=str(error))
+                if isinstance(error, Fenced):
+                    break
+                await asyncio.sleep(0.2)
                 await self._connection.wait_connected()
-            else:
-                return
 
     async def _release(self) -> None:
         for part in self._parts.values():
-            if part.consumer is not None:
-                await part.consumer.close()
+            await part.close()
         self._parts = {}
 
     async def _close(self) -> None:

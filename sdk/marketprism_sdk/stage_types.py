@@ -143,6 +143,11 @@ class Part:
         self.poisoned = 0
         self.written_at = time.monotonic()
 
+    async def close(self) -> None:
+        """Read no more."""
+        if self.consumer is not None:
+            await self.consumer.close()
+
     def due(self, now: float, refresh_s: float) -> bool:
         """Whether a checkpoint is to be written: something was done, or the last one would become too old."""
         if now - self.written_at >= refresh_s and not self.partial:

@@ -54,6 +54,8 @@ def status(
     _print_services(seen)
     for group, wrong in seen.sources.items():
         err.print(f"source of {group}: {wrong}", style="yellow", highlight=False, markup=False)
+    for problem in seen.problems:
+        err.print(f"problem: {problem}", style="red", highlight=False, markup=False)
     behind = lag.get("behind") or {}
     out.print(f"behind: {sum(behind.values())} messages" if behind else "behind: nothing", highlight=False)
     if seen.dead_letters:

@@ -13,11 +13,10 @@ from marketprism_adapters.nats import streams
 from marketprism_sdk.commands import dead_letters
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lease import decode_lease
-from marketprism_sdk.membership import PREFIX as SESSION
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import TTL_S, Discovery, InstanceRecord
-from marketprism_sdk.shards import OwnerRecord
+from marketprism_services.partitions import Shares, lasting_problems, ranges, shares_of
 from marketprism_services.positions import SourcePosition
 
 _HEALTH_S = 2.0
@@ -34,6 +33,7 @@ class Overview:
     unowned: dict[str, list[int]] = field(default_factory=dict)
     dead_letters: int = 0
     sources: dict[str, str] = field(default_factory=dict)  # by group of gateways: what is wrong with its source
+    problems: list[str] = field(default_factory=list)  # what is wrong although every process may be healthy
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -45,6 +45,7 @@ class Overview:
             "unowned": self.unowned,
             "dead_letters": self.dead_letters,
             "sources": self.sources,
+            "problems": self.problems,
         }
 
 
@@ -59,9 +60,14 @@ async def overview(connection: NatsConnection) -> Overview:
         if record is not None:
             found.leaders[entry.key] = {"holder": record.holder, "epoch": record.epoch, "state": record.state}
     for service, bucket in streams.SHARD_BUCKETS.items():
-        await _read_shards(found, service, NatsKeyValue(connection, bucket))
+        _show(found, service, await shares_of(NatsKeyValue(connection, bucket)))
+    found.problems += await lasting_problems(connection, discovery)
     for entry in await NatsKeyValue(connection, streams.SOURCE_POSITIONS).entries_if_there():
-        state = msgspec.msgpack.decode(entry.value, type=SourcePosition)
+        try:
+            state = msgspec.msgpack.decode(entry.value, type=SourcePosition)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            found.problems.append(f"{streams.SOURCE_POSITIONS}: expected a position in {entry.key}, was none: {error}")
+            continue
         wrong = [state.error] * bool(state.error) + [f"{name}: {why}" for name, why in sorted(state.refused.items())]
         if state.group and wrong:
             found.sources[state.group] = "; ".join(wrong)
@@ -75,13 +81,9 @@ async def overview(connection: NatsConnection) -> Overview:
     return found
 
 
-async def _read_shards(found: Overview, service: str, kv: NatsKeyValue) -> None:
+def _show(found: Overview, service: str, shares: Shares) -> None:
     owners: dict[str, list[int]] = {}
-    for entry in await kv.entries_if_there():
-        if entry.key.startswith(SESSION):
-            continue
-        record = msgspec.msgpack.decode(entry.value, type=OwnerRecord)
-        partition = int(entry.key.split(".", 1)[1])
+    for partition, record in shares.records.items():
         if record.state == "held":
             owners.setdefault(record.holder, []).append(partition)
         else:
@@ -101,12 +103,4 @@ async def _health(http: aiohttp.ClientSession, record: InstanceRecord) -> str:
         return "no answer"
 
 
-def ranges(numbers: list[int]) -> str:
-    """0-3 7 9-10."""
-    parts: list[str] = []
-    for number in sorted(numbers):
-        if parts and int(parts[-1].rsplit("-", 1)[-1]) == number - 1:
-            parts[-1] = f"{parts[-1].split('-', 1)[0]}-{number}"
-        else:
-            parts.append(str(number))
-    return " ".join(parts)
+__all__ = ["Overview", "overview", "ranges"]

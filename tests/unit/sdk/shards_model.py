@@ -86,7 +86,10 @@ class Model:
                 yield f"{name} works", _but(state, i, own=Own(WORKING, own.epoch))
                 continue
             if session == DEAD:
-                yield f"{name} lets go of everything and joins again", _but(state, i, session=LIVE, own=None, fresh=False)
+                yield (
+                    f"{name} lets go of everything and joins again",
+                    _but(state, i, session=LIVE, own=None, fresh=False),
+                )
             if not state.fresh[i]:
                 yield f"{name} looks", _but(state, i, fresh=True)
             mine = session != DRAIN and self.winner(state, i) == name
@@ -129,7 +132,7 @@ class Model:
         for i, name in enumerate(self.members):
             session, own = state.session[i], state.own[i]
             running = session in (LIVE, DRAIN, DEAD)
-            others = any(s == LIVE for j, s in enumerate(state.session) if j != i)
+            others = any(s in (LIVE, DRAIN, DEAD) for j, s in enumerate(state.session) if j != i)
             if session in (OUT, GONE):
                 # A name that comes back finds what the one before left in the record.
                 yield from _paid(state, "join", f"{name} joins", _but(state, i, session=LIVE, own=None, fresh=False))
