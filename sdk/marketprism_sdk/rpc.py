@@ -75,9 +75,8 @@ class RpcServer:
 
     async def stop(self) -> None:
         """Answer no longer."""
-        for stop in self._stops:
-            await stop()
-        self._stops = []
+        stops, self._stops = self._stops, []
+        await asyncio.gather(*(stop() for stop in stops))  # each may wait for a handler: at once, not in turn
 
     def _overloaded(self, message: BusMessage) -> None:
         error = RemoteError("OVERLOADED", f"expected at most {_WAITING} waiting calls", retryable=True)

@@ -37,7 +37,7 @@ Say = Callable[[str], None]
 SERVICES = ("storage", "storage", "query", "aggregator", "aggregator", "validator", "validator", "gateway", "gateway")
 _LOOK_S = 0.25
 _STUCK_S = 240.0
-_START_S, _END_S = 120.0, 15.0
+_START_S, _END_S = 300.0, 15.0
 _STAGES = ("validator", "aggregator")
 
 
