@@ -94,8 +94,9 @@ class Election:
         """Who leads, as last seen."""
         return self._observer.leader()
 
-    def surrender(self, reason: str) -> None:
-        """A write was refused or work is not possible here: ends the leadership and lets others go first."""
+    def surrender(self, reason: str, fenced_by: int = 0) -> None:
+        """A write was refused (by a fence of that epoch) or work is not possible here: others go first."""
+        self._fenced_below = max(self._fenced_below, fenced_by)
         if self.role is Role.LEADER and self._surrender is None:
             self._surrender = reason
             self._wake.set()
@@ -148,7 +149,7 @@ class Election:
     async def _campaign(self) -> bool:
         """One attempt to take the key at the revision that was seen."""
         seen, revision, silent_s = self._observer.record, self._observer.revision, self._observer.silent_s()
-        epoch = max(seen.epoch if seen is not None else 0, self._fenced_below) + 1
+        epoch = max(seen.epoch if seen is not None else 0, self._fenced_below, self.epoch) + 1
         value = encode_lease(self.holder, epoch, "held", self._endpoint)
         if self._prober is not None:
             # Before the key names this holder: a peer that reads the key and probes at once must find somebody there.
@@ -194,8 +195,7 @@ class Election:
         except TimeoutError:
             self._give_up(f"activation failed: expected it to end within {hook_s:g} s")
         except Fenced as error:
-            self._fenced_below = max(self._fenced_below, error.epoch)
-            self.surrender(f"activation failed: {error}")
+            self.surrender(f"activation failed: {error}", error.epoch)
         except Exception as error:
             log.exception("activation failed, giving the lease back", key=self.key, epoch=epoch)
             self._give_up(f"activation failed: {error}")

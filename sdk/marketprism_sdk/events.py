@@ -6,6 +6,7 @@ missed belongs into a stream.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -96,6 +97,5 @@ class Events:
 
     async def stop(self) -> None:
         """Handle no more."""
-        for stop in self._stops:
-            await stop()
-        self._stops = []
+        stops, self._stops = self._stops, []
+        await asyncio.gather(*(stop() for stop in stops))  # each may wait for a handler: at once, not in turn

@@ -206,7 +206,8 @@ class Membership:
             if entry is None:
                 self._seen.pop(name, None)
                 self._on_change()
-            elif entry.revision > seen.revision:
+            elif entry.revision != seen.revision:  # lower: the bucket was made anew, or a replica is behind
+                seen.revision = min(seen.revision, entry.revision - 1)
                 self.hint(entry)
             return
         log.warning("peer declared dead", member=self.member, peer=name, why=why)
@@ -225,6 +226,8 @@ class Membership:
                     return
             except (SdkError, TimeoutError) as error:
                 log.warning("session not renewed", member=self.member, error=str(error) or "no answer")
+            except Exception:  # a session that nobody renews any more would be dead without knowing it
+                log.exception("session not renewed", member=self.member)
 
 
 def _decode(entry: KvEntry | None) -> SessionRecord | None:

@@ -100,8 +100,8 @@ class RpcServer:
 
     async def stop(self) -> None:
         """Answer no longer."""
-        while self._stops:
-            await self._stops.pop(0)()
+        stops, self._stops = self._stops, []
+        await asyncio.gather(*(stop() for stop in stops))  # each may wait for a handler: at once, not in turn
 
     def _overloaded(self, message: BusMessage) -> None:
         error = RemoteError("OVERLOADED", f"expected at most {_WAITING} waiting calls", retryable=True)

@@ -22,6 +22,7 @@ from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded
 from marketprism_sdk.events import Events
 from marketprism_sdk.handlers import command, event, marked, rpc
 from marketprism_sdk.health import HealthServer
+from marketprism_sdk.lifecycle import unless
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -122,13 +123,16 @@ class Service:
         Raises:
             ConfigurationError: the HTTP port is taken.
         """
-        await self._start()
+        if await unless(stop, self._start()) is None:
+            # A start may wait long, for a service that it needs or a machine that is busy: the end must not.
+            await self._abandon()
+            return 0
         try:
             return await self._serve(stop)
         finally:
             await self._stop()
 
-    async def _start(self) -> None:
+    async def _start(self) -> bool:
         settings = self.settings
         registry = await NatsKeyValue.open(
             self.connection, "service_instances", ttl_s=TTL_S, replicas=settings.replicas
@@ -152,6 +156,7 @@ class Service:
         if self.registration.record.status == "starting":
             await self.announce("active")
         log.info("service started", port=self.http.port)
+        return True
 
     async def _nats_health(self) -> str:
         return "healthy" if self.connection.connected else "unhealthy"
@@ -202,14 +207,27 @@ class Service:
         finally:
             stopping.cancel()
 
+    async def _abandon(self) -> None:
+        """End what a start had begun when it was told to stop; what it holds elsewhere runs out."""
+        log.info("stopped before the start was done")
+        await self._end_tasks()
+        await self._rpc.stop()
+        if self.registration is not None:
+            await self.registration.leave()
+        await self.http.stop()
+        self._watch.stop()
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _stop(self) -> None:
         self.http.ready = False
         await self.announce("draining")
         await self._rpc.stop()
         await self.events.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_tasks()
         await self.on_stop()
         if self.registration is not None:
             await self.registration.leave()

@@ -5,66 +5,39 @@ claimed and released by compare-and-swap on its owner record, whose epoch grows 
 living member holds: a member that is to lose a partition commits and releases it, then the next one claims it.
 Sessions and their end are in `membership.py`. As with leases, the owner's writes are fenced elsewhere (`stage.py`);
 this gives liveness, and nobody decides for the others.
+
+Others wait for a record that names a living member, so it must never outlive that member's work. The record, what this
+member owns and what it works on are compared as they stand, again and again; what does not agree is let go of and given
+back: no answer, hint or hook has to arrive for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
 
-import msgspec
 import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
-from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
+from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.hashing import partition_of, rendezvous, weight
-from marketprism_sdk.lease import Epoch, LeaseSettings, Prober
+from marketprism_sdk.lease import LeaseSettings, Prober
 from marketprism_sdk.membership import PREFIX, Membership
+from marketprism_sdk.owners import OwnerRecord, Owners
 from marketprism_sdk.ports import KeyValue, KvEntry
-from marketprism_sdk.values import decode_or_none
+from marketprism_sdk.takeovers import Retries, ShardClaimed, ShardDisagreed, ShardReleased
 
 log = structlog.get_logger()
 
-_OWN = "own."
 _REFRESH_S = 1.0
-
-
-class OwnerRecord(msgspec.Struct, frozen=True):
-    """A partition's owner."""
-
-    holder: str
-    epoch: Epoch
-    state: str = "held"  # held, released
-
-
-def _decode_owner(entry: KvEntry) -> OwnerRecord:
-    """A value that is no record is as good as free; where its epoch was higher, the checkpoint says so."""
-    return decode_or_none(entry, OwnerRecord) or OwnerRecord("", 0, "released")
-
-
-@dataclass(frozen=True, slots=True)
-class ShardClaimed:
-    """This member owns a partition."""
-
-    member: str
-    partition: int
-    epoch: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShardReleased:
-    """This member owns a partition no longer."""
-
-    member: str
-    partition: int
-    epoch: int
+_IDLE_S = 1.5  # owned and not worked on for so long: a stage that reads its checkpoints again is quicker
 
 
 class Shards:
     """One member. `on_own(partition, epoch)` and `on_lose(partition)` are awaited in order, one at a time.
 
-    An `on_own` that raises an SdkError is tried again under the next epoch, after the other partitions.
+    An `on_own` that raises gives the partition back at once and is tried again a moment later, under a later epoch, by
+    whoever it belongs to then. `working` tells the partitions that are truly worked on, where that can be known.
     """
 
     def __init__(
@@ -75,6 +48,7 @@ class Shards:
         count: int,
         on_own: Callable[[int, int], Awaitable[None]],
         on_lose: Callable[[int], Awaitable[None]],
+        working: Callable[[], Collection[int]] | None = None,
         settings: LeaseSettings | None = None,
         clock: Clock | None = None,
         prober: Prober | None = None,
@@ -85,6 +59,7 @@ class Shards:
         self._count = count
         self._on_own = on_own
         self._on_lose = on_lose
+        self._working = working
         self._settings = settings or LeaseSettings()
         self._clock = clock or SystemClock()
         self._prober = prober
@@ -93,8 +68,10 @@ class Shards:
         self._wake = asyncio.Event()
         self._unsettled = True
         self._membership = Membership(kv, member, self._settings, self._clock, prober, self._changed)
-        self._owners: dict[int, tuple[int, OwnerRecord]] = {}  # revision, record
-        self._fenced_below: dict[int, int] = {}
+        self._owners = Owners(kv, member, self._clock, self._settings.lease_s, self._changed)
+        self._highest: dict[int, int] = {}  # epochs that were owned here or seen by a fence: the next one is above
+        self._retries = Retries(self._clock)
+        self._idle_since: dict[int, float] = {}
         self._refreshed_at = float("-inf")
         self._lock = asyncio.Lock()
         self._dead = False
@@ -104,6 +81,23 @@ class Shards:
         """Live members as last seen."""
         return self._membership.live()
 
+    def disagreements(self) -> dict[int, str]:
+        """Partitions on which record, ownership and work are not the same just now, with the reason.
+
+        That is so for a moment during every hand-over; what stays is a fault.
+        """
+        held = set(self._owners.named())
+        found = dict.fromkeys(held - self.owned.keys(), "held_unowned")
+        found |= {p: "owned_unheld" for p, epoch in self.owned.items() if not self._holds(p, epoch)}
+        if self._working is not None:
+            working = set(self._working())
+            found |= dict.fromkeys(self.owned.keys() - working - found.keys(), "owned_idle")
+            found |= dict.fromkeys(working - self.owned.keys(), "worked_unowned")
+        return found
+
+    def _holds(self, partition: int, epoch: int) -> bool:
+        return self._owners.of(partition) == OwnerRecord(self.member, epoch)
+
     def _changed(self) -> None:
         self._unsettled = True
         self._wake.set()
@@ -111,20 +105,8 @@ class Shards:
     def _hint(self, entry: KvEntry) -> None:
         if entry.key.startswith(PREFIX):
             self._membership.hint(entry)
-        elif entry.key.startswith(_OWN) and not entry.deleted:
-            self._see_owner(entry)
-
-    def _see_owner(self, entry: KvEntry) -> None:
-        number = entry.key.removeprefix(_OWN)
-        if not (number.isascii() and number.isdigit() and len(number) <= 9):
-            return
-        partition, record = int(number), _decode_owner(entry)
-        known = self._owners.get(partition)
-        if known is not None and known[0] >= entry.revision:
-            return
-        self._owners[partition] = (entry.revision, record)
-        if record.state != "held":
-            self._changed()
+        else:
+            self._owners.hint(entry)
 
     async def run(self) -> None:
         """Take part until cancelled or until `leave` is done."""
@@ -134,8 +116,9 @@ class Shards:
             while not self._leaving:
                 if beating is None:
                     beating = await self._begin()
+                    continue  # nothing is claimed without a session: peers would not wait for it
                 await self._turn()
-                if self._dead:
+                if self._dead or beating.done():
                     await self._start_again(beating)
                     beating = None
                     continue
@@ -159,11 +142,10 @@ class Shards:
         self._dead = True
         self._wake.set()
 
-    async def _start_again(self, beating: asyncio.Task[None] | None) -> None:
+    async def _start_again(self, beating: asyncio.Task[None]) -> None:
         """Peers declared this session dead: what it owned is theirs. Let go of it and join as if new."""
         log.warning("session was declared dead by a peer, joining again", member=self.member)
-        if beating is not None:
-            beating.cancel()
+        beating.cancel()
         async with self._lock:
             for partition in list(self.owned):
                 await self._let_go(partition)
@@ -178,13 +160,14 @@ class Shards:
                 self._refreshed_at = now
                 self._unsettled = True  # what failed before is tried again
             await self._membership.look()
-            if self._unsettled:
+            if self._unsettled or self._retries.due() or self.disagreements():
                 self._unsettled = False
                 async with self._lock:
                     await self._settle_all()
         except SdkError as error:
             # Silence that one could not hear is no silence: every session's clock starts anew.
             self._membership.blind()
+            self._idle_since.clear()
             self._refreshed_at = float("-inf")
             log.warning("shards not settled, trying again", member=self.member, error=str(error))
             await self._clock.sleep(self._settings.probe_s)
@@ -193,93 +176,121 @@ class Shards:
         """Read everything: a watch is a hint and may have missed something."""
         entries = await self._kv.entries()
         self._membership.reset([entry for entry in entries if entry.key.startswith(PREFIX)])
-        for entry in entries:
-            if entry.key.startswith(_OWN):
-                self._see_owner(entry)
+        self._owners.reset(entries)
+
+    # -- settling: every step looks at what is, not at what happened -------------------------------------------------
 
     async def _settle_all(self) -> None:
         members = self._membership.live()
         mine = {p for p in range(self._count) if not self._leaving and rendezvous(p, members) == self.member}
         for partition in [p for p in self.owned if p not in mine]:
             await self._give_back(partition)
-        for partition in sorted(mine - set(self.owned)):
+        await self._agree()
+        self._retries.keep(mine - self.owned.keys())
+        waiting = self._retries.waiting()
+        for partition in self._owners.named():
+            if partition not in self.owned and (partition not in mine or partition in waiting):
+                self._disagreed(partition, "held_unowned")
+                await self._owners.release(partition)
+        for partition in sorted(mine - self.owned.keys() - waiting):
             if self._dead:
                 return
             await self._claim(partition)
 
+    async def _agree(self) -> None:
+        """Let go of what is owned and not held, owned and not worked on, or worked on and not owned."""
+        now = self._clock.monotonic_s()
+        found = self.disagreements()
+        self._idle_since = {p: self._idle_since.get(p, now) for p, why in found.items() if why == "owned_idle"}
+        for partition, since in self._idle_since.items():
+            if now - since < _IDLE_S:
+                del found[partition]
+        for partition, why in found.items():
+            # Each is looked at again: letting go of one waits for the stage, which may have put the others right.
+            if why == "held_unowned" or self.disagreements().get(partition) != why:
+                continue
+            self._disagreed(partition, why)
+            if why == "worked_unowned":
+                await self._end_work(partition)
+            else:
+                await self._give_back(partition)
+
+    def _disagreed(self, partition: int, reason: str) -> None:
+        log.warning("partition not as recorded", member=self.member, partition=partition, reason=reason)
+        self._on_event(ShardDisagreed(self.member, partition, reason))
+
     async def _claim(self, partition: int) -> None:
-        revision, record = self._owners.get(partition, (0, None))
+        record = self._owners.of(partition)
         held_by_other = record is not None and record.state == "held" and record.holder != self.member
         if record is not None and held_by_other and self._membership.owns_still(record.holder):
+            self._retries.forget(partition)
             return  # its owner is alive and will give it back
-        epoch = max(record.epoch if record is not None else 0, self._fenced_below.get(partition, 0)) + 1
-        key, claimed = f"{_OWN}{partition}", OwnerRecord(self.member, epoch)
-        value = msgspec.msgpack.encode(claimed)
-        try:
-            if revision == 0:
-                revision = await self._kv.create(key, value)
-            else:
-                revision = await self._kv.update(key, value, revision)
-        except (KeyExists, RevisionConflict):
-            await self._read_owner(key)  # never write back the old view
+        epoch = max(record.epoch if record is not None else 0, self._highest.get(partition, 0)) + 1
+        if not await self._owners.claim(partition, epoch):
             return
-        self._owners[partition] = (revision, claimed)
         self.owned[partition] = epoch
         try:
             await self._on_own(partition, epoch)
-        except SdkError as error:
-            self.owned.pop(partition, None)
-            if isinstance(error, Fenced):
-                self._fenced_below[partition] = max(self._fenced_below.get(partition, 0), error.epoch)
-            log.warning("partition not taken over, trying again", partition=partition, epoch=epoch, error=str(error))
+        except Exception as error:  # noqa: BLE001 (whatever it is: nobody else may wait for this member)
+            await self._not_taken_over(partition, epoch, error)
             return
+        self._retries.forget(partition)
         self._on_event(ShardClaimed(self.member, partition, epoch))
 
-    async def _read_owner(self, key: str) -> None:
-        entry = await self._kv.get(key)
-        if entry is not None:
-            self._see_owner(entry)
-        self._changed()
+    async def _not_taken_over(self, partition: int, epoch: int, error: Exception) -> None:
+        self.owned.pop(partition, None)
+        self._rise(partition, error.epoch if isinstance(error, Fenced) else epoch)
+        self._retries.failed(partition)
+        log.warning("partition not taken over, trying again", partition=partition, epoch=epoch, error=repr(error))
+        self._on_event(ShardDisagreed(self.member, partition, "take_over_failed"))
+        try:
+            await self._owners.release(partition)
+        except SdkError as failed:  # the record names this member, who does not own it: the next settling sees that
+            log.warning("partition not given back, trying again", partition=partition, error=str(failed))
 
-    async def _let_go(self, partition: int) -> int | None:
+    def _rise(self, partition: int, epoch: int) -> None:
+        self._highest[partition] = max(self._highest.get(partition, 0), epoch)
+
+    async def _let_go(self, partition: int) -> None:
         epoch = self.owned.pop(partition, None)
         if epoch is None:
-            return None
+            return
+        self._rise(partition, epoch)
+        await self._end_work(partition)
+        self._on_event(ShardReleased(self.member, partition, epoch))
+
+    async def _end_work(self, partition: int) -> None:
         try:
             await self._on_lose(partition)
-        except SdkError as error:
-            log.warning("partition not ended in order", partition=partition, error=str(error))
-        self._on_event(ShardReleased(self.member, partition, epoch))
-        return epoch
+        except Exception as error:  # noqa: BLE001 (what is still worked on is seen at the next settling)
+            log.warning("partition not ended in order", partition=partition, error=repr(error))
 
     async def _give_back(self, partition: int) -> None:
-        epoch = await self._let_go(partition)
-        revision, record = self._owners.get(partition, (0, None))
-        if epoch is None or record is None or (record.holder, record.epoch) != (self.member, epoch):
-            return
-        released = OwnerRecord(self.member, epoch, "released")
-        try:
-            revision = await self._kv.update(f"{_OWN}{partition}", msgspec.msgpack.encode(released), revision)
-        except RevisionConflict:
-            await self._read_owner(f"{_OWN}{partition}")
-            return
-        self._owners[partition] = (revision, released)
+        await self._let_go(partition)
+        await self._owners.release(partition)
 
     def lost(self, partition: int) -> None:
         """The partition's writes were refused: somebody else owns it, or will be asked anew."""
-        self.owned.pop(partition, None)
+        self._rise(partition, self.owned.pop(partition, 0))
         self._refreshed_at = float("-inf")
         self._changed()
 
     async def leave(self) -> None:
-        """Take nothing new, give everything back in order, end the session."""
+        """Take nothing new, give everything back in order, end the session.
+
+        Raises:
+            SdkError: NATS is away; peers will miss this member.
+        """
         self._leaving = True
-        async with self._lock:
-            await self._membership.drain()
-            for partition in list(self.owned):
-                await self._give_back(partition)
-            await self._membership.leave()
-        self._wake.set()
+        try:
+            async with self._lock:
+                await self._membership.drain()
+                for partition in sorted({*self.owned, *self._owners.named()}):
+                    await self._give_back(partition)
+                await self._membership.leave()
+        finally:
+            self._wake.set()
 
 
-__all__ = ["OwnerRecord", "ShardClaimed", "ShardReleased", "Shards", "partition_of", "rendezvous", "weight"]
+__all__ = ["OwnerRecord", "ShardClaimed", "ShardDisagreed", "ShardReleased", "Shards",
+           "partition_of", "rendezvous", "weight"]  # fmt: skip

@@ -108,14 +108,13 @@ class Stage:
         if part.snap_chunks:
             processor.restore(await load_snapshot(self._connection, stream, self._subject(partition, "snap"), part))
         part.in_seq = part.snap_in_seq
+        subject, start_seq = self._settings.input_subject(partition), part.snap_in_seq + 1
         part.consumer = PullConsumer(
-            self._connection,
-            self._settings.input_stream,
-            [self._settings.input_subject(partition)],
-            start_seq=part.snap_in_seq + 1,
-            on_arrival=self._wake.set,
+            self._connection, self._settings.input_stream, [subject], start_seq=start_seq, on_arrival=self._wake.set
         )
         await part.consumer.open()
+        if (before := self._parts.get(partition)) is not None:
+            await before.close()
         self._parts[partition] = part
 
     async def disown(self, partition: int) -> None:
@@ -129,8 +128,8 @@ class Stage:
             except SdkError as error:
                 log.warning("last commit of a partition failed", partition=partition, error=str(error))
                 await self._recover()
-            if (part := self._parts.pop(partition, None)) is not None and part.consumer is not None:
-                await part.consumer.close()
+            if (part := self._parts.pop(partition, None)) is not None:
+                await part.close()
 
     async def run(self) -> None:
         """Process until cancelled."""
@@ -208,12 +207,11 @@ class Stage:
         if self._side_pending and self._side is not None:
             await self._side.flush()
             self._side_pending = False
-        batch, self._batch = self._batch, AtomicBatch(self._connection)
+        batch, self._batch, now = self._batch, AtomicBatch(self._connection), time.monotonic()
         placed: list[tuple[Part, int]] = []
-        now = time.monotonic()
         for part in dirty:
-            room = batch.count < _SNAPSHOTS_BELOW
-            if room and part.partial == 0 and now - part.snapped_at >= self._settings.snapshot_every_s:
+            due = now - part.snapped_at >= self._settings.snapshot_every_s
+            if due and part.partial == 0 and batch.count < _SNAPSHOTS_BELOW:
                 await write_snapshot(part, batch, self._subject(part.number, "snap"), now)
             part.dirty = False
         for part in dirty[:-1]:
@@ -258,31 +256,33 @@ class Stage:
             await self._side.close()
         self._side_pending = False
         owned = {number: part.epoch for number, part in self._parts.items()}
-        await self._release()
-        await self._connection.wait_connected()
-        self._side = WindowPublisher(self._connection)
-        await self._side.open()
-        for number, epoch in owned.items():
-            await self._own_again(number, epoch)
+        try:
+            await self._release()
+            await self._connection.wait_connected()
+            self._side = WindowPublisher(self._connection)
+            await self._side.open()
+            for number, epoch in owned.items():
+                await self._own_again(number, epoch)
+        finally:
+            for number in owned.keys() - self._parts.keys():
+                self._on_lost(number)
 
     async def _own_again(self, number: int, epoch: int) -> None:
-        while True:
+        """As it was, if that works soon: one that cannot be read must not hold up the others."""
+        for attempt in range(5):  # after that its owner asks for it anew
             try:
                 await self._own(number, epoch)
-            except Fenced as error:
-                log.warning("partition lost", stage=self._settings.name, partition=number, error=str(error))
-                self._on_lost(number)
+                break
             except SdkError as error:
-                log.warning("partition not readable, trying again", partition=number, error=str(error))
+                log.warning("partition not owned again", partition=number, attempt=attempt, error=str(error))
+                if isinstance(error, Fenced):
+                    break
                 await asyncio.sleep(0.2)
                 await self._connection.wait_connected()
-                continue
-            return
 
     async def _release(self) -> None:
         for part in self._parts.values():
-            if part.consumer is not None:
-                await part.consumer.close()
+            await part.close()
         self._parts = {}
 
     async def _close(self) -> None:

@@ -154,6 +154,11 @@ class Part:
         self.poisoned = 0
         self.written_at = time.monotonic()
 
+    async def close(self) -> None:
+        """Read no more."""
+        if self.consumer is not None:
+            await self.consumer.close()
+
     def due(self, now: float, refresh_s: float, pushed_out: Callable[[int], bool] = lambda _: False) -> bool:
         """Whether a checkpoint is to be written: something was done, or the last one, or the snapshot, would become too
         old or be `pushed_out` (a sequence of the stream) by what others write."""
@@ -243,7 +248,7 @@ def taken_over(
     old = msgspec.msgpack.decode(last.data, type=Checkpoint)
     if old.epoch > epoch or (old.epoch == epoch and old.holder != holder):
         was = f"{old.epoch} of {old.holder}"
-        raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}")
+        raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}", old.epoch)
     part.in_seq = part.done_seq = old.in_seq
     part.partial = part.skip = old.partial
     part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks

@@ -15,6 +15,7 @@ from marketprism_services.chaos.counter import CounterTrial
 from marketprism_services.chaos.faults import FAULTS
 from marketprism_services.chaos.leader import idle_trial, leader_trials
 from marketprism_services.chaos.report import Report
+from marketprism_services.chaos.rolling import RollingTrial
 from marketprism_services.chaos.shards import ShardTrial
 from marketprism_services.chaos.storage import FAULTS as STORAGE_FAULTS
 from marketprism_services.chaos.storage import StorageTrial
@@ -97,6 +98,23 @@ def shards(
         raise Stop(Exit.USAGE, f"--services: expected aggregator or validator, was {', '.join(sorted(wrong))}")
     settings = settings_of(source={"spec": source, "speed": speed})
     trial = ShardTrial(settings, services=names, instances=instances, every_s=every, seed=seed, say=_say)
+    _finish(asyncio.run(trial.run()), results, as_json)
+
+
+@chaos.command()
+def rolling(
+    source: Annotated[str, typer.Option(help="What is read: replay:FILE[,FILE…] or sim[:…].")] = "sim",
+    speed: Annotated[str, typer.Option(help="max, or a factor of real time.")] = "200",
+    rounds: Annotated[int, typer.Option(help="Restarts of every process.", min=1)] = 2,
+    pause: Annotated[float, typer.Option(help="Seconds between two restarts.", min=0.0)] = 3.0,
+    idle: Annotated[float, typer.Option(help="Seconds that a partition may stand still with work waiting.")] = 2.0,
+    seed: Annotated[int, typer.Option(help="Of the order.")] = 1,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """Stop and start two of each service in turn while a source is read; nothing of it may be seen in the data."""
+    settings = settings_of(source={"spec": source, "speed": speed})
+    trial = RollingTrial(settings, rounds, idle_s=idle, pause_s=pause, seed=seed, say=_say)
     _finish(asyncio.run(trial.run()), results, as_json)
 
 

@@ -31,6 +31,7 @@ from marketprism_services.store_tally import RemoteTally
 log = structlog.get_logger()
 
 _MONITOR_S = 3.0
+_STORED = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
 T = TypeVar("T")
 
 
@@ -63,13 +64,23 @@ def status(
     lag, stored, silent = asyncio.run(_pipeline(url))
     store = _with(url, _store)
     problems = [*seen.problems, *lag.get("problems", [])]
+    if str(store.get("health", "")).startswith("unhealthy"):
+        problems.append(f"store is {store['health']}")
     if as_json:
         found = {**seen.as_dict(), "problems": problems, "pipeline": lag, "stored": stored, "store": store}
         print(json.dumps(found, indent=1, default=str))
-        if problems:
-            raise typer.Exit(Exit.FAILED)
-        return
-    _print_services(seen)
+    else:
+        _print_services(seen)
+        _print_pipeline(seen, lag, stored, store, silent)
+        for problem in problems:
+            err.print(f"wrong: {problem}", style="red", highlight=False, markup=False)
+    if problems:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _print_pipeline(
+    seen: Overview, lag: dict[str, Any], stored: list[dict[str, Any]], store: dict[str, Any], silent: list[str]
+) -> None:
     for group, wrong in seen.sources.items():
         err.print(f"source of {group}: {wrong}", style="yellow", highlight=False, markup=False)
     behind = lag.get("behind") or {}
@@ -83,12 +94,7 @@ def status(
     for text in silent:
         err.print(f"not known: {text}", style="yellow", highlight=False, markup=False)
     if stored:
-        columns = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
-        out.print(table_of(pa.Table.from_pylist(stored), columns, title="stored"))
-    for problem in problems:
-        err.print(f"wrong: {problem}", style="red", highlight=False, markup=False)
-    if problems:
-        raise typer.Exit(Exit.FAILED)
+        out.print(table_of(pa.Table.from_pylist(stored), _STORED, title="stored"))
 
 
 def _print_services(seen: Overview) -> None:

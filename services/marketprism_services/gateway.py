@@ -145,7 +145,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
                 if await self._attempt(epoch):
                     return
             except Fenced as error:
-                self.election.surrender(str(error))
+                self.election.surrender(str(error), error.epoch)
                 return
             except Exception as error:  # noqa: BLE001 (a gateway that ends says nothing any more)
                 try:

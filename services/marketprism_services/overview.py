@@ -12,13 +12,12 @@ import msgspec
 from marketprism_adapters.nats import streams
 from marketprism_sdk.commands import dead_letters
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.membership import PREFIX as SESSION
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import Discovery, InstanceRecord
-from marketprism_sdk.shards import OwnerRecord
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.leader_watch import is_gone, leaders_of
+from marketprism_services.partitions import Shares, lasting_problems, ranges, shares_of
 from marketprism_services.positions import SourcePosition
 
 _HEALTH_S = 2.0
@@ -35,7 +34,7 @@ class Overview:
     unowned: dict[str, list[int]] = field(default_factory=dict)
     dead_letters: int = 0
     sources: dict[str, str] = field(default_factory=dict)  # by group of gateways: what is wrong with its source
-    problems: list[str] = field(default_factory=list)  # what is not as it should be, a line each
+    problems: list[str] = field(default_factory=list)  # what is wrong although every process may be healthy
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -59,7 +58,8 @@ async def overview(connection: NatsConnection) -> Overview:
     found.instances = discovery.instances()
     await _read_leaders(found, connection)
     for service, bucket in streams.SHARD_BUCKETS.items():
-        await _read_shards(found, service, NatsKeyValue(connection, bucket))
+        _show(found, service, await shares_of(NatsKeyValue(connection, bucket)))
+    found.problems += await lasting_problems(connection, discovery)
     for entry in await NatsKeyValue(connection, streams.SOURCE_POSITIONS).entries_if_there():
         state = decode_or_none(entry, SourcePosition)
         if state is None:
@@ -94,16 +94,9 @@ async def _read_health(found: Overview, connection: NatsConnection) -> None:
             found.problems.append(f"instance gone: {record.service} {record.instance} was {record.status}")
 
 
-async def _read_shards(found: Overview, service: str, kv: NatsKeyValue) -> None:
+def _show(found: Overview, service: str, shares: Shares) -> None:
     owners: dict[str, list[int]] = {}
-    for entry in await kv.entries_if_there():
-        if entry.key.startswith(SESSION):
-            continue
-        record, number = decode_or_none(entry, OwnerRecord), entry.key.rpartition(".")[2]
-        if record is None or not (number.isascii() and number.isdigit() and len(number) <= 9):
-            found.problems.append(f"not understood: {entry.bucket}/{entry.key}, the owner of a partition")
-            continue
-        partition = int(number)
+    for partition, record in shares.records.items():
         if record.state == "held":
             owners.setdefault(record.holder, []).append(partition)
         else:
@@ -123,12 +116,4 @@ async def _health(http: aiohttp.ClientSession, record: InstanceRecord) -> str:
         return "no answer"
 
 
-def ranges(numbers: list[int]) -> str:
-    """0-3 7 9-10."""
-    parts: list[str] = []
-    for number in sorted(numbers):
-        if parts and int(parts[-1].rsplit("-", 1)[-1]) == number - 1:
-            parts[-1] = f"{parts[-1].split('-', 1)[0]}-{number}"
-        else:
-            parts.append(str(number))
-    return " ".join(parts)
+__all__ = ["Overview", "overview", "ranges"]

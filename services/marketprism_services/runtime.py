@@ -15,7 +15,7 @@ from marketprism_application.errors import SourceError, StoreError
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk import logs
 from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError, reason_of
-from marketprism_sdk.lifecycle import run
+from marketprism_sdk.lifecycle import run, unless
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import Service
@@ -49,7 +49,9 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
     from marketprism_services.container import Container  # noqa: PLC0415 (heavy: only when a service runs)
 
     async with AsyncExitStack() as stack:
-        connection = await _connect_patiently(settings, service_name, stop)
+        connection = await unless(stop, _connect_patiently(settings, service_name))
+        if connection is None:
+            return Exit.OK
         stack.push_async_callback(connection.close)
         service = _made(Container(settings=settings, connection=connection), service_name)
         logs.configure(
@@ -67,13 +69,13 @@ def _made(container: Container, name: str) -> Service:
     return service
 
 
-async def _connect_patiently(settings: Settings, name: str, stop: asyncio.Event) -> NatsConnection:
+async def _connect_patiently(settings: Settings, name: str) -> NatsConnection:
     """A service that starts before its NATS waits for it: in a cluster nobody promises an order."""
     for attempt in range(_START_ATTEMPTS):
         try:
             return await connect(settings, name)
         except Stop as error:
-            if error.code != Exit.NATS or attempt + 1 == _START_ATTEMPTS or stop.is_set():
+            if error.code != Exit.NATS or attempt + 1 == _START_ATTEMPTS:
                 raise
             log.warning("waiting for NATS", error=reason_of(error))
             await asyncio.sleep(0.5)

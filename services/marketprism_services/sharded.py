@@ -13,7 +13,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, ServiceSettings
-from marketprism_sdk.shards import Shards
+from marketprism_sdk.shards import ShardDisagreed, Shards
 from marketprism_sdk.stage import Processor, Stage, StageSettings
 from marketprism_services.market_settings import layout_of
 from marketprism_services.stream_keeper import keep_streams
@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 _LATEST_S = 0.25
 _LATEST_AGE_S = 3_600.0
+_COMPARE_S = 0.5
+_DISAGREE_S = 5.0  # of record, ownership and work: far longer than any hand-over
 
 
 class ShardedService(Service):
@@ -46,6 +48,7 @@ class ShardedService(Service):
         self._latest_bucket = latest_bucket
         self._lease = lease or LeaseSettings()
         self.latest: dict[str, bytes] = {}
+        self._apart_since: dict[int, float] = {}
         self.stage: Stage
         self._shards: Shards
 
@@ -86,26 +89,56 @@ class ShardedService(Service):
             count=layout.partitions,
             on_own=self.stage.own,
             on_lose=self.stage.disown,
+            working=self._working,
             settings=self._lease,
             prober=NatsProber(self._own_connection, self._shards_bucket, self.instance),
             on_event=self._moved,
         )
         self.metrics.watch("partitions_owned", lambda: float(len(self._shards.owned)))
+        self.metrics.watch("partitions_worked_on", lambda: float(len(self.stage.parts)))
+        self.metrics.watch("partitions_apart", lambda: float(len(self._shards.disagreements())))
         self.metrics.watch("stage_poisoned", lambda: float(sum(p.poisoned for p in self.stage.parts.values())))
         self.http.status(
             lambda: {
                 "partitions": sorted(self._shards.owned),
+                "working": sorted(self.stage.parts),
+                "apart": {str(p): why for p, why in sorted(self._shards.disagreements().items())},
                 "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
             }
         )
         own = self.stage_settings()
         writes, reads = (own.output_stream, streams.EVENTS), (own.input_stream,)
         keep_streams(self, writes=writes, reads=reads, buckets=self.buckets())
+        self.http.check("partitions", self._partitions_health)
         self.spawn(self.stage.run(), "stage")
         self.spawn(self._shards.run(), "shards")
         self.spawn(self._write_latest(), "latest")
+        self.spawn(self._compare(), "partitions")
+
+    async def _compare(self) -> None:
+        """Say in the registry what is truly worked on, and know since when that is not what the records say."""
+        said: list[int] | None = None
+        loop = asyncio.get_running_loop()
+        while True:
+            now, apart = loop.time(), self._shards.disagreements()
+            self._apart_since = {p: self._apart_since.get(p, now) for p in apart}
+            working = sorted(self.stage.parts)
+            if working != said and self.registration is not None:
+                await self.registration.update(metadata={"partitions": working})
+                said = working
+            await asyncio.sleep(_COMPARE_S)
+
+    async def _partitions_health(self) -> str:
+        since = min(self._apart_since.values(), default=float("inf"))
+        return "unhealthy" if asyncio.get_running_loop().time() - since > _DISAGREE_S else "healthy"
+
+    def _working(self) -> frozenset[int]:
+        return frozenset(self.stage.parts)
 
     def _moved(self, event: object) -> None:
+        if isinstance(event, ShardDisagreed):
+            self.metrics.count("partition_disagreements_total", reason=event.reason)
+            return
         self.metrics.count("partition_moves_total", what=type(event).__name__)
 
     def _lost(self, partition: int) -> None:
