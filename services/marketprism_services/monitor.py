@@ -63,8 +63,10 @@ class MonitorService(Service):
         self.http.status(self._snapshot)
 
     async def _pipeline_health(self) -> str:
-        blind = time.monotonic() - self._seen_at > _BLIND_S
-        return "unhealthy" if self._problems or blind else "healthy"
+        for problem in self._problems.values():
+            return f"unhealthy: {problem.text}"
+        blind_s = time.monotonic() - self._seen_at
+        return f"unhealthy: nothing could be read for {blind_s:.0f} s" if blind_s > _BLIND_S else "healthy"
 
     def _snapshot(self) -> dict[str, Any]:
         progress = self._audit.progress
