@@ -17,6 +17,7 @@ from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.topology import Topology
+from marketprism_application.contracts.query_wire import is_failure
 from marketprism_application.errors import StoreError
 from marketprism_application.query import answer
 from marketprism_application.store import Progress, RangeMessage, StreamWriter, WriterSettings
@@ -208,9 +209,13 @@ class StorageService(SingleActiveService):
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question from the store."""
-        if self._reader is None:
+        reader = self._reader
+        if reader is None:
             raise NotActive(self.election.leader())
-        return await answer(self._reader, data, maker=self._reader)
+        answered = await answer(reader, data, maker=reader)
+        if self._reader is not reader and is_failure(answered):
+            raise NotActive(self.election.leader())  # the store was closed under the question: the next leader has it
+        return answered
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Stop writing and close the store, so that the next leader can open it."""
