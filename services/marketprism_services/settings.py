@@ -267,7 +267,7 @@ def _explain(error: ValidationError | InvalidValue) -> str:
             lines.append(f"setting {name}: there is no such setting{hint}")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            was = "" if ", was " in message else f", was {item['input']!r}"
+            was = "" if " was " in message else f", was {item['input']!r}"
             lines.append(f"setting {name}: {message[0].lower()}{message[1:]}{was}")
     return "\n".join(lines)
 
