@@ -20,6 +20,7 @@ SdkError
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 
@@ -145,7 +146,9 @@ def reason_of(error: BaseException) -> str:
         return reason_of(error.exceptions[0]) + (f" (and {more} more)" if more else "")
     text = str(error).strip()
     if isinstance(error, OSError) and error.strerror and not isinstance(error, TimeoutError):
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        # asyncio puts the address there, which whoever tells of it names better, and not what was wrong.
+        words = os.strerror(error.errno or 0) if error.strerror.startswith("Connect call failed") else error.strerror
+        text = f"{error.filename}: {words}" if error.filename else words
     if text and not isinstance(error, KeyError):
         return text
     name = type(error).__name__

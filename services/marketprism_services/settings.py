@@ -284,7 +284,7 @@ def _explain(error: ValidationError | InvalidValue) -> str:
             lines.append(f"setting {name}: there is no such setting{hint}")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            was = "" if ", was " in message else f", was {_shown(path, item['input'])}"
+            was = "" if " was " in message else f", was {_shown(path, item['input'])}"
             lines.append(f"setting {name}: {message[0].lower()}{hide(message[1:])}{was}")
     return "\n".join(lines)
 

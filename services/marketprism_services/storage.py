@@ -19,6 +19,7 @@ from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.tally import SqlTally
 from marketprism_adapters.sql.topology import Topology
+from marketprism_application.contracts.query_wire import is_failure
 from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.inserting import Inserter
 from marketprism_application.query import answer
@@ -205,8 +206,11 @@ class StorageService(SingleActiveService):
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question from the store."""
-        reader = self._opened().reader
-        return await answer(reader, data, maker=reader)
+        opened = self._opened()
+        answered = await answer(opened.reader, data, maker=opened.reader)
+        if self._open_store is not opened and is_failure(answered):
+            raise NotActive(self.election.leader())  # the store was closed under the question: the next leader has it
+        return answered
 
     @rpc("store_status")
     async def store_status(self, _: Any) -> dict[str, Any]:

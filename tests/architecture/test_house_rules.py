@@ -68,3 +68,14 @@ def test_no_package_index_is_named_anywhere() -> None:
 def test_our_own_code_is_never_patched_in_tests() -> None:
     patched = re.compile(r"(patch|setattr)\(\s*[\"']?marketprism_")
     assert [str(path) for path in sources("tests") if patched.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_values_of_buckets_are_read_with_the_net_of_the_sdk() -> None:
+    bare = re.compile(r"(msgpack\.|\b)decode\(\s*(\w+,\s*)?(entry|e|stored)\.value")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sources(*LAYERS)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if bare.search(line)
+    ]
+    assert found == []

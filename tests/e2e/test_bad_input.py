@@ -47,7 +47,7 @@ def test_what_cannot_be_done_ends_with_one_clear_line(
     [
         ("MARKETPRISM_STORE__BATCH_ROW", "5", "there is no such setting; did you mean 'batch_rows'?"),
         ("MARKETPRISM_STORE__BATCH_ROWS", "0", "setting store.batch_rows"),
-        ("MARKETPRISM_LEASE__LEASE_S", "0.3", "a leader must survive a lost heartbeat"),
+        ("MARKETPRISM_LEASE__LEASE_S", "0.3", "a leader must survive one lost renewal"),
         ("MARKETPRISM_RULES__STALE_S", "-1", "rules.stale_s: expected a number"),
         ("MARKETPRISM_BARS__INTERVALS", "1m,7x", "interval: expected"),
     ],

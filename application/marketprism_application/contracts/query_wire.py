@@ -83,6 +83,9 @@ def encode_question(question: Question) -> bytes:
     return msgspec.msgpack.encode(question)
 
 
+_STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
+
+
 def decode_question(data: bytes) -> Question:
     """A question.
 
@@ -108,13 +111,18 @@ def encode_failure(failure: Failure) -> bytes:
     return msgspec.msgpack.encode({"error": failure})
 
 
+def is_failure(data: bytes) -> bool:
+    """Whether an answer is a failure, or nothing that is an answer."""
+    return data[:4] != _STREAM
+
+
 def decode_answer(data: bytes) -> pa.Table:
     """A result.
 
     Raises:
         AnswerError: it is a failure.
     """
-    if data[:4] == b"\xff\xff\xff\xff":
+    if not is_failure(data):
         return pa.ipc.open_stream(data).read_all()
     try:
         failure = msgspec.convert(msgspec.msgpack.decode(data)["error"], Failure)

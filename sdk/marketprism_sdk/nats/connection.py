@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import nats
@@ -27,6 +27,7 @@ from marketprism_sdk.errors import (
     PayloadTooLarge,
     reason_of,
 )
+from marketprism_sdk.nats.subjects import check_subject
 from marketprism_sdk.urls import Url, hide
 
 log = structlog.get_logger()
@@ -45,19 +46,6 @@ def encode_headers(headers: Mapping[str, str]) -> bytes:
         if any(sign in text for text in (name, value) for sign in "\r\n\0") or ":" in name:
             raise InvalidSubject(f"header: expected a name and a value in one line, was {f'{name}: {value}'[:80]!r}")
     return b"NATS/1.0\r\n" + b"".join(f"{k}: {v}\r\n".encode() for k, v in headers.items()) + b"\r\n"
-
-
-def check_subject(subject: str) -> None:
-    """Refuse what the server would read as more than a subject.
-
-    Raises:
-        InvalidSubject: a space, a control character, an empty token or no token at all.
-    """
-    # Quick checks of the interpreter's own: this is asked for each message that is sent.
-    if not subject or not subject.isprintable() or " " in subject:
-        raise InvalidSubject(f"subject: expected no spaces or control characters, was {subject[:80]!r}")
-    if ".." in subject or subject[0] == "." or subject[-1] == ".":
-        raise InvalidSubject(f"subject: expected tokens with single dots between, was {subject[:80]!r}")
 
 
 def _resolve(future: asyncio.Future[Msg | None], reply: Msg | None) -> None:
@@ -87,12 +75,29 @@ class _Direct:
         return None
 
 
+async def _within(connecting: Coroutine[Any, Any, None], timeout_s: float) -> None:
+    """Connect, or raise TimeoutError. The client tries server after server, each by `asyncio.wait_for`, which before
+    Python 3.12 can lose a cancellation: one is not enough, and nobody may wait for a server that is not there for ever.
+    """
+    task = asyncio.ensure_future(connecting)
+    try:
+        done, _ = await asyncio.wait([task], timeout=timeout_s)
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=0.1)
+    if not done:
+        raise TimeoutError
+    task.result()
+
+
 class NatsConnection:
     """Open with `await NatsConnection.open(url, name=…)`, close with `await close()`."""
 
     def __init__(self, client: Client, url: str) -> None:
         self.nc = client
         self.url = Url(url)
+        self._met: Exception | None = None
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
         self._on_disconnect: list[Callable[[], None]] = []
@@ -112,8 +117,8 @@ class NatsConnection:
         client = Client()
         connection = cls(client, url)
         try:
-            async with asyncio.timeout(connect_timeout_s):
-                await client.connect(
+            await _within(
+                client.connect(
                     servers=[part.strip() for part in connection.url.reveal().split(",")],
                     name=name,
                     allow_reconnect=True,
@@ -125,11 +130,14 @@ class NatsConnection:
                     disconnected_cb=connection._disconnected,
                     reconnected_cb=connection._reconnected,
                     error_cb=connection._error,
-                )
+                ),
+                connect_timeout_s,
+            )
         except (OSError, TimeoutError, nats.errors.Error, ValueError) as error:
             with contextlib.suppress(Exception):
                 await client.close()
-            reason = hide(reason_of(error))
+            # The client tries again until the time is over: what it met on the way says more than that.
+            reason = hide(reason_of(connection._met or error))
             raise NotConnected(f"NATS at {connection.url}: expected a NATS server, {reason}") from error
         connection._closing = False
         connection._inbox = connection.inbox()
@@ -156,6 +164,7 @@ class NatsConnection:
             callback()
 
     async def _error(self, error: Exception) -> None:
+        self._met = error
         # Failed attempts to reconnect come by the dozen a second; going away was said once already.
         log.debug("NATS client", error=repr(error))
 

@@ -245,3 +245,10 @@ async def test_a_server_that_is_none_is_said_so_with_a_reason() -> None:
             await NatsConnection.open(f"nats://127.0.0.1:{port}", connect_timeout_s=0.3)
         await gone.wait()
         await asyncio.sleep(0.05)
+
+
+async def test_a_server_that_is_not_there_is_given_up_in_time_each_time() -> None:
+    for _ in range(15):
+        async with asyncio.timeout(20):
+            with pytest.raises(NotConnected, match="expected a NATS server, Connection refused"):
+                await NatsConnection.open("nats://127.0.0.1:1", connect_timeout_s=0.1)
