@@ -181,6 +181,7 @@ class StreamWriter:
             # Parts of it would be cut elsewhere, and be taken for those that were stored.
             self._fill = secrets.token_hex(4)
         if found:
+            await self._look_for_a_hole(found[0].seq)
             self._read_to = found[-1].seq
             await self._write(found, first, last)
 

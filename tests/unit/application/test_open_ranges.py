@@ -1,0 +1,138 @@
+"""A range that was left open and is no longer what it was: nothing of what follows is taken for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pytest
+
+from marketprism_adapters.memory.ledger import MemoryLedger
+from marketprism_adapters.memory.store import MemoryStore
+from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode_packed
+from marketprism_application.contracts.kinds import TICK
+from marketprism_application.ports import RangeQuery
+from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings
+from marketprism_application.store_progress import StreamBounds
+from tests.fakes.ticks import at, tick
+
+
+class Message(NamedTuple):
+    subject: str
+    seq: int
+    data: bytes
+
+
+def message(seq: int, row: int | None = None) -> Message:
+    number = seq if row is None else row
+    one = tick(at("2025-03-03 09:00:00") + number * 10**9, 100, 1)._replace(seq=number)
+    return Message("market.packed.1", seq, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, (one,))))
+
+
+class Stream:
+    """Messages that are there from the start, and those that are there once it was opened."""
+
+    def __init__(self, messages: Sequence[Message], first: int, *, later_first: int | None = None) -> None:
+        self._messages = list(messages)
+        self._first = first
+        self._later_first = later_first or first
+        self._at = 0
+        self._empty = 0
+
+    async def bounds(self) -> StreamBounds:
+        return StreamBounds("made", self._first, self._messages[-1].seq)
+
+    async def open(self, start_seq: int) -> None:
+        self._at = start_seq
+
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[Message]:
+        del max_wait_s
+        await asyncio.sleep(0)
+        self._first = self._later_first
+        found = [m for m in self._messages if m.seq >= max(self._at, self._first)][:max_messages]
+        if not found:
+            self._empty += 1
+            if self._empty > 200:
+                raise asyncio.CancelledError
+            return []
+        self._at = found[-1].seq + 1
+        return found
+
+    async def settled(self, read_to: int) -> int:
+        return read_to
+
+    async def lacks(self, first: int, last: int) -> bool:
+        return False
+
+    async def close(self) -> None:
+        return None
+
+
+class Kept(WriterHooks):
+    """The watermark, and what was named as lost."""
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = Progress()
+        self.lost: list[tuple[int, int]] = []
+
+    async def load(self) -> Progress | None:
+        return self.progress
+
+    async def save(self, progress: Progress) -> None:
+        self.progress = progress
+
+    async def truncated(self, wanted: int, bounds: StreamBounds) -> None:
+        self.lost.append((wanted, bounds.first))
+
+
+async def run(stream: Stream, kept: Kept, store: MemoryStore, ledger: MemoryLedger) -> None:
+    writer = StreamWriter("MARKET_TICKS", stream, kept, store, ledger, WriterSettings(10, 0.0), kept)
+    with pytest.raises(asyncio.CancelledError):
+        await writer.run(1)
+
+
+async def rows(store: MemoryStore) -> list[int]:
+    return [int(n) for n in (await store.records(TICK, RangeQuery("rb2505"))).column("seq").to_pylist()]
+
+
+@pytest.mark.parametrize("inserted", [True, False])
+@pytest.mark.parametrize(
+    ("first", "later_first"), [(15, 15), (1, 15), (8, 8), (1, 8)], ids=["gone", "going", "half gone", "half going"]
+)
+async def test_what_follows_an_open_range_that_aged_out_is_stored_under_its_own_name(
+    inserted: bool, first: int, later_first: int
+) -> None:
+    kept, store, ledger = Kept(), MemoryStore(), MemoryLedger()
+    if inserted:
+        await run(Stream([message(n) for n in range(1, 11)], 1), kept, store, ledger)
+        ledger.watermarks.clear()
+    await ledger.record("MARKET_TICKS", "made", 0)
+    kept.progress = Progress("made", 1, 1, 10, 0, "memory")
+    await run(Stream([message(n) for n in range(1, 26)], first, later_first=later_first), kept, store, ledger)
+    there = await rows(store)
+    assert [n for n in there if n > 10] == list(range(max(11, later_first), 26))
+    assert [n for n in there if n <= 10] == list(range(1 if inserted else min(later_first, 11), 11))
+    assert kept.lost
+    assert kept.progress is not None
+    assert kept.progress.watermark == 25
+
+
+async def test_a_stream_that_lost_its_end_gives_its_sequences_again_and_nothing_is_taken_for_a_repeat() -> None:
+    kept, store, ledger = Kept(), MemoryStore(), MemoryLedger()
+    await run(Stream([message(n) for n in range(1, 11)], 1), kept, store, ledger)
+    await run(Stream([message(n) for n in range(1, 9)], 1), kept, store, ledger)
+    again = [*(message(n) for n in range(1, 9)), message(9, 109), message(10, 110)]
+    await run(Stream(again, 1), kept, store, ledger)
+    assert await rows(store) == [*range(1, 11), 109, 110]
+    assert kept.lost == []
+
+
+async def test_what_was_read_before_a_rebuild_is_inserted_and_not_taken_for_a_repeat() -> None:
+    kept, store, ledger = Kept(), MemoryStore(), MemoryLedger()
+    stream = [message(n) for n in range(1, 11)]
+    await run(Stream(stream, 1), kept, store, ledger)
+    store._tables[TICK.name].clear()  # somebody has emptied the table; the engine still knows the tokens
+    kept.progress = Progress("made", fill="asked")
+    await run(Stream(stream, 1), kept, store, ledger)
+    assert await rows(store) == list(range(1, 11))
