@@ -63,6 +63,11 @@ class WatchedServer(Protocol):
         """Exit code of a process that is no more (it is reaped then), None while it runs."""
         ...
 
+    @property
+    def stays_stuck(self) -> bool:
+        """Whether it must be started again after its disk was full, to write again."""
+        ...
+
     def write_error(self) -> str:
         """The last thing it has said, since the last call, about not being able to write; empty for nothing."""
         ...
@@ -129,6 +134,9 @@ class ServerWatch:
         if not silence:
             self._well = now
         free = await self._free()
+        if free < self._policy.full_bytes and self._server.stays_stuck and not self._cannot_write:
+            # What it has to say about that goes to a log on the same disk, which takes it no more than the rest.
+            self._cannot_write = "its disk was full"
         if self._cannot_write or free < self._policy.full_bytes:
             if not self._has_room(free):
                 return

@@ -7,6 +7,7 @@ look for the pipeline of a data directory: the URL of NATS, if it has a password
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +46,21 @@ def write(settings: Settings) -> HandedOver:
     else:
         (folder / _SECRET_URL).unlink(missing_ok=True)
     return HandedOver(config, {variable(path): value for path, value in secrets_of(settings)})
+
+
+def write_whole(path: Path, settings: Settings) -> None:
+    """Write settings with their secrets to a file of their owner's, for processes that are started by its name alone.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    values = settings.model_dump(mode="json")
+    for place, text in secrets_of(settings):
+        inner: Any = values
+        for name in place[:-1]:
+            inner = inner[int(name)] if isinstance(inner, list) else inner[name]
+        inner[int(place[-1]) if isinstance(inner, list) else place[-1]] = text
+    write_private(path, json.dumps(values, indent=1))
 
 
 def known_url(data_dir: Path) -> Url | None:

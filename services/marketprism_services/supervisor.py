@@ -62,6 +62,9 @@ class Supervisor:
             self._tasks.append(asyncio.create_task(self._keep(service), name=f"keep-{service}"))
         self._tasks.append(asyncio.create_task(self._rotate(), name="rotate-logs"))
 
+    def _over(self) -> bool:
+        return self._stopping or self._ending.is_set()
+
     async def _rotate(self) -> None:
         while True:
             await asyncio.sleep(_ROTATE_S)
@@ -73,12 +76,10 @@ class Supervisor:
 
     async def _keep(self, service: str) -> None:
         backoff_s = 0.1
-        while not self._stopping and not self._ending.is_set():
+        while not self._over():
             started = time.monotonic()
             code = await self._run(service)
-            if await told_to_end(code, self._ending):
-                return
-            if self._stopping:
+            if self._over() or await told_to_end(code, self._ending):
                 return
             if code in _FINAL:
                 if not self.failed.done():

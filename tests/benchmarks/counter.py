@@ -21,6 +21,7 @@ from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.events import AllInstrumentsSubscribed
 from marketprism_sdk.testing import Child
+from marketprism_services import run_files
 from marketprism_services.cli import settings_of
 from tests.conftest import FIXTURES
 
@@ -88,7 +89,7 @@ async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) ->
             "log": given.log.model_copy(update={"level": "error"}),
         })  # fmt: skip
         config = folder / "settings.json"
-        config.write_text(settings.model_dump_json(), encoding="utf-8")
+        run_files.write_whole(config, settings)
         command = [sys.executable, "-m", "marketprism_services", "run", "gateway", "--config", str(config)]
         gateway = Child(command, lambda _c, _t: None, env=_ENV)
         await gateway.start()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.program import start
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("clickhouse")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("clickhouse")]
 SOURCE = ("--source", "sim:days=1,instruments=rb2505", "--speed", "1500")
 
 
@@ -51,7 +51,7 @@ def test_a_server_that_was_killed_is_started_again_and_nothing_is_lost_or_double
         killed = _server(running.pid, word, killed)
         time.sleep(5)
         os.kill(killed, signal.SIGKILL)
-    output, _ = running.communicate(timeout=120)
+    output, _ = running.communicate(timeout=240)
     assert running.returncode == 0, output
     result = json.loads(output[output.index("{\n") :])
     assert (result["missing"], result["duplicates"], result["ok"]) == (0, 0, True)

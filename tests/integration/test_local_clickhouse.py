@@ -110,6 +110,9 @@ async def test_nobody_is_served_without_a_password(server: LocalClickHouse) -> N
 async def test_both_users_are_kept_to_the_tables(server: LocalClickHouse, folder: Path) -> None:
     writer = await ClickHouseEngine.open(server.url)
     await SqlStore(writer).migrate()
+    await writer.execute("SYSTEM STOP MERGES")
+    await writer.execute("SYSTEM START MERGES")
+    await writer.execute("ALTER TABLE market.gaps MODIFY SETTING min_free_disk_bytes_to_perform_insert = 0")
     reader = await ClickHouseEngine.open(server.read_url)
     for engine, statements in ((writer, OUTSIDE), (reader, (*OUTSIDE, *CHANGES))):
         for statement in statements:

@@ -65,6 +65,7 @@ class LocalClickHouse:
     """A server, its process and its URLs. `start` makes one that runs."""
 
     name = "ClickHouse"
+    stays_stuck = False
 
     def __init__(self, options: LocalOptions, program: list[str], passwords: access.Passwords | None) -> None:
         self.options = options

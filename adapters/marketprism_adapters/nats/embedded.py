@@ -51,6 +51,7 @@ class EmbeddedServer:
     """A running nats-server process and its URL."""
 
     name = "nats-server"
+    stays_stuck = True
 
     def __init__(self, command: list[str], port: int, log: Path) -> None:
         self.process: subprocess.Popen[bytes]

@@ -27,6 +27,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child, FaultyProxy
+from marketprism_services import run_files
 from marketprism_services.chaos.counter_audit import audit
 from marketprism_services.chaos.program import start_program, start_service
 from marketprism_services.chaos.report import Report, percentile
@@ -154,7 +155,7 @@ class CounterTrial:
             "source": given.source.model_copy(update={"spec": "ctp"}), "data_dir": path.parent / path.stem,
             "log": given.log.model_copy(update={"level": "error"}),
         })  # fmt: skip
-        path.write_text(settings.model_dump_json(), encoding="utf-8")
+        run_files.write_whole(path, settings)
         return path
 
     async def _add(self, folder: Path, nats_port: int) -> None:

@@ -21,6 +21,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.stage_types import Checkpoint
 from marketprism_sdk.testing import Child
+from marketprism_services import run_files
 from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
@@ -99,7 +100,7 @@ class ShardTrial:
             update={"nats": nats, "http": http, "source": source, "data_dir": folder / "data"}
         )
         config = folder / "settings.json"
-        config.write_text(settings.model_dump_json(), encoding="utf-8")
+        run_files.write_whole(config, settings)
         connection = await NatsConnection.open(url, name="trial")
         try:
             await streams.ensure_streams(connection)

@@ -27,6 +27,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
 from marketprism_sdk.values import decode_or_none
+from marketprism_services import run_files
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
@@ -99,7 +100,7 @@ class StorageTrial:
             }
         )
         self._config = folder / "settings.json"
-        self._config.write_text(self._settings.model_dump_json(), encoding="utf-8")
+        run_files.write_whole(self._config, self._settings)
         await self._without_merges()
         connection = await NatsConnection.open(self._nats.url, name="trial")
         try:

@@ -26,6 +26,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
+from marketprism_services import run_files
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report, percentile
 from marketprism_services.chaos.venue_leader_audit import audit
@@ -118,7 +119,7 @@ class VenueLeaderTrial:
                 "log": given.log.model_copy(update={"level": "error"}),
             }
         )  # fmt: skip
-        path.write_text(settings.model_dump_json(), encoding="utf-8")
+        run_files.write_whole(path, settings)
         return path
 
     # -- faults -----------------------------------------------------------------------------------------------------

@@ -61,6 +61,13 @@ def test_a_service_has_the_secrets_and_no_file_has(settings: Settings, monkeypat
     assert "s3cret" not in repr(settings) + str(settings) + settings.model_dump_json()
 
 
+def test_a_file_for_a_process_that_is_given_nothing_else_is_whole(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "whole.json"
+    run_files.write_whole(path, settings)
+    assert load(path) == settings
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_only_one_run_file_holds_a_secret_and_all_are_their_owners(settings: Settings) -> None:
     handed = run_files.write(settings)
     folder = handed.config.parent
