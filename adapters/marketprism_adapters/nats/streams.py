@@ -10,6 +10,7 @@ schema version, partitions, hash. Who writes in another way refuses to start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -120,6 +121,15 @@ async def _bound_of_ticks(connection: NatsConnection) -> int | None:
         return None
 
 
+async def _bounds_of_others(connection: NatsConnection) -> int:
+    """Bytes that the market streams beside the largest have already, where that one is made anew."""
+    bounds = []
+    for stream in MARKET_STREAMS:
+        with contextlib.suppress(StreamMissing):
+            bounds.append(int((await stream_info(connection, stream))["config"]["max_bytes"]))
+    return sum(max(0, bound) for bound in bounds)
+
+
 async def _grants(connection: NatsConnection, layout: StreamLayout, max_bytes: int) -> bool:
     """Whether the server has room for a stream of this size, which is made for nothing else; others may ask as well."""
     config = {"name": _ROOM, "subjects": ["$MARKET.ROOM"], "storage": "file", "num_replicas": layout.replicas}
@@ -140,7 +150,12 @@ async def _grants(connection: NatsConnection, layout: StreamLayout, max_bytes: i
 
 async def _ask_for_room(connection: NatsConnection, layout: StreamLayout, wanted: int) -> int:
     room, refused = wanted, 0
-    while not await _grants(connection, layout, room):
+    while True:
+        others = await _bounds_of_others(connection)
+        if await _grants(connection, layout, max(1, room - others)):
+            break
+        if others != await _bounds_of_others(connection):
+            continue  # somebody made one of them meanwhile
         refused += room <= MIN_STORE_BYTES
         if refused and await _bound_of_ticks(connection) is not None:
             return await room_of(connection, layout)  # somebody else was quicker and has the room
