@@ -116,7 +116,7 @@ def keep_streams(
     makers: dict[str, Maker] = {}
 
     async def market(name: str) -> Any:
-        return await streams.ensure_one(connection, name, layout, await streams.store_bytes_of(connection, layout))
+        return await streams.ensure_one(connection, name, layout)
 
     for name in writes:
         makers[name] = partial(market, name)

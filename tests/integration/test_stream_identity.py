@@ -87,7 +87,7 @@ async def test_a_service_with_another_number_of_partitions_does_not_start(
     )  # fmt: skip
     async with asyncio.timeout(60):
         said, _ = await process.communicate()
-    assert b"stream MARKET_RAW: expected marketprism.partitions 16, was 32" in said
+    assert b"stream MARKET_TICKS: expected marketprism.partitions 16, was 32" in said
     assert process.returncode == Exit.USAGE  # which a supervisor does not start again
 
 
@@ -120,9 +120,26 @@ async def test_a_full_stream_throws_out_its_own_and_stops_nothing_else(small: Na
     assert entry.value == b"MARKET_RAW"
 
 
-async def test_a_server_with_less_room_than_the_settings_say_is_refused_with_what_to_set(small: NatsConnection) -> None:
-    with pytest.raises(ConfigurationError, match=r"MARKET_RAW: expected 1600 MB of room.*nats.max_store_gb.*was 20"):
-        await streams.ensure_streams(small)
+async def test_a_server_with_less_room_than_the_settings_say_gets_shares_of_what_it_has(small: NatsConnection) -> None:
+    await asyncio.gather(*(streams.ensure_streams(small, StreamLayout(store_bytes=80_000_000)) for _ in range(3)))
+    bounds = {name: (await stream_info(small, name))["config"]["max_bytes"] for name in streams.MARKET_STREAMS}
+    assert sum(bounds.values()) < SMALL_GB * 1e9
+    assert bounds["MARKET_TICKS"] / bounds["MARKET_RAW"] == pytest.approx(6, rel=0.1)
+    assert [name for name in (await api(small, "STREAM.NAMES"))["streams"] if "ROOM" in name] == []
+    await streams.ensure_streams(small, StreamLayout(store_bytes=80_000_000))
+    again = {name: (await stream_info(small, name))["config"]["max_bytes"] for name in streams.MARKET_STREAMS}
+    assert again == bounds
+
+
+async def test_a_server_without_room_is_refused_with_what_to_set(tmp_path: Path) -> None:
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0, max_store_gb=0.02))
+    connection = await NatsConnection.open(server.url, name="test")
+    with pytest.raises(
+        ConfigurationError, match=r"JetStream's limit: expected room for at least 64 MB .*max_file_store"
+    ):
+        await streams.ensure_streams(connection)
+    await connection.close()
+    await server.stop()
 
 
 def test_settings_below_the_minimum_name_it() -> None:

@@ -10,28 +10,38 @@ schema version, partitions, hash. Who writes in another way refuses to start.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import structlog
 
 from marketprism_adapters.nats.stream_layout import (
     BARS,
     DATA,
     EVENTS,
     HASH,
+    MIN_STORE_BYTES,
     RAW,
     SCHEMA,
     TICKS,
     StreamLayout,
     store_limit,
 )
-from marketprism_sdk.errors import ConfigurationError, StreamMisconfigured, StreamMissing
-from marketprism_sdk.nats.api_errors import NO_ROOM
+from marketprism_sdk.errors import ConfigurationError, StreamError, StreamMisconfigured, StreamMissing
+from marketprism_sdk.nats.api_errors import NAME_IN_USE, NO_ROOM
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import answered, api, ensure_stream, stream_info
+from marketprism_sdk.nats.jetstream import answered, api, delete_stream, ensure_stream, stream_info
 from marketprism_sdk.nats.stream_config import identity
+
+log = structlog.get_logger()
 
 VALIDATOR_STAGE = "validator"
 AGGREGATOR_STAGE = "aggregator"
 
+_ROOM = "MARKET_ROOM"
+_REFUSALS = 5
 _DATA_FENCE = "fence.data.>"
 _ATTEMPTS = 20
 
@@ -78,9 +88,87 @@ def config_of(stream: str, layout: StreamLayout, store_bytes: int, subjects: lis
     }
 
 
-async def store_bytes_of(connection: NatsConnection, layout: StreamLayout) -> int:
-    """Bytes that JetStream may keep for us, see `store_limit`. Raises SdkError."""
-    return store_limit(await answered(lambda: api(connection, "INFO"), "JetStream"), layout)
+async def room_of(connection: NatsConnection, layout: StreamLayout, *, may_grow: bool = False) -> int:
+    """Bytes that JetStream may keep for us: the account's limit, else what the settings say, as far as the server goes.
+
+    A server does not tell its own limit. Where there are no streams yet one is asked for that would need it all, and
+    smaller ones until one is granted; where they are, the largest says what was granted. It `may_grow` to what the
+    settings say now, if the server has so much.
+
+    Raises:
+        ConfigurationError: there is less than the least that works. SdkError: JetStream does not answer.
+    """
+    info = await answered(lambda: api(connection, "INFO"), "JetStream")
+    limit = store_limit(info, layout)
+    if store_limit(info, replace(layout, store_bytes=0)):
+        return limit
+    bound = await _bound_of_ticks(connection)
+    if bound is None:
+        return await _ask_for_room(connection, layout, limit)
+    own = layout.limits[TICKS]
+    taken = bound / own.share
+    granted = round(taken / (1 - layout.reserve))
+    if own.max_mb or granted < MIN_STORE_BYTES:  # its size was chosen by itself
+        return limit
+    grown = may_grow and limit > granted and await _grants(connection, layout, int(limit - taken))
+    return limit if grown else min(limit, granted)
+
+
+async def _bound_of_ticks(connection: NatsConnection) -> int | None:
+    try:
+        return int((await stream_info(connection, TICKS))["config"]["max_bytes"])
+    except StreamMissing:
+        return None
+
+
+async def _bounds_of_others(connection: NatsConnection) -> int:
+    """Bytes that the market streams beside the largest have already, where that one is made anew."""
+    bounds = []
+    for stream in MARKET_STREAMS:
+        with contextlib.suppress(StreamMissing):
+            bounds.append(int((await stream_info(connection, stream))["config"]["max_bytes"]))
+    return sum(max(0, bound) for bound in bounds)
+
+
+async def _grants(connection: NatsConnection, layout: StreamLayout, max_bytes: int) -> bool:
+    """Whether the server has room for a stream of this size, which is made for nothing else; others may ask as well."""
+    config = {"name": _ROOM, "subjects": ["$MARKET.ROOM"], "storage": "file", "num_replicas": layout.replicas}
+    make = partial(api, connection, f"STREAM.CREATE.{_ROOM}", {**config, "max_bytes": max_bytes})
+    while True:
+        await delete_stream(connection, _ROOM)
+        try:
+            await answered(make, _ROOM)
+        except StreamError as error:
+            if error.code in NO_ROOM:
+                return False
+            if error.code != NAME_IN_USE:
+                raise
+        else:
+            await delete_stream(connection, _ROOM)
+            return True
+
+
+async def _ask_for_room(connection: NatsConnection, layout: StreamLayout, wanted: int) -> int:
+    room, refused = wanted, 0
+    while True:
+        others = await _bounds_of_others(connection)
+        if await _grants(connection, layout, max(1, room - others)):
+            break
+        if others != await _bounds_of_others(connection):
+            continue  # somebody made one of them meanwhile
+        refused += room <= MIN_STORE_BYTES
+        if refused and await _bound_of_ticks(connection) is not None:
+            return await room_of(connection, layout)  # somebody else was quicker and has the room
+        if refused > _REFUSALS:
+            raise ConfigurationError(
+                f"JetStream's limit: expected room for at least {MIN_STORE_BYTES / 1e6:g} MB (max_file_store of the "
+                f"server, nats.max_store_gb of ours), was less"
+            )
+        await asyncio.sleep(0.1 if refused else 0)
+        room = max(int(room * 0.75), MIN_STORE_BYTES)
+    if room < wanted:
+        log.warning("JetStream has less room than nats.max_store_gb", wanted_gb=wanted / 1e9, has_gb=room / 1e9)
+    return room
 
 
 async def ensure_streams(connection: NatsConnection, layout: StreamLayout | None = None) -> None:
@@ -92,15 +180,18 @@ async def ensure_streams(connection: NatsConnection, layout: StreamLayout | None
         StreamError, DeadlineExceeded: see `ensure_stream`.
     """
     layout = layout or StreamLayout()
-    room = await store_bytes_of(connection, layout)
+    await ensure_one(connection, TICKS, layout)
     for stream in MARKET_STREAMS:
-        await ensure_one(connection, stream, layout, room)
+        if stream not in (TICKS, DATA):
+            await ensure_one(connection, stream, layout)
+    await ensure_venue(connection, None, layout)
 
 
 async def ensure_one(
-    connection: NatsConnection, stream: str, layout: StreamLayout, room: int, subjects: list[str] | None = None
+    connection: NatsConnection, stream: str, layout: StreamLayout, subjects: list[str] | None = None
 ) -> dict[str, Any]:
     """One of them; its info. Raises as `ensure_streams`."""
+    room = await room_of(connection, layout, may_grow=stream == TICKS)
     config = config_of(stream, layout, room, subjects)
     lower = ("max_age", "max_bytes", "duplicate_window") if layout.lower else ()
     try:
@@ -121,13 +212,11 @@ async def ensure_venue(connection: NatsConnection, venue: str | None, layout: St
     """
     layout = layout or StreamLayout()
     wanted = {_DATA_FENCE} if venue is None else {_DATA_FENCE, f"market.{venue}.>"}
-    room = 0
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         there = await _subjects_of_data(connection)
-        if wanted <= there:
+        if wanted <= there and (venue is not None or attempt):
             return
-        room = room or await store_bytes_of(connection, layout)
-        await ensure_one(connection, DATA, layout, room, sorted(there | wanted))
+        await ensure_one(connection, DATA, layout, sorted(there | wanted))
         await asyncio.sleep(0.05)
 
 
@@ -160,5 +249,5 @@ __all__ = [
     "AGGREGATOR_SHARDS", "AGGREGATOR_STAGE", "BARS", "DATA", "EVENTS", "LATEST_BARS", "LATEST_TICKS", "MARKET_STREAMS",
     "QUALITY", "RAW", "RULES", "SHARD_BUCKETS", "SOURCE_POSITIONS", "STORED", "STORE_RANGES", "STREAM_STATES", "TICKS",
     "VALIDATOR_SHARDS", "VALIDATOR_STAGE", "WISHES", "config_of", "ensure_one", "ensure_streams", "ensure_venue",
-    "partitions_of", "store_bytes_of",
+    "partitions_of", "room_of",
 ]  # fmt: skip

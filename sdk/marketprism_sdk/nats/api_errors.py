@@ -30,7 +30,9 @@ UNSETTLED = 10164  # replicas: a write before this one is still on its way throu
 DUPLICATE_IN_BATCH = 10201  # a batch holds a message that the stream knows: nothing of the batch is taken
 NAME_IN_USE = 10058  # somebody made the stream between the look and the making
 STREAM_NOT_FOUND = 10059
-NO_ROOM = {10047, 10002}  # of the server, of the account
+SERVER_FULL = 10047
+NO_ROOM = {SERVER_FULL, 10002}  # of the server, of the account
+_NO_PEERS = 10005
 
 _CODES: dict[Meaning, tuple[int, ...]] = {
     Meaning.AGAIN: (
@@ -84,6 +86,8 @@ def meaning_of(code: int, status: int = 0, *, making: bool = False) -> Meaning:
 def error_of(refusal: dict[str, Any], what: str, *, making: bool = False) -> SdkError:
     """The error to raise for a refusal of JetStream; the text names what was asked, the reason and the code."""
     code, status = int(refusal.get("err_code", 0)), int(refusal.get("code", 0))
+    if making and code == _NO_PEERS and "insufficient" in str(refusal.get("description")):
+        code = SERVER_FULL  # what a single server says of the same thing
     text = f"{what}: {refusal.get('description') or 'refused'} (error {code or status})"
     meaning = meaning_of(code, status, making=making)
     if meaning is Meaning.FENCED:
