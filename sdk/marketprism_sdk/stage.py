@@ -18,12 +18,13 @@ from typing import Any
 
 import structlog
 
-from marketprism_sdk.errors import Fenced, NotConnected, SdkError
+from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last, publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.stage_input import InputCut, InputRefused, cut_of, input_state, read_on, settled_state
 from marketprism_sdk.stage_types import (
     OnTraced,
     Output,
@@ -55,6 +56,7 @@ class Stage:
         on_lost: Callable[[int], None] = lambda _: None,
         on_commit: Callable[[int, int, float], None] = lambda _p, _m, _s: None,
         on_traced: OnTraced = lambda _: None,
+        on_cut: Callable[[int, InputCut], None] = lambda _p, _c: None,
     ) -> None:
         self._connection = connection
         self._settings = settings
@@ -63,7 +65,9 @@ class Stage:
         self._on_lost = on_lost
         self._on_commit = on_commit
         self._step = partial(traced_step, settings.name, holder, on_traced)
+        self._on_cut = on_cut
         self._parts: dict[int, Part] = {}
+        self._refused: dict[int, str] = {}
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
         self._batch = AtomicBatch(connection)
@@ -71,13 +75,18 @@ class Stage:
         self._committing: asyncio.Task[None] | None = None
         self._side: WindowPublisher | None = None
         self._side_pending = False
-        self._last_idle = time.monotonic()
+        self._last_idle = self._looked = time.monotonic()
         self._broken = False
 
     @property
     def parts(self) -> Mapping[int, Part]:
         """Owned partitions: position, processor, what was set aside."""
         return self._parts
+
+    @property
+    def refused(self) -> Mapping[int, str]:
+        """Partitions that are not worked on although they were to be, and why."""
+        return self._refused
 
     def _subject(self, partition: int, what: str) -> str:
         return f"stage.{self._settings.name}.{partition}.{what}"
@@ -90,7 +99,18 @@ class Stage:
         """
         async with self._lock:
             await self._settle()
+            await self._own_or_say(partition, epoch)
+
+    async def _own_or_say(self, partition: int, epoch: int) -> None:
+        try:
             await self._own(partition, epoch)
+        except Fenced:
+            self._refused.pop(partition, None)
+            raise
+        except SdkError as error:
+            self._refused[partition] = str(error)
+            raise
+        self._refused.pop(partition, None)
 
     async def _own(self, partition: int, epoch: int) -> None:
         stream = self._settings.output_stream
@@ -108,15 +128,50 @@ class Stage:
         if part.snap_chunks:
             processor.restore(await load_snapshot(self._connection, stream, self._subject(partition, "snap"), part))
         part.in_seq = part.snap_in_seq
+        await self._look_at_input(part)
         part.consumer = PullConsumer(
             self._connection,
             self._settings.input_stream,
             [self._settings.input_subject(partition)],
-            start_seq=part.snap_in_seq + 1,
+            start_seq=part.in_seq + 1,
             on_arrival=self._wake.set,
+            created=part.created,
         )
         await part.consumer.open()
         self._parts[partition] = part
+
+    async def _look_at_input(self, part: Part) -> None:
+        """Whether the stream goes on where the partition is; if not, it is set behind the cut in a commit of its own.
+
+        State, place and the identity of the stream change together: whoever takes over next sees all of it or nothing.
+        """
+        state = await settled_state(self._connection, self._settings.input_stream, part)
+        cut = cut_of(part, state)
+        if cut is None:
+            part.created = state.created
+            return
+        read_on(part, cut, self._settings.input_stream)
+        part.created = state.created
+        batch = AtomicBatch(self._connection)
+        await write_snapshot(part, batch, self._subject(part.number, "snap"), time.monotonic())
+        subject = self._subject(part.number, "ck")
+        part.ck_seq = (await batch.commit(subject, part.checkpoint(self._holder), part.ck_seq)).seq
+        self._on_cut(part.number, cut)
+
+    async def _look(self, now: float) -> None:
+        """Whether the stream has been made anew, or has forgotten what a partition was still to read."""
+        self._looked = now
+        try:
+            state = await input_state(self._connection, self._settings.input_stream)
+        except StreamError as error:
+            log.warning("input stream is away", stream=self._settings.input_stream, error=str(error))
+            return
+        for part in self._parts.values():
+            consumer = part.consumer
+            if part.created != state.created:
+                raise StreamError(f"stream {self._settings.input_stream}: was made anew", retryable=True)
+            if consumer is not None and consumer.left and consumer.next_seq < state.first:
+                raise StreamError(f"stream {self._settings.input_stream}: has forgotten what was next", retryable=True)
 
     async def disown(self, partition: int) -> None:
         """Commit what is pending and let a partition go."""
@@ -161,6 +216,8 @@ class Stage:
             await self._settle()
         for part in list(self._parts.values()):
             consumer = part.consumer
+            if consumer is not None and consumer.replaced:
+                raise StreamError(f"stream {self._settings.input_stream}: was made anew", retryable=True)
             while consumer is not None and (message := consumer.take()) is not None:
                 await self._take(part, message)
         now = time.monotonic()
@@ -168,8 +225,11 @@ class Stage:
             await self._commit()
         elif now - self._last_idle >= self._settings.idle_commit_s:
             self._last_idle = now
-            if sum(part.due(now, self._settings.refresh_s) for part in self._parts.values()):
+            every = self._settings.snapshot_every_s
+            if sum(part.due(now, self._settings.refresh_s, every) for part in self._parts.values()):
                 await self._commit()
+            if now - self._looked >= self._settings.look_s:
+                await self._look(now)
 
     async def _take(self, part: Part, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
@@ -258,19 +318,31 @@ class Stage:
         self._side_pending = False
         owned = {number: part.epoch for number, part in self._parts.items()}
         await self._release()
-        await self._connection.wait_connected()
-        self._side = WindowPublisher(self._connection)
-        await self._side.open()
+        await self._open_side()
         for number, epoch in owned.items():
             await self._own_again(number, epoch)
+
+    async def _open_side(self) -> None:
+        while True:
+            await self._connection.wait_connected()
+            self._side = WindowPublisher(self._connection)
+            try:
+                await self._side.open()
+            except SdkError as error:
+                log.warning("stage cannot publish yet, trying again", stage=self._settings.name, error=str(error))
+                await asyncio.sleep(0.2)
+                continue
+            return
 
     async def _own_again(self, number: int, epoch: int) -> None:
         while True:
             try:
-                await self._own(number, epoch)
+                await self._own_or_say(number, epoch)
             except Fenced as error:
                 log.warning("partition lost", stage=self._settings.name, partition=number, error=str(error))
                 self._on_lost(number)
+            except InputRefused as error:
+                log.exception("partition stands still", stage=self._settings.name, partition=number, error=str(error))
             except SdkError as error:
                 log.warning("partition not readable, trying again", partition=number, error=str(error))
                 await asyncio.sleep(0.2)

@@ -69,6 +69,7 @@ class StageSettings:
     idle_commit_s: float = 0.5
     max_batch: int = 900
     snapshot_every_s: float = 5.0
+    look_s: float = 10.0  # how often the input stream is asked whether it is still the same one
     refresh_s: float = 3_600.0  # a stream forgets what is old: an idle partition's state is written anew
 
 
@@ -111,7 +112,10 @@ def process_or_set_aside(part: Part, message: StoredMessage, dead: str, max_payl
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """`in_seq` is done; of the message behind it the first `partial` outputs are done too."""
+    """`in_seq` is done; of the message behind it the first `partial` outputs are done too.
+
+    `created` is when the input stream was made that these sequences are of, as the server says it.
+    """
 
     v: int
     epoch: int
@@ -121,6 +125,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     snap_in_seq: int
     snap_chunks: int
     stats: Any
+    created: str = ""
 
 
 class Part:
@@ -141,11 +146,15 @@ class Part:
         self.snapped_at = time.monotonic()
         self.dirty = False
         self.poisoned = 0
+        self.created = ""  # of the input stream, which its sequences are of
         self.written_at = time.monotonic()
 
-    def due(self, now: float, refresh_s: float) -> bool:
-        """Whether a checkpoint is to be written: something was done, or the last one would become too old."""
-        if now - self.written_at >= refresh_s and not self.partial:
+    def due(self, now: float, refresh_s: float, snapshot_every_s: float) -> bool:
+        """Whether a checkpoint is to be written: something was done, the last one would become too old, or a partition
+        that has become quiet is ahead of its snapshot, whose messages the stream forgets one day."""
+        old = now - self.written_at >= refresh_s
+        behind = self.in_seq > max(self.snap_in_seq, self.done_seq) and now - self.snapped_at >= snapshot_every_s
+        if (old or behind) and not self.partial:
             self.dirty, self.snapped_at = True, float("-inf")
         return self.dirty
 
@@ -154,7 +163,9 @@ class Part:
         self.written_at = time.monotonic()
         in_seq = max(self.in_seq, self.done_seq)
         stats = self.processor.stats()
-        record = Checkpoint(1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats)
+        record = Checkpoint(
+            1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats, self.created
+        )
         return msgspec.msgpack.encode(record)
 
 
@@ -202,5 +213,5 @@ def taken_over(
         raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}")
     part.in_seq = part.done_seq = old.in_seq
     part.partial = part.skip = old.partial
-    part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks
+    part.snap_in_seq, part.snap_chunks, part.created = old.snap_in_seq, old.snap_chunks, old.created
     return part

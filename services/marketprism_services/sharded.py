@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.events import EventPublisher
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
@@ -15,11 +17,13 @@ from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_sdk.shards import Shards
 from marketprism_sdk.stage import Processor, Stage, StageSettings
+from marketprism_services.losses import Losses
 from marketprism_services.settings import PARTITIONS
 
 log = structlog.get_logger()
 
 _LATEST_S = 0.25
+_LOSSES_S = 0.5
 
 
 class ShardedService(Service):
@@ -44,6 +48,8 @@ class ShardedService(Service):
         self._latest_bucket = latest_bucket
         self._lease = lease or LeaseSettings()
         self.latest: dict[str, bytes] = {}
+        self.events_out = EventPublisher(connection, name)
+        self.losses = Losses(name, self.stage_settings().input_stream, self.metrics)
         self.stage: Stage
         self._shards: Shards
 
@@ -68,6 +74,7 @@ class ShardedService(Service):
             on_lost=self._lost,
             on_commit=self._committed,
             on_traced=lambda age_s: self.metrics.observe("traced_age_seconds", age_s),
+            on_cut=self.losses.cut,
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
         self._own_connection = await NatsConnection.open(self.connection.url, name=f"{self.name}-sessions")
@@ -84,15 +91,31 @@ class ShardedService(Service):
         )
         self.metrics.watch("partitions_owned", lambda: float(len(self._shards.owned)))
         self.metrics.watch("stage_poisoned", lambda: float(sum(p.poisoned for p in self.stage.parts.values())))
-        self.http.status(
-            lambda: {
-                "partitions": sorted(self._shards.owned),
-                "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
-            }
-        )
+        self.metrics.watch("stage_refused", lambda: float(len(self.stage.refused)))
+        self.http.check("input", self._input_health)
+        self.http.status(self.status)
         self.spawn(self.stage.run(), "stage")
         self.spawn(self._shards.run(), "shards")
         self.spawn(self._write_latest(), "latest")
+        self.spawn(self._tell_losses(), "losses")
+
+    def status(self) -> dict[str, Any]:
+        """What `/status` shows."""
+        return {
+            "partitions": sorted(self._shards.owned),
+            "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
+            "refused": dict(self.stage.refused),
+        }
+
+    async def _input_health(self) -> str:
+        return "unhealthy" if self.stage.refused else await self.losses.health()
+
+    async def _tell_losses(self) -> None:
+        while True:
+            await asyncio.sleep(_LOSSES_S)
+            events, self.losses.events = self.losses.events, []
+            if events:
+                await self.events_out.publish_soon(events)
 
     def _moved(self, event: object) -> None:
         self.metrics.count("partition_moves_total", what=type(event).__name__)
@@ -130,6 +153,7 @@ class ShardedService(Service):
         except SdkError as error:
             log.warning("membership not ended in order, peers will notice", error=str(error))
         await self._own_connection.close()
+        await self.events_out.close()
 
     async def _stop(self) -> None:
         # The stage must still run while partitions are committed and handed over.
