@@ -137,9 +137,9 @@ class ShardValidator:
                 self.cut_since.setdefault(watched.key, last.ts_event)
             watched.stream.skip(lost * MAX_TICKS)
 
-    def replaced(self, log: str) -> None:
-        """The log was made anew and numbers its messages from the start; `log` tells its event ids from the old."""
-        self.truncated()
+    def replaced(self, log: str, lost: int = 0) -> None:
+        """As `truncated`, and the log numbers its messages from the start: `log` tells its event ids from the old."""
+        self.truncated(lost)
         self._log = log
 
     def watched(self, venue: str, symbol: str) -> Watched:

@@ -21,19 +21,17 @@ import structlog
 from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last, publish_ack
+from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.stage_input import InputCut, InputRefused, cut_of, input_state, read_on, settled_state
+from marketprism_sdk.stage_input import InputCut, InputRefused
+from marketprism_sdk.stage_takeover import StageInput
 from marketprism_sdk.stage_types import (
     OnTraced,
     Output,
     Part,
     Processor,
     StageSettings,
-    load_snapshot,
     process_or_set_aside,
-    taken_over,
     traced_step,
     write_snapshot,
 )
@@ -60,15 +58,13 @@ class Stage:
     ) -> None:
         self._connection = connection
         self._settings = settings
-        self._factory = factory
         self._holder = holder
         self._on_lost = on_lost
         self._on_commit = on_commit
         self._step = partial(traced_step, settings.name, holder, on_traced)
-        self._on_cut = on_cut
         self._parts: dict[int, Part] = {}
-        self._refused: dict[int, str] = {}
         self._wake = asyncio.Event()
+        self.input = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
         self._lock = asyncio.Lock()
         self._batch = AtomicBatch(connection)
         self._opened = 0.0
@@ -83,14 +79,6 @@ class Stage:
         """Owned partitions: position, processor, what was set aside."""
         return self._parts
 
-    @property
-    def refused(self) -> Mapping[int, str]:
-        """Partitions that are not worked on although they were to be, and why."""
-        return self._refused
-
-    def _subject(self, partition: int, what: str) -> str:
-        return f"stage.{self._settings.name}.{partition}.{what}"
-
     async def own(self, partition: int, epoch: int) -> None:
         """Take a partition over under an epoch.
 
@@ -99,85 +87,17 @@ class Stage:
         """
         async with self._lock:
             await self._settle()
-            await self._own_or_say(partition, epoch)
-
-    async def _own_or_say(self, partition: int, epoch: int) -> None:
-        try:
             await self._own(partition, epoch)
-        except Fenced:
-            self._refused.pop(partition, None)
-            raise
-        except SdkError as error:
-            self._refused[partition] = str(error)
-            raise
-        self._refused.pop(partition, None)
 
     async def _own(self, partition: int, epoch: int) -> None:
-        stream = self._settings.output_stream
-        last = await leader_get_last(self._connection, stream, self._subject(partition, "ck"))
-        part = taken_over(partition, epoch, self._holder, self._factory, last)
-        processor = part.processor
-        # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.
-        ack = await publish_ack(
-            self._connection,
-            self._subject(partition, "ck"),
-            part.checkpoint(self._holder),
-            {"Nats-Expected-Last-Subject-Sequence": str(last.seq if last is not None else 0)},
-        )
-        part.ck_seq = ack.seq
-        if part.snap_chunks:
-            processor.restore(await load_snapshot(self._connection, stream, self._subject(partition, "snap"), part))
-        part.in_seq = part.snap_in_seq
-        await self._look_at_input(part)
-        part.consumer = PullConsumer(
-            self._connection,
-            self._settings.input_stream,
-            [self._settings.input_subject(partition)],
-            start_seq=part.in_seq + 1,
-            on_arrival=self._wake.set,
-            created=part.created,
-        )
-        await part.consumer.open()
-        self._parts[partition] = part
-
-    async def _look_at_input(self, part: Part) -> None:
-        """Whether the stream goes on where the partition is; if not, it is set behind the cut in a commit of its own.
-
-        State, place and the identity of the stream change together: whoever takes over next sees all of it or nothing.
-        """
-        state = await settled_state(self._connection, self._settings.input_stream, part)
-        cut = cut_of(part, state)
-        if cut is None:
-            part.created = state.created
-            return
-        read_on(part, cut, self._settings.input_stream)
-        part.created = state.created
-        batch = AtomicBatch(self._connection)
-        await write_snapshot(part, batch, self._subject(part.number, "snap"), time.monotonic())
-        subject = self._subject(part.number, "ck")
-        part.ck_seq = (await batch.commit(subject, part.checkpoint(self._holder), part.ck_seq)).seq
-        self._on_cut(part.number, cut)
-
-    async def _look(self, now: float) -> None:
-        """Whether the stream has been made anew, or has forgotten what a partition was still to read."""
-        self._looked = now
-        try:
-            state = await input_state(self._connection, self._settings.input_stream)
-        except StreamError as error:
-            log.warning("input stream is away", stream=self._settings.input_stream, error=str(error))
-            return
-        for part in self._parts.values():
-            consumer = part.consumer
-            if part.created != state.created:
-                raise StreamError(f"stream {self._settings.input_stream}: was made anew", retryable=True)
-            if consumer is not None and consumer.left and consumer.next_seq < state.first:
-                raise StreamError(f"stream {self._settings.input_stream}: has forgotten what was next", retryable=True)
+        self._parts[partition] = await self.input.take_over(partition, epoch)
 
     async def disown(self, partition: int) -> None:
         """Commit what is pending and let a partition go."""
         async with self._lock:
             if partition not in self._parts:
                 return
+            self._parts[partition].leave()
             try:
                 await self._commit()
                 await self._settle()
@@ -229,11 +149,12 @@ class Stage:
             if sum(part.due(now, self._settings.refresh_s, every) for part in self._parts.values()):
                 await self._commit()
             if now - self._looked >= self._settings.look_s:
-                await self._look(now)
+                self._looked = now
+                await self.input.look(self._parts.values())
 
     async def _take(self, part: Part, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
-        dead = self._subject(part.number, "dead")
+        dead = self._settings.subject(part.number, "dead")
         outputs = process_or_set_aside(part, message, dead, self._connection.max_payload)
         if message.seq <= part.done_seq:
             part.in_seq = message.seq
@@ -273,13 +194,15 @@ class Stage:
         for part in dirty:
             room = batch.count < _SNAPSHOTS_BELOW
             if room and part.partial == 0 and now - part.snapped_at >= self._settings.snapshot_every_s:
-                await write_snapshot(part, batch, self._subject(part.number, "snap"), now)
+                await write_snapshot(part, batch, self._settings.subject(part.number, "snap"), now)
             part.dirty = False
         for part in dirty[:-1]:
-            place = await batch.add(self._subject(part.number, "ck"), part.checkpoint(self._holder), part.ck_seq)
+            place = await batch.add(
+                self._settings.subject(part.number, "ck"), part.checkpoint(self._holder), part.ck_seq
+            )
             placed.append((part, place))
         last = dirty[-1]
-        commit = batch.commit(self._subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
+        commit = batch.commit(self._settings.subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
         placed.append((last, batch.count + 1))
         self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
 
@@ -337,7 +260,7 @@ class Stage:
     async def _own_again(self, number: int, epoch: int) -> None:
         while True:
             try:
-                await self._own_or_say(number, epoch)
+                await self._own(number, epoch)
             except Fenced as error:
                 log.warning("partition lost", stage=self._settings.name, partition=number, error=str(error))
                 self._on_lost(number)
@@ -358,6 +281,8 @@ class Stage:
 
     async def _close(self) -> None:
         """Commit what can be committed; what cannot is done again by the next owner."""
+        for part in self._parts.values():
+            part.leave()
         try:
             async with asyncio.timeout(2.0):
                 await self._commit()

@@ -84,12 +84,13 @@ async def settled_state(connection: NatsConnection, stream: str, part: Part) -> 
 def cut_of(part: Part, state: InputState) -> InputCut | None:
     """How the stream differs from what the partition's checkpoint and snapshot say; None when it goes on."""
     done = max(part.snap_in_seq, part.done_seq)
+    behind = done - part.snap_in_seq
     if part.created and part.created != state.created:
-        return InputCut(done + 1, state.first, 0, _log(state, done), "the stream was made anew")
+        return InputCut(done + 1, state.first, behind, _log(state, done), "the stream was made anew")
     if done > state.last:
         # A checkpoint that was written by nobody, or a stream that lost its end with the power of its server.
         reason = f"the checkpoint is at {done}, the stream ends at {state.last}"
-        return InputCut(done + 1, state.first, 0, _log(state, done), reason)
+        return InputCut(done + 1, state.first, behind, _log(state, done), reason)
     if state.first > part.snap_in_seq + 1:
         processed = max(0, min(state.first - 1, part.done_seq) - part.snap_in_seq)
         return InputCut(part.snap_in_seq + 1, state.first, processed)

@@ -72,6 +72,10 @@ class StageSettings:
     look_s: float = 10.0  # how often the input stream is asked whether it is still the same one
     refresh_s: float = 3_600.0  # a stream forgets what is old: an idle partition's state is written anew
 
+    def subject(self, partition: int, what: str) -> str:
+        """Where the stage keeps something of a partition, in its output stream."""
+        return f"stage.{self.name}.{partition}.{what}"
+
 
 OnTraced = Callable[[float], None]
 
@@ -148,6 +152,11 @@ class Part:
         self.poisoned = 0
         self.created = ""  # of the input stream, which its sequences are of
         self.written_at = time.monotonic()
+
+    def leave(self) -> None:
+        """Whoever comes next shall have the whole state: its input may be gone by then."""
+        if self.in_seq > max(self.snap_in_seq, self.done_seq) and not self.partial:
+            self.dirty, self.snapped_at = True, float("-inf")
 
     def due(self, now: float, refresh_s: float, snapshot_every_s: float) -> bool:
         """Whether a checkpoint is to be written: something was done, the last one would become too old, or a partition

@@ -110,7 +110,7 @@ class ValidatorProcessor:
         """Go on behind a cut of the raw log; what comes again is known by its place."""
         self._cut = cut
         if cut.log:
-            self._shard.replaced(cut.log)
+            self._shard.replaced(cut.log, cut.processed)
         else:
             self._shard.truncated(cut.processed)
 

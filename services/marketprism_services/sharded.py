@@ -91,7 +91,7 @@ class ShardedService(Service):
         )
         self.metrics.watch("partitions_owned", lambda: float(len(self._shards.owned)))
         self.metrics.watch("stage_poisoned", lambda: float(sum(p.poisoned for p in self.stage.parts.values())))
-        self.metrics.watch("stage_refused", lambda: float(len(self.stage.refused)))
+        self.metrics.watch("stage_refused", lambda: float(len(self.stage.input.refused)))
         self.http.check("input", self._input_health)
         self.http.status(self.status)
         self.spawn(self.stage.run(), "stage")
@@ -104,11 +104,12 @@ class ShardedService(Service):
         return {
             "partitions": sorted(self._shards.owned),
             "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
-            "refused": dict(self.stage.refused),
+            "refused": dict(self.stage.input.refused),
+            "input_away": self.stage.input.away,
         }
 
     async def _input_health(self) -> str:
-        return "unhealthy" if self.stage.refused else await self.losses.health()
+        return "unhealthy" if self.stage.input.refused or self.stage.input.away else await self.losses.health()
 
     async def _tell_losses(self) -> None:
         while True:

@@ -162,8 +162,9 @@ class PullConsumer:
     async def _keep(self) -> None:
         """Make the consumer again when it has been silent for too long; heartbeats say that it is there."""
         loop = asyncio.get_running_loop()
+        failed = 0
         while not self._closed:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2 if not failed else 1.0)
             room = len(self._buffer) < 4 * self._batch
             if room and self._asked < self._batch // 2 and self._last_sign > 0 and self._connection.connected:
                 self._spawn(self._ask)
@@ -177,8 +178,11 @@ class PullConsumer:
                         self._on_arrival()
                     return
                 await self._make()
+                failed = 0
             except SdkError as error:
-                log.warning("consumer could not be made again, retrying", stream=self._stream, error=str(error))
+                tell = log.debug if failed else log.warning
+                tell("consumer could not be made again, retrying", stream=self._stream, error=str(error))
+                failed += 1
 
     async def _is_another(self) -> bool:
         if not self._created:
