@@ -11,6 +11,7 @@ from collections.abc import Callable
 from marketprism_application.contracts.codec import PACKED_VERSION, Mark, Packed
 from marketprism_application.ports import SourceBatch
 from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.clocks import AGREES_NS, VenueClock
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions import SessionChange
@@ -32,12 +33,28 @@ class _Pending:
         self.changes: list[tuple[int, SessionChange]] = []
 
 
+class _Venue:
+    """How far a venue's own time is, by a receive clock that may be off."""
+
+    __slots__ = ("agrees", "clock", "owed", "reached")
+
+    def __init__(self) -> None:
+        self.clock = VenueClock()
+        self.agrees = True  # whether its last tick was of the time that the clock says
+        self.reached = 0  # whole minute of the last mark
+        self.owed = False
+
+
 class Ingest:
     """Packs ticks per partition and punctuates them with the event time that has been reached.
 
     Every time the receive clock passes a whole minute plus grace, each partition gets a mark for each venue it has
     instruments of; a bar whose end the mark has passed closes there, in every replay alike. A long silence makes one
     mark, not one a minute.
+
+    What the clock is known to be off a venue's is taken off its marks: one that is ahead must not close bars whose
+    ticks are still to come. Where a venue's last tick does not fit the clock, its mark waits for the next one that
+    does, for a minute; and so does every mark when the clock leaps while nothing comes: it may have been set.
     """
 
     def __init__(self, calendar: MarketCalendar, partition_of: Callable[[str], int], *, grace_s: float = 3.0) -> None:
@@ -47,7 +64,10 @@ class Ingest:
         self._partitions: dict[tuple[str, str], int] = {}
         self._pending: dict[int, _Pending] = {}
         self._changes: dict[tuple[str, str], list[SessionChange]] = {}  # by venue and product, for who comes later
+        self._venues: dict[str, _Venue] = {}
+        self._begun = False
         self._due = 0
+        self._leapt = 0  # where the clock was when it had leapt
         self._out: list[tuple[int, Packed]] = []
 
     def feed(self, batch: SourceBatch) -> list[tuple[int, Packed]]:
@@ -61,7 +81,7 @@ class Ingest:
             while gap is not None and gap[0] <= index:
                 self._add_gap(gap[1])
                 gap = next(gaps, None)
-            if tick.ts_recv >= self._due:
+            if self._hear(tick) or tick.ts_recv >= self._due:
                 self._pass(tick.ts_recv)
             self._add(tick)
         while change is not None:
@@ -70,7 +90,9 @@ class Ingest:
         while gap is not None:
             self._add_gap(gap[1])
             gap = next(gaps, None)
-        if batch.ts_clock >= self._due:
+        if batch.finished:
+            self._pass(batch.ts_clock, last=True)
+        elif batch.ts_clock >= self._due and not self._leaps(batch):
             self._pass(batch.ts_clock)
         for partition, pending in self._pending.items():
             if pending.ticks or pending.marks or pending.gaps or pending.changes:
@@ -78,17 +100,54 @@ class Ingest:
         out, self._out = self._out, []
         return out
 
-    def _pass(self, clock: int) -> None:
+    def _hear(self, tick: Tick) -> bool:
+        """Take a tick's times; whether they say that marks are due although the clock alone does not."""
+        venue = self._venues.get(tick.venue)
+        if venue is None:
+            venue = self._venues[tick.venue] = _Venue()
+        before = venue.clock.offset_ns
+        venue.agrees = venue.clock.hears(tick.symbol, tick.ts_event, tick.ts_recv)
+        if not venue.agrees:
+            return False
+        if not venue.reached:
+            venue.reached = self._minute(tick.ts_recv, venue)
+        elif abs(venue.clock.offset_ns - before) > AGREES_NS:
+            venue.reached = min(venue.reached, self._minute(tick.ts_recv, venue))
+            return True
+        return venue.owed
+
+    def _minute(self, clock: int, venue: _Venue) -> int:
+        """The whole minute that has passed, with its grace, by the venue's own time."""
+        reached = clock - venue.clock.correction_ns - self._grace
+        return reached - reached % NANOS_PER_MINUTE
+
+    def _leaps(self, batch: SourceBatch) -> bool:
+        """Whether the clock is minutes further at once and nothing came with it: that is believed a minute later."""
+        if batch.ticks or not self._begun or batch.ts_clock < self._due + NANOS_PER_MINUTE:
+            return False
+        self._leapt = self._leapt or batch.ts_clock
+        return 0 <= batch.ts_clock - self._leapt < NANOS_PER_MINUTE
+
+    def _pass(self, clock: int, *, last: bool = False) -> None:
         """The receive clock reached `clock`: punctuate, and note when the next minute is due."""
-        reached = clock - self._grace
-        reached -= reached % NANOS_PER_MINUTE
-        first = not self._due
-        self._due = reached + NANOS_PER_MINUTE + self._grace
-        if first:
-            return
+        self._leapt = 0
+        self._due = clock - (clock - self._grace) % NANOS_PER_MINUTE + NANOS_PER_MINUTE
+        for name, venue in self._venues.items():
+            reached = self._minute(clock, venue)
+            self._due = min(self._due, reached + NANOS_PER_MINUTE + self._grace + venue.clock.correction_ns)
+            if reached <= venue.reached:
+                continue
+            if venue.agrees or venue.owed or last:
+                venue.reached, venue.owed = reached, False
+                self._mark(Mark(0, reached + self._grace, name))
+            else:
+                venue.owed = True
+        self._begun = True
+
+    def _mark(self, mark: Mark) -> None:
         for pending in self._pending.values():
-            for venue in pending.venues:
-                pending.marks.append(Mark(len(pending.ticks), reached + self._grace, venue))
+            if mark.venue in pending.venues:
+                pending.marks.append(mark._replace(at=len(pending.ticks)))
 
     def _add(self, tick: Tick) -> None:
         pending = self._of(tick.venue, tick.symbol)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_application.contracts.codec import Mark, Packed
-from marketprism_application.validator_state import Watched
+from marketprism_application.gateway_sessions import GatewaySession
+from marketprism_application.validator_state import Exclusion, Watched
 from marketprism_domain.anomalies import Anomaly
+from marketprism_domain.clocks import AGREES_NS, VenueClock
 from marketprism_domain.events import (
     AbnormalPriceDetected,
     DataGapDetected,
@@ -16,7 +18,7 @@ from marketprism_domain.events import (
     StaleDataDetected,
     to_record,
 )
-from marketprism_domain.gaps import JOINED
+from marketprism_domain.gaps import EXCLUDED, JOINED, TRUNCATED, Interruption
 from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.quality import QualityReport
@@ -24,6 +26,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions import Placement, SessionChange
 from marketprism_domain.stream import Rejected
 from marketprism_domain.validation import DUPLICATE
+from marketprism_domain.values import NANOS_PER_MINUTE
 
 if TYPE_CHECKING:
     from marketprism_application.validate import ShardValidator
@@ -59,7 +62,22 @@ class Run:
         self._summed: dict[tuple[str, str, str], int] = {}
         self._ids = 0
         self._ts = 0
+        self._session: GatewaySession | None = None
+        self._holes = bool(shard.cut_since)  # whether anything may be missing before a tick of this message
+        self._source = ""
+        self._venue = ""
+        self._clock: VenueClock | None = None
         self.out = ValidationOutput([], [], [], [], [], [])
+
+    def enter(self, session: GatewaySession) -> None:
+        """The session that the message is of."""
+        self._session = session
+        self._holes = self._holes or session.joined
+
+    def tell(self, event: Any) -> None:
+        """An event of the message as a whole."""
+        self._ts = self._ts or self._shard.alive
+        self._event(event)
 
     def tick(self, tick: Tick) -> None:
         """Accept, reject or drop one tick."""
@@ -71,7 +89,14 @@ class Run:
         counts = shard.counts(tick.source)
         if watched.missing is not None and _same_snapshot(tick, watched.stream.state.last):
             watched.missing = None  # what a login brings is the newest there is: nothing came after what we have
-        verdict = watched.stream.accept(tick, placement, shard.service, shard.epoch, self._ts_pub)
+        if self._holes:
+            self._look_for_hole(tick, watched)
+        if self._clock is None or tick.source != self._source or tick.venue != self._venue:
+            self._source, self._venue = tick.source, tick.venue
+            self._clock = shard.clock(tick.venue, tick.source)
+        self._clock.hears(tick.symbol, tick.ts_event, tick.ts_recv)
+        offset = self._clock.offset_ns
+        verdict = watched.stream.accept(tick, placement, shard.service, shard.epoch, self._ts_pub, offset)
         if verdict is None:
             counts["redelivered"] += 1
             return
@@ -86,9 +111,13 @@ class Run:
             if not watched.stale:
                 age_s = (tick.ts_recv - tick.ts_event) / 1e9
                 self._event(StaleDataDetected(tick.venue, tick.symbol, round(age_s, 3)))
+            self._exclude(accepted, placement, watched)
         else:
-            self._missed(accepted, watched)
-            self._silence(accepted, placement, watched)
+            if watched.excluded is not None:
+                self._include(accepted, watched.excluded, watched)
+            named = watched.hole is not None  # the log's own hole says the same as the silence it leaves
+            self._missed(accepted, placement, watched, offset)
+            self._silence(accepted, placement, watched, named=named)
             anomalies = watched.anomalies.on_tick(accepted, shard.rules)
             for found in anomalies:
                 self._event(AbnormalPriceDetected(tick.venue, tick.symbol, *found))
@@ -113,15 +142,72 @@ class Run:
             )
         self._quality(watched, tick, verdict.score, verdict.reasons, (), accepted=False)
 
-    def _missed(self, tick: Tick, watched: Watched) -> None:
-        """What a live source did not see between two sessions of it."""
+    def _look_for_hole(self, tick: Tick, watched: Watched) -> None:
+        """Whether messages of the log are missing before this tick, where that is so for some instruments.
+
+        A tick at the very next place of its source shows that nothing is, and so does a session that goes on behind a
+        cut where it was before.
+        """
+        stream, session, cut = watched.stream, self._session, self._shard.cut_since
+        if tick.source_seq <= stream.state.positions.get(tick.source, -1):
+            return
+        found = []
+        if (since := cut.pop(watched.key, None)) is not None and not (session is not None and session.whole):
+            found.append(since)
+        if session is not None and session.joined:
+            if (since := session.since.pop(watched.key, None)) is not None:
+                found.append(since)
+            elif not stream.state.positions:
+                found.append(0)
+        if found and not stream.follows(tick):
+            watched.hole = min(found) if watched.hole is None else min(watched.hole, *found)
+
+    def _missed(self, tick: Tick, placement: Placement, watched: Watched, offset_ns: int) -> None:
+        """What the log has lost, and what a live source did not see between two sessions of it."""
+        if watched.hole is not None:
+            opened = watched.schedule.sessions(placement.trading_day)[0].ts_open
+            since, watched.hole, watched.missing = watched.hole or opened, None, None
+            if since < tick.ts_event:
+                self._hole(tick, since, tick.ts_event, TRUNCATED)
+            return
         missing = watched.missing
         if missing is None or tick.ts_event <= missing.since:  # the last snapshot again, which comes with a login
             return
         watched.missing = None
+        if abs(offset_ns) > AGREES_NS:
+            missing = Interruption(missing.since, missing.lost_at - offset_ns, missing.back_at - offset_ns)
         bounds = missing.bounds(watched.schedule, tick.ts_event)
         if bounds is not None:
             self._hole(tick, *bounds, "interrupted")
+
+    def _exclude(self, tick: Tick, placement: Placement, watched: Watched) -> None:
+        """A tick that is left out of bars: a gap, one a minute, if anything is lost by it.
+
+        A snapshot that a login brings again, or the first row of all when it is of long ago, is no loss.
+        """
+        before, last = watched.excluded, watched.stream.state.last
+        age, since = tick.ts_recv - tick.ts_event, tick.ts_event
+        if tick.traded is not None:
+            lost = bool(tick.traded)
+        elif last is not None:
+            lost = tick.ts_event > last.ts_event and (tick.volume, tick.last) != (last.volume, last.last)
+        else:
+            lost = before is not None and tick.ts_event > before.last and abs(age - before.age_ns) <= AGREES_NS
+            since = before.last if before is not None else since
+        named_to = before.named_to if before is not None else 0
+        if lost and placement.session is not None and tick.ts_event >= named_to:
+            named_to = tick.ts_event - tick.ts_event % NANOS_PER_MINUTE + NANOS_PER_MINUTE
+            self._hole(tick, since, max(since + 1, named_to - 1), EXCLUDED)
+        watched.excluded = Exclusion(tick.ts_event, age, named_to)
+
+    def _include(self, tick: Tick, excluded: Exclusion, watched: Watched) -> None:
+        """The first tick behind those that were left out: a snapshot brings what was traded in them."""
+        watched.excluded = None
+        since = excluded.named_to
+        if not since and abs(tick.ts_recv - tick.ts_event - excluded.age_ns) <= AGREES_NS:
+            since = excluded.last  # it was of the very clock that is believed now
+        if since and since < tick.ts_event and (tick.traded is None or not excluded.named_to):
+            self._hole(tick, since, tick.ts_event, EXCLUDED)
 
     def _hole(self, tick: Tick, ts_from: int, ts_to: int, cause: str) -> None:
         self._gap(Gap(
@@ -129,10 +215,10 @@ class Run:
             ts_from, ts_to, cause, tick.trading_day,
         ))  # fmt: skip
 
-    def _silence(self, tick: Tick, placement: Placement, watched: Watched) -> None:
+    def _silence(self, tick: Tick, placement: Placement, watched: Watched, *, named: bool) -> None:
         hole = watched.silence.on_tick(tick.ts_event, placement, self._shard.rules)
         # A trade tape may be quiet for as long as it likes: its holes are told by those who read it.
-        if hole is not None and (tick.traded is None or hole[2] == JOINED):
+        if hole is not None and (tick.traded is None or hole[2] == JOINED) and not named:
             self._hole(tick, *hole)
 
     def _quality(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from marketprism_application.gateway_sessions import SessionTable
 from marketprism_domain.anomalies import AnomalyDetectionService, AnomalyState
 from marketprism_domain.calendar import Schedule
+from marketprism_domain.clocks import ClockState
 from marketprism_domain.gaps import Interruption, SilenceDetector, SilenceState
 from marketprism_domain.quality import DataQualityMonitor, MonitorState
 from marketprism_domain.sessions import SessionChange
 from marketprism_domain.stream import MarketDataStream, StreamState
+
+
+class Exclusion(NamedTuple):
+    """Ticks of an instrument that were left out: event time of the last, its age by the receive clock, and to where
+    gaps name them (0: nothing was lost by it, so far)."""
+
+    last: int
+    age_ns: int
+    named_to: int = 0
 
 
 class SavedStream(NamedTuple):
@@ -21,6 +32,14 @@ class SavedStream(NamedTuple):
     quality: MonitorState
     stale: bool
     missing: Interruption | None = None
+    hole: int | None = None
+    excluded: Exclusion | None = None
+
+
+class SavedClock(NamedTuple):
+    venue: str
+    source: str
+    clock: ClockState
 
 
 class ValidatorState(NamedTuple):
@@ -30,14 +49,23 @@ class ValidatorState(NamedTuple):
     counts: dict[str, Any]
     changes: tuple[SessionChange, ...] = ()
     alive: int = 0
+    table: SessionTable | None = None
+    clocks: tuple[SavedClock, ...] = ()
+    cut_since: dict[str, int] = {}  # noqa: RUF012 (msgspec makes a new one)
+    out_of_chain: int = 0
+    joined: int = 0
+    log: str = ""
 
 
 class Watched:
     """Everything kept of one instrument."""
 
-    __slots__ = ("anomalies", "missing", "quality", "schedule", "silence", "stale", "stream")
+    __slots__ = (
+        "anomalies", "excluded", "hole", "key", "missing", "quality", "schedule", "silence", "stale", "stream",
+    )  # fmt: skip
 
-    def __init__(self, schedule: Schedule, saved: SavedStream | None = None) -> None:
+    def __init__(self, key: str, schedule: Schedule, saved: SavedStream | None = None) -> None:
+        self.key = key  # venue.symbol
         self.schedule = schedule
         self.stream = MarketDataStream(saved.stream if saved else None)
         self.anomalies = AnomalyDetectionService(saved.anomalies if saved else None)
@@ -45,3 +73,5 @@ class Watched:
         self.quality = DataQualityMonitor(saved.quality if saved else None)
         self.stale = saved.stale if saved else False
         self.missing = saved.missing if saved else None
+        self.hole = saved.hole if saved else None  # event time since which messages of the log are gone, 0: the opening
+        self.excluded = saved.excluded if saved else None

@@ -107,6 +107,63 @@ class WatermarkRebuilt:
     start: int
 
 
+@dataclass(frozen=True, slots=True)
+class StreamReplaced:
+    """A stream was made anew: a reader that was at `wanted` of the old one begins with `first` of the new one.
+
+    `wanted` beyond the last message of the very stream that was read is a checkpoint (or a stream after a loss of
+    power) that cannot be right; what is read again is known by its place.
+    """
+
+    stream: str
+    reader: str
+    wanted: int
+    first: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesOutOfChain:
+    """Messages of a gateway's session are not taken: `expected` is missing, `chain` came. They are sent again, or the
+    session is joined where it is."""
+
+    session: str
+    partition: str
+    expected: int
+    chain: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionJoined:
+    """A gateway's session is taken from `chain` on, although what came before is missing for good: it is in gaps.
+
+    `messages` were held meanwhile, or were not in the log any more.
+    """
+
+    session: str
+    partition: str
+    chain: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOff:
+    """The clock that receives a source differs from the venue's by `offset_s` seconds; above 0 it is ahead.
+
+    `settled` says that it does no longer.
+    """
+
+    venue: str
+    by_source: str
+    offset_s: float
+    settled: bool = False
+
+
+__all__ = [
+    "PIPELINE_EVENTS", "ClockOff", "MessagesOutOfChain", "SessionJoined", "StreamReplaced", "StreamTruncated",
+]  # fmt: skip
+
+
 PIPELINE_EVENTS = (
     StreamTruncated,
     PipelineStalled,
@@ -117,17 +174,25 @@ PIPELINE_EVENTS = (
     FrameRefused,
     StoreReplaced,
     WatermarkRebuilt,
+    StreamReplaced,
+    MessagesOutOfChain,
+    SessionJoined,
+    ClockOff,
 )
 
 __all__ = [
     "PIPELINE_EVENTS",
+    "ClockOff",
     "FrameRefused",
+    "MessagesOutOfChain",
     "PipelineRecovered",
     "PipelineStalled",
+    "SessionJoined",
     "StorageFillingUp",
     "StoreReplaced",
     "StreamFillingUp",
     "StreamMadeAnew",
+    "StreamReplaced",
     "StreamTruncated",
     "WatermarkRebuilt",
 ]

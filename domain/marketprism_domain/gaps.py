@@ -14,6 +14,8 @@ from marketprism_domain.trading_days import day_of, day_text
 from marketprism_domain.values import NANOS_PER_SECOND
 
 JOINED = "joined"  # the first tick of a day came later than its opening
+TRUNCATED = "truncated"  # messages of the log were gone before they were read
+EXCLUDED = "excluded"  # ticks were there and were left out, because their times were not believed
 _ALPHA = 0.05
 _WARM_UP = 20
 _MAX_DAYS = 10  # beyond so many missing trading days the answer is the same: a gap

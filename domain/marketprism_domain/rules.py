@@ -11,6 +11,7 @@ from marketprism_domain.errors import InvalidValue
 # name -> (lowest, highest) allowed value
 _BOUNDS: dict[str, tuple[float, float]] = {
     "stale_s": (0.001, 86_400),
+    "clock_off_s": (0.5, 86_400),
     "futures_band_percent": (0.1, 100),
     "option_band_percent": (0.1, 10_000),
     "error_weight": (0, 100),
@@ -36,7 +37,8 @@ class ValidationRules:
     """One version of the rules.
 
     Seconds and percent as named. `stale_s_by_venue` overrides `stale_s`. A stream is degraded when a window's score
-    falls below `degraded_below` and restored when one reaches `restored_at`.
+    falls below `degraded_below` and restored when one reaches `restored_at`. A receive clock is off that differs from
+    the venue's by more than `clock_off_s`, and right again below half of that.
     """
 
     version: int = 1
@@ -59,6 +61,7 @@ class ValidationRules:
     quality_window_s: float = 60.0
     degraded_below: int = 80
     restored_at: int = 95
+    clock_off_s: float = 3.0
 
     def __post_init__(self) -> None:
         for name, (lowest, highest) in _BOUNDS.items():

@@ -57,9 +57,13 @@ class MarketDataStream:
         return self._s
 
     def accept(
-        self, tick: Tick, placement: Placement, service: TickValidationService, epoch: int, ts_pub: int
-    ) -> Accepted | Rejected | None:
-        """Take the next tick; None means a place of its source that was seen before."""
+        self, tick: Tick, placement: Placement, service: TickValidationService, epoch: int, ts_pub: int,
+        offset_ns: int = 0,
+    ) -> Accepted | Rejected | None:  # fmt: skip
+        """Take the next tick; None means a place of its source that was seen before.
+
+        `offset_ns` is how far its receive clock is known to be ahead of the venue's.
+        """
         state = self._s
         before = state.positions.get(tick.source, -1)
         if tick.source_seq <= before:
@@ -69,7 +73,7 @@ class MarketDataStream:
             if tick.traded and before >= 0 and tick.source_seq > before + 1:
                 self._left_out(tick.source, before + 1, tick.source_seq - 1)
             self._advance(tick)
-        result = service.check(tick, state.last, placement)
+        result = service.check(tick, state.last, placement, offset_ns)
         if result.errors:
             return Rejected(tick, result.errors, result.score)
         state.seq += 1
@@ -81,6 +85,14 @@ class MarketDataStream:
         if not result.stale:
             state.last = published
         return Accepted(published)
+
+    def follows(self, tick: Tick) -> bool:
+        """Whether the tick is at the very next place of its source: nothing can be missing between the two."""
+        return tick.source_seq == self._s.positions.get(tick.source, -2) + 1
+
+    def skip(self, places: int) -> None:
+        """Numbers that were given out by a run whose memory is gone, `places` at most: they are not given again."""
+        self._s.seq += places
 
     def missing(self, source: str) -> bool:
         """Whether trades of a source were left out, and nobody brought them since."""

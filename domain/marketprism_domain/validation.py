@@ -73,8 +73,10 @@ class TickValidationService:
             True: Decimal(str(rules.option_band_percent)) / 100,
         }
 
-    def check(self, tick: Tick, previous: Tick | None, placement: Placement) -> ValidationResult:
+    def check(self, tick: Tick, previous: Tick | None, placement: Placement, offset_ns: int = 0) -> ValidationResult:
         """Verdict on `tick` after `previous`, the last tick that moved the stream (None for the first).
+
+        `offset_ns` is how far the receive clock is known to be ahead of the venue's.
 
         Invariant 1, one valid tick per instrument and instant: a duplicate has the event time and the content of the
         previous tick. Venues whose clock is coarse (CZCE stamps whole seconds) send different snapshots with one
@@ -82,9 +84,9 @@ class TickValidationService:
         """
         errors: list[str] = []
         warnings: list[str] = []
-        if self.is_stale(tick):
+        if self.is_stale(tick, offset_ns):
             warnings.append(STALE)
-            if not _is_late_trade(tick):
+            if not _is_late_trade(tick, offset_ns):
                 self._numbers(tick, errors)
                 return self._result(errors, warnings, stale=True)
         self._numbers(tick, errors)
@@ -98,10 +100,17 @@ class TickValidationService:
             warnings.append(OUT_OF_SESSION)
         return self._result(errors, warnings, stale=False)
 
-    def is_stale(self, tick: Tick) -> bool:
-        """Invariant 8: event time further from the receive clock than the venue's limit."""
+    def is_stale(self, tick: Tick, offset_ns: int = 0) -> bool:
+        """Invariant 8: event time further from the receive clock than the venue's limit.
+
+        The receive clock may be off: then it is read with what it is known to be off. An offset below half the limit
+        is none, so whoever keeps time is judged by the limit alone.
+        """
         limit = self._stale_by_venue.get(tick.venue, self._stale_ns) if self._stale_by_venue else self._stale_ns
-        return not -limit <= tick.ts_recv - tick.ts_event <= limit
+        age = tick.ts_recv - tick.ts_event
+        if -limit <= age <= limit:
+            return False
+        return not (abs(offset_ns) > limit // 2 and -limit <= age - offset_ns <= limit)
 
     def _result(self, errors: list[str], warnings: list[str], *, stale: bool) -> ValidationResult:
         if not errors and not warnings:
@@ -168,10 +177,10 @@ class TickValidationService:
             errors.append(OUTSIDE_BAND)
 
 
-def _is_late_trade(tick: Tick) -> bool:
+def _is_late_trade(tick: Tick, offset_ns: int) -> bool:
     """A trade that was fetched after an outage has happened all the same: it belongs to its bar. A snapshot of long ago
     says nothing of now."""
-    return bool(tick.traded) and 0 < tick.ts_recv - tick.ts_event < MOST_LATE_NS
+    return bool(tick.traded) and min(0, offset_ns) < tick.ts_recv - tick.ts_event < MOST_LATE_NS + max(0, offset_ns)
 
 
 def _book(

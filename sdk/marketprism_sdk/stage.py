@@ -18,12 +18,13 @@ from typing import Any
 
 import structlog
 
-from marketprism_sdk.errors import Fenced, NotConnected, SdkError
+from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last, publish_ack
+from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.stage_input import InputCut, InputRefused
+from marketprism_sdk.stage_takeover import StageInput
 from marketprism_sdk.stage_types import (
     OnTraced,
     Output,
@@ -31,9 +32,7 @@ from marketprism_sdk.stage_types import (
     Processor,
     Renewal,
     StageSettings,
-    load_snapshot,
     process_or_set_aside,
-    taken_over,
     traced_step,
     write_snapshot,
 )
@@ -56,31 +55,29 @@ class Stage:
         on_lost: Callable[[int], None] = lambda _: None,
         on_commit: Callable[[int, int, float], None] = lambda _p, _m, _s: None,
         on_traced: OnTraced = lambda _: None,
+        on_cut: Callable[[int, InputCut], None] = lambda _p, _c: None,
     ) -> None:
         self._connection = connection
         self._settings = settings
-        self._factory = factory
         self._holder = holder
         self._on_lost = on_lost
         self._on_commit = on_commit
         self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, Part] = {}
         self._wake, self._lock = asyncio.Event(), asyncio.Lock()
+        self.input = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
         self._batch = AtomicBatch(connection)
         self._opened = 0.0
         self._committing: asyncio.Task[None] | None = None
         self._side: WindowPublisher | None = None
         self._side_pending = self._broken = False
-        self._last_idle = time.monotonic()
+        self._last_idle = self._looked = time.monotonic()
         self._renewal = Renewal(connection, settings)
 
     @property
     def parts(self) -> Mapping[int, Part]:
         """Owned partitions: position, processor, what was set aside."""
         return self._parts
-
-    def _subject(self, partition: int, what: str) -> str:
-        return f"stage.{self._settings.name}.{partition}.{what}"
 
     async def own(self, partition: int, epoch: int) -> None:
         """Take a partition over under an epoch.
@@ -93,26 +90,7 @@ class Stage:
             await self._own(partition, epoch)
 
     async def _own(self, partition: int, epoch: int) -> None:
-        stream = self._settings.output_stream
-        last = await leader_get_last(self._connection, stream, self._subject(partition, "ck"))
-        part = taken_over(partition, epoch, self._holder, self._factory, last)
-        processor = part.processor
-        # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.
-        ack = await publish_ack(
-            self._connection,
-            self._subject(partition, "ck"),
-            part.checkpoint(self._holder),
-            {"Nats-Expected-Last-Subject-Sequence": str(last.seq if last is not None else 0)},
-        )
-        part.ck_seq = ack.seq
-        if part.snap_chunks:
-            processor.restore(await load_snapshot(self._connection, stream, self._subject(partition, "snap"), part))
-        part.in_seq = part.snap_in_seq
-        subject, start_seq = self._settings.input_subject(partition), part.snap_in_seq + 1
-        part.consumer = PullConsumer(
-            self._connection, self._settings.input_stream, [subject], start_seq=start_seq, on_arrival=self._wake.set
-        )
-        await part.consumer.open()
+        part = await self.input.take_over(partition, epoch)
         if (before := self._parts.get(partition)) is not None:
             await before.close()
         self._parts[partition] = part
@@ -122,6 +100,7 @@ class Stage:
         async with self._lock:
             if partition not in self._parts:
                 return
+            self._parts[partition].leave()
             try:
                 await self._commit()
                 await self._settle()
@@ -160,6 +139,8 @@ class Stage:
             await self._settle()
         for part in list(self._parts.values()):
             consumer = part.consumer
+            if consumer is not None and consumer.replaced:
+                raise StreamError(f"stream {self._settings.input_stream}: was made anew", retryable=True)
             while consumer is not None and (message := consumer.take()) is not None:
                 await self._take(part, message)
         now = time.monotonic()
@@ -169,10 +150,13 @@ class Stage:
             self._last_idle = now
             if await self._renewal.due(self._parts.values(), now):
                 await self._commit()
+            if now - self._looked >= self._settings.look_s:
+                self._looked = now
+                await self.input.look(self._parts.values())
 
     async def _take(self, part: Part, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
-        dead = self._subject(part.number, "dead")
+        dead = self._settings.subject(part.number, "dead")
         outputs = process_or_set_aside(part, message, dead, self._connection.max_payload)
         if message.seq <= part.done_seq:
             part.in_seq = message.seq
@@ -212,13 +196,15 @@ class Stage:
         for part in dirty:
             due = now - part.snapped_at >= self._settings.snapshot_every_s
             if due and part.partial == 0 and batch.count < _SNAPSHOTS_BELOW:
-                await write_snapshot(part, batch, self._subject(part.number, "snap"), now)
+                await write_snapshot(part, batch, self._settings.subject(part.number, "snap"), now)
             part.dirty = False
         for part in dirty[:-1]:
-            place = await batch.add(self._subject(part.number, "ck"), part.checkpoint(self._holder), part.ck_seq)
+            place = await batch.add(
+                self._settings.subject(part.number, "ck"), part.checkpoint(self._holder), part.ck_seq
+            )
             placed.append((part, place))
         last = dirty[-1]
-        commit = batch.commit(self._subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
+        commit = batch.commit(self._settings.subject(last.number, "ck"), last.checkpoint(self._holder), last.ck_seq)
         placed.append((last, batch.count + 1))
         self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
 
@@ -258,14 +244,24 @@ class Stage:
         owned = {number: part.epoch for number, part in self._parts.items()}
         try:
             await self._release()
-            await self._connection.wait_connected()
-            self._side = WindowPublisher(self._connection)
-            await self._side.open()
+            await self._open_side()
             for number, epoch in owned.items():
                 await self._own_again(number, epoch)
         finally:
             for number in owned.keys() - self._parts.keys():
                 self._on_lost(number)
+
+    async def _open_side(self) -> None:
+        while True:
+            await self._connection.wait_connected()
+            self._side = WindowPublisher(self._connection)
+            try:
+                await self._side.open()
+            except SdkError as error:
+                log.warning("stage cannot publish yet, trying again", stage=self._settings.name, error=str(error))
+                await asyncio.sleep(0.2)
+                continue
+            return
 
     async def _own_again(self, number: int, epoch: int) -> None:
         """As it was, if that works soon: one that cannot be read must not hold up the others."""
@@ -275,7 +271,7 @@ class Stage:
                 break
             except SdkError as error:
                 log.warning("partition not owned again", partition=number, attempt=attempt, error=str(error))
-                if isinstance(error, Fenced):
+                if isinstance(error, Fenced | InputRefused):
                     break
                 await asyncio.sleep(0.2)
                 await self._connection.wait_connected()
@@ -287,6 +283,8 @@ class Stage:
 
     async def _close(self) -> None:
         """Commit what can be committed; what cannot is done again by the next owner."""
+        for part in self._parts.values():
+            part.leave()
         try:
             async with asyncio.timeout(2.0):
                 await self._commit()

@@ -71,7 +71,12 @@ class StageSettings:
     idle_commit_s: float = 0.5
     max_batch: int = 900
     snapshot_every_s: float = 5.0
+    look_s: float = 10.0  # how often the input stream is asked whether it is still the same one
     refresh_s: float = 3_600.0  # a stream forgets what is old: an idle partition's state is written anew
+
+    def subject(self, partition: int, what: str) -> str:
+        """Where the stage keeps something of a partition, in its output stream."""
+        return f"stage.{self.name}.{partition}.{what}"
 
 
 OnTraced = Callable[[float], None]
@@ -117,6 +122,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     `taken` messages of the partition behind sequence `since` were taken, set aside ones included: whoever counts the
     log can tell whether one was passed over. -1: written before this was counted.
+    `created` is when the input stream was made that these sequences are of, as the server says it.
     """
 
     v: int
@@ -129,6 +135,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     stats: Any
     since: int = 0
     taken: int = -1
+    created: str = ""
 
 
 class Part:
@@ -152,6 +159,7 @@ class Part:
         self.snapped_at = time.monotonic()
         self.dirty = False
         self.poisoned = 0
+        self.created = ""  # of the input stream, which its sequences are of
         self.written_at = time.monotonic()
 
     async def close(self) -> None:
@@ -159,13 +167,26 @@ class Part:
         if self.consumer is not None:
             await self.consumer.close()
 
-    def due(self, now: float, refresh_s: float, pushed_out: Callable[[int], bool] = lambda _: False) -> bool:
-        """Whether a checkpoint is to be written: something was done, or the last one, or the snapshot, would become too
-        old or be `pushed_out` (a sequence of the stream) by what others write."""
+    def leave(self) -> None:
+        """Whoever comes next shall have the whole state: its input may be gone by then."""
+        if self.in_seq > max(self.snap_in_seq, self.done_seq) and not self.partial:
+            self.dirty, self.snapped_at = True, float("-inf")
+
+    def due(
+        self, now: float, refresh_s: float, snapshot_every_s: float, pushed_out: Callable[[int], bool] = lambda _: False
+    ) -> bool:
+        """Whether a checkpoint is to be written.
+
+        Something was done; the last one, or the snapshot, would become too old or be `pushed_out` (a sequence of the
+        stream) by what others write; or a partition that has become quiet is ahead of its snapshot, whose messages the
+        stream forgets one day.
+        """
         if self.snap_chunks and not self.snap_seq:
             self.snap_seq = self.ck_seq
         oldest = min(self.ck_seq, self.snap_seq or self.ck_seq)
-        if (now - self.written_at >= refresh_s or pushed_out(oldest)) and not self.partial:
+        old = now - self.written_at >= refresh_s or pushed_out(oldest)
+        behind = self.in_seq > max(self.snap_in_seq, self.done_seq) and now - self.snapped_at >= snapshot_every_s
+        if (old or behind) and not self.partial:
             self.dirty, self.snapped_at = True, float("-inf")
         return self.dirty
 
@@ -175,17 +196,9 @@ class Part:
         in_seq = max(self.in_seq, self.done_seq)
         stats = self.processor.stats()
         record = Checkpoint(
-            1,
-            self.epoch,
-            holder,
-            in_seq,
-            self.partial,
-            self.snap_in_seq,
-            self.snap_chunks,
-            stats,
-            self.since,
-            self.taken,
-        )
+            1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats,
+            since=self.since, taken=self.taken, created=self.created,
+        )  # fmt: skip
         return msgspec.msgpack.encode(record)
 
 
@@ -223,7 +236,7 @@ class Renewal:
 
     def __init__(self, connection: NatsConnection, settings: StageSettings) -> None:
         self._watch = RetentionWatch(connection, settings.output_stream)
-        self._refresh_s = settings.refresh_s
+        self._refresh_s, self._every_s = settings.refresh_s, settings.snapshot_every_s
 
     async def due(self, parts: Iterable[Part], now: float) -> bool:
         """Whether some partition has a checkpoint to write; marks those whose state is to be written anew."""
@@ -231,7 +244,7 @@ class Renewal:
             await self._watch.now()
         limits = self._watch.of
         refresh_s = limits.renew_s(self._refresh_s)
-        return sum(part.due(now, refresh_s, limits.due) for part in parts) > 0
+        return sum(part.due(now, refresh_s, self._every_s, limits.due) for part in parts) > 0
 
 
 def taken_over(
@@ -251,6 +264,6 @@ def taken_over(
         raise Fenced(f"partition {number}: expected a checkpoint below epoch {epoch}, was {was}", old.epoch)
     part.in_seq = part.done_seq = old.in_seq
     part.partial = part.skip = old.partial
-    part.snap_in_seq, part.snap_chunks = old.snap_in_seq, old.snap_chunks
+    part.snap_in_seq, part.snap_chunks, part.created = old.snap_in_seq, old.snap_chunks, old.created
     part.since, part.taken = (old.since, old.taken) if old.taken >= 0 else (old.in_seq, 0)
     return part

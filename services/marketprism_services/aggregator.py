@@ -45,11 +45,13 @@ class AggregatorService(ShardedService):
 
     def processor(self, partition: int, epoch: int) -> Processor:
         """Aggregator of a partition; bars carry the epoch of their ticks, not of whoever aggregates."""
-        del partition, epoch
+        del epoch
         return AggregatorProcessor(
+            partition,
             self._calendar,
             self._bars,
             self.latest,
             lambda: self.metrics.count("malformed_messages_total"),
             lambda count: self.metrics.count("bars_total", count),
+            self.losses,
         )

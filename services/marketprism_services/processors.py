@@ -23,9 +23,12 @@ from marketprism_application.contracts.subjects import instrument_key, packed_su
 from marketprism_application.validate import ShardValidator
 from marketprism_domain.bars import BarSettings
 from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.gaps import TRUNCATED
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.rules import ValidationRules
 from marketprism_sdk.stage import Output
+from marketprism_sdk.stage_input import InputCut
+from marketprism_services.losses import Losses
 
 log = structlog.get_logger()
 
@@ -45,7 +48,10 @@ class ValidatorProcessor:
         reports: Latest,
         states: Latest,
         on_malformed: Callable[[], None],
+        losses: Losses,
     ) -> None:
+        self._losses = losses
+        self._cut: InputCut | None = None  # that has not been seen to take anything, so far
         self._states = states
         self._partition = partition
         self._packed_subject = packed_subject(partition)
@@ -69,7 +75,14 @@ class ValidatorProcessor:
             self._on_malformed()
             return ()
         now = time.time_ns()
+        before = self._shard.out_of_chain
         out = self._shard.process(packed, seq, now)
+        if self._shard.out_of_chain != before:
+            self._losses.out_of_chain(packed.source, len(packed.ticks))
+        lost = sum(1 for _, gap in out.gaps if gap.cause == TRUNCATED)
+        if lost:
+            self._losses.gaps(self._partition, lost, self._cut)
+            self._cut = None
         outputs: list[Output] = []
         for tick in out.ticks:
             message = encode(TICK, tick)
@@ -83,7 +96,7 @@ class ValidatorProcessor:
                 changes=tuple(out.changes),
             )  # fmt: skip
             outputs.append(Output(self._packed_subject, encode_packed(validated)))
-        prefix = f"{self._partition}-{seq}"
+        prefix = f"{self._shard.name}-{seq}"
         for number, (_, gap) in enumerate(out.gaps):
             outputs.append(Output(subject_of(GAP, gap), encode(GAP, gap), f"g{prefix}-{number}"))
         for number, report in enumerate(out.reports):
@@ -92,6 +105,14 @@ class ValidatorProcessor:
             self._reports[instrument_key(report.venue, report.symbol)] = message
         outputs += [Output(subject_of(EVENT, event), encode(EVENT, event), event.event_id) for event in out.events]
         return outputs
+
+    def truncated(self, cut: InputCut) -> None:
+        """Go on behind a cut of the raw log; what comes again is known by its place."""
+        self._cut = cut
+        if cut.log:
+            self._shard.replaced(cut.log, cut.processed)
+        else:
+            self._shard.truncated(cut.processed)
 
     def snapshot(self) -> bytes:
         """Complete state."""
@@ -121,13 +142,18 @@ class AggregatorProcessor:
 
     def __init__(
         self,
+        partition: int,
         calendar: MarketCalendar,
         settings: BarSettings,
         latest: Latest,
         on_malformed: Callable[[], None],
         on_bars: Callable[[int], None],
+        losses: Losses,
     ) -> None:
-        self._shard = ShardAggregator(calendar, settings)
+        self._partition = partition
+        self._losses = losses
+        self._cut: InputCut | None = None
+        self._shard = ShardAggregator(calendar, settings, str(partition))
         self._latest = latest
         self._on_malformed = on_malformed
         self._on_bars = on_bars
@@ -148,7 +174,20 @@ class AggregatorProcessor:
             self._latest[f"bar.{bar.interval}.{instrument_key(bar.venue, bar.symbol)}"] = message
         if bars:
             self._on_bars(len(bars))
+        holes = self._shard.holes
+        for number, hole in enumerate(holes):
+            gap = hole._replace(kind=BAR.name)  # the ticks are where they always were, and whoever read them has them
+            outputs.append(Output(subject_of(GAP, gap), encode(GAP, gap), f"b{self._shard.name}-{seq}-{number}"))
+        if holes:
+            self._losses.gaps(self._partition, len(holes), self._cut)
+            self._cut = None
         return outputs
+
+    def truncated(self, cut: InputCut) -> None:
+        """Go on behind a cut of the packed ticks: numbers show what is missing, places what comes again."""
+        self._cut = cut
+        if cut.log:
+            self._shard.replaced(cut.log)
 
     def snapshot(self) -> bytes:
         """Complete state."""

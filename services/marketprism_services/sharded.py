@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.events import EventPublisher
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
@@ -15,6 +17,7 @@ from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_sdk.shards import ShardDisagreed, Shards
 from marketprism_sdk.stage import Processor, Stage, StageSettings
+from marketprism_services.losses import Losses
 from marketprism_services.market_settings import layout_of
 from marketprism_services.stream_keeper import keep_streams
 
@@ -24,6 +27,7 @@ _LATEST_S = 0.25
 _LATEST_AGE_S = 3_600.0
 _COMPARE_S = 0.5
 _DISAGREE_S = 5.0  # of record, ownership and work: far longer than any hand-over
+_LOSSES_S = 0.5
 
 
 class ShardedService(Service):
@@ -49,6 +53,8 @@ class ShardedService(Service):
         self._lease = lease or LeaseSettings()
         self.latest: dict[str, bytes] = {}
         self._apart_since: dict[int, float] = {}
+        self.events_out = EventPublisher(connection, name)
+        self.losses = Losses(name, self.stage_settings().input_stream, self.metrics)
         self.stage: Stage
         self._shards: Shards
 
@@ -79,6 +85,7 @@ class ShardedService(Service):
             on_lost=self._lost,
             on_commit=self._committed,
             on_traced=lambda age_s: self.metrics.observe("traced_age_seconds", age_s),
+            on_cut=self.losses.cut,
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
         self._own_connection = await NatsConnection.open(self.connection.url, name=f"{self.name}-sessions")
@@ -98,14 +105,9 @@ class ShardedService(Service):
         self.metrics.watch("partitions_worked_on", lambda: float(len(self.stage.parts)))
         self.metrics.watch("partitions_apart", lambda: float(len(self._shards.disagreements())))
         self.metrics.watch("stage_poisoned", lambda: float(sum(p.poisoned for p in self.stage.parts.values())))
-        self.http.status(
-            lambda: {
-                "partitions": sorted(self._shards.owned),
-                "working": sorted(self.stage.parts),
-                "apart": {str(p): why for p, why in sorted(self._shards.disagreements().items())},
-                "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
-            }
-        )
+        self.metrics.watch("stage_refused", lambda: float(len(self.stage.input.refused)))
+        self.http.check("input", self._input_health)
+        self.http.status(self.status)
         own = self.stage_settings()
         writes, reads = (own.output_stream, streams.EVENTS), (own.input_stream,)
         keep_streams(self, writes=writes, reads=reads, buckets=self.buckets())
@@ -114,6 +116,32 @@ class ShardedService(Service):
         self.spawn(self._shards.run(), "shards")
         self.spawn(self._write_latest(), "latest")
         self.spawn(self._compare(), "partitions")
+        self.spawn(self._tell_losses(), "losses")
+
+    def status(self) -> dict[str, Any]:
+        """What `/status` shows."""
+        return {
+            "partitions": sorted(self._shards.owned),
+            "working": sorted(self.stage.parts),
+            "apart": {str(p): why for p, why in sorted(self._shards.disagreements().items())},
+            "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
+            "refused": dict(self.stage.input.refused),
+            "input_away": self.stage.input.away,
+        }
+
+    async def _input_health(self) -> str:
+        for partition, reason in self.stage.input.refused.items():
+            return f"unhealthy: partition {partition}: {reason}"
+        if self.stage.input.away:
+            return f"unhealthy: {self.stage.input.away}"
+        return await self.losses.health()
+
+    async def _tell_losses(self) -> None:
+        while True:
+            await asyncio.sleep(_LOSSES_S)
+            events, self.losses.events = self.losses.events, []
+            if events:
+                await self.events_out.publish_soon(events)
 
     async def _compare(self) -> None:
         """Say in the registry what is truly worked on, and know since when that is not what the records say."""
@@ -174,6 +202,7 @@ class ShardedService(Service):
         except SdkError as error:
             log.warning("membership not ended in order, peers will notice", error=str(error))
         await self._own_connection.close()
+        await self.events_out.close()
 
     async def _stop(self) -> None:
         # The stage must still run while partitions are committed and handed over.

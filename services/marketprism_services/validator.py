@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 import structlog
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.events import EventPublisher
 from marketprism_application.contracts.subjects import raw_subject
+from marketprism_application.validate import ShardValidator
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.commands import authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
@@ -24,6 +25,7 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings, command
 from marketprism_sdk.stage import Processor, StageSettings
 from marketprism_sdk.values import read_or_none
+from marketprism_services.clock_watch import ClockWatch
 from marketprism_services.processors import ValidatorProcessor
 from marketprism_services.sharded import ShardedService
 
@@ -59,7 +61,7 @@ class ValidatorService(ShardedService):
         self._rules = rules
         self._reports: dict[str, bytes] = {}
         self._states: dict[str, bytes] = {}
-        self._events = EventPublisher(connection, "validator")
+        self._clocks = ClockWatch(self.metrics)
 
     def stage_settings(self) -> StageSettings:
         """Raw in, ticks out."""
@@ -69,7 +71,7 @@ class ValidatorService(ShardedService):
         """Validator of a partition."""
         return ValidatorProcessor(
             partition, epoch, self._calendar, self._rules, self.latest, self._reports, self._states,
-            lambda: self.metrics.count("malformed_messages_total"),
+            lambda: self.metrics.count("malformed_messages_total"), self.losses,
         )  # fmt: skip
 
     def buckets(self) -> dict[str, float | None]:
@@ -87,8 +89,12 @@ class ValidatorService(ShardedService):
         if stored is not None:
             self._rules = self._rules_of(stored) or self._rules
         await self._rules_kv.watch(_RULES_KEY, self._rules_changed)
-        self.spawn(self._write_reports(), "quality")
         await super().on_start()
+        self.http.check("clocks", self._clocks.health)
+        self.metrics.watch(
+            "gateway_sessions", lambda: float(sum(len(shard.sessions) for _, shard in self._shard_list()))
+        )
+        self.spawn(self._write_reports(), "quality")
 
     def _rules_of(self, entry: KvEntry) -> ValidationRules | None:
         """The rules of an entry; what is none is told, and those in force stay."""
@@ -104,9 +110,8 @@ class ValidatorService(ShardedService):
         if rules is None:
             return
         self._rules = rules
-        for part in self.stage.parts.values():
-            if isinstance(part.processor, ValidatorProcessor):
-                part.processor.shard.change_rules(rules)
+        for _, shard in self._shard_list():
+            shard.change_rules(rules)
         log.info("validation rules changed", version=rules.version)
 
     @command("AdjustValidationRules")
@@ -119,18 +124,27 @@ class ValidatorService(ShardedService):
         except (CommandRefused, InvalidValue, AttributeError, TypeError) as error:
             raise CommandRejected(str(error)) from error
         await self._rules_kv.put(_RULES_KEY, msgspec.msgpack.encode(rules.to_dict()))
-        await self._events.publish_soon([ValidationRulesUpdated(rules.version, ",".join(sorted(changes)))])
+        await self.events_out.publish_soon([ValidationRulesUpdated(rules.version, ",".join(sorted(changes)))])
+
+    def _shard_list(self) -> list[tuple[int, ShardValidator]]:
+        return [
+            (number, part.processor.shard) for number, part in list(self.stage.parts.items())
+            if isinstance(part.processor, ValidatorProcessor)
+        ]  # fmt: skip
+
+    def status(self) -> dict[str, Any]:
+        """What `/status` shows: clocks too, in seconds ahead of the venue's, by source."""
+        return {**super().status(), "clock_offset_s": self._clocks.status()}
 
     async def _write_reports(self) -> None:
         while True:
             await asyncio.sleep(_REPORTS_S)
+            shards = self._shard_list()
+            told = self._clocks.look(((n, shard.clocks) for n, shard in shards), self._rules.clock_off_s)
+            if told:
+                await self.events_out.publish_soon(told)
             await self._flush(self._quality_kv, self._reports)
             await self._flush(self._states_kv, self._states)
-
-    async def on_stop(self) -> None:
-        """Partitions back, events out."""
-        await super().on_stop()
-        await self._events.close()
 
 
 __all__ = ["ValidatorService"]

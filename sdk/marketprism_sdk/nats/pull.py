@@ -32,6 +32,7 @@ class PullConsumer:
     """Messages of a stream in order, from a sequence on, or from when they were stored (`start_ns`, nanoseconds UTC).
 
     The consumer is ephemeral and acknowledges nothing. `pending` is how many messages there were when it was made.
+    With `created`, it is not made again on a stream of another age: `replaced` says so, and its reader has to look.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class PullConsumer:
         start_ns: int = 0,
         batch: int = 256,
         on_arrival: Callable[[], None] | None = None,
+        created: str = "",
     ) -> None:
         self._connection = connection
         self._stream = stream
@@ -51,6 +53,9 @@ class PullConsumer:
         self._batch = batch
         self._next_seq = start_seq
         self._start_ns = start_ns
+        self._created = created
+        self.replaced = False
+        self.left = 0  # messages that the server had behind the last one that came
         self.pending = 0
         self._on_arrival = on_arrival
         self._buffer: deque[StoredMessage] = deque()
@@ -82,7 +87,7 @@ class PullConsumer:
         wanted = {"stream_name": self._stream, "config": config}
         answer = await answered(lambda: api(self._connection, f"CONSUMER.CREATE.{self._stream}", wanted), self._stream)
         self._name = answer["name"]
-        self.pending = int(answer.get("num_pending", 0))
+        self.pending = self.left = int(answer.get("num_pending", 0))
         inbox = self._connection.inbox()
         generation = self._generation
         stop = await self._connection.subscribe(inbox, lambda message: self._receive(message, generation))
@@ -120,7 +125,7 @@ class PullConsumer:
         tokens = reply.split(".")
         seq, pending = int(tokens[-4]), int(tokens[-1])
         self._asked -= 1
-        self._next_seq, self._start_ns = seq + 1, 0
+        self._next_seq, self._start_ns, self.left = seq + 1, 0, pending
         self._buffer.append(StoredMessage(message.subject, seq, message.data, reply, pending, sampled(message.headers)))
         self._arrived.set()
         if self._on_arrival is not None:
@@ -157,8 +162,9 @@ class PullConsumer:
     async def _keep(self) -> None:
         """Make the consumer again when it has been silent for too long; heartbeats say that it is there."""
         loop = asyncio.get_running_loop()
+        failed = 0
         while not self._closed:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2 if not failed else 1.0)
             room = len(self._buffer) < 4 * self._batch
             if room and self._asked < self._batch // 2 and self._last_sign > 0 and self._connection.connected:
                 self._spawn(self._ask)
@@ -166,9 +172,28 @@ class PullConsumer:
                 continue
             try:
                 await self._stop()
+                if await self._is_another():
+                    self.replaced = True
+                    if self._on_arrival is not None:
+                        self._on_arrival()
+                    return
                 await self._make()
+                failed = 0
             except SdkError as error:
-                log.warning("consumer could not be made again, retrying", stream=self._stream, error=str(error))
+                tell = log.debug if failed else log.warning
+                tell("consumer could not be made again, retrying", stream=self._stream, error=str(error))
+                failed += 1
+
+    async def _is_another(self) -> bool:
+        if not self._created:
+            return False
+        info = await api(self._connection, f"STREAM.INFO.{self._stream}")
+        return bool(info.get("created", "") != self._created)
+
+    @property
+    def next_seq(self) -> int:
+        """The sequence behind the last message that came."""
+        return self._next_seq
 
     def take(self) -> StoredMessage | None:
         """The next message that is here, None when there is none."""

@@ -1,0 +1,123 @@
+"""How a stage takes a partition over: its checkpoint fenced, its state restored, its input looked at and opened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from marketprism_sdk.errors import Fenced, SdkError, StreamError
+from marketprism_sdk.nats.batch import AtomicBatch
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import leader_get_last, publish_ack
+from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.stage_input import InputCut, cut_of, input_state, read_on, settled_state
+from marketprism_sdk.stage_types import Part, Processor, StageSettings, load_snapshot, taken_over, write_snapshot
+
+log = structlog.get_logger()
+
+
+class StageInput:
+    """The input of a stage.
+
+    `refused` are partitions that are not worked on although they were to be, with the reason; `away` is why the stream
+    cannot be read, empty while it can.
+    """
+
+    def __init__(
+        self, connection: NatsConnection, settings: StageSettings, factory: Callable[[int, int], Processor],
+        holder: str, on_arrival: Callable[[], None], on_cut: Callable[[int, InputCut], None],
+    ) -> None:  # fmt: skip
+        self._connection = connection
+        self._settings = settings
+        self._factory = factory
+        self._holder = holder
+        self._on_arrival = on_arrival
+        self._on_cut = on_cut
+        self.refused: dict[int, str] = {}
+        self.away = ""
+
+    async def take_over(self, partition: int, epoch: int) -> Part:
+        """The partition under an epoch, with its state, its messages coming.
+
+        Raises:
+            Fenced: its checkpoint is of a later epoch already. InputRefused: its input is not what its checkpoint says,
+            and it cannot go on by itself. SdkError: not now.
+        """
+        try:
+            part = await self._take_over(partition, epoch)
+        except Fenced:
+            self.refused.pop(partition, None)
+            raise
+        except SdkError as error:
+            self.refused[partition] = str(error)
+            raise
+        self.refused.pop(partition, None)
+        return part
+
+    async def _take_over(self, partition: int, epoch: int) -> Part:
+        settings, stream = self._settings, self._settings.output_stream
+        subject = settings.subject(partition, "ck")
+        last = await leader_get_last(self._connection, stream, subject)
+        part = taken_over(partition, epoch, self._holder, self._factory, last)
+        # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.
+        expected = {"Nats-Expected-Last-Subject-Sequence": str(last.seq if last is not None else 0)}
+        part.ck_seq = (await publish_ack(self._connection, subject, part.checkpoint(self._holder), expected)).seq
+        if part.snap_chunks:
+            part.processor.restore(
+                await load_snapshot(self._connection, stream, settings.subject(partition, "snap"), part)
+            )
+        part.in_seq = part.snap_in_seq
+        await self._compare(part)
+        part.consumer = PullConsumer(
+            self._connection,
+            settings.input_stream,
+            [settings.input_subject(partition)],
+            start_seq=part.in_seq + 1,
+            on_arrival=self._on_arrival,
+            created=part.created,
+        )
+        await part.consumer.open()
+        return part
+
+    async def _compare(self, part: Part) -> None:
+        """Whether the stream goes on where the partition is; if not, it is set behind the cut in a commit of its own.
+
+        State, place and the identity of the stream change together: whoever takes over next sees all of it or nothing.
+        """
+        stream = self._settings.input_stream
+        state = await settled_state(self._connection, stream, part)
+        cut = cut_of(part, state)
+        if cut is not None:
+            read_on(part, cut, stream)
+        part.created = state.created
+        if cut is None:
+            return
+        batch = AtomicBatch(self._connection)
+        await write_snapshot(part, batch, self._settings.subject(part.number, "snap"), time.monotonic())
+        subject = self._settings.subject(part.number, "ck")
+        part.ck_seq = (await batch.commit(subject, part.checkpoint(self._holder), part.ck_seq)).seq
+        self._on_cut(part.number, cut)
+
+    async def look(self, parts: Iterable[Part]) -> None:
+        """Whether the stream is still the one that is read, and holds what is next; one that is away is waited for.
+
+        Raises:
+            StreamError: it is not, or does not: every partition is to be taken over again. NotConnected,
+            DeadlineExceeded: no answer.
+        """
+        stream = self._settings.input_stream
+        try:
+            state = await input_state(self._connection, stream)
+        except StreamError as error:
+            log.warning("input stream is away", stream=stream, error=str(error))
+            self.away = str(error)
+            return
+        self.away = ""
+        for part in parts:
+            consumer = part.consumer
+            if part.created != state.created:
+                raise StreamError(f"stream {stream}: was made anew", retryable=True)
+            if consumer is not None and consumer.left and consumer.next_seq < state.first:
+                raise StreamError(f"stream {stream}: has forgotten what was next", retryable=True)

@@ -1,0 +1,187 @@
+"""A receive clock that is off, or is set: bars are those of the right clock, or say that something is missing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+import pytest
+
+from marketprism_application.aggregate import ShardAggregator
+from marketprism_application.contracts.codec import PACKED_VERSION, Packed
+from marketprism_application.ingest import Ingest
+from marketprism_application.ports import SourceBatch
+from marketprism_application.validate import ShardValidator
+from marketprism_domain.bars import BarSettings
+from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.clocks import VenueClock
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.rules import ValidationRules
+from tests.fakes.ticks import at, tick
+
+SECOND = 10**9
+START = at("2018-10-08 09:00:00")  # the first day after a holiday has no night
+MINUTES = 6
+SETTLE_MINUTES = 2  # bars in which a clock may be found out
+OFFSETS = [-3_600, -30, -5.1, 0, 5.1, 30, 3_600]
+STEPS = [
+    *((offset, offset) for offset in OFFSETS), *((0, offset) for offset in OFFSETS if offset),
+    *((offset, 0) for offset in OFFSETS if offset), (30, -30), (-5.1, 5.1), (3_600, -3_600), (-3_600, 3_600),
+]  # fmt: skip
+Offset = Callable[[int], float]
+
+
+def snapshots(seed: int) -> list[Tick]:
+    """Two instruments of one front, a snapshot each half second, a trade in most of them."""
+    dice = random.Random(seed)
+    made: list[Tick] = []
+    volumes, prices = {"rb2505": 0, "hc2505": 0}, {"rb2505": 3_300, "hc2505": 3_500}
+    for half in range(MINUTES * 120):
+        for symbol in ("rb2505", "hc2505"):
+            volumes[symbol] += dice.choice((0, 1, 2, 7))
+            prices[symbol] += dice.choice((-1, 0, 0, 1))
+            ts = START + half * SECOND // 2 + dice.randrange(200) * 10**6
+            recv = ts + dice.randrange(5, 40) * 10**6
+            made.append(
+                tick(ts, prices[symbol], volumes[symbol] + 1, symbol=symbol, seq=half + 1, ts_recv=recv, day="20181008")
+            )
+    return sorted(made, key=lambda t: t.ts_recv)
+
+
+def trades(seed: int) -> list[Tick]:
+    """Single trades of a crypto venue."""
+    dice = random.Random(seed)
+    made = []
+    for number in range(MINUTES * 60 * 3):
+        ts = at("2018-10-08 08:00:00") + number * SECOND // 3
+        made.append(
+            tick(
+                ts, 60_000 + dice.randrange(100), None, venue="okx", symbol="BTC-USDT", day="20181008", seq=number + 1,
+                traded=Decimal(dice.randrange(1, 9)), traded_turnover=Decimal(1), open_interest=None,
+                ts_recv=ts + dice.randrange(5, 40) * 10**6,
+            )
+        )  # fmt: skip
+    return made
+
+
+def seen_by(ticks: Sequence[Tick], offset_s: Offset) -> list[Tick]:
+    """The same ticks by a clock that is off; it is asked with the seconds since the start."""
+    start = ticks[0].ts_recv
+    return [t._replace(ts_recv=t.ts_recv + int(offset_s((t.ts_recv - start) // SECOND) * SECOND)) for t in ticks]
+
+
+def run(
+    calendar: MarketCalendar, ticks: Sequence[Tick], *, polled: bool = False
+) -> tuple[dict[tuple[str, int], Bar], list[Gap], ShardValidator]:
+    ingest = Ingest(calendar, lambda _: 0)
+    validator, aggregator = ShardValidator(calendar, ValidationRules()), ShardAggregator(calendar, BarSettings(("1m",)))
+    bars: dict[tuple[str, int], Bar] = {}
+    gaps: list[Gap] = []
+    batches = [SourceBatch(ticks[n : n + 7], ticks[n : n + 7][-1].ts_recv, {}) for n in range(0, len(ticks), 7)]
+    if polled:  # the clock is looked at before ticks come by it
+        batches = [each for b in batches for each in (SourceBatch([], b.ticks[0].ts_recv, {}), b)]
+    batches.append(SourceBatch([], ticks[-1].ts_recv + 90 * SECOND, {}, finished=True))
+    for number, batch in enumerate(batches):
+        for _, packed in ingest.feed(batch):
+            out = validator.process(packed, number, 0)
+            gaps += [gap for _, gap in out.gaps]
+            valid = Packed(PACKED_VERSION, "", 0, 0, tuple(out.ticks), tuple(out.marks), tuple(out.gaps))
+            bars.update({(bar.symbol, bar.ts_open): bar for bar in aggregator.process(valid)})
+    assert aggregator.late == 0
+    return bars, gaps, validator
+
+
+def content(bar: Bar) -> tuple[object, ...]:
+    return bar.open, bar.high, bar.low, bar.close, bar.volume, bar.turnover
+
+
+def stepping(first: float, second: float) -> Offset:
+    return lambda elapsed: first if elapsed < MINUTES * 30 + 20 else second
+
+
+@pytest.mark.parametrize("polled", [False, True])
+@pytest.mark.parametrize("make", [snapshots, trades])
+@pytest.mark.parametrize(("first", "second"), STEPS)
+def test_bars_are_those_of_the_right_clock_or_carry_a_gap(
+    calendar: MarketCalendar, make: Callable[[int], list[Tick]], first: float, second: float, *, polled: bool
+) -> None:
+    ticks = make(7)
+    right, no_gaps, _ = run(calendar, ticks)
+    assert not no_gaps
+    bars, gaps, _ = run(calendar, seen_by(ticks, stepping(first, second)), polled=polled)
+    assert bars.keys() == right.keys()
+    flagged = [key for key, bar in bars.items() if bar.gap]
+    for key, bar in right.items():
+        assert bars[key].gap or content(bars[key]) == content(bar), key
+    assert {gap.cause for gap in gaps} <= {"excluded"}
+    symbols = len({t.symbol for t in ticks})
+    assert len(flagged) <= SETTLE_MINUTES * symbols * ((first != 0) + (first != second))
+    assert all(bars[key].gap is False for key in right if key[1] >= ticks[-1].ts_event - 120 * SECOND)
+
+
+@pytest.mark.parametrize("make", [snapshots, trades])
+def test_a_clock_that_is_set_back_half_a_minute_loses_nothing(
+    calendar: MarketCalendar, make: Callable[[int], list[Tick]]
+) -> None:
+    ticks = make(3)
+    right, _, _ = run(calendar, ticks)
+    bars, gaps, validator = run(calendar, seen_by(ticks, stepping(0, -30)))
+    assert not gaps
+    assert {key: content(bar) for key, bar in bars.items()} == {key: content(bar) for key, bar in right.items()}
+    assert all(counts["stale"] == 0 for counts in validator.stats().values())
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
+def test_the_offset_is_known_to_the_tenth_of_a_second_and_outlives_a_restart(
+    calendar: MarketCalendar, offset: float
+) -> None:
+    _, _, validator = run(calendar, seen_by(snapshots(5), lambda _: offset))
+    again = ShardValidator(calendar, ValidationRules())
+    again.restore(validator.snapshot())
+    for shard in (validator, again):
+        (clock,) = shard.clocks.values()
+        assert clock.settled
+        assert clock.offset_ns == pytest.approx(offset * SECOND, abs=SECOND / 10)
+
+
+@pytest.mark.parametrize("offset", [0, 3_600, -3_600])
+def test_the_row_of_the_evening_before_is_stale_by_a_clock_that_is_off_too(
+    calendar: MarketCalendar, offset: float
+) -> None:
+    ticks = seen_by(snapshots(5), lambda _: offset)
+    _, _, validator = run(calendar, ticks)
+    old = ticks[-1]._replace(
+        ts_event=at("2018-09-28 15:00:00"), trading_day="20181008", symbol="ag2506", source_seq=9_999
+    )
+    out = validator.process(Packed(PACKED_VERSION, "test", 0, 0, (old,)), 10_000, 0)
+    assert [t.verdict for t in out.ticks] == ["stale"]
+    assert not out.gaps
+
+
+def test_a_login_that_brings_rows_of_long_ago_does_not_move_the_clock() -> None:
+    clock = VenueClock()
+    for number in range(500):
+        when = at("2018-09-28 14:59:50") + number * SECOND // 50
+        assert not clock.hears(f"rb{number}", when, START + number * 10**6)
+    assert clock.offset_ns == 0
+    assert clock.hears("rb2505", START + SECOND, START + SECOND + 10**7)
+    assert abs(clock.offset_ns) < SECOND
+
+
+def test_marks_do_not_run_ahead_of_the_venue(calendar: MarketCalendar) -> None:
+    for offset in OFFSETS:
+        ticks = seen_by(snapshots(5), lambda _, offset=offset: offset)  # type: ignore[misc]
+        ingest = Ingest(calendar, lambda _: 0)
+        reached = 0
+        marks = 0
+        for n in range(len(ticks)):
+            for _, packed in ingest.feed(SourceBatch(ticks[n : n + 1], ticks[n].ts_recv, {})):
+                reached = max(reached, ticks[n].ts_event)
+                for mark in packed.marks:
+                    marks += 1
+                    assert mark.ts_event <= reached + 4 * SECOND
+                    assert mark.ts_event >= reached - 4 * SECOND or reached < START + 10 * SECOND
+        assert marks >= MINUTES - 3
