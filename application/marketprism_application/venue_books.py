@@ -64,6 +64,7 @@ class VenueBooks:
         self._say = BookMessages(venue, source, scale, settings.depth)
         self._kept: dict[str, Kept] = {}
         self._left: dict[str, int] = {}  # instruments that are not wanted any more: until when their book was known
+        self._welcome: dict[str, int] = {}  # instruments that are wanted again: until when their book was known
         self.needed: dict[str, str] = {}  # symbol: why
         self.messages: list[Message] = []
         self.gaps: list[Gap] = []
@@ -73,6 +74,7 @@ class VenueBooks:
         found = self._kept.get(symbol)
         if found is None:
             found = self._kept[symbol] = Kept(self._rule)
+            found.sync.lost_at = self._welcome.pop(symbol, 0)
             self.needed[symbol] = "begin"
         return found
 
@@ -215,7 +217,7 @@ class VenueBooks:
         for symbol in symbols:
             lost_at = self._left.pop(symbol, 0)
             if lost_at:
-                self.left_off(symbol, lost_at)
+                self._welcome[symbol] = lost_at
 
     # -- out ---------------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from marketprism_domain.trading_days import utc_day_text
 
 _ANEW_NS = 10_000_000_000
 _OWNED = frozenset({TradeMessage, BookChange, Quote})
-_BEST_PRICES = "quote"  # a stream that venues have, and no kind of ours
+_QUOTE = "quote"  # no kind of the registry: what comes of it are ticks
 _LATELY = 2_000  # liquidations of an instrument that are remembered
 
 
@@ -133,7 +133,7 @@ class VenueFeed:
         elif kind == TRADE.name:
             if not (self._dense and self.tape(symbol).last):
                 self.on_gap(symbol, since, until, until, cause)
-        elif kind != _BEST_PRICES:
+        elif kind != _QUOTE:
             self.on_gap(symbol, since, until, until, cause, kind)
 
     def on_item(self, item: Any, path: str = "") -> None:

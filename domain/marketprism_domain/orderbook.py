@@ -59,9 +59,7 @@ class BookSide:
             for level in levels:
                 key = float(level[0]) * sign
                 quantity = float(level[1])
-                if quantity:
-                    if not 0 < quantity < MAX_QUANTITY:
-                        raise InvalidValue("quantity", "a number of a market", level[1])
+                if 0 < quantity < MAX_QUANTITY:
                     before = find(key, _NEW)
                     if not before:
                         if before is None:
@@ -71,11 +69,11 @@ class BookSide:
                         else:
                             raise InvalidValue("price", "a number of a market", level[0])
                     held[key] = level
-                elif find(key):
+                elif not quantity and find(key):
                     held[key] = None
                     gone += 1
-                elif not -MAX_PRICE < key < MAX_PRICE:
-                    raise InvalidValue("price", "a number of a market", level[0])
+                elif quantity or not -MAX_PRICE < key < MAX_PRICE:
+                    raise InvalidValue("level", "a price and a quantity of a market", level)
         except (ValueError, IndexError, TypeError) as error:
             raise InvalidValue("level", "a price and a quantity", level) from error
         finally:
