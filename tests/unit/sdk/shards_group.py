@@ -153,6 +153,18 @@ class Group(RuleBasedStateMachine):
         self._any(data).failures += [error] * times
 
     @precondition(lambda self: self.there)
+    @rule(data=st.data(), name=NAME, error=st.sampled_from(ERRORS))
+    def fail_to_take_over_while_another_joins(self, data: st.DataObject, name: str, error: Exception) -> None:
+        member = self._any(data)
+        member.failures += [error] * 2 * self.count
+        for partition in sorted(member.parts):
+            member.refused(partition)
+        self.stage.pass_s(0.3)
+        self.join(name)
+        self.stage.pass_s(0.5)
+        member.failures.clear()
+
+    @precondition(lambda self: self.there)
     @rule(data=st.data(), partition=st.integers(0, COUNT - 1), says_so=st.booleans())
     def stop_working(self, data: st.DataObject, partition: int, says_so: bool) -> None:
         member = self._any(data)
