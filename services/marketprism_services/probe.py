@@ -17,6 +17,7 @@ from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.ports import KeyValue
 from marketprism_services.positions import SourcePosition
 from marketprism_services.settings import PARTITIONS
+from marketprism_services.stream_ranges import decode_progress
 
 
 @dataclass
@@ -118,8 +119,8 @@ class PipelineProbe:
         lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
         last = max((seq for seq in lasts if seq is not None), default=0)
         entry = await self._ranges.get(stream)
-        stored = 0 if entry is None else msgspec.msgpack.decode(entry.value)["watermark"]
-        return max(0, last - stored)
+        stored = None if entry is None else decode_progress(entry.value)
+        return max(0, last - (0 if stored is None else stored.watermark))
 
 
 def _add(total: dict[str, int], part: dict[str, int]) -> None:

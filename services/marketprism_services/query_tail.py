@@ -19,6 +19,7 @@ from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.ports import KvEntry
+from marketprism_services.stream_ranges import decode_progress
 
 log = structlog.get_logger()
 
@@ -38,6 +39,8 @@ class BarTail:
         self._consumer: PullConsumer | None = None
         self._caught_up = False
         self._created = ""
+        self._stored = 0
+        self._set_back = False
 
     def is_live(self) -> bool:
         """Whether every bar up to now was heard."""
@@ -68,6 +71,8 @@ class BarTail:
             log.warning("a store's watermark that is none", error=str(error))
             return
         if progress.created == self._created:
+            self._set_back |= progress.watermark < self._stored  # the store is filled again
+            self._stored = progress.watermark
             self._recent.stored_to(progress.watermark)
 
     async def _follow(self, kv: NatsKeyValue) -> None:
@@ -75,8 +80,9 @@ class BarTail:
         self._recent.clear()
         self._created = str((await stream_info(self._connection, streams.BARS))["created"])
         entry = await kv.get(streams.BARS)
-        progress = msgspec.msgpack.decode(entry.value, type=Progress) if entry is not None else Progress()
+        progress = (decode_progress(entry.value) if entry is not None else None) or Progress()
         start = progress.watermark + 1 if progress.created == self._created else 1
+        self._stored, self._set_back = start - 1, False
         consumer = PullConsumer(self._connection, streams.BARS, list(streams.STORED[streams.BARS]), start_seq=start)
         await consumer.open()
         self._consumer = consumer
@@ -111,4 +117,4 @@ class BarTail:
             self._moved(entry)
         self._metrics.gauge("tail_bars", len(self._recent))
         self._metrics.gauge("tail_dropped", self._recent.dropped)
-        return str((await stream_info(self._connection, streams.BARS))["created"]) != self._created
+        return self._set_back or str((await stream_info(self._connection, streams.BARS))["created"]) != self._created
