@@ -47,7 +47,7 @@ class BookSide:
         if self.keys and not -MAX_PRICE < self.keys[0] <= self.keys[-1] < MAX_PRICE:
             raise InvalidValue("price", "a number of a market", str(self._levels))
 
-    def apply(self, levels: Iterable[Level]) -> None:  # noqa: PLR0912 (one loop, on the hot path)
+    def apply(self, levels: Iterable[Level]) -> None:
         """Set each level; a quantity of 0 removes it, also one that is not there.
 
         Raises:

@@ -37,6 +37,8 @@ class BarTail:
         self._consumer: PullConsumer | None = None
         self._caught_up = False
         self._created = ""
+        self._stored = 0
+        self._set_back = False
 
     def is_live(self) -> bool:
         """Whether every bar up to now was heard."""
@@ -65,6 +67,8 @@ class BarTail:
             return
         progress = decode_or_none(entry, Progress, metrics=self._metrics)
         if progress is not None and progress.created == self._created:
+            self._set_back |= progress.watermark < self._stored  # the store is filled again
+            self._stored = progress.watermark
             self._recent.stored_to(progress.watermark)
 
     async def _follow(self, kv: NatsKeyValue) -> None:
@@ -75,6 +79,7 @@ class BarTail:
         # Without a watermark the whole stream is read: a bar that is stored as well is answered once all the same.
         progress = decode_or_none(entry, Progress, metrics=self._metrics) or Progress()
         start = max(0, progress.watermark) + 1 if progress.created == self._created else 1
+        self._stored, self._set_back = start - 1, False
         consumer = PullConsumer(self._connection, streams.BARS, list(streams.STORED[streams.BARS]), start_seq=start)
         await consumer.open()
         self._consumer = consumer
@@ -109,4 +114,4 @@ class BarTail:
             self._moved(entry)
         self._metrics.gauge("tail_bars", len(self._recent))
         self._metrics.gauge("tail_dropped", self._recent.dropped)
-        return str((await stream_info(self._connection, streams.BARS))["created"]) != self._created
+        return self._set_back or str((await stream_info(self._connection, streams.BARS))["created"]) != self._created
