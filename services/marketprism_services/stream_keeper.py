@@ -43,6 +43,7 @@ class StreamKeeper:
         self._names = (*writes, *(name for name in reads if name not in writes))
         self._created: dict[str, str] = {}
         self._missing: set[str] = set()
+        self._untold: dict[str, str] = {}
         for name in self._names:
             service.http.check(f"stream {name}", partial(self.health, name))
 
@@ -90,18 +91,25 @@ class StreamKeeper:
             self._missing.discard(name)
             before, self._created[name] = self._created.get(name, created), created
             if created != before:
-                await self._tell(name, created)
+                log.warning("a stream was made anew, what it held is gone", stream=name, created=created)
+                self._service.metrics.count("streams_made_anew_total", stream=name)
+                if name in self._writes:
+                    self._untold[name] = created
+        await self._tell()
 
     async def _created_at(self, name: str) -> str:
         return str((await stream_info(self._service.connection, name, within_s=0))["created"])
 
-    async def _tell(self, name: str, created: str) -> None:
-        log.warning("a stream was made anew, what it held is gone", stream=name, created=created)
-        self._service.metrics.count("streams_made_anew_total", stream=name)
-        if name in self._writes:
+    async def _tell(self) -> None:
+        """Everybody who writes a stream finds out and tells: one of them is heard."""
+        for name, created in list(self._untold.items()):
             event = StreamMadeAnew(name.removeprefix("KV_"), created)
-            # Everybody who writes it finds out and tells: one of them is heard.
-            await self._events.publish_soon([event], once=f"made-anew-{name}-{created}")
+            try:
+                await self._events.publish_once(event, f"made-anew-{name}-{created}")
+            except SdkError as error:  # told at the next look
+                log.debug("not told yet", stream=name, error=str(error))
+                return
+            del self._untold[name]
 
 
 def keep_streams(

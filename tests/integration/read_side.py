@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
+from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
@@ -102,6 +103,7 @@ Serve = Callable[..., Any]
 async def serve(filled: str, tmp_path: Any, calendar: MarketCalendar) -> AsyncIterator[Serve]:
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", choose_port(0)))
     connection = await NatsConnection.open(server.url, name="api-test")
+    await streams.ensure_streams(connection)  # as the services that write do
     session, stop = aiohttp.ClientSession(), asyncio.Event()
     running: list[asyncio.Task[int]] = []
 

@@ -17,6 +17,7 @@ from marketprism_domain.events import to_record
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
 
 log = structlog.get_logger()
@@ -34,18 +35,32 @@ class EventPublisher:
         self._run = secrets.token_hex(4)
         self._count = 0
 
-    async def publish_soon(self, events: Iterable[Any], epoch: int = 0, once: str = "") -> None:
-        """Send events; the receipts come later. Of those sent with the same `once`, by whomever, the first is kept."""
+    async def publish_soon(self, events: Iterable[Any], epoch: int = 0) -> None:
+        """Send events; the receipts come later."""
         now = time.time_ns()
         for event in events:
             self._count += 1
-            event_id = once or f"{self._source}-{self._run}-{self._count}"
+            event_id = f"{self._source}-{self._run}-{self._count}"
             record = to_record(
                 event, event_id=event_id, source=self._source, ts_event=now, epoch=epoch, seq=self._count
             )
             await self._send(subject_of(EVENT, record), encode(EVENT, record), event_id)
             of = {name: text for name in ("venue", "symbol") if (text := getattr(record, name))}
             log.info("event", name=record.name, **{**of, **record.data})
+
+    async def publish_once(self, event: Any, event_id: str) -> None:
+        """Send an event that several tell under the same id, of which the first is kept, and wait for its receipt.
+
+        Raises:
+            SdkError: it is not in the stream, as far as is known; telling it again is safe.
+        """
+        self._count += 1
+        record = to_record(
+            event, event_id=event_id, source=self._source, ts_event=time.time_ns(), epoch=0, seq=self._count
+        )
+        ids = {"Nats-Msg-Id": event_id}
+        await publish_ack(self._connection, subject_of(EVENT, record), encode(EVENT, record), ids)
+        log.info("event", name=record.name, **record.data)
 
     async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
         """Send reference data."""

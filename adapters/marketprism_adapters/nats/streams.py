@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -41,7 +42,8 @@ VALIDATOR_STAGE = "validator"
 AGGREGATOR_STAGE = "aggregator"
 
 _ROOM = "MARKET_ROOM"
-_REFUSALS = 5
+_REFUSALS = 2
+_TRIES = 3
 _DATA_FENCE = "fence.data.>"
 _ATTEMPTS = 20
 
@@ -149,22 +151,25 @@ async def _grants(connection: NatsConnection, layout: StreamLayout, max_bytes: i
 
 
 async def _ask_for_room(connection: NatsConnection, layout: StreamLayout, wanted: int) -> int:
-    room, refused = wanted, 0
+    room, refused, tries = wanted, 0, 0
     while True:
         others = await _bounds_of_others(connection)
         if await _grants(connection, layout, max(1, room - others)):
             break
+        await _pause()
+        if await _bound_of_ticks(connection) is not None:
+            return await room_of(connection, layout)  # somebody else was quicker and has the room
         if others != await _bounds_of_others(connection):
             continue  # somebody made one of them meanwhile
+        tries += 1
+        if tries % _TRIES:
+            continue  # somebody else may have been asking at the same moment
         refused += room <= MIN_STORE_BYTES
-        if refused and await _bound_of_ticks(connection) is not None:
-            return await room_of(connection, layout)  # somebody else was quicker and has the room
         if refused > _REFUSALS:
             raise ConfigurationError(
                 f"JetStream's limit: expected room for at least {MIN_STORE_BYTES / 1e6:g} MB (max_file_store of the "
                 f"server, nats.max_store_gb of ours), was less"
             )
-        await asyncio.sleep(0.1 if refused else 0)
         room = max(int(room * 0.75), MIN_STORE_BYTES)
     if room < wanted:
         log.warning("JetStream has less room than nats.max_store_gb", wanted_gb=wanted / 1e9, has_gb=room / 1e9)
@@ -191,18 +196,27 @@ async def ensure_one(
     connection: NatsConnection, stream: str, layout: StreamLayout, subjects: list[str] | None = None
 ) -> dict[str, Any]:
     """One of them; its info. Raises as `ensure_streams`."""
-    room = await room_of(connection, layout, may_grow=stream == TICKS)
-    config = config_of(stream, layout, room, subjects)
     lower = ("max_age", "max_bytes", "duplicate_window") if layout.lower else ()
-    try:
-        return await ensure_stream(connection, config, lower=lower)
-    except StreamMisconfigured as error:
-        if error.code not in NO_ROOM:
-            raise
-        raise ConfigurationError(
-            f"stream {stream}: expected {config['max_bytes'] / 1e6:.0f} MB of room in JetStream, which has less "
-            f"({error}); set nats.max_store_gb to what it may keep (jetstream.max_file_store), was {room / 1e9:g}"
-        ) from error
+    for attempt in range(1, _ATTEMPTS + 1):
+        room = await room_of(connection, layout, may_grow=stream == TICKS)
+        config = config_of(stream, layout, room, subjects)
+        try:
+            return await ensure_stream(connection, config, lower=lower)
+        except StreamMisconfigured as error:
+            if error.code not in NO_ROOM:
+                raise
+            if attempt == _ATTEMPTS:
+                raise ConfigurationError(
+                    f"stream {stream}: expected {config['max_bytes'] / 1e6:.0f} MB of room in JetStream, which has "
+                    f"less ({error}); set nats.max_store_gb to what it may keep (jetstream.max_file_store), was "
+                    f"{room / 1e9:g}"
+                ) from error
+        await _pause()  # somebody else may be asking for room
+    raise AssertionError("unreachable")
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(0.05, 0.15))
 
 
 async def ensure_venue(connection: NatsConnection, venue: str | None, layout: StreamLayout | None = None) -> None:

@@ -16,6 +16,7 @@ from marketprism_sdk.nats.connection import NatsConnection, encode_headers
 from marketprism_sdk.nats.jetstream import nobody_takes, parse_ack
 
 _RETRY_S = 0.25
+_ANSWER_S = 5.0
 _AWAY_S = 30.0  # nobody takes messages for so long: their owner has to know
 _Sent = tuple[str, bytes, bytes | None]
 
@@ -117,15 +118,18 @@ class WindowPublisher:
                     end = loop.time() + _AWAY_S
         except SdkError as error:
             self._fail(error)
+        except TimeoutError:  # a stream that is deleted takes what is on its way with it and says nothing
+            self._fail(DeadlineExceeded(f"{len(self._waiting)} messages not answered within {_ANSWER_S:g} s"))
         finally:
             self._repair = None
             self._changed.set()
 
     async def _answered(self) -> None:
         """Until nothing is on its way."""
-        while self._waiting and self._error is None:
-            self._changed.clear()
-            await self._changed.wait()
+        async with asyncio.timeout(_ANSWER_S):
+            while self._waiting and self._error is None:
+                self._changed.clear()
+                await self._changed.wait()
 
     def _token(self) -> str:
         self._next += 1
