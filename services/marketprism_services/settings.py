@@ -197,7 +197,7 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     trace: TraceSettings = TraceSettings()
     lease: LeaseSection = LeaseSection()
-    drain_s: float = Field(4.0, gt=0, le=60)
+    drain_s: float = Field(8.0, gt=0, le=60)
 
     @field_validator("data_dir")
     @classmethod
