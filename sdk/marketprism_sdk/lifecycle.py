@@ -16,7 +16,7 @@ import structlog
 log = structlog.get_logger()
 T = TypeVar("T")
 
-DRAIN_S = 4.0
+DRAIN_S = 8.0  # less than the ten seconds that container engines give
 _PR_SET_PDEATHSIG = 1
 _COLLECT = (100_000, 20, 100)
 

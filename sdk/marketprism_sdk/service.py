@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import socket
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,7 @@ from marketprism_sdk.watchdog import LoopWatch
 log = structlog.get_logger()
 
 _NEEDS_LOOK_S = 0.1
+_POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +215,17 @@ class Service:
         await self._end_tasks()
         await self._rpc.stop()
         if self.registration is not None:
-            await self.registration.leave()
+            await self._politely(self.registration.leave())
         await self.http.stop()
         self._watch.stop()
+
+    @staticmethod
+    async def _politely(work: Coroutine[Any, Any, None]) -> None:
+        try:
+            async with asyncio.timeout(_POLITE_S):
+                await work
+        except TimeoutError:
+            log.warning("registry not told in time, the entry will expire", within_s=_POLITE_S)
 
     async def _end_tasks(self) -> None:
         for task in self._tasks:
@@ -224,13 +234,13 @@ class Service:
 
     async def _stop(self) -> None:
         self.http.ready = False
-        await self.announce("draining")
+        await self._politely(self.announce("draining"))
         await self._rpc.stop()
         await self.events.stop()
         await self._end_tasks()
         await self.on_stop()
         if self.registration is not None:
-            await self.registration.leave()
+            await self._politely(self.registration.leave())
         await self.http.stop()
         self._watch.stop()
         with contextlib.suppress(Exception):

@@ -214,7 +214,7 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     trace: TraceSettings = TraceSettings()
     lease: LeaseSection = LeaseSection()
-    drain_s: float = Field(4.0, gt=0, le=60)
+    drain_s: float = Field(8.0, gt=0, le=60)
 
     def layout(self) -> StreamLayout:
         """How the market streams are made."""
