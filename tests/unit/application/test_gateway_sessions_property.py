@@ -31,7 +31,7 @@ class Sessions(RuleBasedStateMachine):
         self.now = START
         self.accepted: dict[str, list[int]] = {"a": [], "b": []}
         self.named: dict[str, list[tuple[int, int]]] = {"a": [], "b": []}
-        self.lost: dict[str, list[int]] = {"a": [], "b": []}
+        self.unsent: dict[str, int | None] = {"a": None, "b": None}  # the first place that a session lost
         self.seq = 0
 
     def write(self, source: str, *, reaches: bool = True, cut: bool = False) -> int:
@@ -44,6 +44,8 @@ class Sessions(RuleBasedStateMachine):
         symbol = {"a": "rb2505", "b": "hc2505"}[source]
         made = message(place, session=self.session[source], chain=chain, source=source, symbol=symbol, stamp=self.now)
         made = made._replace(ticks=tuple(t._replace(ts_event=self.now, ts_recv=self.now) for t in made.ticks))
+        if not reaches and self.unsent[source] is None:
+            self.unsent[source] = place
         if not reaches or cut:
             return 0
         self.written[source] += 1
@@ -61,10 +63,12 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(source=sources, back=st.integers(0, 5))
     def new_session(self, source: str, back: int) -> None:
-        """From a place a little before: what it sent already it sends again."""
+        """From a place a little before: what it lost, and some of what it sent already, it sends again."""
         self.runs += 1
         self.session[source], self.chain[source] = f"{source}-{self.runs}", 0
-        self.place[source] = max(0, self.place[source] - back)
+        lost, self.unsent[source] = self.unsent[source], None
+        begins = self.place[source] if lost is None else lost
+        self.place[source] = max(0, begins - back)
 
     @rule(source=sources)
     def loses_one(self, source: str) -> None:
