@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports import DeadRow, RangeQuery
+from marketprism_application.ports import RangeQuery
 from marketprism_application.store import Progress, StreamRemade, StreamWriter, WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from tests.fakes.storing import STREAM, Idle, Killed, Source, World
@@ -26,7 +26,6 @@ class Storing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self._copies: dict[str, tuple[MemoryStore, MemoryLedger, list[DeadRow]]] = {}
 
     @rule(count=st.integers(1, 6), foreign=st.integers(0, 2))
     def publish(self, count: int, foreign: int) -> None:
@@ -76,17 +75,15 @@ class Storing(RuleBasedStateMachine):
         self.world.stores.setdefault(name, (MemoryStore(), MemoryLedger(name)))
         self.world.current = name
 
-    @rule()
-    def copy(self) -> None:
+    @rule(count=st.integers(1, 4))
+    def restore_an_older_copy(self, count: int) -> None:
+        """What was stored since the copy was made is not in it; the watermark knows nothing of that."""
         name = self.world.current
-        self._copies[name] = deepcopy((*self.world.stores[name], self.world.graves))
-
-    @rule()
-    def restore_the_copy(self) -> None:
-        name = self.world.current
-        if name in self._copies:
-            store, ledger, graves = deepcopy(self._copies[name])
-            self.world.stores[name], self.world.buried[name] = (store, ledger), graves
+        copy = deepcopy((*self.world.stores[name], self.world.graves))
+        self.publish(count, 1)
+        self._settle()
+        store, ledger, graves = copy
+        self.world.stores[name], self.world.buried[name] = (store, ledger), graves
 
     @rule()
     def rebuild(self) -> None:
