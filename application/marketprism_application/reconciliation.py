@@ -59,12 +59,14 @@ class Waiting(NamedTuple):
 
 
 class StageSeen(NamedTuple):
-    """One partition of a stage. `taken` messages were taken behind `since`; -1 where that is not known."""
+    """One partition of a stage. `last` is its newest message in the log, 0 when there is none, `end` the newest of the
+    whole log. `taken` messages were taken behind `since`; -1 where that is not known."""
 
     stage: str
     partition: int
     done: int
-    last: int  # newest message of the partition in the log, 0 when there is none
+    last: int
+    end: int
     waiting: Waiting = Waiting()
     since: int = 0
     taken: int = -1
@@ -72,11 +74,11 @@ class StageSeen(NamedTuple):
 
 
 class StoreSeen(NamedTuple):
-    """How far a stream is stored; `last` is the newest message of it that the store is to have."""
+    """How far a stream is stored; `end` is its newest message."""
 
     stream: str
     watermark: int
-    last: int
+    end: int
     waiting: Waiting = Waiting()
 
 
@@ -123,13 +125,16 @@ class Reconciler:
     """Memory of earlier looks.
 
     What waits is standing when it is `age_s` old and its reader has not moved for `still_s`. What is gone for good
-    stays a problem for `hold_s` after it was found: it has been told by then, and nothing brings it back.
+    stays a problem for `hold_s` after it was found: it has been told by then, and nothing brings it back. A place
+    behind the end of its log is believed after `sure_s`: a replica that answers may be late.
     """
 
     still_s: float = 8.0
     age_s: float = 8.0
     hold_s: float = 120.0
+    sure_s: float = 1.5
     _moving: dict[tuple[str, str], _Moving] = field(default_factory=dict)
+    _beyond: dict[tuple[str, str], float] = field(default_factory=dict)
     _bases: dict[tuple[str, int], _Base] = field(default_factory=dict)
     _untaken: dict[tuple[str, int, str], int] = field(default_factory=dict)
     _held: dict[tuple[str, str, str], _Held] = field(default_factory=dict)
@@ -140,14 +145,11 @@ class Reconciler:
         found: list[Problem] = []
         for seen in stages:
             where = f"partition {seen.partition}"
-            if seen.done > seen.last > 0:
-                found.append(Problem(BEYOND, seen.stage, where, note=f"{seen.done}, the log ends at {seen.last}"))
+            found += self._behind_the_end(seen.stage, where, seen.done, seen.end, now_s)
             found += self._standing(seen.stage, where, seen.done, seen.waiting, now_s)
             self._refused(seen, where, now_s)
         for store in stores:
-            if store.watermark > store.last > 0:
-                note = f"{store.watermark}, the log ends at {store.last}"
-                found.append(Problem(BEYOND, "storage", store.stream, note=note))
+            found += self._behind_the_end("storage", store.stream, store.watermark, store.end, now_s)
             found += self._standing("storage", store.stream, store.watermark, store.waiting, now_s)
         for key, held in list(self._held.items()):
             if now_s < held.until_s:
@@ -155,6 +157,14 @@ class Reconciler:
             else:
                 del self._held[key]
         return found
+
+    def _behind_the_end(self, stage: str, where: str, done: int, end: int, now_s: float) -> list[Problem]:
+        if not done > end > 0:
+            self._beyond.pop((stage, where), None)
+            return []
+        if now_s - self._beyond.setdefault((stage, where), now_s) < self.sure_s:
+            return []
+        return [Problem(BEYOND, stage, where, note=f"{done}, the log ends at {end}")]
 
     def _standing(self, stage: str, where: str, done: int, waiting: Waiting, now_s: float) -> list[Problem]:
         key = (stage, where)
@@ -170,7 +180,7 @@ class Reconciler:
         for source, count in seen.untaken.items():
             before = self._untaken.get((seen.stage, seen.partition, source))
             self._untaken[seen.stage, seen.partition, source] = count
-            if before is not None and count > before:
+            if before is not None and count > before:  # some are sent again a moment later, and taken then
                 self._hold(Problem(UNTAKEN, seen.stage, where, count - before, 0.0, (), f"source {source}"), now_s)
 
     # -- taken against the log -----------------------------------------------------------------------------------

@@ -143,7 +143,9 @@ async def problems_now(
     audit = PipelineAudit(probe, tally, Reconciler(still_s=pause_s * 0.9))
     found = await audit.look()
     waiting = [seen.waiting for seen in audit.progress.stages] + [seen.waiting for seen in audit.progress.stores]
-    if any(wait.messages for wait in waiting):
+    beyond = any(seen.done > seen.end > 0 for seen in audit.progress.stages)
+    beyond |= any(seen.watermark > seen.end > 0 for seen in audit.progress.stores)
+    if beyond or any(wait.messages for wait in waiting):
         await asyncio.sleep(pause_s)
         found = await audit.look()
     return found, audit.progress

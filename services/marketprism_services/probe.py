@@ -100,11 +100,10 @@ class PipelineProbe:
         """Progress of the given sources, of all when none is given."""
         progress = Progress()
         await self._read_source(progress, sources)
-        now = await server_time_ns(self.connection)
         for stage in STAGES:
-            await self._read_stage(progress, stage, sources, now)
+            await self._read_stage(progress, stage, sources)
         for stream in streams.STORED:
-            await self._read_store(progress, stream, now)
+            await self._read_store(progress, stream)
         return progress
 
     async def how(self) -> Progress:
@@ -130,12 +129,12 @@ class PipelineProbe:
             progress.rows[record.source] = record.rows
             _add(progress.skipped, record.skipped)
 
-    async def _read_stage(self, progress: Progress, stage: str, sources: tuple[str, ...], now: int) -> None:
+    async def _read_stage(self, progress: Progress, stage: str, sources: tuple[str, ...]) -> None:
         stream, prefix, kept_in = STAGES[stage]
-        lasts, written = await asyncio.gather(
-            last_of_each(self.connection, stream, [f"{prefix}*"]),
-            last_of_each(self.connection, kept_in, [f"stage.{stage}.*.ck"]),
-        )
+        # Places first: what is read of the log after them can only be further.
+        written = await last_of_each(self.connection, kept_in, [f"stage.{stage}.*.ck"])
+        lasts = await last_of_each(self.connection, stream, [f"{prefix}*"])
+        end, now = await _end_of(self.connection, stream)
         checkpoints = {int(subject.split(".")[2]): held for subject, held in written.items()}
         partitions = {int(subject.removeprefix(prefix)): held.seq for subject, held in lasts.items()}
         for partition in sorted(partitions.keys() | checkpoints.keys()):
@@ -151,7 +150,7 @@ class PipelineProbe:
                     untaken[source] = counts.out_of_chain
             waiting = await self._waiting(stream, f"{prefix}{partition}", done, last, now)
             progress.stages.append(
-                StageSeen(stage, partition, done, last, waiting, record.since, record.taken, untaken)
+                StageSeen(stage, partition, done, last, end, waiting, record.since, record.taken, untaken)
             )
 
     async def _waiting(self, stream: str, subject: str, done: int, last: int, now: int) -> Waiting:
@@ -163,13 +162,13 @@ class PipelineProbe:
             return Waiting()
         return Waiting(held.more + 1, max(0.0, (now - held.ts) / 1e9), instruments_of(held))
 
-    async def _read_store(self, progress: Progress, stream: str, now: int) -> None:
+    async def _read_store(self, progress: Progress, stream: str) -> None:
         subjects = streams.STORED[stream]
-        lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
-        last = max(lasts)
         entry = await _if_there(self._ranges.get(stream), None)
         stored = (decode_or_none(entry, _Watermark) or _Watermark()).watermark
-        progress.behind[f"storage:{stream}"] = max(0, last - stored)
+        lasts = await asyncio.gather(*(self._last(stream, subject) for subject in subjects))
+        end, now = await _end_of(self.connection, stream)
+        progress.behind[f"storage:{stream}"] = max(0, max(lasts) - stored)
         waits = [
             await self._waiting(stream, subject, stored, seq, now)
             for subject, seq in zip(subjects, lasts, strict=True)
@@ -179,7 +178,7 @@ class PipelineProbe:
             max((wait.age_s for wait in waits), default=0.0),
             tuple(name for wait in waits for name in wait.instruments),
         )
-        progress.stores.append(StoreSeen(stream, stored, last, waiting))
+        progress.stores.append(StoreSeen(stream, stored, end, waiting))
 
     async def _last(self, stream: str, subject: str) -> int:
         message = await _if_there(direct_get_last(self.connection, stream, subject), None)
@@ -194,13 +193,11 @@ async def _if_there(read: Awaitable[T], otherwise: T) -> T:
         return otherwise
 
 
-async def server_time_ns(connection: NatsConnection) -> int:
-    """The server's clock, by which messages are stamped: ages are no business of the onlooker's clock.
-
-    0 when the raw log is not there; nothing has an age then.
-    """
-    info: dict[str, Any] = await _if_there(api(connection, f"STREAM.INFO.{streams.RAW}"), {})
-    return nanoseconds(str(info.get("ts", "")))
+async def _end_of(connection: NatsConnection, stream: str) -> tuple[int, int]:
+    """The newest sequence of a stream, and the server's clock, by which messages are stamped: ages are no business of
+    the onlooker's clock. Both 0 when the stream is not there."""
+    info: dict[str, Any] = await _if_there(api(connection, f"STREAM.INFO.{stream}"), {})
+    return int(info.get("state", {}).get("last_seq", 0)), nanoseconds(str(info.get("ts", "")))
 
 
 def instruments_of(held: Held) -> tuple[str, ...]:
@@ -210,7 +207,8 @@ def instruments_of(held: Held) -> tuple[str, ...]:
             packed = decode_packed(held.data)
         except ContractError:
             return ()
-        return tuple(dict.fromkeys(f"{tick.venue}.{tick.symbol}" for tick in packed.ticks))
+        named = [f"{tick.venue}.{tick.symbol}" for tick in packed.ticks] or [f"{mark.venue}.*" for mark in packed.marks]
+        return tuple(dict.fromkeys(named))
     tokens = held.subject.split(".")
     try:
         return (".".join(unescape(token) for token in tokens[1:]),)
@@ -241,4 +239,4 @@ def _add(total: dict[str, int], part: dict[str, int]) -> None:
         total[key] = total.get(key, 0) + count
 
 
-__all__ = ["STAGES", "PipelineProbe", "Progress", "instruments_of", "server_time_ns"]
+__all__ = ["STAGES", "PipelineProbe", "Progress", "instruments_of"]

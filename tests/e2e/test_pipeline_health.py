@@ -69,10 +69,10 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
             code, answer = until(lambda: (found := health(monitor))[0] == 503 and found)
             assert answer["dependencies"]["pipeline"] == "unhealthy"
             code, found = status(url)
-            assert code == 1
+            assert code == 1, found
             assert any(
                 problem.startswith("validator partition") and "shfe.rb2505" in problem for problem in found["problems"]
-            )
+            ), found["problems"]
         finally:
             os.kill(frozen, signal.SIGCONT)
         assert until(lambda: health(monitor)[0] == 200)

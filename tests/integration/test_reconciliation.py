@@ -120,6 +120,8 @@ async def test_a_forged_checkpoint_is_found_by_what_the_server_counts(connection
     (problem,) = await audit.look()
     assert (problem.kind, problem.amount, problem.instruments) == (SKIPPED, 4, ("shfe.rb2505",))
     await checkpoint(connection, 3, places[9] + 10**9, 6)
+    await audit.look()
+    now[0] = 13.0
     assert BEYOND in {problem.kind for problem in await audit.look()}
     await checkpoint(connection, 3, places[9], 6)
     now[0] = 60.0

@@ -21,7 +21,7 @@ STUCK = Waiting(3, 20.0, ("shfe.rb2505",))
 
 
 def stage(done: int, last: int, waiting: Waiting = NONE, **more: object) -> StageSeen:
-    return StageSeen("validator", 8, done, last, waiting, **more)  # type: ignore[arg-type]
+    return StageSeen("validator", 8, done, last, last, waiting, **more)  # type: ignore[arg-type]
 
 
 def test_what_waits_and_is_not_taken_is_a_problem_that_names_stage_partition_and_instrument() -> None:
@@ -51,12 +51,14 @@ def test_a_store_that_stands_still_is_named_by_its_stream() -> None:
     assert problem.text == "storage MARKET_BARS: 5 messages wait for 60 s and nobody takes them"
 
 
-def test_a_place_behind_the_end_of_the_log_is_a_problem_at_once() -> None:
-    seen = Reconciler()
-    (of_stage, of_store) = seen.look([stage(1_000, 9)], [StoreSeen("MARKET_TICKS", 50, 40)], 0.0)
+def test_a_place_behind_the_end_of_the_log_is_a_problem_once_it_is_no_late_replica() -> None:
+    seen = Reconciler(sure_s=1.5)
+    assert seen.look([stage(1_000, 9)], [StoreSeen("MARKET_TICKS", 50, 40)], 0.0) == []
+    (of_stage, of_store) = seen.look([stage(1_000, 9)], [StoreSeen("MARKET_TICKS", 50, 40)], 2.0)
     assert (of_stage.kind, of_store.kind) == (BEYOND, BEYOND)
     assert "1000, the log ends at 9" in of_stage.text
-    assert seen.look([stage(0, 0)], [StoreSeen("MARKET_TICKS", 0, 0)], 0.0) == []  # nothing there yet
+    assert seen.look([stage(1_000, 1_001)], [StoreSeen("MARKET_TICKS", 0, 0)], 3.0) == []
+    assert seen.look([stage(1_000, 9)], [], 4.0) == []
 
 
 def test_messages_that_a_stage_passed_over_are_counted_and_told_for_a_while() -> None:
