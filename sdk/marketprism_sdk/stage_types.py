@@ -155,6 +155,7 @@ class Part:
         self.snap_chunks = 0
         self.since = 0
         self.taken = 0
+        self.carried: Any = None  # counters of the checkpoint that was taken over
         self.snap_seq = 0  # where the snapshot is in the output stream; 0 when it was written a moment ago
         self.snapped_at = time.monotonic()
         self.dirty = False
@@ -194,7 +195,8 @@ class Part:
         """The record of what is done."""
         self.written_at = time.monotonic()
         in_seq = max(self.in_seq, self.done_seq)
-        stats = self.processor.stats()
+        # What is restored lags behind its own checkpoint until the messages since the snapshot have come again.
+        stats = self.carried if self.done_seq else self.processor.stats()
         record = Checkpoint(
             1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats,
             since=self.since, taken=self.taken, created=self.created,
@@ -265,5 +267,6 @@ def taken_over(
     part.in_seq = part.done_seq = old.in_seq
     part.partial = part.skip = old.partial
     part.snap_in_seq, part.snap_chunks, part.created = old.snap_in_seq, old.snap_chunks, old.created
+    part.carried = old.stats
     part.since, part.taken = (old.since, old.taken) if old.taken >= 0 else (old.in_seq, 0)
     return part

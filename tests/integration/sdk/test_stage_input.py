@@ -175,6 +175,20 @@ async def test_a_quiet_partition_is_not_told_of_messages_that_it_has_done(place:
         await place.out([*range(12)])
 
 
+async def test_counters_and_what_was_taken_outlive_a_take_over_before_anything_comes(place: Place) -> None:
+    async with place.running():
+        await place.put(range(10))
+        await place.out([*range(10)])
+    before = await place.checkpoint()
+    async with place.running():
+        now = await place.checkpoint()
+        assert (now.epoch, now.stats, now.taken, now.since) == (before.epoch + 1, 10, 10, 0)
+        await place.put(range(10, 12))
+        await place.out([*range(12)])
+    now = await place.checkpoint()
+    assert (now.stats, now.taken, now.in_seq) == (12, 12, 12)
+
+
 async def test_a_checkpoint_of_the_form_before_goes_on(place: Place) -> None:
     async with place.running():
         await place.put(range(10))
