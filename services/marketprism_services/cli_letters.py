@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -15,29 +13,17 @@ from marketprism_sdk.dead_letters import DEAD_LETTERS, DeadLetter, dead_letters,
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli_read import url_of
+from marketprism_services.cli_read import connected, url_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.store_calls import ask_storage
 
 letters = typer.Typer(help="Commands that could not be done, and rows that no table took.", no_args_is_help=True)
 app.add_typer(letters, name="dead-letters")
-T = TypeVar("T")
 Letter = Annotated[
     str, typer.Argument(help="A letter as `list` shows it: a number, or STREAM:sequence.index of a row.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 Limit = Annotated[int, typer.Option(help="At most so many rows, newest first.", min=1, max=10_000)]
-
-
-def _with(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
-    async def go() -> T:
-        connection = await NatsConnection.open(url, name="dead-letters")
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(go())
 
 
 @letters.command("list")
@@ -53,7 +39,7 @@ def list_letters(
         except SdkError as error:
             return commands, [], str(error)
 
-    commands, rows, silent = _with(url_of(data_dir, nats_url), look)
+    commands, rows, silent = connected(url_of(data_dir, nats_url), look)
     if as_json:
         for entry in (*commands, *rows):
             print(json.dumps(entry))
@@ -117,7 +103,7 @@ def show(letter: Letter, data_dir: DataDir = None, nats_url: NatsUrl = None) -> 
                 return {**_command_of(seq, of), "ts_dead": of.ts_dead, "body": body, "payload": of.payload.hex()}
         return None
 
-    found = _with(url_of(data_dir, nats_url), look)
+    found = connected(url_of(data_dir, nats_url), look)
     if found is None:
         raise Stop(Exit.FAILED, f"letter: expected one that `dead-letters list` shows, was {letter!r}")
     print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
@@ -147,11 +133,11 @@ def redrive_letter(
     key = _key_of(letter) if letter is not None else None
     url = url_of(data_dir, nats_url)
     if letter is not None and key is None:
-        _with(url, lambda connection: redrive(connection, int(letter)))
+        connected(url, lambda connection: redrive(connection, int(letter)))
         out.print(f"letter {letter} is on its queue again ({DEAD_LETTERS} no longer has it)", highlight=False)
         return
     request = {"key": str(key), "limit": 1} if key is not None else {"limit": limit}
-    done: dict[str, str] = _with(url, lambda c: ask_storage(c, "redrive_rows", request, timeout_s=300.0))
+    done: dict[str, str] = connected(url, lambda c: ask_storage(c, "redrive_rows", request, timeout_s=300.0))
     for row, wrong in done.items():
         if wrong:
             err.print(f"{row}: still refused: {wrong}", highlight=False, markup=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import pyarrow as pa
 import typer
@@ -14,6 +14,7 @@ from marketprism_application.export import BAR_COLUMNS, FORMATS, render
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
+from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.urls import Url
 from marketprism_services.cli import DataDir, NatsUrl, app, out
 from marketprism_services.exits import Exit, Stop
@@ -24,6 +25,7 @@ from marketprism_services.settings import Settings, load
 From = Annotated[str | None, typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 (China time), or ns.")]
 To = Annotated[str | None, typer.Option("--to", help="End, not included.")]
 _SHOWN = 40
+T = TypeVar("T")
 
 
 def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
@@ -32,6 +34,19 @@ def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
     if nats_url or settings.nats.url:
         return Url(nats_url or settings.nats.url or "")
     return known_url(settings.data_dir) or Url("nats://127.0.0.1:4222")
+
+
+def connected(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
+    """Run one piece of work with a connection. Raises NotConnected, and what the work raises."""
+
+    async def go() -> T:
+        connection = await NatsConnection.open(url, name="cli")
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    return asyncio.run(go())
 
 
 def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import pyarrow as pa
 import structlog
@@ -19,7 +18,7 @@ from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli_read import url_of
+from marketprism_services.cli_read import connected, url_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.overview import Overview, overview, ranges
 from marketprism_services.pipeline_audit import problems_now
@@ -32,18 +31,6 @@ log = structlog.get_logger()
 
 _MONITOR_S = 3.0
 _STORED = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
-T = TypeVar("T")
-
-
-def _with(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
-    async def go() -> T:
-        connection = await NatsConnection.open(url, name="status")
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(go())
 
 
 @app.command()
@@ -58,11 +45,11 @@ def status(
     still or is missing, by stage, partition and instrument.
     """
     url = url_of(data_dir, nats_url)
-    seen = _with(url, overview)
+    seen = connected(url, overview)
     if not seen.instances:
         raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
     lag, stored, silent = asyncio.run(_pipeline(url))
-    store = _with(url, _store)
+    store = connected(url, _store)
     problems = [*seen.problems, *lag.get("problems", [])]
     if str(store.get("health", "")).startswith("unhealthy"):
         problems.append(f"store is {store['health']}")

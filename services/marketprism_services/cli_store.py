@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import pyarrow as pa
 import typer
@@ -16,7 +14,7 @@ from marketprism_sdk.errors import NoResponders, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli_read import url_of
+from marketprism_services.cli_read import connected, url_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.render import table_of
 from marketprism_services.store_calls import ask_storage
@@ -24,18 +22,6 @@ from marketprism_services.stream_ranges import bounds_of, decode_progress, set_b
 
 store = typer.Typer(help="The store: its identity, how far it is, filling it again.", no_args_is_help=True)
 app.add_typer(store, name="store")
-T = TypeVar("T")
-
-
-def _with(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
-    async def go() -> T:
-        connection = await NatsConnection.open(url, name="store")
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(go())
 
 
 @store.command()
@@ -45,7 +31,7 @@ def status(
     nats_url: NatsUrl = None,
 ) -> None:
     """The store's identity, and by stream what it holds, what is stored, and what is behind."""
-    found = _with(url_of(data_dir, nats_url), _read)
+    found = connected(url_of(data_dir, nats_url), _read)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -107,7 +93,7 @@ def rebuild(
     """Read everything that the streams hold into the store again; rows that are there stay, each once."""
     if not yes and not typer.confirm("read all streams into the store again?"):
         raise Stop(Exit.INTERRUPTED, "store rebuild: nothing was changed")
-    done = _with(url_of(data_dir, nats_url), _rebuild)
+    done = connected(url_of(data_dir, nats_url), _rebuild)
     out.print(done, highlight=False)
 
 
