@@ -91,6 +91,17 @@ async def _within(connecting: Coroutine[Any, Any, None], timeout_s: float) -> No
     task.result()
 
 
+def _added(callbacks: list[Callable[[], None]], callback: Callable[[], None]) -> Callable[[], None]:
+    """Add a callback; returns the way to take it out, which may be gone more than once."""
+    callbacks.append(callback)
+
+    def forget() -> None:
+        if callback in callbacks:
+            callbacks.remove(callback)
+
+    return forget
+
+
 class NatsConnection:
     """Open with `await NatsConnection.open(url, name=…)`, close with `await close()`."""
 
@@ -170,13 +181,11 @@ class NatsConnection:
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after each reconnect; returns the way to stop that."""
-        self._on_reconnect.append(callback)
-        return lambda: self._on_reconnect.remove(callback)
+        return _added(self._on_reconnect, callback)
 
     def on_disconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back when the connection is lost; returns the way to stop that."""
-        self._on_disconnect.append(callback)
-        return lambda: self._on_disconnect.remove(callback)
+        return _added(self._on_disconnect, callback)
 
     @property
     def connected(self) -> bool:

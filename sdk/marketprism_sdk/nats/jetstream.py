@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Collection
@@ -32,6 +33,7 @@ API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
 _AGAIN = Backoff(first_s=0.25, longest_s=0.25)
 NOT_FOUND = {10059, 10014, 10037}
+_PLACEMENTS, _PLACE_AGAIN_S = 8, 2.0  # nats-server tells every ten seconds what is reserved
 _noted: set[tuple[str, str]] = set()  # what was said of a stream by this process; once is enough
 
 
@@ -126,14 +128,20 @@ async def _ensure(connection: NatsConnection, config: dict[str, Any], lower: Col
         _tell(name, note)
     if adapted.config is None:
         return info
-    try:
-        return await api(connection, f"STREAM.UPDATE.{name}", adapted.config)
-    except StreamMisconfigured as error:
-        if error.code not in NO_ROOM:
-            raise
-        _tell(name, f"its bound stays {info['config'].get('max_bytes')}: {error}")
-        kept = {key: info["config"].get(key) for key in ("max_bytes", "num_replicas")}
-        return await api(connection, f"STREAM.UPDATE.{name}", {**adapted.config, **kept})
+    # What was made and deleted a moment ago still counts as taken where replicas are placed, until servers tell again.
+    raised = int(adapted.config.get("num_replicas", 1)) > int(info["config"].get("num_replicas", 1))
+    tries = _PLACEMENTS if raised else 1
+    for attempt in range(1, tries + 1):
+        try:
+            return await api(connection, f"STREAM.UPDATE.{name}", adapted.config)
+        except StreamMisconfigured as error:
+            if error.code not in NO_ROOM:
+                raise
+            if attempt == tries:
+                _tell(name, f"its bound stays {info['config'].get('max_bytes')}: {error}")
+        await asyncio.sleep(_PLACE_AGAIN_S)
+    kept = {key: info["config"].get(key) for key in ("max_bytes", "num_replicas")}
+    return await api(connection, f"STREAM.UPDATE.{name}", {**adapted.config, **kept})
 
 
 def _tell(stream: str, note: str) -> None:
