@@ -133,6 +133,10 @@ async def test_a_forged_checkpoint_is_found_by_what_the_server_counts(connection
 async def test_records_that_are_none_stop_no_look(connection: NatsConnection) -> None:
     probe = await probe_of(connection)
     await raw(connection, 3, 1, 1)
+    for name in ("x", "07", "1_0", "\u0663", "9" * 40):
+        await publish_ack(connection, f"market.raw.{name}", b"")
+        await publish_ack(connection, f"stage.validator.{name}.ck", b"")
+    assert [seen.partition for seen in (await probe.read()).stages] == [3]
     for garbage in (b"\xc1", msgspec.msgpack.encode("text"), msgspec.msgpack.encode({"in_seq": "x", "stats": 7})):
         await publish_ack(connection, "stage.validator.3.ck", garbage)
         await (await NatsKeyValue.open(connection, streams.STORE_RANGES)).put(streams.TICKS, garbage)
