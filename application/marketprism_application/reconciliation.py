@@ -194,6 +194,10 @@ class Reconciler:
             base.done, base.taken = seen.since, 0
         return base.done
 
+    def too_many(self, seen: StageSeen, messages: int) -> bool:
+        """Whether the log holds more messages behind the base of a partition than its stage has taken."""
+        return messages > seen.taken - self._bases[seen.stage, seen.partition].taken
+
     def counted(self, seen: StageSeen, counted: Counted, instruments: tuple[str, ...], now_s: float) -> None:
         """Hold what a stage has taken against what the log held for it."""
         base = self._bases[seen.stage, seen.partition]
@@ -208,8 +212,13 @@ class Reconciler:
 
     # -- the table against the log -------------------------------------------------------------------------------
 
-    def stored_base(self, first: int) -> int:
-        """Behind which sequence the ticks of the table are to be counted; `first` is where the stream begins."""
+    def stored_base(self, first: int, watermark: int) -> int:
+        """Behind which sequence the ticks of the table are to be counted; `first` is where the stream begins.
+
+        A watermark that went back is of a store, or a stream, that begins anew: so does the counting.
+        """
+        if watermark < self._stored_base:
+            self._stored_base = -1
         self._stored_base = max(self._stored_base, first - 1)
         return self._stored_base
 

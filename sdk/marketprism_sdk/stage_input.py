@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import structlog
@@ -17,6 +19,7 @@ log = structlog.get_logger()
 
 
 _SURE = 4  # looks, a second apart, before a stream that ends too early is believed: its leader may be catching up
+_BELIEVED_S = 60.0
 
 
 class InputRefused(SdkError):
@@ -70,15 +73,35 @@ async def input_state(connection: NatsConnection, stream: str) -> InputState:
     return InputState(str(info.get("created", "")), max(1, int(state["first_seq"])), int(state["last_seq"]))
 
 
-async def settled_state(connection: NatsConnection, stream: str, part: Part) -> InputState:
-    """The stream now; one that ends before the partition's checkpoint is looked at again. Raises as `input_state`."""
-    state = await input_state(connection, stream)
-    for _ in range(_SURE):
-        if part.created not in ("", state.created) or max(part.snap_in_seq, part.done_seq) <= state.last:
-            break
-        await asyncio.sleep(1.0)
-        state = await input_state(connection, stream)
-    return state
+class SettledInput:
+    """The input stream, looked at until its end can be believed.
+
+    Whoever has waited for one partition has waited for all of them: a stream that lost its end did so for each.
+    """
+
+    def __init__(
+        self, look: Callable[[], Awaitable[InputState]], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._look = look
+        self._sleep = sleep
+        self._now_s = now_s
+        self._believed = ""
+        self._until_s = 0.0
+
+    async def state(self, part: Part) -> InputState:
+        """The stream now; where it ends before the partition's checkpoint it is looked at again. Raises as
+        `input_state`."""
+        state = await self._look()
+        for _ in range(_SURE):
+            if part.created not in ("", state.created) or max(part.snap_in_seq, part.done_seq) <= state.last:
+                return state
+            if state.created == self._believed and self._now_s() < self._until_s:
+                return state
+            await self._sleep(1.0)
+            state = await self._look()
+        self._believed, self._until_s = state.created, self._now_s() + _BELIEVED_S
+        return state
 
 
 def cut_of(part: Part, state: InputState) -> InputCut | None:

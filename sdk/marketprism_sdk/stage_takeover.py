@@ -12,7 +12,7 @@ from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import leader_get_last, publish_ack
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.stage_input import InputCut, cut_of, input_state, read_on, settled_state
+from marketprism_sdk.stage_input import InputCut, SettledInput, cut_of, input_state, read_on
 from marketprism_sdk.stage_types import Part, Processor, StageSettings, load_snapshot, taken_over, write_snapshot
 
 log = structlog.get_logger()
@@ -35,6 +35,7 @@ class StageInput:
         self._holder = holder
         self._on_arrival = on_arrival
         self._on_cut = on_cut
+        self._settled = SettledInput(lambda: input_state(connection, settings.input_stream))
         self.refused: dict[int, str] = {}
         self.away = ""
 
@@ -87,7 +88,7 @@ class StageInput:
         State, place and the identity of the stream change together: whoever takes over next sees all of it or nothing.
         """
         stream = self._settings.input_stream
-        state = await settled_state(self._connection, stream, part)
+        state = await self._settled.state(part)
         cut = cut_of(part, state)
         if cut is not None:
             read_on(part, cut, stream)

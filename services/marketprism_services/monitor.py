@@ -91,7 +91,7 @@ class MonitorService(Service):
         """Look, measure, tell."""
         while True:
             try:
-                problems = await self._audit.look()
+                problems = await self._audit.look(wait=False)
                 self._seen_at = time.monotonic()
                 await self._tell(problems)
                 await self._judge(self._audit.progress)
@@ -152,5 +152,6 @@ class MonitorService(Service):
 
     async def on_stop(self) -> None:
         """Stop looking."""
+        await self._audit.close()
         await self._discovery.stop()
         await self._events.close()

@@ -30,11 +30,16 @@ log = structlog.get_logger()
 COUNT_EVERY_S = 10.0
 _PACKED, _PUBLISHED = "market.packed.*", "market.tick.*"
 _LOOKED_THROUGH = 2_000  # packed messages of one range, when something is missing in it
+_ASKED_AT_ONCE = 2_000  # ticks of one question
+_SURE, _PAUSE_S = 3, 0.3  # counts that do not fit are made again: replicas that answer may be late
 _FIRST_LOOK_S = 5.0
 
 
 class PipelineAudit:
-    """One onlooker. `look` reads and judges; every `COUNT_EVERY_S` the counts of all that moved are compared too."""
+    """One onlooker. `look` reads and judges; every `COUNT_EVERY_S` the counts of all that moved are compared too.
+
+    The table is compared beside the looks: a store that is away or busy makes nobody blind. `close` ends that.
+    """
 
     def __init__(
         self, probe: PipelineProbe, tally: RemoteTally | None, reconciler: Reconciler | None = None,
@@ -45,6 +50,7 @@ class PipelineAudit:
         self._reconciler = reconciler or Reconciler()
         self._clock = clock
         self._counted_at = float("-inf")
+        self._comparing: asyncio.Task[None] | None = None
         self.progress = Progress()
         self.verified = 0  # ticks that were published and are in the table, or were set aside, as far as compared
 
@@ -52,24 +58,34 @@ class PipelineAudit:
     def _connection(self) -> NatsConnection:
         return self._probe.connection
 
-    async def look(self) -> list[Problem]:
-        """What is wrong now. Raises SdkError: NATS does not answer."""
+    async def look(self, *, wait: bool = True) -> list[Problem]:
+        """What is wrong now; without `wait` what the table lacks is told by a later look. Raises SdkError: NATS does
+        not answer."""
         progress = self.progress = await self._probe.read()
         now = self._clock()
         if now - self._counted_at >= COUNT_EVERY_S:
             self._counted_at = now
-            await self.count()
+            for stage in STAGES:
+                await self._count_stage([seen for seen in progress.stages if seen.stage == stage])
+            await self._compare(self._tally, progress)
+        if wait and self._comparing is not None:
+            await asyncio.wait([self._comparing])
         return self._reconciler.look(progress.stages, progress.stores, self._clock())
 
-    async def count(self) -> None:
-        """Compare counts of everything that has moved since they were compared last."""
-        for stage in STAGES:
-            await self._count_stage([seen for seen in self.progress.stages if seen.stage == stage])
-        if self._tally is not None:
-            try:
-                await self._count_ticks(self._tally)
-            except SdkError as error:
-                log.warning("table not compared with its stream", error=str(error))
+    async def _compare(self, tally: RemoteTally | None, progress: Progress) -> None:
+        """Begin to hold the table against its stream, unless that goes on already."""
+        if self._comparing is not None:
+            if not self._comparing.done():
+                return
+            await self._comparing  # what nobody expected of it is raised here
+        if tally is not None:
+            self._comparing = asyncio.create_task(self._count_ticks(tally, progress), name="table compared")
+
+    async def close(self) -> None:
+        """Stop comparing."""
+        if self._comparing is not None:
+            self._comparing.cancel()
+            await asyncio.gather(self._comparing, return_exceptions=True)
 
     async def _count_stage(self, partitions: list[StageSeen]) -> None:
         moved = [(seen, base) for seen in partitions if (base := self._reconciler.base_of(seen)) is not None]
@@ -83,28 +99,40 @@ class PipelineAudit:
     async def _count_partition(self, seen: StageSeen, base: int, first: int) -> None:
         stream, prefix, _ = STAGES[seen.stage]
         subject = f"{prefix}{seen.partition}"
+        messages = await self._between(stream, subject, base, seen.done)
+        for _ in range(_SURE - 1):
+            if not self._reconciler.too_many(seen, messages):
+                break
+            await asyncio.sleep(_PAUSE_S)
+            messages = min(messages, await self._between(stream, subject, base, seen.done))
+        held = await next_of(self._connection, stream, subject, base + 1) if messages else None
+        names = () if held is None else instruments_of(held)
+        self._reconciler.counted(seen, Counted(base, seen.done, messages, first), names, self._clock())
+
+    async def _between(self, stream: str, subject: str, base: int, done: int) -> int:
+        """Messages behind `base` up to `done`. What comes meanwhile makes it less, as the server answers in order."""
         behind_base, behind_done = await asyncio.gather(
             count_from(self._connection, stream, subject, base + 1),
-            count_from(self._connection, stream, subject, seen.done + 1),
+            count_from(self._connection, stream, subject, done + 1),
         )
-        counted = Counted(base, seen.done, max(0, behind_base - behind_done), first)
-        held = await next_of(self._connection, stream, subject, base + 1) if counted.messages else None
-        names = () if held is None else instruments_of(held)
-        self._reconciler.counted(seen, counted, names, self._clock())
+        return max(0, behind_base - behind_done)
 
-    async def _count_ticks(self, tally: RemoteTally) -> None:
+    async def _count_ticks(self, tally: RemoteTally, progress: Progress) -> None:
+        try:
+            await self._compare_ticks(tally, progress)
+        except SdkError as error:
+            log.warning("table not compared with its stream", error=str(error))
+
+    async def _compare_ticks(self, tally: RemoteTally, progress: Progress) -> None:
         info = await stream_info(self._connection, streams.TICKS, _FIRST_LOOK_S)
         first = int(info["state"]["first_seq"])
-        watermark = next(seen.watermark for seen in self.progress.stores if seen.stream == streams.TICKS)
-        base = self._reconciler.stored_base(first)
+        watermark = next(seen.watermark for seen in progress.stores if seen.stream == streams.TICKS)
+        base = self._reconciler.stored_base(first, watermark)
         if watermark <= base:
             return
-        behind_base, behind_mark, there = await asyncio.gather(
-            count_from(self._connection, streams.TICKS, _PUBLISHED, base + 1),
-            count_from(self._connection, streams.TICKS, _PUBLISHED, watermark + 1),
-            tally.of(TICK.name, base + 1, watermark),
+        published, there = await asyncio.gather(
+            self._between(streams.TICKS, _PUBLISHED, base, watermark), tally.of(TICK.name, base + 1, watermark)
         )
-        published = behind_base - behind_mark
         missing: Counter[str] = Counter()
         if there.rows + there.dead < published:
             watermark, missing = await self._missing(tally, base, watermark)
@@ -116,6 +144,7 @@ class PipelineAudit:
     async def _missing(self, tally: RemoteTally, base: int, watermark: int) -> tuple[int, Counter[str]]:
         """Which ticks of a range have no row, by instrument; and up to where the range was looked through."""
         at, missing = base, Counter[str]()
+        places: dict[TickKey, int] = {}
         for _ in range(_LOOKED_THROUGH):
             held = await next_of(self._connection, streams.TICKS, _PACKED, at + 1)
             if held is None or held.seq > watermark:
@@ -127,13 +156,28 @@ class PipelineAudit:
             except ContractError as error:
                 log.warning("packed message not understood", seq=held.seq, error=str(error))
                 continue
-            keys = [TickKey(tick.venue, tick.symbol, tick.ts_event, tick.seq) for tick in ticks]
-            if keys:
-                dead = (await tally.of(TICK.name, at, at)).dead
-                absent = await tally.absent(keys)
-                if len(absent) > dead:
-                    missing.update(f"{key.venue}.{key.symbol}" for key in absent)
-        return at, missing
+            places.update((TickKey(tick.venue, tick.symbol, tick.ts_event, tick.seq), at) for tick in ticks)
+            if len(places) >= _ASKED_AT_ONCE:
+                missing += await _absent(tally, places)
+                places = {}
+        return at, missing + await _absent(tally, places)
+
+
+async def _absent(tally: RemoteTally, places: dict[TickKey, int]) -> Counter[str]:
+    """Ticks without a row that were not set aside, by instrument; each with the place of its message."""
+    found = Counter[str]()
+    if not places:
+        return found
+    absent = await tally.absent(list(places))
+    by_place: dict[int, list[TickKey]] = {}
+    for key in absent:
+        by_place.setdefault(places[key], []).append(key)
+    aside = (await tally.of(TICK.name, min(by_place), max(by_place))).dead if by_place else 0
+    for place, keys in by_place.items():
+        dead = (await tally.of(TICK.name, place, place)).dead if aside else 0
+        if len(keys) > dead:
+            found.update(f"{key.venue}.{key.symbol}" for key in keys)
+    return found
 
 
 async def problems_now(

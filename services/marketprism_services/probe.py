@@ -135,8 +135,8 @@ class PipelineProbe:
         written = await last_of_each(self.connection, kept_in, [f"stage.{stage}.*.ck"])
         lasts = await last_of_each(self.connection, stream, [f"{prefix}*"])
         end, now = await _end_of(self.connection, stream)
-        checkpoints = {int(subject.split(".")[2]): held for subject, held in written.items()}
-        partitions = {int(subject.removeprefix(prefix)): held.seq for subject, held in lasts.items()}
+        checkpoints = {n: held for subject, held in written.items() if (n := _number(subject.split(".")[2])) >= 0}
+        partitions = {n: held.seq for subject, held in lasts.items() if (n := _number(subject.split(".")[-1])) >= 0}
         for partition in sorted(partitions.keys() | checkpoints.keys()):
             record = _checkpoint(checkpoints.get(partition), stage, kept_in)
             last, done = partitions.get(partition, 0), record.in_seq
@@ -214,6 +214,11 @@ def instruments_of(held: Held) -> tuple[str, ...]:
         return (".".join(unescape(token) for token in tokens[1:]),)
     except ValueError:
         return (held.subject,)
+
+
+def _number(token: str) -> int:
+    """The partition that a token of a subject names, -1 where it is none: anybody may publish anything."""
+    return int(token) if token.isascii() and token.isdigit() and str(int(token[:9])) == token else -1
 
 
 def _checkpoint(held: Held | None, stage: str, stream: str) -> _Checkpoint[Any]:

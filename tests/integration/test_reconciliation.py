@@ -19,11 +19,13 @@ from marketprism_application.store import Progress, WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.bus import NatsBus
+from marketprism_sdk.lease import LeaseRecord
+from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, last_of_each, nanoseconds, next_of
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.rpc import RpcClient
+from marketprism_sdk.rpc import RpcClient, RpcServer
 from marketprism_sdk.stage_types import Checkpoint
 from marketprism_services.engines import EmbeddedEngines
 from marketprism_services.pipeline_audit import PipelineAudit, problems_now
@@ -131,6 +133,10 @@ async def test_a_forged_checkpoint_is_found_by_what_the_server_counts(connection
 async def test_records_that_are_none_stop_no_look(connection: NatsConnection) -> None:
     probe = await probe_of(connection)
     await raw(connection, 3, 1, 1)
+    for name in ("x", "07", "1_0", "\u0663", "9" * 40):
+        await publish_ack(connection, f"market.raw.{name}", b"")
+        await publish_ack(connection, f"stage.validator.{name}.ck", b"")
+    assert [seen.partition for seen in (await probe.read()).stages] == [3]
     for garbage in (b"\xc1", msgspec.msgpack.encode("text"), msgspec.msgpack.encode({"in_seq": "x", "stats": 7})):
         await publish_ack(connection, "stage.validator.3.ck", garbage)
         await (await NatsKeyValue.open(connection, streams.STORE_RANGES)).put(streams.TICKS, garbage)
@@ -169,6 +175,45 @@ async def test_rows_that_the_table_lacks_are_named_by_instrument(connection: Nat
     finally:
         stop.set()
         await running
+
+
+async def test_a_store_that_does_not_answer_blinds_no_look(connection: NatsConnection) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def tally(_: object) -> dict[str, object]:
+        asked.set()
+        await answer.wait()
+        return {"rows": 0, "dead": 0, "absent": list(keys)}
+
+    bus = NatsBus(connection)
+    server = RpcServer(bus, "storage", "storage-1", Metrics("storage"))
+    server.add("tally", tally)
+    await server.start()
+    leaders = await NatsKeyValue.open(connection, "service_leaders")
+    record = LeaseRecord("storage-1", 1, "held", "storage-1")
+    await leaders.put("storage.default", msgspec.msgpack.encode(record))
+    now, ticks = [0.0], ticks_of(1, 3)
+    keys = [(each.venue, each.symbol, each.ts_event, each.seq) for each in ticks]
+    audit = PipelineAudit(
+        await probe_of(connection), RemoteTally(LeaderClient(RpcClient(bus), "storage")), Reconciler(still_s=8, age_s=0),
+        clock=lambda: now[0],
+    )  # fmt: skip
+    last = await published(connection, 1, ticks)
+    ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
+    await ranges.put(streams.TICKS, msgspec.msgpack.encode(Progress("", 1, 1, last, last)))
+    done = await raw(connection, 3, 1, 5)
+    await checkpoint(connection, 3, done, 1)
+    await raw(connection, 3, 6, 5)
+    try:
+        assert await audit.look(wait=False) == []
+        await asked.wait()
+        now[0] = 20.0
+        assert {each.kind for each in await audit.look(wait=False)} == {STANDING}
+        answer.set()
+        assert {each.kind for each in await audit.look()} == {STANDING, MISSING}
+    finally:
+        await audit.close()
+        await server.stop()
 
 
 async def stored(probe: PipelineProbe, last: int) -> None:
