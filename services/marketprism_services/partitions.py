@@ -12,6 +12,7 @@ from marketprism_sdk.membership import PREFIX as SESSION
 from marketprism_sdk.membership import SessionRecord
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.owners import PREFIX as OWNER
 from marketprism_sdk.owners import OwnerRecord, decode_owner, partition_of_key
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.registry import Discovery, InstanceRecord
@@ -57,6 +58,8 @@ def shares(entries: Iterable[KvEntry]) -> Shares:
                 malformed.append(entry.key)
             else:
                 records[partition] = record
+        elif entry.key.startswith(OWNER):
+            malformed.append(entry.key)  # no number of a partition
         elif entry.key.startswith(SESSION):
             session = decode_or_none(entry, SessionRecord)
             if session is None:

@@ -24,7 +24,7 @@ from marketprism_services.overview import overview
 from marketprism_services.positions import Positions
 from marketprism_services.probe import PipelineProbe
 from marketprism_services.settings import Settings
-from marketprism_services.storage import KvProgress
+from marketprism_services.stream_ranges import KvProgress
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.nats]
 
@@ -140,7 +140,7 @@ async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(ur
         assert await market.latest_bars("zz9", "1m") == []
         seen = await overview(connection)
         assert {record.service for record in seen.instances} >= set(NAMES)
-        assert any(line.startswith("not understood: shards_validator/own.x") for line in seen.problems)
+        assert any("shards_validator/own.x" in line for line in seen.problems), seen.problems
         refused = {name: service.metrics.total(REFUSED) for name, service in pipeline.services.items()}
         assert refused["query"] > 0
         assert refused["validator"] > 0
@@ -186,7 +186,10 @@ async def test_every_reader_takes_a_value_that_is_none_for_none(url: str, name: 
     probe = await PipelineProbe(connection, positions, ranges).read()
     assert probe.behind["validator:5"] == 1
     assert (await Positions(positions).known()).get("x") is None
-    assert (await KvProgress(ranges, streams.TICKS).load()).watermark <= 0
+    progress = await KvProgress(ranges, streams.TICKS).load()
+    assert (
+        progress is None or progress.watermark <= 0
+    )  # what is none is rebuilt, what is wrong is compared with the log
     seen = await overview(connection)
     assert set(seen.leaders) == {"storage.default", "gateway.default", "x"}
     await connection.close()

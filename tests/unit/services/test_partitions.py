@@ -60,7 +60,7 @@ def test_a_holder_whose_session_or_process_is_gone_is_not_alive() -> None:
 def test_what_nobody_holds_is_named_whether_released_never_claimed_or_not_understood() -> None:
     entries = _bucket(own_0=OwnerRecord("a", 3, "released"), own_1=None, own_9=b"\xc1 no record", own_x=b"")
     assert _told(entries, BOTH) == ["aggregator: partitions 0-1 9 are held by nobody"]
-    assert shares(entries).malformed == ("own.9",)
+    assert shares(entries).malformed == ("own.9", "own.x")
 
 
 def test_a_service_that_does_not_run_has_no_problem_with_partitions() -> None:
