@@ -10,10 +10,19 @@ import structlog
 from marketprism_sdk.errors import Fenced, SdkError, StreamError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import leader_get_last, publish_ack
+from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.stage_input import InputCut, SettledInput, cut_of, input_state, read_on
-from marketprism_sdk.stage_types import Part, Processor, StageSettings, load_snapshot, taken_over, write_snapshot
+from marketprism_sdk.stage_records import last_record
+from marketprism_sdk.stage_types import (
+    Part,
+    Processor,
+    StageSettings,
+    is_checkpoint,
+    load_snapshot,
+    taken_over,
+    write_snapshot,
+)
 
 log = structlog.get_logger()
 
@@ -60,15 +69,17 @@ class StageInput:
     async def _take_over(self, partition: int, epoch: int) -> Part:
         settings, stream = self._settings, self._settings.output_stream
         subject = settings.subject(partition, "ck")
-        last = await leader_get_last(self._connection, stream, subject)
+        last, seq = await last_record(self._connection, stream, subject, is_checkpoint)
         part = taken_over(partition, epoch, self._holder, self._factory, last)
         # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.
-        expected = {"Nats-Expected-Last-Subject-Sequence": str(last.seq if last is not None else 0)}
+        expected = {"Nats-Expected-Last-Subject-Sequence": str(seq)}
         part.ck_seq = (await publish_ack(self._connection, subject, part.checkpoint(self._holder), expected)).seq
         if part.snap_chunks:
-            part.processor.restore(
-                await load_snapshot(self._connection, stream, settings.subject(partition, "snap"), part)
-            )
+            state = await load_snapshot(self._connection, stream, settings.subject(partition, "snap"), part)
+            try:
+                part.processor.restore(state)
+            except Exception as error:  # whatever it is that somebody wrote there, it may not end a service
+                raise SdkError(f"partition {partition}: expected a snapshot, was something else: {error}") from error
         part.in_seq = part.snap_in_seq
         await self._compare(part)
         part.consumer = PullConsumer(

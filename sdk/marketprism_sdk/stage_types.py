@@ -15,9 +15,10 @@ import structlog
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last
+from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.nats.retention import RetentionWatch
+from marketprism_sdk.stage_records import last_record
 from marketprism_sdk.tracing import Sampled
 
 log = structlog.get_logger()
@@ -212,11 +213,12 @@ async def load_snapshot(connection: NatsConnection, stream: str, subject: str, p
     """
     chunks = []
     for number in range(part.snap_chunks):
-        message = await leader_get_last(connection, stream, f"{subject}.{number}")
-        of = _AT.unpack_from(message.data)[0] if message is not None and len(message.data) >= _AT.size else None
-        if message is None or of != part.snap_in_seq:
+        message, _ = await last_record(
+            connection, stream, f"{subject}.{number}", lambda data: data[: _AT.size] == _AT.pack(part.snap_in_seq)
+        )
+        if message is None:
             raise SdkError(
-                f"partition {part.number}: expected chunk {number} of the snapshot at {part.snap_in_seq}, was {of}"
+                f"partition {part.number}: expected chunk {number} of the snapshot at {part.snap_in_seq}, was none"
             )
         chunks.append(message.data[_AT.size :])
         part.snap_seq = min(part.snap_seq or message.seq, message.seq)
@@ -247,6 +249,15 @@ class Renewal:
         limits = self._watch.of
         refresh_s = limits.renew_s(self._refresh_s)
         return sum(part.due(now, refresh_s, self._every_s, limits.due) for part in parts) > 0
+
+
+def is_checkpoint(data: bytes) -> bool:
+    """Whether a message is a checkpoint."""
+    try:
+        msgspec.msgpack.decode(data, type=Checkpoint)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def taken_over(

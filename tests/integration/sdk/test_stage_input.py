@@ -228,3 +228,31 @@ async def test_a_processor_that_would_count_twice_stands_still_and_says_why(
         await stage.own(0, 2)
     assert isinstance(caught.value, SdkError)
     assert list(stage.input.refused) == [0]
+
+
+@pytest.mark.parametrize("noise", [b"", b"\xc1", b"\x80", b"\x91" * 20_000, msgspec.msgpack.encode({"in_seq": "x"})])
+async def test_noise_where_a_stage_keeps_its_place_moves_nothing_and_ends_nothing(place: Place, noise: bytes) -> None:
+    ours = f"stage.{place.name}.0"
+    async with place.running():
+        await place.put(range(10))
+        await place.out([*range(10)])
+        await asyncio.sleep(0.3)
+    async with place.running():
+        for name in ("ck", "snap.0", "ck"):
+            await publish_ack(place.connection, f"{ours}.{name}", noise)
+        await place.put(range(10, 20))
+        await place.out([*range(20)])
+    for name in ("ck", "snap.0", "snap.9"):
+        await publish_ack(place.connection, f"{ours}.{name}", noise)
+    async with place.running():
+        await place.put(range(20, 30))
+        await place.out([*range(30)])
+    assert place.cuts == []
+    assert (await place.checkpoint()).in_seq == 30
+
+
+async def test_a_partition_whose_place_was_never_a_record_is_not_begun_anew(place: Place) -> None:
+    await publish_ack(place.connection, f"stage.{place.name}.0.ck", b"noise")
+    with pytest.raises(SdkError, match="expected a record of a stage, was 5 bytes of something else"):
+        async with place.running():
+            pass
