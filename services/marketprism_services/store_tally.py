@@ -12,7 +12,7 @@ import msgspec
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.ports import StoreTally, TickKey
 from marketprism_sdk.balancing import LeaderClient
-from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.errors import RemoteError, SdkError
 
 _ASK_S = 10.0
 
@@ -31,6 +31,14 @@ class Tally(NamedTuple):
 
     rows: int
     dead: int
+
+
+class TallyAnswer(msgspec.Struct, frozen=True):
+    """What `answer_tally` says: counts, or the ticks without a row."""
+
+    rows: int = 0
+    dead: int = 0
+    absent: list[TickKey] = []
 
 
 async def answer_tally(tally: StoreTally, request: Any) -> dict[str, Any]:
@@ -59,15 +67,21 @@ class RemoteTally:
         self._leader = leader
 
     async def of(self, kind: str, first: int, last: int) -> Tally:
-        """Raises SdkError: nobody leads, or the store does not answer."""
-        asked = {"kind": kind, "first": first, "last": last}
-        answer = await self._leader.call("tally", asked, timeout_s=_ASK_S, idempotent=True)
-        return Tally(int(answer["rows"]), int(answer["dead"]))
+        """Raises SdkError: nobody leads, the store does not answer, or the answer is none."""
+        answer = await self._ask({"kind": kind, "first": first, "last": last})
+        return Tally(answer.rows, answer.dead)
 
     async def absent(self, ticks: list[TickKey]) -> list[TickKey]:
         """Those without a row. Raises as `of`."""
-        answer = await self._leader.call("tally", {"ticks": ticks}, timeout_s=_ASK_S, idempotent=True)
-        return [TickKey(*key) for key in answer["absent"]]
+        known = set(ticks)
+        return [key for key in (await self._ask({"ticks": ticks})).absent if key in known]
+
+    async def _ask(self, asked: dict[str, Any]) -> TallyAnswer:
+        answer = await self._leader.call("tally", asked, timeout_s=_ASK_S, idempotent=True)
+        try:
+            return msgspec.convert(answer, TallyAnswer)
+        except msgspec.ValidationError as error:
+            raise SdkError(f"tally: expected counts of rows, was something else: {error}") from error
 
 
 __all__ = ["RemoteTally", "Tally", "TallyRequest", "answer_tally"]

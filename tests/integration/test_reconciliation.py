@@ -185,6 +185,9 @@ async def test_a_store_that_does_not_answer_blinds_no_look(connection: NatsConne
         await answer.wait()
         return {"rows": 0, "dead": 0, "absent": list(keys)}
 
+    async def noise(_: object) -> dict[str, object]:
+        return {"rows": "many", "absent": 7}
+
     bus = NatsBus(connection)
     server = RpcServer(bus, "storage", "storage-1", Metrics("storage"))
     server.add("tally", tally)
@@ -211,6 +214,9 @@ async def test_a_store_that_does_not_answer_blinds_no_look(connection: NatsConne
         assert {each.kind for each in await audit.look(wait=False)} == {STANDING}
         answer.set()
         assert {each.kind for each in await audit.look()} == {STANDING, MISSING}
+        server.add("tally", noise)
+        now[0] = 40.0
+        assert {each.kind for each in await audit.look()} == {STANDING, MISSING}  # nobody says that they are there now
     finally:
         await audit.close()
         await server.stop()
