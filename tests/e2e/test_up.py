@@ -20,7 +20,7 @@ from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, 
 from marketprism_client import MarketClient
 from tests.e2e.program import run, start
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 DEPTH = {"v", "venue", "symbol", "source", "epoch", "seq", "ts_event", "ts_recv", "ts_pub", "last", "volume", "turnover", "open_interest",
          "open", "high", "low", "pre_close", "pre_settlement", "limit_up", "limit_down", "bids", "asks", "trading_day", "phase",
          "quality_score", "verdict"}  # fmt: skip

@@ -98,8 +98,11 @@ def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
     running = start("up", "--config", str(config), "--data-dir", str(data))
     printed = ""
     try:
-        bars = _eventually(lambda: run("bars", "AP101", "--data-dir", str(data), "--format", "csv").stdout)
-        assert bars.count("\n") > 50, "every front has let its account in"
+
+        def bars() -> bool:
+            return run("bars", "AP101", "--data-dir", str(data), "--format", "csv").stdout.count("\n") > 50
+
+        assert _eventually(bars), "every front has let its account in"
         commands = _commands(data)
         assert len(commands) >= 6
         nats.stop()
