@@ -130,9 +130,8 @@ class StorageTrial:
         engine = await ClickHouseEngine.open(self._clickhouse.url)
         await SqlStore(engine).migrate()
         await engine.execute("SYSTEM STOP MERGES")
-        await engine.execute(
-            "SYSTEM START MERGES market.store_progress"
-        )  # a part for each range, and no row of the market
+        # A part for each range, and no row of the market.
+        await engine.execute("SYSTEM START MERGES market.store_progress")
         await engine.close()
 
     async def _add_writer(self) -> None:
