@@ -92,13 +92,10 @@ class Counted(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """Ticks of a range of the stream: published, in the table, set aside, and which are neither."""
+    """Ticks of a range of the stream that are published, and neither in the table nor set aside."""
 
     base: int
     watermark: int
-    published: int
-    stored: int
-    dead: int
     missing: Mapping[str, int]  # by instrument; empty where the counts agree or a second look found them all
 
 

@@ -10,15 +10,17 @@ import pyarrow as pa
 import typer
 
 from marketprism_adapters.nats import streams
+from marketprism_application.store import Progress
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.values import decode_or_none
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
 from marketprism_services.cli_read import connected, url_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.render import table_of
 from marketprism_services.store_calls import ask_storage
-from marketprism_services.stream_ranges import bounds_of, decode_progress, set_back
+from marketprism_services.stream_ranges import bounds_of, set_back
 
 store = typer.Typer(help="The store: its identity, how far it is, filling it again.", no_args_is_help=True)
 app.add_typer(store, name="store")
@@ -53,7 +55,7 @@ async def _read(connection: NatsConnection) -> dict[str, Any]:
         leader: dict[str, Any] = await ask_storage(connection, "store_status")
     except SdkError as error:
         leader = {"errors": [str(error)]}
-    marks = {e.key: e.value for e in await NatsKeyValue(connection, streams.STORE_RANGES).entries_if_there()}
+    marks = {entry.key: entry for entry in await NatsKeyValue(connection, streams.STORE_RANGES).entries_if_there()}
     rows = []
     for stream in streams.STORED:
         try:
@@ -61,7 +63,7 @@ async def _read(connection: NatsConnection) -> dict[str, Any]:
         except StreamError as error:
             leader.setdefault("errors", []).append(str(error))
             continue
-        progress = decode_progress(marks[stream]) if stream in marks else None
+        progress = decode_or_none(marks.get(stream), Progress)
         note = "" if progress is not None else "watermark unreadable" if stream in marks else "no watermark"
         if progress is not None and progress.created != bounds.created:
             note = "watermark of a former stream"

@@ -138,7 +138,7 @@ class PipelineAudit:
             watermark, missing = await self._missing(tally, base, watermark)
         if not missing:
             self.verified += published
-        compared = Compared(base, watermark, published, there.rows, there.dead, missing)
+        compared = Compared(base, watermark, missing)
         self._reconciler.compared(streams.TICKS, compared, self._clock())
 
     async def _missing(self, tally: RemoteTally, base: int, watermark: int) -> tuple[int, Counter[str]]:

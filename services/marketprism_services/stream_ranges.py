@@ -18,6 +18,7 @@ from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.tracing import Sampled
+from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
@@ -92,14 +93,6 @@ class StreamRanges:
             await self._consumer.close()
 
 
-def decode_progress(value: bytes) -> Progress | None:
-    """A stored progress, None for what is none."""
-    try:
-        return msgspec.msgpack.decode(value, type=Progress)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 class KvProgress:
     """`ProgressStore` on a KV bucket, by compare-and-swap."""
 
@@ -115,7 +108,7 @@ class KvProgress:
         self._revision = entry.revision if entry is not None else 0
         if entry is None:
             return Progress()
-        progress = decode_progress(entry.value)
+        progress = decode_or_none(entry, Progress)
         if progress is None:
             log.error("a watermark that is none", stream=self._key, value=entry.value[:64].hex())
         return progress
@@ -138,4 +131,4 @@ async def set_back(kv: KeyValue, stream: str, connection: NatsConnection, fill: 
     await progress.save(Progress(bounds.created, was.epoch, fill=fill))
 
 
-__all__ = ["KvProgress", "StreamRanges", "bounds_of", "decode_progress", "set_back"]
+__all__ = ["KvProgress", "StreamRanges", "bounds_of", "set_back"]

@@ -107,14 +107,14 @@ def test_published_rows_that_the_table_lacks_are_named_until_they_are_there() ->
     seen = Reconciler(hold_s=1_000)
     assert seen.stored_base(1, 60) == 0
     missing = {"shfe.rb2505": 2, "dce.m2505": 9}
-    seen.compared("MARKET_TICKS", Compared(0, 50, 40, 29, 0, missing), 0.0)
+    seen.compared("MARKET_TICKS", Compared(0, 50, missing), 0.0)
     (problem,) = seen.look([], [], 1.0)
     assert problem.kind == MISSING
     assert problem.text == (
         "storage MARKET_TICKS: 11 published rows are not in the table (dce.m2505, shfe.rb2505); sequences 1 to 50"
     )
     assert seen.stored_base(1, 60) == 0  # the same range is looked at again
-    seen.compared("MARKET_TICKS", Compared(0, 60, 50, 50, 0, {}), 2.0)
+    seen.compared("MARKET_TICKS", Compared(0, 60, {}), 2.0)
     assert seen.look([], [], 3.0) == []
     assert seen.stored_base(1, 60) == 60
     assert seen.stored_base(100, 200) == 99  # the stream has forgotten what was before
@@ -122,10 +122,10 @@ def test_published_rows_that_the_table_lacks_are_named_until_they_are_there() ->
 
 def test_a_store_that_is_filled_again_is_counted_again_from_where_the_stream_begins() -> None:
     seen = Reconciler()
-    seen.compared("MARKET_TICKS", Compared(0, 60, 50, 50, 0, {}), 0.0)
+    seen.compared("MARKET_TICKS", Compared(0, 60, {}), 0.0)
     assert seen.stored_base(1, 60) == 60
     assert seen.stored_base(1, 20) == 0
-    seen.compared("MARKET_TICKS", Compared(0, 20, 17, 17, 0, {}), 10.0)
+    seen.compared("MARKET_TICKS", Compared(0, 20, {}), 10.0)
     assert seen.stored_base(1, 90) == 20
 
 
