@@ -96,11 +96,12 @@ class Pipeline:
             self._tasks[name] = asyncio.create_task(service.run(self._stop))
         async with asyncio.timeout(90):
             while not all(service.http.ready for service in self.services.values()):
-                assert self.ended() == []
+                assert self.ended() == {}
                 await asyncio.sleep(0.05)
 
-    def ended(self) -> list[str]:
-        return [name for name, task in self._tasks.items() if task.done()]
+    def ended(self) -> dict[str, Any]:
+        """Who has ended, each with its error or its exit code."""
+        return {name: task.exception() or task.result() for name, task in self._tasks.items() if task.done()}
 
     async def stop(self) -> list[int]:
         self._stop.set()
@@ -135,7 +136,7 @@ async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(ur
                 await asyncio.sleep(0.1)
         await poison(connection, 0.01)
         await asyncio.sleep(3.0)  # everything is read again once
-        assert pipeline.ended() == []
+        assert pipeline.ended() == {}
         assert await market.latest_tick("zz9") is None
         assert await market.latest_bars("zz9", "1m") == []
         seen = await overview(connection)
@@ -151,7 +152,7 @@ async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(ur
         await again.start()
         async with asyncio.timeout(90):
             while not (await _bars_are_made(again) and await _stored(market)):
-                assert again.ended() == []
+                assert again.ended() == {}
                 await asyncio.sleep(0.2)
         assert await again.stop() == [0] * len(NAMES)
     await connection.close()

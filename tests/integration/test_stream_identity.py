@@ -14,9 +14,9 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.stream_layout import StreamLayout, store_limit
-from marketprism_sdk.errors import ConfigurationError
+from marketprism_sdk.errors import ConfigurationError, StreamMisconfigured
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, ensure_stream, publish_ack, stream_info
+from marketprism_sdk.nats.jetstream import api, delete_stream, ensure_stream, publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.container import Container
 from marketprism_services.exits import Exit, Stop
@@ -129,6 +129,20 @@ async def test_a_server_with_less_room_than_the_settings_say_gets_shares_of_what
     await streams.ensure_streams(small, StreamLayout(store_bytes=80_000_000))
     again = {name: (await stream_info(small, name))["config"]["max_bytes"] for name in streams.MARKET_STREAMS}
     assert again == bounds
+
+
+async def test_a_bucket_is_made_while_somebody_tries_how_much_room_there_is(small: NatsConnection) -> None:
+    all_there_is = {"storage": "file", "max_bytes": int(SMALL_GB * 1e9)}
+    await ensure_stream(small, {"name": "TRIAL", "subjects": ["trial"], **all_there_is})
+    with pytest.raises(StreamMisconfigured, match="insufficient storage resources"):
+        await ensure_stream(small, {"name": "BOUND", "subjects": ["bound"], **all_there_is})
+    opening = asyncio.create_task(NatsKeyValue.open(small, "service_leaders"))
+    await asyncio.sleep(0.5)
+    assert not opening.done()  # refused so far, as a bucket of one who starts at the same moment would be
+    await delete_stream(small, "TRIAL")
+    async with asyncio.timeout(10):
+        bucket = await opening
+    assert await bucket.put("gateway.default", b"x") == 1
 
 
 async def test_a_server_without_room_is_refused_with_what_to_set(tmp_path: Path) -> None:

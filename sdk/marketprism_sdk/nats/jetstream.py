@@ -34,6 +34,7 @@ ENSURE_S = 60.0  # several elections of a stream's leader
 _AGAIN = Backoff(first_s=0.25, longest_s=0.25)
 NOT_FOUND = {10059, 10014, 10037}
 _PLACEMENTS, _PLACE_AGAIN_S = 8, 2.0  # nats-server tells every ten seconds what is reserved
+_CREATIONS = 40  # ten seconds: whoever tries how much room there is has it for milliseconds at a time
 _noted: set[tuple[str, str]] = set()  # what was said of a stream by this process; once is enough
 
 
@@ -118,7 +119,7 @@ async def _ensure(connection: NatsConnection, config: dict[str, Any], lower: Col
         info = await api(connection, f"STREAM.INFO.{name}")
     except StreamMissing:
         try:
-            return await api(connection, f"STREAM.CREATE.{name}", config)
+            return await _create(connection, config)
         except StreamError as error:
             if error.code != NAME_IN_USE:
                 raise
@@ -142,6 +143,19 @@ async def _ensure(connection: NatsConnection, config: dict[str, Any], lower: Col
         await asyncio.sleep(_PLACE_AGAIN_S)
     kept = {key: info["config"].get(key) for key in ("max_bytes", "num_replicas")}
     return await api(connection, f"STREAM.UPDATE.{name}", {**adapted.config, **kept})
+
+
+async def _create(connection: NatsConnection, config: dict[str, Any]) -> dict[str, Any]:
+    """Make it. One without a bound asks for no room: if there is none, somebody is just trying how much there is."""
+    tries = 1 if config.get("max_bytes", -1) > 0 else _CREATIONS
+    while True:
+        tries -= 1
+        try:
+            return await api(connection, f"STREAM.CREATE.{config['name']}", config)
+        except StreamMisconfigured as error:
+            if error.code not in NO_ROOM or tries == 0:
+                raise
+        await asyncio.sleep(_AGAIN.first_s)
 
 
 def _tell(stream: str, note: str) -> None:
