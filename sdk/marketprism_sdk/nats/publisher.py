@@ -7,7 +7,7 @@ to one inbox, a token per message is a counter, and an answer is only parsed whe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from nats.aio.msg import Msg
 
@@ -44,6 +44,8 @@ class WindowPublisher:
         self._error: SdkError | None = None
         self._changed = asyncio.Event()
         self._repair: asyncio.Task[None] | None = None
+        self._forget: Callable[[], None] | None = None
+        self._stop: Callable[[], Awaitable[None]] | None = None
         self.acknowledged = 0
         self.retried = 0
 
@@ -169,5 +171,7 @@ class WindowPublisher:
         """Stop listening; nothing is waited for."""
         if self._repair is not None:
             self._repair.cancel()
-        self._forget()
-        await self._stop()
+        if self._forget is not None:
+            self._forget()
+        if self._stop is not None:
+            await self._stop()

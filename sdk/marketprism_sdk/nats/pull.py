@@ -67,9 +67,15 @@ class PullConsumer:
         self._last_sign = 0.0
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keeper: asyncio.Task[None] | None = None
+        self._forget: Callable[[], None] | None = None
+        self._stop: Callable[[], Awaitable[None]] | None = None
 
     async def open(self) -> None:
-        """Make the consumer and ask for the first messages; waits while the stream elects its leader."""
+        """Make the consumer and ask for the first messages; waits while the stream elects its leader.
+
+        One that was interrupted here, or refused, is closed as any other.
+        """
         self._forget = self._connection.on_reconnect(self._lost)
         await self._make()
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
@@ -171,7 +177,7 @@ class PullConsumer:
             if loop.time() - self._last_sign < _SILENT_S or not self._connection.connected:
                 continue
             try:
-                await self._stop()
+                await self._unsubscribe()
                 if await self._is_another():
                     self.replaced = True
                     if self._on_arrival is not None:
@@ -183,6 +189,10 @@ class PullConsumer:
                 tell = log.debug if failed else log.warning
                 tell("consumer could not be made again, retrying", stream=self._stream, error=str(error))
                 failed += 1
+
+    async def _unsubscribe(self) -> None:
+        if self._stop is not None:
+            await self._stop()
 
     async def _is_another(self) -> bool:
         if not self._created:
@@ -221,14 +231,18 @@ class PullConsumer:
         return [self._buffer.popleft() for _ in range(min(max_messages, len(self._buffer)))]
 
     async def close(self) -> None:
-        """Let go; the server forgets an ephemeral consumer by itself, telling it is polite."""
+        """Let go, however far `open` came; the server forgets an ephemeral consumer by itself, telling it is polite."""
         self._closed = True
-        self._keeper.cancel()
-        self._forget()
+        if self._keeper is not None:
+            self._keeper.cancel()
+        if self._forget is not None:
+            self._forget()
         for task in self._tasks:
             task.cancel()
         self._generation += 1
-        await self._stop()
+        await self._unsubscribe()
+        if not self._name:
+            return
         try:
             await api(self._connection, f"CONSUMER.DELETE.{self._stream}.{self._name}")
         except SdkError as error:
@@ -244,10 +258,10 @@ async def read_stream(
         StreamError: there is no such stream. DeadlineExceeded: nothing came for `within_s`, and more was there.
     """
     consumer = PullConsumer(connection, stream, filters, start_ns=start_ns, batch=1_000)
-    await consumer.open()
     found: list[StoredMessage] = []
-    wanted = consumer.pending
     try:
+        await consumer.open()
+        wanted = consumer.pending
         while len(found) < wanted and (not found or found[-1].pending):
             messages = await consumer.fetch(10_000, within_s)
             if not messages:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from nats.aio.msg import Msg
 
-from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError
+from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError, StreamMissing
 from marketprism_sdk.fence import raise_fence
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import Headers, NatsConnection
@@ -262,3 +262,33 @@ async def test_a_bucket_that_was_made_a_moment_ago_is_asked_again_and_one_that_i
     assert young.deaf == 0
     with pytest.raises(StreamError, match="expected a stream with direct get, there is none"):
         await NatsKeyValue(young, f"{unique}-none").get("one")
+
+
+@pytest.mark.parametrize("after", [0.0, 0.0005, 0.001, 0.002, 0.004, 0.008])
+async def test_a_reader_interrupted_while_it_opens_is_closed_as_any_other(
+    connection: NatsConnection, unique: str, after: float
+) -> None:
+    await ensure_stream(connection, {"name": unique, "subjects": [f"{unique}.x"], "storage": "memory"})
+    consumer = PullConsumer(connection, unique, [f"{unique}.x"])
+
+    async def read() -> None:
+        try:
+            await consumer.open()
+            await consumer.fetch(1, 60.0)
+        finally:
+            await consumer.close()
+
+    reading = asyncio.create_task(read())
+    await asyncio.sleep(after)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def test_a_reader_of_a_stream_that_is_not_there_says_so_and_is_closed(connection: NatsConnection) -> None:
+    consumer = PullConsumer(connection, "nowhere", ["x"])
+    with pytest.raises(StreamMissing):
+        await consumer.open()
+    await consumer.close()
+    publisher = WindowPublisher(connection)
+    await publisher.close()
