@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -39,6 +40,7 @@ from marketprism_sdk.stage_types import (
 
 log = structlog.get_logger()
 
+_AT_A_TIME = 16  # messages of one partition before the next one has its turn
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000
 
 
@@ -64,6 +66,7 @@ class Stage:
         self._on_commit = on_commit
         self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, Part] = {}
+        self._last_taken = -1  # the partition with which the last turn ended
         self._wake, self._lock = asyncio.Event(), asyncio.Lock()
         self.input = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
         self._batch = AtomicBatch(connection)
@@ -127,6 +130,7 @@ class Stage:
                     except SdkError as error:
                         log.warning("stage starts from its checkpoints", stage=self._settings.name, error=str(error))
                         await self._recover()
+                await asyncio.sleep(0)  # with work waiting, nothing above gives way: heartbeats and take-overs must
         finally:
             forget()
             await self._close()
@@ -137,12 +141,7 @@ class Stage:
             raise NotConnected("NATS went away")
         if self._committing is not None and self._committing.done():
             await self._settle()
-        for part in list(self._parts.values()):
-            consumer = part.consumer
-            if consumer is not None and consumer.replaced:
-                raise StreamError(f"stream {self._settings.input_stream}: was made anew", retryable=True)
-            while consumer is not None and (message := consumer.take()) is not None:
-                await self._take(part, message)
+        await self._take_arrived()
         now = time.monotonic()
         if self._batch.count and now - self._opened >= self._settings.commit_interval_s:
             await self._commit()
@@ -153,6 +152,32 @@ class Stage:
             if now - self._looked >= self._settings.look_s:
                 self._looked = now
                 await self.input.look(self._parts.values())
+
+    async def _take_arrived(self) -> None:
+        """Take what has arrived for as long as a turn may last; every partition has its share of it.
+
+        A turn holds the lock: whoever takes a partition over or gives one back waits for its end.
+        """
+        end = time.monotonic() + self._settings.commit_interval_s
+        numbers = sorted(self._parts, key=lambda number: (number <= self._last_taken, number))
+        waiting = deque(self._parts[number] for number in numbers)
+        while waiting:
+            part = waiting.popleft()
+            consumer = part.consumer
+            if consumer is None:
+                continue
+            if consumer.replaced:
+                raise StreamError(f"stream {self._settings.input_stream}: was made anew", retryable=True)
+            for _ in range(_AT_A_TIME):
+                if (message := consumer.take()) is None:
+                    break
+                await self._take(part, message)
+            else:
+                waiting.append(part)
+            if waiting and time.monotonic() >= end:
+                self._last_taken = part.number
+                self._wake.set()
+                return
 
     async def _take(self, part: Part, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()

@@ -38,11 +38,12 @@ SERVICES = ("storage", "storage", "query", "aggregator", "aggregator", "validato
 _LOOK_S = 0.25
 _STUCK_S = 240.0
 _START_S, _END_S = 300.0, 15.0
-_STAGES = ("validator", "aggregator")
 
 
 class Standstill:
-    """How long partitions stand still while something waits for them; names and lags are those of a `PipelineProbe`."""
+    """How long partitions stand still while something waits for them; names, lags and waits are those of a
+    `PipelineProbe`. A partition that had nothing to do until now has not stood still for longer than what it has now.
+    """
 
     def __init__(self) -> None:
         self._done: dict[str, int] = {}
@@ -54,14 +55,12 @@ class Standstill:
         if in_seq > self._done.get(name, -1):
             self._done[name], self._moved[name] = in_seq, now
 
-    def look(self, behind: dict[str, int], now: float) -> None:
-        """What waits at this moment."""
-        for name, lag in behind.items():
-            if name.partition(":")[0] not in _STAGES:
-                continue
-            if not lag:
+    def look(self, waits: dict[str, float], now: float) -> None:
+        """How many seconds the oldest input of each has waited at this moment, 0 where nothing waits."""
+        for name, wait_s in waits.items():
+            if not wait_s:
                 self._moved[name] = now
-            idle_s = now - self._moved.setdefault(name, now)
+            idle_s = min(wait_s, now - self._moved.setdefault(name, now))
             self.longest[name] = max(self.longest.get(name, 0.0), idle_s)
 
     def over(self, limit_s: float) -> dict[str, float]:
@@ -127,6 +126,7 @@ class RollingTrial:
             for number in range(1, self._rounds + 1):
                 await self._round(number, config, report)
             await self._until_done(watching)
+            watching.cancel()  # what the end of the services leaves behind waits for nobody
             for at in range(len(self._children)):
                 await self._end(at, report)
             expected = await compare_bars(connection, settings, report)
@@ -146,7 +146,8 @@ class RollingTrial:
         while True:
             try:
                 self._progress = await probe.read()
-                self._standstill.look(self._progress.behind, time.monotonic())
+                waits = {f"{seen.stage}:{seen.partition}": seen.waiting.age_s for seen in self._progress.stages}
+                self._standstill.look(waits, time.monotonic())
             except SdkError as error:
                 self._say(f"not readable: {error}")
             await asyncio.sleep(_LOOK_S)
