@@ -113,48 +113,66 @@ class SimulatedVenue:
             day = day_text(self._calendar.days.next(day_of(day)))
 
     def _faulted(self, day: str, settlements: dict[str, Decimal]) -> Iterator[tuple[Tick, str]]:
-        """The day's ticks in order of receipt, with faults at random places."""
-        days = {
+        """The day's ticks in order of receipt, with faults at random places. They are made as they are asked for."""
+        days = self._days(day, settlements)
+        if self._plan.faults:
+            yield from self._with_faults(day, days, self._days(day, settlements))
+        else:
+            for tick in self._merged(day, days):
+                yield tick, ""
+        for symbol, made in days.items():
+            settlements[symbol] = made.last
+
+    def _days(self, day: str, settlements: Mapping[str, Decimal]) -> dict[str, SimulatedDay]:
+        return {
             symbol: SimulatedDay(
                 INSTRUMENTS[symbol], settlements[symbol], f"{self._plan.seed}/{day}/{symbol}", self.source
             )
             for symbol in self._plan.instruments
         }
-        clean = list(heapq.merge(*(self._of(day, symbol, made) for symbol, made in days.items()), key=_received))
+
+    def _merged(self, day: str, days: Mapping[str, SimulatedDay]) -> Iterator[Tick]:
+        return heapq.merge(*(self._of(day, symbol, made) for symbol, made in days.items()), key=_received)
+
+    def _with_faults(
+        self, day: str, days: Mapping[str, SimulatedDay], same: Mapping[str, SimulatedDay]
+    ) -> Iterator[tuple[Tick, str]]:
+        """Faults lie anywhere in the day: it is gone through once for its times (`same`), then handed on."""
         dice = random.Random(f"{self._plan.seed}/{day}/faults")
-        holes = self._holes(dice, clean)
-        kept = [tick for tick in clean if not any(_in_hole(tick, hole) for hole in holes)]
+        times = [(tick.symbol, tick.ts_event) for tick in self._merged(day, same)]
+        holes = self._holes(dice, times)
+        kept = sum(1 for time in times if not any(_in_hole(*time, hole) for hole in holes))
+        del times
         self.injected += [Injected("gap", symbol, ts_from) for symbol, ts_from, _ in holes]
         places = self._places(dice, kept)
-        for index, tick in enumerate(kept):
+        ticks = (t for t in self._merged(day, days) if not any(_in_hole(t.symbol, t.ts_event, hole) for hole in holes))
+        for index, tick in enumerate(ticks):
             yield tick, ""
             for fault in places.get(index, ()):
                 yield _fault(fault, tick), fault
-        for symbol, made in days.items():
-            settlements[symbol] = made.last
 
     def _of(self, day: str, symbol: str, made: SimulatedDay) -> Iterator[Tick]:
         sessions = self._calendar.schedule(INSTRUMENTS[symbol].venue, symbol).sessions(day)
         return made.ticks(sessions, self._plan.rate)
 
-    def _holes(self, dice: random.Random, ticks: list[Tick]) -> list[tuple[str, int, int]]:
+    def _holes(self, dice: random.Random, times: list[tuple[str, int]]) -> list[tuple[str, int, int]]:
         """Stretches inside one section, apart from one another, in which an instrument is silent."""
         holes: list[tuple[str, int, int]] = []
         while len(holes) < self._plan.faults.get("gap", 0):
-            tick = ticks[dice.randrange(len(ticks) // 10, len(ticks))]
-            hole = (tick.symbol, tick.ts_event, tick.ts_event + _GAP_NS)
-            session = self._calendar.schedule(tick.venue, tick.symbol).place(tick.ts_event).session
+            symbol, ts_event = times[dice.randrange(len(times) // 10, len(times))]
+            hole = (symbol, ts_event, ts_event + _GAP_NS)
+            session = self._calendar.schedule(INSTRUMENTS[symbol].venue, symbol).place(ts_event).session
             inside = session is not None and session.ts_open < hole[1] and hole[2] + NANOS_PER_MINUTE < session.ts_close
             if inside and all(abs(hole[1] - other[1]) > 2 * _GAP_NS for other in holes if other[0] == hole[0]):
                 holes.append(hole)
         return holes
 
-    def _places(self, dice: random.Random, ticks: list[Tick]) -> dict[int, list[str]]:
+    def _places(self, dice: random.Random, ticks: int) -> dict[int, list[str]]:
         places: dict[int, list[str]] = {}
         for fault, count in self._plan.faults.items():
             if fault != "gap":
                 for _ in range(count):
-                    places.setdefault(dice.randrange(len(ticks) // 10, len(ticks) - 1), []).append(fault)
+                    places.setdefault(dice.randrange(ticks // 10, ticks - 1), []).append(fault)
         return places
 
 
@@ -162,8 +180,8 @@ def _received(tick: Tick) -> int:
     return tick.ts_recv
 
 
-def _in_hole(tick: Tick, hole: tuple[str, int, int]) -> bool:
-    return tick.symbol == hole[0] and hole[1] < tick.ts_event < hole[2]
+def _in_hole(symbol: str, ts_event: int, hole: tuple[str, int, int]) -> bool:
+    return symbol == hole[0] and hole[1] < ts_event < hole[2]
 
 
 def _fault(fault: str, tick: Tick) -> Tick:
