@@ -66,7 +66,7 @@ class Stage:
         self._on_commit = on_commit
         self._step = partial(traced_step, settings.name, holder, on_traced)
         self._parts: dict[int, Part] = {}
-        self._last_taken = -1  # the partition with which the last turn ended
+        self._cut_at = -1  # the partition at which the last turn was cut short
         self._wake, self._lock = asyncio.Event(), asyncio.Lock()
         self.input = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
         self._batch = AtomicBatch(connection)
@@ -159,8 +159,10 @@ class Stage:
         A turn holds the lock: whoever takes a partition over or gives one back waits for its end.
         """
         end = time.monotonic() + self._settings.commit_interval_s
-        numbers = sorted(self._parts, key=lambda number: (number <= self._last_taken, number))
-        waiting = deque(self._parts[number] for number in numbers)
+        waiting = deque(self._parts.values())
+        if (cut_at := self._cut_at) >= 0:  # those behind it come first
+            waiting = deque(sorted(waiting, key=lambda part: (part.number <= cut_at, part.number)))
+            self._cut_at = -1
         while waiting:
             part = waiting.popleft()
             consumer = part.consumer
@@ -175,7 +177,7 @@ class Stage:
             else:
                 waiting.append(part)
             if waiting and time.monotonic() >= end:
-                self._last_taken = part.number
+                self._cut_at = part.number
                 self._wake.set()
                 return
 

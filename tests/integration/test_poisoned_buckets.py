@@ -188,9 +188,8 @@ async def test_every_reader_takes_a_value_that_is_none_for_none(url: str, name: 
     assert probe.behind["validator:5"] == 1
     assert (await Positions(positions).known()).get("x") is None
     progress = await KvProgress(ranges, streams.TICKS).load()
-    assert (
-        progress is None or progress.watermark <= 0
-    )  # what is none is rebuilt, what is wrong is compared with the log
+    # What is none is rebuilt, what is wrong is compared with the log.
+    assert progress is None or progress.watermark <= 0
     seen = await overview(connection)
     assert set(seen.leaders) == {"storage.default", "gateway.default", "x"}
     await connection.close()

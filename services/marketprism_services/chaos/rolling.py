@@ -41,13 +41,13 @@ _START_S, _END_S = 300.0, 15.0
 
 
 class Standstill:
-    """How long partitions stand still while something waits for them; names, lags and waits are those of a
+    """How long partitions stand still while something waits for them; names and waits are those of a
     `PipelineProbe`. A partition that had nothing to do until now has not stood still for longer than what it has now.
     """
 
     def __init__(self) -> None:
         self._done: dict[str, int] = {}
-        self._moved: dict[str, float] = {}  # when it last went on, or had nothing to do
+        self._moved: dict[str, float] = {}  # when it last went on
         self.longest: dict[str, float] = {}
 
     def committed(self, name: str, in_seq: int, now: float) -> None:
@@ -58,9 +58,7 @@ class Standstill:
     def look(self, waits: dict[str, float], now: float) -> None:
         """How many seconds the oldest input of each has waited at this moment, 0 where nothing waits."""
         for name, wait_s in waits.items():
-            if not wait_s:
-                self._moved[name] = now
-            idle_s = min(wait_s, now - self._moved.setdefault(name, now))
+            idle_s = min(wait_s, now - self._moved.get(name, float("-inf")))
             self.longest[name] = max(self.longest.get(name, 0.0), idle_s)
 
     def over(self, limit_s: float) -> dict[str, float]:
