@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, cast
 
+from marketprism_application.ports import MarketSource
 from marketprism_domain.marketdata.tick import Tick
 
 _LONG_NS = 60_000_000_000
@@ -43,13 +44,17 @@ class Pacer:
         return max(0.0, (due - now) / 1e9)
 
 
-@runtime_checkable
 class PacedSource(Protocol):
     """A source that waits until what it hands on is due."""
 
     def read_over(self, known: Mapping[str, int]) -> None:
         """Wait for nothing up to these positions, by source: another reader has handed that on."""
         ...
+
+
+def paced_source(source: MarketSource) -> PacedSource | None:
+    """The source with the call that moves its pace on, None when it never waits."""
+    return cast("PacedSource", source) if source.traits.paced else None
 
 
 class _Collected(NamedTuple):

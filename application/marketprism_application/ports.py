@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 import pyarrow as pa
@@ -53,8 +54,41 @@ class FrameTap(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceTraits:
+    """What a source is, and which narrow ports it fulfils besides `MarketSource`; the same for all of one class.
+
+    `live`: it delivers what happens now, and nothing from before can be read anew (`LiveSource`). `recording`: its
+    input lies there and is finite; `connect` reads it through unless somebody has, so that its counts are known before
+    anything is sent. A simulated market that is read from its beginning is neither.
+    `named`: `NamedSource`; `resumable`: `ResumableSource`; `counts_rows`: `CountingSource`; `paced`: `PacedSource`;
+    `keeps_books`: `BookSource`.
+    `exclusive`: the venue counts who is logged in, so only who holds the lease may be.
+    `confirms_subscriptions`: an event of the source says when it is subscribed.
+
+    Raises:
+        ValueError: a recording that is live, or a trait of live sources on one that is not.
+    """
+
+    live: bool = False
+    recording: bool = False
+    named: bool = False
+    exclusive: bool = False
+    resumable: bool = False
+    confirms_subscriptions: bool = False
+    counts_rows: bool = False
+    paced: bool = False
+    keeps_books: bool = False
+
+    def __post_init__(self) -> None:
+        if self.live and (self.recording or not self.named):
+            raise ValueError(f"source traits: expected a live source with a name and no recording, was {self}")
+        if not self.live and (self.exclusive or self.resumable or self.confirms_subscriptions):
+            raise ValueError(f"source traits: expected exclusive, resumable, confirming only when live, was {self}")
+
+
 class MarketSource(Protocol):
-    """A live venue, a recording or a simulation.
+    """A live venue, a recording or a simulation; `traits` says which, and what it offers besides.
 
     `connect` opens it and loads the instruments; `stream` yields batches until the source ends or the
     iterator is closed. Ticks of one instrument come in arrival order. `stream(after)` skips what lies at or
@@ -65,6 +99,9 @@ class MarketSource(Protocol):
         SourceError: the input is missing or malformed (not retryable) or away (retryable).
     """
 
+    @property
+    def traits(self) -> SourceTraits: ...
+
     async def connect(self) -> None: ...
 
     async def instruments(self) -> Sequence[InstrumentRecord]: ...
@@ -74,24 +111,17 @@ class MarketSource(Protocol):
     async def close(self) -> None: ...
 
 
-@runtime_checkable
 class NamedSource(Protocol):
     """A source whose name in ticks (`source`) is known before anything is read."""
 
     source: str
 
 
-@runtime_checkable
 class LiveSource(NamedSource, Protocol):
-    """What a source is besides when it is live.
+    """What a source offers besides when it is live.
 
-    `exclusive`: the venue counts who is logged in, so only who holds the lease may be. `confirms_subscriptions`: it
-    tells by an event when it is subscribed. `skipped` counts by reason what was no tick, `dropped` what found no room,
-    `deepest` is the most that ever waited.
+    `skipped` counts by reason what was no tick, `dropped` what found no room, `deepest` is the most that ever waited.
     """
-
-    exclusive: bool
-    confirms_subscriptions: bool
 
     @property
     def live_since(self) -> int:
@@ -125,8 +155,7 @@ class LeftOff(NamedTuple):
     recent: Sequence[Message] = ()
 
 
-@runtime_checkable
-class ResumableSource(Protocol):
+class ResumableSource(NamedSource, Protocol):
     """A live source that goes on where another reader of it left off, and names by itself what is missing between.
 
     `resume` is called between `connect` and `stream`.
@@ -145,12 +174,38 @@ class ResumableSource(Protocol):
     def resume(self, left_off: LeftOff) -> None: ...
 
 
-@runtime_checkable
-class PlayedSource(Protocol):
-    """What a recording knows of itself after it was read: rows by source, and by reason what was no tick."""
+class CountingSource(Protocol):
+    """A source that counts what it read: rows by source, and by reason what was no tick.
 
-    rows: dict[str, int]
-    skipped: dict[str, int]
+    The counts of a recording are those of its whole input, from `connect` on if that read it through; those of any
+    other source are what was delivered until now.
+    """
+
+    @property
+    def rows(self) -> Mapping[str, int]: ...
+
+    @property
+    def skipped(self) -> Mapping[str, int]: ...
+
+
+def named_source(source: MarketSource) -> NamedSource | None:
+    """The source with its name, None where that is not known before reading."""
+    return cast("NamedSource", source) if source.traits.named else None
+
+
+def live_source(source: MarketSource) -> LiveSource | None:
+    """The source with the calls of a live one, None when it is not live."""
+    return cast("LiveSource", source) if source.traits.live else None
+
+
+def resumable_source(source: MarketSource) -> ResumableSource | None:
+    """The source with the calls to go on where another reader left off, None when it cannot."""
+    return cast("ResumableSource", source) if source.traits.resumable else None
+
+
+def counting_source(source: MarketSource) -> CountingSource | None:
+    """The source with its counts of rows, None when it has none."""
+    return cast("CountingSource", source) if source.traits.counts_rows else None
 
 
 class Scheduler(Protocol):

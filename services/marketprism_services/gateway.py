@@ -15,8 +15,8 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
 from marketprism_application.errors import SourceError
 from marketprism_application.ingest import Ingest
-from marketprism_application.pacing import PacedSource
-from marketprism_application.ports import LiveSource, MarketSource, PlayedSource, SourceBatch
+from marketprism_application.pacing import paced_source
+from marketprism_application.ports import MarketSource, SourceBatch, counting_source, live_source, named_source
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import CommandRefused
 from marketprism_domain.events import AllInstrumentsSubscribed
@@ -86,9 +86,9 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         self._trouble = ""  # what failed that nobody has foreseen, until reading goes well again
         self._refused: dict[str, int] = {}
         # A live source counts who is logged in, and no fence of ours does: there the lease itself must hold.
-        self._live = source if isinstance(source, LiveSource) else None
-        self._venue = str(getattr(source, "source", "")) or group
-        self._exclusive = self._live is not None and self._live.exclusive
+        self._live = live_source(source)
+        named = named_source(source)
+        self._venue = (named.source if named is not None else "") or group
         self._besides: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:
@@ -161,7 +161,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
         """Read once the connection is wanted; True at the end of the source."""
         if not self._presence.wanted():
             await self._wait(epoch)
-        if not self._exclusive:
+        if not self._source.traits.exclusive:
             return await self._read(epoch)
         await until_leading(self.election.is_leader)
         return await while_leading(self._read(epoch), self.election.is_leader, self._source.close)
@@ -250,8 +250,8 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             await self._open_source(epoch)
             known = await self._positions.known()
             await outlet.resume(self._source, known)
-            if isinstance(self._source, PacedSource):
-                self._source.read_over(known)
+            if (paced := paced_source(self._source)) is not None:
+                paced.read_over(known)
             ingest = self._make_ingest()
             saved_at = time.monotonic()
             async for batch in self._source.stream({}):
@@ -308,9 +308,9 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
 
     def _count_refused(self) -> None:
         """Frames of the source that nothing could be made of, by reason."""
-        source = self._source
-        if isinstance(source, LiveSource | PlayedSource):
-            for reason, count in source.skipped.items():
+        counting = self._live or counting_source(self._source)
+        if counting is not None:
+            for reason, count in counting.skipped.items():
                 more = count - self._refused.get(reason, 0)
                 if more > 0:
                     self.metrics.count("frames_refused_total", more, venue=self._venue, reason=reason)
@@ -330,7 +330,7 @@ class GatewayService(BookAnswers, OperatorCommands, SingleActiveService):
             self._bell = SessionBell(self._calendar, {(item.venue, item.product) for item in instruments})
             count = len(instruments)
             await self._events.publish_soon([*gateway.loaded(count), *gateway.requested(count)], epoch)
-            if self._live is None or not self._live.confirms_subscriptions:
+            if not self._source.traits.confirms_subscriptions:
                 await self._events.publish_soon(gateway.subscribed(count), epoch)
             self._aside(self._events.publish_instruments(instruments, epoch))
 

@@ -11,7 +11,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.codec import Packed
 from marketprism_application.contracts.messages import Message, Subjects, encode_message, message_id
-from marketprism_application.ports import LeftOff, LiveSource, MarketSource, ResumableSource
+from marketprism_application.ports import LeftOff, MarketSource, resumable_source
 from marketprism_sdk.fence import FencedPublisher, fenced_publisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.tracing import Sampler
@@ -100,10 +100,11 @@ class Outlet:
 
     async def resume(self, source: MarketSource, known: Mapping[str, int]) -> None:
         """Tell a source that can go on where its last reader left off; `known` is when that was last saved."""
-        if not (isinstance(source, LiveSource) and isinstance(source, ResumableSource)):
+        resumed = resumable_source(source)
+        if resumed is None:
             return
-        left_off = await self._data.left_off(source.venue_name, source.resumable, known.get(source.source, 0))
-        source.resume(left_off)
+        left_off = await self._data.left_off(resumed.venue_name, resumed.resumable, known.get(resumed.source, 0))
+        resumed.resume(left_off)
         self._names_holes = True
         log.info("going on", since=left_off.since, trades=len(left_off.trades), told_again=len(left_off.recent))
 

@@ -9,7 +9,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import escape
-from marketprism_application.ports import MarketSource, PlayedSource
+from marketprism_application.ports import MarketSource, counting_source
 from marketprism_domain.events import SubscriptionFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -108,9 +108,9 @@ class Positions:
 
     async def finish(self, source: MarketSource, positions: Mapping[str, int], known: Mapping[str, int]) -> None:
         """Everything of the sources is in the raw log and acknowledged."""
-        played = source if isinstance(source, PlayedSource) else None
-        counts = played.rows if played is not None else {}
-        skipped = played.skipped if played is not None else {}
+        counting = counting_source(source)
+        counts = counting.rows if counting is not None else {}
+        skipped = dict(counting.skipped) if counting is not None else {}
         for number, name in enumerate(sorted({*counts, *positions})):
             position = max(positions.get(name, 0), known.get(name, 0))
             rows = counts.get(name, position)

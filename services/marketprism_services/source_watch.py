@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast
 
 from marketprism_adapters.capture.tap import CaptureTap
-from marketprism_application.ports import LiveSource, MarketSource, PlayedSource
+from marketprism_application.ports import MarketSource, counting_source, live_source
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.service import rpc
@@ -13,7 +13,6 @@ from marketprism_sdk.service import rpc
 MAX_DEPTH = 10_000
 
 
-@runtime_checkable
 class BookSource(Protocol):
     """A source that keeps whole books."""
 
@@ -30,19 +29,24 @@ class BookSource(Protocol):
         ...
 
 
+def book_source(source: MarketSource) -> BookSource | None:
+    """The source with its books, None when it keeps none."""
+    return cast("BookSource", source) if source.traits.keeps_books else None
+
+
 def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None) -> None:
     """Metrics of what a source and its capture count by themselves."""
-    if isinstance(source, LiveSource):
-        live = source
+    live = live_source(source)
+    if live is not None:
         # Ticks that found the source's queue full.
         metrics.watch("source_dropped_ticks", lambda: float(live.dropped))
         metrics.watch("source_queue_deepest", lambda: float(live.deepest))
-    if isinstance(source, LiveSource | PlayedSource):
-        counting = source
+    counting = live or counting_source(source)
+    if counting is not None:
         metrics.watch("source_skipped_messages", lambda: float(sum(counting.skipped.values())))
-    if isinstance(source, BookSource):
-        keeper = source
-        for name in source.figures():
+    keeper = book_source(source)
+    if keeper is not None:
+        for name in keeper.figures():
             metrics.watch(f"source_{name}", lambda name=name: keeper.figures().get(name, 0.0))  # type: ignore[misc]
     if tap is not None:
         metrics.watch("captured_frames", lambda: tap.frames)
@@ -52,7 +56,8 @@ def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None)
 
 def streams_of(source: MarketSource) -> list[dict[str, object]]:
     """Each stream of a source that watches them; none of the others."""
-    return source.streams() if isinstance(source, BookSource) else []
+    keeper = book_source(source)
+    return keeper.streams() if keeper is not None else []
 
 
 class BookAnswers:
@@ -68,4 +73,5 @@ class BookAnswers:
         venue, symbol, depth = str(asked[0]), str(asked[1]), asked[2]
         if not 0 <= depth <= MAX_DEPTH:
             raise RemoteError("INVALID_PARAMETER", f"depth: expected 0 to {MAX_DEPTH}, was {depth}")
-        return self._source.book(venue, symbol, depth or None) if isinstance(self._source, BookSource) else None
+        keeper = book_source(self._source)
+        return keeper.book(venue, symbol, depth or None) if keeper is not None else None

@@ -16,7 +16,7 @@ from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import VenueMaking, make_source, parse_source
-from marketprism_application.ports import NamedSource, PlayedSource
+from marketprism_application.ports import counting_source, named_source
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
@@ -88,8 +88,10 @@ async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event |
     stack.enter_context(DataDirLock(settings.data_dir))
     if spec.name not in LIVE:
         await source.connect()
-    rows = dict(source.rows) if isinstance(source, PlayedSource) else {}
-    names = tuple(rows) or (source.source if isinstance(source, NamedSource) else "",)
+    recording = counting_source(source) if source.traits.recording else None
+    rows = dict(recording.rows) if recording is not None else {}
+    named = named_source(source)
+    names = tuple(rows) or (named.source if named is not None else "",)
     servers = Servers()
     settings = await _with_nats(settings, servers, stack)
     settings = await _with_clickhouse(_with_free_ports(settings), servers, stack)
@@ -102,7 +104,7 @@ async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event |
     supervisor = Supervisor(config, settings.data_dir / "logs", environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start()
-    skipped = dict(source.skipped) if isinstance(source, PlayedSource) else {}
+    skipped = dict(recording.skipped) if recording is not None else {}
     return Running(connection.url, settings, names, rows, skipped, supervisor, probe, servers, data_from)
 
 

@@ -24,7 +24,7 @@ from marketprism_adapters.ctp.words import is_fatal, reason_of, trouble
 from marketprism_adapters.depth.ctp import Skipped
 from marketprism_adapters.depth.fields import BadField
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import Channel, FrameTap, SourceBatch
+from marketprism_application.ports import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events import HeartbeatReceived, NetworkLatencyExceeded
@@ -61,7 +61,8 @@ class CtpSource:
     another connection carried on. `skipped` counts by reason what was no tick.
     """
 
-    exclusive = confirms_subscriptions = True  # counters count logins, and answer for each instrument
+    # Counters count logins, and answer for each instrument.
+    traits = SourceTraits(live=True, named=True, exclusive=True, confirms_subscriptions=True, counts_rows=True)
 
     def __init__(
         self,

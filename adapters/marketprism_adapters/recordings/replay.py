@@ -11,7 +11,7 @@ from pathlib import Path
 from marketprism_adapters.recordings.reader import Checked, Recording
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer, paced_batches
-from marketprism_application.ports import FrameTap, SourceBatch
+from marketprism_application.ports import FrameTap, SourceBatch, SourceTraits
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -44,6 +44,8 @@ def recording_paths(pattern: str) -> list[Path]:
 
 class ReplaySource:
     """Fulfils `MarketSource`. `speed` None is as fast as the pipeline takes it."""
+
+    traits = SourceTraits(recording=True, counts_rows=True, paced=True)
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ import msgspec
 from marketprism_adapters.simulated.market import SimulatedDay
 from marketprism_adapters.simulated.plan import INSTRUMENTS, SimulationPlan
 from marketprism_application.pacing import Pacer, paced_batches
-from marketprism_application.ports import Channel, FrameTap, SourceBatch
+from marketprism_application.ports import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
@@ -36,6 +36,8 @@ class Injected(NamedTuple):
 
 class SimulatedVenue:
     """Fulfils `MarketSource`. The same plan gives the same ticks; `injected` is the truth about its faults."""
+
+    traits = SourceTraits(named=True, counts_rows=True, paced=True)
 
     def __init__(
         self,

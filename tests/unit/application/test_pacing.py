@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
-from marketprism_application.pacing import PacedSource, Pacer, paced_batches
+from marketprism_application.pacing import Pacer, paced_batches
 from marketprism_domain.calendar import MarketCalendar
 from tests.fakes.ticks import tick
 
@@ -40,7 +39,6 @@ async def test_a_source_with_a_speed_hands_on_what_is_known_without_waiting(cale
     """The first seconds of a slow replay would take minutes."""
     plan = parse_plan("seed=7,days=1,instruments=rb2505")
     source = SimulatedVenue(plan, calendar, speed=0.01)
-    assert isinstance(source, PacedSource)
     source.read_over({source.source: 200})
     seen = 0
     async with asyncio.timeout(30):
@@ -49,11 +47,3 @@ async def test_a_source_with_a_speed_hands_on_what_is_known_without_waiting(cale
             if seen > 200:
                 break
     assert seen == 201
-
-
-def test_the_sources_of_recordings_are_paced(tmp_path: Path, calendar: MarketCalendar) -> None:
-    from marketprism_adapters.recordings.replay import ReplaySource  # noqa: PLC0415
-    from marketprism_adapters.venues.recordings.replay import VenueReplay  # noqa: PLC0415
-
-    assert isinstance(ReplaySource([tmp_path], calendar, speed=1.0), PacedSource)
-    assert isinstance(VenueReplay([tmp_path], speed=1.0), PacedSource)

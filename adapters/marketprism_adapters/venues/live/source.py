@@ -21,7 +21,7 @@ from marketprism_adapters.venues.live.shards import Shards
 from marketprism_adapters.venues.live.streams import Wanted
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import FrameTap, LeftOff, Scheduler, SourceBatch
+from marketprism_application.ports import FrameTap, LeftOff, Scheduler, SourceBatch, SourceTraits
 from marketprism_application.venue import StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.events import SubscriptionUpdated
@@ -58,8 +58,8 @@ class VenueSettings(NamedTuple):
 class VenueSource:
     """Fulfils `MarketSource` for one market. `connect` loads the instruments, `stream` connects and delivers."""
 
-    exclusive = False  # anybody may listen; what is written is fenced
-    confirms_subscriptions = True
+    # Not exclusive: anybody may listen; what is written is fenced.
+    traits = SourceTraits(live=True, named=True, resumable=True, confirms_subscriptions=True, keeps_books=True)
 
     def __init__(
         self, venue: Venue, settings: VenueSettings, *, source: str = "", tap: FrameTap | None = None,
@@ -84,7 +84,6 @@ class VenueSource:
         self._tasks: list[asyncio.Task[None]] = []
         self._listed = Listed(venue, self.parser, self._rest, self.desk)
         self._symbols: tuple[str, ...] = settings.symbols
-        self.rows: dict[str, int] = {}
 
     def _suspect(self, symbols: Sequence[str]) -> None:
         self.keeper.suspect(symbols)

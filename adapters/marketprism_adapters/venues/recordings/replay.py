@@ -16,7 +16,7 @@ from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_o
 from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer
-from marketprism_application.ports import Channel, FrameTap, SourceBatch
+from marketprism_application.ports import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_application.venue import ParseRefused, RestRequest, read_answer
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -46,6 +46,8 @@ class VenueReplay:
 
     Of the paths that were only `found` in a folder, those that cannot be read are passed over, by name.
     """
+
+    traits = SourceTraits(recording=True, counts_rows=True, paced=True, keeps_books=True)
 
     def __init__(
         self,
