@@ -48,7 +48,7 @@ async def continuous(reader: MarketReader, product: str, query: RangeQuery, how:
     Prices before a change are moved so that they meet those after it: by `difference`, by `ratio`, or by `none`.
 
     Raises:
-        QueryError: as `dominant`, or an adjustment that is none.
+        QueryError: as `dominant`, an adjustment that is none, or a product whose exchange nobody knows.
     """
     how = how or "none"
     if how not in ADJUSTMENTS:
@@ -57,7 +57,7 @@ async def continuous(reader: MarketReader, product: str, query: RangeQuery, how:
     rows: list[dict[str, Any]] = []
     schema: pa.Schema | None = None
     for number, (roll, moved) in enumerate(zip(found, adjustments(found, how), strict=True)):
-        schedule = rules.calendar.schedule(_venue(roll.symbol), roll.symbol)
+        schedule = rules.calendar.schedule(_venue(roll.symbol, product, query.venue), roll.symbol)
         start = schedule.sessions(roll.trading_day)[0].ts_open
         after = found[number + 1] if number + 1 < len(found) else None
         end = schedule.sessions(after.trading_day)[0].ts_open if after is not None else None
@@ -78,8 +78,12 @@ async def continuous(reader: MarketReader, product: str, query: RangeQuery, how:
     return pa.Table.from_pylist(kept, schema) if schema is not None else pa.table({})
 
 
-def _venue(symbol: str) -> str:
-    return venue_of(symbol) or "shfe"
+def _venue(symbol: str, product: str, named: str | None) -> str:
+    """The exchange that lists a contract; where its product is not a known one, the one that the query names."""
+    venue = venue_of(symbol) or named
+    if venue is None:
+        raise QueryError(f"product: expected one whose exchange is known, or a venue with it, was {product[:80]!r}")
+    return venue
 
 
 def _earlier(first: int | None, second: int | None) -> int | None:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from marketprism_adapters.depth.fields import BadField
-from marketprism_adapters.recordings.formats import FORMATS, Format, Skipped
+from marketprism_adapters.recordings.formats import FORMATS, Format, RowReader, Skipped
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, FrameTap
 from marketprism_domain.calendar import MarketCalendar
@@ -72,10 +72,7 @@ class Recording:
         for number, row in enumerate(lines, 1):
             if len(row) != width:
                 raise SourceError(f"recording {self.path}, row {number}: expected {width} columns, was {len(row)}")
-            try:
-                tick = read(row, number)
-            except (BadField, InvalidValue) as error:
-                raise SourceError(f"recording {self.path}, row {number}: {error}") from error
+            tick = self._read(read, row, number)
             if isinstance(tick, Skipped):
                 self.skipped[tick.reason] = self.skipped.get(tick.reason, 0) + 1
                 continue
@@ -83,14 +80,20 @@ class Recording:
             yield tick
 
     def raw_rows(self) -> Iterator[tuple[dict[str, str], Tick]]:
-        """Every row that is a tick, as its cells by column and as the tick."""
+        """Every row that is a tick, as its cells by column and as the tick. Raises SourceError as `rows`."""
         lines = self._lines()
         next(lines)
         read = self.format.reader({c: n for n, c in enumerate(self._columns)}, self._calendar, self.source)
         for number, row in enumerate(lines, 1):
-            tick = read(row, number)
+            tick = self._read(read, row, number)
             if not isinstance(tick, Skipped):
                 yield dict(zip(self._columns, row, strict=True)), tick
+
+    def _read(self, read: RowReader, row: list[str], number: int) -> Tick | Skipped:
+        try:
+            return read(row, number)
+        except (BadField, InvalidValue) as error:
+            raise SourceError(f"recording {self.path}, row {number}: {error}") from error
 
     def _check_order(self, tick: Tick, number: int, latest: dict[str, int]) -> None:
         before = latest.get(tick.symbol, 0)

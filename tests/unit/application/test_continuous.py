@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from marketprism_adapters.memory.store import MemoryStore
-from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.query_wire import Question
+from marketprism_application.contracts.kinds import BAR, INSTRUMENT
+from marketprism_application.contracts.query_wire import AnswerError, Question, decode_answer, encode_question
 from marketprism_application.errors import QueryError
 from marketprism_application.ports import Place, StreamRange
-from marketprism_application.query import ask
+from marketprism_application.query import answer, ask
 from marketprism_application.resample import ReadRules
 from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.dominant import ContractDay, adjustments, delivery_of, rolls
@@ -123,3 +124,22 @@ async def test_continuous_bars_are_those_of_the_contract_that_led(calendar: Mark
     ):
         with pytest.raises(QueryError, match=text):
             await ask(store, wrong, rules)
+
+
+async def test_a_product_of_no_known_exchange_is_refused_by_its_name_unless_the_venue_is_named(
+    calendar: MarketCalendar,
+) -> None:
+    opened = calendar.schedule("gfex", "qq2505").sessions("20250303")[0].ts_open
+    bar = SAMPLES["bar"]._replace(
+        venue="gfex", symbol="qq2505", interval="1d", ts_open=opened, trading_day="20250303", revision=0
+    )
+    store, rules = MemoryStore(), ReadRules(calendar, ("1d",))
+    terms = SAMPLES["instrument"]._replace(venue="gfex", symbol="qq2505", product="qq", class_="future")
+    for kind, row in ((BAR, bar), (INSTRUMENT, terms)):
+        await store.insert(kind, [row], [Place(1, 0)], StreamRange("S", "x", 1, 1), 1)
+    question = Question("continuous", symbol="qq", interval="1d")
+    with pytest.raises(AnswerError, match=r"product: expected one whose exchange is known.*was 'qq'") as refused:
+        decode_answer(await answer(store, encode_question(question), rules))
+    assert (refused.value.failure.code, refused.value.failure.retryable) == ("INVALID_PARAMETER", False)
+    named = msgspec.structs.replace(question, venue="gfex")
+    assert (await ask(store, named, rules)).column("symbol").to_pylist() == ["qq2505"]
