@@ -19,6 +19,26 @@ DECIMAL = pa.decimal128(38, 18)
 LEVELS = pa.list_(pa.struct([("price", DECIMAL), ("quantity", DECIMAL)]))
 _SIMPLE: dict[Any, pa.DataType] = {Decimal: DECIMAL, bool: pa.bool_(), int: pa.int64(), str: pa.string()}
 
+# What `MarketReader.symbols` gives: one row per symbol and venue, by venue and symbol. `bars` are of every interval.
+_SYMBOLS: list[tuple[str, pa.DataType]] = [
+    ("symbol", pa.string()),
+    ("venue", pa.string()),
+    ("ticks", pa.int64()),
+    ("ts_first", pa.int64()),
+    ("ts_last", pa.int64()),
+    ("bars", pa.int64()),
+]
+SYMBOLS = pa.schema(_SYMBOLS)
+# What `MarketReader.audit` gives: one row per source that has a tick, by name.
+_AUDIT: list[tuple[str, pa.DataType]] = [
+    ("source", pa.string()),
+    ("stored", pa.int64()),
+    ("distinct_ticks", pa.int64()),
+    ("read_back", pa.int64()),
+    ("bars", pa.int64()),
+]
+AUDIT = pa.schema(_AUDIT)
+
 
 @cache
 def schema_of(kind_name: str) -> pa.Schema:

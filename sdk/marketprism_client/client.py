@@ -267,7 +267,7 @@ class MarketClient:
     async def _pages(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> AsyncIterator[pa.Table]:
-        time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
+        time = kind.time
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
         question = Question("records", kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
         while True:

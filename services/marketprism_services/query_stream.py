@@ -103,7 +103,7 @@ class StreamApi:
             await response.write(data)
 
     async def _pages(self, question: Question, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
-        time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
+        time = kind.time
         left = most
         while True:
             size = min(_PAGE, left)

@@ -13,8 +13,8 @@ from marketprism_adapters.sql.migrations import MIGRATIONS
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.topology import Topology
 from marketprism_application.contracts.kinds import BAR
+from tests.contract.stores import put
 from tests.contract.test_codec import SAMPLES
-from tests.contract.test_market_store import put
 
 
 class Killed(BaseException):

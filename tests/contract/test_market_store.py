@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
-from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.memory.store import MemoryStore
-from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.sql.engine import Engine
-from marketprism_adapters.sql.reader import SqlReader
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.query_wire import (
     AnswerError,
@@ -26,10 +16,11 @@ from marketprism_application.contracts.query_wire import (
     encode_question,
 )
 from marketprism_application.errors import QueryError, RowError
-from marketprism_application.ports import EncodedRows, MarketReader, MarketStore, Place, RangeQuery, StreamRange
+from marketprism_application.ports import EncodedRows, RangeQuery
 from marketprism_application.query import answer, checked, parse_time
 from marketprism_application.resample import ReadRules
 from marketprism_domain.calendar import MarketCalendar
+from tests.contract.stores import Pair, covered, put
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
 
@@ -37,46 +28,6 @@ TICKS = [
     tick(at("2025-03-03 09:00:00") + n * 10**9, f"{100 + n}.5", n + 1, **book(99, 100))._replace(seq=n + 1)
     for n in range(50)
 ]
-
-
-class Pair(NamedTuple):
-    store: MarketStore
-    reader: MarketReader
-
-
-SERVER = pytest.param("clickhouse", marks=pytest.mark.xdist_group("clickhouse"))
-
-
-async def engine_of(request: pytest.FixtureRequest, name: str, path: Path) -> Engine:
-    """An engine with nothing in it."""
-    if name != "clickhouse":
-        return await ChdbEngine.open(path)
-    engine = await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
-    await engine.execute("DROP DATABASE IF EXISTS market SYNC")
-    return engine
-
-
-@pytest.fixture(params=["memory", "chdb", "remote", SERVER])
-async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
-    if request.param == "memory":
-        memory = MemoryStore()
-        yield Pair(memory, memory)
-        return
-    engine = await engine_of(request, request.param, tmp_path / "db")
-    store, reader = SqlStore(engine), SqlReader(engine)
-    await store.migrate()
-    yield Pair(store, RemoteReader(lambda data: answer(reader, data)) if request.param == "remote" else reader)
-    await store.close()
-
-
-def covered(first: int, last: int) -> StreamRange:
-    return StreamRange("S", "2025", first, last)
-
-
-async def put(store: MarketStore, kind: DataKind, rows: list[Any], first: int = 1) -> None:
-    await store.insert(
-        kind, rows, [Place(first + n, 0) for n in range(len(rows))], covered(first, first + len(rows) - 1), 1
-    )
 
 
 async def test_the_same_range_twice_is_stored_once(pair: Pair) -> None:

@@ -16,7 +16,8 @@ from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports import EncodedRows, Place, RangeQuery, StreamRange
-from tests.contract.test_market_store import SERVER, TICKS, Pair, engine_of
+from tests.contract.stores import SERVER, Pair, engine_of
+from tests.contract.test_market_store import TICKS
 
 _numbers = count(10_000, 1_000)
 

@@ -10,7 +10,7 @@ from marketprism_adapters.chdb.engine import ChdbEngine
 from marketprism_adapters.sql.migrations import MIGRATIONS, pending
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.errors import StoreError
-from tests.contract.test_market_store import SERVER, engine_of
+from tests.contract.stores import SERVER, engine_of
 
 
 async def test_migrations_are_applied_once_and_survive(tmp_path: Path) -> None:

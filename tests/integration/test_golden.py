@@ -27,7 +27,7 @@ from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.rules import ValidationRules
-from tests.contract.test_market_store import SERVER, engine_of
+from tests.contract.stores import SERVER, engine_of
 
 pytestmark = pytest.mark.timeout(240)
 

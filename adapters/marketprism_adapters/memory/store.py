@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, localcontext
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,9 +17,11 @@ from marketprism_application.errors import RowError
 from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
 from marketprism_application.redriving import LetterKey
 from marketprism_application.statistics import COLUMNS as STATISTICS
-from marketprism_application.tables import table_of
+from marketprism_application.tables import AUDIT, SYMBOLS, table_of
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import check_decimal
+
+_EXACT_DIGITS = 60
 
 
 class MemoryStore:
@@ -91,21 +94,20 @@ class MemoryStore:
 
     async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
         """One page of one instrument, oldest first."""
-        time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
         found = sorted(
-            (row for row in self._rows(kind) if _wanted(row, query, getattr(row, time))),
-            key=lambda row: (getattr(row, time), row.seq),
+            (row for row in self._rows(kind) if _wanted(row, query, getattr(row, kind.time))),
+            key=attrgetter(*kind.read_order),
         )
         if query.after is not None:
-            found = [row for row in found if (getattr(row, time), row.seq) > tuple(query.after)]
+            found = [row for row in found if (getattr(row, kind.time), row.seq) > tuple(query.after)]
         return table_of(kind, found[-query.limit :] if query.last else found[: query.limit])
 
     async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
-        """Newest row per symbol and venue."""
+        """Newest row per symbol and venue, the newest first; of several at one instant the first by their key."""
         newest: dict[tuple[str, str], Any] = {}
-        for row in sorted(self._rows(kind), key=lambda row: (row.ts_event, row.seq)):
-            if row.symbol in symbols:
-                newest[row.symbol, row.venue] = row
+        rows = sorted((row for row in self._rows(kind) if row.symbol in symbols), key=attrgetter(*kind.order_by))
+        for row in sorted(rows, key=attrgetter("ts_event", "seq"), reverse=True):
+            newest.setdefault((row.symbol, row.venue), row)
         return table_of(kind, list(newest.values()))
 
     async def symbols(self) -> pa.Table:
@@ -129,7 +131,7 @@ class MemoryStore:
         for bar in self._rows(BAR):
             if (bar.venue, bar.symbol) in found:
                 found[bar.venue, bar.symbol]["bars"] += 1
-        return pa.Table.from_pylist([found[key] for key in sorted(found)])
+        return pa.Table.from_pylist([found[key] for key in sorted(found)], SYMBOLS)
 
     async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
         """Trading days of one instrument."""
@@ -155,15 +157,17 @@ class MemoryStore:
                 venues.setdefault(bar.venue, []).append(bar)
         rows = []
         for venue, bars in sorted(venues.items()):
-            terms = [i for i in self._rows(INSTRUMENT) if (i.venue, i.symbol) == (venue, symbol)]
+            listed = [i for i in self._rows(INSTRUMENT) if (i.venue, i.symbol) == (venue, symbol)]
+            terms = max(listed, key=lambda i: i.ts_event, default=None)
             rows.append(
                 {
                     "venue": venue, "symbol": symbol, "bars": len(bars), "ticks": sum(b.ticks for b in bars),
-                    "gaps": sum(b.gap for b in bars), "ts_from": bars[0].ts_open, "ts_to": bars[-1].ts_close,
-                    "open": bars[0].open, "high": max(b.high for b in bars), "low": min(b.low for b in bars),
-                    "close": bars[-1].close, "volume": sum(b.volume for b in bars),
-                    "turnover": sum(b.turnover for b in bars),
-                    "multiplier": max(terms, key=lambda i: i.ts_event).multiplier if terms else None,
+                    "gaps": sum(b.gap for b in bars), "ts_from": bars[0].ts_open,
+                    "ts_to": max(b.ts_close for b in bars), "open": bars[0].open,
+                    "high": max(b.high for b in bars), "low": min(b.low for b in bars), "close": bars[-1].close,
+                    "volume": _total(b.volume for b in bars), "turnover": _total(b.turnover for b in bars),
+                    "multiplier": terms.multiplier if terms else None, "base": terms.base if terms else "",
+                    "inverse": terms.inverse if terms else False,
                 }
             )  # fmt: skip
         return pa.Table.from_pylist(rows, STATISTICS)
@@ -184,7 +188,7 @@ class MemoryStore:
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Counts per source."""
         rows = []
-        for source in sorted(sources):
+        for source in sorted(set(sources)):
             stored = [row for row in self._raw["tick"] if row.source == source]
             if not stored:
                 continue
@@ -197,7 +201,13 @@ class MemoryStore:
                     "bars": sum(bar.source == source for bar in self._rows(BAR)),
                 }
             )
-        return pa.Table.from_pylist(rows)
+        return pa.Table.from_pylist(rows, AUDIT)
+
+
+def _total(values: Iterable[Decimal]) -> Decimal:
+    """The exact sum: Python's own would round at 28 digits, a column holds 38."""
+    with localcontext(prec=_EXACT_DIGITS):
+        return sum(values, Decimal(0))
 
 
 def _day(ticks: list[Any], bars: int, gaps: list[Any]) -> dict[str, Any]:

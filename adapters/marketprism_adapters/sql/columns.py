@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.ports import Place
+from marketprism_application.tables import DECIMAL, schema_of
 from marketprism_domain.values import BookLevel
 
 # Few distinct values over many rows.
@@ -26,8 +27,6 @@ _DICTIONARY = {
     "underlying", "option_type", "list_day", "expire_day", "kind", "form", "side", "native", "base", "quote", "settle",
     "status", "price_of", "liquidation",
 }  # fmt: skip
-DECIMAL = pa.decimal128(38, 18)
-LEVELS = pa.list_(pa.struct([("price", DECIMAL), ("quantity", DECIMAL)]))
 
 Values = Sequence[Any]
 
@@ -166,7 +165,7 @@ def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
         lengths = pc.list_value_length(prices)
         offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths.cast(pa.int64()))])
         arrays[name] = pa.ListArray.from_arrays(offsets.cast(pa.int32()), struct)
-    return pa.table(arrays)
+    return pa.table(arrays).cast(schema_of(kind.name))
 
 
 def _one_chunk(column: Any) -> Any:

@@ -35,8 +35,7 @@ def _bounds(column: str, ts_from: int | None, ts_to: int | None, params: Params)
 
 def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     """Rows of one instrument in a range, by time, a page of them."""
-    time = "ts_open" if "ts_open" in kind.fields else "ts_from" if "ts_from" in kind.fields else "ts_event"
-    stored = f"t.{time}"  # the column itself: its plain name means the number that is selected
+    stored = f"t.{kind.time}"  # the column itself: its plain name means the number that is selected
     where, params = ["symbol = {symbol:String}"], {"symbol": parameter(query.symbol), "limit": query.limit}
     if query.venue is not None:
         where.append("venue = {venue:String}")
@@ -49,9 +48,12 @@ def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
         where.append(f"({stored}, t.seq) > (fromUnixTimestamp64Nano({{after_ts:Int64}}, 'UTC'), {{after_seq:Int64}})")
         params["after_ts"], params["after_seq"] = query.after
     direction = "DESC" if query.last else "ASC"
+    # Rows of one instant have an order too: several venues have bars of the same minute.
+    chosen = {"symbol"} | ({"venue"} if query.venue is not None else set())
+    order = ", ".join(f"t.{name} {direction}" for name in kind.read_order if name not in chosen)
     statement = (
         f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE {' AND '.join(where)} "
-        f"ORDER BY {stored} {direction}, t.seq {direction} LIMIT {{limit:UInt32}}{_ONE_THREAD}"
+        f"ORDER BY {order} LIMIT {{limit:UInt32}}{_ONE_THREAD}"
     )
     return statement, params
 
@@ -82,7 +84,8 @@ _SEARCHED = ("symbol", "product", "underlying", "name")
 
 
 def statistics(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:
-    """Sums over an instrument's minute bars."""
+    """Sums over an instrument's minute bars. The multiplier is in a tuple because argMax passes over NULL: one that the
+    newest terms do not state would be that of older terms."""
     params: Params = {"symbol": parameter(symbol)}
     bounds = "".join(f" AND {bound}" for bound in _bounds("t.ts_open", ts_from, ts_to, params))
     statement = f"""
@@ -95,7 +98,7 @@ SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close,
   FROM {DATABASE}.market_bars AS t FINAL
   WHERE symbol = {{symbol:String}} AND interval = '1m'{bounds} GROUP BY venue, symbol
 ) AS b LEFT JOIN (
-  SELECT venue, symbol, argMax(t.multiplier, t.ts_event) AS multiplier, argMax(t.base, t.ts_event) AS base,
+  SELECT venue, symbol, argMax(tuple(t.multiplier), t.ts_event).1 AS multiplier, argMax(t.base, t.ts_event) AS base,
     argMax(t.inverse, t.ts_event) AS inverse
   FROM {DATABASE}.instruments AS t FINAL WHERE symbol = {{symbol:String}} GROUP BY venue, symbol
 ) AS i USING (venue, symbol) ORDER BY venue
@@ -104,12 +107,13 @@ SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close,
 
 
 def latest(kind: DataKind, symbols: list[str]) -> tuple[str, Params]:
-    """Newest row of each symbol and venue."""
+    """Newest row of each symbol and venue, the newest first; of several at one instant the first by their key."""
     names = {f"s{n}": parameter(symbol) for n, symbol in enumerate(symbols)}
     listed = ", ".join(f"{{{name}:String}}" for name in names)
     statement = (
         f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE symbol IN ({listed}) "
-        f"ORDER BY t.ts_event DESC, t.seq DESC LIMIT 1 BY symbol, venue"
+        f"ORDER BY t.ts_event DESC, t.seq DESC, {', '.join(f't.{name}' for name in kind.order_by)} "
+        "LIMIT 1 BY symbol, venue"
     )
     return statement, dict(names)
 

@@ -14,6 +14,7 @@ from marketprism_application.contracts.query_wire import InstrumentSearch, Secti
 from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.ports import RangeQuery
 from marketprism_application.statistics import COLUMNS as STATISTICS
+from marketprism_application.tables import AUDIT, SYMBOLS, schema_of
 from marketprism_application.tick_bars import COLUMNS as TICK_BARS
 
 
@@ -31,17 +32,21 @@ class SqlReader:
 
     async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
         """Newest row per symbol and venue."""
+        if not symbols:
+            return schema_of(kind.name).empty_table()
         statement, params = queries.latest(kind, list(symbols))
         return from_engine(kind, await self._engine.fetch(statement, params))
 
     async def symbols(self) -> pa.Table:
         """What is there."""
-        return await self._engine.fetch(queries.SYMBOLS)
+        return (await self._engine.fetch(queries.SYMBOLS)).select(SYMBOLS.names).cast(SYMBOLS)
 
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Counts per source."""
+        if not sources:
+            return AUDIT.empty_table()
         statement, params = queries.audit(list(sources))
-        return await self._engine.fetch(statement, params)
+        return (await self._engine.fetch(statement, params)).select(AUDIT.names).cast(AUDIT)
 
     async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
         """Trading days of one instrument."""

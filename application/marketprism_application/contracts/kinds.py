@@ -58,6 +58,16 @@ class DataKind:
         """Field name to type."""
         return get_type_hints(self.model)
 
+    @property
+    def time(self) -> str:
+        """The field that ranges and pages go by."""
+        return next((name for name in ("ts_open", "ts_from") if name in self.fields), "ts_event")
+
+    @property
+    def read_order(self) -> tuple[str, ...]:
+        """The fields by which records are read: time, seq, then what else tells rows of one key from one another."""
+        return (self.time, "seq", *(name for name in self.order_by if name not in (self.time, "seq")))
+
 
 TICK = DataKind(
     "tick",
