@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from marketprism_adapters.memory.ledger import MemoryLedger
+from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
+from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.errors import RowError, StoreError
@@ -29,45 +30,46 @@ class Idle(BaseException):
     """Nothing is left to do."""
 
 
-class Message(NamedTuple):
-    subject: str
-    seq: int
-    data: bytes
+WANTED, FOREIGN = "market.packed.0", "market.other.0"
 
 
-class Log:
+class Log(MemoryStream):
     """A stream: messages by sequence, of which the first may go, and foreign ones between them."""
 
     def __init__(self) -> None:
+        super().__init__("made-1")
         self.made = 1
-        self.messages: dict[int, Message] = {}
         self.rows: dict[int, list[int]] = {}
-        self.first, self.last = 1, 0
         self.count = 0
 
-    def append(self, *, foreign: int) -> None:
-        self.last += foreign + 1
+    @property
+    def messages(self) -> dict[int, MemoryMessage]:
+        """Those that are read."""
+        return {message.seq: message for message in self.read(1, WANTED.__eq__, self.last)}
+
+    def publish(self, *, foreign: int) -> None:
+        for _ in range(foreign):
+            self.append(FOREIGN, b"")
         self.count += 1
         numbers = [self.count * PER_MESSAGE + k for k in range(PER_MESSAGE)]
         rows = tuple(tick(at("2025-03-03 09:00:00") + n * 10**6, 100, 1)._replace(seq=n) for n in numbers)
-        packed = encode_packed(Packed(PACKED_VERSION, "x", 0, 0, rows))
-        self.messages[self.last] = Message("market.packed.0", self.last, packed)
-        self.rows[self.last] = numbers
+        seq = self.append(WANTED, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, rows)))
+        self.rows[seq] = numbers
 
     def rows_of(self, seq: int) -> list[int]:
         return self.rows[seq]
 
     def lose_the_end(self, last: int) -> None:
         self.last = max(self.first - 1, min(last, self.last))
-        self.messages = {seq: message for seq, message in self.messages.items() if seq <= self.last}
+        self._messages = {seq: stored for seq, stored in self._messages.items() if seq <= self.last}
 
     def truncate(self, first: int) -> None:
-        self.first = max(self.first, min(first, self.last + 1))
-        self.messages = {seq: message for seq, message in self.messages.items() if seq >= self.first}
+        self.purge(max(self.first, min(first, self.last + 1)))
 
     def remake(self) -> None:
         self.made += 1
-        self.messages, self.first, self.last = {}, 1, 0
+        self.created = f"made-{self.made}"
+        self._messages, self.first, self.last = {}, 1, 0
 
 
 class World(WriterHooks):
@@ -77,7 +79,8 @@ class World(WriterHooks):
         self.log = Log()
         self.stores = {"A": (MemoryStore(), MemoryLedger("A"))}
         self.current = "A"
-        self.progress: Progress | None = Progress()
+        self.cell = ProgressCell()
+        self._progress = MemoryProgress(self.cell)
         self.steps = -1
         self.away = 0
         self.buried: dict[str, list[DeadRow]] = {}
@@ -158,12 +161,20 @@ class World(WriterHooks):
 
     # -- the watermark ---------------------------------------------------------------------------------------------
 
+    @property
+    def progress(self) -> Progress | None:
+        return self.cell.progress
+
+    @progress.setter
+    def progress(self, progress: Progress | None) -> None:
+        self.cell.put(progress)
+
     async def load(self) -> Progress | None:
-        return self.progress
+        return await self._progress.load()
 
     async def save(self, progress: Progress) -> None:
         self.step()
-        self.progress = progress
+        await self._progress.save(progress)
         self.step()
 
     async def truncated(self, wanted: int, bounds: StreamBounds) -> None:
@@ -171,45 +182,24 @@ class World(WriterHooks):
         self.named.append((self.log.made, wanted, bounds.first))
 
 
-class Source:
-    """Reads the log as a consumer does; the second time that there is nothing, the process is done."""
+class Source(MemoryRanges):
+    """Reads the log as a consumer does; after twenty times that there is nothing, the process is done."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(world.log, WANTED.__eq__)
         self._world = world
-        self._at = 1
         self._empty = 0
 
-    async def bounds(self) -> StreamBounds:
-        log = self._world.log
-        return StreamBounds(f"made-{log.made}", log.first, log.last)
-
-    async def open(self, start_seq: int) -> None:
-        self._at = start_seq
-
-    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[Message]:
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[MemoryMessage]:
         del max_wait_s
-        await asyncio.sleep(0)
         log = self._world.log
         if self._world.cut is not None:
             reads, keep = self._world.cut
             self._world.cut = (reads - 1, keep) if reads else None
             if not reads:
                 log.truncate(log.last - keep + 1)
-        found = [log.messages[seq] for seq in sorted(log.messages) if seq >= self._at][: min(max_messages, 3)]
-        if found:
-            self._at, self._empty = found[-1].seq + 1, 0
-            return found
-        self._empty += 1
+        found = await super().next(min(max_messages, 3), 0.0)
+        self._empty = 0 if found else self._empty + 1
         if self._empty > 20:
             raise Idle
-        return []
-
-    async def settled(self, read_to: int) -> int:
-        return max(read_to, self._world.log.last)
-
-    async def lacks(self, first: int, last: int) -> bool:
-        del first, last
-        return False
-
-    async def close(self) -> None:
-        return None
+        return found

@@ -17,6 +17,7 @@ from marketprism_adapters.venues.live.shards import Shards
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.venue import StreamKey, Venue
 from marketprism_application.venue_feed import VenueFeed
+from marketprism_sdk.periodic import PeriodicJobs
 from marketprism_sdk.resilience import RateLimiter
 
 NOWHERE = "ws://127.0.0.1:1"
@@ -32,20 +33,20 @@ class Deaf:
     def on_asked(self, keys: Iterable[StreamKey]) -> None: ...
 
 
-class Noted:
-    """A scheduler that only notes the periods."""
+class Noted(PeriodicJobs):
+    """Notes the periods; a job is due once a day, so that none runs here."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.periods: dict[str, float] = {}
 
     def every(self, name: str, period_s: float, job: Any, *, offset_s: float = 0.0) -> None:
+        super().every(name, 86_400.0, job, offset_s=offset_s)
         self.periods[name] = period_s
 
     def cancel(self, name: str) -> None:
-        del self.periods[name]
-
-    async def close(self) -> None:
-        self.periods.clear()
+        super().cancel(name)
+        self.periods.pop(name, None)
 
 
 def keys(kinds: Iterable[str], symbols: Iterable[str]) -> list[StreamKey]:
@@ -134,3 +135,4 @@ async def test_polls_take_a_share_of_the_budget_and_follow_the_instruments() -> 
     assert len(health.table()) == 2
     polls.left()
     assert (noted.periods, health.table()) == ({}, [])
+    await noted.close()

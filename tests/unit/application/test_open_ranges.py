@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import pytest
 
 from marketprism_adapters.memory.ledger import MemoryLedger
+from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
+from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports import RangeQuery
@@ -18,76 +19,56 @@ from marketprism_application.store_progress import StreamBounds
 from tests.fakes.ticks import at, tick
 
 
-class Message(NamedTuple):
-    subject: str
-    seq: int
-    data: bytes
-
-
-def message(seq: int, row: int | None = None) -> Message:
+def message(seq: int, row: int | None = None) -> MemoryMessage:
     number = seq if row is None else row
     one = tick(at("2025-03-03 09:00:00") + number * 10**9, 100, 1)._replace(seq=number)
-    return Message("market.packed.1", seq, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, (one,))))
+    return MemoryMessage("market.packed.1", seq, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, (one,))))
 
 
-class Stream:
-    """Messages that are there from the start, and those that are there once it was opened."""
+class Stream(MemoryRanges):
+    """Messages that are there from the start, and those that are there once it was read."""
 
-    def __init__(self, messages: Sequence[Message], first: int, *, later_first: int | None = None) -> None:
-        self._messages = list(messages)
-        self._first = first
+    def __init__(self, messages: Sequence[MemoryMessage], first: int, *, later_first: int | None = None) -> None:
+        log = MemoryStream("made")
+        for one in messages:
+            log.append(one.subject, one.data, seq=one.seq)
+        log.purge(first)
+        super().__init__(log)
         self._later_first = later_first or first
-        self._at = 0
         self._empty = 0
 
-    async def bounds(self) -> StreamBounds:
-        return StreamBounds("made", self._first, self._messages[-1].seq)
-
-    async def open(self, start_seq: int) -> None:
-        self._at = start_seq
-
-    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[Message]:
-        del max_wait_s
-        await asyncio.sleep(0)
-        self._first = self._later_first
-        found = [m for m in self._messages if m.seq >= max(self._at, self._first)][:max_messages]
-        if not found:
-            self._empty += 1
-            if self._empty > 200:
-                raise asyncio.CancelledError
-            return []
-        self._at = found[-1].seq + 1
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[MemoryMessage]:
+        self.stream.purge(self._later_first)
+        found = await super().next(max_messages, min(max_wait_s, 0.0001))
+        self._empty = 0 if found else self._empty + 1
+        if self._empty > 200:
+            raise asyncio.CancelledError
         return found
-
-    async def settled(self, read_to: int) -> int:
-        return read_to
-
-    async def lacks(self, first: int, last: int) -> bool:
-        return False
-
-    async def close(self) -> None:
-        return None
 
 
 class Kept(WriterHooks):
     """The watermark, and what was named as lost."""
 
     def __init__(self) -> None:
-        self.progress: Progress | None = Progress()
+        self.cell = ProgressCell()
         self.lost: list[tuple[int, int]] = []
 
-    async def load(self) -> Progress | None:
-        return self.progress
+    @property
+    def progress(self) -> Progress | None:
+        return self.cell.progress
 
-    async def save(self, progress: Progress) -> None:
-        self.progress = progress
+    @progress.setter
+    def progress(self, progress: Progress | None) -> None:
+        self.cell.put(progress)
 
     async def truncated(self, wanted: int, bounds: StreamBounds) -> None:
         self.lost.append((wanted, bounds.first))
 
 
 async def run(stream: Stream, kept: Kept, store: MemoryStore, ledger: MemoryLedger) -> None:
-    writer = StreamWriter("MARKET_TICKS", stream, kept, store, ledger, WriterSettings(10, 0.0), kept)
+    writer = StreamWriter(
+        "MARKET_TICKS", stream, MemoryProgress(kept.cell), store, ledger, WriterSettings(10, 0.0), kept
+    )
     with pytest.raises(asyncio.CancelledError):
         await writer.run(1)
 

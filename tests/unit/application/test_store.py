@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
 
 from marketprism_adapters.memory.ledger import MemoryLedger
+from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
+from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode, encode_packed
 from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.errors import RowError, StoreError
 from marketprism_application.inserting import PART_ROWS, Inserter
 from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
 from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings, decode_messages
-from marketprism_application.store_progress import StreamBounds
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, tick
 
 TICKS = [tick(at("2025-03-03 09:00:00") + n * 10**9, 100, n + 1)._replace(seq=n + 1) for n in range(60)]
 
 
-class Message(NamedTuple):
-    subject: str
-    seq: int
-    data: bytes
-
-
 STREAM = [
-    Message(
+    MemoryMessage(
         "market.packed.3", 10 + n, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, tuple(TICKS[n * 6 : n * 6 + 6])))
     )
     for n in range(10)
@@ -42,36 +37,56 @@ class Killed(BaseException):
     """The process ended here."""
 
 
-class Ranges:
-    """A stream of fixed messages; `step` may kill the process at each call."""
+def stream() -> MemoryStream:
+    """A stream of the fixed messages."""
+    made = MemoryStream()
+    for message in STREAM:
+        made.append(message.subject, message.data, seq=message.seq)
+    return made
+
+
+class Ranges(MemoryRanges):
+    """Three messages at a time; each call may be the process's last."""
 
     def __init__(self, world: World) -> None:
+        super().__init__(stream())
         self._world = world
-        self._next = 0
 
-    async def bounds(self) -> StreamBounds:
-        return StreamBounds("created-1", 1, STREAM[-1].seq)
-
-    async def open(self, start_seq: int) -> None:
-        self._next = next((i for i, m in enumerate(STREAM) if m.seq >= start_seq), len(STREAM))
-
-    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[Message]:
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[MemoryMessage]:
         self._world.step()
-        found = STREAM[self._next : self._next + min(max_messages, 3)]
-        self._next += len(found)
+        found = await super().next(min(max_messages, 3), min(max_wait_s, 0.001))
         if not found:
-            await asyncio.sleep(0)
             self._world.idle()
         return found
 
-    async def lacks(self, first: int, last: int) -> bool:
-        return False
 
-    async def settled(self, read_to: int) -> int:
-        return read_to
+class ProgressSteps(MemoryProgress):
+    """Before and after a save the process may end."""
 
-    async def close(self) -> None:
-        return None
+    def __init__(self, world: World) -> None:
+        super().__init__(world.cell)
+        self._world = world
+
+    async def save(self, progress: Progress) -> None:
+        self._world.step()
+        await super().save(progress)
+        self._world.step()
+
+
+class StoreSteps(MemoryStore):
+    """Before and after an insert the process may end."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    async def insert(
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+    ) -> int:
+        self._world.step()
+        done = await super().insert(kind, rows, places, covered, epoch)
+        self._world.step()
+        return done
 
 
 class Steps(MemoryLedger):
@@ -99,9 +114,9 @@ class World:
     """What outlives a process: the store and the progress; and the place of the next kill."""
 
     def __init__(self) -> None:
-        self.store = MemoryStore()
+        self.store: MemoryStore = StoreSteps(self)
         self.ledger = Steps(self)
-        self.progress = Progress()
+        self.cell = ProgressCell()
         self.kill_at = -1
         self.steps = 0
 
@@ -111,48 +126,14 @@ class World:
             raise Killed
 
     def idle(self) -> None:
-        if self.progress.watermark == STREAM[-1].seq:
+        progress = self.cell.progress
+        if progress is not None and progress.watermark == STREAM[-1].seq:
             raise asyncio.CancelledError
-
-    async def load(self) -> Progress:
-        return self.progress
-
-    async def save(self, progress: Progress) -> None:
-        self.step()
-        self.progress = progress
-        self.step()
-
-    async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
-    ) -> int:
-        self.step()
-        done = await self.store.insert(kind, rows, places, covered, epoch)
-        self.step()
-        return done
-
-    async def insert_encoded(
-        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
-    ) -> int:
-        places = [Place(group.seq, group.first + n) for group in groups for n in range(len(group.rows))]
-        try:
-            decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
-        except msgspec.MsgspecError as error:
-            raise RowError(str(error)) from error
-        return await self.insert(kind, decoded, places, covered, epoch)
-
-    async def bury(self, dead: Sequence[DeadRow]) -> None:
-        await self.store.bury(dead)
-
-    async def migrate(self) -> Sequence[str]:
-        return []
-
-    async def close(self) -> None:
-        return None
 
     async def run(self) -> bool:
         """One process; whether it got to the end."""
         settings = WriterSettings(batch_rows=10, batch_s=0.001, max_rows=20)
-        writer = StreamWriter("MARKET_TICKS", Ranges(self), self, self, self.ledger, settings)
+        writer = StreamWriter("MARKET_TICKS", Ranges(self), ProgressSteps(self), self.store, self.ledger, settings)
         try:
             await writer.run(1)
         except asyncio.CancelledError:
@@ -195,19 +176,20 @@ async def test_killed_again_and_again() -> None:
 async def test_a_store_that_is_away_is_tried_again_with_the_same_range() -> None:
     world, away, retries = World(), [True] * 3, Retries()
 
-    class Flaky(World):
+    class Flaky(MemoryStore):
         async def insert(
             self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
         ) -> int:
             if away and away.pop():
                 raise StoreError("away", retryable=True)
-            return await world.store.insert(kind, rows, places, covered, epoch)
+            return await super().insert(kind, rows, places, covered, epoch)
 
+    world.store = Flaky()
     writer = StreamWriter(
         "MARKET_TICKS",
         Ranges(world),
-        world,
-        Flaky(),
+        MemoryProgress(world.cell),
+        world.store,
         world.ledger,
         WriterSettings(batch_s=0.001),
         retries,
@@ -221,18 +203,19 @@ async def test_a_store_that_is_away_is_tried_again_with_the_same_range() -> None
 async def test_a_poisoned_row_is_set_aside_and_its_neighbours_are_stored() -> None:
     world = World()
 
-    class Picky(World):
+    class Picky(MemoryStore):
         async def insert(
             self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
         ) -> int:
             if any(row.seq == 17 for row in rows):
                 raise RowError("market_ticks: no such number", code=69)
-            return await world.store.insert(kind, rows, places, covered, epoch)
+            return await super().insert(kind, rows, places, covered, epoch)
 
-        async def bury(self, dead: Sequence[DeadRow]) -> None:
-            await world.store.bury(dead)
-
-    writer = StreamWriter("MARKET_TICKS", Ranges(world), world, Picky(), world.ledger, WriterSettings(batch_s=0.001))
+    world.store = Picky()
+    progress = MemoryProgress(world.cell)
+    writer = StreamWriter(
+        "MARKET_TICKS", Ranges(world), progress, world.store, world.ledger, WriterSettings(batch_s=0.001)
+    )
     with pytest.raises(asyncio.CancelledError):
         await writer.run(1)
     assert await stored(world) == [n for n in range(1, 61) if n != 17]
@@ -242,9 +225,9 @@ async def test_a_poisoned_row_is_set_aside_and_its_neighbours_are_stored() -> No
 
 def test_messages_that_are_not_what_their_subject_says_are_set_aside_with_the_reason() -> None:
     messages = [
-        Message("market.packed.1", 1, b"nonsense"),
-        Message("market.bar.1m.rb2505", 2, encode(TICK, SAMPLES["tick"])),
-        Message("nobody.knows", 3, b""),
+        MemoryMessage("market.packed.1", 1, b"nonsense"),
+        MemoryMessage("market.bar.1m.rb2505", 2, encode(TICK, SAMPLES["tick"])),
+        MemoryMessage("nobody.knows", 3, b""),
         STREAM[0],
     ]
     decoded = decode_messages("S", messages)
@@ -261,11 +244,11 @@ async def test_a_row_that_is_none_is_set_aside_and_its_part_keeps_its_token() ->
     good = [msgspec.msgpack.encode(tick_) for tick_ in TICKS[:5]]
     packed = [1, "test", 1, 0, [msgspec.Raw(row) for row in good] + ["no tick"], [], []]
     broken = msgspec.msgpack.encode([PACKED_VERSION, *packed[1:]])
-    inserter = Inserter("MARKET_TICKS", world, lambda *_: None)
+    inserter = Inserter("MARKET_TICKS", world.store, lambda *_: None)
     covered = StreamRange("S", "2025", 1, 1)
     for _ in range(2):
         dead: list[DeadRow] = []
-        count, others = await inserter._insert_encoded([Message("market.packed.1", 1, broken)], covered, 1, dead)
+        count, others = await inserter._insert_encoded([MemoryMessage("market.packed.1", 1, broken)], covered, 1, dead)
         assert (count, list(others)) == (6, [])
         assert [(row.seq, row.offset) for row in dead] == [(1, 5)]
     (audit,) = (await world.store.audit(["test"])).to_pylist()
@@ -275,7 +258,7 @@ async def test_a_row_that_is_none_is_set_aside_and_its_part_keeps_its_token() ->
 async def test_a_large_range_goes_in_parts_that_a_second_writer_repeats() -> None:
     tokens: list[str] = []
 
-    class Counting(World):
+    class Counting(MemoryStore):
         async def insert_encoded(
             self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
         ) -> int:
@@ -285,7 +268,7 @@ async def test_a_large_range_goes_in_parts_that_a_second_writer_repeats() -> Non
 
     row = msgspec.Raw(msgspec.msgpack.encode(TICKS[0]))
     data = msgspec.msgpack.encode([PACKED_VERSION, "test", 1, 0, [row] * (PART_ROWS // 2 + 1)])
-    messages = [Message("market.packed.7", 7 + n, data) for n in range(5)]
+    messages = [MemoryMessage("market.packed.7", 7 + n, data) for n in range(5)]
     for _ in range(2):
         rows, dead = await Inserter("S", Counting(), lambda *_: None).insert(
             messages, StreamRange("S", "2025", 7, 11), 1

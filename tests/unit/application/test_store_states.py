@@ -30,7 +30,7 @@ class Storing(RuleBasedStateMachine):
     @rule(count=st.integers(1, 6), foreign=st.integers(0, 2))
     def publish(self, count: int, foreign: int) -> None:
         for _ in range(count):
-            self.world.log.append(foreign=foreign)
+            self.world.log.publish(foreign=foreign)
 
     @rule(
         steps=st.integers(1, 30),
@@ -48,7 +48,7 @@ class Storing(RuleBasedStateMachine):
         log.lose_the_end(log.last - lost)
         self._settle()
         for _ in range(again):
-            log.append(foreign=0)
+            log.publish(foreign=0)
 
     @rule()
     def run_to_the_end(self) -> None:

@@ -1,0 +1,70 @@
+"""StoreLedger: one suite over memory, chDB and a ClickHouse server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from marketprism_adapters.memory.ledger import MemoryLedger
+from marketprism_adapters.sql.ledger import SqlLedger
+from marketprism_adapters.sql.store import SqlStore
+from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
+from marketprism_application.store_progress import StoreLedger
+from tests.contract.stores import SERVER, engine_of, put
+from tests.contract.test_codec import SAMPLES
+
+
+class Book(NamedTuple):
+    """A store's ledger, again as another process sees it, and a way to store a row of a kind."""
+
+    ledger: StoreLedger
+    again: StoreLedger
+    store_row: Callable[[DataKind], Awaitable[None]]
+
+
+@pytest.fixture(params=["memory", "chdb", SERVER])
+async def book(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Book]:
+    if request.param == "memory":
+        memory = MemoryLedger()
+
+        async def count(kind: DataKind) -> None:
+            memory.rows[kind.name] = 1
+
+        yield Book(memory, memory, count)
+        return
+    engine = await engine_of(request, request.param, tmp_path / "db")
+    store = SqlStore(engine)
+    await store.migrate()
+    yield Book(SqlLedger(engine), SqlLedger(engine), lambda kind: put(store, kind, [SAMPLES[kind.name]]))
+    await store.close()
+
+
+async def test_a_store_has_one_name_for_ever(book: Book) -> None:
+    name = await book.ledger.identity()
+    assert name
+    assert [await book.ledger.identity(), await book.again.identity()] == [name, name]
+
+
+async def test_a_watermark_is_what_was_recorded_last_of_this_stream_of_this_age(book: Book) -> None:
+    assert await book.ledger.watermark("MARKET_TICKS", "2025") is None
+    for watermark in (5, 9, 7):
+        await book.ledger.record("MARKET_TICKS", "2025", watermark)
+        assert await book.again.watermark("MARKET_TICKS", "2025") == watermark
+    await book.ledger.record("MARKET_TICKS", "2026", 1)
+    await book.ledger.record("MARKET_BARS", "2025", 0)
+    found = [await book.ledger.watermark(*of) for of in (
+        ("MARKET_TICKS", "2025"), ("MARKET_TICKS", "2026"), ("MARKET_BARS", "2025"), ("MARKET_BARS", "2026"),
+    )]  # fmt: skip
+    assert found == [7, 1, 0, None]
+
+
+async def test_a_stream_is_held_where_any_of_its_tables_has_a_row(book: Book) -> None:
+    streams = [TICK.stream, BAR.stream, GAP.stream, "NOBODY"]
+    assert [await book.ledger.holds(stream) for stream in streams] == [False] * 4
+    await book.store_row(TICK)
+    assert [await book.ledger.holds(stream) for stream in streams] == [True, False, False, False]
+    await book.store_row(GAP)
+    assert [await book.again.holds(stream) for stream in streams] == [True, False, True, False]
