@@ -20,9 +20,9 @@ from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_adapters.simulated import venue
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, FrameTap
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 
 
 class CapturedRecording(Recording):

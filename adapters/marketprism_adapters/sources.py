@@ -21,7 +21,7 @@ from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, MarketSource
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 
 
 class SourceSpec(NamedTuple):

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import msgspec
 
 from marketprism_application.contracts.codec import Packed
-from marketprism_domain.bars import BarBuilder, BarSettings, BuilderState
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.gaps import TRUNCATED
+from marketprism_domain.bars.builder import BarBuilder, BarSettings, BuilderState
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import SessionChange
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.sessions import SessionChange
+from marketprism_domain.ticks.gaps import TRUNCATED
 
 
 @dataclass(slots=True)

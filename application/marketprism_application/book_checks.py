@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from marketprism_application.venue import Quote
 from marketprism_application.venue_books import VenueBooks
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.sync import BookSnapshot
 
 _KEPT = 64
 _TRADES = 20_000

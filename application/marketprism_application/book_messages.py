@@ -7,10 +7,10 @@ from typing import Any
 
 from marketprism_application.contracts.messages import BookTopMessage, Message, OrderBookMessage, TextLevel
 from marketprism_application.venue import Quote
-from marketprism_domain.book_chain import BookChange
-from marketprism_domain.book_sync import BookSync
+from marketprism_domain.books.chain import BookChange
+from marketprism_domain.books.levels import Level
+from marketprism_domain.books.sync import BookSync
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE
-from marketprism_domain.orderbook import Level
 
 Scale = Callable[[str, str], str]  # (symbol, quantity as the venue wrote it) -> amount
 

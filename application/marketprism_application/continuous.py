@@ -13,9 +13,9 @@ from marketprism_application.contracts.query_wire import MAX_LIMIT, InstrumentSe
 from marketprism_application.errors import QueryError
 from marketprism_application.ports import MarketReader, RangeQuery
 from marketprism_application.resample import ReadRules, bars
-from marketprism_domain.dominant import ADJUSTMENTS, Adjustment, ContractDay, Roll, adjustments, rolls
+from marketprism_domain.bars.contract_rolls import ADJUSTMENTS, Adjustment, ContractDay, Roll, adjustments, rolls
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.schedules import product_of, venue_of
+from marketprism_domain.sessions.exchange_hours import product_of, venue_of
 
 _DECIMAL = pa.decimal128(38, 18)
 _FIELDS: list[tuple[str, pa.DataType]] = [

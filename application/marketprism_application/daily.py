@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.values import NANOS_PER_MINUTE
 
 _DECIMAL = pa.decimal128(38, 18)

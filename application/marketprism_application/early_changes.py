@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import insort
 from operator import attrgetter
 
-from marketprism_domain.book_chain import BookChange
-from marketprism_domain.book_sync import MAX_KEPT, BookSync
+from marketprism_domain.books.chain import BookChange
+from marketprism_domain.books.sync import MAX_KEPT, BookSync
 
 _ID = attrgetter("last_id")
 

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from marketprism_application.contracts.codec import PACKED_VERSION, Mark, Packed
 from marketprism_application.ports import SourceBatch
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.clocks import AGREES_NS, VenueClock
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import SessionChange
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.sessions import SessionChange
+from marketprism_domain.ticks.clocks import AGREES_NS, VenueClock
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
 MAX_TICKS = 200

@@ -12,7 +12,7 @@ from marketprism_application.contracts.messages import KIND_OF, KlineMessage, Tr
 from marketprism_application.venue import Control, ParseRefused, Quote, RestRequest, Venue, read_answer
 from marketprism_application.venue_books import BookSettings
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
-from marketprism_domain.book_chain import BookChange
+from marketprism_domain.books.chain import BookChange
 
 _Stream = tuple[str, str]  # symbol, kind
 

@@ -15,7 +15,7 @@ from marketprism_application.contracts.query_wire import InstrumentSearch
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import SessionChange
+from marketprism_domain.sessions.sessions import SessionChange
 
 Encoded = bytes | msgspec.Raw  # one record in MessagePack
 

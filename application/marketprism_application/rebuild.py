@@ -14,11 +14,11 @@ from marketprism_application.contracts.codec import PACKED_VERSION, Packed
 from marketprism_application.ingest import Ingest
 from marketprism_application.ports import SourceBatch
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.market_bar import MarketBar
+from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.bars.market_bar import MarketBar
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 
 
 @dataclass

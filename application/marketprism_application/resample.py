@@ -14,8 +14,8 @@ from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.query_wire import MAX_LIMIT
 from marketprism_application.errors import QueryError
 from marketprism_application.ports import MarketReader, RangeQuery
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.cascade import Cascade, Minute, Window
+from marketprism_domain.bars.cascade import Cascade, Minute, Window
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
 _MINUTE = "1m"

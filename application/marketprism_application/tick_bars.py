@@ -20,9 +20,9 @@ from marketprism_application.errors import QueryError
 from marketprism_application.ports import MarketReader, RangeQuery
 from marketprism_application.resample import ReadRules
 from marketprism_application.tables import schema_of
-from marketprism_domain.calendar import Schedule
-from marketprism_domain.cascade import Cascade, Window
-from marketprism_domain.trading_days import NANOS_PER_DAY, china_date, day_of, day_text
+from marketprism_domain.bars.cascade import Cascade, Window
+from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, china_date, day_of, day_text
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
 
 _MOST_DAYS = 92

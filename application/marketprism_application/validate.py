@@ -17,13 +17,13 @@ from marketprism_application.gateway_sessions import GatewaySession, GatewaySess
 from marketprism_application.ingest import MAX_TICKS
 from marketprism_application.validating import Run, ValidationOutput
 from marketprism_application.validator_state import SavedClock, SavedStream, ValidatorState, Watched
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.clocks import VenueClock
-from marketprism_domain.events_pipeline import MessagesOutOfChain, SessionJoined
-from marketprism_domain.gaps import Interruption
-from marketprism_domain.rules import ValidationRules
-from marketprism_domain.sessions import SessionChange
-from marketprism_domain.validation import TickValidationService
+from marketprism_domain.events.pipeline import MessagesOutOfChain, SessionJoined
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.sessions import SessionChange
+from marketprism_domain.ticks.clocks import VenueClock
+from marketprism_domain.ticks.gaps import Interruption
+from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.ticks.validation import TickValidationService
 
 _decoder = msgspec.msgpack.Decoder(ValidatorState)
 

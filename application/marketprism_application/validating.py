@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from marketprism_application.contracts.codec import Mark, Packed
 from marketprism_application.gateway_sessions import GatewaySession
 from marketprism_application.validator_state import Exclusion, Watched
-from marketprism_domain.anomalies import Anomaly
-from marketprism_domain.clocks import AGREES_NS, VenueClock
-from marketprism_domain.events import (
+from marketprism_domain.events.registry import (
     AbnormalPriceDetected,
     DataGapDetected,
     DuplicateDataDetected,
@@ -18,14 +16,16 @@ from marketprism_domain.events import (
     StaleDataDetected,
     to_record,
 )
-from marketprism_domain.gaps import EXCLUDED, JOINED, TRUNCATED, Interruption
 from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import Placement, SessionChange
-from marketprism_domain.stream import Rejected
-from marketprism_domain.validation import DUPLICATE
+from marketprism_domain.sessions.sessions import Placement, SessionChange
+from marketprism_domain.ticks.anomalies import Anomaly
+from marketprism_domain.ticks.clocks import AGREES_NS, VenueClock
+from marketprism_domain.ticks.gaps import EXCLUDED, JOINED, TRUNCATED, Interruption
+from marketprism_domain.ticks.stream import Rejected
+from marketprism_domain.ticks.validation import DUPLICATE
 from marketprism_domain.values import NANOS_PER_MINUTE
 
 if TYPE_CHECKING:

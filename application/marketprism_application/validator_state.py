@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from marketprism_application.gateway_sessions import SessionTable
-from marketprism_domain.anomalies import AnomalyDetectionService, AnomalyState
-from marketprism_domain.calendar import Schedule
-from marketprism_domain.clocks import ClockState
-from marketprism_domain.gaps import Interruption, SilenceDetector, SilenceState
-from marketprism_domain.quality import DataQualityMonitor, MonitorState
-from marketprism_domain.sessions import SessionChange
-from marketprism_domain.stream import MarketDataStream, StreamState
+from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.sessions import SessionChange
+from marketprism_domain.ticks.anomalies import AnomalyDetectionService, AnomalyState
+from marketprism_domain.ticks.clocks import ClockState
+from marketprism_domain.ticks.gaps import Interruption, SilenceDetector, SilenceState
+from marketprism_domain.ticks.quality import DataQualityMonitor, MonitorState
+from marketprism_domain.ticks.stream import MarketDataStream, StreamState
 
 
 class Exclusion(NamedTuple):

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from marketprism_application.contracts.messages import Message
-from marketprism_domain.book_chain import BookChange, ChainRule
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.chain import BookChange, ChainRule
+from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 

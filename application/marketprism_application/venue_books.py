@@ -10,11 +10,11 @@ from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.contracts.messages import Message
 from marketprism_application.early_changes import EarlyChanges
 from marketprism_application.venue import Quote
-from marketprism_domain.book_chain import BookChange, ChainRule
-from marketprism_domain.book_sync import BookSnapshot, BookStep, BookSync
+from marketprism_domain.books.chain import BookChange, ChainRule
+from marketprism_domain.books.sync import BookSnapshot, BookStep, BookSync
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.orderbook import SNAPSHOT, UPDATE
-from marketprism_domain.trading_days import utc_day_text
+from marketprism_domain.sessions.trading_days import utc_day_text
 
 NANOS_PER_MS = 1_000_000
 REFRESH = "refresh"  # of a book that is valid, but about to run out of what is known of it

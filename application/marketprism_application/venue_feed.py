@@ -13,10 +13,10 @@ from marketprism_application.trade_tape import Hole, TradeTape
 from marketprism_application.venue import Control, Item, ParseRefused, Quote, Venue, read_frame
 from marketprism_application.venue_books import BookSettings, VenueBooks
 from marketprism_application.venue_ticks import TickMaker
-from marketprism_domain.book_chain import BookChange
+from marketprism_domain.books.chain import BookChange
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.trading_days import utc_day_text
+from marketprism_domain.sessions.trading_days import utc_day_text
 
 _ANEW_NS = 10_000_000_000
 _OWNED = frozenset({TradeMessage, BookChange, Quote})

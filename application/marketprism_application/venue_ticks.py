@@ -9,7 +9,7 @@ from typing import Any
 from marketprism_application.contracts.messages import Message
 from marketprism_application.venue import Quote
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.trading_days import utc_day_text
+from marketprism_domain.sessions.trading_days import utc_day_text
 from marketprism_domain.values import BookLevel
 
 ZERO = Decimal(0)

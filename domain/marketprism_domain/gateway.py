@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from marketprism_domain.errors import InvalidValue, InvariantBroken
-from marketprism_domain.events import (
+from marketprism_domain.events.registry import (
     AllInstrumentsSubscribed,
     ConnectionRetryExhausted,
     ConnectionRetryScheduled,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import packed_subject
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings

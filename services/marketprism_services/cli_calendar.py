@@ -11,9 +11,9 @@ from rich.table import Table
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.schedules import product_of, venue_of
-from marketprism_domain.sessions import Session
-from marketprism_domain.trading_days import day_text
+from marketprism_domain.sessions.exchange_hours import product_of, venue_of
+from marketprism_domain.sessions.sessions import Session
+from marketprism_domain.sessions.trading_days import day_text
 from marketprism_domain.values import Symbol, Venue
 from marketprism_services.cli import app, out
 from marketprism_services.exits import Exit, Stop

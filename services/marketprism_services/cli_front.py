@@ -15,7 +15,7 @@ from marketprism_adapters.ctp_front.markets import Crowd, Market, Recorded
 from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
 from marketprism_adapters.recordings.replay import recording_paths
 from marketprism_application.errors import SourceError
-from marketprism_domain.trading_days import midnight
+from marketprism_domain.sessions.trading_days import midnight
 from marketprism_services.cli import app
 from marketprism_services.cli_calendar import day_option
 from marketprism_services.exits import Exit, Stop

@@ -19,7 +19,7 @@ from marketprism_application.export import bars_csv
 from marketprism_application.ports import MarketSource
 from marketprism_application.rebuild import Rebuilt, rebuild
 from marketprism_client import MarketClient, QueryFailed
-from marketprism_domain.bars import BarSettings
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import Config, DataDir, NatsUrl, app, err, out, settings_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from marketprism_domain.clocks import VenueClock
-from marketprism_domain.events_pipeline import ClockOff
+from marketprism_domain.events.pipeline import ClockOff
+from marketprism_domain.ticks.clocks import VenueClock
 from marketprism_domain.values import NANOS_PER_SECOND
 from marketprism_sdk.metrics import Metrics
 

@@ -7,10 +7,10 @@ from marketprism_adapters.venues.live.source import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.venue_books import BookSettings
 from marketprism_application.venue_feed import FeedSettings
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.gateway import RetryPolicy
-from marketprism_domain.hours import ConnectionHours
-from marketprism_domain.schedules import PRODUCTS, product_of, venue_of
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.connection_hours import ConnectionHours
+from marketprism_domain.sessions.exchange_hours import PRODUCTS, product_of, venue_of
 from marketprism_services.settings import Settings
 
 COUNTERS = ("ctp", "sopt")

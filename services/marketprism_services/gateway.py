@@ -17,11 +17,11 @@ from marketprism_application.errors import SourceError
 from marketprism_application.ingest import Ingest
 from marketprism_application.pacing import paced_source
 from marketprism_application.ports import MarketSource, SourceBatch, counting_source, live_source, named_source
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import CommandRefused
-from marketprism_domain.events import AllInstrumentsSubscribed
+from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_domain.gateway import Gateway, GatewayState, RetryPolicy
-from marketprism_domain.hours import ConnectionHours, SessionBell
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.connection_hours import ConnectionHours, SessionBell
 from marketprism_sdk.errors import Fenced, SdkError, StreamMissing
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection

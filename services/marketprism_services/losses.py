@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from marketprism_domain.events_pipeline import StreamReplaced, StreamTruncated
+from marketprism_domain.events.pipeline import StreamReplaced, StreamTruncated
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.stage_input import InputCut
 

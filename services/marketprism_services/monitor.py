@@ -11,8 +11,8 @@ import structlog
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
 from marketprism_application.reconciliation import Problem
-from marketprism_domain.events import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
-from marketprism_domain.events_pipeline import PipelineRecovered, PipelineStalled
+from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
+from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.metrics import rss_bytes

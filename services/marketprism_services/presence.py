@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from marketprism_domain.hours import Attendance, ConnectionHours
+from marketprism_domain.sessions.connection_hours import Attendance, ConnectionHours
 from marketprism_domain.values import Symbol
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import read_or_none

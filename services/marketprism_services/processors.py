@@ -21,11 +21,11 @@ from marketprism_application.contracts.codec import (
 from marketprism_application.contracts.kinds import BAR, EVENT, GAP, QUALITY, TICK
 from marketprism_application.contracts.subjects import instrument_key, packed_subject, subject_of, tick_subject
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.gaps import TRUNCATED
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.gaps import TRUNCATED
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.stage import Output
 from marketprism_sdk.stage_input import InputCut
 from marketprism_services.losses import Losses

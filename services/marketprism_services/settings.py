@@ -17,9 +17,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from marketprism_adapters.nats.stream_layout import MIN_STORE_BYTES, StreamLayout
 from marketprism_adapters.sql.topology import Topology
 from marketprism_application.errors import StoreError
-from marketprism_domain.bars import BarSettings
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.lease import LeaseSettings

@@ -24,7 +24,7 @@ from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.inserting import Inserter
 from marketprism_application.query import answer
 from marketprism_application.store import StreamRemade, StreamWriter, WriterSettings
-from marketprism_domain.events import StorageRetryScheduled
+from marketprism_domain.events.registry import StorageRetryScheduled
 from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection

@@ -8,7 +8,7 @@ from typing import Any
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.stream_layout import StreamLayout, store_limit
-from marketprism_domain.events_pipeline import StorageFillingUp, StreamFillingUp
+from marketprism_domain.events.pipeline import StorageFillingUp, StreamFillingUp
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import answered, api, stream_info

@@ -11,11 +11,11 @@ import structlog
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import raw_subject
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.commands import authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
-from marketprism_domain.events import ValidationRulesUpdated
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.events.registry import ValidationRulesUpdated
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.commands import Command
 from marketprism_sdk.errors import CommandRejected
 from marketprism_sdk.lease import LeaseSettings

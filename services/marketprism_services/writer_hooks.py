@@ -9,7 +9,7 @@ import structlog
 
 from marketprism_application.store import Progress, WriterHooks
 from marketprism_application.store_progress import OF_STORE, Beginning, StreamBounds
-from marketprism_domain.events_pipeline import StoreReplaced, StreamTruncated, WatermarkRebuilt
+from marketprism_domain.events.pipeline import StoreReplaced, StreamTruncated, WatermarkRebuilt
 from marketprism_sdk.metrics import Metrics
 from marketprism_services.store_state import StoreState
 from marketprism_services.stream_holes import HoleNamer

@@ -19,7 +19,7 @@ from marketprism_adapters.ctp.settings import CounterSettings
 from marketprism_adapters.ctp.source import CtpSource
 from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_domain.events import AllInstrumentsSubscribed
+from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_sdk.testing import Child
 from marketprism_services import run_files
 from marketprism_services.cli import settings_of

@@ -21,10 +21,10 @@ from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ingest import Ingest
 from marketprism_application.ports import Place, SourceBatch, StreamRange
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.bars import BarBuilder, BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarBuilder, BarSettings
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.conftest import FIXTURES
 
 REPEATS = 3

@@ -15,9 +15,9 @@ from typing import Any
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.messages import encode_message
 from marketprism_application.venue_feed import VenueFeed
-from marketprism_domain.book_chain import BookChange
-from marketprism_domain.book_sync import BookSnapshot
-from marketprism_domain.orderbook import OrderBook
+from marketprism_domain.books.chain import BookChange
+from marketprism_domain.books.levels import OrderBook
+from marketprism_domain.books.sync import BookSnapshot
 
 SECONDS = 0.6
 PEERS = Path.home() / ".cache" / "marketprism" / "peers"

@@ -29,9 +29,9 @@ from marketprism_application.ports import (
     named_source,
     resumable_source,
 )
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_services.source_watch import BookSource, book_source
 from tests.contract.market_sources import CASES, Case, Workplace, counter_recordings, counter_settings, venue_recording
 

@@ -19,7 +19,7 @@ from marketprism_application.errors import QueryError, RowError
 from marketprism_application.ports import EncodedRows, RangeQuery
 from marketprism_application.query import answer, checked, parse_time
 from marketprism_application.resample import ReadRules
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.contract.stores import Pair, covered, put
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick

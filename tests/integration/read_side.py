@@ -18,8 +18,8 @@ from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
 from marketprism_application.ports import EncodedRows, Place, StreamRange
 from marketprism_application.resample import ReadRules
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.engines import ServerEngines
 from marketprism_services.query import QueryService

@@ -14,9 +14,9 @@ from marketprism_adapters.venues.recordings.found import found_recordings
 from marketprism_adapters.venues.recordings.inspect import inspected
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.rebuild import Rebuilt, rebuild
-from marketprism_domain.bars import BarSettings
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.ticks.rules import ValidationRules
 
 T0 = 1_700_000_000_000  # milliseconds
 SECOND = 1_000

@@ -18,8 +18,8 @@ from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.export import bars_csv
 from marketprism_application.rebuild import rebuild
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.commands import send_command
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection

@@ -29,10 +29,10 @@ from marketprism_application.errors import SourceError
 from marketprism_application.export import bars_csv
 from marketprism_application.ports import SourceBatch
 from marketprism_application.rebuild import rebuild
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -21,8 +21,8 @@ from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
 from marketprism_adapters.ctp_front.wire import Frames, frame
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import SourceBatch
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.events import AllInstrumentsSubscribed, SubscriptionFailed, TradingHoursOverruled
+from marketprism_domain.events.registry import AllInstrumentsSubscribed, SubscriptionFailed, TradingHoursOverruled
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at, tick
 from tests.integration.test_ctp import recorded, said
 

@@ -12,7 +12,7 @@ from marketprism_adapters.ctp.bridge import Said
 from marketprism_adapters.ctp.conversation import Conversation
 from marketprism_adapters.ctp.library import Api
 from marketprism_adapters.ctp_front import Script, SimMd
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at
 from tests.integration.test_ctp import source_of
 

@@ -20,10 +20,10 @@ from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed
 from marketprism_application.rebuild import rebuild
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.fakes.ticks import at
 from tests.unit.domain.test_bars import builder
 

@@ -19,9 +19,9 @@ from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.codec import decode, decode_packed
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.ingest import Ingest
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.gateway import RetryPolicy
-from marketprism_domain.hours import ConnectionHours
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.connection_hours import ConnectionHours
 from marketprism_sdk.commands import dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.exclusive import Lapsed, while_leading

@@ -16,8 +16,8 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.subjects import escape
 from marketprism_application.ingest import Ingest
 from marketprism_application.ports import SourceBatch
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.gateway import RetryPolicy
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue

@@ -22,11 +22,11 @@ from marketprism_application.ports import EncodedRows, MarketSource, Place, Stre
 from marketprism_application.query import answer, ask
 from marketprism_application.rebuild import rebuild
 from marketprism_application.resample import ReadRules
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.contract.stores import SERVER, engine_of
 
 pytestmark = pytest.mark.timeout(240)

@@ -15,9 +15,9 @@ from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed, decode, encode_packed
 from marketprism_application.contracts.kinds import BAR, EVENT, GAP
 from marketprism_application.contracts.subjects import packed_subject, raw_subject
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get_last, leader_get_last, publish_ack
 from marketprism_services.aggregator import AggregatorService

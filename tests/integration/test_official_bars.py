@@ -13,10 +13,10 @@ import pytest
 
 from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_application.rebuild import Rebuilt, rebuild
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.cascade import Cascade, Minute, Window
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.bars.cascade import Cascade, Minute, Window
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 
 D = Decimal
 # The vendor's 1d bar of this day opens at another price than its own first 1m bar.

@@ -11,8 +11,8 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.shards import OwnerRecord

@@ -8,7 +8,7 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
-from marketprism_domain.events import SubscriptionFailed
+from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.positions import Positions

@@ -13,7 +13,7 @@ from marketprism_application.contracts.query_wire import Question, decode_answer
 from marketprism_application.resample import ReadRules
 from marketprism_application.store import WriterSettings
 from marketprism_client import MarketClient, QueryFailed
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import NotActive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service

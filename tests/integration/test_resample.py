@@ -15,10 +15,10 @@ from marketprism_application.ports import Place, StreamRange
 from marketprism_application.query import ask
 from marketprism_application.rebuild import rebuild
 from marketprism_application.resample import ReadRules
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 
 MADE = ("4m", "7m", "45m", "3h", "1d")
 FIELDS = (

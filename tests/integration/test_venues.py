@@ -11,10 +11,10 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
 from marketprism_application.errors import SourceError
 from marketprism_application.venue import Venue
-from marketprism_domain.book_chain import BookChange, IdRange, Step
-from marketprism_domain.events import SubscriptionFailed
-from marketprism_domain.rules import ValidationRules
-from marketprism_domain.validation import TickValidationService
+from marketprism_domain.books.chain import BookChange, IdRange, Step
+from marketprism_domain.events.registry import SubscriptionFailed
+from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.ticks.validation import TickValidationService
 from marketprism_services.chaos.venue import TRIED, trial
 from marketprism_services.chaos.venue_audit import VenueAudit
 from tests.integration.venue_side import FAST, batches, batches_more, kinds_of, venue

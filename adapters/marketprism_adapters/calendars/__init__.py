@@ -7,8 +7,8 @@ from datetime import date
 import chinese_calendar
 import structlog
 
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.trading_days import TradingDays
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.trading_days import TradingDays
 
 log = structlog.get_logger()
 

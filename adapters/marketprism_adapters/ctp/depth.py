@@ -8,8 +8,8 @@ from typing import Any
 
 from marketprism_adapters.depth.ctp import CTP_COLUMNS, Skipped, ctp_maker
 from marketprism_adapters.depth.fields import BadField, RawNumbers
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 
 
 class DepthReader:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.gaps import Interruption
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.gaps import Interruption
 
 
 class Losses:

@@ -25,14 +25,14 @@ from marketprism_adapters.depth.ctp import Skipped
 from marketprism_adapters.depth.fields import BadField
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, FrameTap, SourceBatch, SourceTraits
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.events import HeartbeatReceived, NetworkLatencyExceeded
+from marketprism_domain.events.registry import HeartbeatReceived, NetworkLatencyExceeded
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.phases import Told
-from marketprism_domain.sessions import SessionChange
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.phases import Told
+from marketprism_domain.sessions.sessions import SessionChange
 
 log = structlog.get_logger()
 

@@ -7,11 +7,11 @@ from decimal import Decimal
 
 from marketprism_adapters.ctp.words import STATUS
 from marketprism_adapters.depth.fields import Clocks
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.phases import PhaseWatch, Told
-from marketprism_domain.schedules import product_of
-from marketprism_domain.trading_days import NANOS_PER_DAY, china_date, midnight
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.exchange_hours import product_of
+from marketprism_domain.sessions.phases import PhaseWatch, Told
+from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, china_date, midnight
 
 
 class Statuses:

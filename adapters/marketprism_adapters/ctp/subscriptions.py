@@ -11,13 +11,13 @@ import structlog
 
 from marketprism_adapters.ctp.bridge import Said
 from marketprism_adapters.ctp.words import trouble
-from marketprism_domain.events import (
+from marketprism_domain.events.registry import (
     AllInstrumentsSubscribed,
     InstrumentSubscribed,
     SubscriptionFailed,
     SubscriptionUpdated,
 )
-from marketprism_domain.schedules import venue_of
+from marketprism_domain.sessions.exchange_hours import venue_of
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from marketprism_adapters.ctp_front.local import SimMd, SimTd
 from marketprism_adapters.ctp_front.remote import RemoteMd, RemoteTd, address_of
 from marketprism_adapters.ctp_front.script import Script
 from marketprism_application.errors import SourceError
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 
 
 def simulated(spec: str, calendar: MarketCalendar, speed: float | None = None, venue: str = "ctp") -> Api:

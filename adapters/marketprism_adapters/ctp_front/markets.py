@@ -11,8 +11,8 @@ from typing import Any, Protocol
 from marketprism_adapters.ctp_front.script import DBL_MAX, Script
 from marketprism_adapters.depth.ctp import CTP_COLUMNS
 from marketprism_application.errors import SourceError
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.trading_days import china_date, day_text, midnight
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.trading_days import china_date, day_text, midnight
 from marketprism_domain.values import NANOS_PER_SECOND
 
 Row = tuple[int, dict[str, Any]]  # receive time by the market's clock, fields as the API gives them

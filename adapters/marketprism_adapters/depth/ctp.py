@@ -8,12 +8,12 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from marketprism_adapters.depth.fields import BadField, Clocks, Numbers, RawNumbers
-from marketprism_domain.calendar import MarketCalendar, Schedule
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.schedules import venue_of
-from marketprism_domain.sessions import Placement
-from marketprism_domain.trading_days import day_of, midnight
+from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
+from marketprism_domain.sessions.exchange_hours import venue_of
+from marketprism_domain.sessions.sessions import Placement
+from marketprism_domain.sessions.trading_days import day_of, midnight
 from marketprism_domain.values import NANOS_PER_SECOND, BookLevel, Symbol, Venue
 
 NANOS_PER_MS = 1_000_000

@@ -13,7 +13,7 @@ import structlog
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import EVENT, INSTRUMENT
 from marketprism_application.contracts.subjects import subject_of
-from marketprism_domain.events import to_record
+from marketprism_domain.events.registry import to_record
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from marketprism_adapters.depth.ctp import CTP_COLUMNS, NANOS_PER_MS, RowReader, Skipped, Times, ctp_rows, venue_token
 from marketprism_adapters.depth.fields import BadField, Numbers, levels, positive
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.values import NANOS_PER_SECOND, Symbol
 
 

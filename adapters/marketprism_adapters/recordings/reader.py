@@ -14,9 +14,9 @@ from marketprism_adapters.depth.fields import BadField
 from marketprism_adapters.recordings.formats import FORMATS, Format, RowReader, Skipped
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, FrameTap
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 
 DECODER = "recording.csv"  # of captured lines
 _ENDINGS = (".csv", ".csv.gz")

@@ -12,13 +12,13 @@ from marketprism_adapters.recordings.reader import Checked, Recording
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer, paced_batches
 from marketprism_application.ports import FrameTap, SourceBatch, SourceTraits
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.schedules import product_of
-from marketprism_domain.sessions import Session
-from marketprism_domain.validation import is_option
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.exchange_hours import product_of
+from marketprism_domain.sessions.sessions import Session
+from marketprism_domain.ticks.validation import is_option
 
 _END_RUN_NS = 61_000_000_000  # event time runs on so far behind the last section's end, past any grace
 _END_GAP_NS = 60_000_000_000  # a recording that stops earlier before its section's end left something out

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from marketprism_adapters.simulated.plan import SimulatedInstrument
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import Session
+from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.values import NANOS_PER_SECOND, BookLevel
 
 _LIMIT = Decimal("0.08")

@@ -14,11 +14,11 @@ from marketprism_adapters.simulated.market import SimulatedDay
 from marketprism_adapters.simulated.plan import INSTRUMENTS, SimulationPlan
 from marketprism_application.pacing import Pacer, paced_batches
 from marketprism_application.ports import Channel, FrameTap, SourceBatch, SourceTraits
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.schedules import product_of
-from marketprism_domain.trading_days import day_of, day_text
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.exchange_hours import product_of
+from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
 DECODER = "ticks.msgpack"  # this venue has no other form

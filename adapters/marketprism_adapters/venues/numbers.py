@@ -10,7 +10,7 @@ from itertools import chain
 import msgspec
 
 from marketprism_application.venue import ParseRefused
-from marketprism_domain.trading_days import utc_day_text
+from marketprism_domain.sessions.trading_days import utc_day_text
 
 NANOS_PER_MS = 1_000_000
 _MAX_TEXT = 40

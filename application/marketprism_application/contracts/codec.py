@@ -15,7 +15,7 @@ import msgspec
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import SessionChange
+from marketprism_domain.sessions.sessions import SessionChange
 
 PACKED_VERSION = 1
 

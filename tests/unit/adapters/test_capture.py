@@ -20,8 +20,8 @@ from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
 from marketprism_application.errors import SourceError
 from marketprism_application.ports import Channel, MarketSource
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 
 A, B = Channel("ws-1", "x"), Channel("ws-2", "y")
 Frames = list[tuple[int, Channel, bytes]]

@@ -10,9 +10,9 @@ import pytest
 from marketprism_adapters.ctp.depth import DepthReader
 from marketprism_adapters.depth.ctp import CTP_COLUMNS, Skipped
 from marketprism_adapters.depth.fields import BadField
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at
 
 DBL_MAX, FLT_MAX = 1.7976931348623157e308, 3.4028234663852886e38

@@ -8,7 +8,7 @@ import pytest
 
 from marketprism_adapters.ctp_front.script import Script
 from marketprism_application.errors import SourceError
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.unit.adapters.test_recordings import write
 
 

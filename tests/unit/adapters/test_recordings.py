@@ -15,8 +15,8 @@ from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at
 
 BASE = {

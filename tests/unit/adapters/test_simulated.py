@@ -9,7 +9,7 @@ import pytest
 
 from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar
 
 
 @pytest.mark.parametrize("plan", ["days=1,rate=0.2", "days=1,rate=0.2,faults=gap:2+duplicate:3+stale:2"])

@@ -13,13 +13,13 @@ from marketprism_application.contracts.codec import PACKED_VERSION, Packed
 from marketprism_application.ingest import Ingest
 from marketprism_application.ports import SourceBatch
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.clocks import VenueClock
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.clocks import VenueClock
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.fakes.ticks import at, tick
 
 SECOND = 10**9

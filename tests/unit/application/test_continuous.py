@@ -15,11 +15,11 @@ from marketprism_application.errors import QueryError
 from marketprism_application.ports import Place, StreamRange
 from marketprism_application.query import answer, ask
 from marketprism_application.resample import ReadRules
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.dominant import ContractDay, adjustments, delivery_of, rolls
+from marketprism_domain.bars.contract_rolls import ContractDay, adjustments, delivery_of, rolls
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.trading_days import day_of, day_text
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.trading_days import day_of, day_text
 from tests.contract.test_codec import SAMPLES
 
 

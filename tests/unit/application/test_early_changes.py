@@ -8,8 +8,8 @@ import pytest
 
 from marketprism_application.contracts.messages import OrderBookMessage
 from marketprism_application.venue_books import BookSettings, VenueBooks
-from marketprism_domain.book_chain import BookChange, IdRange
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.chain import BookChange, IdRange
+from marketprism_domain.books.sync import BookSnapshot
 
 SECOND = 1_000_000_000
 

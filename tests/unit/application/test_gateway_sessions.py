@@ -9,9 +9,9 @@ from marketprism_application.contracts.codec import PACKED_VERSION, Packed
 from marketprism_application.gateway_sessions import HOLD_MESSAGES, HOLD_NS, KEEP, LIVING_NS, GatewaySessions
 from marketprism_application.validate import ShardValidator
 from marketprism_application.validating import ValidationOutput
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.fakes.ticks import at, tick
 
 SECOND = 10**9

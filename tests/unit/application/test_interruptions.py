@@ -6,9 +6,9 @@ import pytest
 
 from marketprism_application.contracts.codec import PACKED_VERSION, Mark, Packed
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.fakes.ticks import at, tick
 
 DAY = "2025-03-03 "

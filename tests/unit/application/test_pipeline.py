@@ -19,11 +19,11 @@ from marketprism_application.ports import SourceBatch
 from marketprism_application.rebuild import rebuild
 from marketprism_application.validate import ShardValidator
 from marketprism_application.validating import MAX_REJECTION_EVENTS
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.fakes.ticks import at, tick
 
 DAY = "2025-03-03 "

@@ -10,10 +10,10 @@ import pytest
 from marketprism_application.aggregate import ShardAggregator
 from marketprism_application.contracts.codec import PACKED_VERSION, Packed
 from marketprism_application.validate import ShardValidator
-from marketprism_domain.bars import BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from tests.fakes.ticks import at, tick
 
 SECOND = 10**9

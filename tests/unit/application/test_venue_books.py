@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from marketprism_application.venue_books import BookSettings, VenueBooks
-from marketprism_domain.book_chain import BookChange, ChainRule, IdRange, LinkedIds
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.chain import BookChange, ChainRule, IdRange, LinkedIds
+from marketprism_domain.books.sync import BookSnapshot
 
 S = "BTC-USDT"
 SECOND = 1_000_000_000

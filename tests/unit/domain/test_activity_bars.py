@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_domain.activity_bars import ActivityBarBuilder
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.activity_bars import ActivityBarBuilder
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at, tick
 
 TICKS = [tick(at("2025-03-03 09:00:00") + n * 10**9, 100 + n % 3, 10 * (n + 1)) for n in range(20)]

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_domain.bars import BarBuilder, BarSettings
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarBuilder, BarSettings
+from marketprism_domain.bars.market_bar import MarketBar
 from marketprism_domain.errors import InvalidValue, InvariantBroken
-from marketprism_domain.market_bar import MarketBar
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at, tick
 
 DAY = "2025-03-03 "

@@ -6,10 +6,10 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketprism_domain.bars import BarBuilder, BarSettings, BuilderState
-from marketprism_domain.calendar import MarketCalendar
+from marketprism_domain.bars.builder import BarBuilder, BarSettings, BuilderState
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at, tick
 
 _OPEN = at("2025-03-03 09:00:00")

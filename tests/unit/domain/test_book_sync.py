@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from marketprism_domain.book_chain import BookChange, ChainRule, IdRange, LinkedIds, PreviousId, Step, checksum
-from marketprism_domain.book_sync import BookSnapshot, BookSync
-from marketprism_domain.orderbook import OrderBook
+from marketprism_domain.books.chain import BookChange, ChainRule, IdRange, LinkedIds, PreviousId, Step, checksum
+from marketprism_domain.books.levels import OrderBook
+from marketprism_domain.books.sync import BookSnapshot, BookSync
 
 
 def change(first: int, last: int, prev: int | None = None, bids: object = (("10", "1"),), **more: object) -> BookChange:

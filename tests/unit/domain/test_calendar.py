@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.schedules import product_of, venue_of
-from marketprism_domain.trading_days import TradingDays
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.exchange_hours import product_of, venue_of
+from marketprism_domain.sessions.trading_days import TradingDays
 from tests.fakes.ticks import at
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from marketprism_domain.books.levels import BookSide, OrderBook
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.orderbook import BookSide, OrderBook
 
 PRICES = st.integers(1, 60).map(lambda n: f"{n / 4:.2f}")
 LEVELS = st.lists(st.tuples(PRICES, st.sampled_from(["0", "0.000", "1.5", "2", "17.25"])), max_size=60)

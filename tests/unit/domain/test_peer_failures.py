@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at, tick
 from tests.unit.domain.test_bars import DAY, builder, feed
 

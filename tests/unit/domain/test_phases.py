@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.events import (
+from marketprism_domain.events.registry import (
     AfterHoursOpened,
     MarketHalted,
     MarketStatusReceived,
@@ -17,9 +16,10 @@ from marketprism_domain.events import (
     TradingSessionPaused,
     TradingSessionResumed,
 )
-from marketprism_domain.hours import ConnectionHours, SessionBell
-from marketprism_domain.phases import PhaseWatch, Told
-from marketprism_domain.sessions import SessionChange, changed
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.connection_hours import ConnectionHours, SessionBell
+from marketprism_domain.sessions.phases import PhaseWatch, Told
+from marketprism_domain.sessions.sessions import SessionChange, changed
 from tests.fakes.ticks import at
 
 DAY = "2025-03-04 "  # a Tuesday

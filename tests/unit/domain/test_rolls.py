@@ -6,9 +6,9 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.dominant import ContractDay, delivery_of, rolls
-from marketprism_domain.trading_days import day_of, day_text
+from marketprism_domain.bars.contract_rolls import ContractDay, delivery_of, rolls
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.trading_days import day_of, day_text
 
 
 def test_three_years_of_changes_of_every_product_come_out_as_they_were(

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.schedules import PRODUCTS, product_of
-from marketprism_domain.trading_days import day_of, day_text, midnight
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.exchange_hours import PRODUCTS, product_of
+from marketprism_domain.sessions.trading_days import day_of, day_text, midnight
 from marketprism_domain.values import NANOS_PER_MINUTE
 
 Sections = list[tuple[int, int]]  # minutes from midnight of the day a section begins on

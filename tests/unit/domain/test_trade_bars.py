@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_domain.bars import BarBuilder, BarSettings
-from marketprism_domain.calendar import AlwaysOpen
+from marketprism_domain.bars.builder import BarBuilder, BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import AlwaysOpen
 
 MINUTE = 60_000_000_000
 DAY = 1_700_006_400_000_000_000 // 86_400_000_000_000 * 86_400_000_000_000

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_domain import validation as v
-from marketprism_domain.calendar import MarketCalendar
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
-from marketprism_domain.stream import MAX_SOURCES, Accepted, MarketDataStream, Rejected
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks import validation as v
+from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.ticks.stream import MAX_SOURCES, Accepted, MarketDataStream, Rejected
 from marketprism_domain.values import BookLevel
 from tests.fakes.ticks import at, book, tick
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from marketprism_domain.clocks import ClockState, VenueClock
-from marketprism_domain.events_pipeline import ClockOff, StreamReplaced, StreamTruncated
+from marketprism_domain.events.pipeline import ClockOff, StreamReplaced, StreamTruncated
+from marketprism_domain.ticks.clocks import ClockState, VenueClock
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.stage_input import InputCut
 from marketprism_services.clock_watch import ClockWatch

@@ -28,7 +28,7 @@ from marketprism_application.contracts.messages import (
     TradeMessage,
 )
 from marketprism_application.venue import Answer, Item, ParseRefused
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.sync import BookSnapshot
 
 Parameters = Mapping[str, str]
 _KLINE_FIELDS = 11

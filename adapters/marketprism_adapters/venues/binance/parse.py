@@ -30,7 +30,7 @@ from marketprism_application.contracts.messages import (
     TradeMessage,
 )
 from marketprism_application.venue import Control, Item, ParseRefused, Quote
-from marketprism_domain.book_chain import BookChange
+from marketprism_domain.books.chain import BookChange
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 VENUE = "binance"

@@ -19,7 +19,7 @@ from marketprism_application.venue import (
     StreamKey,
     VenueLimits,
 )
-from marketprism_domain.book_chain import ChainRule, IdRange, PreviousId
+from marketprism_domain.books.chain import ChainRule, IdRange, PreviousId
 
 _LATEST_ONLY = "only the latest liquidation of an instrument in each second is pushed"
 _STREAM = Coverage("stream")

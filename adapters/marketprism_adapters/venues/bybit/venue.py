@@ -23,8 +23,8 @@ from marketprism_application.venue import (
     StreamKey,
     VenueLimits,
 )
-from marketprism_domain.book_chain import ChainRule, LinkedIds
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.chain import ChainRule, LinkedIds
+from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 _TOPICS = {"trade": "publicTrade.{}", "orderbook": f"orderbook.{BOOK_DEPTH}.{{}}"}

@@ -22,7 +22,7 @@ from marketprism_adapters.venues.numbers import (
 )
 from marketprism_application.contracts.messages import FundingRateMessage
 from marketprism_application.venue import Answer, ParseRefused
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 Parameters = Mapping[str, str]

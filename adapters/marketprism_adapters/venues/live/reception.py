@@ -17,14 +17,14 @@ from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.ports import Channel, FrameTap, LeftOff
 from marketprism_application.venue import Control, ParseRefused, StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
-from marketprism_domain.book_sync import ANSWER_NS
-from marketprism_domain.events import (
+from marketprism_domain.books.sync import ANSWER_NS
+from marketprism_domain.events.pipeline import FrameRefused
+from marketprism_domain.events.registry import (
     AllInstrumentsSubscribed,
     MarketStatusReceived,
     StaleDataDetected,
     SubscriptionFailed,
 )
-from marketprism_domain.events_pipeline import FrameRefused
 from marketprism_domain.marketdata.orderbook import SNAPSHOT
 
 log = structlog.get_logger()

@@ -24,7 +24,7 @@ from marketprism_application.errors import SourceError
 from marketprism_application.ports import FrameTap, LeftOff, Scheduler, SourceBatch, SourceTraits
 from marketprism_application.venue import StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings
-from marketprism_domain.events import SubscriptionUpdated
+from marketprism_domain.events.registry import SubscriptionUpdated
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.periodic import PeriodicJobs
 from marketprism_sdk.resilience import Backoff, RateLimiter

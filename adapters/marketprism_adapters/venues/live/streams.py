@@ -8,7 +8,7 @@ from typing import Any
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK
 from marketprism_application.contracts.messages import KIND_OF
 from marketprism_application.venue import Quote, StreamKey
-from marketprism_domain.book_chain import BookChange
+from marketprism_domain.books.chain import BookChange
 
 ITEM_KINDS: dict[Any, str] = {
     **{made: kind.name for made, kind in KIND_OF.items()},

@@ -25,7 +25,7 @@ from marketprism_adapters.venues.okx.symbols import symbol_of
 from marketprism_adapters.venues.okx.terms import ns, of_utc8, whole
 from marketprism_application.contracts.messages import FundingRateMessage
 from marketprism_application.venue import Answer, ParseRefused, RestRequest
-from marketprism_domain.book_sync import BookSnapshot
+from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 Parameters = Mapping[str, str]

@@ -21,7 +21,7 @@ from marketprism_application.venue import (
     StreamKey,
     VenueLimits,
 )
-from marketprism_domain.book_chain import ChainRule, LinkedIds
+from marketprism_domain.books.chain import ChainRule, LinkedIds
 
 log = structlog.get_logger()
 

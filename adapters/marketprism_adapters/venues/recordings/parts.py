@@ -12,7 +12,7 @@ from marketprism_application.venue import Control
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.trading_days import utc_day_text
+from marketprism_domain.sessions.trading_days import utc_day_text
 from marketprism_domain.values import NANOS_PER_MINUTE
 
 END_RUN_NS = 61_000_000_000

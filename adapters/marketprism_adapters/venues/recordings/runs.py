@@ -9,7 +9,7 @@ from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.messages import TradeMessage
 from marketprism_application.venue import ParseRefused, Venue, read_frame
-from marketprism_domain.book_chain import BookChange, ChainRule, Step
+from marketprism_domain.books.chain import BookChange, ChainRule, Step
 
 _CLOSE_NS = 60_000_000_000
 _MOST_STREAMS = 5_000

@@ -13,7 +13,7 @@ from marketprism_adapters.venues.bybit.venue import Bybit
 from marketprism_adapters.venues.simulator.market import SimulatedBook
 from marketprism_application.contracts.messages import TradeMessage
 from marketprism_application.venue import FrameParser, ParseRefused, StreamKey
-from marketprism_domain.book_chain import BookChange
+from marketprism_domain.books.chain import BookChange
 
 NOW = 1_790_000_000_000_000_000
 SEQ = 462_754_183_770  # of a linear contract

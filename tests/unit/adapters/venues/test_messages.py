@@ -17,7 +17,7 @@ from marketprism_adapters.venues.recordings.told import market_of
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.messages import Message, record_of
 from marketprism_application.venue import Control, ParseRefused, Quote
-from marketprism_domain.book_chain import BookChange
+from marketprism_domain.books.chain import BookChange
 
 NOW = 1_790_000_000_000_000_000
 # What the frames lack, in the words of the refusal: samples of documents that were cut, and one recorded in 2019.

@@ -11,7 +11,7 @@ import pytest
 
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.venue import ParseRefused, RestRequest, read_answer, read_frame
-from marketprism_domain.events_pipeline import FrameRefused
+from marketprism_domain.events.pipeline import FrameRefused
 from tests.unit.adapters.venues.spoiling import Bench, spoilt
 
 MARKETS_TRIED = tuple(MARKETS)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.schedules import (
+from marketprism_domain.sessions.exchange_hours import (
     LATE_NIGHT_OPEN,
     NO_NIGHT,
     NO_NIGHT_AT,
@@ -20,8 +20,16 @@ from marketprism_domain.schedules import (
     product_of,
     versions_of,
 )
-from marketprism_domain.sessions import Placement, Session, SessionChange, changed
-from marketprism_domain.trading_days import EPOCH, NANOS_PER_DAY, TradingDays, china_date, day_of, day_text, midnight
+from marketprism_domain.sessions.sessions import Placement, Session, SessionChange, changed
+from marketprism_domain.sessions.trading_days import (
+    EPOCH,
+    NANOS_PER_DAY,
+    TradingDays,
+    china_date,
+    day_of,
+    day_text,
+    midnight,
+)
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
 _KEPT_NS = 10 * NANOS_PER_DAY

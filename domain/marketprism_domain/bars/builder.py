@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from marketprism_domain.bar_state import DEFAULT_INTERVALS, ZERO, BarSettings, BuilderState, Running, traded_by
-from marketprism_domain.calendar import Schedule
-from marketprism_domain.cascade import Cascade, Minute, minute_window
+from marketprism_domain.bars.cascade import Cascade, Minute, minute_window
+from marketprism_domain.bars.state import DEFAULT_INTERVALS, ZERO, BarSettings, BuilderState, Running, traded_by
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import Placement, Session
+from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.sessions import Placement, Session
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 
 _OF_BARS = ("", "tick", "trade")

@@ -8,33 +8,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from marketprism_domain.events_data import (
-    AbnormalPriceDetected,
-    BarDataAggregated,
-    BarsStoredToClickHouse,
-    DataGapDetected,
-    DataQualityDegraded,
-    DataQualityRestored,
-    DisasterRecoveryActivated,
-    DuplicateDataDetected,
-    InvalidDataDetected,
-    MarketBarGenerated,
-    MarketClosingSequenceCompleted,
-    MarketOpeningSequenceCompleted,
-    MemoryThresholdExceeded,
-    NetworkLatencyExceeded,
-    ProcessingBacklogDetected,
-    RejectionsSummarized,
-    StaleDataDetected,
-    StorageRetryScheduled,
-    SystemResourcesNormal,
-    TickDataValidated,
-    TickProcessingPipelineCompleted,
-    TickPublishedToPubSub,
-    ValidationRulesUpdated,
-)
-from marketprism_domain.events_market import (
-    AfterHoursOpened,
+from marketprism_domain.events.gateway import (
     AllInstrumentsSubscribed,
     ConnectionRetryExhausted,
     ConnectionRetryScheduled,
@@ -47,22 +21,52 @@ from marketprism_domain.events_market import (
     HeartbeatReceived,
     InstrumentsLoaded,
     InstrumentSubscribed,
-    MarketHalted,
     MarketSourceConnected,
     MarketSourceDisconnected,
-    MarketStatusReceived,
     MarketTickReceived,
-    PreMarketOpened,
     SubscriptionFailed,
     SubscriptionRequested,
     SubscriptionUpdated,
+)
+from marketprism_domain.events.pipeline import (
+    PIPELINE_EVENTS,
+    BarDataAggregated,
+    BarsStoredToClickHouse,
+    DisasterRecoveryActivated,
+    MarketBarGenerated,
+    MarketClosingSequenceCompleted,
+    MarketOpeningSequenceCompleted,
+    MemoryThresholdExceeded,
+    NetworkLatencyExceeded,
+    ProcessingBacklogDetected,
+    StorageRetryScheduled,
+    SystemResourcesNormal,
+    TickProcessingPipelineCompleted,
+    TickPublishedToPubSub,
+)
+from marketprism_domain.events.quality import (
+    AbnormalPriceDetected,
+    DataGapDetected,
+    DataQualityDegraded,
+    DataQualityRestored,
+    DuplicateDataDetected,
+    InvalidDataDetected,
+    RejectionsSummarized,
+    StaleDataDetected,
+    TickDataValidated,
+    ValidationRulesUpdated,
+)
+from marketprism_domain.events.sessions import (
+    AfterHoursOpened,
+    MarketHalted,
+    MarketStatusReceived,
+    PreMarketOpened,
     TradingHoursOverruled,
     TradingSessionClosed,
     TradingSessionOpened,
     TradingSessionPaused,
     TradingSessionResumed,
 )
-from marketprism_domain.events_pipeline import PIPELINE_EVENTS
 from marketprism_domain.marketdata.event_record import EventRecord
 
 Event = Any  # an instance of one of EVENTS

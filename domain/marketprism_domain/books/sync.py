@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from math import inf
 from typing import NamedTuple
 
-from marketprism_domain.book_chain import BookChange, ChainRule, Step
+from marketprism_domain.books.chain import BookChange, ChainRule, Step
+from marketprism_domain.books.levels import Level, OrderBook
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE
-from marketprism_domain.orderbook import Level, OrderBook
 
 MAX_KEPT = 5_000
 _LATE_NS = 1_000_000_000  # how much later than it was stamped a change may have come

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions import Placement
-from marketprism_domain.validation import TickValidationService
+from marketprism_domain.sessions.sessions import Placement
+from marketprism_domain.ticks.validation import TickValidationService
 
 MAX_SOURCES = 64
 MAX_HOLES = 64

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from marketprism_domain.calendar import Schedule
 from marketprism_domain.errors import InvariantBroken
 from marketprism_domain.marketdata.gap import Gap
-from marketprism_domain.rules import ValidationRules
-from marketprism_domain.sessions import Placement, Session
-from marketprism_domain.trading_days import day_of, day_text
+from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.sessions import Placement, Session
+from marketprism_domain.sessions.trading_days import day_of, day_text
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import NANOS_PER_SECOND
 
 JOINED = "joined"  # the first tick of a day came later than its opening

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
-from marketprism_domain.sessions import Placement
+from marketprism_domain.sessions.sessions import Placement
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel
 
 MISSING_LAST = "missing_last"

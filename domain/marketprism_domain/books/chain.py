@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
-from marketprism_domain.orderbook import Level, OrderBook
+from marketprism_domain.books.levels import Level, OrderBook
 
 CHECKSUM_DEPTH = 25
 

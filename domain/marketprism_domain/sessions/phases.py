@@ -11,16 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from marketprism_domain.calendar import MarketCalendar
-from marketprism_domain.events_market import (
+from marketprism_domain.events.sessions import (
     AfterHoursOpened,
     MarketHalted,
     MarketStatusReceived,
     TradingHoursOverruled,
     TradingSessionResumed,
 )
-from marketprism_domain.sessions import Placement, Session, SessionChange
-from marketprism_domain.trading_days import china_date, day_text, midnight
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.sessions import Placement, Session, SessionChange
+from marketprism_domain.sessions.trading_days import china_date, day_text, midnight
 from marketprism_domain.values import NANOS_PER_MINUTE
 
 PHASES = ("pre_open", "break", "continuous", "auction_order", "auction_balance", "auction_match", "closed")

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from marketprism_domain.calendar import Schedule
-from marketprism_domain.sessions import Session
-from marketprism_domain.trading_days import CHINA_OFFSET_NS, NANOS_PER_DAY
+from marketprism_domain.sessions.calendar import Schedule
+from marketprism_domain.sessions.sessions import Session
+from marketprism_domain.sessions.trading_days import CHINA_OFFSET_NS, NANOS_PER_DAY
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
 Gaps = tuple[tuple[int, int], ...]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.ticks.rules import ValidationRules
 
 # Weight of a new observation: a memory of about 200 ticks.
 _ALPHA = 0.01

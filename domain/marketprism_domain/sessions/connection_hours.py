@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
-from marketprism_domain.calendar import MarketCalendar, Schedule
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.events_market import (
+from marketprism_domain.events.sessions import (
     PreMarketOpened,
     TradingSessionClosed,
     TradingSessionOpened,
     TradingSessionPaused,
     TradingSessionResumed,
 )
-from marketprism_domain.schedules import versions_of
-from marketprism_domain.sessions import Session
-from marketprism_domain.trading_days import china_date, day_text
+from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
+from marketprism_domain.sessions.exchange_hours import versions_of
+from marketprism_domain.sessions.sessions import Session
+from marketprism_domain.sessions.trading_days import china_date, day_text
 from marketprism_domain.values import NANOS_PER_SECOND
 
 _FAR = 1 << 62

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from marketprism_domain.bar_state import ZERO, Running, traded_by
-from marketprism_domain.calendar import Schedule
+from marketprism_domain.bars.state import ZERO, Running, traded_by
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.values import NANOS_PER_SECOND
 
 MEASURES = ("tick", "volume", "turnover")

@@ -196,3 +196,114 @@ __all__ = [
     "StreamTruncated",
     "WatermarkRebuilt",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class TickPublishedToPubSub:
+    """A tick is on its public subject."""
+
+    venue: str
+    symbol: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketBarGenerated:
+    """A bar closed."""
+
+    venue: str
+    symbol: str
+    interval: str
+    ts_open: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarDataAggregated:
+    """Longer bars were made."""
+
+    interval: str
+    bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class BarsStoredToClickHouse:
+    """Bars are in the store."""
+
+    bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class StorageRetryScheduled:
+    """The store is away; the same range is tried again."""
+
+    stream: str
+    attempt: int
+    delay_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLatencyExceeded:
+    """The way from the venue takes too long."""
+
+    gateway: str
+    latency_s: float
+    threshold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryThresholdExceeded:
+    """A process uses too much memory."""
+
+    service: str
+    rss_mb: float
+    threshold_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessingBacklogDetected:
+    """A stage is behind its input."""
+
+    stage: str
+    messages: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class SystemResourcesNormal:
+    """What was exceeded is normal again."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarketOpeningSequenceCompleted:
+    """Connected, loaded and subscribed before the open."""
+
+    gateway: str
+    instruments: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarketClosingSequenceCompleted:
+    """Everything of the day is in, the connection is closed."""
+
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class TickProcessingPipelineCompleted:
+    """A tick went the whole way."""
+
+    venue: str
+    symbol: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisasterRecoveryActivated:
+    """Another instance took over."""
+
+    service: str
+    reason: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from marketprism_domain.anomalies import Anomaly
 from marketprism_domain.errors import InvariantBroken
-from marketprism_domain.events import DataQualityDegraded, DataQualityRestored, Event
+from marketprism_domain.events.registry import DataQualityDegraded, DataQualityRestored, Event
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.rules import ValidationRules
+from marketprism_domain.ticks.anomalies import Anomaly
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import NANOS_PER_SECOND
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from marketprism_domain.cascade import CascadeState, Gaps, Minute
+from marketprism_domain.bars.cascade import CascadeState, Gaps, Minute
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.values import Interval

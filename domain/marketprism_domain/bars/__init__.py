@@ -1,0 +1,1 @@
+"""Bars: built from ticks, cascaded to longer intervals, by activity, over contract rolls."""

@@ -1,0 +1,1 @@
+"""Order books: levels, and how snapshots and deltas become one."""

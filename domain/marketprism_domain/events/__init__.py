@@ -1,0 +1,1 @@
+"""Domain events by what they are about, and their registry."""

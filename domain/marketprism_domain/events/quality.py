@@ -1,0 +1,105 @@
+"""Events of quality, processing, the system and whole flows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TickDataValidated:
+    """A tick passed."""
+
+    venue: str
+    symbol: str
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidDataDetected:
+    """A tick was rejected."""
+
+    venue: str
+    symbol: str
+    reasons: str
+    score: int
+    source_seq: int
+    last: str
+    volume: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectionsSummarized:
+    """Further rejections of one message, counted."""
+
+    venue: str
+    symbol: str
+    reason: str
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class AbnormalPriceDetected:
+    """An unusual tick."""
+
+    venue: str
+    symbol: str
+    kind: str
+    severity: str
+    value: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class StaleDataDetected:
+    """Ticks far from the receive clock began."""
+
+    venue: str
+    symbol: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class DataGapDetected:
+    """A hole in a stream."""
+
+    venue: str
+    symbol: str
+    ts_from: int
+    ts_to: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateDataDetected:
+    """A tick came twice with one content."""
+
+    venue: str
+    symbol: str
+    source_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataQualityDegraded:
+    """A window's score fell below the threshold."""
+
+    venue: str
+    symbol: str
+    score: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataQualityRestored:
+    """The score is good again."""
+
+    venue: str
+    symbol: str
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRulesUpdated:
+    """Another version of the rules is in force."""
+
+    version: int
+    changed: str

@@ -1,0 +1,1 @@
+"""Trading sessions: calendars, trading days, phases, hours of exchanges and of connections."""

@@ -1,0 +1,1 @@
+"""What is checked of every tick: order, rules, anomalies, quality, gaps, clocks."""
