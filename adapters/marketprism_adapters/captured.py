@@ -19,7 +19,7 @@ from marketprism_adapters.recordings.reader import Recording
 from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_adapters.simulated import venue
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import Channel, FrameTap
+from marketprism_application.ports.sources import Channel, FrameTap
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -20,7 +20,7 @@ from marketprism_adapters.venues.recordings.found import venue_files
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import FrameTap, MarketSource
+from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
 
 

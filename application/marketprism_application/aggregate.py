@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from marketprism_application.contracts.codec import Packed
+from marketprism_application.contracts.packed import Packed
 from marketprism_domain.bars.builder import BarBuilder, BarSettings, BuilderState
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap

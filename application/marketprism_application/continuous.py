@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.query_wire import MAX_LIMIT, InstrumentSearch
+from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch
 from marketprism_application.errors import QueryError
-from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.ports.reading import MarketReader, RangeQuery
 from marketprism_application.resample import ReadRules, bars
 from marketprism_domain.bars.contract_rolls import ADJUSTMENTS, Adjustment, ContractDay, Roll, adjustments, rolls
 from marketprism_domain.errors import InvalidValue

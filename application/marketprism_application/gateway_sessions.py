@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from marketprism_application.contracts.codec import Packed
+from marketprism_application.contracts.packed import Packed
 from marketprism_domain.values import NANOS_PER_SECOND
 
 KEEP = 64  # sessions below this number are never forgotten

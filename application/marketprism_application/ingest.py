@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from marketprism_application.contracts.codec import PACKED_VERSION, Mark, Packed
-from marketprism_application.ports import SourceBatch
+from marketprism_application.contracts.packed import PACKED_VERSION, Mark, Packed
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -8,7 +8,7 @@ from typing import Any
 
 from marketprism_application.book_checks import Checks, KlineChecks, QuoteChecks, SnapshotChecks
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK, TRADE
-from marketprism_application.contracts.messages import KIND_OF, KlineMessage, TradeMessage
+from marketprism_application.contracts.venue_messages import KIND_OF, KlineMessage, TradeMessage
 from marketprism_application.venue import Control, ParseRefused, Quote, RestRequest, Venue, read_answer
 from marketprism_application.venue_books import BookSettings
 from marketprism_application.venue_feed import FeedSettings, VenueFeed

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import NamedTuple, Protocol, cast
 
-from marketprism_application.ports import MarketSource
+from marketprism_application.ports.sources import MarketSource
 from marketprism_domain.marketdata.tick import Tick
 
 _LONG_NS = 60_000_000_000

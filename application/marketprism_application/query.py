@@ -11,7 +11,7 @@ import pyarrow as pa
 from marketprism_application.continuous import continuous, dominant
 from marketprism_application.contracts import times
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
-from marketprism_application.contracts.query_wire import (
+from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     METHODS,
     Failure,
@@ -23,7 +23,7 @@ from marketprism_application.contracts.query_wire import (
 )
 from marketprism_application.daily import with_completeness
 from marketprism_application.errors import ApplicationError, QueryError, StoreError, UnknownSymbolError
-from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.ports.reading import MarketReader, RangeQuery
 from marketprism_application.resample import ReadRules, bars
 from marketprism_application.statistics import with_vwap
 from marketprism_application.tick_bars import TickBars, bars_of_ticks

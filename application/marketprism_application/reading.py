@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.contracts.query_wire import InstrumentSearch
-from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.contracts.questions import InstrumentSearch
+from marketprism_application.ports.reading import MarketReader, RangeQuery
 
 
 class ReaderOver:

@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 
 from marketprism_application.aggregate import ShardAggregator
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed
 from marketprism_application.ingest import Ingest
-from marketprism_application.ports import SourceBatch
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.validate import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.bars.market_bar import MarketBar

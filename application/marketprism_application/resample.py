@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.query_wire import MAX_LIMIT
+from marketprism_application.contracts.questions import MAX_LIMIT
 from marketprism_application.errors import QueryError
-from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.ports.reading import MarketReader, RangeQuery
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval

@@ -15,18 +15,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from marketprism_application.inserting import Inserter
-from marketprism_application.ports import MarketStore, StreamRange
-from marketprism_application.store_progress import (
-    STREAM_REMADE,
-    Beginning,
+from marketprism_application.ports.storage import (
+    MarketStore,
     Progress,
     ProgressStore,
+    RangeMessage,
     RangeSource,
     StoreLedger,
     StreamBounds,
-    beginning,
+    StreamRange,
 )
-from marketprism_application.stored_rows import PACKED_PREFIX, RangeMessage, decode_messages
+from marketprism_application.store_progress import STREAM_REMADE, Beginning, beginning
+from marketprism_application.stored_rows import PACKED_PREFIX, decode_messages
 
 _GROW_S = 0.02
 _PATIENCE = 5  # empty fetches after which the rest of an open range will not come any more

@@ -7,108 +7,12 @@ the lower of the two is right, and what lies between is read again: a row has a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import msgspec
-
-from marketprism_application.stored_rows import RangeMessage
-
-
-class Progress(msgspec.Struct, frozen=True):
-    """How far a stream is stored: `watermark` is done; [first, last] is open when last is above it.
-
-    `store` is the identity of the store that holds the rows, empty in records of old. `fill` names the filling of that
-    store which goes on: its ranges have tokens of their own, so that what is inserted again is not taken for a repeat.
-    """
-
-    created: str = ""
-    epoch: int = 0
-    first: int = 0
-    last: int = 0
-    watermark: int = 0
-    store: str = ""
-    fill: str = ""
-
-
-class StreamBounds(NamedTuple):
-    """A stream as it is: creation time, oldest and newest sequence, time of the oldest in nanoseconds UTC, and how many
-    messages were deleted between the two.
-
-    `first` is above `last` in a stream that holds nothing any more.
-    """
-
-    created: str
-    first: int
-    last: int
-    ts_first: int = 0
-    deleted: int = 0
-
-
-class ProgressStore(Protocol):
-    """Where progress is kept. `save` is a compare-and-swap against what `load` returned or the last `save` wrote.
-
-    Raises:
-        Exception: another writer saved meanwhile; this one must stop.
-    """
-
-    async def load(self) -> Progress | None:
-        """Progress as it stands, an empty one where there is none; None where what is there cannot be read."""
-        ...
-
-    async def save(self, progress: Progress) -> None: ...
-
-
-class RangeSource(Protocol):
-    """A stream, read in order."""
-
-    async def bounds(self) -> StreamBounds:
-        """What the stream holds now."""
-        ...
-
-    async def open(self, start_seq: int) -> None:
-        """Begin at a sequence."""
-        ...
-
-    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
-        """What comes next, nothing after `max_wait_s` without a message."""
-        ...
-
-    async def settled(self, read_to: int) -> int:
-        """How far beyond `read_to` there is certainly nothing for this reader; `read_to` where that is not known."""
-        ...
-
-    async def lacks(self, first: int, last: int) -> bool:
-        """Whether a message between two sequences, both included, was deleted."""
-        ...
-
-    async def close(self) -> None:
-        """Stop reading."""
-        ...
-
-
-class StoreLedger(Protocol):
-    """What a store knows of itself.
-
-    Raises:
-        StoreError: it is away.
-    """
-
-    async def identity(self) -> str:
-        """The store's own name, made with its tables; another store has another."""
-        ...
-
-    async def watermark(self, stream: str, created: str) -> int | None:
-        """The last sequence that was recorded as stored, None where none was."""
-        ...
-
-    async def record(self, stream: str, created: str, watermark: int) -> None:
-        """Everything up to here is in the tables."""
-        ...
-
-    async def holds(self, stream: str) -> bool:
-        """Whether any table of the stream has a row."""
-        ...
+from marketprism_application.ports.storage import (
+    Progress,
+    StreamBounds,
+)
 
 
 class Beginning(NamedTuple):
@@ -178,10 +82,5 @@ __all__ = [
     "WATERMARK_LOST",
     "WATERMARK_UNREADABLE",
     "Beginning",
-    "Progress",
-    "ProgressStore",
-    "RangeSource",
-    "StoreLedger",
-    "StreamBounds",
     "beginning",
 ]

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from marketprism_application.contracts.codec import ContractError, decode, decode_packed
+from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import KINDS, TICK, VENUE_KINDS, DataKind
-from marketprism_application.ports import DeadRow, Place
+from marketprism_application.contracts.packed import decode_packed
+from marketprism_application.ports.storage import DeadRow, Place, RangeMessage
 
 PACKED_PREFIX = "market.packed."
-
-
-class RangeMessage(Protocol):
-    """A stored message."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def seq(self) -> int: ...
-
-    @property
-    def data(self) -> bytes: ...
 
 
 class Rows(NamedTuple):

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, GAP, TICK
-from marketprism_application.contracts.query_wire import MAX_LIMIT, Sections
+from marketprism_application.contracts.questions import MAX_LIMIT, Sections
 from marketprism_application.errors import QueryError
-from marketprism_application.ports import MarketReader, RangeQuery
+from marketprism_application.ports.reading import MarketReader, RangeQuery
 from marketprism_application.resample import ReadRules
 from marketprism_application.tables import schema_of
 from marketprism_domain.bars.cascade import Cascade, Window

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from marketprism_application.contracts.codec import Packed
+from marketprism_application.contracts.packed import Packed
 from marketprism_application.gateway_sessions import GatewaySession, GatewaySessions, Verdict
 from marketprism_application.ingest import MAX_TICKS
 from marketprism_application.validating import Run, ValidationOutput

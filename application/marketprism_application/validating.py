@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from marketprism_application.contracts.codec import Mark, Packed
+from marketprism_application.contracts.packed import Mark, Packed
 from marketprism_application.gateway_sessions import GatewaySession
 from marketprism_application.validator_state import Exclusion, Watched
 from marketprism_domain.events.registry import (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from marketprism_application.contracts.messages import Message
+from marketprism_application.contracts.venue_messages import Message
 from marketprism_domain.books.chain import BookChange, ChainRule
 from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord

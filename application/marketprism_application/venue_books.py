@@ -7,7 +7,7 @@ from typing import Any
 
 from marketprism_application.book_messages import BookMessages, Scale
 from marketprism_application.contracts.kinds import ORDERBOOK
-from marketprism_application.contracts.messages import Message
+from marketprism_application.contracts.venue_messages import Message
 from marketprism_application.early_changes import EarlyChanges
 from marketprism_application.venue import Quote
 from marketprism_domain.books.chain import BookChange, ChainRule

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
-from marketprism_application.contracts.messages import LiquidationMessage, Message, TickerMessage, TradeMessage
+from marketprism_application.contracts.venue_messages import LiquidationMessage, Message, TickerMessage, TradeMessage
 from marketprism_application.trade_tape import Hole, TradeTape
 from marketprism_application.venue import Control, Item, ParseRefused, Quote, Venue, read_frame
 from marketprism_application.venue_books import BookSettings, VenueBooks

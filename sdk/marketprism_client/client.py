@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, TRADE, VENUE_KINDS, DataKind
-from marketprism_application.contracts.query_wire import (
+from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     InstrumentSearch,
     Question,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marketprism_application.contracts.query_wire import AnswerError
+from marketprism_application.contracts.questions import AnswerError
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import NotActive, RemoteError, reason_of
 

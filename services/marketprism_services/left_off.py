@@ -9,9 +9,9 @@ import msgspec
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE, DataKind
-from marketprism_application.contracts.messages import Message, OrderBookMessage, TradeMessage
 from marketprism_application.contracts.subjects import escape
-from marketprism_application.ports import LeftOff
+from marketprism_application.contracts.venue_messages import Message, OrderBookMessage, TradeMessage
+from marketprism_application.ports.sources import LeftOff
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import answered, leader_get_last
 from marketprism_sdk.nats.pull import read_stream

@@ -14,9 +14,10 @@ from collections.abc import Callable
 import structlog
 
 from marketprism_adapters.nats import streams
-from marketprism_application.contracts.codec import ContractError, decode_packed
+from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports import TickKey
+from marketprism_application.contracts.packed import decode_packed
+from marketprism_application.ports.storage import TickKey
 from marketprism_application.reconciliation import Compared, Counted, Problem, Reconciler, StageSeen
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection

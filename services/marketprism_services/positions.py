@@ -9,7 +9,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import escape
-from marketprism_application.ports import MarketSource, counting_source
+from marketprism_application.ports.sources import MarketSource, counting_source
 from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection

@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from marketprism_adapters.nats import streams
-from marketprism_application.contracts.codec import ContractError, decode_packed
+from marketprism_application.contracts.codec import ContractError
+from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.contracts.subjects import unescape
 from marketprism_application.reconciliation import StageSeen, StoreSeen, Waiting
 from marketprism_sdk.errors import StreamMissing

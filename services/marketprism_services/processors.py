@@ -10,15 +10,9 @@ import msgspec
 import structlog
 
 from marketprism_application.aggregate import ShardAggregator
-from marketprism_application.contracts.codec import (
-    PACKED_VERSION,
-    ContractError,
-    Packed,
-    decode_packed,
-    encode,
-    encode_packed,
-)
+from marketprism_application.contracts.codec import ContractError, encode
 from marketprism_application.contracts.kinds import BAR, EVENT, GAP, QUALITY, TICK
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
 from marketprism_application.contracts.subjects import instrument_key, packed_subject, subject_of, tick_subject
 from marketprism_application.validate import ShardValidator
 from marketprism_domain.bars.builder import BarSettings

@@ -13,12 +13,13 @@ from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_application.bar_cache import CachedReader
+from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.codec import decode, encode
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
-from marketprism_application.contracts.query_wire import Question
+from marketprism_application.contracts.questions import Question
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.errors import QueryError, UnknownSymbolError
-from marketprism_application.ports import MarketReader
+from marketprism_application.ports.reading import MarketReader
 from marketprism_application.query import answer, ask
 from marketprism_application.recent_bars import FreshReader, RecentBars
 from marketprism_application.resample import ReadRules
@@ -43,7 +44,6 @@ from marketprism_services.query_http import ReadApi, enveloped
 from marketprism_services.query_stream import StreamApi
 from marketprism_services.query_tail import BarTail
 from marketprism_services.settings import QuerySettings
-from marketprism_services.source_watch import MAX_DEPTH
 from marketprism_services.stream_keeper import StreamKeeper
 
 Found = pa.Table | Sequence[Any]

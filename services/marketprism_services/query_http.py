@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, VENUE_KINDS, DataKind
-from marketprism_application.contracts.query_wire import MAX_LIMIT, InstrumentSearch, Question
+from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Question
 from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
 from marketprism_application.export import FORMATS, json_of, json_rows, render
 from marketprism_application.query import parse_time

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from marketprism_application.contracts.kinds import BAR, DataKind
-from marketprism_application.contracts.query_wire import MAX_LIMIT, Question
+from marketprism_application.contracts.questions import MAX_LIMIT, Question
 from marketprism_application.errors import QueryError
 from marketprism_application.export import csv_part, lines
 from marketprism_sdk.metrics import Metrics

@@ -29,9 +29,6 @@ from marketprism_services.settings_sections import CaptureSection, CounterSectio
 from marketprism_services.settings_sources import from_environment, from_file, merge
 from marketprism_services.settings_streams import StreamsSection
 
-# One number for the life of the streams (`streams.partitions`): they say it themselves, and other programs are refused.
-PARTITIONS = 32
-
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from marketprism_adapters.capture.tap import CaptureTap
-from marketprism_application.ports import MarketSource, counting_source, live_source
+from marketprism_application.contracts.book_view import MAX_DEPTH
+from marketprism_application.ports.sources import BookSource, MarketSource, counting_source, live_source
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.service import rpc
-
-MAX_DEPTH = 10_000
-
-
-class BookSource(Protocol):
-    """A source that keeps whole books."""
-
-    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
-        """An instrument's book as it stands, None when there is none."""
-        ...
-
-    def figures(self) -> dict[str, float]:
-        """What it counts: connections, streams by state, books, audits."""
-        ...
-
-    def streams(self) -> list[dict[str, object]]:
-        """Each stream: subscribed, flowing, stale or refused, and how long it has been quiet."""
-        ...
 
 
 def book_source(source: MarketSource) -> BookSource | None:

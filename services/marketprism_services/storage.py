@@ -19,7 +19,7 @@ from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.tally import SqlTally
 from marketprism_adapters.sql.topology import Topology
-from marketprism_application.contracts.query_wire import is_failure
+from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.inserting import Inserter
 from marketprism_application.query import answer

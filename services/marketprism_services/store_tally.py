@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from marketprism_application.contracts.kinds import KINDS
-from marketprism_application.ports import StoreTally, TickKey
+from marketprism_application.ports.storage import StoreTally, TickKey
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.errors import RemoteError, SdkError
 

@@ -16,7 +16,7 @@ from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import VenueMaking, make_source, parse_source
-from marketprism_application.ports import counting_source, named_source
+from marketprism_application.ports.sources import counting_source, named_source
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info

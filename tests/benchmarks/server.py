@@ -23,10 +23,11 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_adapters.sql.ledger import SqlLedger
 from marketprism_adapters.sql.store import SqlStore
-from marketprism_application.contracts.codec import PACKED_VERSION, encode
+from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.packed import PACKED_VERSION
 from marketprism_application.contracts.subjects import tick_subject
-from marketprism_application.ports import Place, StreamRange
+from marketprism_application.ports.storage import Place, StreamRange
 from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick

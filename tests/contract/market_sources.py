@@ -22,7 +22,7 @@ from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_application.ports import MarketSource
+from marketprism_application.ports.sources import MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.integration.recordings_made import hour, lines
 from tests.integration.venue_side import FAST, venue

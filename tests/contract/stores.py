@@ -11,7 +11,8 @@ from marketprism_adapters.chdb.engine import ChdbEngine
 from marketprism_adapters.clickhouse.engine import ClickHouseEngine
 from marketprism_adapters.sql.engine import Engine
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.ports import MarketReader, MarketStore, Place, StreamRange
+from marketprism_application.ports.reading import MarketReader
+from marketprism_application.ports.storage import MarketStore, Place, StreamRange
 
 
 class Pair(NamedTuple):

@@ -13,17 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketprism_application.contracts.codec import (
-    PACKED_VERSION,
-    ContractError,
-    Mark,
-    Packed,
-    decode,
-    decode_packed,
-    encode,
-    encode_packed,
-    plain,
-)
+from marketprism_application.contracts.codec import ContractError, decode, encode, plain
 from marketprism_application.contracts.kinds import (
     BAR,
     BOOK_TOP,
@@ -42,6 +32,7 @@ from marketprism_application.contracts.kinds import (
     TRADE,
     DataKind,
 )
+from marketprism_application.contracts.packed import PACKED_VERSION, Mark, Packed, decode_packed, encode_packed
 from marketprism_application.contracts.subjects import escape, subject_of, tick_subject, unescape
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.event_record import EventRecord

@@ -12,7 +12,7 @@ import pytest
 
 from marketprism_adapters.capture.find import capture_files
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_application.ports import Channel, FrameTap
+from marketprism_application.ports.sources import Channel, FrameTap
 
 A, B = Channel("ws-1", "okx"), Channel("ws-2", "okx")
 Frame = tuple[int, Channel, bytes]

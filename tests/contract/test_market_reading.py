@@ -15,8 +15,8 @@ import pytest
 
 from marketprism_application import daily, statistics
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
-from marketprism_application.contracts.query_wire import InstrumentSearch
-from marketprism_application.ports import RangeQuery
+from marketprism_application.contracts.questions import InstrumentSearch
+from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.tables import AUDIT, SYMBOLS, schema_of
 from marketprism_domain.values import NANOS_PER_MINUTE
 from tests.contract.stores import Pair, put

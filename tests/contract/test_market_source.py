@@ -15,7 +15,8 @@ from marketprism_adapters.sources import SOURCES, VenueMaking, make_source, pars
 from marketprism_adapters.venues.live.source import VenueSettings
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import PacedSource, paced_source
-from marketprism_application.ports import (
+from marketprism_application.ports.sources import (
+    BookSource,
     CountingSource,
     LeftOff,
     LiveSource,
@@ -32,7 +33,7 @@ from marketprism_application.ports import (
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_services.source_watch import BookSource, book_source
+from marketprism_services.source_watch import book_source
 from tests.contract.market_sources import CASES, Case, Workplace, counter_recordings, counter_settings, venue_recording
 
 pytestmark = pytest.mark.timeout(60)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
-from marketprism_application.contracts.query_wire import (
+from marketprism_application.contracts.questions import (
     AnswerError,
     InstrumentSearch,
     Question,
@@ -16,7 +16,8 @@ from marketprism_application.contracts.query_wire import (
     encode_question,
 )
 from marketprism_application.errors import QueryError, RowError
-from marketprism_application.ports import EncodedRows, RangeQuery
+from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.ports.storage import EncodedRows
 from marketprism_application.query import answer, checked, parse_time
 from marketprism_application.resample import ReadRules
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
-from marketprism_application.store_progress import Progress, ProgressStore
+from marketprism_application.ports.storage import Progress, ProgressStore
 from marketprism_sdk.errors import KeyExists, RevisionConflict
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue

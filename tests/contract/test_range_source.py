@@ -12,7 +12,7 @@ import pytest
 from marketprism_adapters.memory.stream import MemoryRanges, MemoryStream
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.streams import TICKS
-from marketprism_application.store_progress import RangeSource, StreamBounds
+from marketprism_application.ports.storage import RangeSource, StreamBounds
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, publish_ack
 from marketprism_services.stream_ranges import StreamRanges

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from marketprism_application.ports import Scheduler
+from marketprism_application.ports.scheduling import Scheduler
 from marketprism_sdk.periodic import PeriodicJobs
 
 

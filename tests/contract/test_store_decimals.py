@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports import EncodedRows, Place, RangeQuery, StreamRange
+from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from tests.contract.stores import SERVER, Pair, engine_of
 from tests.contract.test_market_store import TICKS
 

@@ -12,7 +12,7 @@ from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.sql.ledger import SqlLedger
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
-from marketprism_application.store_progress import StoreLedger
+from marketprism_application.ports.storage import StoreLedger
 from tests.contract.stores import SERVER, engine_of, put
 from tests.contract.test_codec import SAMPLES
 

@@ -11,7 +11,7 @@ import pytest
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.tally import SqlTally
 from marketprism_application.contracts.kinds import BAR, TICK
-from marketprism_application.ports import DeadRow, MarketStore, Place, StoreTally, TickKey
+from marketprism_application.ports.storage import DeadRow, MarketStore, Place, StoreTally, TickKey
 from tests.contract.stores import SERVER, covered, engine_of, put
 from tests.fakes.ticks import at, tick
 

@@ -13,7 +13,7 @@ from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports import MarketStore
+from marketprism_application.ports.storage import MarketStore
 from marketprism_application.query import answer
 from marketprism_application.tick_bars import COLUMNS, TickBars
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND

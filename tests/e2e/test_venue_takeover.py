@@ -15,8 +15,9 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.cluster import LocalCluster
-from marketprism_application.contracts.codec import decode, decode_packed
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import GAP, ORDERBOOK, TRADE
+from marketprism_application.contracts.packed import decode_packed
 from marketprism_domain.marketdata.orderbook import SNAPSHOT, UPDATE
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.errors import StreamError

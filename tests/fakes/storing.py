@@ -9,12 +9,11 @@ from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports import DeadRow, EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamBounds, StreamRange
 from marketprism_application.store import Progress, WriterHooks
-from marketprism_application.store_progress import StreamBounds
 from tests.fakes.ticks import at, tick
 
 STREAM = "MARKET_TICKS"

@@ -16,7 +16,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
-from marketprism_application.ports import EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from marketprism_application.resample import ReadRules
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -11,9 +11,10 @@ from typing import Any
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed, decode, encode_packed
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT, GAP, DataKind
-from marketprism_application.ports import RangeQuery
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
+from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.store import WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection

@@ -17,7 +17,8 @@ from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.sql.topology import Topology, read_only_user
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.errors import StoreError
-from marketprism_application.ports import EncodedRows, Place, RangeQuery, StreamRange
+from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from marketprism_services.engines import reading_engines_of
 from marketprism_services.settings import Settings
 from tests.contract.test_codec import SAMPLES

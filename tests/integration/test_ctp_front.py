@@ -20,7 +20,7 @@ from marketprism_adapters.ctp_front.markets import Crowd, Recorded
 from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
 from marketprism_adapters.ctp_front.wire import Frames, frame
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import SourceBatch
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.events.registry import AllInstrumentsSubscribed, SubscriptionFailed, TradingHoursOverruled
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at, tick

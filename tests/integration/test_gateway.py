@@ -16,8 +16,9 @@ from marketprism_adapters.ctp_front.markets import Recorded
 from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
-from marketprism_application.contracts.codec import decode, decode_packed
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
+from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.ingest import Ingest
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar

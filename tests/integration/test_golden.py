@@ -14,11 +14,12 @@ from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.venues.recordings.found import is_recording
 from marketprism_adapters.venues.recordings.replay import VenueReplay
-from marketprism_application.contracts.codec import Packed
 from marketprism_application.contracts.kinds import GAP, TICK
-from marketprism_application.contracts.query_wire import Question
+from marketprism_application.contracts.packed import Packed
+from marketprism_application.contracts.questions import Question
 from marketprism_application.errors import QueryError
-from marketprism_application.ports import EncodedRows, MarketSource, Place, StreamRange
+from marketprism_application.ports.sources import MarketSource
+from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from marketprism_application.query import answer, ask
 from marketprism_application.rebuild import rebuild
 from marketprism_application.resample import ReadRules

@@ -12,8 +12,9 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed, decode, encode_packed
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, EVENT, GAP
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.subjects import packed_subject, raw_subject
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.sessions.calendar import MarketCalendar

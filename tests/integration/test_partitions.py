@@ -11,6 +11,7 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_application.contracts.partitions import PARTITIONS
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
@@ -18,7 +19,6 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.shards import OwnerRecord
 from marketprism_services import overview as overviews
 from marketprism_services.aggregator import AggregatorService
-from marketprism_services.settings import PARTITIONS
 
 pytestmark = pytest.mark.timeout(120)
 

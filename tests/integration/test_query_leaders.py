@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_application.contracts.query_wire import Question, decode_answer, encode_question
+from marketprism_application.contracts.questions import Question, decode_answer, encode_question
 from marketprism_application.resample import ReadRules
 from marketprism_application.store import WriterSettings
 from marketprism_client import MarketClient, QueryFailed

@@ -11,8 +11,9 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode, encode_packed
+from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.subjects import packed_subject, raw_subject, tick_subject
 from marketprism_application.reconciliation import BEYOND, MISSING, SKIPPED, STANDING, Reconciler
 from marketprism_application.store import Progress, WriterSettings

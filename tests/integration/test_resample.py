@@ -9,9 +9,9 @@ import pytest
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.query_wire import Question
+from marketprism_application.contracts.questions import Question
 from marketprism_application.errors import QueryError
-from marketprism_application.ports import Place, StreamRange
+from marketprism_application.ports.storage import Place, StreamRange
 from marketprism_application.query import ask
 from marketprism_application.rebuild import rebuild
 from marketprism_application.resample import ReadRules

@@ -19,8 +19,8 @@ from marketprism_adapters.venues.simulator.faults import Fault
 from marketprism_adapters.venues.simulator.market import Print, SimulatedBook, SimulatedPair
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import LIQUIDATION, TRADE
-from marketprism_application.contracts.messages import Message, TradeMessage, kind_of
-from marketprism_application.ports import LeftOff
+from marketprism_application.contracts.venue_messages import Message, TradeMessage, kind_of
+from marketprism_application.ports.sources import LeftOff
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick

@@ -11,7 +11,7 @@ from typing import Any
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_application.ports import SourceBatch
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_sdk.resilience import Backoff
 from marketprism_services.chaos.venue_audit import VenueAudit
 

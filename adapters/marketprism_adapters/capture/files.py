@@ -19,7 +19,7 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import Channel
+from marketprism_application.ports.sources import Channel
 
 MAGIC = b"MPCAP\x01\n"
 SUFFIX, INDEX = ".mpcap", ".mpidx"

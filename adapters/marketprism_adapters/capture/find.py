@@ -7,7 +7,7 @@ from pathlib import Path
 
 from marketprism_adapters.capture.files import SUFFIX, CaptureFile
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import Channel
+from marketprism_application.ports.sources import Channel
 
 
 def capture_files(folder: Path, run: str = "") -> list[CaptureFile]:

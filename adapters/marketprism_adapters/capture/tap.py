@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from marketprism_adapters.capture.files import INDEX, SUFFIX, BlockWriter
-from marketprism_application.ports import Channel
+from marketprism_application.ports.sources import Channel
 
 log = structlog.get_logger()
 

@@ -24,7 +24,7 @@ from marketprism_adapters.ctp.words import is_fatal, reason_of, trouble
 from marketprism_adapters.depth.ctp import Skipped
 from marketprism_adapters.depth.fields import BadField
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import Channel, FrameTap, SourceBatch, SourceTraits
+from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events.registry import HeartbeatReceived, NetworkLatencyExceeded
 from marketprism_domain.marketdata.gap import Gap

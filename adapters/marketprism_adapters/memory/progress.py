@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketprism_application.store_progress import Progress
+from marketprism_application.ports.storage import Progress
 from marketprism_sdk.errors import RevisionConflict
 
 

@@ -11,10 +11,11 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
-from marketprism_application.contracts.query_wire import InstrumentSearch
+from marketprism_application.contracts.questions import InstrumentSearch
 from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import RowError
-from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
+from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
 from marketprism_application.redriving import LetterKey
 from marketprism_application.statistics import COLUMNS as STATISTICS
 from marketprism_application.tables import AUDIT, SYMBOLS, table_of

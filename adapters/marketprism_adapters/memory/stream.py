@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from marketprism_application.store_progress import StreamBounds
+from marketprism_application.ports.storage import StreamBounds
 
 
 class MemoryMessage(NamedTuple):

@@ -13,7 +13,7 @@ from pathlib import Path
 from marketprism_adapters.depth.fields import BadField
 from marketprism_adapters.recordings.formats import FORMATS, Format, RowReader, Skipped
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import Channel, FrameTap
+from marketprism_application.ports.sources import Channel, FrameTap
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.contracts.query_wire import (
+from marketprism_application.contracts.questions import (
     AnswerError,
     InstrumentSearch,
     Question,
@@ -16,7 +16,7 @@ from marketprism_application.contracts.query_wire import (
     encode_question,
 )
 from marketprism_application.errors import QueryError, StoreError
-from marketprism_application.ports import RangeQuery
+from marketprism_application.ports.reading import RangeQuery
 
 Call = Callable[[bytes], Awaitable[bytes]]
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketprism_application.contracts.kinds import KINDS, DataKind
-from marketprism_application.ports import Place
+from marketprism_application.ports.storage import Place
 from marketprism_application.tables import DECIMAL, schema_of
 from marketprism_domain.values import BookLevel
 

@@ -8,7 +8,7 @@ from typing import Any
 from marketprism_adapters.sql import queries
 from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.topology import DATABASE
-from marketprism_application.ports import DeadRow
+from marketprism_application.ports.storage import DeadRow
 from marketprism_application.redriving import LetterKey
 
 _KEPT = 65_536

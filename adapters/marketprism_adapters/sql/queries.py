@@ -7,8 +7,8 @@ from typing import Any
 from marketprism_adapters.sql.schema import select
 from marketprism_adapters.sql.topology import DATABASE
 from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
-from marketprism_application.contracts.query_wire import InstrumentSearch
-from marketprism_application.ports import RangeQuery
+from marketprism_application.contracts.questions import InstrumentSearch
+from marketprism_application.ports.reading import RangeQuery
 
 Params = dict[str, Any]
 

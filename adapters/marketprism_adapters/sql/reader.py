@@ -10,9 +10,9 @@ from marketprism_adapters.sql import queries, tick_bars
 from marketprism_adapters.sql.columns import from_engine
 from marketprism_adapters.sql.engine import Engine
 from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
-from marketprism_application.contracts.query_wire import InstrumentSearch, Sections
+from marketprism_application.contracts.questions import InstrumentSearch, Sections
 from marketprism_application.daily import COLUMNS as DAYS
-from marketprism_application.ports import RangeQuery
+from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.statistics import COLUMNS as STATISTICS
 from marketprism_application.tables import AUDIT, SYMBOLS, schema_of
 from marketprism_application.tick_bars import COLUMNS as TICK_BARS

@@ -18,7 +18,7 @@ from marketprism_adapters.sql.schema import COLUMNS, CREATED, PROVENANCE, insert
 from marketprism_adapters.sql.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import RowError
-from marketprism_application.ports import DeadRow, EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
 
 log = structlog.get_logger()
 

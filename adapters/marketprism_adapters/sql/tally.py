@@ -9,7 +9,7 @@ from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.queries import Params, parameter
 from marketprism_adapters.sql.topology import DATABASE, TICKS, Topology
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.ports import TickKey
+from marketprism_application.ports.storage import TickKey
 
 _NAMES_AT_ONCE = 500
 _DAY_NS = 86_400 * 1_000_000_000

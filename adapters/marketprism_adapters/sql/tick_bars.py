@@ -10,7 +10,7 @@ from typing import Any
 
 from marketprism_adapters.sql.queries import parameter
 from marketprism_adapters.sql.topology import DATABASE
-from marketprism_application.contracts.query_wire import Sections
+from marketprism_application.contracts.questions import Sections
 
 _MINUTE_NS = 60_000_000_000
 # Ticks at or just after the last section's end are chosen by their phase, not by this bound.

@@ -10,8 +10,9 @@ from typing import Any
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
-from marketprism_application.contracts.codec import Packed, decode, decode_packed
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, GAP
+from marketprism_application.contracts.packed import Packed, decode_packed
 from marketprism_application.rebuild import rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick

@@ -9,8 +9,8 @@ from typing import Any
 from marketprism_adapters.venues.simulator.market import SimulatedBook
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import BOOK_TOP, ORDERBOOK, TRADE
-from marketprism_application.contracts.messages import kind_of
-from marketprism_application.ports import SourceBatch
+from marketprism_application.contracts.venue_messages import kind_of
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
-from marketprism_application.contracts.codec import decode, decode_packed
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, GAP, TRADE
+from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.contracts.subjects import escape
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.pull import read_stream

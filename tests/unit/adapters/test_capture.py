@@ -19,7 +19,7 @@ from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import Channel, MarketSource
+from marketprism_application.ports.sources import Channel, MarketSource
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from marketprism_application.store_progress import Beginning, Progress, StreamBounds, beginning
+from marketprism_application.ports.storage import Progress, StreamBounds
+from marketprism_application.store_progress import Beginning, beginning
 
 BOUNDS = StreamBounds("made-1", 1, 500)
 

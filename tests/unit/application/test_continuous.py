@@ -10,9 +10,9 @@ import pytest
 
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT
-from marketprism_application.contracts.query_wire import AnswerError, Question, decode_answer, encode_question
+from marketprism_application.contracts.questions import AnswerError, Question, decode_answer, encode_question
 from marketprism_application.errors import QueryError
-from marketprism_application.ports import Place, StreamRange
+from marketprism_application.ports.storage import Place, StreamRange
 from marketprism_application.query import answer, ask
 from marketprism_application.resample import ReadRules
 from marketprism_domain.bars.contract_rolls import ContractDay, adjustments, delivery_of, rolls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed
 from marketprism_application.gateway_sessions import HOLD_MESSAGES, HOLD_NS, KEEP, LIVING_NS, GatewaySessions
 from marketprism_application.validate import ShardValidator
 from marketprism_application.validating import ValidationOutput

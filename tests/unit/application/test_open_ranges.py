@@ -11,11 +11,11 @@ from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports import RangeQuery
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
+from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.ports.storage import StreamBounds
 from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings
-from marketprism_application.store_progress import StreamBounds
 from tests.fakes.ticks import at, tick
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.bar_cache import CachedReader
 from marketprism_application.contracts.kinds import BAR, DataKind
-from marketprism_application.ports import Place, RangeQuery, StreamRange
+from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.ports.storage import Place, StreamRange
 from marketprism_application.reading import ReaderOver
 from marketprism_application.recent_bars import FreshReader, RecentBars
 from marketprism_domain.marketdata.bar import Bar

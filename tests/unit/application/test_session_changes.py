@@ -7,9 +7,9 @@ import itertools
 import pytest
 
 from marketprism_application.aggregate import ShardAggregator
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed, decode_packed, encode_packed
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
 from marketprism_application.ingest import Ingest
-from marketprism_application.ports import SourceBatch
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.rebuild import rebuild
 from marketprism_application.validate import ShardValidator
 from marketprism_domain.bars.builder import BarSettings

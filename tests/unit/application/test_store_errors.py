@@ -12,11 +12,13 @@ from chdb import session
 
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.sql.engine_errors import ROW_CODES, store_error
-from marketprism_application.contracts.codec import PACKED_VERSION, Packed, encode, encode_packed
+from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import GAP, TICK, DataKind
+from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.errors import RowError, StoreError
 from marketprism_application.inserting import Inserter
-from marketprism_application.ports import DeadRow, EncodedRows, Place, RangeQuery, StreamRange
+from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
 from marketprism_application.redriving import LetterKey, redrive
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, tick

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.messages import LiquidationMessage, TickerMessage
+from marketprism_application.contracts.venue_messages import LiquidationMessage, TickerMessage
 from marketprism_application.venue import Quote
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
 

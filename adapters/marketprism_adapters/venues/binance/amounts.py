@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from marketprism_adapters.venues.binance.symbols import Names
 from marketprism_adapters.venues.numbers import optional, times
-from marketprism_application.contracts.messages import TextLevel
+from marketprism_application.contracts.venue_messages import TextLevel
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 # COIN-M contracts are worth 100 USD for bitcoin and 10 USD for everything else, until the instrument list says it.

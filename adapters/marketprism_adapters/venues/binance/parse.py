@@ -21,7 +21,7 @@ from marketprism_adapters.venues.numbers import (
     optional,
     unreadable,
 )
-from marketprism_application.contracts.messages import (
+from marketprism_application.contracts.venue_messages import (
     BookTopMessage,
     FundingRateMessage,
     KlineMessage,

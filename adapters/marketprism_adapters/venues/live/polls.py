@@ -10,7 +10,7 @@ from typing import Any
 
 from marketprism_adapters.venues.live.health import StreamHealth
 from marketprism_adapters.venues.live.rest import RestClient
-from marketprism_application.ports import Scheduler
+from marketprism_application.ports.scheduling import Scheduler
 from marketprism_application.venue import Poll, StreamKey, Venue, read_answer
 from marketprism_application.venue_feed import VenueFeed
 from marketprism_sdk.resilience.limiter import Priority

@@ -14,7 +14,7 @@ from marketprism_adapters.venues.live.health import StreamHealth
 from marketprism_adapters.venues.live.line import Line
 from marketprism_adapters.venues.live.streams import ITEM_KINDS
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
-from marketprism_application.ports import Channel, FrameTap, LeftOff
+from marketprism_application.ports.sources import Channel, FrameTap, LeftOff
 from marketprism_application.venue import Control, ParseRefused, StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings, VenueFeed
 from marketprism_domain.books.sync import ANSWER_NS

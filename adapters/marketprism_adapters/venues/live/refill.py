@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.venues.live.rest import RestClient
-from marketprism_application.contracts.messages import TradeMessage
+from marketprism_application.contracts.venue_messages import TradeMessage
 from marketprism_application.errors import SourceError
 from marketprism_application.trade_tape import Hole
 from marketprism_application.venue import ParseRefused, Venue, read_answer

@@ -21,7 +21,8 @@ from marketprism_adapters.venues.live.shards import Shards
 from marketprism_adapters.venues.live.streams import Wanted
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
-from marketprism_application.ports import FrameTap, LeftOff, Scheduler, SourceBatch, SourceTraits
+from marketprism_application.ports.scheduling import Scheduler
+from marketprism_application.ports.sources import FrameTap, LeftOff, SourceBatch, SourceTraits
 from marketprism_application.venue import StreamKey, Venue
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.events.registry import SubscriptionUpdated

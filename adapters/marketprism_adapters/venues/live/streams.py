@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK
-from marketprism_application.contracts.messages import KIND_OF
+from marketprism_application.contracts.venue_messages import KIND_OF
 from marketprism_application.venue import Quote, StreamKey
 from marketprism_domain.books.chain import BookChange
 

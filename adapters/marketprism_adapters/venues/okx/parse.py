@@ -23,7 +23,7 @@ from marketprism_adapters.venues.okx import frames
 from marketprism_adapters.venues.okx.control import control_of
 from marketprism_adapters.venues.okx.symbols import SPOT, native_of, symbol_of, type_of
 from marketprism_adapters.venues.okx.terms import Contract, bar_of, ns, of_utc8, whole
-from marketprism_application.contracts.messages import (
+from marketprism_application.contracts.venue_messages import (
     BookTopMessage,
     FundingRateMessage,
     KlineMessage,

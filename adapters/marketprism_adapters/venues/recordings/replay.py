@@ -16,7 +16,7 @@ from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_o
 from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.errors import SourceError
 from marketprism_application.pacing import Pacer
-from marketprism_application.ports import Channel, FrameTap, SourceBatch, SourceTraits
+from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_application.venue import ParseRefused, RestRequest, read_answer
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord

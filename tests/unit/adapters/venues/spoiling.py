@@ -15,7 +15,7 @@ import msgspec
 from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.market import SimulatedBook
-from marketprism_application.ports import SourceBatch
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.venue import RestRequest, StreamKey, Venue, read_answer
 from marketprism_application.venue_feed import FeedSettings
 from marketprism_services.chaos.venue_audit import VenueAudit

@@ -11,7 +11,7 @@ import pytest
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.venue import Deribit
 from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
-from marketprism_application.contracts.messages import KlineMessage
+from marketprism_application.contracts.venue_messages import KlineMessage
 from marketprism_application.venue import Control, Item, ParseRefused, StreamKey
 
 NOW = 1_790_000_000_000_000_000

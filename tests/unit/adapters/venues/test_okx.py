@@ -14,7 +14,7 @@ from marketprism_adapters.venues.okx.venue import Okx
 from marketprism_adapters.venues.simulator.dialect import Reply
 from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_application.contracts.messages import KlineMessage
+from marketprism_application.contracts.venue_messages import KlineMessage
 from marketprism_application.errors import SourceError
 from marketprism_application.venue import Control, ParseRefused, StreamKey
 

@@ -1,23 +1,16 @@
-"""Every port of the application: what it needs from the world, each at most seven methods."""
+"""Where market data comes from: live venues, recordings, simulations."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
-import msgspec
-import pyarrow as pa
-
-from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.contracts.messages import Message
-from marketprism_application.contracts.query_wire import InstrumentSearch
+from marketprism_application.contracts.venue_messages import Message
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.sessions import SessionChange
-
-Encoded = bytes | msgspec.Raw  # one record in MessagePack
 
 
 class SourceBatch(NamedTuple):
@@ -208,171 +201,17 @@ def counting_source(source: MarketSource) -> CountingSource | None:
     return cast("CountingSource", source) if source.traits.counts_rows else None
 
 
-class Scheduler(Protocol):
-    """Work at regular times, aligned with the clock: every hour means on the hour.
+class BookSource(Protocol):
+    """A source that keeps whole books."""
 
-    A job never runs twice at a time; one that fails runs again at its next time; times that were missed are left out.
-    """
-
-    def every(self, name: str, period_s: float, job: Callable[[], Awaitable[None]], *, offset_s: float = 0.0) -> None:
-        """Run `job` at every multiple of the period, `offset_s` later."""
+    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
+        """An instrument's book as it stands, None when there is none."""
         ...
 
-    def cancel(self, name: str) -> None: ...
-
-    async def close(self) -> None: ...
-
-
-class StreamRange(NamedTuple):
-    """A contiguous range of a stream that one insert covers; it names the deduplication token."""
-
-    stream: str
-    created: str  # the stream's creation time: sequences restart with a new stream
-    first: int
-    last: int
-
-    @property
-    def token(self) -> str:
-        """Same range, same token, same rows."""
-        return f"{self.stream}:{self.created}:{self.first}-{self.last}"
-
-
-class Place(NamedTuple):
-    """Where a record stood: stream sequence, and index inside its message."""
-
-    seq: int
-    offset: int
-
-
-class EncodedRows(NamedTuple):
-    """Records of one message as they came, the first at index `first` of it."""
-
-    seq: int
-    rows: Sequence[Encoded]
-    first: int = 0
-
-
-class DeadRow(NamedTuple):
-    """A record that no table can take: one row of `kind`, or where that is empty a whole message of `subject`."""
-
-    stream: str
-    seq: int
-    offset: int
-    reason: str
-    payload: bytes
-    kind: str = ""
-    subject: str = ""
-
-
-class MarketStore(Protocol):
-    """Where records are kept for years. Writes are exactly once per (kind, range).
-
-    `insert` is atomic enough to be repeated: the same range with the same rows again changes nothing.
-
-    Raises:
-        RowError: a row is refused for what it holds, and nothing is written; only this may be set aside.
-        StoreError: everything else; the same call can succeed later.
-    """
-
-    async def migrate(self) -> Sequence[str]: ...
-
-    async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
-    ) -> int:
-        """Write records with where they stood; returns the number of rows given."""
+    def figures(self) -> dict[str, float]:
+        """What it counts: connections, streams by state, books, audits."""
         ...
 
-    async def insert_encoded(
-        self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
-    ) -> int:
-        """As `insert`, of records as they came: MessagePack arrays in the order of the kind's fields.
-
-        What is no such array, or does not fit, is a RowError, and nothing is written.
-        """
-        ...
-
-    async def bury(self, dead: Sequence[DeadRow]) -> None:
-        """Set rows aside that no table can take, each once."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-class RangeQuery(NamedTuple):
-    """Records of one instrument in [ts_from, ts_to), oldest first.
-
-    `after` is the key of the last row of the page before (keyset paging); `venue` None means every venue.
-    `last` asks for the newest `limit` rows instead (still returned oldest first).
-    """
-
-    symbol: str
-    venue: str | None = None
-    ts_from: int | None = None
-    ts_to: int | None = None
-    interval: str | None = None  # bars only
-    limit: int = 1000
-    after: tuple[int, int] | None = None  # (ts, seq)
-    last: bool = False
-
-
-class MarketReader(Protocol):
-    """The read side. Every result is an Arrow table with the kind's field names.
-
-    Times are int64 nanoseconds UTC, decimals are decimal128(38, 18), `trading_day` is text YYYYMMDD.
-
-    Raises:
-        StoreError: engine trouble, or a limit exceeded.
-    """
-
-    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table: ...
-
-    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table: ...
-
-    async def symbols(self) -> pa.Table:
-        """What is there: symbol, venue, ticks, ts_first, ts_last, bars."""
-        ...
-
-    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
-        """One row per venue and trading day that has a tick in [ts_from, ts_to): `application.daily.COLUMNS`."""
-        ...
-
-    async def statistics(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
-        """One row per venue over the minute bars that open in [ts_from, ts_to): `application.statistics.COLUMNS`."""
-        ...
-
-    async def instruments(self, search: InstrumentSearch) -> pa.Table:
-        """The newest terms of each instrument found, by venue and symbol."""
-        ...
-
-    async def audit(self, sources: Sequence[str]) -> pa.Table:
-        """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
-        ...
-
-
-class TickKey(NamedTuple):
-    """What a stored tick is known by."""
-
-    venue: str
-    symbol: str
-    ts_event: int
-    seq: int
-
-
-class StoreTally(Protocol):
-    """Counts of what lies in the tables, for whoever holds them against the streams.
-
-    Raises:
-        StoreError: engine trouble.
-    """
-
-    async def rows(self, kind: DataKind, first: int, last: int) -> int:
-        """Places of the kind's stream in [first, last] of which a row lies in its table."""
-        ...
-
-    async def dead(self, stream: str, first: int, last: int) -> int:
-        """Places of a stream in [first, last] that were set aside."""
-        ...
-
-    async def absent(self, ticks: Sequence[TickKey]) -> Sequence[TickKey]:
-        """Those of the ticks of which the table has no row."""
+    def streams(self) -> list[dict[str, object]]:
+        """Each stream: subscribed, flowing, stale or refused, and how long it has been quiet."""
         ...

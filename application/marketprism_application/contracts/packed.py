@@ -1,0 +1,91 @@
+"""Several ticks of one partition in one message: the packed arrays between our own services."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+from marketprism_application.contracts.codec import ContractError
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.sessions import SessionChange
+
+PACKED_VERSION = 1
+
+
+class Mark(NamedTuple):
+    """Punctuation in the packed log: event time of `venue` has reached `ts_event`.
+
+    `at` is the index of the tick in the same message that the mark stands before.
+    """
+
+    at: int
+    ts_event: int
+    venue: str
+
+
+class Packed(NamedTuple):
+    """Several ticks of one partition in one message, with the marks and gaps between them."""
+
+    v: int
+    source: str
+    epoch: int
+    ts_pub: int
+    ticks: tuple[Tick, ...]
+    marks: tuple[Mark, ...] = ()
+    gaps: tuple[tuple[int, Gap], ...] = ()
+    session: str = ""  # one unbroken run of a gateway
+    chain: int = 0  # 0, 1, 2 … per partition inside a session: a reader sees when one is missing
+    changes: tuple[tuple[int, SessionChange], ...] = ()  # what the venue said about its sessions, before that tick
+    resumed: int = 0  # of a live source, which nobody reads again: since when this session of it is there
+
+
+_encoder = msgspec.msgpack.Encoder()
+_packed_decoder = msgspec.msgpack.Decoder(Packed)
+
+
+class _PackedRaw(msgspec.Struct, array_like=True):
+    v: int
+    source: str
+    epoch: int
+    ts_pub: int
+    ticks: list[msgspec.Raw]
+
+
+_split_decoder = msgspec.msgpack.Decoder(_PackedRaw)
+
+
+def encode_packed(packed: Packed) -> bytes:
+    """Array form of several ticks."""
+    return _encoder.encode(packed)
+
+
+def decode_packed(payload: bytes) -> Packed:
+    """Ticks of an internal message.
+
+    Raises:
+        ContractError: not a packed message of this version.
+    """
+    try:
+        packed = _packed_decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"packed message: {error}") from error
+    if packed.v != PACKED_VERSION:
+        raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
+    return packed
+
+
+def split_packed(payload: bytes) -> list[msgspec.Raw]:
+    """The ticks of an internal message as they are encoded, each an array in the order of the kind's fields.
+
+    Raises:
+        ContractError: not a packed message of this version.
+    """
+    try:
+        packed = _split_decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"packed message: {error}") from error
+    if packed.v != PACKED_VERSION:
+        raise ContractError(f"packed message: expected version {PACKED_VERSION}, was {packed.v}")
+    return packed.ticks
