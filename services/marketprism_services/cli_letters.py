@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from marketprism_application.redriving import LetterKey
+from marketprism_application.storage.redriving import LetterKey
 from marketprism_sdk.dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import pyarrow as pa
 import typer
 
-from marketprism_application.export import BAR_COLUMNS, FORMATS, render
+from marketprism_application.queries.export import BAR_COLUMNS, FORMATS, render
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval

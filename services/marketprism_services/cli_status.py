@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from marketprism_adapters.nats import streams
-from marketprism_application.reconciliation import Problem
+from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.errors import SdkError, reason_of

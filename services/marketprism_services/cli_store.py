@@ -10,7 +10,7 @@ import pyarrow as pa
 import typer
 
 from marketprism_adapters.nats import streams
-from marketprism_application.store import Progress
+from marketprism_application.storage.writer import Progress
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue

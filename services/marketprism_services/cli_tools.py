@@ -15,9 +15,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.contracts.times import parse_time
-from marketprism_application.export import bars_csv
 from marketprism_application.ports.sources import MarketSource
-from marketprism_application.rebuild import Rebuilt, rebuild
+from marketprism_application.queries.export import bars_csv
+from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.errors import InvalidValue

@@ -5,8 +5,8 @@ from __future__ import annotations
 from marketprism_adapters.ctp.settings import Account, CounterSettings
 from marketprism_adapters.venues.live.source import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.venue_books import BookSettings
-from marketprism_application.venue_feed import FeedSettings
+from marketprism_application.venues.books import BookSettings
+from marketprism_application.venues.feed import FeedSettings
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours

@@ -14,9 +14,9 @@ from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
 from marketprism_application.errors import SourceError
-from marketprism_application.ingest import Ingest
-from marketprism_application.pacing import paced_source
+from marketprism_application.gateway.packing import Ingest
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source, live_source, named_source
+from marketprism_application.replay.pace import paced_source
 from marketprism_domain.errors import CommandRefused
 from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_domain.gateway import Gateway, GatewayState, RetryPolicy

@@ -10,7 +10,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
-from marketprism_application.reconciliation import Problem
+from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
 from marketprism_sdk.balancing import LeaderClient

@@ -17,8 +17,8 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import decode_packed
+from marketprism_application.monitoring.reconciliation import Compared, Counted, Problem, Reconciler, StageSeen
 from marketprism_application.ports.storage import TickKey
-from marketprism_application.reconciliation import Compared, Counted, Problem, Reconciler, StageSeen
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, next_of

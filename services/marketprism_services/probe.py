@@ -16,7 +16,7 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.contracts.subjects import unescape
-from marketprism_application.reconciliation import StageSeen, StoreSeen, Waiting
+from marketprism_application.monitoring.reconciliation import StageSeen, StoreSeen, Waiting
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import Held, last_of_each, nanoseconds, next_of

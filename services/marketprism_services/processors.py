@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import structlog
 
-from marketprism_application.aggregate import ShardAggregator
+from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.codec import ContractError, encode
 from marketprism_application.contracts.kinds import BAR, EVENT, GAP, QUALITY, TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
 from marketprism_application.contracts.subjects import instrument_key, packed_subject, subject_of, tick_subject
-from marketprism_application.validate import ShardValidator
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

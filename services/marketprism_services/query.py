@@ -12,7 +12,6 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.reader import SqlReader
-from marketprism_application.bar_cache import CachedReader
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.codec import decode, encode
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
@@ -20,10 +19,11 @@ from marketprism_application.contracts.questions import Question
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.ports.reading import MarketReader
-from marketprism_application.query import answer, ask
-from marketprism_application.recent_bars import FreshReader, RecentBars
-from marketprism_application.resample import ReadRules
-from marketprism_application.tick_bars import TickBars
+from marketprism_application.queries.answering import answer, ask
+from marketprism_application.queries.bar_cache import CachedReader
+from marketprism_application.queries.bars_from_ticks import TickBars
+from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_application.queries.recent_bars import FreshReader, RecentBars
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Interval

@@ -16,9 +16,9 @@ from aiohttp import web
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, VENUE_KINDS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Question
 from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
-from marketprism_application.export import FORMATS, json_of, json_rows, render
-from marketprism_application.query import parse_time
-from marketprism_application.tables import table_of
+from marketprism_application.queries.answering import parse_time
+from marketprism_application.queries.arrow_tables import table_of
+from marketprism_application.queries.export import FORMATS, json_of, json_rows, render
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_services.callers import Callers, TooMany
 

@@ -9,8 +9,8 @@ import structlog
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.recent_bars import RecentBars
-from marketprism_application.store import Progress
+from marketprism_application.queries.recent_bars import RecentBars
+from marketprism_application.storage.writer import Progress
 from marketprism_sdk.errors import SdkError, StreamMissing, reason_of
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.subjects import tick_subject
-from marketprism_application.pacing import Pacer
+from marketprism_application.replay.pace import Pacer
 from marketprism_client import MarketClient
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection

@@ -21,9 +21,9 @@ from marketprism_adapters.sql.tally import SqlTally
 from marketprism_adapters.sql.topology import Topology
 from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
-from marketprism_application.inserting import Inserter
-from marketprism_application.query import answer
-from marketprism_application.store import StreamRemade, StreamWriter, WriterSettings
+from marketprism_application.queries.answering import answer
+from marketprism_application.storage.inserter import Inserter
+from marketprism_application.storage.writer import StreamRemade, StreamWriter, WriterSettings
 from marketprism_domain.events.registry import StorageRetryScheduled
 from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.lease import LeaseSettings

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from marketprism_application.ports.storage import DeadRow, MarketStore
-from marketprism_application.redriving import DeadRows, LetterKey, redrive
+from marketprism_application.storage.redriving import DeadRows, LetterKey, redrive
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, direct_get

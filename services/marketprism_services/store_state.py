@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from marketprism_application.store import StreamWriter
+from marketprism_application.storage.writer import StreamWriter
 
 OPENING = "store"
 _ALARM_S = 5.0  # a store that is away for longer is unhealthy

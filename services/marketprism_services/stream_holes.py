@@ -12,8 +12,8 @@ from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import GAP
 from marketprism_application.contracts.subjects import subject_of
 from marketprism_application.errors import StoreError
-from marketprism_application.holes import Hole, RowsLedger, kinds_of
 from marketprism_application.ports.storage import StreamBounds
+from marketprism_application.storage.stream_gaps import Hole, RowsLedger, kinds_of
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection

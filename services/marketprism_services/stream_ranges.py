@@ -12,7 +12,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_application.ports.storage import StreamBounds
-from marketprism_application.store import Progress, RangeMessage
+from marketprism_application.storage.writer import Progress, RangeMessage
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer

@@ -10,7 +10,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import raw_subject
-from marketprism_application.validate import ShardValidator
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.commands import authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
 from marketprism_domain.events.registry import ValidationRulesUpdated

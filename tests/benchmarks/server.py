@@ -28,7 +28,7 @@ from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.packed import PACKED_VERSION
 from marketprism_application.contracts.subjects import tick_subject
 from marketprism_application.ports.storage import Place, StreamRange
-from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings
+from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection

@@ -15,14 +15,14 @@ from marketprism_adapters.recordings.reader import Recording
 from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
 from marketprism_adapters.sql.store import SqlStore
-from marketprism_application.aggregate import ShardAggregator
+from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
-from marketprism_application.ingest import Ingest
+from marketprism_application.gateway.packing import Ingest
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.ports.storage import Place, StreamRange
-from marketprism_application.validate import ShardValidator
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarBuilder, BarSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -14,7 +14,7 @@ from typing import Any
 
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.venue_messages import encode_message
-from marketprism_application.venue_feed import VenueFeed
+from marketprism_application.venues.feed import VenueFeed
 from marketprism_domain.books.chain import BookChange
 from marketprism_domain.books.levels import OrderBook
 from marketprism_domain.books.sync import BookSnapshot

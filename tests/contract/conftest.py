@@ -11,7 +11,7 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
-from marketprism_application.query import answer
+from marketprism_application.queries.answering import answer
 from tests.contract.stores import ADAPTERS, Pair, engine_of
 
 

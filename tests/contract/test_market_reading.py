@@ -13,11 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from marketprism_application import daily, statistics
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import InstrumentSearch
 from marketprism_application.ports.reading import RangeQuery
-from marketprism_application.tables import AUDIT, SYMBOLS, schema_of
+from marketprism_application.queries import daily, statistics
+from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, schema_of
 from marketprism_domain.values import NANOS_PER_MINUTE
 from tests.contract.stores import Pair, put
 from tests.contract.test_codec import SAMPLES

@@ -14,7 +14,6 @@ import pytest
 from marketprism_adapters.sources import SOURCES, VenueMaking, make_source, parse_source
 from marketprism_adapters.venues.live.source import VenueSettings
 from marketprism_application.errors import SourceError
-from marketprism_application.pacing import PacedSource, paced_source
 from marketprism_application.ports.sources import (
     BookSource,
     CountingSource,
@@ -30,6 +29,7 @@ from marketprism_application.ports.sources import (
     named_source,
     resumable_source,
 )
+from marketprism_application.replay.pace import PacedSource, paced_source
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -18,8 +18,8 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.errors import QueryError, RowError
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import EncodedRows
-from marketprism_application.query import answer, checked, parse_time
-from marketprism_application.resample import ReadRules
+from marketprism_application.queries.answering import answer, checked, parse_time
+from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.contract.stores import Pair, covered, put
 from tests.contract.test_codec import SAMPLES

@@ -14,8 +14,8 @@ from marketprism_adapters.sql.reader import SqlReader
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports.storage import MarketStore
-from marketprism_application.query import answer
-from marketprism_application.tick_bars import COLUMNS, TickBars
+from marketprism_application.queries.answering import answer
+from marketprism_application.queries.bars_from_ticks import COLUMNS, TickBars
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 from tests.contract.stores import SERVER, engine_of, put
 from tests.fakes.ticks import at, tick

@@ -13,7 +13,7 @@ from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.errors import RowError, StoreError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamBounds, StreamRange
-from marketprism_application.store import Progress, WriterHooks
+from marketprism_application.storage.writer import Progress, WriterHooks
 from tests.fakes.ticks import at, tick
 
 STREAM = "MARKET_TICKS"

@@ -17,7 +17,7 @@ from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, 
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
-from marketprism_application.resample import ReadRules
+from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection

@@ -13,7 +13,7 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.venues.recordings.found import found_recordings
 from marketprism_adapters.venues.recordings.inspect import inspected
 from marketprism_adapters.venues.recordings.replay import VenueReplay
-from marketprism_application.rebuild import Rebuilt, rebuild
+from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.ticks.rules import ValidationRules

@@ -15,7 +15,7 @@ from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT, GAP, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.ports.reading import RangeQuery
-from marketprism_application.store import WriterSettings
+from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack

@@ -16,8 +16,8 @@ from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.export import bars_csv
-from marketprism_application.rebuild import rebuild
+from marketprism_application.queries.export import bars_csv
+from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.commands import send_command

@@ -26,9 +26,9 @@ from marketprism_adapters.ctp_front import simulated
 from marketprism_adapters.recordings.reader import Recording
 from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_application.errors import SourceError
-from marketprism_application.export import bars_csv
 from marketprism_application.ports.sources import SourceBatch
-from marketprism_application.rebuild import rebuild
+from marketprism_application.queries.export import bars_csv
+from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

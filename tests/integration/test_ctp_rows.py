@@ -18,8 +18,8 @@ import pytest
 from marketprism_adapters.ctp.depth import DepthReader
 from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed
-from marketprism_application.rebuild import rebuild
-from marketprism_application.validate import ShardValidator
+from marketprism_application.replay.rebuild import rebuild
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

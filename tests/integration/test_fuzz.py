@@ -17,7 +17,7 @@ from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.subjects import raw_subject
-from marketprism_application.rebuild import rebuild
+from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.commands import dead_letters
 from marketprism_sdk.nats.connection import NatsConnection

@@ -19,7 +19,7 @@ from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.packed import decode_packed
-from marketprism_application.ingest import Ingest
+from marketprism_application.gateway.packing import Ingest
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours

@@ -14,7 +14,7 @@ from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.subjects import escape
-from marketprism_application.ingest import Ingest
+from marketprism_application.gateway.packing import Ingest
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar

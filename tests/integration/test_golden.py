@@ -20,9 +20,9 @@ from marketprism_application.contracts.questions import Question
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.sources import MarketSource
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
-from marketprism_application.query import answer, ask
-from marketprism_application.rebuild import rebuild
-from marketprism_application.resample import ReadRules
+from marketprism_application.queries.answering import answer, ask
+from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick

@@ -10,8 +10,8 @@ import pytest
 
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.questions import Question, decode_answer, encode_question
-from marketprism_application.resample import ReadRules
-from marketprism_application.store import WriterSettings
+from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_application.storage.writer import WriterSettings
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import NotActive

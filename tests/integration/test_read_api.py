@@ -13,7 +13,7 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.store import Progress
+from marketprism_application.storage.writer import Progress
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue

@@ -15,8 +15,8 @@ from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.subjects import packed_subject, raw_subject, tick_subject
-from marketprism_application.reconciliation import BEYOND, MISSING, SKIPPED, STANDING, Reconciler
-from marketprism_application.store import Progress, WriterSettings
+from marketprism_application.monitoring.reconciliation import BEYOND, MISSING, SKIPPED, STANDING, Reconciler
+from marketprism_application.storage.writer import Progress, WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.bus import NatsBus

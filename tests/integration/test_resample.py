@@ -12,9 +12,9 @@ from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import Question
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.storage import Place, StreamRange
-from marketprism_application.query import ask
-from marketprism_application.rebuild import rebuild
-from marketprism_application.resample import ReadRules
+from marketprism_application.queries.answering import ask
+from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar

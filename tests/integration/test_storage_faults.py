@@ -13,7 +13,7 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION
-from marketprism_application.store import Progress
+from marketprism_application.storage.writer import Progress
 from marketprism_sdk.nats.jetstream import api
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.store_calls import ask_storage

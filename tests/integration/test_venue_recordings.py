@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.errors import SourceError
-from marketprism_application.rebuild import rebuild
+from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_services import cli, cli_inspect

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from marketprism_adapters.venues.live.rest import RestClient
-from marketprism_application.venue import RestRequest, VenueLimits
+from marketprism_application.venues.protocol import RestRequest, VenueLimits
 
 pytestmark = pytest.mark.timeout(30)
 PIECE = b"x" * 100_000

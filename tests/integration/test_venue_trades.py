@@ -21,7 +21,7 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import LIQUIDATION, TRADE
 from marketprism_application.contracts.venue_messages import Message, TradeMessage, kind_of
 from marketprism_application.ports.sources import LeftOff
-from marketprism_application.venue_feed import FeedSettings
+from marketprism_application.venues.feed import FeedSettings
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.resilience import Backoff

@@ -10,7 +10,7 @@ import pytest
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import Venue
+from marketprism_application.venues.protocol import Venue
 from marketprism_domain.books.chain import BookChange, IdRange, Step
 from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_domain.ticks.rules import ValidationRules

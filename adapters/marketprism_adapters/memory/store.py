@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import InstrumentSearch
-from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.errors import RowError
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
-from marketprism_application.redriving import LetterKey
-from marketprism_application.statistics import COLUMNS as STATISTICS
-from marketprism_application.tables import AUDIT, SYMBOLS, table_of
+from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, table_of
+from marketprism_application.queries.daily import COLUMNS as DAYS
+from marketprism_application.queries.statistics import COLUMNS as STATISTICS
+from marketprism_application.storage.redriving import LetterKey
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import check_decimal
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from marketprism_adapters.recordings.reader import Checked, Recording
 from marketprism_application.errors import SourceError
-from marketprism_application.pacing import Pacer, paced_batches
 from marketprism_application.ports.sources import FrameTap, SourceBatch, SourceTraits
+from marketprism_application.replay.pace import Pacer, paced_batches
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick

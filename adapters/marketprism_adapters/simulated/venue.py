@@ -12,8 +12,8 @@ import msgspec
 
 from marketprism_adapters.simulated.market import SimulatedDay
 from marketprism_adapters.simulated.plan import INSTRUMENTS, SimulationPlan
-from marketprism_application.pacing import Pacer, paced_batches
 from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
+from marketprism_application.replay.pace import Pacer, paced_batches
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.ports.storage import Place
-from marketprism_application.tables import DECIMAL, schema_of
+from marketprism_application.queries.arrow_tables import DECIMAL, schema_of
 from marketprism_domain.values import BookLevel
 
 # Few distinct values over many rows.

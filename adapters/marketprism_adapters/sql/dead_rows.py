@@ -9,7 +9,7 @@ from marketprism_adapters.sql import queries
 from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.topology import DATABASE
 from marketprism_application.ports.storage import DeadRow
-from marketprism_application.redriving import LetterKey
+from marketprism_application.storage.redriving import LetterKey
 
 _KEPT = 65_536
 _INSERT = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from marketprism_adapters.sql.engine import Engine
 from marketprism_adapters.sql.topology import DATABASE
 from marketprism_application.contracts.kinds import KINDS, DataKind
-from marketprism_application.holes import RowsEnd, RowsNext
+from marketprism_application.storage.stream_gaps import RowsEnd, RowsNext
 
 _ACTIVE = "INTERVAL 10 DAY"  # an instrument that was silent for longer is not one that a hole can concern
 _IDENTITY = f"SELECT id FROM {DATABASE}.store_identity ORDER BY ts_made, id LIMIT 1"

@@ -11,11 +11,11 @@ from marketprism_adapters.sql.columns import from_engine
 from marketprism_adapters.sql.engine import Engine
 from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
 from marketprism_application.contracts.questions import InstrumentSearch, Sections
-from marketprism_application.daily import COLUMNS as DAYS
 from marketprism_application.ports.reading import RangeQuery
-from marketprism_application.statistics import COLUMNS as STATISTICS
-from marketprism_application.tables import AUDIT, SYMBOLS, schema_of
-from marketprism_application.tick_bars import COLUMNS as TICK_BARS
+from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, schema_of
+from marketprism_application.queries.bars_from_ticks import COLUMNS as TICK_BARS
+from marketprism_application.queries.daily import COLUMNS as DAYS
+from marketprism_application.queries.statistics import COLUMNS as STATISTICS
 
 
 class SqlReader:

@@ -9,7 +9,7 @@ from itertools import chain
 
 import msgspec
 
-from marketprism_application.venue import ParseRefused
+from marketprism_application.venues.protocol import ParseRefused
 from marketprism_domain.sessions.trading_days import utc_day_text
 
 NANOS_PER_MS = 1_000_000

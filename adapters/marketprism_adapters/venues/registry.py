@@ -14,7 +14,7 @@ from marketprism_adapters.venues.deribit.venue import Deribit
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
 from marketprism_adapters.venues.simulator.dialect import Dialect
-from marketprism_application.venue import Venue
+from marketprism_application.venues.protocol import Venue
 
 
 class Market(NamedTuple):

@@ -9,8 +9,8 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.export import bars_csv
-from marketprism_application.rebuild import Rebuilt, rebuild
+from marketprism_application.queries.export import bars_csv
+from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info

@@ -13,7 +13,7 @@ from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, GAP
 from marketprism_application.contracts.packed import Packed, decode_packed
-from marketprism_application.rebuild import rebuild
+from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection

@@ -18,8 +18,8 @@ from marketprism_adapters.sources import make_source, parse_source
 from marketprism_adapters.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
 from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.errors import StoreError
-from marketprism_application.rebuild import rebuild
-from marketprism_application.store import Progress
+from marketprism_application.replay.rebuild import rebuild
+from marketprism_application.storage.writer import Progress
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lease import decode_lease
 from marketprism_sdk.nats.connection import NatsConnection

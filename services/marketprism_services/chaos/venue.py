@@ -14,8 +14,8 @@ from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS, Market
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, schedule
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_application.venue_books import BookSettings
-from marketprism_application.venue_feed import FeedSettings
+from marketprism_application.venues.books import BookSettings
+from marketprism_application.venues.feed import FeedSettings
 from marketprism_sdk.resilience import Backoff
 from marketprism_services.chaos.venue_audit import VenueAudit
 

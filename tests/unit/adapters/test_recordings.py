@@ -14,7 +14,7 @@ from marketprism_adapters.recordings.reader import Recording
 from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.sources import make_source, parse_source
 from marketprism_application.errors import SourceError
-from marketprism_application.pacing import Pacer
+from marketprism_application.replay.pace import Pacer
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at

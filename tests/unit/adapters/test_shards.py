@@ -15,8 +15,8 @@ from marketprism_adapters.venues.live.polls import Polls
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_adapters.venues.live.shards import Shards
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.venue import StreamKey, Venue
-from marketprism_application.venue_feed import VenueFeed
+from marketprism_application.venues.feed import VenueFeed
+from marketprism_application.venues.protocol import StreamKey, Venue
 from marketprism_sdk.periodic import PeriodicJobs
 from marketprism_sdk.resilience import RateLimiter
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from marketprism_application.ports.storage import Progress, StreamBounds
-from marketprism_application.store_progress import Beginning, beginning
+from marketprism_application.storage.progress import Beginning, beginning
 
 BOUNDS = StreamBounds("made-1", 1, 500)
 

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_application.aggregate import ShardAggregator
+from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed
-from marketprism_application.ingest import Ingest
+from marketprism_application.gateway.packing import Ingest
 from marketprism_application.ports.sources import SourceBatch
-from marketprism_application.validate import ShardValidator
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap

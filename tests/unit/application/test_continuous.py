@@ -13,8 +13,8 @@ from marketprism_application.contracts.kinds import BAR, INSTRUMENT
 from marketprism_application.contracts.questions import AnswerError, Question, decode_answer, encode_question
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.storage import Place, StreamRange
-from marketprism_application.query import answer, ask
-from marketprism_application.resample import ReadRules
+from marketprism_application.queries.answering import answer, ask
+from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.contract_rolls import ContractDay, adjustments, delivery_of, rolls
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from marketprism_application.contracts.venue_messages import OrderBookMessage
-from marketprism_application.venue_books import BookSettings, VenueBooks
+from marketprism_application.venues.books import BookSettings, VenueBooks
 from marketprism_domain.books.chain import BookChange, IdRange
 from marketprism_domain.books.sync import BookSnapshot
 

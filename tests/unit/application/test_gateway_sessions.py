@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed
-from marketprism_application.gateway_sessions import HOLD_MESSAGES, HOLD_NS, KEEP, LIVING_NS, GatewaySessions
-from marketprism_application.validate import ShardValidator
-from marketprism_application.validating import ValidationOutput
+from marketprism_application.validation.gateway_sessions import HOLD_MESSAGES, HOLD_NS, KEEP, LIVING_NS, GatewaySessions
+from marketprism_application.validation.message_pass import ValidationOutput
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules

@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed
-from marketprism_application.gateway_sessions import HOLD_NS
+from marketprism_application.validation.gateway_sessions import HOLD_NS
 from tests.unit.application.test_gateway_sessions import SECOND, START, message, validator
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from marketprism_application.contracts.packed import PACKED_VERSION, Mark, Packed
-from marketprism_application.validate import ShardValidator
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules

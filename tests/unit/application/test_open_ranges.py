@@ -15,7 +15,7 @@ from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import StreamBounds
-from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings
+from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings
 from tests.fakes.ticks import at, tick
 
 

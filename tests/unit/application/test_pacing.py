@@ -8,7 +8,7 @@ import pytest
 
 from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
-from marketprism_application.pacing import Pacer, paced_batches
+from marketprism_application.replay.pace import Pacer, paced_batches
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import tick
 

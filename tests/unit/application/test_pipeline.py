@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from marketprism_adapters.simulated.plan import parse_plan
 from marketprism_adapters.simulated.venue import SimulatedVenue
-from marketprism_application.aggregate import ShardAggregator
+from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
-from marketprism_application.ingest import Ingest
+from marketprism_application.gateway.packing import Ingest
 from marketprism_application.ports.sources import SourceBatch
-from marketprism_application.rebuild import rebuild
-from marketprism_application.validate import ShardValidator
-from marketprism_application.validating import MAX_REJECTION_EVENTS
+from marketprism_application.replay.rebuild import rebuild
+from marketprism_application.validation.message_pass import MAX_REJECTION_EVENTS
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketprism_adapters.memory.store import MemoryStore
-from marketprism_application.bar_cache import CachedReader
 from marketprism_application.contracts.kinds import BAR, DataKind
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import Place, StreamRange
-from marketprism_application.reading import ReaderOver
-from marketprism_application.recent_bars import FreshReader, RecentBars
+from marketprism_application.queries.bar_cache import CachedReader
+from marketprism_application.queries.reading import ReaderOver
+from marketprism_application.queries.recent_bars import FreshReader, RecentBars
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import NANOS_PER_MINUTE
 from tests.contract.test_codec import SAMPLES

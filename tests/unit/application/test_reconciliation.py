@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketprism_application.reconciliation import (
+from marketprism_application.monitoring.reconciliation import (
     BEYOND,
     MISSING,
     SKIPPED,

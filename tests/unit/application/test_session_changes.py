@@ -6,12 +6,12 @@ import itertools
 
 import pytest
 
-from marketprism_application.aggregate import ShardAggregator
+from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
-from marketprism_application.ingest import Ingest
+from marketprism_application.gateway.packing import Ingest
 from marketprism_application.ports.sources import SourceBatch
-from marketprism_application.rebuild import rebuild
-from marketprism_application.validate import ShardValidator
+from marketprism_application.replay.rebuild import rebuild
+from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from marketprism_application.statistics import COLUMNS, with_vwap
+from marketprism_application.queries.statistics import COLUMNS, with_vwap
 
 
 def row(**given: Any) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.inserting import PART_ROWS, Inserter
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
-from marketprism_application.store import Progress, StreamWriter, WriterHooks, WriterSettings, decode_messages
+from marketprism_application.storage.inserter import PART_ROWS, Inserter
+from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings, decode_messages
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, tick
 

@@ -16,10 +16,10 @@ from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import GAP, TICK, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.inserting import Inserter
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
-from marketprism_application.redriving import LetterKey, redrive
+from marketprism_application.storage.inserter import Inserter
+from marketprism_application.storage.redriving import LetterKey, redrive
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, tick
 

@@ -15,7 +15,7 @@ from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports.reading import RangeQuery
-from marketprism_application.store import Progress, StreamRemade, StreamWriter, WriterSettings
+from marketprism_application.storage.writer import Progress, StreamRemade, StreamWriter, WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from tests.fakes.storing import STREAM, Idle, Killed, Source, World
 

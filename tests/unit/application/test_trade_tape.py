@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketprism_application.trade_tape import MOST_WAITING, Hole, TradeTape
+from marketprism_application.venues.trade_tape import MOST_WAITING, Hole, TradeTape
 
 
 class Trade(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_application.venue_books import BookSettings, VenueBooks
+from marketprism_application.venues.books import BookSettings, VenueBooks
 from marketprism_domain.books.chain import BookChange, ChainRule, IdRange, LinkedIds
 from marketprism_domain.books.sync import BookSnapshot
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.venue_messages import LiquidationMessage, TickerMessage
-from marketprism_application.venue import Quote
-from marketprism_application.venue_feed import FeedSettings, VenueFeed
+from marketprism_application.venues.feed import FeedSettings, VenueFeed
+from marketprism_application.venues.protocol import Quote
 
 S = "BTC-USDT"
 SECOND = 1_000_000_000

@@ -27,7 +27,7 @@ from marketprism_application.contracts.venue_messages import (
     TickerMessage,
     TradeMessage,
 )
-from marketprism_application.venue import Answer, Item, ParseRefused
+from marketprism_application.venues.protocol import Answer, Item, ParseRefused
 from marketprism_domain.books.sync import BookSnapshot
 
 Parameters = Mapping[str, str]

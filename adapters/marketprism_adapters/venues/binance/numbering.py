@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from marketprism_application.venue import Control, Item
+from marketprism_application.venues.protocol import Control, Item
 
 TRADES = frozenset({"trade", "aggTrade"})
 OTHER: Sequence[Item] = (Control("ignored", "", "trades that another stream tells, in other numbers"),)

@@ -9,7 +9,7 @@ import msgspec
 from marketprism_adapters.venues.binance.amounts import Amounts
 from marketprism_adapters.venues.binance.answers import BinanceAnswers
 from marketprism_adapters.venues.binance.parse import VENUE, BinanceParser
-from marketprism_application.venue import (
+from marketprism_application.venues.protocol import (
     Answer,
     ConnectionGroup,
     Coverage,

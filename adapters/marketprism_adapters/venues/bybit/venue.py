@@ -12,7 +12,7 @@ from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH, VENUE, BybitPars
 from marketprism_adapters.venues.bybit.symbols import Names
 from marketprism_adapters.venues.listing import listed
 from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, identity, nanos, unreadable
-from marketprism_application.venue import (
+from marketprism_application.venues.protocol import (
     Answer,
     ConnectionGroup,
     Coverage,

@@ -21,7 +21,7 @@ from marketprism_adapters.venues.numbers import (
     unreadable,
 )
 from marketprism_application.contracts.venue_messages import FundingRateMessage
-from marketprism_application.venue import Answer, ParseRefused
+from marketprism_application.venues.protocol import Answer, ParseRefused
 from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 

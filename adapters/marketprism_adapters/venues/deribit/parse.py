@@ -26,7 +26,7 @@ from marketprism_application.contracts.venue_messages import (
     TickerMessage,
     TradeMessage,
 )
-from marketprism_application.venue import Control, Item, ParseRefused, Quote
+from marketprism_application.venues.protocol import Control, Item, ParseRefused, Quote
 from marketprism_domain.books.chain import BookChange
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 

@@ -11,7 +11,7 @@ from marketprism_adapters.venues.deribit.answers import DeribitAnswers
 from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
 from marketprism_adapters.venues.deribit.symbols import native_of
 from marketprism_adapters.venues.deribit.terms import GREETING_ID, RESOLUTIONS, Request, Requests
-from marketprism_application.venue import (
+from marketprism_application.venues.protocol import (
     Answer,
     ConnectionGroup,
     Coverage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from marketprism_application.venue import StreamKey
+from marketprism_application.venues.protocol import StreamKey
 
 PENDING, SUBSCRIBED, FLOWING, STALE, REFUSED = "pending", "subscribed", "flowing", "stale", "refused"
 _WARM_UP = 50

@@ -11,8 +11,8 @@ import structlog
 
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import FrameParser, ParseRefused, Venue, read_answer
-from marketprism_application.venue_books import REFRESH, VenueBooks
+from marketprism_application.venues.books import REFRESH, VenueBooks
+from marketprism_application.venues.protocol import FrameParser, ParseRefused, Venue, read_answer
 from marketprism_domain.books.sync import Audit, BookSnapshot, BookSync
 from marketprism_sdk.resilience import Backoff
 from marketprism_sdk.resilience.limiter import Priority

@@ -18,7 +18,7 @@ import structlog
 
 from marketprism_adapters.venues.live.socket import Socket, open_socket
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import StreamKey, Venue
+from marketprism_application.venues.protocol import StreamKey, Venue
 from marketprism_sdk.resilience import Backoff, RateLimiter
 
 log = structlog.get_logger()

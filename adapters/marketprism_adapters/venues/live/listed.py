@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import FrameParser, ParseRefused, RestRequest, Venue, read_answer
+from marketprism_application.venues.protocol import FrameParser, ParseRefused, RestRequest, Venue, read_answer
 from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 

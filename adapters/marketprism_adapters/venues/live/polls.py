@@ -11,8 +11,8 @@ from typing import Any
 from marketprism_adapters.venues.live.health import StreamHealth
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.ports.scheduling import Scheduler
-from marketprism_application.venue import Poll, StreamKey, Venue, read_answer
-from marketprism_application.venue_feed import VenueFeed
+from marketprism_application.venues.feed import VenueFeed
+from marketprism_application.venues.protocol import Poll, StreamKey, Venue, read_answer
 from marketprism_sdk.resilience.limiter import Priority
 
 _SHARE = 0.4  # of what a budget allows: books and trades that are missing need the rest

@@ -15,8 +15,8 @@ from marketprism_adapters.venues.live.line import Line
 from marketprism_adapters.venues.live.streams import ITEM_KINDS
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.ports.sources import Channel, FrameTap, LeftOff
-from marketprism_application.venue import Control, ParseRefused, StreamKey, Venue
-from marketprism_application.venue_feed import FeedSettings, VenueFeed
+from marketprism_application.venues.feed import FeedSettings, VenueFeed
+from marketprism_application.venues.protocol import Control, ParseRefused, StreamKey, Venue
 from marketprism_domain.books.sync import ANSWER_NS
 from marketprism_domain.events.pipeline import FrameRefused
 from marketprism_domain.events.registry import (

@@ -13,9 +13,9 @@ import structlog
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.contracts.venue_messages import TradeMessage
 from marketprism_application.errors import SourceError
-from marketprism_application.trade_tape import Hole
-from marketprism_application.venue import ParseRefused, Venue, read_answer
-from marketprism_application.venue_feed import VenueFeed
+from marketprism_application.venues.feed import VenueFeed
+from marketprism_application.venues.protocol import ParseRefused, Venue, read_answer
+from marketprism_application.venues.trade_tape import Hole
 from marketprism_sdk.resilience import Backoff
 from marketprism_sdk.resilience.limiter import Priority
 

@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import RestRequest, VenueLimits
+from marketprism_application.venues.protocol import RestRequest, VenueLimits
 from marketprism_sdk.resilience import RateLimiter
 from marketprism_sdk.resilience.limiter import Priority, RateLimited
 

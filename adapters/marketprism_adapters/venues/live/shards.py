@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from marketprism_adapters.venues.live.line import Line
-from marketprism_application.venue import StreamKey, Venue
+from marketprism_application.venues.protocol import StreamKey, Venue
 
 Streams = dict[str, StreamKey]
 

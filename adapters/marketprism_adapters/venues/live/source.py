@@ -23,8 +23,8 @@ from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.scheduling import Scheduler
 from marketprism_application.ports.sources import FrameTap, LeftOff, SourceBatch, SourceTraits
-from marketprism_application.venue import StreamKey, Venue
-from marketprism_application.venue_feed import FeedSettings
+from marketprism_application.venues.feed import FeedSettings
+from marketprism_application.venues.protocol import StreamKey, Venue
 from marketprism_domain.events.registry import SubscriptionUpdated
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.periodic import PeriodicJobs

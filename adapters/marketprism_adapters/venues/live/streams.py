@@ -7,7 +7,7 @@ from typing import Any
 
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK
 from marketprism_application.contracts.venue_messages import KIND_OF
-from marketprism_application.venue import Quote, StreamKey
+from marketprism_application.venues.protocol import Quote, StreamKey
 from marketprism_domain.books.chain import BookChange
 
 ITEM_KINDS: dict[Any, str] = {

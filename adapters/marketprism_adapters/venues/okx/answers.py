@@ -24,7 +24,7 @@ from marketprism_adapters.venues.okx.parse import VENUE, OkxParser
 from marketprism_adapters.venues.okx.symbols import symbol_of
 from marketprism_adapters.venues.okx.terms import ns, of_utc8, whole
 from marketprism_application.contracts.venue_messages import FundingRateMessage
-from marketprism_application.venue import Answer, ParseRefused, RestRequest
+from marketprism_application.venues.protocol import Answer, ParseRefused, RestRequest
 from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 

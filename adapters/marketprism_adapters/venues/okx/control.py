@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from marketprism_adapters.venues.okx import frames
-from marketprism_application.venue import Control
+from marketprism_application.venues.protocol import Control
 
 # As in "Wrong URL or channel:books,instId:NOPE-USDT doesn't exist".
 _NAMED = re.compile(r"channel\s*:\s*([\w-]+)[\s,]+\w+\s*:\s*([\w-]+)", re.IGNORECASE)

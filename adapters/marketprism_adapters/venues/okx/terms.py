@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from marketprism_adapters.venues.numbers import identity, nanos, times
-from marketprism_application.venue import ParseRefused
+from marketprism_application.venues.protocol import ParseRefused
 
 # Our intervals by the venue's names. Bars for which it matters when a day begins are had in two forms: `1D` begins at
 # midnight of UTC+8, `1Dutc` at that of UTC.

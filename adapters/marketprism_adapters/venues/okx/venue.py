@@ -11,7 +11,7 @@ from marketprism_adapters.venues.okx.answers import OkxAnswers, instruments_requ
 from marketprism_adapters.venues.okx.parse import BOOK_DEPTH, VENUE, OkxParser
 from marketprism_adapters.venues.okx.symbols import FUTURES, SPOT, SWAP, has_funding, native_of, type_of
 from marketprism_adapters.venues.okx.terms import BARS
-from marketprism_application.venue import (
+from marketprism_application.venues.protocol import (
     Answer,
     ConnectionGroup,
     Coverage,

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from marketprism_adapters.venues.numbers import nanos
-from marketprism_application.venue import ParseRefused
+from marketprism_application.venues.protocol import ParseRefused
 
 # A frame, the answer to a request, a book that stands among frames without a name, something that cannot be read.
 FRAME, ANSWER, BOOK, REFUSED = "frame", "answer", "book", "refused"

@@ -9,7 +9,7 @@ from marketprism_adapters.venues.recordings.forms import ANSWER, REFUSED
 from marketprism_adapters.venues.recordings.inspected import faults_of, merged
 from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
 from marketprism_adapters.venues.recordings.runs import Run, runs_of
-from marketprism_application.inspecting import Inspector
+from marketprism_application.inspection.inspector import Inspector
 
 
 def inspected(recordings: Iterable[VenueRecording]) -> list[dict[str, Any]]:

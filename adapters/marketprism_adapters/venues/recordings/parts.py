@@ -8,8 +8,8 @@ from typing import NamedTuple
 from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_adapters.venues.recordings.runs import Run
 from marketprism_application.contracts.venue_messages import Message
-from marketprism_application.venue import Control
-from marketprism_application.venue_feed import FeedSettings, VenueFeed
+from marketprism_application.venues.feed import FeedSettings, VenueFeed
+from marketprism_application.venues.protocol import Control
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.trading_days import utc_day_text

@@ -15,10 +15,10 @@ from marketprism_adapters.venues.recordings.parts import END_RUN_NS, Came, Part,
 from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
 from marketprism_adapters.venues.recordings.runs import Run, runs_of
 from marketprism_application.errors import SourceError
-from marketprism_application.pacing import Pacer
 from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
-from marketprism_application.venue import ParseRefused, RestRequest, read_answer
-from marketprism_application.venue_feed import FeedSettings
+from marketprism_application.replay.pace import Pacer
+from marketprism_application.venues.feed import FeedSettings
+from marketprism_application.venues.protocol import ParseRefused, RestRequest, read_answer
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from marketprism_adapters.venues.recordings.recorded import VenueRecording
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.venue_messages import TradeMessage
-from marketprism_application.venue import ParseRefused, Venue, read_frame
+from marketprism_application.venues.protocol import ParseRefused, Venue, read_frame
 from marketprism_domain.books.chain import BookChange, ChainRule, Step
 
 _CLOSE_NS = 60_000_000_000

@@ -24,7 +24,7 @@ from marketprism_adapters.venues.simulator.session import Session
 from marketprism_adapters.venues.simulator.streams import is_book, is_trade, retold, stream_of, topic_of
 from marketprism_application.contracts.kinds import KLINE
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import ParseRefused, RestRequest, StreamKey, read_answer, read_frame
+from marketprism_application.venues.protocol import ParseRefused, RestRequest, StreamKey, read_answer, read_frame
 
 _SIZES = ("limit", "sz", "depth")
 _SIDES = frozenset({"bids", "asks", "a", "b"})

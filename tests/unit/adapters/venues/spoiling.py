@@ -16,8 +16,8 @@ from marketprism_adapters.venues.live.reception import Reception
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.market import SimulatedBook
 from marketprism_application.ports.sources import SourceBatch
-from marketprism_application.venue import RestRequest, StreamKey, Venue, read_answer
-from marketprism_application.venue_feed import FeedSettings
+from marketprism_application.venues.feed import FeedSettings
+from marketprism_application.venues.protocol import RestRequest, StreamKey, Venue, read_answer
 from marketprism_services.chaos.venue_audit import VenueAudit
 
 KINDS = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation")

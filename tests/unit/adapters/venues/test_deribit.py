@@ -12,7 +12,7 @@ from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.venue import Deribit
 from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
 from marketprism_application.contracts.venue_messages import KlineMessage
-from marketprism_application.venue import Control, Item, ParseRefused, StreamKey
+from marketprism_application.venues.protocol import Control, Item, ParseRefused, StreamKey
 
 NOW = 1_790_000_000_000_000_000
 T0 = 1_790_812_800_000

@@ -16,7 +16,7 @@ import pytest
 from marketprism_adapters.venues.recordings.told import market_of
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.venue_messages import Message, record_of
-from marketprism_application.venue import Control, ParseRefused, Quote
+from marketprism_application.venues.protocol import Control, ParseRefused, Quote
 from marketprism_domain.books.chain import BookChange
 
 NOW = 1_790_000_000_000_000_000

@@ -16,7 +16,7 @@ from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.venue_messages import KlineMessage
 from marketprism_application.errors import SourceError
-from marketprism_application.venue import Control, ParseRefused, StreamKey
+from marketprism_application.venues.protocol import Control, ParseRefused, StreamKey
 
 NOW = 1_790_000_000_000_000_000
 DAY_MS = 86_400_000

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.venue import ParseRefused, RestRequest, read_answer, read_frame
+from marketprism_application.venues.protocol import ParseRefused, RestRequest, read_answer, read_frame
 from marketprism_domain.events.pipeline import FrameRefused
 from tests.unit.adapters.venues.spoiling import Bench, spoilt
 

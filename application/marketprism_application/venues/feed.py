@@ -9,10 +9,10 @@ import msgspec
 
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.contracts.venue_messages import LiquidationMessage, Message, TickerMessage, TradeMessage
-from marketprism_application.trade_tape import Hole, TradeTape
-from marketprism_application.venue import Control, Item, ParseRefused, Quote, Venue, read_frame
-from marketprism_application.venue_books import BookSettings, VenueBooks
-from marketprism_application.venue_ticks import TickMaker
+from marketprism_application.venues.books import BookSettings, VenueBooks
+from marketprism_application.venues.protocol import Control, Item, ParseRefused, Quote, Venue, read_frame
+from marketprism_application.venues.tick_maker import TickMaker
+from marketprism_application.venues.trade_tape import Hole, TradeTape
 from marketprism_domain.books.chain import BookChange
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from marketprism_application.contracts.packed import Packed
-from marketprism_application.gateway_sessions import GatewaySession, GatewaySessions, Verdict
-from marketprism_application.ingest import MAX_TICKS
-from marketprism_application.validating import Run, ValidationOutput
-from marketprism_application.validator_state import SavedClock, SavedStream, ValidatorState, Watched
+from marketprism_application.gateway.packing import MAX_TICKS
+from marketprism_application.validation.gateway_sessions import GatewaySession, GatewaySessions, Verdict
+from marketprism_application.validation.memory import SavedClock, SavedStream, ValidatorState, Watched
+from marketprism_application.validation.message_pass import Run, ValidationOutput
 from marketprism_domain.events.pipeline import MessagesOutOfChain, SessionJoined
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.sessions import SessionChange

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from marketprism_application.gateway_sessions import SessionTable
+from marketprism_application.validation.gateway_sessions import SessionTable
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.sessions import SessionChange
 from marketprism_domain.ticks.anomalies import AnomalyDetectionService, AnomalyState

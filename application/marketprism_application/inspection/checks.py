@@ -6,8 +6,8 @@ from collections import deque
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from marketprism_application.venue import Quote
-from marketprism_application.venue_books import VenueBooks
+from marketprism_application.venues.books import VenueBooks
+from marketprism_application.venues.protocol import Quote
 from marketprism_domain.books.sync import BookSnapshot
 
 _KEPT = 64

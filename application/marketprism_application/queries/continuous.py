@@ -12,7 +12,7 @@ from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import MarketReader, RangeQuery
-from marketprism_application.resample import ReadRules, bars
+from marketprism_application.queries.derived_bars import ReadRules, bars
 from marketprism_domain.bars.contract_rolls import ADJUSTMENTS, Adjustment, ContractDay, Roll, adjustments, rolls
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.sessions.exchange_hours import product_of, venue_of

@@ -13,7 +13,7 @@ from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
 from marketprism_application.contracts.packed import split_packed
 from marketprism_application.errors import RowError, SchemaError, StoreError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, MarketStore, Place, RangeMessage, StreamRange
-from marketprism_application.stored_rows import PACKED_PREFIX, Rows, decode_messages, venue_kind_of
+from marketprism_application.storage.decoding import PACKED_PREFIX, Rows, decode_messages, venue_kind_of
 
 # A part's rows are part of what its token means: a change of this number is a change of every token.
 PART_ROWS = 100_000

@@ -14,7 +14,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from marketprism_application.inserting import Inserter
 from marketprism_application.ports.storage import (
     MarketStore,
     Progress,
@@ -25,8 +24,9 @@ from marketprism_application.ports.storage import (
     StreamBounds,
     StreamRange,
 )
-from marketprism_application.store_progress import STREAM_REMADE, Beginning, beginning
-from marketprism_application.stored_rows import PACKED_PREFIX, decode_messages
+from marketprism_application.storage.decoding import PACKED_PREFIX, decode_messages
+from marketprism_application.storage.inserter import Inserter
+from marketprism_application.storage.progress import STREAM_REMADE, Beginning, beginning
 
 _GROW_S = 0.02
 _PATIENCE = 5  # empty fetches after which the rest of an open range will not come any more

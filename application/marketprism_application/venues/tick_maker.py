@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from marketprism_application.contracts.venue_messages import Message
-from marketprism_application.venue import Quote
+from marketprism_application.venues.protocol import Quote
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.trading_days import utc_day_text
 from marketprism_domain.values import BookLevel

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from marketprism_application.book_messages import BookMessages, Scale
 from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.contracts.venue_messages import Message
-from marketprism_application.early_changes import EarlyChanges
-from marketprism_application.venue import Quote
+from marketprism_application.venues.book_messages import BookMessages, Scale
+from marketprism_application.venues.early_changes import EarlyChanges
+from marketprism_application.venues.protocol import Quote
 from marketprism_domain.books.chain import BookChange, ChainRule
 from marketprism_domain.books.sync import BookSnapshot, BookStep, BookSync
 from marketprism_domain.marketdata.gap import Gap

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from marketprism_application.contracts.venue_messages import BookTopMessage, Message, OrderBookMessage, TextLevel
-from marketprism_application.venue import Quote
+from marketprism_application.venues.protocol import Quote
 from marketprism_domain.books.chain import BookChange
 from marketprism_domain.books.levels import Level
 from marketprism_domain.books.sync import BookSync

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, DataKind
 from marketprism_application.ports.reading import MarketReader, RangeQuery
-from marketprism_application.reading import ReaderOver
+from marketprism_application.queries.reading import ReaderOver
 from marketprism_domain.marketdata.bar import Bar
 
 Key = tuple[str, str]  # symbol, interval

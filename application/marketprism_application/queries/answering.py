@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from marketprism_application.continuous import continuous, dominant
 from marketprism_application.contracts import times
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import (
@@ -21,12 +20,13 @@ from marketprism_application.contracts.questions import (
     encode_answer,
     encode_failure,
 )
-from marketprism_application.daily import with_completeness
 from marketprism_application.errors import ApplicationError, QueryError, StoreError, UnknownSymbolError
 from marketprism_application.ports.reading import MarketReader, RangeQuery
-from marketprism_application.resample import ReadRules, bars
-from marketprism_application.statistics import with_vwap
-from marketprism_application.tick_bars import TickBars, bars_of_ticks
+from marketprism_application.queries.bars_from_ticks import TickBars, bars_of_ticks
+from marketprism_application.queries.continuous import continuous, dominant
+from marketprism_application.queries.daily import with_completeness
+from marketprism_application.queries.derived_bars import ReadRules, bars
+from marketprism_application.queries.statistics import with_vwap
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval, Symbol, Venue
 

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from marketprism_application.book_checks import Checks, KlineChecks, QuoteChecks, SnapshotChecks
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK, TRADE
 from marketprism_application.contracts.venue_messages import KIND_OF, KlineMessage, TradeMessage
-from marketprism_application.venue import Control, ParseRefused, Quote, RestRequest, Venue, read_answer
-from marketprism_application.venue_books import BookSettings
-from marketprism_application.venue_feed import FeedSettings, VenueFeed
+from marketprism_application.inspection.checks import Checks, KlineChecks, QuoteChecks, SnapshotChecks
+from marketprism_application.venues.books import BookSettings
+from marketprism_application.venues.feed import FeedSettings, VenueFeed
+from marketprism_application.venues.protocol import Control, ParseRefused, Quote, RestRequest, Venue, read_answer
 from marketprism_domain.books.chain import BookChange
 
 _Stream = tuple[str, str]  # symbol, kind

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_application.contracts.packed import Mark, Packed
-from marketprism_application.gateway_sessions import GatewaySession
-from marketprism_application.validator_state import Exclusion, Watched
+from marketprism_application.validation.gateway_sessions import GatewaySession
+from marketprism_application.validation.memory import Exclusion, Watched
 from marketprism_domain.events.registry import (
     AbnormalPriceDetected,
     DataGapDetected,
@@ -29,7 +29,7 @@ from marketprism_domain.ticks.validation import DUPLICATE
 from marketprism_domain.values import NANOS_PER_MINUTE
 
 if TYPE_CHECKING:
-    from marketprism_application.validate import ShardValidator
+    from marketprism_application.validation.validator import ShardValidator
 
 # More rejections than this in one message are summed up by reason: an event storm helps nobody.
 MAX_REJECTION_EVENTS = 20

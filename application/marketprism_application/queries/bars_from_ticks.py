@@ -18,8 +18,8 @@ from marketprism_application.contracts.kinds import BAR, GAP, TICK
 from marketprism_application.contracts.questions import MAX_LIMIT, Sections
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import MarketReader, RangeQuery
-from marketprism_application.resample import ReadRules
-from marketprism_application.tables import schema_of
+from marketprism_application.queries.arrow_tables import schema_of
+from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.cascade import Cascade, Window
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, china_date, day_of, day_text

@@ -9,7 +9,7 @@ from marketprism_application.contracts.codec import ContractError, decode_row
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, MarketStore, Place, RangeMessage, StreamRange
-from marketprism_application.stored_rows import decode_messages
+from marketprism_application.storage.decoding import decode_messages
 
 
 class LetterKey(NamedTuple):

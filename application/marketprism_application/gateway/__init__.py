@@ -1,0 +1,1 @@
+"""Reading a source: sessions with it, packing, publishing."""

@@ -1,0 +1,1 @@
+"""Whether everything that was put in came out."""

@@ -1,0 +1,1 @@
+"""Recordings played again: pace, and bars made anew."""

@@ -1,0 +1,1 @@
+"""Ticks validated, one partition at a time."""

@@ -1,0 +1,1 @@
+"""What every crypto venue has in common: feeds, books, trades, made ticks."""
