@@ -16,7 +16,7 @@ import structlog
 from blockbuster import blockbuster_ctx
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection

@@ -9,8 +9,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from marketprism_adapters.sql.store import SqlStore
-from marketprism_adapters.sql.topology import read_only_user
+from marketprism_adapters.clickhouse.store import SqlStore
+from marketprism_adapters.clickhouse.topology import read_only_user
 from marketprism_application.errors import StoreError
 from marketprism_sdk.election import Election
 from marketprism_sdk.nats.connection import NatsConnection

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_services.settings import Settings
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 from aiohttp import web
 
+from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.nats import streams
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.sql.engine import Engine
-from marketprism_adapters.sql.reader import SqlReader
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.codec import decode, encode
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.nats.stream_layout import MIN_STORE_BYTES, StreamLayout
-from marketprism_adapters.sql.topology import Topology
 from marketprism_application.errors import StoreError
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.errors import InvalidValue

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
+from marketprism_adapters.clickhouse.ledger import SqlLedger
+from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.store import SqlStore
+from marketprism_adapters.clickhouse.tally import SqlTally
+from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.events import EventPublisher
-from marketprism_adapters.sql.dead_rows import SqlDeadRows
-from marketprism_adapters.sql.engine import Engine
-from marketprism_adapters.sql.ledger import SqlLedger
-from marketprism_adapters.sql.reader import SqlReader
-from marketprism_adapters.sql.store import SqlStore
-from marketprism_adapters.sql.tally import SqlTally
-from marketprism_adapters.sql.topology import Topology
 from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.queries.answering import answer

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.sources import VenueMaking, make_source, parse_source

@@ -17,12 +17,12 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.ledger import SqlLedger
+from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_adapters.sql.ledger import SqlLedger
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.packed import PACKED_VERSION

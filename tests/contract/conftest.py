@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.sql.reader import SqlReader
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.queries.answering import answer
 from tests.contract.stores import ADAPTERS, Pair, engine_of
 

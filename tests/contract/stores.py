@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.ports.reading import MarketReader
 from marketprism_application.ports.storage import MarketStore, Place, StreamRange

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.sql.migrations import MIGRATIONS
-from marketprism_adapters.sql.store import SqlStore
-from marketprism_adapters.sql.topology import Topology
+from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS
+from marketprism_adapters.clickhouse.store import SqlStore
+from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_application.contracts.kinds import BAR
 from tests.contract.stores import put
 from tests.contract.test_codec import SAMPLES

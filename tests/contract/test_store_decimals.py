@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketprism_adapters.sql.reader import SqlReader
-from marketprism_adapters.sql.store import SqlStore
+from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
+from marketprism_adapters.clickhouse.ledger import SqlLedger
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.ledger import MemoryLedger
-from marketprism_adapters.sql.ledger import SqlLedger
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
 from marketprism_application.ports.storage import StoreLedger
 from tests.contract.stores import SERVER, engine_of, put

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.chdb.engine import ChdbEngine
-from marketprism_adapters.sql.migrations import MIGRATIONS, pending
-from marketprism_adapters.sql.store import SqlStore
+from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS, pending
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.errors import StoreError
 from tests.contract.stores import SERVER, engine_of
 

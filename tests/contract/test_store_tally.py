@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from marketprism_adapters.sql.store import SqlStore
-from marketprism_adapters.sql.tally import SqlTally
+from marketprism_adapters.clickhouse.store import SqlStore
+from marketprism_adapters.clickhouse.tally import SqlTally
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.ports.storage import DeadRow, MarketStore, Place, StoreTally, TickKey
 from tests.contract.stores import SERVER, covered, engine_of, put

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.sql.reader import SqlReader
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports.storage import MarketStore
 from marketprism_application.queries.answering import answer

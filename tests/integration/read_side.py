@@ -11,10 +11,10 @@ import aiohttp
 import msgspec
 import pytest
 
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from marketprism_application.queries.derived_bars import ReadRules

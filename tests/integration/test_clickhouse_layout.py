@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS
+from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.store import SqlStore
+from marketprism_adapters.clickhouse.topology import Topology, read_only_user
 from marketprism_adapters.nats.embedded import choose_port
-from marketprism_adapters.sql.migrations import MIGRATIONS
-from marketprism_adapters.sql.reader import SqlReader
-from marketprism_adapters.sql.store import SqlStore
-from marketprism_adapters.sql.topology import Topology, read_only_user
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.reading import RangeQuery

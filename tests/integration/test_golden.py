@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from marketprism_adapters.clickhouse.reader import SqlReader
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.sql.reader import SqlReader
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_adapters.venues.recordings.found import is_recording
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_application.contracts.kinds import GAP, TICK

@@ -11,10 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats.embedded import choose_port
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.errors import StoreError
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("clickhouse")]

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_services.settings import QuerySettings
 from tests.integration.read_side import Serve, filled, serve
 

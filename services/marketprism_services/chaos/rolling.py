@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 from nats.aio.msg import Msg
 
+from marketprism_adapters.clickhouse.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
-from marketprism_adapters.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue

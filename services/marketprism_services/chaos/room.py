@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
 
 _SIZE_MB = 1_024
 _SETTING = "min_free_disk_bytes_to_perform_insert"

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
-from marketprism_adapters.clickhouse.local import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
+from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_adapters.sources import make_source, parse_source
-from marketprism_adapters.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
-from marketprism_adapters.sql.store import SqlStore
 from marketprism_application.errors import StoreError
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.storage.writer import Progress

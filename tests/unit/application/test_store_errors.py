@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from chdb import session
 
+from marketprism_adapters.clickhouse.sql.engine_errors import ROW_CODES, store_error
 from marketprism_adapters.memory.store import MemoryStore
-from marketprism_adapters.sql.engine_errors import ROW_CODES, store_error
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import GAP, TICK, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed

@@ -11,8 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketprism_adapters.sql.engine_errors import store_error
-from marketprism_adapters.sql.schema import Insert
+from marketprism_adapters.clickhouse.sql.engine_errors import store_error
+from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
 
 

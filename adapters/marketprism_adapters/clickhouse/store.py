@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import structlog
 
-from marketprism_adapters.sql.columns import columns_of, to_arrow
-from marketprism_adapters.sql.dead_rows import SqlDeadRows
-from marketprism_adapters.sql.engine import Engine
-from marketprism_adapters.sql.migrations import LEDGER, Migration, pending
-from marketprism_adapters.sql.schema import COLUMNS, CREATED, PROVENANCE, insert, insert_encoded
-from marketprism_adapters.sql.topology import DATABASE, TABLES, Topology
+from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
+from marketprism_adapters.clickhouse.migrations import LEDGER, Migration, pending
+from marketprism_adapters.clickhouse.sql.columns import columns_of, to_arrow
+from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.sql.schema import COLUMNS, CREATED, PROVENANCE, insert, insert_encoded
+from marketprism_adapters.clickhouse.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange

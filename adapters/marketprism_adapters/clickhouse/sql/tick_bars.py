@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from marketprism_adapters.sql.queries import parameter
-from marketprism_adapters.sql.topology import DATABASE
+from marketprism_adapters.clickhouse.sql.queries import parameter
+from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.questions import Sections
 
 _MINUTE_NS = 60_000_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from marketprism_adapters.sql.columns import columns_of
-from marketprism_adapters.sql.topology import DATABASE
+from marketprism_adapters.clickhouse.sql.columns import columns_of
+from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.kinds import DataKind
 
 PROVENANCE = (("stream_seq", "UInt64"), ("stream_index", "UInt32"), ("writer_epoch", "UInt64"))

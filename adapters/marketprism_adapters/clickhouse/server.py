@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 import pyarrow as pa
 
-from marketprism_adapters.sql.engine_errors import store_error
-from marketprism_adapters.sql.schema import Insert
+from marketprism_adapters.clickhouse.sql.engine_errors import store_error
+from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
 from marketprism_sdk.urls import hide
 

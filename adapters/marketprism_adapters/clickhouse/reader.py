@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from marketprism_adapters.sql import queries, tick_bars
-from marketprism_adapters.sql.columns import from_engine
-from marketprism_adapters.sql.engine import Engine
+from marketprism_adapters.clickhouse.sql import queries, tick_bars
+from marketprism_adapters.clickhouse.sql.columns import from_engine
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
 from marketprism_application.contracts.questions import InstrumentSearch, Sections
 from marketprism_application.ports.reading import RangeQuery

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from marketprism_adapters.sql.schema import select
-from marketprism_adapters.sql.topology import DATABASE
+from marketprism_adapters.clickhouse.sql.schema import select
+from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
 from marketprism_application.contracts.questions import InstrumentSearch
 from marketprism_application.ports.reading import RangeQuery

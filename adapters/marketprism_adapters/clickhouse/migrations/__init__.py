@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.sql.topology import DATABASE
+from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.errors import SchemaError
 
 LEDGER = f"""CREATE TABLE IF NOT EXISTS {DATABASE}.schema_migrations (

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from marketprism_adapters.sql.schema import Insert
+from marketprism_adapters.clickhouse.sql.schema import Insert
 
 
 class Engine(Protocol):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marketprism_adapters.clickhouse import access
-from marketprism_adapters.clickhouse.engine import ClickHouseEngine
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_application.errors import ApplicationError, StoreError
 from marketprism_sdk.lifecycle import die_with_parent
 from marketprism_sdk.private_files import private_folder

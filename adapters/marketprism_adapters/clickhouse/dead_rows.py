@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from marketprism_adapters.sql import queries
-from marketprism_adapters.sql.engine import Engine
-from marketprism_adapters.sql.topology import DATABASE
+from marketprism_adapters.clickhouse.sql import queries
+from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.ports.storage import DeadRow
 from marketprism_application.storage.redriving import LetterKey
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from marketprism_adapters.sql.engine import Engine
-from marketprism_adapters.sql.topology import DATABASE
+from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.storage.stream_gaps import RowsEnd, RowsNext
 

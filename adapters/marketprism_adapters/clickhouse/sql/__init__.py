@@ -1,0 +1,1 @@
+"""Statements and the rows that they take."""
