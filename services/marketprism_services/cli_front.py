@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.ctp_front.markets import Crowd, Market, Recorded
-from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
-from marketprism_adapters.recordings.replay import recording_paths
+from marketprism_adapters.counters.recordings.replay import recording_paths
+from marketprism_adapters.counters.simulated_front.markets import Crowd, Market, Recorded
+from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
 from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.trading_days import midnight
 from marketprism_services.cli import app

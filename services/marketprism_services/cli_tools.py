@@ -13,7 +13,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.sources import make_source, parse_source
+from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.times import parse_time
 from marketprism_application.ports.sources import MarketSource
 from marketprism_application.queries.export import bars_csv

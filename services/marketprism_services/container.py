@@ -9,7 +9,7 @@ from dependency_injector import containers, providers
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_adapters.sources import VenueMaking, make_source, parse_source
+from marketprism_adapters.sources.registry import VenueMaking, make_source, parse_source
 from marketprism_application.gateway.packing import Ingest
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.storage.writer import WriterSettings

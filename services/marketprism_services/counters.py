@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketprism_adapters.ctp.settings import Account, CounterSettings
+from marketprism_adapters.counters.live.settings import Account, CounterSettings
 from marketprism_adapters.venues.live.source import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.venues.books import BookSettings

@@ -15,7 +15,7 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
-from marketprism_adapters.sources import VenueMaking, make_source, parse_source
+from marketprism_adapters.sources.registry import VenueMaking, make_source, parse_source
 from marketprism_application.ports.sources import counting_source, named_source
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection

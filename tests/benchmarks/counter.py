@@ -15,9 +15,9 @@ from typing import Any
 import aiohttp
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.ctp.settings import CounterSettings
-from marketprism_adapters.ctp.source import CtpSource
-from marketprism_adapters.ctp_front import simulated
+from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.source import CtpSource
+from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_sdk.testing import Child

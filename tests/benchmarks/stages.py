@@ -12,9 +12,9 @@ from pathlib import Path
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.store import SqlStore
-from marketprism_adapters.recordings.reader import Recording
-from marketprism_adapters.simulated.plan import parse_plan
-from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.counters.recordings.reader import Recording
+from marketprism_adapters.synthetic.plan import parse_plan
+from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK

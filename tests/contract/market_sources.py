@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_adapters.captured import CaptureSource
-from marketprism_adapters.ctp.settings import CounterSettings
-from marketprism_adapters.ctp.source import CtpSource
-from marketprism_adapters.ctp_front import simulated
-from marketprism_adapters.recordings.replay import ReplaySource
-from marketprism_adapters.simulated.plan import parse_plan
-from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.source import CtpSource
+from marketprism_adapters.counters.recordings.replay import ReplaySource
+from marketprism_adapters.counters.simulated_front import simulated
+from marketprism_adapters.sources.captured import CaptureSource
+from marketprism_adapters.synthetic.plan import parse_plan
+from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.recordings.replay import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.sources import SOURCES, VenueMaking, make_source, parse_source
+from marketprism_adapters.sources.registry import SOURCES, VenueMaking, make_source, parse_source
 from marketprism_adapters.venues.live.source import VenueSettings
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import (

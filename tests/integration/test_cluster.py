@@ -13,7 +13,7 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.cluster import LocalCluster
 from marketprism_adapters.nats.stream_layout import StreamLayout
-from marketprism_adapters.sources import make_source, parse_source
+from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.queries.export import bars_csv

@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_adapters.captured import CaptureSource
-from marketprism_adapters.ctp.bridge import Bridge, Said
-from marketprism_adapters.ctp.depth import DepthReader
-from marketprism_adapters.ctp.instruments import terms_of
-from marketprism_adapters.ctp.library import load
-from marketprism_adapters.ctp.settings import CounterSettings
-from marketprism_adapters.ctp.source import CtpSource
-from marketprism_adapters.ctp_front import simulated
-from marketprism_adapters.recordings.reader import Recording
-from marketprism_adapters.recordings.replay import ReplaySource
+from marketprism_adapters.counters.api.callback_queue import Bridge, Said
+from marketprism_adapters.counters.api.library import load
+from marketprism_adapters.counters.depth.reader import DepthReader
+from marketprism_adapters.counters.live.instruments import terms_of
+from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.source import CtpSource
+from marketprism_adapters.counters.recordings.reader import Recording
+from marketprism_adapters.counters.recordings.replay import ReplaySource
+from marketprism_adapters.counters.simulated_front import simulated
+from marketprism_adapters.sources.captured import CaptureSource
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.queries.export import bars_csv

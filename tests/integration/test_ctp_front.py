@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.ctp.bridge import Bridge, Said
-from marketprism_adapters.ctp.library import COUNTERS, load
-from marketprism_adapters.ctp.losses import Losses
-from marketprism_adapters.ctp.settings import Account, CounterSettings
-from marketprism_adapters.ctp.source import CtpSource
-from marketprism_adapters.ctp.spi import spi_class
-from marketprism_adapters.ctp_front import simulated
-from marketprism_adapters.ctp_front.markets import Crowd, Recorded
-from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
-from marketprism_adapters.ctp_front.wire import Frames, frame
+from marketprism_adapters.counters.api.callback_queue import Bridge, Said
+from marketprism_adapters.counters.api.callbacks import spi_class
+from marketprism_adapters.counters.api.library import COUNTERS, load
+from marketprism_adapters.counters.live.outages import Losses
+from marketprism_adapters.counters.live.settings import Account, CounterSettings
+from marketprism_adapters.counters.live.source import CtpSource
+from marketprism_adapters.counters.simulated_front import simulated
+from marketprism_adapters.counters.simulated_front.markets import Crowd, Recorded
+from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
+from marketprism_adapters.counters.simulated_front.wire import Frames, frame
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.events.registry import AllInstrumentsSubscribed, SubscriptionFailed, TradingHoursOverruled

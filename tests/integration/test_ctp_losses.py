@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.ctp.bridge import Said
-from marketprism_adapters.ctp.conversation import Conversation
-from marketprism_adapters.ctp.library import Api
-from marketprism_adapters.ctp_front import Script, SimMd
+from marketprism_adapters.counters.api.callback_queue import Said
+from marketprism_adapters.counters.api.library import Api
+from marketprism_adapters.counters.live.login import Conversation
+from marketprism_adapters.counters.simulated_front import Script, SimMd
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at
 from tests.integration.test_ctp import source_of

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.ctp.depth import DepthReader
-from marketprism_adapters.recordings.replay import ReplaySource
+from marketprism_adapters.counters.depth.reader import DepthReader
+from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.validation.validator import ShardValidator
@@ -118,7 +118,7 @@ def at_day(seconds: int) -> str:
 
 def message(**given: Any) -> dict[str, Any]:
     """The fields of the API: what is not given has no value."""
-    from marketprism_adapters.depth.ctp import CTP_COLUMNS  # noqa: PLC0415
+    from marketprism_adapters.counters.depth.messages import CTP_COLUMNS  # noqa: PLC0415
 
     whole = {name: 0 for name in CTP_COLUMNS if "Volume" in name}
     return {**dict.fromkeys(CTP_COLUMNS, DBL_MAX), **whole, "ExchangeID": "", "ActionDay": "", **given}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.ctp.settings import CounterSettings
-from marketprism_adapters.ctp.source import CtpSource
-from marketprism_adapters.ctp_front import simulated
-from marketprism_adapters.ctp_front.markets import Recorded
-from marketprism_adapters.ctp_front.server import FrontOptions, FrontServer
+from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.source import CtpSource
+from marketprism_adapters.counters.simulated_front import simulated
+from marketprism_adapters.counters.simulated_front.markets import Recorded
+from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.codec import decode

@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.store import SqlStore
-from marketprism_adapters.recordings.replay import ReplaySource
+from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_adapters.venues.recordings.found import is_recording
 from marketprism_adapters.venues.recordings.replay import VenueReplay

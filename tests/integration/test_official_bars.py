@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.recordings.replay import ReplaySource
+from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.bars.cascade import Cascade, Minute, Window

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_adapters.memory.store import MemoryStore
-from marketprism_adapters.recordings.replay import ReplaySource
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import Question
 from marketprism_application.errors import QueryError

@@ -6,7 +6,7 @@ from collections import Counter
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
-from marketprism_adapters.sources import make_source, parse_source
+from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.queries.export import bars_csv

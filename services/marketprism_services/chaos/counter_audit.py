@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.nats import streams
-from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, GAP
 from marketprism_application.contracts.packed import Packed, decode_packed

@@ -16,7 +16,7 @@ from marketprism_adapters.clickhouse.sql.queries import ROWS_OF_BARS, ROWS_OF_TI
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_adapters.sources import make_source, parse_source
+from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.errors import StoreError
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.storage.writer import Progress

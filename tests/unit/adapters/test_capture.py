@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from marketprism_adapters.capture.files import INDEX, SUFFIX, BlockWriter, CaptureFile
 from marketprism_adapters.capture.find import capture_files, channels_of, runs_of
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_adapters.captured import CaptureSource
-from marketprism_adapters.recordings.replay import ReplaySource
-from marketprism_adapters.simulated.plan import parse_plan
-from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.counters.recordings.replay import ReplaySource
+from marketprism_adapters.sources.captured import CaptureSource
+from marketprism_adapters.synthetic.plan import parse_plan
+from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel, MarketSource
 from marketprism_domain.marketdata.tick import Tick

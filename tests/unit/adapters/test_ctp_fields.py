@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.ctp.depth import DepthReader
-from marketprism_adapters.depth.ctp import CTP_COLUMNS, Skipped
-from marketprism_adapters.depth.fields import BadField
+from marketprism_adapters.counters.depth.fields import BadField
+from marketprism_adapters.counters.depth.messages import CTP_COLUMNS, Skipped
+from marketprism_adapters.counters.depth.reader import DepthReader
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar

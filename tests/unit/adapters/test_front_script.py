@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.ctp_front.script import Script
+from marketprism_adapters.counters.simulated_front.script import Script
 from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.unit.adapters.test_recordings import write

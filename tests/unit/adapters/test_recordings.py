@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.depth.fields import BadField, Clocks, Numbers
-from marketprism_adapters.recordings.formats import CTP_COLUMNS
-from marketprism_adapters.recordings.reader import Recording
-from marketprism_adapters.recordings.replay import ReplaySource, recording_paths
-from marketprism_adapters.sources import make_source, parse_source
+from marketprism_adapters.counters.depth.fields import BadField, Clocks, Numbers
+from marketprism_adapters.counters.recordings.formats import CTP_COLUMNS
+from marketprism_adapters.counters.recordings.reader import Recording
+from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths
+from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.errors import SourceError
 from marketprism_application.replay.pace import Pacer
 from marketprism_domain.marketdata.tick import Tick

@@ -7,8 +7,8 @@ import tracemalloc
 
 import pytest
 
-from marketprism_adapters.simulated.plan import parse_plan
-from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.synthetic.plan import parse_plan
+from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_domain.sessions.calendar import MarketCalendar
 
 

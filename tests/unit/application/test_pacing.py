@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from marketprism_adapters.simulated.plan import parse_plan
-from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.synthetic.plan import parse_plan
+from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_application.replay.pace import Pacer, paced_batches
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import tick

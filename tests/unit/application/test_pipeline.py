@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from marketprism_adapters.simulated.plan import parse_plan
-from marketprism_adapters.simulated.venue import SimulatedVenue
+from marketprism_adapters.synthetic.plan import parse_plan
+from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
 from marketprism_application.gateway.packing import Ingest

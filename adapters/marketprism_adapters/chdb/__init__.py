@@ -1,1 +1,0 @@
-"""chDB: ClickHouse inside the process, for one machine."""

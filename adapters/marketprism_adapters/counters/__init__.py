@@ -1,0 +1,1 @@
+"""CTP and SOPT: their API, recordings and a front that is simulated."""

@@ -1,0 +1,1 @@
+"""The counters' compiled API: library, callbacks, codes."""

@@ -1,0 +1,1 @@
+"""Depth snapshots of the counters as messages."""

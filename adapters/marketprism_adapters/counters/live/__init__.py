@@ -1,0 +1,1 @@
+"""A live counter as a market source."""

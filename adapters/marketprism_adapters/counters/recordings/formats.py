@@ -1,0 +1,88 @@
+"""The formats of recordings: which columns they have, and how a row becomes a tick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from marketprism_adapters.counters.depth.fields import BadField, Numbers, levels, positive
+from marketprism_adapters.counters.depth.messages import (
+    CTP_COLUMNS,
+    NANOS_PER_MS,
+    RowReader,
+    Skipped,
+    Times,
+    ctp_rows,
+    venue_token,
+)
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.values import NANOS_PER_SECOND, Symbol
+
+
+class Format(NamedTuple):
+    """A kind of recording: the columns it must have, and how to read its rows."""
+
+    name: str
+    columns: tuple[str, ...]
+    reader: Callable[[dict[str, int], MarketCalendar, str], RowReader]
+
+
+CFFEX_COLUMNS = (
+    "exchg", "code", "price", "open", "high", "low", "settle_price", "upper_limit", "lower_limit", "total_volume",
+    "total_turnover", "open_interest", "trading_date", "action_date", "action_time", "pre_close", "pre_settle",
+    "pre_interest",
+    *(f"{side}_{what}{n}" for n in range(1, 6) for side in ("bid", "ask") for what in ("price", "qty")),
+)  # fmt: skip
+
+
+def _cffex(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowReader:
+    """Rows of per-day dumps with `action_time` as HHMMSSmmm and both cumulative and per-tick amounts."""
+    numbers, times = Numbers(), Times(calendar)
+    value, fresh = numbers.value, numbers.fresh
+
+    def side(row: Sequence[str], name: str) -> list[tuple[Decimal | None, Decimal | None]]:
+        return [
+            (value(row[at[f"{name}_price{n}"]], f"{name}_price{n}"), value(row[at[f"{name}_qty{n}"]], f"{name}_qty{n}"))
+            for n in range(1, 6)
+            if row[at[f"{name}_price{n}"]] not in ("0.0", "0", "")
+        ]
+
+    def read(row: Sequence[str], number: int) -> Tick | Skipped:
+        symbol = Symbol(row[at["code"]])
+        venue = venue_token(row[at["exchg"]], symbol)
+        of_day = _hhmmssmmm(row[at["action_time"]])
+        if of_day is None:
+            return Skipped("unreadable_time")
+        stated = row[at["trading_date"]]
+        ts = times.event_ns(venue, stated, row[at["action_date"]], of_day)
+        volume = fresh(row[at["total_volume"]], "total_volume")
+        opened, high, low = (positive(value(row[at[n]], n)) if volume else None for n in ("open", "high", "low"))
+        return Tick(
+            venue, str(symbol), source, 0, 0, ts, ts, 0, number, times.trading_day(venue, symbol, ts, stated),
+            positive(value(row[at["price"]], "price")), volume, fresh(row[at["total_turnover"]], "total_turnover"),
+            value(row[at["open_interest"]], "open_interest"), opened, high, low, None,
+            positive(value(row[at["settle_price"]], "settle_price")),
+            positive(value(row[at["pre_close"]], "pre_close")), positive(value(row[at["pre_settle"]], "pre_settle")),
+            value(row[at["pre_interest"]], "pre_interest"), positive(value(row[at["upper_limit"]], "upper_limit")),
+            positive(value(row[at["lower_limit"]], "lower_limit")), None,
+            levels(side(row, "bid")), levels(side(row, "ask")),
+        )  # fmt: skip
+
+    return read
+
+
+def _hhmmssmmm(text: str) -> int | None:
+    if not text.isdigit() or len(text) > 9:
+        raise BadField("action_time", "HHMMSSmmm", text)
+    padded = text.zfill(9)
+    hours, minutes, seconds, ms = int(padded[:2]), int(padded[2:4]), int(padded[4:6]), int(padded[6:])
+    if hours > 23 or minutes > 59 or seconds > 59:
+        return None
+    return (hours * 3600 + minutes * 60 + seconds) * NANOS_PER_SECOND + ms * NANOS_PER_MS
+
+
+FORMATS = (Format("CTP depth", CTP_COLUMNS, ctp_rows), Format("CFFEX dump", CFFEX_COLUMNS, _cffex))
+
+__all__ = ["FORMATS", "Format", "RowReader", "Skipped"]

@@ -1,1 +1,0 @@
-"""A venue that does not exist: deterministic by seed, with every fault on request."""

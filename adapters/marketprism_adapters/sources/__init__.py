@@ -1,0 +1,1 @@
+"""Every source by its name."""

@@ -1,0 +1,111 @@
+"""A capture as a source: its frames go through the code that read them when they came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import msgspec
+
+from marketprism_adapters.capture.files import CaptureFile
+from marketprism_adapters.capture.find import capture_files, channels_of, payloads
+from marketprism_adapters.counters.depth.fields import BadField
+from marketprism_adapters.counters.depth.messages import Skipped
+from marketprism_adapters.counters.depth.reader import DepthReader
+from marketprism_adapters.counters.live.source import DECODER as DEPTH
+from marketprism_adapters.counters.recordings import reader
+from marketprism_adapters.counters.recordings.reader import Recording
+from marketprism_adapters.counters.recordings.replay import ReplaySource
+from marketprism_adapters.synthetic import source
+from marketprism_application.errors import SourceError
+from marketprism_application.ports.sources import Channel, FrameTap
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.calendar import MarketCalendar
+
+
+class CapturedRecording(Recording):
+    """A recording whose lines were captured."""
+
+    def __init__(self, files: Sequence[CaptureFile], channel: Channel, calendar: MarketCalendar) -> None:
+        self._files = files
+        self._channel = channel
+        self.path = Path(f"{files[0].path.parent}:{channel.name}")
+        self.source = f"replay:{channel.name}"
+        self.skipped = {}
+        self._calendar = calendar
+        self.format, self._columns = self._detect()
+
+    def _open(self) -> AbstractContextManager[Iterable[str]]:
+        return nullcontext(line.decode() for line in payloads(self._files, self._channel))
+
+
+class CapturedTicks(CapturedRecording):
+    """Ticks of a venue that has no other form."""
+
+    def __init__(self, files: Sequence[CaptureFile], channel: Channel) -> None:
+        self._files = files
+        self._channel = channel
+        self.path = Path(f"{files[0].path.parent}:{channel.name}")
+        self.source = channel.name
+        self.skipped = {}
+
+    def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
+        """Every tick."""
+        del tap
+        decoder = msgspec.msgpack.Decoder(Tick)
+        for number, payload in enumerate(payloads(self._files, self._channel), 1):
+            try:
+                yield decoder.decode(payload)
+            except msgspec.MsgspecError as error:
+                raise SourceError(f"capture {self.path}, frame {number}: expected a tick: {error}") from error
+
+
+class CapturedDepth(CapturedTicks):
+    """Depth messages of a counter; what is none is skipped and counted, as it was when it came."""
+
+    def __init__(self, files: Sequence[CaptureFile], channel: Channel, calendar: MarketCalendar) -> None:
+        super().__init__(files, channel)
+        self._calendar = calendar
+
+    def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
+        """Every tick, numbered by its frame."""
+        del tap
+        self.skipped = {}
+        read = DepthReader(self._calendar, self.source)
+        for number, payload in enumerate(payloads(self._files, self._channel), 1):
+            try:
+                found = read.tick(msgspec.msgpack.decode(payload), number)
+            except (BadField, InvalidValue, msgspec.MsgspecError):
+                found = Skipped("depth_malformed")
+            if isinstance(found, Skipped):
+                self.skipped[found.reason] = self.skipped.get(found.reason, 0) + 1
+            else:
+                yield found
+
+
+class CaptureSource(ReplaySource):
+    """Fulfils `MarketSource` with one run of a capture: `folder`, and `run` where it is not the latest."""
+
+    def __init__(self, folder: Path, calendar: MarketCalendar, *, run: str = "", speed: float | None = None) -> None:
+        super().__init__([folder], calendar, speed=speed)
+        self._run = run
+
+    def _open(self) -> list[Recording]:
+        files = capture_files(self._paths[0], self._run)
+        opened: list[Recording] = []
+        for channel in channels_of(files):
+            if channel.decoder == reader.DECODER:
+                opened.append(CapturedRecording(files, channel, self._calendar))
+            elif channel.decoder == source.DECODER:
+                opened.append(CapturedTicks(files, channel))
+            elif channel.decoder == DEPTH:
+                opened.append(CapturedDepth(files, channel, self._calendar))
+            else:
+                known = f"{reader.DECODER}, {source.DECODER} or {DEPTH}"
+                raise SourceError(
+                    f"capture {self._paths[0]}, channel {channel.name}: expected frames that {known} can read, "
+                    f"was {channel.decoder}"
+                )
+        return opened

@@ -1,0 +1,147 @@
+"""Registry of sources: one row each. A source spec is `<name>` or `<name>:<arguments>`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from marketprism_adapters.counters.api.library import Api, load
+from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.source import CtpSource
+from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths
+from marketprism_adapters.counters.simulated_front import simulated
+from marketprism_adapters.sources.captured import CaptureSource
+from marketprism_adapters.synthetic.plan import SimulationPlan, parse_plan
+from marketprism_adapters.synthetic.source import SimulatedVenue
+from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.recordings.found import venue_files
+from marketprism_adapters.venues.recordings.replay import VenueReplay
+from marketprism_adapters.venues.registry import MARKETS
+from marketprism_application.errors import SourceError
+from marketprism_application.ports.sources import FrameTap, MarketSource
+from marketprism_domain.sessions.calendar import MarketCalendar
+
+
+class SourceSpec(NamedTuple):
+    """A source that was asked for."""
+
+    name: str
+    arguments: str
+
+
+class VenueMaking(NamedTuple):
+    """Settings of a crypto venue, and hosts to use instead of its own."""
+
+    settings: VenueSettings
+    ws_url: str = ""
+    rest_url: str = ""
+
+
+class Making(NamedTuple):
+    """What a source is made with."""
+
+    calendar: MarketCalendar
+    speed: float | None
+    checked: bool
+    tap: FrameTap | None
+    counter: Callable[[str], CounterSettings] | None = None
+    venue: VenueMaking | None = None
+
+
+def _replay(arguments: str, given: Making) -> MarketSource:
+    parts = [part for part in arguments.split(",") if part]
+    of_venues, found = venue_files(parts)
+    if not of_venues:
+        paths = [path for part in parts for path in recording_paths(part)]
+        return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
+    named = [path for part in parts if not Path(part).expanduser().is_dir() for path in recording_paths(part)]
+    if any(path not in of_venues for path in named):
+        raise SourceError(f"source replay: expected recordings of one form, was {of_venues[0].name} beside CSV files")
+    return VenueReplay(of_venues, speed=given.speed, checked=given.checked, tap=given.tap, found=found)
+
+
+def _sim(arguments: str, given: Making) -> MarketSource:
+    plan: SimulationPlan = parse_plan(arguments)
+    return SimulatedVenue(plan, given.calendar, speed=given.speed, tap=given.tap)
+
+
+def _capture(arguments: str, given: Making) -> MarketSource:
+    folder, _, run = arguments.partition(",run=")
+    return CaptureSource(Path(folder).expanduser(), given.calendar, run=run, speed=given.speed)
+
+
+def _counter(venue: str, _: str, given: Making) -> MarketSource:
+    if given.counter is None:
+        raise SourceError(f"source {venue}: expected settings of a counter, there are none here")
+    settings = given.counter(venue)
+
+    def api_of(front: str) -> Api:
+        return simulated(front, given.calendar, given.speed, venue) if front.startswith("sim:") else load(venue)
+
+    return CtpSource(settings, given.calendar, api_of, tap=given.tap)
+
+
+def _venue(market: str, arguments: str, given: Making) -> MarketSource:
+    made = given.venue or VenueMaking(VenueSettings())
+    settings, ws_url, rest_url = made
+    for part in filter(None, arguments.split(",")):
+        name, sign, value = part.partition("=")
+        if not sign:
+            settings = settings._replace(symbols=tuple(part.split("+")))
+        elif name == "url":
+            ws_url, rest_url = f"ws://{value}", f"http://{value}"
+        else:
+            raise SourceError(f"source {market}: expected instruments with + between, or url=host:port, was {part!r}")
+    if not settings.symbols:
+        raise SourceError(f"source {market}: expected instruments, like {market}:BTC-USDT+ETH-USDT, or in [venue]")
+    return VenueSource(MARKETS[market].make(ws_url, rest_url), settings, tap=given.tap)
+
+
+SOURCES: dict[str, Callable[[str, Making], MarketSource]] = {
+    "capture": _capture,
+    "ctp": partial(_counter, "ctp"),
+    "sopt": partial(_counter, "sopt"),
+    "replay": _replay,
+    "sim": _sim,
+    **{market: partial(_venue, market) for market in MARKETS},
+}
+
+
+def parse_source(text: str) -> SourceSpec:
+    """`replay:a.csv.gz,b.csv.gz`, `capture:folder`, `sim:seed=7,days=1`, `ctp`, `sopt`, or a market of
+    a crypto venue, `binance:BTC-USDT+ETH-USDT`.
+
+    Raises:
+        SourceError: an unknown source, or a replay without a recording.
+    """
+    name, _, arguments = text.partition(":")
+    if name not in SOURCES:
+        raise SourceError(f"source: expected one of {', '.join(SOURCES)}, was {text!r}")
+    if name == "replay" and not arguments:
+        raise SourceError("source replay: expected recordings, like replay:ticks/a.csv.gz,ticks/b.csv.gz")
+    if name == "capture" and not arguments:
+        raise SourceError("source capture: expected a folder of captured frames, like capture:~/.marketprism/capture")
+    if name in ("ctp", "sopt") and arguments:
+        raise SourceError(f"source {name}: expected no arguments, its settings are in [{name}], was {arguments!r}")
+    return SourceSpec(name, arguments)
+
+
+def make_source(
+    spec: SourceSpec,
+    calendar: MarketCalendar,
+    *,
+    speed: float | None,
+    checked: bool = False,
+    tap: FrameTap | None = None,
+    counter: Callable[[str], CounterSettings] | None = None,
+    venue: VenueMaking | None = None,
+) -> MarketSource:
+    """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames; `counter` knows
+    the settings of a counter by its venue, `venue` has those of a crypto venue.
+
+    Raises:
+        SourceError: an argument is wrong or an input is missing.
+    """
+    return SOURCES[spec.name](spec.arguments, Making(calendar, speed, checked, tap, counter, venue))

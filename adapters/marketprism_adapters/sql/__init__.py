@@ -1,1 +1,0 @@
-"""What every ClickHouse engine shares: schema, migrations, queries, columns."""

@@ -1,0 +1,1 @@
+"""A made-up market that trades by the exchanges' sessions."""
