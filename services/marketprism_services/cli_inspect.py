@@ -11,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from marketprism_adapters.venues.recordings.found import found_recordings
-from marketprism_adapters.venues.recordings.inspect import inspected
+from marketprism_adapters.venues.recordings.discovery import found_recordings
+from marketprism_adapters.venues.recordings.inspection import inspected
 from marketprism_services.cli import app, err, out
 from marketprism_services.exits import Exit
 

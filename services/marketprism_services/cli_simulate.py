@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
+from marketprism_adapters.venues.kit.dialect import begins_by_itself
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.dialect import begins_by_itself
 from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, random_faults
-from marketprism_adapters.venues.simulator.played import PlayedVenueServer
+from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_services.cli import app, err, out
 from marketprism_services.exits import Exit, Stop

@@ -19,7 +19,7 @@ from marketprism_adapters.sources.captured import CaptureSource
 from marketprism_adapters.synthetic.plan import parse_plan
 from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_adapters.venues.live.source import VenueSource
-from marketprism_adapters.venues.recordings.replay import VenueReplay
+from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.ports.sources import MarketSource

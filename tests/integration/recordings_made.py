@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.venues.recordings.found import found_recordings
-from marketprism_adapters.venues.recordings.inspect import inspected
-from marketprism_adapters.venues.recordings.replay import VenueReplay
+from marketprism_adapters.venues.recordings.discovery import found_recordings
+from marketprism_adapters.venues.recordings.inspection import inspected
+from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.gap import Gap

@@ -12,8 +12,8 @@ from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_adapters.venues.recordings.found import is_recording
-from marketprism_adapters.venues.recordings.replay import VenueReplay
+from marketprism_adapters.venues.recordings.discovery import is_recording
+from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.contracts.kinds import GAP, TICK
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.contracts.questions import Question

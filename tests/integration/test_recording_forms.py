@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from marketprism_adapters.venues.recordings.found import is_recording, venue_files
-from marketprism_adapters.venues.recordings.recorded import VenueRecording
-from marketprism_adapters.venues.recordings.replay import VenueReplay
+from marketprism_adapters.venues.recordings.discovery import is_recording, venue_files
+from marketprism_adapters.venues.recordings.recording import VenueRecording
+from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.errors import SourceError
 from marketprism_services import cli, cli_inspect, runtime
 from tests.integration.recordings_made import (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from marketprism_adapters.venues.recordings.recorded import VenueRecording
+from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_services import cli, cli_inspect
 from tests.integration.recordings_made import (
     SECOND,

@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 import marketprism_services.cli_simulate  # noqa: F401 (registers its command)
+from marketprism_adapters.venues.kit.dialect import begins_by_itself
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.dialect import begins_by_itself
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, random_faults
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.errors import SourceError

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
 from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.market import SimulatedBook
-from marketprism_adapters.venues.simulator.played import PlayedVenueServer
-from marketprism_adapters.venues.simulator.streams import retold, stream_of
+from marketprism_adapters.venues.simulator.recorded_streams import retold, stream_of
+from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
 from marketprism_application.errors import SourceError
 from tests.integration.simulator_side import asked, heard, opening
 from tests.integration.venue_side import FAST

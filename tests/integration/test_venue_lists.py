@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.venues.bybit.simulate import BybitDialect
+from marketprism_adapters.venues.kit.dialect import Dialect, Reply
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.dialect import Dialect, Reply
-from marketprism_adapters.venues.simulator.market import SimulatedBook
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.errors import SourceError
 from marketprism_sdk.resilience import Backoff

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.venues.recordings.replay import VenueReplay
+from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.errors import SourceError
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings

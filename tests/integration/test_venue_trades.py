@@ -12,11 +12,11 @@ import pytest
 
 from marketprism_adapters.venues.binance.simulate import BinanceDialect
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
+from marketprism_adapters.venues.kit.dialect import Dialect, Reply
+from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook, SimulatedPair
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.dialect import Dialect, Reply
 from marketprism_adapters.venues.simulator.faults import Fault
-from marketprism_adapters.venues.simulator.market import Print, SimulatedBook, SimulatedPair
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import LIQUIDATION, TRADE
 from marketprism_application.contracts.venue_messages import Message, TradeMessage, kind_of

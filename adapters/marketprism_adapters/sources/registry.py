@@ -16,8 +16,8 @@ from marketprism_adapters.sources.captured import CaptureSource
 from marketprism_adapters.synthetic.plan import SimulationPlan, parse_plan
 from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
-from marketprism_adapters.venues.recordings.found import venue_files
-from marketprism_adapters.venues.recordings.replay import VenueReplay
+from marketprism_adapters.venues.recordings.discovery import venue_files
+from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import FrameTap, MarketSource

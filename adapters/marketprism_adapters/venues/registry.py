@@ -11,9 +11,9 @@ from marketprism_adapters.venues.bybit.simulate import BybitDialect
 from marketprism_adapters.venues.bybit.venue import Bybit
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.venue import Deribit
+from marketprism_adapters.venues.kit.dialect import Dialect
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
-from marketprism_adapters.venues.simulator.dialect import Dialect
 from marketprism_application.venues.protocol import Venue
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from marketprism_adapters.venues.simulator.market import SimulatedBook
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import BOOK_TOP, ORDERBOOK, TRADE
 from marketprism_application.contracts.venue_messages import kind_of

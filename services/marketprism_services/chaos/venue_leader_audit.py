@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
+from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, GAP, TRADE
 from marketprism_application.contracts.packed import decode_packed

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.venues.live.health import StreamHealth
-from marketprism_adapters.venues.live.line import Line
+from marketprism_adapters.venues.live.connection import Line
+from marketprism_adapters.venues.live.connection_pool import Shards
 from marketprism_adapters.venues.live.polls import Polls
 from marketprism_adapters.venues.live.rest import RestClient
-from marketprism_adapters.venues.live.shards import Shards
+from marketprism_adapters.venues.live.stream_health import StreamHealth
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.venues.feed import VenueFeed
 from marketprism_application.venues.protocol import StreamKey, Venue

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from marketprism_adapters.venues.live.health import StreamHealth
+from marketprism_adapters.venues.live.stream_health import StreamHealth
 from marketprism_application.venues.protocol import StreamKey
 
 BOOK, TRADES, KLINE = (StreamKey(kind, "BTC-USDT") for kind in ("orderbook", "trade", "kline"))

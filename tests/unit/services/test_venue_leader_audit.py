@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_adapters.venues.simulator.market import Print
+from marketprism_adapters.venues.kit.simulated_market import Print
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_services.chaos.report import Report

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from marketprism_adapters.venues.binance.symbols import Names
-from marketprism_adapters.venues.numbers import optional, times
+from marketprism_adapters.venues.kit.numbers import optional, times
 from marketprism_application.contracts.venue_messages import TextLevel
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 

@@ -9,8 +9,8 @@ import msgspec
 
 from marketprism_adapters.venues.binance.instruments import Listing, Pair, record_of
 from marketprism_adapters.venues.binance.parse import VENUE, BinanceParser
-from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import (
+from marketprism_adapters.venues.kit.instrument_lists import listed
+from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
     check_levels,

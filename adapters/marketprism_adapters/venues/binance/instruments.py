@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from marketprism_adapters.venues.binance.symbols import Names
-from marketprism_adapters.venues.numbers import day_text
+from marketprism_adapters.venues.kit.numbers import day_text
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 _FOREVER_MS = 4_133_404_800_000  # how a perpetual's delivery date is written

@@ -11,7 +11,7 @@ import msgspec
 from marketprism_adapters.venues.binance import frames
 from marketprism_adapters.venues.binance.amounts import Amounts
 from marketprism_adapters.venues.binance.numbering import OTHER, TRADES, Handler, Numbering
-from marketprism_adapters.venues.numbers import (
+from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
     check_levels,

@@ -13,8 +13,8 @@ import msgspec
 
 from marketprism_adapters.venues.binance.simulated_connection import BinanceConnection
 from marketprism_adapters.venues.binance.simulated_streams import PacedStreams
-from marketprism_adapters.venues.simulator.dialect import Reply, Said
-from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.dialect import Reply, Said
+from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
 
 _FUNDING_MS = 28_800_000
 _MOST_TRADES = 1_000

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from marketprism_adapters.venues.simulator.bars import BarSeries, Cost, SimulatedBar
-from marketprism_adapters.venues.simulator.market import Print, Text
+from marketprism_adapters.venues.kit.simulated_bars import BarSeries, Cost, SimulatedBar
+from marketprism_adapters.venues.kit.simulated_market import Print, Text
 
 _DAY_MS = 86_400_000
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": _DAY_MS}

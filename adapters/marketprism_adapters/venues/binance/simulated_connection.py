@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from marketprism_adapters.venues.simulator.dialect import Said
+from marketprism_adapters.venues.kit.dialect import Said
 
 _SIDES = ("public", "market", "private")
 _PUBLIC = ("depth", "rpiDepth", "bookTicker", "trade")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from marketprism_adapters.venues.binance.simulated_bars import Klines, intervals
-from marketprism_adapters.venues.simulator.bars import Cost
-from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_bars import Cost
+from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
 
 _DEPTH = re.compile(r"depth(5|10|20)?(?:@(\d+)ms)?")
 _PACES_MS: Mapping[str, Mapping[str | None, int]] = {

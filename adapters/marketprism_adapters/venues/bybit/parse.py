@@ -10,7 +10,7 @@ import msgspec
 
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.symbols import Names
-from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, identity, nanos, number, unreadable
+from marketprism_adapters.venues.kit.numbers import UNREADABLE, check_levels, identity, nanos, number, unreadable
 from marketprism_application.contracts.venue_messages import TradeMessage
 from marketprism_application.venues.protocol import Control, Item, ParseRefused
 from marketprism_domain.books.chain import BookChange

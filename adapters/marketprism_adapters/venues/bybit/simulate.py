@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH
-from marketprism_adapters.venues.simulator.dialect import Reply, Said
-from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.dialect import Reply, Said
+from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
 
 _DEPTHS = ("1", "50", "200", "1000")
 

@@ -10,8 +10,8 @@ import msgspec
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH, VENUE, BybitParser
 from marketprism_adapters.venues.bybit.symbols import Names
-from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import UNREADABLE, check_levels, identity, nanos, unreadable
+from marketprism_adapters.venues.kit.instrument_lists import listed
+from marketprism_adapters.venues.kit.numbers import UNREADABLE, check_levels, identity, nanos, unreadable
 from marketprism_application.venues.protocol import (
     Answer,
     ConnectionGroup,

@@ -10,8 +10,8 @@ import msgspec
 
 from marketprism_adapters.venues.deribit.parse import VENUE, DeribitParser
 from marketprism_adapters.venues.deribit.symbols import symbol_of
-from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import (
+from marketprism_adapters.venues.kit.instrument_lists import listed
+from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
     day_text,

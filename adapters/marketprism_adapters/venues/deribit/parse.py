@@ -16,7 +16,7 @@ import msgspec
 from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
 from marketprism_adapters.venues.deribit.terms import INTERVALS, TEST_ID, Requests, length_ms
-from marketprism_adapters.venues.numbers import NANOS_PER_MS, UNREADABLE, from_number, identity, nanos, unreadable
+from marketprism_adapters.venues.kit.numbers import NANOS_PER_MS, UNREADABLE, from_number, identity, nanos, unreadable
 from marketprism_application.contracts.venue_messages import (
     BookTopMessage,
     FundingRateMessage,

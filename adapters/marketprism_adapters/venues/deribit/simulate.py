@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from marketprism_adapters.venues.deribit.terms import INTERVALS, length_ms
-from marketprism_adapters.venues.simulator.bars import SimulatedBar, SimulatedBars
-from marketprism_adapters.venues.simulator.dialect import Reply, Said
-from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.dialect import Reply, Said
+from marketprism_adapters.venues.kit.simulated_bars import SimulatedBar, SimulatedBars
+from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
 
 _CHARTS = ("1", "1D")
 _KNOWN = frozenset({"book", "trades", "ticker", "quote"})

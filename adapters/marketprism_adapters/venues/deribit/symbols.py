@@ -7,7 +7,7 @@ stands for the decimal point). Combinations keep Deribit's name.
 
 from __future__ import annotations
 
-from marketprism_adapters.venues.expiries import DIGITS, WORDED, digits, worded
+from marketprism_adapters.venues.kit.expiries import DIGITS, WORDED, digits, worded
 
 
 def symbol_of(native: str) -> str:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from marketprism_adapters.venues.live.health import StreamHealth
 from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_adapters.venues.live.stream_health import StreamHealth
 from marketprism_application.ports.scheduling import Scheduler
 from marketprism_application.venues.feed import VenueFeed
 from marketprism_application.venues.protocol import Poll, StreamKey, Venue, read_answer

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from marketprism_adapters.venues.live.keeper import BookKeeper
-from marketprism_adapters.venues.live.line import Line
-from marketprism_adapters.venues.live.listed import Listed
+from marketprism_adapters.venues.live.book_keeper import BookKeeper
+from marketprism_adapters.venues.live.connection import Line
+from marketprism_adapters.venues.live.connection_pool import Shards
+from marketprism_adapters.venues.live.frame_intake import Reception
+from marketprism_adapters.venues.live.instruments import Listed
 from marketprism_adapters.venues.live.polls import Polls
-from marketprism_adapters.venues.live.reception import Reception
-from marketprism_adapters.venues.live.refill import TradeRefill
 from marketprism_adapters.venues.live.rest import RestClient
-from marketprism_adapters.venues.live.shards import Shards
-from marketprism_adapters.venues.live.streams import Wanted
+from marketprism_adapters.venues.live.trade_refill import TradeRefill
+from marketprism_adapters.venues.live.wanted_streams import Wanted
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.scheduling import Scheduler

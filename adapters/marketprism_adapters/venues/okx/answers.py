@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from marketprism_adapters.venues.listing import listed
-from marketprism_adapters.venues.numbers import (
+from marketprism_adapters.venues.kit.instrument_lists import listed
+from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
     check_levels,

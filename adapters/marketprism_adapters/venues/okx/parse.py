@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.venues.numbers import (
+from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
     check_levels,

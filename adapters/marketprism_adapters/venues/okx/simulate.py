@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
+from marketprism_adapters.venues.kit.dialect import Reply, Said
+from marketprism_adapters.venues.kit.simulated_bars import SimulatedBar, SimulatedBars
+from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
 from marketprism_adapters.venues.okx.symbols import SPOT, SWAP, has_funding, type_of
 from marketprism_adapters.venues.okx.terms import BARS
-from marketprism_adapters.venues.simulator.bars import SimulatedBar, SimulatedBars
-from marketprism_adapters.venues.simulator.dialect import Reply, Said
-from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
 
 _CONNECTION = "a4d3ae55"
 _SELDOM = 10  # steps of a book between two of what comes seldom

@@ -6,7 +6,7 @@ is BTC-28MAR25-90000-C, and one of another family (`BTC-USD_UM-…`) keeps the f
 
 from __future__ import annotations
 
-from marketprism_adapters.venues.expiries import DIGITS, WORDED, digits, worded
+from marketprism_adapters.venues.kit.expiries import DIGITS, WORDED, digits, worded
 
 SPOT, SWAP, FUTURES, OPTION = "SPOT", "SWAP", "FUTURES", "OPTION"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from marketprism_adapters.venues.numbers import identity, nanos, times
+from marketprism_adapters.venues.kit.numbers import identity, nanos, times
 from marketprism_application.venues.protocol import ParseRefused
 
 # Our intervals by the venue's names. Bars for which it matters when a day begins are had in two forms: `1D` begins at

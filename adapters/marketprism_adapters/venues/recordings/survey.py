@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.venues.recordings import told
-from marketprism_adapters.venues.recordings.forms import ANSWER, BOOK, FRAME, Book, Recorded, book_of
+from marketprism_adapters.venues.recordings import market_detection
+from marketprism_adapters.venues.recordings.line_formats import ANSWER, BOOK, FRAME, Book, Recorded, book_of
 
 _KEY = re.compile(rb'"(?:stream|channel|topic)"\s*:\s*"([^"]+)"(?:\s*,\s*"inst\w+"\s*:\s*"([^"]+)")?')
 _EVENT = re.compile(rb'"e"\s*:\s*"(\w+)"')
@@ -54,7 +54,7 @@ class Survey:
             self.first = min(self.first or ts, ts)
             self.last = max(self.last, ts)
         if row.host:
-            self._hosts[told.of_url(row.host, row.path, row.parameters)] += 1
+            self._hosts[market_detection.of_url(row.host, row.path, row.parameters)] += 1
         if row.what == FRAME:
             self.rows += 1
             self._frame(row)
@@ -64,7 +64,7 @@ class Survey:
         elif row.what == ANSWER:
             self.rows += 1
             self.answers += 1
-            self._paths[told.of_path(row.path)] += 1
+            self._paths[market_detection.of_path(row.path)] += 1
 
     def _frame(self, row: Recorded) -> None:
         self.frames += 1
@@ -85,11 +85,11 @@ class Survey:
             self._depth(payload)
 
     def _look(self, payload: bytes) -> None:
-        sign = told.signed(payload)
+        sign = market_detection.signed(payload)
         if sign:
             self._signs[sign] += 1
-        elif told.market_of(payload):
-            self._suggested[told.by_decimals(payload)] += 1
+        elif market_detection.market_of(payload):
+            self._suggested[market_detection.by_decimals(payload)] += 1
         native = _NATIVE.search(payload)
         if native is not None:
             self._natives[native[1].decode()] = None
@@ -99,7 +99,9 @@ class Survey:
         if native is None or first is None or last is None:
             return
         name = native[1].decode()
-        market = told.of_native(name) or (told.USDM if told.PREVIOUS in payload else told.SPOT)
+        market = market_detection.of_native(name) or (
+            market_detection.USDM if market_detection.PREVIOUS in payload else market_detection.SPOT
+        )
         ids = self._depths.setdefault((market, name), [int(first[1]), 0])
         ids[0] = min(ids[0], int(first[1]))
         ids[1] = max(ids[1], int(last[1]))
@@ -117,9 +119,13 @@ class Survey:
         signs = {name: count for name, count in self._signs.items() if name}
         if "bybit-linear" in signs and signs.pop("bybit", 0):
             signs["bybit-linear"] += 1
-        named = told.of_name(self.path)
+        named = market_detection.of_name(self.path)
         if set(signs) == {"bybit"}:
-            return ("bybit-linear", "name", frozenset()) if named == told.USDM else ("bybit", "assumed", frozenset())
+            return (
+                ("bybit-linear", "name", frozenset())
+                if named == market_detection.USDM
+                else ("bybit", "assumed", frozenset())
+            )
         if signs:
             most = max(signs, key=lambda name: signs[name])
             return most, "form", frozenset(signs) | hosts
@@ -130,7 +136,11 @@ class Survey:
             return "", "", frozenset()
         if named:
             return named, "name", frozenset()
-        return next((name for name, _ in self._suggested.most_common() if name), told.SPOT), "assumed", frozenset()
+        return (
+            next((name for name, _ in self._suggested.most_common() if name), market_detection.SPOT),
+            "assumed",
+            frozenset(),
+        )
 
     def decide(self) -> None:
         """Say whose each book without a name is."""
@@ -145,8 +155,8 @@ class Survey:
 
     def _owner(self, book: Book) -> Owner:
         if book.symbol:
-            return Owner(book.symbol, told.of_native(book.symbol))
-        named = told.symbol_in(self.path)
+            return Owner(book.symbol, market_detection.of_native(book.symbol))
+        named = market_detection.symbol_in(self.path)
         if self.lone and named:
             return Owner(named)
         joined = [key for key, (low, high) in self._depths.items() if low - 1 <= book.last_id <= high]

@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 
-from marketprism_adapters.venues.simulator.dialect import (
+from marketprism_adapters.venues.kit.dialect import (
     Alike,
     ByUrl,
     Clocked,
@@ -24,9 +24,9 @@ from marketprism_adapters.venues.simulator.dialect import (
     Variants,
     cannot_show,
 )
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair
 from marketprism_adapters.venues.simulator.faults import Fault
 from marketprism_adapters.venues.simulator.injection import Injection
-from marketprism_adapters.venues.simulator.market import SimulatedBook, SimulatedPair
 from marketprism_adapters.venues.simulator.session import Session
 from marketprism_application.errors import SourceError
 

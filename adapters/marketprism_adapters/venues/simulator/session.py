@@ -8,7 +8,7 @@ from collections import deque
 
 from aiohttp import web
 
-from marketprism_adapters.venues.simulator.dialect import Connection
+from marketprism_adapters.venues.kit.dialect import Connection
 
 
 class Session:

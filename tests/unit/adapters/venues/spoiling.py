@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.venues.live.reception import Reception
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
+from marketprism_adapters.venues.live.frame_intake import Reception
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.market import SimulatedBook
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import RestRequest, StreamKey, Venue, read_answer

@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_adapters.venues.bybit.simulate import BybitDialect
 from marketprism_adapters.venues.bybit.venue import Bybit
-from marketprism_adapters.venues.simulator.market import SimulatedBook
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
 from marketprism_application.contracts.venue_messages import TradeMessage
 from marketprism_application.venues.protocol import FrameParser, ParseRefused, StreamKey
 from marketprism_domain.books.chain import BookChange

@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.venue import Deribit
-from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
+from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook
 from marketprism_application.contracts.venue_messages import KlineMessage
 from marketprism_application.venues.protocol import Control, Item, ParseRefused, StreamKey
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 import pytest
 
-from marketprism_adapters.venues.recordings.told import market_of
+from marketprism_adapters.venues.recordings.market_detection import market_of
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.venue_messages import Message, record_of
 from marketprism_application.venues.protocol import Control, ParseRefused, Quote

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from marketprism_adapters.venues.kit.dialect import Reply
+from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
-from marketprism_adapters.venues.simulator.dialect import Reply
-from marketprism_adapters.venues.simulator.market import Print, SimulatedBook
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.venue_messages import KlineMessage
 from marketprism_application.errors import SourceError

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import structlog
 
-from marketprism_adapters.venues.recordings.forms import FRAME, BadLine, is_whole, rows_of
-from marketprism_adapters.venues.recordings.opened import opened, reading
-from marketprism_adapters.venues.recordings.recorded import VenueRecording
-from marketprism_adapters.venues.recordings.told import market_of
+from marketprism_adapters.venues.recordings.compression import opened, reading
+from marketprism_adapters.venues.recordings.line_formats import FRAME, BadLine, is_whole, rows_of
+from marketprism_adapters.venues.recordings.market_detection import market_of
+from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_application.errors import SourceError
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from marketprism_adapters.venues.simulator.market import Print, Text
+from marketprism_adapters.venues.kit.simulated_market import Print, Text
 
 _NONE = Decimal(0)
 Span = Callable[[int], tuple[int, int]]  # of a moment, the bar: when it opens, and when the next one does

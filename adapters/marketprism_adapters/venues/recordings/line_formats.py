@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from marketprism_adapters.venues.numbers import nanos
+from marketprism_adapters.venues.kit.numbers import nanos
 from marketprism_application.venues.protocol import ParseRefused
 
 # A frame, the answer to a request, a book that stands among frames without a name, something that cannot be read.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from marketprism_adapters.venues.live.line import Line
+from marketprism_adapters.venues.live.connection import Line
 from marketprism_application.venues.protocol import StreamKey, Venue
 
 Streams = dict[str, StreamKey]

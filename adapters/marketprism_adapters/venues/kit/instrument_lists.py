@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from marketprism_adapters.venues.numbers import UNREADABLE, unreadable
+from marketprism_adapters.venues.kit.numbers import UNREADABLE, unreadable
 from marketprism_application.venues.protocol import Answer, FrameParser, ParseRefused, RestRequest
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import structlog
 
+from marketprism_adapters.venues.live.connection import Line
 from marketprism_adapters.venues.live.delays import Delays
-from marketprism_adapters.venues.live.health import StreamHealth
-from marketprism_adapters.venues.live.line import Line
-from marketprism_adapters.venues.live.streams import ITEM_KINDS
+from marketprism_adapters.venues.live.stream_health import StreamHealth
+from marketprism_adapters.venues.live.wanted_streams import ITEM_KINDS
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.ports.sources import Channel, FrameTap, LeftOff
 from marketprism_application.venues.feed import FeedSettings, VenueFeed

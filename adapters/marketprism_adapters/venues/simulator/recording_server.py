@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from marketprism_adapters.venues.recordings.forms import ANSWER, FRAME, Recorded
-from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
+from marketprism_adapters.venues.kit.dialect import Reply
+from marketprism_adapters.venues.kit.simulated_market import SimulatedPair
+from marketprism_adapters.venues.recordings.line_formats import ANSWER, FRAME, Recorded
+from marketprism_adapters.venues.recordings.recording import VenueRecording, in_order
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_adapters.venues.simulator.dialect import Reply
 from marketprism_adapters.venues.simulator.faults import Fault
-from marketprism_adapters.venues.simulator.market import SimulatedPair
+from marketprism_adapters.venues.simulator.recorded_streams import is_book, is_trade, retold, stream_of, topic_of
 from marketprism_adapters.venues.simulator.server import BOOKS, SimulatedVenueServer
 from marketprism_adapters.venues.simulator.session import Session
-from marketprism_adapters.venues.simulator.streams import is_book, is_trade, retold, stream_of, topic_of
 from marketprism_application.contracts.kinds import KLINE
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import ParseRefused, RestRequest, StreamKey, read_answer, read_frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from marketprism_adapters.venues.simulator.market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
 
 
 class Said(NamedTuple):

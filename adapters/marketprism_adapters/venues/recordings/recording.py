@@ -17,9 +17,9 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from marketprism_adapters.venues.recordings import forms, told
-from marketprism_adapters.venues.recordings.forms import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
-from marketprism_adapters.venues.recordings.opened import opened, reading
+from marketprism_adapters.venues.recordings import line_formats, market_detection
+from marketprism_adapters.venues.recordings.compression import opened, reading
+from marketprism_adapters.venues.recordings.line_formats import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
 from marketprism_adapters.venues.recordings.survey import Survey
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
@@ -55,7 +55,11 @@ class VenueRecording:
         self.markets = several if len(several) > 1 and not market else frozenset({self.market})
         name = _ENDING.sub("", path.name)
         symbol = path.absolute().parent.name
-        if told.symbol_in(path) and not told.symbol_in(Path(name)) and told.symbol_in(Path(symbol)):
+        if (
+            market_detection.symbol_in(path)
+            and not market_detection.symbol_in(Path(name))
+            and market_detection.symbol_in(Path(symbol))
+        ):
             name = f"{symbol}_{name}"
         self.name = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
 
@@ -80,16 +84,20 @@ class VenueRecording:
             elif row.what == BOOK:
                 yield self._book(row)
             elif row.what == ANSWER:
-                market = told.of_url(row.host, row.path, row.parameters) or told.of_path(row.path) if mixed else ""
+                market = (
+                    market_detection.of_url(row.host, row.path, row.parameters) or market_detection.of_path(row.path)
+                    if mixed
+                    else ""
+                )
                 yield row._replace(market=market) if market else row
 
     def _market_of(self, frame: bytes) -> str:
-        market = told.signed(frame) or told.by_decimals(frame)
+        market = market_detection.signed(frame) or market_detection.by_decimals(frame)
         return market if market in self.markets else self.market
 
     def _book(self, row: Recorded) -> Recorded:
         """A book by itself as the answer that it was, or as the frame of a stream without its name."""
-        book, owner = forms.book_of(row.payload), self.held.owner(row.line)
+        book, owner = line_formats.book_of(row.payload), self.held.owner(row.line)
         market = owner.market if owner.market in self.markets else self.market
         if owner.why_not:
             return row._replace(what=REFUSED, path="nameless", host=owner.why_not)
@@ -106,9 +114,9 @@ class VenueRecording:
             try:
                 lead = _lead(file)
                 first, second = ([line.strip() for line in lead if line.strip()] + [b"", b""])[:2]
-                whole = forms.is_whole(first)
+                whole = line_formats.is_whole(first)
                 alone = first[:1] in (b"{", b"[") and (
-                    not second if whole else first in (b"{", b"[") or not forms.is_whole(second)
+                    not second if whole else first in (b"{", b"[") or not line_formats.is_whole(second)
                 )
                 if alone:
                     yield from self._document(b"".join(lead) + file.read())
@@ -122,7 +130,7 @@ class VenueRecording:
         for number, raw in enumerate(file, 1):
             line = raw.rstrip(b"\r\n")
             try:
-                rows, passed = forms.rows_of(line, number)
+                rows, passed = line_formats.rows_of(line, number)
             except BadLine as error:
                 raise SourceError(f"recording {self.path}, line {number}: {error}") from error
             if passed:
@@ -134,7 +142,7 @@ class VenueRecording:
 
     def _document(self, held: bytes) -> Iterator[Recorded]:
         self.held.lone = True
-        for row in forms.document(held.strip()):
+        for row in line_formats.document(held.strip()):
             yield row if row.ts_recv or row.what != BOOK else row._replace(ts_recv=self._hour())
 
     def _hour(self) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from marketprism_adapters.venues.recordings.recorded import VenueRecording
-from marketprism_adapters.venues.recordings.runs import Run
+from marketprism_adapters.venues.recordings.continuity import Run
+from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_application.contracts.venue_messages import Message
 from marketprism_application.venues.feed import FeedSettings, VenueFeed
 from marketprism_application.venues.protocol import Control

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from marketprism_adapters.venues.recordings.recorded import VenueRecording
+from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.venue_messages import TradeMessage
 from marketprism_application.venues.protocol import ParseRefused, Venue, read_frame

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from marketprism_adapters.venues.recordings.forms import ANSWER, REFUSED, Recorded
-from marketprism_adapters.venues.recordings.parts import END_RUN_NS, Came, Part, end_of, parts_of
-from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
-from marketprism_adapters.venues.recordings.runs import Run, runs_of
+from marketprism_adapters.venues.recordings.continuity import Run, runs_of
+from marketprism_adapters.venues.recordings.line_formats import ANSWER, REFUSED, Recorded
+from marketprism_adapters.venues.recordings.recording import VenueRecording, in_order
+from marketprism_adapters.venues.recordings.replay_parts import END_RUN_NS, Came, Part, end_of, parts_of
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_application.replay.pace import Pacer

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
-from marketprism_adapters.venues.live.reception import Reception
+from marketprism_adapters.venues.live.frame_intake import Reception
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import FrameParser, ParseRefused, RestRequest, Venue, read_answer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from marketprism_adapters.venues.recordings.forms import ANSWER, REFUSED
-from marketprism_adapters.venues.recordings.inspected import faults_of, merged
-from marketprism_adapters.venues.recordings.recorded import VenueRecording, in_order
-from marketprism_adapters.venues.recordings.runs import Run, runs_of
+from marketprism_adapters.venues.recordings.continuity import Run, runs_of
+from marketprism_adapters.venues.recordings.inspection_report import faults_of, merged
+from marketprism_adapters.venues.recordings.line_formats import ANSWER, REFUSED
+from marketprism_adapters.venues.recordings.recording import VenueRecording, in_order
 from marketprism_application.inspection.inspector import Inspector
 
 

@@ -1,0 +1,1 @@
+"""What every venue's folder builds on."""
