@@ -11,6 +11,7 @@ import structlog
 import typer
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.balancing import LeaderClient
@@ -22,7 +23,6 @@ from marketprism_services.cli_read import connected, url_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.overview import Overview, overview, ranges
 from marketprism_services.pipeline_audit import problems_now
-from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.render import table_of
 from marketprism_services.store_calls import ask_storage
 from marketprism_services.store_tally import RemoteTally

@@ -10,6 +10,7 @@ import pyarrow as pa
 import typer
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.stream_ranges import bounds_of, set_back
 from marketprism_application.storage.writer import Progress
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -20,7 +21,6 @@ from marketprism_services.cli_read import connected, url_of
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.render import table_of
 from marketprism_services.store_calls import ask_storage
-from marketprism_services.stream_ranges import bounds_of, set_back
 
 store = typer.Typer(help="The store: its identity, how far it is, filling it again.", no_args_is_help=True)
 app.add_typer(store, name="store")

@@ -13,12 +13,13 @@ from contextlib import AsyncExitStack
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from marketprism_adapters.clickhouse.access import READER
+from marketprism_adapters.nats import pipeline_probe
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk import logs
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lifecycle import run
 from marketprism_sdk.private_files import UMASK
-from marketprism_services import probe, up, verdict
+from marketprism_services import up, verdict
 from marketprism_services.cli import err, out
 from marketprism_services.exits import Exit
 from marketprism_services.render import bars_table
@@ -48,7 +49,7 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
         with _bar() as bar:
             show = _shown_in(bar)
 
-            def seen(progress: probe.Progress, total: int) -> None:
+            def seen(progress: pipeline_probe.Progress, total: int) -> None:
                 if not progress.error:  # which ends this, and is told then
                     told.of(progress)
                 show(progress, total)
@@ -70,7 +71,7 @@ class _Told:
         self._wrong = ""
         self._refused: set[str] = set()
 
-    def of(self, progress: probe.Progress) -> None:
+    def of(self, progress: pipeline_probe.Progress) -> None:
         wrong = f"the source is away, trying again: {progress.away}" if progress.away else ""
         if progress.error:
             wrong = f"the source cannot go on: {progress.error}; `marketprism gateway connect` tries again"
@@ -83,14 +84,14 @@ class _Told:
                       markup=False)  # fmt: skip
 
 
-def _never(_: probe.Progress) -> bool:
+def _never(_: pipeline_probe.Progress) -> bool:
     return False
 
 
-def _enough(running: up.Running) -> Callable[[probe.Progress], bool]:
+def _enough(running: up.Running) -> Callable[[pipeline_probe.Progress], bool]:
     """A source that goes on for long shows its first bars after a while."""
 
-    def seen(progress: probe.Progress) -> bool:
+    def seen(progress: pipeline_probe.Progress) -> bool:
         return bool(progress.bars) and time.monotonic() - running.started > _PATIENCE_S
 
     return seen
@@ -110,7 +111,7 @@ def _bar() -> Progress:
 def _shown_in(bar: Progress) -> up.OnProgress:
     task = bar.add_task("validated", total=None)
 
-    def show(progress: probe.Progress, total: int) -> None:
+    def show(progress: pipeline_probe.Progress, total: int) -> None:
         seen = progress.accepted + sum(progress.rejected.values())
         behind = sum(progress.behind.values())
         text = f"validated · {sum(progress.bars.values())} bars" + (f" · {behind} messages behind" if behind else "")
@@ -119,7 +120,7 @@ def _shown_in(bar: Progress) -> up.OnProgress:
     return show
 
 
-async def _report(running: up.Running, done: probe.Progress, *, as_json: bool) -> int:
+async def _report(running: up.Running, done: pipeline_probe.Progress, *, as_json: bool) -> int:
     result = await verdict.verdict(running, done)
     if as_json:
         print(verdict.as_json(result))

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from marketprism_adapters.nats import embedded, streams
+from marketprism_adapters.nats import local_server, streams
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
@@ -63,8 +63,8 @@ def _store(settings: Settings) -> Finding:
 
 def _binary() -> Finding:
     try:
-        return Finding("ok", "nats-server", embedded._binary())
-    except embedded.EmbeddedServerError as error:
+        return Finding("ok", "nats-server", local_server._binary())
+    except local_server.EmbeddedServerError as error:
         return Finding("wrong", "nats-server", str(error))
 
 

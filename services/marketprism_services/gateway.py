@@ -12,7 +12,8 @@ import structlog
 
 from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.events import EventPublisher
+from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.source_positions import Positions
 from marketprism_application.errors import SourceError
 from marketprism_application.gateway.packing import Ingest
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source, live_source, named_source
@@ -33,7 +34,6 @@ from marketprism_sdk.tracing import Sampler
 from marketprism_services.exclusive import until_leading, while_leading
 from marketprism_services.market_settings import layout_of
 from marketprism_services.outlet import Outlet
-from marketprism_services.positions import Positions
 from marketprism_services.presence import Presence
 from marketprism_services.source_watch import BookAnswers, streams_of, watch_source
 from marketprism_services.stream_keeper import keep_streams

@@ -9,7 +9,9 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.events import EventPublisher
+from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
+from marketprism_adapters.nats.stream_budget import StreamBudgets, StreamFill
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
@@ -22,9 +24,7 @@ from marketprism_sdk.registry import Discovery
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.market_settings import layout_of
 from marketprism_services.pipeline_audit import PipelineAudit
-from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.store_tally import RemoteTally
-from marketprism_services.stream_budget import StreamBudgets, StreamFill
 
 log = structlog.get_logger()
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.last_published import read_left_off
+from marketprism_adapters.nats.raw_log import RawLog
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.contracts.venue_messages import Message, Subjects, encode_message, message_id
@@ -15,8 +17,6 @@ from marketprism_application.ports.sources import LeftOff, MarketSource, resumab
 from marketprism_sdk.fence import FencedPublisher, fenced_publisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.tracing import Sampler
-from marketprism_services.left_off import read_left_off
-from marketprism_services.raw_log import RawLog
 
 log = structlog.get_logger()
 

@@ -10,15 +10,15 @@ import aiohttp
 import msgspec
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.leader_watch import is_gone, leaders_of
+from marketprism_adapters.nats.partition_owners import Shares, lasting_problems, ranges, shares_of
+from marketprism_adapters.nats.source_positions import SourcePosition
 from marketprism_sdk.commands import dead_letters
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import Discovery, InstanceRecord
 from marketprism_sdk.values import decode_or_none
-from marketprism_services.leader_watch import is_gone, leaders_of
-from marketprism_services.partitions import Shares, lasting_problems, ranges, shares_of
-from marketprism_services.positions import SourcePosition
 
 _HEALTH_S = 2.0
 

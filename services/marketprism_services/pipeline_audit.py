@@ -14,6 +14,7 @@ from collections.abc import Callable
 import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.pipeline_probe import STAGES, PipelineProbe, Progress, instruments_of
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import decode_packed
@@ -23,7 +24,6 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, next_of
 from marketprism_sdk.nats.jetstream import stream_info
-from marketprism_services.probe import STAGES, PipelineProbe, Progress, instruments_of
 from marketprism_services.store_tally import RemoteTally
 
 log = structlog.get_logger()

@@ -10,7 +10,9 @@ from aiohttp import web
 
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.bar_tail import BarTail
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.codec import decode, encode
@@ -37,12 +39,10 @@ from marketprism_sdk.registry import Discovery
 from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
-from marketprism_services.callers import Callers
 from marketprism_services.engines import EngineSource
 from marketprism_services.query_books import BookApi
 from marketprism_services.query_http import ReadApi, enveloped
 from marketprism_services.query_stream import StreamApi
-from marketprism_services.query_tail import BarTail
 from marketprism_services.settings import QuerySettings
 from marketprism_services.stream_keeper import StreamKeeper
 

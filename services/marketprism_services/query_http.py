@@ -13,6 +13,7 @@ import pyarrow as pa
 import structlog
 from aiohttp import web
 
+from marketprism_adapters.http.caller_limits import Callers, TooMany
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK, VENUE_KINDS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Question
 from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
@@ -20,7 +21,6 @@ from marketprism_application.queries.answering import parse_time
 from marketprism_application.queries.arrow_tables import table_of
 from marketprism_application.queries.export import FORMATS, json_of, json_rows, render
 from marketprism_sdk.errors import SdkError, reason_of
-from marketprism_services.callers import Callers, TooMany
 
 log = structlog.get_logger()
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 import structlog
 from aiohttp import web
 
+from marketprism_adapters.http.caller_limits import Callers
 from marketprism_application.contracts.kinds import BAR, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Question
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.metrics import Metrics
-from marketprism_services.callers import Callers
 from marketprism_services.query_http import KIND_OF, Ask, base_of, failed, question_of, whole_number
 from marketprism_services.settings import QuerySettings
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from marketprism_adapters.clickhouse.local_server import LocalServerError
-from marketprism_adapters.nats.embedded import EmbeddedServerError
+from marketprism_adapters.nats.local_server import EmbeddedServerError
 from marketprism_application.errors import SourceError, StoreError
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk import logs

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.events import EventPublisher
+from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection

@@ -18,7 +18,9 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.tally import SqlTally
 from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.events import EventPublisher
+from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.stream_holes import HoleNamer
+from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges, set_back
 from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.queries.answering import answer
@@ -36,9 +38,7 @@ from marketprism_services.market_settings import layout_of
 from marketprism_services.store_letters import Letters
 from marketprism_services.store_state import OPENING, StoreState
 from marketprism_services.store_tally import answer_tally
-from marketprism_services.stream_holes import HoleNamer
 from marketprism_services.stream_keeper import keep_streams
-from marketprism_services.stream_ranges import KvProgress, StreamRanges, set_back
 from marketprism_services.writer_hooks import RetryHeard, StorageHooks
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.events import EventPublisher
+from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_domain.events.pipeline import StreamMadeAnew
 from marketprism_sdk.command_queues import STREAM as COMMANDS
 from marketprism_sdk.commands import DONE, DONE_S, ensure_command_streams

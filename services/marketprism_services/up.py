@@ -14,7 +14,9 @@ import structlog
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port, is_free
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port, is_free
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
+from marketprism_adapters.nats.source_positions import Positions
 from marketprism_adapters.sources.registry import VenueMaking, make_source, parse_source
 from marketprism_application.ports.sources import counting_source, named_source
 from marketprism_sdk.errors import SdkError, StreamMissing
@@ -27,8 +29,6 @@ from marketprism_services.counters import LIVE, counter_of, venue_of_settings
 from marketprism_services.exits import Exit, Stop
 from marketprism_services.local_servers import JetStreamProbe, ServerWatch
 from marketprism_services.lock import DataDirLock
-from marketprism_services.positions import Positions
-from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.runtime import connect
 from marketprism_services.settings import LOCAL_SERVER, Settings
 from marketprism_services.supervisor import Supervisor

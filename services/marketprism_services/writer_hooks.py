@@ -7,13 +7,13 @@ from typing import Any
 
 import structlog
 
+from marketprism_adapters.nats.stream_holes import HoleNamer
 from marketprism_application.ports.storage import StreamBounds
 from marketprism_application.storage.progress import OF_STORE, Beginning
 from marketprism_application.storage.writer import Progress, WriterHooks
 from marketprism_domain.events.pipeline import StoreReplaced, StreamTruncated, WatermarkRebuilt
 from marketprism_sdk.metrics import Metrics
 from marketprism_services.store_state import StoreState
-from marketprism_services.stream_holes import HoleNamer
 
 log = structlog.get_logger()
 

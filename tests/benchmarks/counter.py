@@ -18,7 +18,7 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.counters.live.settings import CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.simulated_front import simulated
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_sdk.testing import Child
 from marketprism_services import run_files

@@ -22,7 +22,8 @@ from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalO
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.packed import PACKED_VERSION
@@ -35,7 +36,6 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_services.stream_ranges import KvProgress, StreamRanges
 
 _SYMBOLS = 200
 _PER_MESSAGE = 20

@@ -16,7 +16,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from marketprism_adapters.nats.embedded import choose_port
+from marketprism_adapters.nats.local_server import choose_port
 
 PROGRAM = [sys.executable, "-m", "marketprism_services"]
 _WARM_S = 20.0

@@ -8,13 +8,13 @@ from typing import NamedTuple
 import pytest
 
 from marketprism_adapters.memory.progress import MemoryProgress, ProgressCell
+from marketprism_adapters.nats.stream_ranges import KvProgress
 from marketprism_application.ports.storage import Progress, ProgressStore
 from marketprism_sdk.errors import KeyExists, RevisionConflict
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.testing import MemoryKeyValue
-from marketprism_services.stream_ranges import KvProgress
 
 BEGUN = Progress("2025", epoch=3, first=11, last=20, watermark=10, store="s1", fill="f")
 DONE = Progress("2025", epoch=3, watermark=20, store="s1")

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import pytest
 
 from marketprism_adapters.memory.stream import MemoryRanges, MemoryStream
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.stream_ranges import StreamRanges
 from marketprism_adapters.nats.streams import TICKS
 from marketprism_application.ports.storage import RangeSource, StreamBounds
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, publish_ack
-from marketprism_services.stream_ranges import StreamRanges
 
 WANTED, FOREIGN = "market.packed.0", "market.packed.other.1"
 

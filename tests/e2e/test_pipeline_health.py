@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.nats.embedded import choose_port
+from marketprism_adapters.nats.local_server import choose_port
 from tests.e2e.program import run, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

@@ -16,7 +16,7 @@ import msgpack
 import nats
 import pytest
 
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_client import MarketClient
 from tests.e2e.program import run, start
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.nats.embedded import choose_port, is_free
+from marketprism_adapters.nats.local_server import choose_port, is_free
 from tests.e2e.program import run, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.cluster import LocalCluster
+from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import GAP, ORDERBOOK, TRADE
 from marketprism_application.contracts.packed import decode_packed

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.nats.embedded import choose_port
+from marketprism_adapters.nats.local_server import choose_port
 from marketprism_client import MarketClient
 from tests.e2e.program import ENVIRONMENT, PROGRAM, run
 from tests.e2e.simulated_venue import simulated

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.nats.embedded import choose_port
+from marketprism_adapters.nats.local_server import choose_port
 from tests.e2e.program import run, start
 from tests.e2e.simulated_venue import simulated
 

@@ -14,7 +14,7 @@ import pytest
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from marketprism_application.queries.derived_bars import ReadRules

@@ -14,7 +14,7 @@ from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import Topology, read_only_user
-from marketprism_adapters.nats.embedded import choose_port
+from marketprism_adapters.nats.local_server import choose_port
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.reading import RangeQuery

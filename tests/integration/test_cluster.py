@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.cluster import LocalCluster
+from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.codec import decode

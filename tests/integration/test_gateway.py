@@ -15,7 +15,7 @@ from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.counters.simulated_front.markets import Recorded
 from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.packed import decode_packed

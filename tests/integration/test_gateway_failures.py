@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.source_positions import SourcePosition
 from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
@@ -22,7 +23,6 @@ from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.gateway import GatewayService
-from marketprism_services.positions import SourcePosition
 from tests.integration.venue_side import FAST
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("gateway")]

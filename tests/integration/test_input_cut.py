@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, EVENT, GAP
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed

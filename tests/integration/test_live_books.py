@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from marketprism_adapters.http.caller_limits import Callers
 from marketprism_client.books import book_now
 from marketprism_sdk.bus import NatsBus
 from marketprism_sdk.errors import NoResponders, RemoteError
@@ -20,7 +21,6 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import TTL_S, Discovery
 from marketprism_sdk.rpc import RpcClient
 from marketprism_sdk.service import Service, rpc
-from marketprism_services.callers import Callers
 from marketprism_services.query_books import BookApi
 
 pytestmark = pytest.mark.timeout(60)

@@ -14,7 +14,7 @@ import pytest
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.store import SqlStore
-from marketprism_adapters.nats.embedded import choose_port
+from marketprism_adapters.nats.local_server import choose_port
 from marketprism_application.errors import StoreError
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("clickhouse")]

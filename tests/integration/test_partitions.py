@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.partitions import PARTITIONS
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.sessions.calendar import MarketCalendar

@@ -11,7 +11,10 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe
+from marketprism_adapters.nats.source_positions import Positions
+from marketprism_adapters.nats.stream_ranges import KvProgress
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -21,10 +24,7 @@ from marketprism_sdk.service import Service
 from marketprism_sdk.values import REFUSED
 from marketprism_services.container import Container
 from marketprism_services.overview import overview
-from marketprism_services.positions import Positions
-from marketprism_services.probe import PipelineProbe
 from marketprism_services.settings import Settings
-from marketprism_services.stream_ranges import KvProgress
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.nats]
 

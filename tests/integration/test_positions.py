@@ -7,12 +7,12 @@ import asyncio
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe
+from marketprism_adapters.nats.source_positions import Positions
 from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.positions import Positions
-from marketprism_services.probe import PipelineProbe
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
@@ -30,7 +31,6 @@ from marketprism_sdk.rpc import RpcClient, RpcServer
 from marketprism_sdk.stage_types import Checkpoint
 from marketprism_services.engines import EmbeddedEngines
 from marketprism_services.pipeline_audit import PipelineAudit, problems_now
-from marketprism_services.probe import PipelineProbe
 from marketprism_services.storage import StorageService
 from marketprism_services.store_tally import RemoteTally
 from tests.fakes.ticks import at, tick

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.stream_budget import StreamBudgets, StreamFill
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
@@ -19,7 +20,6 @@ from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.container import Container
 from marketprism_services.settings import Settings
-from marketprism_services.stream_budget import StreamBudgets, StreamFill
 
 MB = 1_000_000
 LIMIT = 64 * MB

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.stream_layout import StreamLayout, store_limit
 from marketprism_sdk.errors import ConfigurationError, StreamMisconfigured
 from marketprism_sdk.nats.connection import NatsConnection

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_sdk.nats.connection import NatsConnection

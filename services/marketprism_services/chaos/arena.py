@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.nats.cluster import LocalCluster
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_cluster import LocalCluster
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection

@@ -20,7 +20,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_sdk.lease import decode_lease
 from marketprism_sdk.nats.connection import NatsConnection

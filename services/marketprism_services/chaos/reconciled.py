@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.bus import NatsBus
 from marketprism_sdk.rpc import RpcClient
 from marketprism_services.chaos.report import Report
 from marketprism_services.pipeline_audit import problems_now
-from marketprism_services.probe import PipelineProbe
 from marketprism_services.store_tally import RemoteTally
 
 

@@ -19,7 +19,8 @@ from nats.aio.msg import Msg
 
 from marketprism_adapters.clickhouse.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -30,7 +31,6 @@ from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report
 from marketprism_services.engines import engines_of
-from marketprism_services.probe import PipelineProbe, Progress
 from marketprism_services.settings import Settings
 
 Say = Callable[[str], None]

@@ -16,7 +16,8 @@ import msgspec
 from nats.aio.msg import Msg
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.stage_types import Checkpoint
@@ -26,7 +27,6 @@ from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
-from marketprism_services.probe import PipelineProbe
 from marketprism_services.settings import Settings
 
 Say = Callable[[str], None]

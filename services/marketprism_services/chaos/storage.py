@@ -15,7 +15,8 @@ from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.pipeline_probe import PipelineProbe
 from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.errors import StoreError
 from marketprism_application.replay.rebuild import rebuild
@@ -32,7 +33,6 @@ from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
 from marketprism_services.chaos.room import SmallDisk
-from marketprism_services.probe import PipelineProbe
 from marketprism_services.settings import Settings
 
 Say = Callable[[str], None]

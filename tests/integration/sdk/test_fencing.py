@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.nats.cluster import LocalCluster
+from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_sdk.election import Election
 from marketprism_sdk.errors import Fenced, NotActive, RevisionConflict, SdkError
 from marketprism_sdk.fence import FencedPublisher, raise_fence

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.nats.cluster import LocalCluster
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_cluster import LocalCluster
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.fence import fenced_publisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from marketprism_adapters.nats.partition_owners import problems_of, shares, told
 from marketprism_application.contracts.partitions import PARTITIONS
 from marketprism_sdk.membership import SessionRecord
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.registry import InstanceRecord
 from marketprism_sdk.shards import OwnerRecord
-from marketprism_services.partitions import problems_of, shares, told
 
 
 def _entry(key: str, value: object) -> KvEntry:

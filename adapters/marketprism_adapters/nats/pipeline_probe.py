@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.source_positions import positions_in
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.contracts.subjects import unescape
@@ -23,7 +24,6 @@ from marketprism_sdk.nats.direct import Held, last_of_each, nanoseconds, next_of
 from marketprism_sdk.nats.jetstream import api, direct_get_last
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
-from marketprism_services.positions import positions_in
 
 T = TypeVar("T")
 

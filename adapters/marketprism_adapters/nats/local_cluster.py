@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from marketprism_adapters.nats.embedded import EmbeddedOptions, EmbeddedServer, EmbeddedServerError, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, EmbeddedServerError, choose_port
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api

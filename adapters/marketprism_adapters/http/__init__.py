@@ -1,0 +1,1 @@
+"""HTTP edges: envelopes, and what each caller may take."""
