@@ -11,9 +11,9 @@ from rich.console import Console
 
 from marketprism_sdk import logs
 from marketprism_sdk.urls import hide
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings import LOCAL_SERVER, Settings, load
-from marketprism_services.supervisor import SERVICES
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.supervisor import SERVICES
+from marketprism_services.settings.settings import LOCAL_SERVER, Settings, load
 
 app = typer.Typer(
     name="marketprism",
@@ -101,7 +101,7 @@ def run(
     config: Config = None,
 ) -> None:
     """Run one service as this process."""
-    from marketprism_services.runtime import run_service  # noqa: PLC0415
+    from marketprism_services.platform.runtime import run_service  # noqa: PLC0415
 
     if service not in SERVICES:
         raise Stop(Exit.USAGE, f"service: expected one of {', '.join(sorted(SERVICES))}, was {service!r}")
@@ -135,7 +135,7 @@ def main() -> None:
     import marketprism_services.cli_status  # noqa: PLC0415
     import marketprism_services.cli_store  # noqa: PLC0415
     import marketprism_services.cli_tools  # noqa: F401, PLC0415
-    from marketprism_services.runtime import line_of, stop_of  # noqa: PLC0415
+    from marketprism_services.platform.runtime import line_of, stop_of  # noqa: PLC0415
 
     logs.configure(level="warning")
     try:

@@ -16,7 +16,7 @@ from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import day_text
 from marketprism_domain.values import Symbol, Venue
 from marketprism_services.cli import app, out
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.render import clock_text
 
 _CHINA = timedelta(hours=8)

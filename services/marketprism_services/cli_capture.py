@@ -13,7 +13,7 @@ from marketprism_adapters.capture.find import capture_files, channels_of, runs_o
 from marketprism_application.contracts.times import parse_time
 from marketprism_application.errors import SourceError
 from marketprism_services.cli import app, out
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.render import clock_text
 
 capture = typer.Typer(help="Raw frames of sources; `up --source capture:…` plays them again.", no_args_is_help=True)

@@ -18,7 +18,7 @@ from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.trading_days import midnight
 from marketprism_services.cli import app
 from marketprism_services.cli_calendar import day_option
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 
 
 @app.command()

@@ -14,7 +14,7 @@ from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
 from marketprism_services.cli_read import connected, url_of
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.store_calls import ask_storage
 
 letters = typer.Typer(help="Commands that could not be done, and rows that no table took.", no_args_is_help=True)

@@ -12,7 +12,7 @@ from marketprism_sdk.errors import InvalidSubject, SdkError, StreamMissing, reas
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import DataDir, NatsUrl, app, out
 from marketprism_services.cli_read import ask, show, url_of
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 
 Form = Annotated[str, typer.Option("--format", help="table, csv or json.")]
 _ORDERS = {

@@ -18,9 +18,9 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_services.cli import Config, DataDir, NatsUrl, app, out, settings_of
 from marketprism_services.cli_read import url_of
-from marketprism_services.engines import engines_of
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings import Settings
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.store import engines_of
 
 schema = typer.Typer(help="The tables of the store: what is there, and what should be.", no_args_is_help=True)
 app.add_typer(schema, name="schema")

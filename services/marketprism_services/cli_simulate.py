@@ -19,7 +19,7 @@ from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, r
 from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_services.cli import app, err, out
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 
 _EVERY_S = 5.0
 _MOST_BASES = 10_000

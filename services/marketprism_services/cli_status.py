@@ -20,12 +20,12 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
 from marketprism_services.cli_read import connected, url_of
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.overview import Overview, overview, ranges
-from marketprism_services.pipeline_audit import problems_now
+from marketprism_services.monitor.overview import Overview, overview, ranges
+from marketprism_services.monitor.pipeline_audit import problems_now
+from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.render import table_of
+from marketprism_services.storage.tally import RemoteTally
 from marketprism_services.store_calls import ask_storage
-from marketprism_services.store_tally import RemoteTally
 
 log = structlog.get_logger()
 

@@ -18,7 +18,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.cli import DataDir, NatsUrl, app, err, out
 from marketprism_services.cli_read import connected, url_of
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.render import table_of
 from marketprism_services.store_calls import ask_storage
 

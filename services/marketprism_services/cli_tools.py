@@ -25,9 +25,9 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli import Config, DataDir, NatsUrl, app, err, out, settings_of
 from marketprism_services.cli_read import From, To, url_of
 from marketprism_services.doctor import examine
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.replay import Replay, replay
-from marketprism_services.settings import Settings, parse_speed
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.replay.republish import Replay, replay
+from marketprism_services.settings.settings import Settings, parse_speed
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 

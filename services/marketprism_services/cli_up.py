@@ -19,11 +19,12 @@ from marketprism_sdk import logs
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lifecycle import run
 from marketprism_sdk.private_files import UMASK
-from marketprism_services import up, verdict
+from marketprism_services import verdict
 from marketprism_services.cli import err, out
-from marketprism_services.exits import Exit
+from marketprism_services.platform import local_stack
+from marketprism_services.platform.exits import Exit
 from marketprism_services.render import bars_table
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
 
 _FIRST_BARS = 15
 _PATIENCE_S = 20.0
@@ -40,7 +41,7 @@ def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
 async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: bool) -> int:
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
-            running = await up.start(settings, stack, stop)
+            running = await local_stack.start(settings, stack, stop)
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False)
         if (clickhouse := running.servers.clickhouse) is not None:
             where = f"ClickHouse [bold]{clickhouse.bare_url}[/bold]"
@@ -54,7 +55,7 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
                     told.of(progress)
                 show(progress, total)
 
-            done = await up.until_done(running, stop, seen, _never if once else _enough(running))
+            done = await local_stack.until_done(running, stop, seen, _never if once else _enough(running))
         if stop.is_set():
             return Exit.INTERRUPTED if once else Exit.OK
         if once:
@@ -88,7 +89,7 @@ def _never(_: pipeline_probe.Progress) -> bool:
     return False
 
 
-def _enough(running: up.Running) -> Callable[[pipeline_probe.Progress], bool]:
+def _enough(running: local_stack.Running) -> Callable[[pipeline_probe.Progress], bool]:
     """A source that goes on for long shows its first bars after a while."""
 
     def seen(progress: pipeline_probe.Progress) -> bool:
@@ -108,7 +109,7 @@ def _bar() -> Progress:
     return Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty())
 
 
-def _shown_in(bar: Progress) -> up.OnProgress:
+def _shown_in(bar: Progress) -> local_stack.OnProgress:
     task = bar.add_task("validated", total=None)
 
     def show(progress: pipeline_probe.Progress, total: int) -> None:
@@ -120,7 +121,7 @@ def _shown_in(bar: Progress) -> up.OnProgress:
     return show
 
 
-async def _report(running: up.Running, done: pipeline_probe.Progress, *, as_json: bool) -> int:
+async def _report(running: local_stack.Running, done: pipeline_probe.Progress, *, as_json: bool) -> int:
     result = await verdict.verdict(running, done)
     if as_json:
         print(verdict.as_json(result))
@@ -130,7 +131,7 @@ async def _report(running: up.Running, done: pipeline_probe.Progress, *, as_json
     return Exit.OK if result["ok"] else Exit.FAILED
 
 
-async def _show_bars(running: up.Running) -> None:
+async def _show_bars(running: local_stack.Running) -> None:
     """The newest one-minute bars of each instrument, and how to look further."""
     try:
         async with MarketClient(running.url) as market:
@@ -157,7 +158,7 @@ async def _show_bars(running: up.Running) -> None:
     )
 
 
-async def _stay(running: up.Running, stop: asyncio.Event, told: _Told) -> None:
+async def _stay(running: local_stack.Running, stop: asyncio.Event, told: _Told) -> None:
     running.supervisor.failed.add_done_callback(lambda _: stop.set())
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):

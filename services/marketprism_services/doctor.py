@@ -16,8 +16,8 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
-from marketprism_services.run_files import known_url
-from marketprism_services.settings import Settings
+from marketprism_services.platform.run_files import known_url
+from marketprism_services.settings.settings import Settings
 
 _LOW_DISK_GB = 2.0
 _FULL_DISK_GB = 0.1

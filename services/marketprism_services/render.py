@@ -14,7 +14,7 @@ import pyarrow as pa
 from rich.table import Table
 
 from marketprism_application.contracts.codec import plain
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 
 # Times are shown in exchange time of the Chinese venues; data and files keep nanoseconds UTC.
 CHINA = timezone(timedelta(hours=8), "CST")

@@ -18,7 +18,7 @@ from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_sdk.shards import ShardDisagreed, Shards
 from marketprism_sdk.stage import Processor, Stage, StageSettings
 from marketprism_services.losses import Losses
-from marketprism_services.market_settings import layout_of
+from marketprism_services.settings.service_settings import layout_of
 from marketprism_services.stream_keeper import keep_streams
 
 log = structlog.get_logger()

@@ -21,7 +21,7 @@ from marketprism_sdk.nats.jetstream import ensure_stream, stream_info
 from marketprism_sdk.nats.kv import bucket_config
 from marketprism_sdk.registry import TTL_S
 from marketprism_sdk.service import Service
-from marketprism_services.market_settings import layout_of
+from marketprism_services.settings.service_settings import layout_of
 
 log = structlog.get_logger()
 

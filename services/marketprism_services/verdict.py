@@ -15,9 +15,9 @@ from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.direct import count_from
-from marketprism_services.pipeline_audit import problems_now
-from marketprism_services.store_tally import RemoteTally
-from marketprism_services.up import Running
+from marketprism_services.monitor.pipeline_audit import problems_now
+from marketprism_services.platform.local_stack import Running
+from marketprism_services.storage.tally import RemoteTally
 
 _ATTEMPTS = 60
 _END = 2**63 - 1  # of any stream

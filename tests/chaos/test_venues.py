@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_services.chaos.venue import trials
 from marketprism_services.chaos.venue_leader import FAULTS, VenueLeaderTrial
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"
 TRIALS = int(os.environ.get("CHAOS_VENUE_TRIALS", "1000"))

@@ -21,9 +21,9 @@ from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.engines import ServerEngines
-from marketprism_services.query import QueryService
-from marketprism_services.settings import QuerySettings
+from marketprism_services.query.service import QueryService
+from marketprism_services.settings.settings import QuerySettings
+from marketprism_services.wiring.store import ServerEngines
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
 

@@ -20,8 +20,8 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.pull import read_stream
-from marketprism_services.engines import EmbeddedEngines
-from marketprism_services.storage import StorageService
+from marketprism_services.storage.service import StorageService
+from marketprism_services.wiring.store import EmbeddedEngines
 from tests.fakes.ticks import at, tick
 
 OPENED = at("2025-03-03 09:00:00")

@@ -19,8 +19,8 @@ from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
-from marketprism_services.engines import reading_engines_of
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.store import reading_engines_of
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
 

@@ -26,9 +26,9 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.service import Service
-from marketprism_services.container import Container
-from marketprism_services.overview import overview
-from marketprism_services.settings import Settings
+from marketprism_services.monitor.overview import overview
+from marketprism_services.platform.container import Container
+from marketprism_services.settings.settings import Settings
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
 

@@ -23,8 +23,8 @@ from marketprism_sdk.commands import dead_letters
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.service import Service, rpc
-from marketprism_services.container import Container
-from marketprism_services.settings import Settings
+from marketprism_services.platform.container import Container
+from marketprism_services.settings.settings import Settings
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("fuzz")]
 

@@ -26,7 +26,7 @@ from marketprism_domain.sessions.connection_hours import ConnectionHours
 from marketprism_sdk.commands import dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.exclusive import Lapsed, while_leading
-from marketprism_services.gateway import GatewayService
+from marketprism_services.gateway.service import GatewayService
 from marketprism_services.presence import Presence
 from tests.fakes.ticks import at
 

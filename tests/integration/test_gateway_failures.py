@@ -22,7 +22,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.gateway import GatewayService
+from marketprism_services.gateway.service import GatewayService
 from tests.integration.venue_side import FAST
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("gateway")]

@@ -21,9 +21,9 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get_last, leader_get_last, publish_ack
-from marketprism_services.aggregator import AggregatorService
+from marketprism_services.aggregator.service import AggregatorService
 from marketprism_services.sharded import ShardedService
-from marketprism_services.validator import ValidatorService
+from marketprism_services.validator.service import ValidatorService
 from tests.fakes.ticks import at, tick
 from tests.integration.sdk.test_nats import messages_of
 

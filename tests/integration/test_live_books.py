@@ -21,7 +21,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import TTL_S, Discovery
 from marketprism_sdk.rpc import RpcClient
 from marketprism_sdk.service import Service, rpc
-from marketprism_services.query_books import BookApi
+from marketprism_services.query.http.live_books import BookApi
 
 pytestmark = pytest.mark.timeout(60)
 

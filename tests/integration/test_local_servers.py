@@ -18,7 +18,7 @@ from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServ
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack, stream_info
-from marketprism_services.local_servers import PROBE_STREAM, JetStreamProbe, ServerWatch, WatchPolicy
+from marketprism_services.platform.local_servers import PROBE_STREAM, JetStreamProbe, ServerWatch, WatchPolicy
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -15,7 +15,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.registry import TTL_S, Registration
 from marketprism_sdk.single_active import SingleActiveService
-from marketprism_services.overview import overview
+from marketprism_services.monitor.overview import overview
 
 pytestmark = pytest.mark.nats
 

@@ -17,8 +17,8 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.shards import OwnerRecord
-from marketprism_services import overview as overviews
-from marketprism_services.aggregator import AggregatorService
+from marketprism_services.aggregator.service import AggregatorService
+from marketprism_services.monitor.service import overview as overviews
 
 pytestmark = pytest.mark.timeout(120)
 

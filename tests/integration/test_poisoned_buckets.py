@@ -22,9 +22,9 @@ from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service
 from marketprism_sdk.values import REFUSED
-from marketprism_services.container import Container
-from marketprism_services.overview import overview
-from marketprism_services.settings import Settings
+from marketprism_services.monitor.overview import overview
+from marketprism_services.platform.container import Container
+from marketprism_services.settings.settings import Settings
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.nats]
 

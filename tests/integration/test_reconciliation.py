@@ -29,10 +29,10 @@ from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.rpc import RpcClient, RpcServer
 from marketprism_sdk.stage_types import Checkpoint
-from marketprism_services.engines import EmbeddedEngines
-from marketprism_services.pipeline_audit import PipelineAudit, problems_now
-from marketprism_services.storage import StorageService
-from marketprism_services.store_tally import RemoteTally
+from marketprism_services.monitor.pipeline_audit import PipelineAudit, problems_now
+from marketprism_services.storage.service import StorageService
+from marketprism_services.storage.tally import RemoteTally
+from marketprism_services.wiring.store import EmbeddedEngines
 from tests.fakes.ticks import at, tick
 
 pytestmark = pytest.mark.timeout(90)

@@ -18,7 +18,8 @@ from marketprism_adapters.venues.recordings.discovery import is_recording, venue
 from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.errors import SourceError
-from marketprism_services import cli, cli_inspect, runtime
+from marketprism_services import cli, cli_inspect
+from marketprism_services.platform import runtime
 from tests.integration.recordings_made import (
     T0,
     book,

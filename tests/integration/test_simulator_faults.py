@@ -17,7 +17,7 @@ from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_fa
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.errors import SourceError
 from marketprism_services.cli import app
-from marketprism_services.exits import Stop
+from marketprism_services.platform.exits import Stop
 from tests.integration.simulator_side import heard, simulated
 
 pytestmark = pytest.mark.timeout(60)

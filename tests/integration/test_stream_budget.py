@@ -18,8 +18,8 @@ from marketprism_application.contracts.kinds import EVENT
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.pull import read_stream
-from marketprism_services.container import Container
-from marketprism_services.settings import Settings
+from marketprism_services.platform.container import Container
+from marketprism_services.settings.settings import Settings
 
 MB = 1_000_000
 LIMIT = 64 * MB

@@ -18,10 +18,10 @@ from marketprism_sdk.errors import ConfigurationError, StreamMisconfigured
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, delete_stream, ensure_stream, publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.container import Container
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.market_settings import layout_of
-from marketprism_services.settings import Settings, load
+from marketprism_services.platform.container import Container
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.settings.service_settings import layout_of
+from marketprism_services.settings.settings import Settings, load
 
 SMALL_GB = 0.064
 

@@ -16,7 +16,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_services.chaos.report import Report
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
 
 
 async def compare_bars(connection: NatsConnection, settings: Settings, report: Report) -> Rebuilt:

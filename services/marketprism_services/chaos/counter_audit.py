@@ -19,7 +19,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.chaos.report import Report
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
 
 Holes = list[tuple[int, int]]
 _CAUSES = ("interrupted", "disconnected", "queue_full")

@@ -7,8 +7,8 @@ from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.bus import NatsBus
 from marketprism_sdk.rpc import RpcClient
 from marketprism_services.chaos.report import Report
-from marketprism_services.pipeline_audit import problems_now
-from marketprism_services.store_tally import RemoteTally
+from marketprism_services.monitor.pipeline_audit import problems_now
+from marketprism_services.storage.tally import RemoteTally
 
 
 async def reconcile(probe: PipelineProbe, report: Report, *, stored: bool) -> None:

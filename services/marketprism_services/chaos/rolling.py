@@ -30,8 +30,8 @@ from marketprism_sdk.testing import Child
 from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report
-from marketprism_services.engines import engines_of
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.store import engines_of
 
 Say = Callable[[str], None]
 SERVICES = ("storage", "storage", "query", "aggregator", "aggregator", "validator", "validator", "gateway", "gateway")

@@ -22,12 +22,12 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.stage_types import Checkpoint
 from marketprism_sdk.testing import Child
-from marketprism_services import run_files
 from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
-from marketprism_services.settings import Settings
+from marketprism_services.platform import run_files
+from marketprism_services.settings.settings import Settings
 
 Say = Callable[[str], None]
 _LEASE_S = 1.0

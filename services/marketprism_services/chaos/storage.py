@@ -28,12 +28,12 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
 from marketprism_sdk.values import decode_or_none
-from marketprism_services import run_files
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
 from marketprism_services.chaos.room import SmallDisk
-from marketprism_services.settings import Settings
+from marketprism_services.platform import run_files
+from marketprism_services.settings.settings import Settings
 
 Say = Callable[[str], None]
 FAULTS = ("kill", "clickhouse-kill", "clickhouse-away", "nats-restart", "disk-full")

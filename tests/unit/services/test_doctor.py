@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_services import doctor
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
 
 
 @pytest.mark.parametrize(

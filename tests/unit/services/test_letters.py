@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from marketprism_services.cli_letters import _table
-from marketprism_services.store_state import StoreState
+from marketprism_services.storage.store_health import StoreState
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services import run_files
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.log_files import open_log, rotate
-from marketprism_services.settings import Settings, load
-from marketprism_services.settings_sources import without_settings
+from marketprism_services.platform import run_files
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.log_files import open_log, rotate
+from marketprism_services.settings.loading import without_settings
+from marketprism_services.settings.settings import Settings, load
 
 GIVEN = """
 [nats]

@@ -16,13 +16,13 @@ from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service
-from marketprism_services.container import Container
-from marketprism_services.counters import counter_of
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.lock import DataDirLock
-from marketprism_services.runtime import _made, line_of, stop_of
-from marketprism_services.settings import Settings, load, parse_speed
-from marketprism_services.supervisor import SERVICES
+from marketprism_services.platform.container import Container
+from marketprism_services.platform.data_dir_lock import DataDirLock
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.runtime import _made, line_of, stop_of
+from marketprism_services.platform.supervisor import SERVICES
+from marketprism_services.settings.settings import Settings, load, parse_speed
+from marketprism_services.wiring.sources import counter_of
 
 ROOT = Path(__file__).parents[3]
 

@@ -6,8 +6,8 @@ from marketprism_domain.events.pipeline import ClockOff, StreamReplaced, StreamT
 from marketprism_domain.ticks.clocks import ClockState, VenueClock
 from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.stage_input import InputCut
-from marketprism_services.clock_watch import ClockWatch
 from marketprism_services.losses import OUT_OF_CHAIN_S, TRUNCATED_S, Losses
+from marketprism_services.validator.clock_watch import ClockWatch
 
 SECOND = 10**9
 

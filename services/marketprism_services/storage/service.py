@@ -33,13 +33,13 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, rpc
 from marketprism_sdk.single_active import SingleActiveService
-from marketprism_services.engines import EngineSource
-from marketprism_services.market_settings import layout_of
-from marketprism_services.store_letters import Letters
-from marketprism_services.store_state import OPENING, StoreState
-from marketprism_services.store_tally import answer_tally
+from marketprism_services.settings.service_settings import layout_of
+from marketprism_services.storage.dead_rows import Letters
+from marketprism_services.storage.store_health import OPENING, StoreState
+from marketprism_services.storage.tally import answer_tally
+from marketprism_services.storage.writer_hooks import RetryHeard, StorageHooks
 from marketprism_services.stream_keeper import keep_streams
-from marketprism_services.writer_hooks import RetryHeard, StorageHooks
+from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
 

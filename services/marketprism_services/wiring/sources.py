@@ -11,7 +11,7 @@ from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
 from marketprism_domain.sessions.exchange_hours import PRODUCTS, product_of, venue_of
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
 
 COUNTERS = ("ctp", "sopt")
 LIVE = (*COUNTERS, *MARKETS)  # sources that connect somewhere: nothing of them can be read through before

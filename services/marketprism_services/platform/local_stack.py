@@ -24,14 +24,14 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
-from marketprism_services import run_files
-from marketprism_services.counters import LIVE, counter_of, venue_of_settings
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.local_servers import JetStreamProbe, ServerWatch
-from marketprism_services.lock import DataDirLock
-from marketprism_services.runtime import connect
-from marketprism_services.settings import LOCAL_SERVER, Settings
-from marketprism_services.supervisor import Supervisor
+from marketprism_services.platform import run_files
+from marketprism_services.platform.data_dir_lock import DataDirLock
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.local_servers import JetStreamProbe, ServerWatch
+from marketprism_services.platform.runtime import connect
+from marketprism_services.platform.supervisor import Supervisor
+from marketprism_services.settings.settings import LOCAL_SERVER, Settings
+from marketprism_services.wiring.sources import LIVE, counter_of, venue_of_settings
 
 log = structlog.get_logger()
 

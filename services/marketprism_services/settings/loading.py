@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from marketprism_services.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, Stop
 
 PREFIX = "MARKETPRISM_"
 # Environment names with our prefix that are not settings: they steer tests and the Makefile.

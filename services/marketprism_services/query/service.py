@@ -39,12 +39,12 @@ from marketprism_sdk.registry import Discovery
 from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
-from marketprism_services.engines import EngineSource
-from marketprism_services.query_books import BookApi
-from marketprism_services.query_http import ReadApi, enveloped
-from marketprism_services.query_stream import StreamApi
-from marketprism_services.settings import QuerySettings
+from marketprism_services.query.http.live_books import BookApi
+from marketprism_services.query.http.routes import ReadApi, enveloped
+from marketprism_services.query.http.streaming import StreamApi
+from marketprism_services.settings.settings import QuerySettings
 from marketprism_services.stream_keeper import StreamKeeper
+from marketprism_services.wiring.store import EngineSource
 
 Found = pa.Table | Sequence[Any]
 _TIMEOUT_S = 25.0

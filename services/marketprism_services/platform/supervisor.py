@@ -14,10 +14,10 @@ import structlog
 
 from marketprism_sdk.lifecycle import die_with_parent
 from marketprism_sdk.private_files import private_folder
-from marketprism_services.ending import told_to_end
-from marketprism_services.exits import Exit
-from marketprism_services.log_files import open_log, rotate
-from marketprism_services.settings_sources import without_settings
+from marketprism_services.platform.ending import told_to_end
+from marketprism_services.platform.exits import Exit
+from marketprism_services.platform.log_files import open_log, rotate
+from marketprism_services.settings.loading import without_settings
 
 log = structlog.get_logger()
 

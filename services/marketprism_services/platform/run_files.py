@@ -16,8 +16,8 @@ from pydantic import BaseModel, SecretStr
 
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Url
-from marketprism_services.settings import Settings
-from marketprism_services.settings_sources import variable
+from marketprism_services.settings.loading import variable
+from marketprism_services.settings.settings import Settings
 
 _URL = "url"
 _SECRET_URL = "url.secret"  # noqa: S105 (a file's name)

@@ -25,9 +25,9 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings, command
 from marketprism_sdk.stage import Processor, StageSettings
 from marketprism_sdk.values import read_or_none
-from marketprism_services.clock_watch import ClockWatch
-from marketprism_services.processors import ValidatorProcessor
 from marketprism_services.sharded import ShardedService
+from marketprism_services.validator.clock_watch import ClockWatch
+from marketprism_services.validator.processor import ValidatorProcessor
 
 log = structlog.get_logger()
 

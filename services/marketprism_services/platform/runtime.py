@@ -19,11 +19,11 @@ from marketprism_sdk.lifecycle import run, unless
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import Service
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings import Settings
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from marketprism_services.container import Container
+    from marketprism_services.platform.container import Container
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ async def connect(settings: Settings, name: str) -> NatsConnection:
 
 
 async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> int:
-    from marketprism_services.container import Container  # noqa: PLC0415 (heavy: only when a service runs)
+    from marketprism_services.platform.container import Container  # noqa: PLC0415 (heavy: only when a service runs)
 
     async with AsyncExitStack() as stack:
         connection = await unless(stop, _connect_patiently(settings, service_name))

@@ -32,12 +32,12 @@ from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.single_active import SingleActiveService
 from marketprism_sdk.tracing import Sampler
 from marketprism_services.exclusive import until_leading, while_leading
-from marketprism_services.market_settings import layout_of
+from marketprism_services.gateway.commands import OperatorCommands, wish_of
+from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source
 from marketprism_services.outlet import Outlet
 from marketprism_services.presence import Presence
-from marketprism_services.source_watch import BookAnswers, streams_of, watch_source
+from marketprism_services.settings.service_settings import layout_of
 from marketprism_services.stream_keeper import keep_streams
-from marketprism_services.wishes import OperatorCommands, wish_of
 
 log = structlog.get_logger()
 

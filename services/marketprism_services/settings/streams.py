@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from marketprism_adapters.nats.stream_layout import BARS, DATA, DEFAULT_LIMITS, EVENTS, RAW, TICKS, StreamLimits
-from marketprism_services.settings_sections import Section
+from marketprism_services.settings.sections import Section
 
 
 class StreamSection(Section):

@@ -10,8 +10,8 @@ from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.stage import Processor, StageSettings
-from marketprism_services.processors import AggregatorProcessor
 from marketprism_services.sharded import ShardedService
+from marketprism_services.validator.processor import AggregatorProcessor
 
 
 class AggregatorService(ShardedService):

@@ -24,7 +24,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, next_of
 from marketprism_sdk.nats.jetstream import stream_info
-from marketprism_services.store_tally import RemoteTally
+from marketprism_services.storage.tally import RemoteTally
 
 log = structlog.get_logger()
 

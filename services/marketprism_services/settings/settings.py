@@ -24,10 +24,10 @@ from marketprism_domain.values import Interval
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.urls import HIDDEN, Url, hide
-from marketprism_services.exits import Exit, Stop
-from marketprism_services.settings_sections import CaptureSection, CounterSection, SecretUrl, Section, VenueSection
-from marketprism_services.settings_sources import from_environment, from_file, merge
-from marketprism_services.settings_streams import StreamsSection
+from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.settings.loading import from_environment, from_file, merge
+from marketprism_services.settings.sections import CaptureSection, CounterSection, SecretUrl, Section, VenueSection
+from marketprism_services.settings.streams import StreamsSection
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 

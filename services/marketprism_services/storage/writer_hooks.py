@@ -13,7 +13,7 @@ from marketprism_application.storage.progress import OF_STORE, Beginning
 from marketprism_application.storage.writer import Progress, WriterHooks
 from marketprism_domain.events.pipeline import StoreReplaced, StreamTruncated, WatermarkRebuilt
 from marketprism_sdk.metrics import Metrics
-from marketprism_services.store_state import StoreState
+from marketprism_services.storage.store_health import StoreState
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from marketprism_application.errors import UnknownSymbolError
 from marketprism_sdk.errors import NoResponders
 from marketprism_sdk.registry import Discovery
 from marketprism_sdk.rpc import RpcClient
-from marketprism_services.query_http import base_of, failed, whole_number
+from marketprism_services.query.http.routes import base_of, failed, whole_number
 
 _TIMEOUT_S = 2.0
 _MOST_KEPT = 10_000

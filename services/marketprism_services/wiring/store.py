@@ -8,7 +8,7 @@ from typing import Protocol
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.sql.engine import Engine
-from marketprism_services.settings import Settings
+from marketprism_services.settings.settings import Settings
 
 
 class EngineSource(Protocol):

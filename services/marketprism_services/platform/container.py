@@ -15,16 +15,16 @@ from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.shards import partition_of
-from marketprism_services.aggregator import AggregatorService
-from marketprism_services.counters import counter_of, group_of, hours_of, retry_of, venue_of_settings
-from marketprism_services.engines import engines_of, reading_engines_of
-from marketprism_services.gateway import GatewayService
-from marketprism_services.market_settings import MarketServiceSettings
-from marketprism_services.monitor import MonitorService
-from marketprism_services.query import QueryService
-from marketprism_services.settings import Settings, parse_speed
-from marketprism_services.storage import StorageService
-from marketprism_services.validator import ValidatorService
+from marketprism_services.aggregator.service import AggregatorService
+from marketprism_services.gateway.service import GatewayService
+from marketprism_services.monitor.service import MonitorService
+from marketprism_services.query.service import QueryService
+from marketprism_services.settings.service_settings import MarketServiceSettings
+from marketprism_services.settings.settings import Settings, parse_speed
+from marketprism_services.storage.service import StorageService
+from marketprism_services.validator.service import ValidatorService
+from marketprism_services.wiring.sources import counter_of, group_of, hours_of, retry_of, venue_of_settings
+from marketprism_services.wiring.store import engines_of, reading_engines_of
 
 VERSION = "0.1.0"
 

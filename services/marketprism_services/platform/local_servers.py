@@ -21,7 +21,7 @@ from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, publish_ack
-from marketprism_services.ending import told_to_end
+from marketprism_services.platform.ending import told_to_end
 
 log = structlog.get_logger()
 

@@ -22,9 +22,9 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.registry import Discovery
 from marketprism_sdk.service import Service, ServiceSettings, rpc
-from marketprism_services.market_settings import layout_of
-from marketprism_services.pipeline_audit import PipelineAudit
-from marketprism_services.store_tally import RemoteTally
+from marketprism_services.monitor.pipeline_audit import PipelineAudit
+from marketprism_services.settings.service_settings import layout_of
+from marketprism_services.storage.tally import RemoteTally
 
 log = structlog.get_logger()
 

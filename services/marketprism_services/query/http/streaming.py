@@ -18,8 +18,8 @@ from marketprism_application.contracts.questions import MAX_LIMIT, Question
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.metrics import Metrics
-from marketprism_services.query_http import KIND_OF, Ask, base_of, failed, question_of, whole_number
-from marketprism_services.settings import QuerySettings
+from marketprism_services.query.http.routes import KIND_OF, Ask, base_of, failed, question_of, whole_number
+from marketprism_services.settings.settings import QuerySettings
 
 log = structlog.get_logger()
 
