@@ -18,7 +18,8 @@ from marketprism_adapters.venues.recordings.discovery import is_recording, venue
 from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.errors import SourceError
-from marketprism_services import cli, cli_inspect
+from marketprism_services.cli import inspect
+from marketprism_services.cli.app import app
 from marketprism_services.platform import runtime
 from tests.integration.recordings_made import (
     T0,
@@ -33,7 +34,7 @@ from tests.integration.recordings_made import (
     trade,
 )
 
-assert cli_inspect.inspect_command
+assert inspect.inspect_command
 
 
 # -- damaged -----------------------------------------------------------------------------------------------------------
@@ -181,11 +182,11 @@ def test_a_folder_is_read_with_all_below_it_and_the_rest_is_named(tmp_path: Path
     (tmp_path / "a" / "trades.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2\n"))
     (tmp_path / "manifest.json").write_text('{"files": []}', encoding="utf-8")
     (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(lines(*hour()))[:-20])
-    done = CliRunner().invoke(cli.app, ["inspect", str(tmp_path), "--json"])
+    done = CliRunner().invoke(app.app, ["inspect", str(tmp_path), "--json"])
     found = json.loads(done.stdout)
     assert (done.exit_code, found["ok"], found["recordings"]) == (0, True, [str(tmp_path / "a" / "b" / "good.txt")])
     assert {Path(each["path"]).name for each in found["unread"]} == {"trades.csv.gz", "manifest.json", "cut.txt.gz"}
-    text = CliRunner().invoke(cli.app, ["inspect", str(tmp_path)]).stdout
+    text = CliRunner().invoke(app.app, ["inspect", str(tmp_path)]).stdout
     assert text.count("not read: ") == 3
 
 
@@ -209,7 +210,7 @@ async def test_a_replay_of_a_folder_takes_what_can_be_read(tmp_path: Path) -> No
 def test_what_is_named_and_cannot_be_read_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "manifest.json").write_text('{"files": []}', encoding="utf-8")
-    done = CliRunner().invoke(cli.app, ["inspect", str(tmp_path / name)])
+    done = CliRunner().invoke(app.app, ["inspect", str(tmp_path / name)])
     assert isinstance(done.exception, SourceError)
     assert "replay" not in str(done.exception)
 
@@ -237,6 +238,6 @@ def test_no_number_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, colum
     path = tmp_path / "a.txt"
     path.write_bytes(lines(*[(T0 + n, trade(T0 + n, n + 1)) for n in range(12_345)]))
     monkeypatch.setenv("COLUMNS", columns)
-    shown = CliRunner().invoke(cli.app, ["inspect", str(path)]).stdout
+    shown = CliRunner().invoke(app.app, ["inspect", str(path)]).stdout
     assert "12345" in shown
     assert "…" not in shown

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from marketprism_adapters.venues.recordings.recording import VenueRecording
-from marketprism_services import cli, cli_inspect
+from marketprism_services.cli import inspect
+from marketprism_services.cli.app import app
 from tests.integration.recordings_made import (
     SECOND,
     T0,
@@ -27,7 +28,7 @@ from tests.integration.recordings_made import (
     trade,
 )
 
-assert cli_inspect.inspect_command
+assert inspect.inspect_command
 
 
 # -- several recordings ------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ def test_a_book_that_was_never_known_is_not_right(tmp_path: Path) -> None:
     updates = row_of(report, "BTC-USDT", "orderbook")
     assert (updates["updates"], updates["without_book"], report["ok"]) == (0, 20, False)
     assert "no update was applied" in report["faults"][0]
-    assert CliRunner().invoke(cli.app, ["inspect", str(path)]).exit_code == 1
+    assert CliRunner().invoke(app.app, ["inspect", str(path)]).exit_code == 1
 
 
 @pytest.mark.parametrize("spaced", [False, True])
@@ -190,7 +191,7 @@ def test_what_frames_do_not_tell_the_name_may_else_it_is_said(
     path.parent.mkdir(parents=True)
     path.write_bytes(json.dumps(KLINE).encode() + b"\n")
     assert (VenueRecording(path).market, VenueRecording(path).market_by) == (market, by)
-    told = CliRunner().invoke(cli.app, ["inspect", str(path), "--json"])
+    told = CliRunner().invoke(app.app, ["inspect", str(path), "--json"])
     assert ("--market says it" in told.stderr) == (by == "assumed")
 
 

@@ -10,13 +10,13 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-import marketprism_services.cli_simulate  # noqa: F401 (registers its command)
+import marketprism_services.cli.simulate  # noqa: F401 (registers its command)
 from marketprism_adapters.venues.kit.dialect import begins_by_itself
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, random_faults
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.errors import SourceError
-from marketprism_services.cli import app
+from marketprism_services.cli.app import app
 from marketprism_services.platform.exits import Stop
 from tests.integration.simulator_side import heard, simulated
 

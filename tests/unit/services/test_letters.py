@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from marketprism_services.cli_letters import _table
+from marketprism_services.cli.dead_letters import _table
 from marketprism_services.storage.store_health import StoreState
 
 

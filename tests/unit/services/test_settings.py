@@ -188,8 +188,8 @@ def test_errors_are_printed_in_one_place_that_never_prints_an_empty_one() -> Non
         for path in (ROOT / "services").rglob("*.py")
         if "error:[/red]" in (text := path.read_text(encoding="utf-8"))
     }
-    assert places == {"cli.py": ["_escaped"]}
-    text = (ROOT / "services/marketprism_services/cli.py").read_text(encoding="utf-8")
+    assert places == {"app.py": ["_escaped"]}
+    text = (ROOT / "services/marketprism_services/cli/app.py").read_text(encoding="utf-8")
     assert "_escaped(hide(line_of(stop)))" in text
 
 

@@ -22,9 +22,9 @@ from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli import Config, DataDir, NatsUrl, app, err, out, settings_of
-from marketprism_services.cli_read import From, To, url_of
-from marketprism_services.doctor import examine
+from marketprism_services.cli.app import Config, DataDir, NatsUrl, app, err, out, settings_of
+from marketprism_services.cli.doctor import examine
+from marketprism_services.cli.read import From, To, url_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.replay.republish import Replay, replay
 from marketprism_services.settings.settings import Settings, parse_speed

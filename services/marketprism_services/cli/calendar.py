@@ -15,9 +15,9 @@ from marketprism_domain.sessions.exchange_hours import product_of, venue_of
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import day_text
 from marketprism_domain.values import Symbol, Venue
-from marketprism_services.cli import app, out
+from marketprism_services.cli.app import app, out
+from marketprism_services.cli.tables import clock_text
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.render import clock_text
 
 _CHINA = timedelta(hours=8)
 

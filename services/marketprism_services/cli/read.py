@@ -16,10 +16,10 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.urls import Url
-from marketprism_services.cli import DataDir, NatsUrl, app, out
+from marketprism_services.cli.app import DataDir, NatsUrl, app, out
+from marketprism_services.cli.tables import bars_table, candles_in_terminal, candles_to_file, clock_text, table_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.run_files import known_url
-from marketprism_services.render import bars_table, candles_in_terminal, candles_to_file, clock_text, table_of
 from marketprism_services.settings.settings import Settings, load
 
 From = Annotated[str | None, typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 (China time), or ns.")]

@@ -10,8 +10,8 @@ import typer
 from marketprism_sdk.commands import send_command
 from marketprism_sdk.errors import InvalidSubject, SdkError, StreamMissing, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli import DataDir, NatsUrl, app, out
-from marketprism_services.cli_read import ask, show, url_of
+from marketprism_services.cli.app import DataDir, NatsUrl, app, out
+from marketprism_services.cli.read import ask, show, url_of
 from marketprism_services.platform.exits import Exit, Stop
 
 Form = Annotated[str, typer.Option("--format", help="table, csv or json.")]

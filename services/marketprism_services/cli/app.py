@@ -74,7 +74,7 @@ def up(
     config: Config = None,
 ) -> None:
     """Run every service on this machine, with a nats-server and a store of their own."""
-    from marketprism_services.cli_up import run_up  # noqa: PLC0415 (keeps --help quick)
+    from marketprism_services.cli.run import run_up  # noqa: PLC0415 (keeps --help quick)
 
     settings = settings_of(
         config,
@@ -122,19 +122,6 @@ def _fronts(fronts: list[str]) -> dict[str, list[str]]:
 
 def main() -> None:
     """Entry point: every error becomes one clear line and an exit code."""
-    import marketprism_services.cli_calendar  # noqa: PLC0415 (registers its commands)
-    import marketprism_services.cli_capture  # noqa: PLC0415
-    import marketprism_services.cli_chaos  # noqa: PLC0415
-    import marketprism_services.cli_front  # noqa: PLC0415
-    import marketprism_services.cli_inspect  # noqa: PLC0415
-    import marketprism_services.cli_letters  # noqa: PLC0415
-    import marketprism_services.cli_read  # noqa: PLC0415
-    import marketprism_services.cli_reference  # noqa: PLC0415
-    import marketprism_services.cli_schema  # noqa: PLC0415
-    import marketprism_services.cli_simulate  # noqa: PLC0415
-    import marketprism_services.cli_status  # noqa: PLC0415
-    import marketprism_services.cli_store  # noqa: PLC0415
-    import marketprism_services.cli_tools  # noqa: F401, PLC0415
     from marketprism_services.platform.runtime import line_of, stop_of  # noqa: PLC0415
 
     logs.configure(level="warning")

@@ -12,9 +12,9 @@ from marketprism_adapters.capture.files import CaptureFile
 from marketprism_adapters.capture.find import capture_files, channels_of, runs_of
 from marketprism_application.contracts.times import parse_time
 from marketprism_application.errors import SourceError
-from marketprism_services.cli import app, out
+from marketprism_services.cli.app import app, out
+from marketprism_services.cli.tables import clock_text
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.render import clock_text
 
 capture = typer.Typer(help="Raw frames of sources; `up --source capture:…` plays them again.", no_args_is_help=True)
 app.add_typer(capture, name="capture")

@@ -23,7 +23,7 @@ from marketprism_services.chaos.venue import TRIED
 from marketprism_services.chaos.venue import trials as trials_of_venues
 from marketprism_services.chaos.venue_leader import FAULTS as VENUE_LEADER_FAULTS
 from marketprism_services.chaos.venue_leader import VenueLeaderTrial
-from marketprism_services.cli import app, err, settings_of
+from marketprism_services.cli.app import app, err, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
 chaos = typer.Typer(help="Break real processes and see what happens.", no_args_is_help=True)

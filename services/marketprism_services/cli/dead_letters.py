@@ -12,8 +12,8 @@ from marketprism_application.storage.redriving import LetterKey
 from marketprism_sdk.dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli_read import connected, url_of
+from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
+from marketprism_services.cli.read import connected, url_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.store_calls import ask_storage
 

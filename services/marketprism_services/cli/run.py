@@ -20,10 +20,10 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.lifecycle import run
 from marketprism_sdk.private_files import UMASK
 from marketprism_services import verdict
-from marketprism_services.cli import err, out
+from marketprism_services.cli.app import err, out
+from marketprism_services.cli.tables import bars_table
 from marketprism_services.platform import local_stack
 from marketprism_services.platform.exits import Exit
-from marketprism_services.render import bars_table
 from marketprism_services.settings.settings import Settings
 
 _FIRST_BARS = 15

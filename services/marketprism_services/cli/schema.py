@@ -16,8 +16,8 @@ from marketprism_sdk.election import Election
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_services.cli import Config, DataDir, NatsUrl, app, out, settings_of
-from marketprism_services.cli_read import url_of
+from marketprism_services.cli.app import Config, DataDir, NatsUrl, app, out, settings_of
+from marketprism_services.cli.read import url_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import engines_of

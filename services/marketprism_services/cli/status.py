@@ -18,12 +18,12 @@ from marketprism_sdk.balancing import LeaderClient
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.cli import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli_read import connected, url_of
+from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
+from marketprism_services.cli.read import connected, url_of
+from marketprism_services.cli.tables import table_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.render import table_of
 from marketprism_services.storage.tally import RemoteTally
 from marketprism_services.store_calls import ask_storage
 

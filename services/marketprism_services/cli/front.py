@@ -16,8 +16,8 @@ from marketprism_adapters.counters.simulated_front.markets import Crowd, Market,
 from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
 from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.trading_days import midnight
-from marketprism_services.cli import app
-from marketprism_services.cli_calendar import day_option
+from marketprism_services.cli.app import app
+from marketprism_services.cli.calendar import day_option
 from marketprism_services.platform.exits import Exit, Stop
 
 

@@ -18,7 +18,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, random_faults
 from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_services.cli import app, err, out
+from marketprism_services.cli.app import app, err, out
 from marketprism_services.platform.exits import Exit, Stop
 
 _EVERY_S = 5.0

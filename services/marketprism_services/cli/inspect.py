@@ -13,7 +13,7 @@ from rich.table import Table
 
 from marketprism_adapters.venues.recordings.discovery import found_recordings
 from marketprism_adapters.venues.recordings.inspection import inspected
-from marketprism_services.cli import app, err, out
+from marketprism_services.cli.app import app, err, out
 from marketprism_services.platform.exits import Exit
 
 _PIPED = 160  # columns, where nobody says how many there are

@@ -16,10 +16,10 @@ from marketprism_sdk.errors import NoResponders, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
-from marketprism_services.cli import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli_read import connected, url_of
+from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
+from marketprism_services.cli.read import connected, url_of
+from marketprism_services.cli.tables import table_of
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.render import table_of
 from marketprism_services.store_calls import ask_storage
 
 store = typer.Typer(help="The store: its identity, how far it is, filling it again.", no_args_is_help=True)
