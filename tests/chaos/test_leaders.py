@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.chaos.leader import idle_trial, leader_trials
+from marketprism_services.chaos.leaders.trial import idle_trial, leader_trials
 from marketprism_services.chaos.report import Report
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"

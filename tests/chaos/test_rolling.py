@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.chaos.rolling import RollingTrial
+from marketprism_services.chaos.rolling.trial import RollingTrial
 from marketprism_services.cli.app import settings_of
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.chaos.shards import ShardTrial
+from marketprism_services.chaos.shards.trial import ShardTrial
 from marketprism_services.cli.app import settings_of
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.chaos.venue import trials
-from marketprism_services.chaos.venue_leader import FAULTS, VenueLeaderTrial
+from marketprism_services.chaos.venue_leaders.trial import FAULTS, VenueLeaderTrial
+from marketprism_services.chaos.venues.trial import trials
 from marketprism_services.settings.settings import Settings
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"

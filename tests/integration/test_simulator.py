@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from marketprism_adapters.venues.binance.simulated_bars import span
-from marketprism_services.chaos.venue_audit import steps_of
+from marketprism_services.chaos.venues.audit import steps_of
 from tests.integration.simulator_side import asked, heard, nothing, simulated
 
 pytestmark = pytest.mark.timeout(60)

@@ -13,7 +13,7 @@ from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.ports.sources import SourceBatch
-from marketprism_services.chaos.venue_audit import VenueAudit
+from marketprism_services.chaos.venues.audit import VenueAudit
 from tests.integration.venue_side import FAST, batches, venue
 
 pytestmark = pytest.mark.timeout(90)

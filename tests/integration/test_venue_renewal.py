@@ -9,8 +9,8 @@ import pytest
 
 from marketprism_adapters.venues.simulator.faults import Fault
 from marketprism_adapters.venues.simulator.session import Session
-from marketprism_services.chaos.venue import TRIED
-from marketprism_services.chaos.venue_audit import VenueAudit
+from marketprism_services.chaos.venues.audit import VenueAudit
+from marketprism_services.chaos.venues.trial import TRIED
 from tests.integration.venue_side import FAST, batches, batches_more, venue
 
 pytestmark = pytest.mark.timeout(120)

@@ -15,8 +15,8 @@ from marketprism_domain.books.chain import BookChange, IdRange, Step
 from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.ticks.validation import TickValidationService
-from marketprism_services.chaos.venue import TRIED, trial
-from marketprism_services.chaos.venue_audit import VenueAudit
+from marketprism_services.chaos.venues.audit import VenueAudit
+from marketprism_services.chaos.venues.trial import TRIED, trial
 from tests.integration.venue_side import FAST, batches, batches_more, kinds_of, venue
 
 pytestmark = pytest.mark.timeout(120)

@@ -13,7 +13,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_sdk.resilience import Backoff
-from marketprism_services.chaos.venue_audit import VenueAudit
+from marketprism_services.chaos.venues.audit import VenueAudit
 
 FAST = VenueSettings(kinds=("trade", "orderbook", "quote"), silent_s=0.8, backoff=Backoff(0.05, 0.3), audit_s=2.0)
 Until = Callable[[list[SourceBatch]], bool]

@@ -10,19 +10,19 @@ from typing import Annotated
 
 import typer
 
-from marketprism_services.chaos.counter import FAULTS as COUNTER_FAULTS
-from marketprism_services.chaos.counter import CounterTrial
-from marketprism_services.chaos.faults import FAULTS
-from marketprism_services.chaos.leader import idle_trial, leader_trials
+from marketprism_services.chaos.counters.trial import FAULTS as COUNTER_FAULTS
+from marketprism_services.chaos.counters.trial import CounterTrial
+from marketprism_services.chaos.leaders.faults import FAULTS
+from marketprism_services.chaos.leaders.trial import idle_trial, leader_trials
 from marketprism_services.chaos.report import Report
-from marketprism_services.chaos.rolling import RollingTrial
-from marketprism_services.chaos.shards import ShardTrial
-from marketprism_services.chaos.storage import FAULTS as STORAGE_FAULTS
-from marketprism_services.chaos.storage import StorageTrial
-from marketprism_services.chaos.venue import TRIED
-from marketprism_services.chaos.venue import trials as trials_of_venues
-from marketprism_services.chaos.venue_leader import FAULTS as VENUE_LEADER_FAULTS
-from marketprism_services.chaos.venue_leader import VenueLeaderTrial
+from marketprism_services.chaos.rolling.trial import RollingTrial
+from marketprism_services.chaos.shards.trial import ShardTrial
+from marketprism_services.chaos.storage.trial import FAULTS as STORAGE_FAULTS
+from marketprism_services.chaos.storage.trial import StorageTrial
+from marketprism_services.chaos.venue_leaders.trial import FAULTS as VENUE_LEADER_FAULTS
+from marketprism_services.chaos.venue_leaders.trial import VenueLeaderTrial
+from marketprism_services.chaos.venues.trial import TRIED
+from marketprism_services.chaos.venues.trial import trials as trials_of_venues
 from marketprism_services.cli.app import app, err, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 

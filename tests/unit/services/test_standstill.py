@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from marketprism_services.chaos.rolling import Standstill
+from marketprism_services.chaos.rolling.trial import Standstill
 
 
 def test_a_partition_stands_still_from_the_first_work_that_waits_until_it_goes_on() -> None:

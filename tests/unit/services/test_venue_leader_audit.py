@@ -10,7 +10,7 @@ from marketprism_adapters.venues.kit.simulated_market import Print
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_services.chaos.report import Report
-from marketprism_services.chaos.venue_leader_audit import count_missing, wrong_bars
+from marketprism_services.chaos.venue_leaders.audit import count_missing, wrong_bars
 
 MADE = [Print(number, number * 20_000, f"{100 + number}.00", "0.500", False) for number in range(1, 13)]
 

@@ -18,7 +18,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import RestRequest, StreamKey, Venue, read_answer
-from marketprism_services.chaos.venue_audit import VenueAudit
+from marketprism_services.chaos.venues.audit import VenueAudit
 
 KINDS = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation")
 PATH = "1"

@@ -31,7 +31,7 @@ from marketprism_sdk.values import decode_or_none
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
-from marketprism_services.chaos.room import SmallDisk
+from marketprism_services.chaos.storage.small_disk import SmallDisk
 from marketprism_services.platform import run_files
 from marketprism_services.settings.settings import Settings
 

@@ -27,7 +27,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child, FaultyProxy
-from marketprism_services.chaos.counter_audit import audit
+from marketprism_services.chaos.counters.audit import audit
 from marketprism_services.chaos.program import start_program, start_service
 from marketprism_services.chaos.report import Report, percentile
 from marketprism_services.platform import run_files

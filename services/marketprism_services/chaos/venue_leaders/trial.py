@@ -28,7 +28,7 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report, percentile
-from marketprism_services.chaos.venue_leader_audit import audit
+from marketprism_services.chaos.venue_leaders.audit import audit
 from marketprism_services.platform import run_files
 from marketprism_services.settings.settings import Settings
 

@@ -1,4 +1,4 @@
-"""A candidate in a process of its own: `python -m marketprism_services.chaos.candidate '<json>'`.
+"""A candidate in a process of its own: `python -m marketprism_services.chaos.leaders.candidate '<json>'`.
 
 While it leads it writes numbered records into a fenced stream and, without any fence, into a twin. It never looks at
 its lease before it writes: a leader that is deposed while it is frozen or cut off will write late, and only the fence

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.testing import Burners
-from marketprism_services.chaos.arena import FENCED, TWIN, Arena
-from marketprism_services.chaos.audit import audit
-from marketprism_services.chaos.faults import FAULTS, Fault
+from marketprism_services.chaos.leaders.arena import FENCED, TWIN, Arena
+from marketprism_services.chaos.leaders.audit import audit
+from marketprism_services.chaos.leaders.faults import FAULTS, Fault
 from marketprism_services.chaos.report import Report
 
 Say = Callable[[str], None]

@@ -20,7 +20,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.testing import Child, FaultyProxy
-from marketprism_services.chaos.candidate import Setup
+from marketprism_services.chaos.leaders.candidate import Setup
 
 CANDIDATES = 3
 BUCKET = "trial_leaders"
@@ -121,7 +121,7 @@ class Arena:
             url = proxy.url
         setup = Setup(name, url, BUCKET, FENCED, TWIN, self._nodes, lease=self.lease)
         command = [
-            sys.executable, "-m", "marketprism_services.chaos.candidate", msgspec.json.encode(setup).decode(),
+            sys.executable, "-m", "marketprism_services.chaos.leaders.candidate", msgspec.json.encode(setup).decode(),
         ]  # fmt: skip
         child = Child(command, self._hear, name=name, env={"PYTHONPATH": os.pathsep.join(sys.path)})
         self.candidates[name] = child

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from marketprism_sdk.testing import Child
-from marketprism_services.chaos.arena import FENCED, Arena
+from marketprism_services.chaos.leaders.arena import FENCED, Arena
 
 
 class Fault(ABC):

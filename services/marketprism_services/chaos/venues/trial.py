@@ -17,7 +17,7 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.venues.books import BookSettings
 from marketprism_application.venues.feed import FeedSettings
 from marketprism_sdk.resilience import Backoff
-from marketprism_services.chaos.venue_audit import VenueAudit
+from marketprism_services.chaos.venues.audit import VenueAudit
 
 SECONDS = 2.0
 _RECOVERY_S = 20.0
