@@ -1,6 +1,6 @@
 """What other programs import: subscribe to ticks and bars, query the read service."""
 
-from marketprism_client.client import MarketClient
-from marketprism_client.failures import QueryFailed
+from marketprism_client._client import MarketClient
+from marketprism_client._failures import QueryFailed
 
 __all__ = ["MarketClient", "QueryFailed"]

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable
 import nats
 import pytest
 
-from marketprism_sdk.bus import BusMessage, MessageBus, NatsBus
 from marketprism_sdk.errors import DeadlineExceeded, KeyExists, NoResponders, RevisionConflict
+from marketprism_sdk.messaging._bus import BusMessage, MessageBus, NatsBus
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KeyValue, KvEntry

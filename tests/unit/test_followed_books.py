@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_client.books import book_of, joined
+from marketprism_client._books import book_of, joined
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE, OrderBook
 
 

@@ -12,11 +12,11 @@ from marketprism_application.contracts.kinds import BAR
 from marketprism_application.queries.recent_bars import RecentBars
 from marketprism_application.storage.writer import Progress
 from marketprism_sdk.errors import SdkError, StreamMissing, reason_of
-from marketprism_sdk.metrics import Metrics
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.observability._metrics import Metrics
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import decode_or_none
 

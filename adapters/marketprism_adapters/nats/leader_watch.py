@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from marketprism_sdk.bus import NatsBus
+from marketprism_sdk.election._lease import LeaseRecord, decode_lease
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError
-from marketprism_sdk.lease import LeaseRecord, decode_lease
+from marketprism_sdk.messaging._bus import NatsBus
+from marketprism_sdk.messaging._registry import InstanceRecord
+from marketprism_sdk.messaging._rpc import PING, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import NOT_FOUND, api, direct_request
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.ports import KvEntry
-from marketprism_sdk.registry import InstanceRecord
-from marketprism_sdk.rpc import PING, RpcClient
 
 _BUCKET = "service_leaders"
 _PROBE_S = 0.5

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.partitions import PARTITIONS
-from marketprism_sdk.membership import PREFIX as SESSION
-from marketprism_sdk.membership import SessionRecord
+from marketprism_sdk.messaging._registry import Discovery, InstanceRecord
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.owners import PREFIX as OWNER
-from marketprism_sdk.owners import OwnerRecord, decode_owner, partition_of_key
+from marketprism_sdk.partitions._membership import PREFIX as SESSION
+from marketprism_sdk.partitions._membership import SessionRecord
+from marketprism_sdk.partitions._owners import PREFIX as OWNER
+from marketprism_sdk.partitions._owners import OwnerRecord, decode_owner, partition_of_key
 from marketprism_sdk.ports import KvEntry
-from marketprism_sdk.registry import Discovery, InstanceRecord
 from marketprism_sdk.values import decode_or_none
 
 _LOOKS, _LOOK_AGAIN_S = 4, 0.75  # a hand-over is over by then: what is wrong at every look stays wrong

@@ -13,12 +13,12 @@ from marketprism_adapters.clickhouse.local_server import LocalServerError
 from marketprism_adapters.nats.local_server import EmbeddedServerError
 from marketprism_application.errors import SourceError, StoreError
 from marketprism_domain.errors import InvalidValue
-from marketprism_sdk import logs
 from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError, reason_of
-from marketprism_sdk.lifecycle import run, unless
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.observability import _logs
 from marketprism_sdk.private_files import UMASK
-from marketprism_sdk.service import Service
+from marketprism_sdk.service._lifecycle import run, unless
+from marketprism_sdk.service._service import Service
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.settings.settings import Settings
 
@@ -54,7 +54,7 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
             return Exit.OK
         stack.push_async_callback(connection.close)
         service = _made(Container(settings=settings, connection=connection), service_name)
-        logs.configure(
+        _logs.configure(
             level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
         )
         return await _run_patiently(service, stop)
@@ -94,7 +94,7 @@ async def _run_patiently(service: Service, stop: asyncio.Event) -> int:
 def run_service(service_name: str, settings: Settings) -> int:
     """Exit code of a service that ran to its end."""
     os.umask(UMASK)
-    logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
+    _logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
     return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
 
 

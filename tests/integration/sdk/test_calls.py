@@ -10,8 +10,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from marketprism_sdk.balancing import Balancer, LeaderClient
-from marketprism_sdk.bus import NatsBus
 from marketprism_sdk.clock import SystemClock
 from marketprism_sdk.errors import (
     ConfigurationError,
@@ -22,13 +20,15 @@ from marketprism_sdk.errors import (
     NotConnected,
     RemoteError,
 )
-from marketprism_sdk.metrics import Metrics
+from marketprism_sdk.messaging._balancing import Balancer, LeaderClient
+from marketprism_sdk.messaging._bus import NatsBus
+from marketprism_sdk.messaging._registry import TTL_S, Discovery
+from marketprism_sdk.messaging._rpc import CALL_HEADER, DEADLINE_HEADER, TIME_LEFT_HEADER, RpcClient, RpcServer
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.registry import TTL_S, Discovery
-from marketprism_sdk.rpc import CALL_HEADER, DEADLINE_HEADER, TIME_LEFT_HEADER, RpcClient, RpcServer
-from marketprism_sdk.service import Service, rpc
-from marketprism_sdk.single_active import SingleActiveService, exclusive
+from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.service._service import Service, rpc
+from marketprism_sdk.service._single_active import SingleActiveService, exclusive
 
 HOUR_NS = 3_600 * 10**9
 

@@ -12,14 +12,14 @@ import pytest
 from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError, StreamMissing
-from marketprism_sdk.fence import raise_fence
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, leader_get_last, publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.stage import Output, Stage
+from marketprism_sdk.streams._fence import raise_fence
+from marketprism_sdk.streams._stage import Output, Stage
 from tests.integration.sdk.stage_process import PARTITIONS, Sums, settings
 
 PROCESS = Path(__file__).with_name("stage_process.py")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from marketprism_sdk.fence import FencedPublisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.stage import Stage
-from marketprism_sdk.tracing import Sampler, sampled
+from marketprism_sdk.observability._tracing import Sampler, sampled
+from marketprism_sdk.streams._fence import FencedPublisher, raise_fence
+from marketprism_sdk.streams._stage import Stage
 from tests.integration.sdk.stage_process import Sums, settings
 from tests.integration.sdk.test_nats import make_streams
 

@@ -13,12 +13,12 @@ import pytest
 from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_sdk.errors import SdkError, StreamMissing
-from marketprism_sdk.fence import fenced_publisher, raise_fence
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import read_stream
+from marketprism_sdk.streams._fence import fenced_publisher, raise_fence
 
 pytestmark = pytest.mark.timeout(240)
 

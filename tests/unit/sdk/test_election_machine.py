@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from marketprism_sdk.election import Election
+from marketprism_sdk.election._election import Election
+from marketprism_sdk.election._lease import LeaseAcquired
 from marketprism_sdk.errors import DeadlineExceeded, Fenced
-from marketprism_sdk.lease import LeaseAcquired
 from tests.unit.sdk.crew import SETTINGS, Line, Stage
 
 KEY = "gateway.default"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marketprism_sdk.stage import Output
-from marketprism_sdk.stage_input import InputState, SettledInput
-from marketprism_sdk.stage_types import Part
+from marketprism_sdk.streams._stage import Output
+from marketprism_sdk.streams._stage_input import InputState, SettledInput
+from marketprism_sdk.streams._stage_types import Part
 
 
 class Nothing:

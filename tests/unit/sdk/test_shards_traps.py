@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from marketprism_sdk.errors import DeadlineExceeded
-from marketprism_sdk.owners import OwnerRecord
-from marketprism_sdk.shards import rendezvous
+from marketprism_sdk.partitions._owners import OwnerRecord
+from marketprism_sdk.partitions._shards import rendezvous
 from tests.unit.sdk.crew import Line, Stage
 from tests.unit.sdk.shards_group import COUNT, Member
 

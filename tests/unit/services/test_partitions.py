@@ -6,10 +6,10 @@ import msgspec
 
 from marketprism_adapters.nats.partition_owners import problems_of, shares, told
 from marketprism_application.contracts.partitions import PARTITIONS
-from marketprism_sdk.membership import SessionRecord
+from marketprism_sdk.messaging._registry import InstanceRecord
+from marketprism_sdk.partitions._membership import SessionRecord
+from marketprism_sdk.partitions._shards import OwnerRecord
 from marketprism_sdk.ports import KvEntry
-from marketprism_sdk.registry import InstanceRecord
-from marketprism_sdk.shards import OwnerRecord
 
 
 def _entry(key: str, value: object) -> KvEntry:

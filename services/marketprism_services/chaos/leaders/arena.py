@@ -14,8 +14,8 @@ import msgspec
 
 from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_sdk.election._lease import LeaseSettings
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.lease import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream
 from marketprism_sdk.nats.kv import NatsKeyValue

@@ -22,15 +22,15 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 
-from marketprism_sdk.command_queues import DEFAULT_GROUP, STREAM, TOKEN, Command, CommandQueue
-from marketprism_sdk.dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError, StreamError, reason_of
-from marketprism_sdk.metrics import Metrics
+from marketprism_sdk.messaging._command_queues import DEFAULT_GROUP, STREAM, TOKEN, Command, CommandQueue
+from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
+from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability._tracing import continue_trace, trace_headers
 from marketprism_sdk.ports import KeyValue
-from marketprism_sdk.tracing import continue_trace, trace_headers
 
 log = structlog.get_logger()
 

@@ -24,9 +24,9 @@ from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_sdk.stage_input import InputCut, InputRefused
-from marketprism_sdk.stage_takeover import StageInput
-from marketprism_sdk.stage_types import (
+from marketprism_sdk.streams._stage_input import InputCut, InputRefused
+from marketprism_sdk.streams._stage_takeover import StageInput
+from marketprism_sdk.streams._stage_types import (
     OnTraced,
     Output,
     Part,

@@ -6,8 +6,8 @@ import secrets
 
 import msgspec
 
-from marketprism_sdk.command_queues import Command
 from marketprism_sdk.errors import StreamError
+from marketprism_sdk.messaging._command_queues import Command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get, publish_ack, stream_info
 from marketprism_sdk.ports import KvEntry

@@ -20,9 +20,9 @@ from marketprism_sdk.errors import (
     RemoteError,
     SdkError,
 )
-from marketprism_sdk.registry import Discovery, InstanceRecord
+from marketprism_sdk.messaging._registry import Discovery, InstanceRecord
+from marketprism_sdk.messaging._rpc import PING, RpcClient, decode_reply, until_s
 from marketprism_sdk.resilience import Backoff
-from marketprism_sdk.rpc import PING, RpcClient, decode_reply, until_s
 
 log = structlog.get_logger()
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import structlog
 
-from marketprism_sdk.election import Election
+from marketprism_sdk.election._election import Election
+from marketprism_sdk.election._lease import LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
 from marketprism_sdk.errors import NotActive
-from marketprism_sdk.handlers import F
-from marketprism_sdk.lease import LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.service import Service, ServiceSettings
+from marketprism_sdk.service._handlers import F
+from marketprism_sdk.service._service import Service, ServiceSettings
 
 log = structlog.get_logger()
 

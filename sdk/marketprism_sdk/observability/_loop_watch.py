@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
-from marketprism_sdk.metrics import Metrics
+from marketprism_sdk.observability._metrics import Metrics
 
 log = structlog.get_logger()
 

@@ -23,7 +23,6 @@ from typing import Any
 
 import msgspec
 
-from marketprism_sdk.bus import BusMessage, MessageBus
 from marketprism_sdk.clock import Clock, SystemClock
 from marketprism_sdk.errors import (
     DeadlineExceeded,
@@ -34,10 +33,11 @@ from marketprism_sdk.errors import (
     SdkError,
     reason_of,
 )
-from marketprism_sdk.metrics import Metrics
+from marketprism_sdk.messaging._bus import BusMessage, MessageBus
+from marketprism_sdk.messaging._wire_errors import decode_error, encode_error
+from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability._tracing import continue_trace, trace_headers
 from marketprism_sdk.ports import Stop
-from marketprism_sdk.tracing import continue_trace, trace_headers
-from marketprism_sdk.wire_errors import decode_error, encode_error
 
 ERROR_HEADER = "Rpc-Error"
 TIME_LEFT_HEADER = "Time-Left-Ms"

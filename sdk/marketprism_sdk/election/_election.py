@@ -19,8 +19,7 @@ from typing import Any
 import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
-from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
-from marketprism_sdk.lease import (
+from marketprism_sdk.election._lease import (
     LeaseAcquired,
     LeaseLost,
     LeaseReleased,
@@ -31,7 +30,8 @@ from marketprism_sdk.lease import (
     decode_lease,
     encode_lease,
 )
-from marketprism_sdk.observation import LeaseObserver
+from marketprism_sdk.election._observation import LeaseObserver
+from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
 from marketprism_sdk.ports import KeyValue
 
 log = structlog.get_logger()

@@ -11,12 +11,12 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 
 from marketprism_sdk.errors import DeadlineExceeded, Fenced, NotActive, SdkError, StreamError, StreamMissing
-from marketprism_sdk.fence_record import Fence, FenceRecord, raise_fence
 from marketprism_sdk.nats.batch import MAX_MESSAGES, AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import DUPLICATE_IN_BATCH, PubAck, publish_ack
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.retention import Retention
+from marketprism_sdk.streams._fence_record import Fence, FenceRecord, raise_fence
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.02

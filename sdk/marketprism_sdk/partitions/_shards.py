@@ -19,13 +19,13 @@ from collections.abc import Awaitable, Callable, Collection
 import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
+from marketprism_sdk.election._lease import LeaseSettings, Prober
 from marketprism_sdk.errors import Fenced, SdkError
-from marketprism_sdk.hashing import partition_of, rendezvous, weight
-from marketprism_sdk.lease import LeaseSettings, Prober
-from marketprism_sdk.membership import PREFIX, Membership
-from marketprism_sdk.owners import OwnerRecord, Owners
+from marketprism_sdk.partitions._hashing import partition_of, rendezvous, weight
+from marketprism_sdk.partitions._membership import PREFIX, Membership
+from marketprism_sdk.partitions._owners import OwnerRecord, Owners
+from marketprism_sdk.partitions._takeovers import Retries, ShardClaimed, ShardDisagreed, ShardReleased
 from marketprism_sdk.ports import KeyValue, KvEntry
-from marketprism_sdk.takeovers import Retries, ShardClaimed, ShardDisagreed, ShardReleased
 
 log = structlog.get_logger()
 

@@ -12,9 +12,9 @@ from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.stage_input import InputCut, SettledInput, cut_of, input_state, read_on
-from marketprism_sdk.stage_records import last_record
-from marketprism_sdk.stage_types import (
+from marketprism_sdk.streams._stage_input import InputCut, SettledInput, cut_of, input_state, read_on
+from marketprism_sdk.streams._stage_records import last_record
+from marketprism_sdk.streams._stage_types import (
     Part,
     Processor,
     StageSettings,

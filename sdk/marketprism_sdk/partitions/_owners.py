@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from marketprism_sdk.clock import Clock
+from marketprism_sdk.election._lease import Epoch
 from marketprism_sdk.errors import KeyExists, RevisionConflict
-from marketprism_sdk.lease import Epoch
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 

@@ -15,8 +15,8 @@ import msgspec
 import structlog
 
 from marketprism_sdk.clock import Clock
+from marketprism_sdk.election._lease import CLOCK_SLACK, LeaseSettings, Prober
 from marketprism_sdk.errors import RevisionConflict, SdkError
-from marketprism_sdk.lease import CLOCK_SLACK, LeaseSettings, Prober
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 

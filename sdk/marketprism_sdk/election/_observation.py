@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from marketprism_sdk.clock import Clock
+from marketprism_sdk.election._lease import CLOCK_SLACK, LeaseRecord, LeaseSettings, Prober, decode_lease
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.lease import CLOCK_SLACK, LeaseRecord, LeaseSettings, Prober, decode_lease
 from marketprism_sdk.ports import KeyValue, KvEntry, Stop
 
 

@@ -23,16 +23,16 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
-from marketprism_client.books import book_now, joined
-from marketprism_client.failures import QueryFailed, query_failures
+from marketprism_client._books import book_now, joined
+from marketprism_client._failures import QueryFailed, query_failures
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.marketdata.trade import Trade
 from marketprism_domain.values import BookLevel, Interval
-from marketprism_sdk.bus import NatsBus
+from marketprism_sdk.messaging._bus import NatsBus
+from marketprism_sdk.messaging._rpc import RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.rpc import RpcClient
 
 Time = str | int | date | datetime | None
 _BUFFER = 10_000

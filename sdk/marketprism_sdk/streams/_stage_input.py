@@ -13,7 +13,7 @@ import structlog
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
-from marketprism_sdk.stage_types import Part
+from marketprism_sdk.streams._stage_types import Part
 
 log = structlog.get_logger()
 

@@ -14,11 +14,11 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
-from marketprism_sdk.bus import DEFAULT_CAPACITY, BusMessage, MessageBus
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.metrics import Metrics
+from marketprism_sdk.messaging._bus import DEFAULT_CAPACITY, BusMessage, MessageBus
+from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability._tracing import continue_trace, trace_headers
 from marketprism_sdk.ports import Stop
-from marketprism_sdk.tracing import continue_trace, trace_headers
 
 log = structlog.get_logger()
 
