@@ -10,7 +10,7 @@ from typing import Any
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE, OrderBook
 from marketprism_domain.values import BookLevel
 from marketprism_sdk.errors import RemoteError
-from marketprism_sdk.messaging._rpc import RpcClient
+from marketprism_sdk.messaging import RpcClient
 
 _TIMEOUT_S = 5.0
 Ask = Callable[[str], Awaitable[OrderBook | None]]

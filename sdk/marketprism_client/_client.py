@@ -30,8 +30,7 @@ from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.marketdata.trade import Trade
 from marketprism_domain.values import BookLevel, Interval
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._rpc import RpcClient
+from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 
 Time = str | int | date | datetime | None

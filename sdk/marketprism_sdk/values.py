@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from marketprism_sdk.errors import reason_of
-from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability import Metrics
 from marketprism_sdk.ports import KvEntry
 
 log = structlog.get_logger()

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from marketprism_domain.events.pipeline import StreamReplaced, StreamTruncated
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.streams._stage_input import InputCut
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.streams import InputCut
 
 TRUNCATED_S = 300.0
 OUT_OF_CHAIN_S = 60.0

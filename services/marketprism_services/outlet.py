@@ -15,8 +15,8 @@ from marketprism_application.contracts.packed import Packed
 from marketprism_application.contracts.venue_messages import Message, Subjects, encode_message, message_id
 from marketprism_application.ports.sources import LeftOff, MarketSource, resumable_source
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability._tracing import Sampler
-from marketprism_sdk.streams._fence import FencedPublisher, fenced_publisher, raise_fence
+from marketprism_sdk.observability import Sampler
+from marketprism_sdk.streams import FencedPublisher, fenced_publisher, raise_fence
 
 log = structlog.get_logger()
 

@@ -9,14 +9,14 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.partitions._shards import ShardDisagreed, Shards
-from marketprism_sdk.service._service import Service, ServiceSettings
-from marketprism_sdk.streams._stage import Processor, Stage, StageSettings
+from marketprism_sdk.partitions import ShardDisagreed, Shards
+from marketprism_sdk.service import Service, ServiceSettings
+from marketprism_sdk.streams import Processor, Stage, StageSettings
 from marketprism_services.losses import Losses
 from marketprism_services.settings.service_settings import layout_of
 from marketprism_services.stream_keeper import keep_streams

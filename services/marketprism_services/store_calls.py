@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from marketprism_sdk.election._lease import decode_lease
+from marketprism_sdk.election import decode_lease
 from marketprism_sdk.errors import NoResponders
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._rpc import RpcClient
+from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 

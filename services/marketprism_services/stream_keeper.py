@@ -13,14 +13,11 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_domain.events.pipeline import StreamMadeAnew
 from marketprism_sdk.errors import SdkError, StreamMissing
-from marketprism_sdk.messaging._command_queues import STREAM as COMMANDS
-from marketprism_sdk.messaging._commands import DONE, DONE_S, ensure_command_streams
-from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS
-from marketprism_sdk.messaging._registry import TTL_S
+from marketprism_sdk.messaging import DEAD_LETTERS, DONE, DONE_S, TTL_S, ensure_command_streams
+from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.jetstream import ensure_stream, stream_info
 from marketprism_sdk.nats.kv import bucket_config
-from marketprism_sdk.service._handlers import marked
-from marketprism_sdk.service._service import Service
+from marketprism_sdk.service import Service, marked
 from marketprism_services.settings.service_settings import layout_of
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from marketprism_adapters.nats.pipeline_probe import Progress
 from marketprism_application.contracts.kinds import KINDS, VENUE_KINDS
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging._balancing import LeaderClient
+from marketprism_sdk.messaging import LeaderClient
 from marketprism_sdk.nats.direct import count_from
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.local_stack import Running

@@ -9,7 +9,7 @@ import nats
 import pytest
 
 from marketprism_sdk.errors import DeadlineExceeded, KeyExists, NoResponders, RevisionConflict
-from marketprism_sdk.messaging._bus import BusMessage, MessageBus, NatsBus
+from marketprism_sdk.messaging import BusMessage, MessageBus, NatsBus
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KeyValue, KvEntry

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from marketprism_application.ports.scheduling import Scheduler
-from marketprism_sdk.service._periodic import PeriodicJobs
+from marketprism_sdk.service import PeriodicJobs
 
 
 @pytest.fixture(params=[PeriodicJobs])

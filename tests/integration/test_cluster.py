@@ -21,11 +21,11 @@ from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import StreamMissing
-from marketprism_sdk.messaging._commands import send_command
+from marketprism_sdk.messaging import send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.service._service import Service
+from marketprism_sdk.service import Service
 from marketprism_services.monitor.overview import overview
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings

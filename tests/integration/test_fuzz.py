@@ -19,10 +19,10 @@ from marketprism_application.contracts.packed import PACKED_VERSION, Packed, enc
 from marketprism_application.contracts.subjects import raw_subject
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_sdk.messaging._commands import dead_letters
+from marketprism_sdk.messaging import dead_letters
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
-from marketprism_sdk.service._service import Service, rpc
+from marketprism_sdk.service import Service, rpc
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
 

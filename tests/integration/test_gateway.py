@@ -23,7 +23,7 @@ from marketprism_application.gateway.packing import Ingest
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
-from marketprism_sdk.messaging._commands import dead_letters, send_command
+from marketprism_sdk.messaging import dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.exclusive import Lapsed, while_leading
 from marketprism_services.gateway.service import GatewayService

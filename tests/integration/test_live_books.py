@@ -15,12 +15,10 @@ from aiohttp import web
 from marketprism_adapters.http.caller_limits import Callers
 from marketprism_client._books import book_now
 from marketprism_sdk.errors import NoResponders, RemoteError
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._registry import TTL_S, Discovery
-from marketprism_sdk.messaging._rpc import RpcClient
+from marketprism_sdk.messaging import TTL_S, Discovery, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.service._service import Service, rpc
+from marketprism_sdk.service import Service, rpc
 from marketprism_services.query.http.live_books import BookApi
 
 pytestmark = pytest.mark.timeout(60)

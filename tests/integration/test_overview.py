@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_sdk.election._lease import encode_lease
-from marketprism_sdk.messaging._registry import TTL_S, Registration
+from marketprism_sdk.election import encode_lease
+from marketprism_sdk.messaging import TTL_S, Registration
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.service._single_active import SingleActiveService
+from marketprism_sdk.service import SingleActiveService
 from marketprism_services.monitor.overview import overview
 
 pytestmark = pytest.mark.nats

@@ -16,7 +16,7 @@ from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.partitions._shards import OwnerRecord
+from marketprism_sdk.partitions import OwnerRecord
 from marketprism_services.aggregator.service import AggregatorService
 from marketprism_services.monitor.service import overview as overviews
 

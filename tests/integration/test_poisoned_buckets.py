@@ -20,7 +20,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.service._service import Service
+from marketprism_sdk.service import Service
 from marketprism_sdk.values import REFUSED
 from marketprism_services.monitor.overview import overview
 from marketprism_services.platform.container import Container

@@ -16,7 +16,7 @@ from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import NotActive
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.service._service import Service
+from marketprism_sdk.service import Service
 from marketprism_services.query.service import QueryService
 from marketprism_services.storage.service import StorageService
 from marketprism_services.wiring.store import EmbeddedEngines

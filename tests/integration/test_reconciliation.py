@@ -19,16 +19,14 @@ from marketprism_application.contracts.subjects import packed_subject, raw_subje
 from marketprism_application.monitoring.reconciliation import BEYOND, MISSING, SKIPPED, STANDING, Reconciler
 from marketprism_application.storage.writer import Progress, WriterSettings
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_sdk.election._lease import LeaseRecord
-from marketprism_sdk.messaging._balancing import LeaderClient
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._rpc import RpcClient, RpcServer
+from marketprism_sdk.election import LeaseRecord
+from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient, RpcServer
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, last_of_each, nanoseconds, next_of
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.streams._stage_types import Checkpoint
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.streams import Checkpoint
 from marketprism_services.monitor.pipeline_audit import PipelineAudit, problems_now
 from marketprism_services.storage.service import StorageService
 from marketprism_services.storage.tally import RemoteTally

@@ -17,7 +17,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, delete_stream, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import read_stream
-from marketprism_sdk.service._service import Service, ServiceSettings
+from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
 from marketprism_services.stream_keeper import StreamKeeper

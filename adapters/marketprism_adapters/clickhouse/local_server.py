@@ -24,7 +24,7 @@ from marketprism_adapters.clickhouse import access
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_application.errors import ApplicationError, StoreError
 from marketprism_sdk.private_files import private_folder
-from marketprism_sdk.service._lifecycle import die_with_parent
+from marketprism_sdk.service import die_with_parent
 from marketprism_sdk.urls import Url
 
 PACKAGE = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"

@@ -16,7 +16,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability import Metrics
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import decode_or_none
 

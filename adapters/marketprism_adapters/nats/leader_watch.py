@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from marketprism_sdk.election._lease import LeaseRecord, decode_lease
+from marketprism_sdk.election import LeaseRecord, decode_lease
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._registry import InstanceRecord
-from marketprism_sdk.messaging._rpc import PING, RpcClient
+from marketprism_sdk.messaging import PING, InstanceRecord, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import NOT_FOUND, api, direct_request
 from marketprism_sdk.nats.kv import NatsKeyValue

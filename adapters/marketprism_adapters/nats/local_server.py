@@ -20,7 +20,7 @@ from pathlib import Path
 
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.private_files import private_folder, write_private
-from marketprism_sdk.service._lifecycle import die_with_parent
+from marketprism_sdk.service import die_with_parent
 
 _START_TIMEOUT_S = 15.0
 _LOG_BYTES = 32 << 20

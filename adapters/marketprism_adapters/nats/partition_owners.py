@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.partitions import PARTITIONS
-from marketprism_sdk.messaging._registry import Discovery, InstanceRecord
+from marketprism_sdk.messaging import Discovery, InstanceRecord
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.partitions._membership import PREFIX as SESSION
-from marketprism_sdk.partitions._membership import SessionRecord
-from marketprism_sdk.partitions._owners import PREFIX as OWNER
-from marketprism_sdk.partitions._owners import OwnerRecord, decode_owner, partition_of_key
+from marketprism_sdk.partitions import OWNER_PREFIX as OWNER
+from marketprism_sdk.partitions import SESSION_PREFIX as SESSION
+from marketprism_sdk.partitions import OwnerRecord, SessionRecord, decode_owner, partition_of_key
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import decode_or_none
 

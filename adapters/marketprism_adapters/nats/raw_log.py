@@ -10,8 +10,8 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.packed import Packed, encode_packed
 from marketprism_application.contracts.subjects import raw_subject
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability._tracing import Sampler
-from marketprism_sdk.streams._fence import FencedPublisher, fenced_publisher, raise_fence
+from marketprism_sdk.observability import Sampler
+from marketprism_sdk.streams import FencedPublisher, fenced_publisher, raise_fence
 
 
 class RawLog:

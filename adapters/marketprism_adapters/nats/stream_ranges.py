@@ -16,7 +16,7 @@ from marketprism_application.storage.writer import Progress, RangeMessage
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.observability._tracing import Sampled
+from marketprism_sdk.observability import Sampled
 from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.values import decode_or_none
 

@@ -1,0 +1,57 @@
+"""Request and reply, commands, events, discovery."""
+
+from marketprism_sdk.messaging._balancing import Balancer, EjectionSettings, LeaderClient
+from marketprism_sdk.messaging._bus import DEFAULT_CAPACITY, BusMessage, Handler, Inbox, MessageBus, NatsBus, OnDrop
+from marketprism_sdk.messaging._command_queues import STREAM, Command
+from marketprism_sdk.messaging._commands import (
+    DONE,
+    DONE_S,
+    CommandPolicy,
+    CommandReceiver,
+    ensure_command_streams,
+    send_command,
+)
+from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
+from marketprism_sdk.messaging._events import Event, Events, Mode
+from marketprism_sdk.messaging._registry import TTL_S, Discovery, InstanceRecord, Registration
+from marketprism_sdk.messaging._rpc import CALL_HEADER, DEADLINE_HEADER, PING, TIME_LEFT_HEADER, RpcClient, RpcServer
+from marketprism_sdk.messaging._wire_errors import wire_error
+
+__all__ = [
+    "CALL_HEADER",
+    "DEADLINE_HEADER",
+    "DEAD_LETTERS",
+    "DEFAULT_CAPACITY",
+    "DONE",
+    "DONE_S",
+    "PING",
+    "STREAM",
+    "TIME_LEFT_HEADER",
+    "TTL_S",
+    "Balancer",
+    "BusMessage",
+    "Command",
+    "CommandPolicy",
+    "CommandReceiver",
+    "DeadLetter",
+    "Discovery",
+    "EjectionSettings",
+    "Event",
+    "Events",
+    "Handler",
+    "Inbox",
+    "InstanceRecord",
+    "LeaderClient",
+    "MessageBus",
+    "Mode",
+    "NatsBus",
+    "OnDrop",
+    "Registration",
+    "RpcClient",
+    "RpcServer",
+    "dead_letters",
+    "ensure_command_streams",
+    "redrive",
+    "send_command",
+    "wire_error",
+]

@@ -28,8 +28,7 @@ from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS, DeadLetter, de
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.observability._tracing import continue_trace, trace_headers
+from marketprism_sdk.observability import Metrics, continue_trace, trace_headers
 from marketprism_sdk.ports import KeyValue
 
 log = structlog.get_logger()

@@ -16,8 +16,7 @@ import structlog
 
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.messaging._bus import DEFAULT_CAPACITY, BusMessage, MessageBus
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.observability._tracing import continue_trace, trace_headers
+from marketprism_sdk.observability import Metrics, continue_trace, trace_headers
 from marketprism_sdk.ports import Stop
 
 log = structlog.get_logger()

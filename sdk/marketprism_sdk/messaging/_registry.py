@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from marketprism_sdk.errors import SdkError, reason_of
-from marketprism_sdk.partitions._shards import weight
+from marketprism_sdk.partitions import weight
 from marketprism_sdk.ports import KeyValue, KvEntry, Stop
 from marketprism_sdk.values import decode_or_none
 

@@ -35,8 +35,7 @@ from marketprism_sdk.errors import (
 )
 from marketprism_sdk.messaging._bus import BusMessage, MessageBus
 from marketprism_sdk.messaging._wire_errors import decode_error, encode_error
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.observability._tracing import continue_trace, trace_headers
+from marketprism_sdk.observability import Metrics, continue_trace, trace_headers
 from marketprism_sdk.ports import Stop
 
 ERROR_HEADER = "Rpc-Error"

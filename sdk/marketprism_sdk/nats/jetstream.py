@@ -22,7 +22,7 @@ from marketprism_sdk.nats.api_errors import (
 )
 from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.nats.stream_config import adapt
-from marketprism_sdk.observability._tracing import Sampled
+from marketprism_sdk.observability import Sampled
 from marketprism_sdk.resilience.retrying import Backoff, retry
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from nats.aio.msg import Msg
 from marketprism_sdk.errors import DeadlineExceeded, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, answered, api
-from marketprism_sdk.observability._tracing import sampled
+from marketprism_sdk.observability import sampled
 
 log = structlog.get_logger()
 

@@ -15,14 +15,14 @@ import msgspec
 import structlog
 
 from marketprism_sdk.clock import Clock
-from marketprism_sdk.election._lease import CLOCK_SLACK, LeaseSettings, Prober
+from marketprism_sdk.election import CLOCK_SLACK, LeaseSettings, Prober
 from marketprism_sdk.errors import RevisionConflict, SdkError
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
-PREFIX = "sess."
+SESSION_PREFIX = "sess."
 _WATCHED = 3
 _FORGET_LEASES = 30  # a dead session's record is removed after this many leases
 
@@ -77,15 +77,15 @@ class Membership:
         if self._prober is not None:
             await self._prober.serve(0)
         self._beat += 1
-        self._revision = await self._kv.put(PREFIX + self.member, self._value())
+        self._revision = await self._kv.put(SESSION_PREFIX + self.member, self._value())
 
     async def beat(self) -> bool:
         """Renew the session; False when peers have declared it dead."""
         self._beat += 1
         try:
-            self._revision = await self._kv.update(PREFIX + self.member, self._value(), self._revision)
+            self._revision = await self._kv.update(SESSION_PREFIX + self.member, self._value(), self._revision)
         except RevisionConflict:
-            entry = await self._kv.get(PREFIX + self.member)
+            entry = await self._kv.get(SESSION_PREFIX + self.member)
             record = _decode(entry)
             if entry is None or record is None or record.state == "dead":
                 return False
@@ -101,13 +101,13 @@ class Membership:
         """End the session."""
         if self._prober is not None:
             await self._prober.stop()
-        await self._kv.delete(PREFIX + self.member)
+        await self._kv.delete(SESSION_PREFIX + self.member)
 
     # -- the others ------------------------------------------------------------------------------------------------
 
     def hint(self, entry: KvEntry) -> None:
         """A change that the watch told."""
-        name = entry.key.removeprefix(PREFIX)
+        name = entry.key.removeprefix(SESSION_PREFIX)
         seen = self._seen.get(name)
         if entry.deleted:
             if self._seen.pop(name, None) is not None:
@@ -128,7 +128,7 @@ class Membership:
 
     def reset(self, entries: list[KvEntry]) -> None:
         """Everything as it was read just now; silence that is known stays known."""
-        there = {entry.key.removeprefix(PREFIX) for entry in entries}
+        there = {entry.key.removeprefix(SESSION_PREFIX) for entry in entries}
         for name in set(self._seen) - there:
             del self._seen[name]
             self._on_change()
@@ -170,7 +170,7 @@ class Membership:
             silent_s = now - seen.changed_at
             if seen.state == "dead" and silent_s > _FORGET_LEASES * self._settings.lease_s:
                 self._seen.pop(name, None)
-                await self._kv.delete(PREFIX + name)
+                await self._kv.delete(SESSION_PREFIX + name)
             elif self._suspect(name, seen) and silent_s > limit_s:
                 await self._declare_dead(name, seen, f"silent for {silent_s:.2f} s")
         await self._probe_neighbours()
@@ -199,10 +199,10 @@ class Membership:
     async def _declare_dead(self, name: str, seen: _Seen, why: str) -> None:
         try:
             value = msgspec.msgpack.encode(SessionRecord("dead"))
-            revision = await self._kv.update(PREFIX + name, value, seen.revision)
+            revision = await self._kv.update(SESSION_PREFIX + name, value, seen.revision)
         except RevisionConflict:
             # It lives, or somebody else was first: the key says which.
-            entry = await self._kv.get(PREFIX + name)
+            entry = await self._kv.get(SESSION_PREFIX + name)
             if entry is None:
                 self._seen.pop(name, None)
                 self._on_change()

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import msgspec
 
 from marketprism_sdk.clock import Clock
-from marketprism_sdk.election._lease import Epoch
+from marketprism_sdk.election import Epoch
 from marketprism_sdk.errors import KeyExists, RevisionConflict
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 
-PREFIX = "own."
+OWNER_PREFIX = "own."
 _MOST_DIGITS = 9
 _ANEW_LEASES = 5  # a read that is older than the view for so many leases is of a bucket that was made anew
 
@@ -27,9 +27,9 @@ class OwnerRecord(msgspec.Struct, frozen=True):
 
 def partition_of_key(key: str) -> int | None:
     """The partition that an owner record is about; None for any other key."""
-    number = key.removeprefix(PREFIX)
+    number = key.removeprefix(OWNER_PREFIX)
     plain = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS
-    return int(number) if key.startswith(PREFIX) and plain else None
+    return int(number) if key.startswith(OWNER_PREFIX) and plain else None
 
 
 def decode_owner(entry: KvEntry) -> OwnerRecord | None:
@@ -117,7 +117,7 @@ class Owners:
         return await self._write(partition, OwnerRecord(self._member, record.epoch, "released"))
 
     async def _write(self, partition: int, record: OwnerRecord) -> bool:
-        key, value = f"{PREFIX}{partition}", msgspec.msgpack.encode(record)
+        key, value = f"{OWNER_PREFIX}{partition}", msgspec.msgpack.encode(record)
         expected = self._seen[partition][0] if partition in self._seen else 0
         try:
             if expected == 0:

@@ -19,10 +19,10 @@ from collections.abc import Awaitable, Callable, Collection
 import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
-from marketprism_sdk.election._lease import LeaseSettings, Prober
+from marketprism_sdk.election import LeaseSettings, Prober
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.partitions._hashing import partition_of, rendezvous, weight
-from marketprism_sdk.partitions._membership import PREFIX, Membership
+from marketprism_sdk.partitions._membership import SESSION_PREFIX, Membership
 from marketprism_sdk.partitions._owners import OwnerRecord, Owners
 from marketprism_sdk.partitions._takeovers import Retries, ShardClaimed, ShardDisagreed, ShardReleased
 from marketprism_sdk.ports import KeyValue, KvEntry
@@ -103,7 +103,7 @@ class Shards:
         self._wake.set()
 
     def _hint(self, entry: KvEntry) -> None:
-        if entry.key.startswith(PREFIX):
+        if entry.key.startswith(SESSION_PREFIX):
             self._membership.hint(entry)
         else:
             self._owners.hint(entry)
@@ -175,7 +175,7 @@ class Shards:
     async def _refresh(self) -> None:
         """Read everything: a watch is a hint and may have missed something."""
         entries = await self._kv.entries()
-        self._membership.reset([entry for entry in entries if entry.key.startswith(PREFIX)])
+        self._membership.reset([entry for entry in entries if entry.key.startswith(SESSION_PREFIX)])
         self._owners.reset(entries)
 
     # -- settling: every step looks at what is, not at what happened -------------------------------------------------

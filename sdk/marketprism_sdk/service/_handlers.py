@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from marketprism_sdk.messaging._commands import CommandPolicy
-from marketprism_sdk.messaging._events import Mode
+from marketprism_sdk.messaging import CommandPolicy, Mode
 
 F = TypeVar("F", bound=Callable[..., Any])
 

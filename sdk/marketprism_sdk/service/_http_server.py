@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability import Metrics
 
 Check = Callable[[], Awaitable[str]]  # healthy, degraded or unhealthy; why may follow behind a colon
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}

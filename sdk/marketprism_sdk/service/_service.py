@@ -18,15 +18,23 @@ import structlog
 from aiohttp import web
 
 from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._commands import DONE, DONE_S, Command, CommandReceiver, ensure_command_streams
-from marketprism_sdk.messaging._events import Events
-from marketprism_sdk.messaging._registry import TTL_S, Discovery, Registration
-from marketprism_sdk.messaging._rpc import RpcClient, RpcServer
+from marketprism_sdk.messaging import (
+    DONE,
+    DONE_S,
+    TTL_S,
+    Command,
+    CommandReceiver,
+    Discovery,
+    Events,
+    NatsBus,
+    Registration,
+    RpcClient,
+    RpcServer,
+    ensure_command_streams,
+)
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability._loop_watch import LoopWatch
-from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability import LoopWatch, Metrics
 from marketprism_sdk.service._handlers import command, event, marked, rpc
 from marketprism_sdk.service._http_server import HealthServer
 from marketprism_sdk.service._lifecycle import unless

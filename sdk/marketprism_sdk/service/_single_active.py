@@ -8,8 +8,7 @@ from typing import Any
 
 import structlog
 
-from marketprism_sdk.election._election import Election
-from marketprism_sdk.election._lease import LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
+from marketprism_sdk.election import Election, LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
 from marketprism_sdk.errors import NotActive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue

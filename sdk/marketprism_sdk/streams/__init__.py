@@ -1,0 +1,25 @@
+"""Exactly-once stages over streams, and their fences."""
+
+from marketprism_sdk.streams._fence import FencedPublisher, fenced_publisher
+from marketprism_sdk.streams._fence_record import Fence, FenceRecord, raise_fence
+from marketprism_sdk.streams._stage import Stage
+from marketprism_sdk.streams._stage_input import InputCut, InputRefused, InputState, SettledInput
+from marketprism_sdk.streams._stage_types import Checkpoint, Output, Part, Processor, StageSettings
+
+__all__ = [
+    "Checkpoint",
+    "Fence",
+    "FenceRecord",
+    "FencedPublisher",
+    "InputCut",
+    "InputRefused",
+    "InputState",
+    "Output",
+    "Part",
+    "Processor",
+    "SettledInput",
+    "Stage",
+    "StageSettings",
+    "fenced_publisher",
+    "raise_fence",
+]

@@ -18,7 +18,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.nats.retention import RetentionWatch
-from marketprism_sdk.observability._tracing import Sampled
+from marketprism_sdk.observability import Sampled
 from marketprism_sdk.streams._stage_records import last_record
 
 log = structlog.get_logger()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from marketprism_sdk.errors import DeadlineExceeded, KeyExists, NoResponders, NotConnected, RevisionConflict
-from marketprism_sdk.messaging._bus import DEFAULT_CAPACITY, BusMessage, Handler, Inbox, OnDrop
+from marketprism_sdk.messaging import DEFAULT_CAPACITY, BusMessage, Handler, Inbox, OnDrop
 from marketprism_sdk.ports import KvEntry, Stop
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from marketprism_sdk.service._lifecycle import die_with_parent
+from marketprism_sdk.service import die_with_parent
 
 
 class Child:

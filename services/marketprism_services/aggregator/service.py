@@ -6,10 +6,10 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import packed_subject
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.service._service import ServiceSettings
-from marketprism_sdk.streams._stage import Processor, StageSettings
+from marketprism_sdk.service import ServiceSettings
+from marketprism_sdk.streams import Processor, StageSettings
 from marketprism_services.sharded import ShardedService
 from marketprism_services.validator.processor import AggregatorProcessor
 

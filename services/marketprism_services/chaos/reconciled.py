@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe
-from marketprism_sdk.messaging._balancing import LeaderClient
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._rpc import RpcClient
+from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_services.chaos.report import Report
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.storage.tally import RemoteTally

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from marketprism_sdk.observability import _logs
+from marketprism_sdk.observability import logs
 from marketprism_sdk.urls import hide
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.supervisor import SERVICES
@@ -124,7 +124,7 @@ def main() -> None:
     """Entry point: every error becomes one clear line and an exit code."""
     from marketprism_services.platform.runtime import line_of, stop_of  # noqa: PLC0415
 
-    _logs.configure(level="warning")
+    logs.configure(level="warning")
     try:
         app()
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from marketprism_application.storage.redriving import LetterKey
 from marketprism_sdk.errors import SdkError, StreamError
-from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
+from marketprism_sdk.messaging import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
 from marketprism_services.cli.read import connected, url_of

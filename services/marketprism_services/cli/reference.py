@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from marketprism_sdk.errors import InvalidSubject, SdkError, StreamMissing, reason_of
-from marketprism_sdk.messaging._commands import send_command
+from marketprism_sdk.messaging import send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.app import DataDir, NatsUrl, app, out
 from marketprism_services.cli.read import ask, show, url_of

@@ -16,9 +16,9 @@ from marketprism_adapters.clickhouse.access import READER
 from marketprism_adapters.nats import pipeline_probe
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.observability import _logs
+from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import UMASK
-from marketprism_sdk.service._lifecycle import run
+from marketprism_sdk.service import run
 from marketprism_services import verdict
 from marketprism_services.cli.app import err, out
 from marketprism_services.cli.tables import bars_table
@@ -34,7 +34,7 @@ _LOOK_S = 2.0
 def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
     """Exit code of the whole run."""
     os.umask(UMASK)
-    _logs.configure(level="warning" if settings.log.level == "info" else settings.log.level, form=settings.log.format)
+    logs.configure(level="warning" if settings.log.level == "info" else settings.log.level, form=settings.log.format)
     return run(lambda stop: _up(settings, stop, once=once, as_json=as_json), settings.drain_s + 8)
 
 

@@ -12,7 +12,7 @@ import typer
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import read_only_user
 from marketprism_application.errors import StoreError
-from marketprism_sdk.election._election import Election
+from marketprism_sdk.election import Election
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber

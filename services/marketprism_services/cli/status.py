@@ -15,7 +15,7 @@ from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError, reason_of
-from marketprism_sdk.messaging._balancing import LeaderClient
+from marketprism_sdk.messaging import LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out

@@ -9,8 +9,8 @@ import msgspec
 from marketprism_domain.commands import authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
 from marketprism_sdk.errors import CommandRejected
-from marketprism_sdk.messaging._commands import Command
-from marketprism_sdk.service._service import command
+from marketprism_sdk.messaging import Command
+from marketprism_sdk.service import command
 from marketprism_services.presence import Wish, wanted_symbol
 
 MOST = 100_000

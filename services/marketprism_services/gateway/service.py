@@ -23,14 +23,13 @@ from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_domain.gateway import Gateway, GatewayState, RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours, SessionBell
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import Fenced, SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability._tracing import Sampler
+from marketprism_sdk.observability import Sampler
 from marketprism_sdk.ports import KvEntry
-from marketprism_sdk.service._service import ServiceSettings
-from marketprism_sdk.service._single_active import SingleActiveService
+from marketprism_sdk.service import ServiceSettings, SingleActiveService
 from marketprism_services.exclusive import until_leading, while_leading
 from marketprism_services.gateway.commands import OperatorCommands, wish_of
 from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source

@@ -8,8 +8,8 @@ from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.ports.sources import BookSource, MarketSource, counting_source, live_source
 from marketprism_sdk.errors import RemoteError
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.service._service import rpc
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.service import rpc
 
 
 def book_source(source: MarketSource) -> BookSource | None:

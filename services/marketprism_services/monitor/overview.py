@@ -14,8 +14,7 @@ from marketprism_adapters.nats.leader_watch import is_gone, leaders_of
 from marketprism_adapters.nats.partition_owners import Shares, lasting_problems, ranges, shares_of
 from marketprism_adapters.nats.source_positions import SourcePosition
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging._commands import dead_letters
-from marketprism_sdk.messaging._registry import Discovery, InstanceRecord
+from marketprism_sdk.messaging import Discovery, InstanceRecord, dead_letters
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none

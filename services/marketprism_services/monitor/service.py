@@ -16,12 +16,11 @@ from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging._balancing import LeaderClient
-from marketprism_sdk.messaging._registry import Discovery
+from marketprism_sdk.messaging import Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability._metrics import rss_bytes
-from marketprism_sdk.service._service import Service, ServiceSettings, rpc
+from marketprism_sdk.observability import rss_bytes
+from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.monitor.pipeline_audit import PipelineAudit
 from marketprism_services.settings.service_settings import layout_of
 from marketprism_services.storage.tally import RemoteTally

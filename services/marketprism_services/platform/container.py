@@ -14,7 +14,7 @@ from marketprism_application.gateway.packing import Ingest
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.partitions._shards import partition_of
+from marketprism_sdk.partitions import partition_of
 from marketprism_services.aggregator.service import AggregatorService
 from marketprism_services.gateway.service import GatewayService
 from marketprism_services.monitor.service import MonitorService

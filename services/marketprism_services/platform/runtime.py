@@ -15,10 +15,9 @@ from marketprism_application.errors import SourceError, StoreError
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability import _logs
+from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import UMASK
-from marketprism_sdk.service._lifecycle import run, unless
-from marketprism_sdk.service._service import Service
+from marketprism_sdk.service import Service, run, unless
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.settings.settings import Settings
 
@@ -54,7 +53,7 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
             return Exit.OK
         stack.push_async_callback(connection.close)
         service = _made(Container(settings=settings, connection=connection), service_name)
-        _logs.configure(
+        logs.configure(
             level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
         )
         return await _run_patiently(service, stop)
@@ -94,7 +93,7 @@ async def _run_patiently(service: Service, stop: asyncio.Event) -> int:
 def run_service(service_name: str, settings: Settings) -> int:
     """Exit code of a service that ran to its end."""
     os.umask(UMASK)
-    _logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
+    logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
     return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
 
 

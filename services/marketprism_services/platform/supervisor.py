@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from marketprism_sdk.private_files import private_folder
-from marketprism_sdk.service._lifecycle import die_with_parent
+from marketprism_sdk.service import die_with_parent
 from marketprism_services.platform.ending import told_to_end
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.log_files import open_log, rotate

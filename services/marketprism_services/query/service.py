@@ -30,14 +30,13 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
-from marketprism_sdk.messaging._balancing import LeaderClient
-from marketprism_sdk.messaging._registry import Discovery
+from marketprism_sdk.messaging import Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.resilience import Backoff, retry
-from marketprism_sdk.service._service import Service, ServiceSettings, rpc
+from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
 from marketprism_services.query.http.live_books import BookApi
 from marketprism_services.query.http.routes import ReadApi, enveloped

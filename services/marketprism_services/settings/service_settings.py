@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from marketprism_adapters.nats.stream_layout import StreamLayout
-from marketprism_sdk.service._service import ServiceSettings
+from marketprism_sdk.service import ServiceSettings
 
 
 @dataclass(frozen=True, slots=True)

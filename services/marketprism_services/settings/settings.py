@@ -21,7 +21,7 @@ from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import Interval
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.urls import HIDDEN, Url, hide
 from marketprism_services.platform.exits import Exit, Stop

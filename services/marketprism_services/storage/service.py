@@ -27,12 +27,11 @@ from marketprism_application.queries.answering import answer
 from marketprism_application.storage.inserter import Inserter
 from marketprism_application.storage.writer import StreamRemade, StreamWriter, WriterSettings
 from marketprism_domain.events.registry import StorageRetryScheduled
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.service._service import ServiceSettings, rpc
-from marketprism_sdk.service._single_active import SingleActiveService
+from marketprism_sdk.service import ServiceSettings, SingleActiveService, rpc
 from marketprism_services.settings.service_settings import layout_of
 from marketprism_services.storage.dead_rows import Letters
 from marketprism_services.storage.store_health import OPENING, StoreState

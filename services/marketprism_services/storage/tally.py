@@ -12,7 +12,7 @@ import msgspec
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.ports.storage import StoreTally, TickKey
 from marketprism_sdk.errors import RemoteError, SdkError
-from marketprism_sdk.messaging._balancing import LeaderClient
+from marketprism_sdk.messaging import LeaderClient
 
 _ASK_S = 10.0
 

@@ -12,7 +12,7 @@ from marketprism_application.ports.storage import StreamBounds
 from marketprism_application.storage.progress import OF_STORE, Beginning
 from marketprism_application.storage.writer import Progress, WriterHooks
 from marketprism_domain.events.pipeline import StoreReplaced, StreamTruncated, WatermarkRebuilt
-from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability import Metrics
 from marketprism_services.storage.store_health import StoreState
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from marketprism_domain.events.pipeline import ClockOff
 from marketprism_domain.ticks.clocks import VenueClock
 from marketprism_domain.values import NANOS_PER_SECOND
-from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability import Metrics
 
 _FORGET_S = 300.0
 

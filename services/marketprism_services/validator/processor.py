@@ -20,8 +20,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.gaps import TRUNCATED
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_sdk.streams._stage import Output
-from marketprism_sdk.streams._stage_input import InputCut
+from marketprism_sdk.streams import InputCut, Output
 from marketprism_services.losses import Losses
 
 log = structlog.get_logger()

@@ -16,14 +16,14 @@ from marketprism_domain.errors import CommandRefused, InvalidValue
 from marketprism_domain.events.registry import ValidationRulesUpdated
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import CommandRejected
-from marketprism_sdk.messaging._commands import Command
+from marketprism_sdk.messaging import Command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
-from marketprism_sdk.service._service import ServiceSettings, command
-from marketprism_sdk.streams._stage import Processor, StageSettings
+from marketprism_sdk.service import ServiceSettings, command
+from marketprism_sdk.streams import Processor, StageSettings
 from marketprism_sdk.values import read_or_none
 from marketprism_services.sharded import ShardedService
 from marketprism_services.validator.clock_watch import ClockWatch

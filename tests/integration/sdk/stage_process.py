@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.streams._stage import Output, Stage, StageSettings
+from marketprism_sdk.streams import Output, Stage, StageSettings
 
 PARTITIONS = 3
 

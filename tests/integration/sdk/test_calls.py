@@ -20,15 +20,22 @@ from marketprism_sdk.errors import (
     NotConnected,
     RemoteError,
 )
-from marketprism_sdk.messaging._balancing import Balancer, LeaderClient
-from marketprism_sdk.messaging._bus import NatsBus
-from marketprism_sdk.messaging._registry import TTL_S, Discovery
-from marketprism_sdk.messaging._rpc import CALL_HEADER, DEADLINE_HEADER, TIME_LEFT_HEADER, RpcClient, RpcServer
+from marketprism_sdk.messaging import (
+    CALL_HEADER,
+    DEADLINE_HEADER,
+    TIME_LEFT_HEADER,
+    TTL_S,
+    Balancer,
+    Discovery,
+    LeaderClient,
+    NatsBus,
+    RpcClient,
+    RpcServer,
+)
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.service._service import Service, rpc
-from marketprism_sdk.service._single_active import SingleActiveService, exclusive
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.service import Service, SingleActiveService, exclusive, rpc
 
 HOUR_NS = 3_600 * 10**9
 

@@ -10,11 +10,10 @@ import msgspec
 import pytest
 
 from marketprism_sdk.errors import CommandRejected, InvalidSubject
-from marketprism_sdk.messaging._commands import Command, dead_letters, ensure_command_streams, redrive, send_command
+from marketprism_sdk.messaging import Command, dead_letters, ensure_command_streams, redrive, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, publish_ack
-from marketprism_sdk.service._service import command
-from marketprism_sdk.service._single_active import SingleActiveService
+from marketprism_sdk.service import SingleActiveService, command
 
 
 class Grouped(SingleActiveService):

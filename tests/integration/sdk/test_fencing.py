@@ -10,15 +10,13 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.local_cluster import LocalCluster
-from marketprism_sdk.election._election import Election
-from marketprism_sdk.election._lease import LeaseRecord, LeaseSettings, decode_lease
+from marketprism_sdk.election import Election, LeaseRecord, LeaseSettings, decode_lease
 from marketprism_sdk.errors import Fenced, NotActive, RevisionConflict, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, ensure_stream, leader_get_last, publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.streams._fence import FencedPublisher, raise_fence
-from marketprism_sdk.streams._stage import Stage
+from marketprism_sdk.streams import FencedPublisher, Stage, raise_fence
 from marketprism_sdk.testing import FaultyProxy
 from tests.integration.sdk.stage_process import Sums, settings
 from tests.integration.sdk.test_nats import messages_of

@@ -12,14 +12,10 @@ from typing import Any
 import pytest
 
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotActive, RemoteError
-from marketprism_sdk.messaging._balancing import Balancer, EjectionSettings, LeaderClient
-from marketprism_sdk.messaging._events import Event
-from marketprism_sdk.messaging._registry import TTL_S, Discovery
-from marketprism_sdk.messaging._wire_errors import wire_error
+from marketprism_sdk.messaging import TTL_S, Balancer, Discovery, EjectionSettings, Event, LeaderClient, wire_error
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.service._service import Service, ServiceSettings, event, rpc
-from marketprism_sdk.service._single_active import SingleActiveService, exclusive
+from marketprism_sdk.service import Service, ServiceSettings, SingleActiveService, event, exclusive, rpc
 from marketprism_sdk.testing import ManualClock
 
 

@@ -18,8 +18,7 @@ from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, leade
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.streams._fence import raise_fence
-from marketprism_sdk.streams._stage import Output, Stage
+from marketprism_sdk.streams import Output, Stage, raise_fence
 from tests.integration.sdk.stage_process import PARTITIONS, Sums, settings
 
 PROCESS = Path(__file__).with_name("stage_process.py")

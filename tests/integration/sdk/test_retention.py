@@ -13,8 +13,7 @@ from marketprism_sdk.nats.jetstream import ensure_stream, leader_get_last, publi
 from marketprism_sdk.nats.publisher import WindowPublisher
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_sdk.nats.retention import Retention
-from marketprism_sdk.streams._fence import FencedPublisher, fenced_publisher, raise_fence
-from marketprism_sdk.streams._stage import Stage
+from marketprism_sdk.streams import FencedPublisher, Stage, fenced_publisher, raise_fence
 from tests.integration.sdk.stage_process import Sums, settings
 
 BOUND = 2_000_000

@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
-from marketprism_sdk.election._election import Election
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import Election, LeaseSettings
 from marketprism_sdk.errors import RemoteError
-from marketprism_sdk.messaging._commands import dead_letters, redrive, send_command
+from marketprism_sdk.messaging import dead_letters, redrive, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.service._service import Service, command, rpc
-from marketprism_sdk.service._single_active import SingleActiveService, exclusive
+from marketprism_sdk.service import Service, SingleActiveService, command, exclusive, rpc
 from marketprism_sdk.testing import FaultyProxy
 
 

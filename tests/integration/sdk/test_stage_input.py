@@ -13,9 +13,7 @@ import pytest
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, delete_stream, direct_get_last, ensure_stream, publish_ack
-from marketprism_sdk.streams._stage import Output, Stage
-from marketprism_sdk.streams._stage_input import InputCut, InputRefused
-from marketprism_sdk.streams._stage_types import Checkpoint
+from marketprism_sdk.streams import Checkpoint, InputCut, InputRefused, Output, Stage
 from tests.integration.sdk.stage_process import Sums, settings
 from tests.integration.sdk.test_nats import make_streams, messages_of
 

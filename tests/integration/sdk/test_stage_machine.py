@@ -18,8 +18,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from
 from marketprism_sdk.nats.jetstream import api, direct_get_last, publish_ack
-from marketprism_sdk.streams._stage import Stage
-from marketprism_sdk.streams._stage_types import Checkpoint
+from marketprism_sdk.streams import Checkpoint, Stage
 from tests.integration.sdk.stage_process import Sums
 from tests.integration.sdk.stage_process import settings as stage_settings
 from tests.integration.sdk.test_nats import make_streams, messages_of

@@ -9,14 +9,11 @@ from typing import Any
 
 import pytest
 
-from marketprism_sdk.messaging._bus import BusMessage
-from marketprism_sdk.messaging._registry import TTL_S, Discovery
-from marketprism_sdk.messaging._rpc import RpcServer
+from marketprism_sdk.messaging import TTL_S, BusMessage, Discovery, RpcServer
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.service._lifecycle import unless
-from marketprism_sdk.service._service import Service, ServiceSettings
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.service import Service, ServiceSettings, unless
 
 pytestmark = pytest.mark.timeout(60)
 

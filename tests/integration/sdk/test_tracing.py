@@ -7,9 +7,8 @@ import asyncio
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.pull import PullConsumer
-from marketprism_sdk.observability._tracing import Sampler, sampled
-from marketprism_sdk.streams._fence import FencedPublisher, raise_fence
-from marketprism_sdk.streams._stage import Stage
+from marketprism_sdk.observability import Sampler, sampled
+from marketprism_sdk.streams import FencedPublisher, Stage, raise_fence
 from tests.integration.sdk.stage_process import Sums, settings
 from tests.integration.sdk.test_nats import make_streams
 

@@ -18,7 +18,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.venues.feed import VenueFeed
 from marketprism_application.venues.protocol import StreamKey, Venue
 from marketprism_sdk.resilience import RateLimiter
-from marketprism_sdk.service._periodic import PeriodicJobs
+from marketprism_sdk.service import PeriodicJobs
 
 NOWHERE = "ws://127.0.0.1:1"
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected
 from marketprism_sdk.ports import KvEntry, Stop
 from marketprism_sdk.testing import ManualClock, MemoryKeyValue

@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from marketprism_sdk.errors import DeadlineExceeded, Fenced, SdkError
-from marketprism_sdk.partitions._membership import SessionRecord
-from marketprism_sdk.partitions._owners import OwnerRecord
-from marketprism_sdk.partitions._shards import Shards
+from marketprism_sdk.partitions import OwnerRecord, SessionRecord, Shards
 from tests.unit.sdk.crew import SETTINGS, Line, Stage
 from tests.unit.sdk.shards_model import IDLE, TAKING, WORKING
 

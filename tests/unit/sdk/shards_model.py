@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from marketprism_sdk.partitions._hashing import rendezvous
+from marketprism_sdk.partitions import rendezvous
 
 # Sessions. out: none. live. drain: leaves. gone: the process was killed and nobody has noticed. dead: declared dead by
 # a peer, which the process itself has not noticed.

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from marketprism_sdk.election._election import Election
-from marketprism_sdk.election._lease import LeaseAcquired, LeaseLost, LeaseRecord, LeaseReleased, LeaseSettings, Role
+from marketprism_sdk.election import Election, LeaseAcquired, LeaseLost, LeaseRecord, LeaseReleased, LeaseSettings, Role
 from marketprism_sdk.errors import ConfigurationError
-from marketprism_sdk.partitions._shards import Shards, partition_of, rendezvous
+from marketprism_sdk.partitions import Shards, partition_of, rendezvous
 from marketprism_sdk.resilience import Backoff, CircuitBreaker, CircuitOpen, retry
 from marketprism_sdk.testing import ManualClock, MemoryKeyValue
 

@@ -6,8 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from marketprism_sdk.election._election import Election
-from marketprism_sdk.election._lease import LeaseAcquired
+from marketprism_sdk.election import Election, LeaseAcquired
 from marketprism_sdk.errors import DeadlineExceeded, Fenced
 from tests.unit.sdk.crew import SETTINGS, Line, Stage
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 
-from marketprism_sdk.election._election import Election
-from marketprism_sdk.election._lease import LeaseAcquired, LeaseLost, LeaseRecord, LeaseReleased, LeaseSettings
+from marketprism_sdk.election import Election, LeaseAcquired, LeaseLost, LeaseRecord, LeaseReleased, LeaseSettings
 from marketprism_sdk.errors import DeadlineExceeded, Fenced
-from marketprism_sdk.partitions._shards import OwnerRecord, Shards
+from marketprism_sdk.partitions import OwnerRecord, Shards
 from marketprism_sdk.ports import KeyValue
 from marketprism_sdk.testing import FaultyKeyValue, ManualClock, MemoryKeyValue, MemoryProber
 

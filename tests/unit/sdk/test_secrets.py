@@ -16,7 +16,7 @@ import structlog
 
 from marketprism_sdk.errors import NotConnected
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability import _logs
+from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Url, hide
 
@@ -67,7 +67,7 @@ def as_configured() -> Iterator[None]:
 def test_no_line_of_a_log_carries_a_secret(form: str) -> None:
     url = Url("nats://user:s3cret@host:4222")
     with redirect_stderr(io.StringIO()) as written:
-        _logs.configure(form=form)
+        logs.configure(form=form)
         log = structlog.get_logger()
         log.warning(f"cannot reach {url.reveal()}", url=url, server=url.reveal(), list=[url.reveal()])
         log.warning("settings", given={"password": "s3cret", "deep": [{"auth_code": "s3cret"}]}, api_key="s3cret")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marketprism_sdk.streams._stage import Output
-from marketprism_sdk.streams._stage_input import InputState, SettledInput
-from marketprism_sdk.streams._stage_types import Part
+from marketprism_sdk.streams import InputState, Output, Part, SettledInput
 
 
 class Nothing:

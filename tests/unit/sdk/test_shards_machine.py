@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from marketprism_sdk.partitions._membership import SessionRecord
-from marketprism_sdk.partitions._owners import OwnerRecord
+from marketprism_sdk.partitions import OwnerRecord, SessionRecord
 from tests.unit.sdk.shards_group import COUNT, NAME, NAMES, Group
 from tests.unit.sdk.shards_model import (
     ASKED,

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 
 from marketprism_sdk.errors import DeadlineExceeded
-from marketprism_sdk.partitions._owners import OwnerRecord
-from marketprism_sdk.partitions._shards import rendezvous
+from marketprism_sdk.partitions import OwnerRecord, rendezvous
 from tests.unit.sdk.crew import Line, Stage
 from tests.unit.sdk.shards_group import COUNT, Member
 

@@ -6,9 +6,8 @@ import msgspec
 
 from marketprism_adapters.nats.partition_owners import problems_of, shares, told
 from marketprism_application.contracts.partitions import PARTITIONS
-from marketprism_sdk.messaging._registry import InstanceRecord
-from marketprism_sdk.partitions._membership import SessionRecord
-from marketprism_sdk.partitions._shards import OwnerRecord
+from marketprism_sdk.messaging import InstanceRecord
+from marketprism_sdk.partitions import OwnerRecord, SessionRecord
 from marketprism_sdk.ports import KvEntry
 
 

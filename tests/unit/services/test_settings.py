@@ -11,11 +11,11 @@ import pytest
 from pydantic import BaseModel
 
 from marketprism_application.errors import SourceError, StoreError
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability import _logs
-from marketprism_sdk.service._service import Service
+from marketprism_sdk.observability import logs
+from marketprism_sdk.service import Service
 from marketprism_services.platform.container import Container
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
@@ -176,10 +176,10 @@ def test_a_log_line_never_has_an_empty_reason() -> None:
     try:
         raise TimeoutError
     except TimeoutError as error:
-        line = _logs.name_wordless_errors(None, "warning", {"event": "x", "error": str(error)})
+        line = logs.name_wordless_errors(None, "warning", {"event": "x", "error": str(error)})
     assert line["error"] == "no answer in time (TimeoutError)"
-    assert _logs.name_wordless_errors(None, "warning", {"event": "x", "reason": ""})["reason"] == "no reason given"
-    assert _logs.name_wordless_errors(None, "warning", {"event": "x", "error": "y"})["error"] == "y"
+    assert logs.name_wordless_errors(None, "warning", {"event": "x", "reason": ""})["reason"] == "no reason given"
+    assert logs.name_wordless_errors(None, "warning", {"event": "x", "error": "y"})["error"] == "y"
 
 
 def test_errors_are_printed_in_one_place_that_never_prints_an_empty_one() -> None:

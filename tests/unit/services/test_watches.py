@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from marketprism_domain.events.pipeline import ClockOff, StreamReplaced, StreamTruncated
 from marketprism_domain.ticks.clocks import ClockState, VenueClock
-from marketprism_sdk.observability._metrics import Metrics
-from marketprism_sdk.streams._stage_input import InputCut
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.streams import InputCut
 from marketprism_services.losses import OUT_OF_CHAIN_S, TRUNCATED_S, Losses
 from marketprism_services.validator.clock_watch import ClockWatch
 

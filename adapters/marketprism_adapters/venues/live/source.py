@@ -28,7 +28,7 @@ from marketprism_application.venues.protocol import StreamKey, Venue
 from marketprism_domain.events.registry import SubscriptionUpdated
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.resilience import Backoff, RateLimiter
-from marketprism_sdk.service._periodic import PeriodicJobs
+from marketprism_sdk.service import PeriodicJobs
 
 log = structlog.get_logger()
 

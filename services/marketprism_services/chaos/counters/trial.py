@@ -22,7 +22,7 @@ from nats.aio.msg import Msg
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.packed import decode_packed
-from marketprism_sdk.election._lease import decode_lease
+from marketprism_sdk.election import decode_lease
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry

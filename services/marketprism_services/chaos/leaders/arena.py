@@ -14,7 +14,7 @@ import msgspec
 
 from marketprism_adapters.nats.local_cluster import LocalCluster
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_sdk.election._lease import LeaseSettings
+from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream

@@ -8,7 +8,7 @@ import msgspec
 
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.pull import read_stream
-from marketprism_sdk.streams._fence import FenceRecord
+from marketprism_sdk.streams import FenceRecord
 from marketprism_services.chaos.leaders.candidate import RUN, Record
 from marketprism_services.chaos.report import Report
 

@@ -18,16 +18,15 @@ from typing import Any
 
 import msgspec
 
-from marketprism_sdk.election._election import Election
-from marketprism_sdk.election._lease import LeaseLost, LeaseSettings
+from marketprism_sdk.election import Election, LeaseLost, LeaseSettings
 from marketprism_sdk.errors import Fenced, NotConnected, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.nats.publisher import WindowPublisher
-from marketprism_sdk.observability import _logs
-from marketprism_sdk.streams._fence import Fence, FencedPublisher, raise_fence
+from marketprism_sdk.observability import logs
+from marketprism_sdk.streams import Fence, FencedPublisher, raise_fence
 
 LATE = 9_999_999_999  # number of the write that comes after the end of a leadership
 RUN = 100_000  # numbers of one uninterrupted run begin at a multiple of this, plus one
@@ -172,7 +171,7 @@ class Candidate:
 
 def main() -> None:
     """Entry point."""
-    _logs.configure(level="error")
+    logs.configure(level="error")
     setup = msgspec.json.decode(sys.argv[1], type=Setup)
     asyncio.run(Candidate(setup).run())
 

@@ -22,10 +22,10 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging._registry import TTL_S, Discovery
+from marketprism_sdk.messaging import TTL_S, Discovery
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.streams._stage_types import Checkpoint
+from marketprism_sdk.streams import Checkpoint
 from marketprism_sdk.testing import Child
 from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service

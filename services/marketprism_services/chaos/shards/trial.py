@@ -20,7 +20,7 @@ from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServ
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.streams._stage_types import Checkpoint
+from marketprism_sdk.streams import Checkpoint
 from marketprism_sdk.testing import Child
 from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service

@@ -21,7 +21,7 @@ from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.errors import StoreError
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.storage.writer import Progress
-from marketprism_sdk.election._lease import decode_lease
+from marketprism_sdk.election import decode_lease
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue

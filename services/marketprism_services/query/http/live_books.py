@@ -12,8 +12,7 @@ from marketprism_adapters.http.caller_limits import Callers
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.errors import UnknownSymbolError
 from marketprism_sdk.errors import NoResponders
-from marketprism_sdk.messaging._registry import Discovery
-from marketprism_sdk.messaging._rpc import RpcClient
+from marketprism_sdk.messaging import Discovery, RpcClient
 from marketprism_services.query.http.routes import base_of, failed, whole_number
 
 _TIMEOUT_S = 2.0

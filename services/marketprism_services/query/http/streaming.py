@@ -17,7 +17,7 @@ from marketprism_application.contracts.kinds import BAR, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Question
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
-from marketprism_sdk.observability._metrics import Metrics
+from marketprism_sdk.observability import Metrics
 from marketprism_services.query.http.routes import KIND_OF, Ask, base_of, failed, question_of, whole_number
 from marketprism_services.settings.settings import QuerySettings
 
