@@ -9,6 +9,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -19,7 +20,6 @@ from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_sdk.streams import Processor, Stage, StageSettings
 from marketprism_services.losses import Losses
 from marketprism_services.settings.service_settings import layout_of
-from marketprism_services.stream_keeper import keep_streams
 
 log = structlog.get_logger()
 

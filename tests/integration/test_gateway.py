@@ -20,6 +20,7 @@ from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.presence import Presence
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
@@ -27,7 +28,6 @@ from marketprism_sdk.messaging import dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.exclusive import Lapsed, while_leading
 from marketprism_services.gateway.service import GatewayService
-from marketprism_services.presence import Presence
 from tests.fakes.ticks import at
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("gateway")]

@@ -11,6 +11,7 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.stream_keeper import StreamKeeper
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_sdk.nats.connection import NatsConnection
@@ -20,7 +21,6 @@ from marketprism_sdk.nats.pull import read_stream
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
-from marketprism_services.stream_keeper import StreamKeeper
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from marketprism_adapters.clickhouse.access import READER
 from marketprism_adapters.nats import pipeline_probe
+from marketprism_application.monitoring import verdict
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run
-from marketprism_services import verdict
 from marketprism_services.cli.app import err, out
 from marketprism_services.cli.tables import bars_table
 from marketprism_services.platform import local_stack

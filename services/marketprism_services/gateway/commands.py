@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
+from marketprism_application.gateway.presence import Wish, wanted_symbol
 from marketprism_domain.commands import authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
 from marketprism_sdk.errors import CommandRejected
 from marketprism_sdk.messaging import Command
 from marketprism_sdk.service import command
-from marketprism_services.presence import Wish, wanted_symbol
 
 MOST = 100_000
 

@@ -14,8 +14,11 @@ from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.source_positions import Positions
+from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_application.errors import SourceError
+from marketprism_application.gateway.outlet import Outlet
 from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.presence import Presence
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source, live_source, named_source
 from marketprism_application.replay.pace import paced_source
 from marketprism_domain.errors import CommandRefused
@@ -33,10 +36,7 @@ from marketprism_sdk.service import ServiceSettings, SingleActiveService
 from marketprism_services.exclusive import until_leading, while_leading
 from marketprism_services.gateway.commands import OperatorCommands, wish_of
 from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source
-from marketprism_services.outlet import Outlet
-from marketprism_services.presence import Presence
 from marketprism_services.settings.service_settings import layout_of
-from marketprism_services.stream_keeper import keep_streams
 
 log = structlog.get_logger()
 

@@ -13,6 +13,7 @@ from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.bar_tail import BarTail
+from marketprism_adapters.nats.stream_keeper import StreamKeeper
 from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.codec import decode, encode
@@ -42,7 +43,6 @@ from marketprism_services.query.http.live_books import BookApi
 from marketprism_services.query.http.routes import ReadApi, enveloped
 from marketprism_services.query.http.streaming import StreamApi
 from marketprism_services.settings.settings import QuerySettings
-from marketprism_services.stream_keeper import StreamKeeper
 from marketprism_services.wiring.store import EngineSource
 
 Found = pa.Table | Sequence[Any]

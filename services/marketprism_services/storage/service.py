@@ -20,6 +20,7 @@ from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.stream_holes import HoleNamer
+from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges, set_back
 from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
@@ -37,7 +38,6 @@ from marketprism_services.storage.dead_rows import Letters
 from marketprism_services.storage.store_health import OPENING, StoreState
 from marketprism_services.storage.tally import answer_tally
 from marketprism_services.storage.writer_hooks import RetryHeard, StorageHooks
-from marketprism_services.stream_keeper import keep_streams
 from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
