@@ -266,7 +266,7 @@ class MarketClient:
     async def _pages(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> AsyncIterator[pa.Table]:
-        time = kind.time
+        time = kind.time_field
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
         question = Question("records", kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
         while True:

@@ -6,9 +6,11 @@ import base64
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import msgpack
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,14 +28,17 @@ from marketprism_application.contracts.kinds import (
     LIQUIDATION,
     OPEN_INTEREST,
     ORDERBOOK,
+    PATHS,
     QUALITY,
     TICK,
     TICKER,
     TRADE,
+    VENUE_KINDS,
     DataKind,
 )
 from marketprism_application.contracts.packed import PACKED_VERSION, Mark, Packed, decode_packed, encode_packed
 from marketprism_application.contracts.subjects import escape, subject_of, tick_subject, unescape
+from marketprism_application.contracts.venue_messages import KIND_OF, Levels
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_domain.marketdata.funding_rate import FundingRate
@@ -201,3 +206,34 @@ def test_public_subjects_are_those_of_the_contract() -> None:
 )
 def test_plain_text_has_no_exponent_and_no_trailing_zeros(value: str, text: str) -> None:
     assert plain(Decimal(value)) == text
+
+
+def _as_text(hint: Any) -> Any:
+    """What a venue's message holds where the record holds `hint`."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return str | None if Decimal in args else hint
+    if hint is Decimal:
+        return str
+    return Levels if origin is tuple else hint
+
+
+@pytest.mark.parametrize("kind", VENUE_KINDS, ids=[kind.name for kind in VENUE_KINDS])
+def test_a_venues_message_has_the_fields_of_its_kind_as_text(kind: DataKind) -> None:
+    (message,) = [made for made, of in KIND_OF.items() if of is kind]
+    fields = msgspec.structs.fields(message)
+    assert fields[0].name == "v"
+    assert [field.name for field in fields[1:]] == list(kind.fields)
+    assert [field.type for field in fields[1:]] == [_as_text(kind.types[name]) for name in kind.fields]
+    defaults = kind.model._field_defaults
+    given = {field.name: field.default for field in fields[1:] if field.default is not msgspec.NODEFAULT}
+    assert given == defaults
+
+
+def test_each_fact_of_a_kind_names_fields_that_it_has() -> None:
+    for kind in KINDS.values():
+        assert kind.time_field in kind.fields
+        assert kind.few_values <= set(kind.fields), kind.name
+        assert set(kind.order_by) <= set(kind.fields)
+        assert not kind.streamed or kind.path
+    assert len(PATHS) == sum(bool(kind.path) for kind in KINDS.values())

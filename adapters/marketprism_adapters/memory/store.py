@@ -96,11 +96,11 @@ class MemoryStore:
     async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
         """One page of one instrument, oldest first."""
         found = sorted(
-            (row for row in self._rows(kind) if _wanted(row, query, getattr(row, kind.time))),
+            (row for row in self._rows(kind) if _wanted(row, query, getattr(row, kind.time_field))),
             key=attrgetter(*kind.read_order),
         )
         if query.after is not None:
-            found = [row for row in found if (getattr(row, kind.time), row.seq) > tuple(query.after)]
+            found = [row for row in found if (getattr(row, kind.time_field), row.seq) > tuple(query.after)]
         return table_of(kind, found[-query.limit :] if query.last else found[: query.limit])
 
     async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:

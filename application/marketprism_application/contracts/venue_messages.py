@@ -3,17 +3,14 @@
 Nothing is converted on the way from a venue's frame to NATS: a parser fills a message, the message is encoded. Readers
 decode the same bytes into the kind's record with exact decimals (`codec.decode`).
 
-One class per kind, made from the registry. A message holds `v` and the kind's fields, in its order; positional
+One class per kind. A message holds `v` and the kind's fields, in its order (a test compares the two); positional
 construction is the fastest that there is.
 """
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Callable
-from decimal import Decimal
-from typing import Any, Union
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -32,6 +29,7 @@ from marketprism_application.contracts.subjects import escape
 
 Text = str  # a decimal number as the venue wrote it, without an exponent
 TextLevel = tuple[str, str]
+Levels = Sequence[Sequence[str]]  # (price, quantity), best first
 
 
 class Message(msgspec.Struct):
@@ -48,38 +46,126 @@ class Message(msgspec.Struct):
     ts_pub: int
 
 
-def _text_hint(hint: Any) -> Any:
-    origin = typing.get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return str | None if Decimal in typing.get_args(hint) else hint
-    if hint is Decimal:
-        return str
-    return list[Any] if origin is tuple else hint
+class TradeMessage(Message, omit_defaults=True):
+    """A trade of the venue's tape. See `marketdata` for what each field means."""
+
+    trade_id: str
+    price: str
+    quantity: str
+    side: str
+    contracts: str | None = None
+    first_id: int | None = None
+    last_id: int | None = None
+    off_book: bool = False
+    liquidation: str = ""
+    mark_price: str | None = None
+    index_price: str | None = None
+    implied_volatility: str | None = None
 
 
-def _message_type(kind: DataKind) -> type[Message]:
-    own = kind.fields[8:]
-    defaults = kind.model._field_defaults
-    fields: list[Any] = []
-    for name in own:
-        hint = _text_hint(kind.types[name])
-        fields.append((name, hint, defaults[name]) if name in defaults else (name, hint))
-    made = msgspec.defstruct(f"{kind.model.__name__}Message", fields, bases=(Message,), omit_defaults=True)
-    return typing.cast("type[Message]", made)
+class OrderBookMessage(Message, omit_defaults=True):
+    """A whole book, or what changed of it. See `marketdata` for what each field means."""
+
+    form: str
+    valid: bool
+    first_id: int = 0
+    prev_id: int | None = None
+    bids: Levels = ()
+    asks: Levels = ()
+    bid_floor: str | None = None
+    ask_ceiling: str | None = None
+    cause: str = ""
 
 
-Maker = Callable[..., Message]
+class BookTopMessage(Message, omit_defaults=True):
+    """The best levels of a book, conflated. See `marketdata` for what each field means."""
 
-TradeMessage: Maker = _message_type(TRADE)
-OrderBookMessage: Maker = _message_type(ORDERBOOK)
-BookTopMessage: Maker = _message_type(BOOK_TOP)
-KlineMessage: Maker = _message_type(KLINE)
-TickerMessage: Maker = _message_type(TICKER)
-FundingRateMessage: Maker = _message_type(FUNDING_RATE)
-OpenInterestMessage: Maker = _message_type(OPEN_INTEREST)
-LiquidationMessage: Maker = _message_type(LIQUIDATION)
+    valid: bool
+    depth: int
+    bids: Levels = ()
+    asks: Levels = ()
 
-KIND_OF: dict[Any, DataKind] = {
+
+class KlineMessage(Message, omit_defaults=True):
+    """The venue's own bar, also while it runs. See `marketdata` for what each field means."""
+
+    interval: str
+    ts_open: int
+    ts_close: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    closed: bool
+    turnover: str | None = None
+    trades: int | None = None
+    taker_buy_volume: str | None = None
+    first_id: int | None = None
+    last_id: int | None = None
+
+
+class TickerMessage(Message, omit_defaults=True):
+    """The venue's summary of an instrument, with greeks for options. See `marketdata` for what each field means."""
+
+    last: str | None = None
+    last_quantity: str | None = None
+    bid: str | None = None
+    bid_quantity: str | None = None
+    ask: str | None = None
+    ask_quantity: str | None = None
+    open: str | None = None
+    high: str | None = None
+    low: str | None = None
+    volume: str | None = None
+    turnover: str | None = None
+    mark_price: str | None = None
+    index_price: str | None = None
+    settlement: str | None = None
+    underlying_price: str | None = None
+    open_interest: str | None = None
+    mark_volatility: str | None = None
+    bid_volatility: str | None = None
+    ask_volatility: str | None = None
+    delta: str | None = None
+    gamma: str | None = None
+    vega: str | None = None
+    theta: str | None = None
+    rho: str | None = None
+
+
+class FundingRateMessage(Message, omit_defaults=True):
+    """What longs pay shorts of a perpetual. See `marketdata` for what each field means."""
+
+    rate: str
+    ts_funding: int | None = None
+    interval_s: int | None = None
+    settled: bool = False
+    next_rate: str | None = None
+    mark_price: str | None = None
+    index_price: str | None = None
+
+
+class OpenInterestMessage(Message, omit_defaults=True):
+    """Contracts that are open. See `marketdata` for what each field means."""
+
+    open_interest: str
+    contracts: str | None = None
+    value: str | None = None
+
+
+class LiquidationMessage(Message, omit_defaults=True):
+    """A position that the venue closed. See `marketdata` for what each field means."""
+
+    side: str
+    price: str
+    quantity: str
+    price_of: str
+    complete: bool
+    contracts: str | None = None
+
+
+KIND_OF: dict[type[Message], DataKind] = {
     TradeMessage: TRADE,
     OrderBookMessage: ORDERBOOK,
     BookTopMessage: BOOK_TOP,
@@ -119,7 +205,7 @@ class Subjects:
     def of(self, message: Message) -> str:
         """Where a message is published."""
         made = type(message)
-        interval = message.interval if made is KlineMessage else ""  # type: ignore[attr-defined]
+        interval = message.interval if isinstance(message, KlineMessage) else ""
         key = (made, message.venue, message.symbol, interval)
         found = self._known.get(key)
         if found is None:
@@ -133,11 +219,10 @@ class Subjects:
 
 def message_id(message: Message) -> str:
     """What names the message among all collectors of its venue: two of them publish it once."""
-    made = type(message)
-    if made is KlineMessage:
-        of = f"{message.interval}.{message.ts_open}.{message.seq}"  # type: ignore[attr-defined]
-    elif made is OrderBookMessage:
-        of = f"{message.seq}.{message.form}"  # type: ignore[attr-defined]
+    if isinstance(message, KlineMessage):
+        of = f"{message.interval}.{message.ts_open}.{message.seq}"
+    elif isinstance(message, OrderBookMessage):
+        of = f"{message.seq}.{message.form}"
     else:
         of = str(message.seq)
-    return f"{KIND_OF[made].name}.{message.venue}.{message.symbol}.{of}"
+    return f"{KIND_OF[type(message)].name}.{message.venue}.{message.symbol}.{of}"

@@ -21,12 +21,6 @@ from marketprism_application.ports.storage import Place
 from marketprism_application.queries.arrow_tables import DECIMAL, schema_of
 from marketprism_domain.values import BookLevel
 
-# Few distinct values over many rows.
-_DICTIONARY = {
-    "venue", "symbol", "source", "name", "interval", "phase", "verdict", "cause", "trading_day", "product", "class_",
-    "underlying", "option_type", "list_day", "expire_day", "kind", "form", "side", "native", "base", "quote", "settle",
-    "status", "price_of", "liquidation",
-}  # fmt: skip
 
 Values = Sequence[Any]
 
@@ -88,7 +82,7 @@ def _json(values: Values) -> Values:
     return [json.dumps(value, sort_keys=True) for value in values]
 
 
-def _column(name: str, hint: Any) -> list[Column]:
+def _column(name: str, hint: Any, dictionary: frozenset[str]) -> list[Column]:
     inner, optional = _unwrap(hint)
     if inner is Decimal:
         stored = "Nullable(Decimal(38, 18))" if optional else "Decimal(38, 18)"
@@ -103,7 +97,7 @@ def _column(name: str, hint: Any) -> list[Column]:
         stored = "Nullable(Int64)" if optional else "Int64"
         return [Column(name, stored, name, name, pa.int64(), _same)]
     if inner is str:
-        stored = "LowCardinality(String)" if name in _DICTIONARY else "String"
+        stored = "LowCardinality(String)" if name in dictionary else "String"
         return [Column(name, stored, name, name, pa.string(), _same)]
     if typing.get_origin(inner) is dict:
         return [Column(name, "String", name, name, pa.string(), _json)]
@@ -133,7 +127,7 @@ def _unwrap(hint: Any) -> tuple[Any, bool]:
 def columns_of(kind_name: str) -> tuple[tuple[str, tuple[Column, ...]], ...]:
     """(field, columns) of a kind, in wire order."""
     kind = KINDS[kind_name]
-    return tuple((name, tuple(_column(name, kind.types[name]))) for name in kind.fields)
+    return tuple((name, tuple(_column(name, kind.types[name], kind.dictionary))) for name in kind.fields)
 
 
 def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[Place], epoch: int) -> pa.Table:

@@ -35,7 +35,7 @@ def _bounds(column: str, ts_from: int | None, ts_to: int | None, params: Params)
 
 def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     """Rows of one instrument in a range, by time, a page of them."""
-    stored = f"t.{kind.time}"  # the column itself: its plain name means the number that is selected
+    stored = f"t.{kind.time_field}"  # the column itself: its plain name means the number that is selected
     where, params = ["symbol = {symbol:String}"], {"symbol": parameter(query.symbol), "limit": query.limit}
     if query.venue is not None:
         where.append("venue = {venue:String}")

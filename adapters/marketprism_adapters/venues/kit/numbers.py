@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import chain
+from typing import overload
 
 import msgspec
 
@@ -74,8 +75,20 @@ def plain(value: Decimal) -> str:
     return format(value, "f")
 
 
+@overload
+def from_number(value: Decimal) -> str: ...
+
+
+@overload
+def from_number(value: Decimal | None) -> str | None: ...
+
+
 def from_number(value: Decimal | None) -> str | None:
-    """Text of a JSON number."""
+    """Text of a JSON number without an exponent, None where the venue sent none.
+
+    Raises:
+        ParseRefused: not finite, or larger or finer than any price or amount.
+    """
     if value is None:
         return None
     if not value.is_finite() or abs(value) >= _MOST or value.adjusted() < _LEAST:

@@ -13,7 +13,7 @@ from marketprism_adapters.venues.live.connection import Line
 from marketprism_adapters.venues.live.delays import Delays
 from marketprism_adapters.venues.live.stream_health import StreamHealth
 from marketprism_adapters.venues.live.wanted_streams import ITEM_KINDS
-from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
+from marketprism_application.contracts.kinds import ORDERBOOK, TRADE, VENUE_KINDS
 from marketprism_application.ports.sources import Channel, FrameTap, LeftOff
 from marketprism_application.venues.feed import FeedSettings, VenueFeed
 from marketprism_application.venues.protocol import Control, ParseRefused, StreamKey, Venue
@@ -31,7 +31,8 @@ log = structlog.get_logger()
 
 _CHECK_S = 1.0
 _NOTHING_S = 20.0
-_COUNTED = frozenset({TRADE.name, ORDERBOOK.name, "quote"})  # their numbers tell what is missing
+# Their numbers tell what is missing; quotes are made of books and trades.
+_NUMBERED = frozenset({"quote", *(kind.name for kind in VENUE_KINDS if kind.numbered)})
 _AGAIN_NS = 60_000_000_000  # an event of the same refusals no sooner than so
 _EARLIER_NS = 10_000_000_000
 _HEAD = 400  # bytes of a frame in which its stream is named
@@ -113,7 +114,7 @@ class Reception:
 
     def _name_uncounted(self, lines: Iterable[Line], since: int, now: int, cause: str) -> None:
         """A hole of the kinds that have no numbers to tell it by."""
-        streams = {name: key for line in lines for name, key in line.streams.items() if key.kind not in _COUNTED}
+        streams = {name: key for line in lines for name, key in line.streams.items() if key.kind not in _NUMBERED}
         told = {(symbol, key.kind) for name, key in streams.items() for symbol in self._served(name, key)}
         for symbol, kind in sorted(told):
             self._name(symbol, since, now, cause, kind)
@@ -249,7 +250,7 @@ class Reception:
             seen: Any = item
             interval = getattr(item, "interval", "")
             self.health.seen(StreamKey(kind, seen.symbol, interval), time.monotonic(), seen.ts_event)
-            if kind in _COUNTED:
+            if kind in _NUMBERED:
                 self.delays.add(seen.ts_event, seen.ts_recv)
 
     def _control(self, control: Control, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from marketprism_application.contracts.kinds import VENUE_KINDS
 from marketprism_application.venues.protocol import StreamKey
 
 PENDING, SUBSCRIBED, FLOWING, STALE, REFUSED = "pending", "subscribed", "flowing", "stale", "refused"
@@ -14,7 +15,7 @@ _FACTOR = 30.0
 _SHORTEST_S = 20.0
 _FIRST_S = 60.0  # a stream that has brought nothing at all by then is asked for once more
 _LONGEST_S = 3_600.0
-_MAY_NEVER = frozenset({"trade"})  # nobody may trade for days
+_MAY_BE_SILENT = frozenset(kind.name for kind in VENUE_KINDS if kind.may_be_silent)
 
 
 class StreamState:
@@ -73,7 +74,7 @@ class StreamHealth:
         for key in keys:
             found = self._states.get(key)
             if found is None:
-                first_s = 0.0 if key.kind in _MAY_NEVER else _FIRST_S
+                first_s = 0.0 if key.kind in _MAY_BE_SILENT else _FIRST_S
                 self._states[key] = StreamState(self._cadence_s.get(key.kind, 0.0), now, first_s)
             else:
                 found.tries += found.state == STALE

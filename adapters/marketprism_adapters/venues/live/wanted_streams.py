@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from marketprism_application.contracts.kinds import KLINE, ORDERBOOK
+from marketprism_application.contracts.kinds import KINDS, ORDERBOOK
 from marketprism_application.contracts.venue_messages import KIND_OF
 from marketprism_application.venues.protocol import Quote, StreamKey
 from marketprism_domain.books.chain import BookChange
@@ -42,6 +42,7 @@ class Wanted:
         keys = []
         for symbol in symbols:
             for name in self._kinds:
-                details = self._intervals if name == KLINE.name else ("",)
+                kind = KINDS.get(name)  # none of a quote: it has a stream, but no table
+                details = self._intervals if kind is not None and kind.has_interval else ("",)
                 keys += [StreamKey(name, symbol, detail) for detail in details]
         return keys

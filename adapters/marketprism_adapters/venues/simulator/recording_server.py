@@ -22,7 +22,7 @@ from marketprism_adapters.venues.simulator.faults import Fault
 from marketprism_adapters.venues.simulator.recorded_streams import is_book, is_trade, retold, stream_of, topic_of
 from marketprism_adapters.venues.simulator.server import BOOKS, SimulatedVenueServer
 from marketprism_adapters.venues.simulator.session import Session
-from marketprism_application.contracts.kinds import KLINE
+from marketprism_application.contracts.kinds import VENUE_KINDS
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import ParseRefused, RestRequest, StreamKey, read_answer, read_frame
 
@@ -39,6 +39,7 @@ _LOOKED_AT = 20_000
 _LONGEST_S = 1.0  # silences of a recording are not waited for longer than so
 _SETTLED_S = 1.0  # a client subscribes with several messages, and on several connections
 _INTERVALS = ("1m", "5m", "1h", "1d")
+_WITH_INTERVAL = frozenset(kind.name for kind in VENUE_KINDS if kind.has_interval)
 
 
 class _Frame(NamedTuple):
@@ -184,7 +185,7 @@ class PlayedVenueServer(SimulatedVenueServer):
         for kind, coverage in venue.coverage.items():
             if coverage.how == "poll":
                 continue
-            details = _INTERVALS if kind == KLINE.name else ("",)
+            details = _INTERVALS if kind in _WITH_INTERVAL else ("",)
             keys = [StreamKey(kind, symbol, detail) for symbol in self.books for detail in details]
             names = [name for group in venue.groups(keys) for name in group.streams]
             if any(self.recorded_for(name) for name in names):

@@ -103,7 +103,7 @@ class StreamApi:
             await response.write(data)
 
     async def _pages(self, question: Question, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
-        time = kind.time
+        time = kind.time_field
         left = most
         while True:
             size = min(_PAGE, left)
