@@ -12,6 +12,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.sessions import SessionChange
 
 PACKED_VERSION = 1
+MAX_TICKS = 200  # of one message
 
 
 class Mark(NamedTuple):

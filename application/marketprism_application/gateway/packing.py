@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from marketprism_application.contracts.packed import PACKED_VERSION, Mark, Packed
+from marketprism_application.contracts.packed import MAX_TICKS, PACKED_VERSION, Mark, Packed
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
@@ -16,8 +16,6 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.sessions import SessionChange
 from marketprism_domain.ticks.clocks import AGREES_NS, VenueClock
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
-
-MAX_TICKS = 200
 
 
 class _Pending:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from marketprism_application.validation.gateway_sessions import SessionTable
-from marketprism_domain.sessions.calendar import Schedule
+import msgspec
+
+from marketprism_application.validation.gateway_sessions import GatewaySessions, SessionTable
+from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.sessions import SessionChange
 from marketprism_domain.ticks.anomalies import AnomalyDetectionService, AnomalyState
-from marketprism_domain.ticks.clocks import ClockState
+from marketprism_domain.ticks.clocks import ClockState, VenueClock
 from marketprism_domain.ticks.gaps import Interruption, SilenceDetector, SilenceState
 from marketprism_domain.ticks.quality import DataQualityMonitor, MonitorState
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.ticks.stream import MarketDataStream, StreamState
+from marketprism_domain.ticks.validation import TickValidationService
 
 
 class Exclusion(NamedTuple):
@@ -57,8 +61,8 @@ class ValidatorState(NamedTuple):
     log: str = ""
 
 
-class Watched:
-    """Everything kept of one instrument."""
+class StreamMemory:
+    """Everything remembered of one instrument's stream."""
 
     __slots__ = (
         "anomalies", "excluded", "hole", "key", "missing", "quality", "schedule", "silence", "stale", "stream",
@@ -75,3 +79,105 @@ class Watched:
         self.missing = saved.missing if saved else None
         self.hole = saved.hole if saved else None  # event time since which messages of the log are gone, 0: the opening
         self.excluded = saved.excluded if saved else None
+
+
+_decoder = msgspec.msgpack.Decoder(ValidatorState)
+
+
+class PartitionMemory:
+    """What a validator remembers of one partition: streams, clocks, gateway sessions, counts and the rules in force."""
+
+    def __init__(
+        self, calendar: MarketCalendar, rules: ValidationRules, epoch: int, name: str, sessions: GatewaySessions
+    ) -> None:
+        self.calendar = calendar.own()
+        self.service = TickValidationService(rules)
+        self.epoch = epoch  # fencing token that accepted ticks carry
+        self.sessions = sessions
+        self.streams: dict[tuple[str, str], StreamMemory] = {}
+        self.clocks: dict[tuple[str, str], VenueClock] = {}  # by venue and source
+        self.cut_since: dict[str, int] = {}  # `venue.symbol` to its last event time before the log was cut
+        self.alive = 0  # receive clock of what was processed last
+        self.out_of_chain = 0  # messages that were not taken
+        self.joined = 0  # sessions that were taken from their middle on
+        self.log = ""  # which raw log this is, where it is not the first
+        self.totals: dict[str, Any] = {}
+        self.partition = name
+
+    @property
+    def rules(self) -> ValidationRules:
+        """The version in force."""
+        return self.service.rules
+
+    @property
+    def event_prefix(self) -> str:
+        """What tells event ids of this partition, and of this log, from those of others."""
+        return f"{self.partition}.{self.log}" if self.log else self.partition
+
+    def stream_of(self, venue: str, symbol: str) -> StreamMemory:
+        """Memory of an instrument, made at its first tick."""
+        found = self.streams.get((venue, symbol))
+        if found is None:
+            key = f"{venue}.{symbol}"
+            found = self.streams[venue, symbol] = StreamMemory(key, self.calendar.schedule(venue, symbol))
+        return found
+
+    def clock(self, venue: str, source: str) -> VenueClock:
+        """What is known of the clock that receives a venue's ticks from a source."""
+        found = self.clocks.get((venue, source))
+        if found is None:
+            found = self.clocks[venue, source] = VenueClock()
+        return found
+
+    def counts(self, source: str) -> dict[str, Any]:
+        """Running counts of a source."""
+        found: dict[str, Any] | None = self.totals.get(source)
+        if found is None:
+            found = self.totals[source] = {
+                "accepted": 0, "stale": 0, "redelivered": 0, "rejected": {}, "out_of_chain": 0,
+            }  # fmt: skip
+        return found
+
+    def snapshot(self) -> bytes:
+        """Complete state."""
+        saved = tuple(
+            SavedStream(
+                *key, w.stream.state, w.anomalies.state, w.silence.state, w.quality.state, w.stale, w.missing, w.hole,
+                w.excluded,
+            )
+            for key, w in self.streams.items()
+        )  # fmt: skip
+        clocks = tuple(SavedClock(*key, clock.state) for key, clock in self.clocks.items())
+        return msgspec.msgpack.encode(
+            ValidatorState(
+                self.service.rules.to_dict(),
+                self.sessions.chains(),
+                saved,
+                self.totals,
+                self.calendar.changes(),
+                self.alive,
+                self.sessions.table,
+                clocks,
+                self.cut_since,
+                self.out_of_chain,
+                self.joined,
+                self.log,
+            )
+        )
+
+    def restore(self, data: bytes) -> None:
+        """State of an earlier `snapshot`; its rules come with it."""
+        state = _decoder.decode(data)
+        self.service = TickValidationService(ValidationRules.from_dict(state.rules))
+        self.sessions.restore(state.table, state.sessions)
+        self.alive, self.totals, self.cut_since = state.alive, state.counts, state.cut_since
+        self.out_of_chain, self.joined, self.log = state.out_of_chain, state.joined, state.log
+        self.clocks = {(saved.venue, saved.source): VenueClock(saved.clock) for saved in state.clocks}
+        for change in state.changes:
+            self.calendar.overrule(change)
+        self.streams = {
+            (saved.venue, saved.symbol): StreamMemory(
+                f"{saved.venue}.{saved.symbol}", self.calendar.schedule(saved.venue, saved.symbol), saved
+            )
+            for saved in state.streams
+        }  # fmt: skip

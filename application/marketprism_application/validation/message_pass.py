@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from marketprism_application.contracts.packed import Mark, Packed
 from marketprism_application.validation.gateway_sessions import GatewaySession
-from marketprism_application.validation.memory import Exclusion, Watched
+from marketprism_application.validation.memory import Exclusion, PartitionMemory, StreamMemory
 from marketprism_domain.events.registry import (
     AbnormalPriceDetected,
     DataGapDetected,
@@ -28,9 +28,6 @@ from marketprism_domain.ticks.stream import Rejected
 from marketprism_domain.ticks.validation import DUPLICATE
 from marketprism_domain.values import NANOS_PER_MINUTE
 
-if TYPE_CHECKING:
-    from marketprism_application.validation.validator import ShardValidator
-
 # More rejections than this in one message are summed up by reason: an event storm helps nobody.
 MAX_REJECTION_EVENTS = 20
 
@@ -50,11 +47,11 @@ def _same_snapshot(tick: Tick, last: Tick | None) -> bool:
     return last is not None and (tick.ts_event, tick.volume, tick.last) == (last.ts_event, last.volume, last.last)
 
 
-class Run:
+class MessagePass:
     """One message on its way through."""
 
-    def __init__(self, shard: ShardValidator, packed: Packed, seq: int, ts_pub: int) -> None:
-        self._shard = shard
+    def __init__(self, memory: PartitionMemory, packed: Packed, seq: int, ts_pub: int) -> None:
+        self._memory = memory
         self._packed = packed
         self._seq = seq
         self._ts_pub = ts_pub
@@ -63,40 +60,40 @@ class Run:
         self._ids = 0
         self._ts = 0
         self._session: GatewaySession | None = None
-        self._holes = bool(shard.cut_since)  # whether anything may be missing before a tick of this message
+        self._holes = bool(memory.cut_since)  # whether anything may be missing before a tick of this message
         self._source = ""
         self._venue = ""
         self._clock: VenueClock | None = None
         self.out = ValidationOutput([], [], [], [], [], [])
 
-    def enter(self, session: GatewaySession) -> None:
+    def of_session(self, session: GatewaySession) -> None:
         """The session that the message is of."""
         self._session = session
         self._holes = self._holes or session.joined
 
-    def tell(self, event: Any) -> None:
+    def add_event(self, event: Any) -> None:
         """An event of the message as a whole."""
-        self._ts = self._ts or self._shard.alive
+        self._ts = self._ts or self._memory.alive
         self._event(event)
 
     def tick(self, tick: Tick) -> None:
         """Accept, reject or drop one tick."""
-        shard, out = self._shard, self.out
+        memory, out = self._memory, self.out
         self._ts = tick.ts_recv
-        shard.alive = max(shard.alive, tick.ts_recv)
-        watched = shard.watched(tick.venue, tick.symbol)
+        memory.alive = max(memory.alive, tick.ts_recv)
+        watched = memory.stream_of(tick.venue, tick.symbol)
         placement = watched.schedule.place(tick.ts_event)
-        counts = shard.counts(tick.source)
+        counts = memory.counts(tick.source)
         if watched.missing is not None and _same_snapshot(tick, watched.stream.state.last):
             watched.missing = None  # what a login brings is the newest there is: nothing came after what we have
         if self._holes:
             self._look_for_hole(tick, watched)
         if self._clock is None or tick.source != self._source or tick.venue != self._venue:
             self._source, self._venue = tick.source, tick.venue
-            self._clock = shard.clock(tick.venue, tick.source)
+            self._clock = memory.clock(tick.venue, tick.source)
         self._clock.hears(tick.symbol, tick.ts_event, tick.ts_recv)
         offset = self._clock.offset_ns
-        verdict = watched.stream.accept(tick, placement, shard.service, shard.epoch, self._ts_pub, offset)
+        verdict = watched.stream.accept(tick, placement, memory.service, memory.epoch, self._ts_pub, offset)
         if verdict is None:
             counts["redelivered"] += 1
             return
@@ -118,14 +115,14 @@ class Run:
             named = watched.hole is not None  # the log's own hole says the same as the silence it leaves
             self._missed(accepted, placement, watched, offset)
             self._silence(accepted, placement, watched, named=named)
-            anomalies = watched.anomalies.on_tick(accepted, shard.rules)
+            anomalies = watched.anomalies.on_tick(accepted, memory.rules)
             for found in anomalies:
                 self._event(AbnormalPriceDetected(tick.venue, tick.symbol, *found))
         watched.stale = accepted.verdict == "stale"
         out.ticks.append(accepted)
         self._quality(watched, accepted, accepted.quality_score or 0, accepted.warnings, anomalies, accepted=True)
 
-    def _reject(self, verdict: Rejected, watched: Watched, counts: dict[str, Any]) -> None:
+    def _reject(self, verdict: Rejected, watched: StreamMemory, counts: dict[str, Any]) -> None:
         tick, reason = verdict.tick, verdict.reasons[0]
         counts["rejected"][reason] = counts["rejected"].get(reason, 0) + 1
         self._rejections += 1
@@ -142,13 +139,13 @@ class Run:
             )
         self._quality(watched, tick, verdict.score, verdict.reasons, (), accepted=False)
 
-    def _look_for_hole(self, tick: Tick, watched: Watched) -> None:
+    def _look_for_hole(self, tick: Tick, watched: StreamMemory) -> None:
         """Whether messages of the log are missing before this tick, where that is so for some instruments.
 
         A tick at the very next place of its source shows that nothing is, and so does a session that goes on behind a
         cut where it was before.
         """
-        stream, session, cut = watched.stream, self._session, self._shard.cut_since
+        stream, session, cut = watched.stream, self._session, self._memory.cut_since
         if tick.source_seq <= stream.state.positions.get(tick.source, -1):
             return
         found = []
@@ -162,7 +159,7 @@ class Run:
         if found and not stream.follows(tick):
             watched.hole = min(found) if watched.hole is None else min(watched.hole, *found)
 
-    def _missed(self, tick: Tick, placement: Placement, watched: Watched, offset_ns: int) -> None:
+    def _missed(self, tick: Tick, placement: Placement, watched: StreamMemory, offset_ns: int) -> None:
         """What the log has lost, and what a live source did not see between two sessions of it."""
         if watched.hole is not None:
             opened = watched.schedule.sessions(placement.trading_day)[0].ts_open
@@ -180,7 +177,7 @@ class Run:
         if bounds is not None:
             self._hole(tick, *bounds, "interrupted")
 
-    def _exclude(self, tick: Tick, placement: Placement, watched: Watched) -> None:
+    def _exclude(self, tick: Tick, placement: Placement, watched: StreamMemory) -> None:
         """A tick that is left out of bars: a gap, one a minute, if anything is lost by it.
 
         A snapshot that a login brings again, or the first row of all when it is of long ago, is no loss.
@@ -200,7 +197,7 @@ class Run:
             self._hole(tick, since, max(since + 1, named_to - 1), EXCLUDED)
         watched.excluded = Exclusion(tick.ts_event, age, named_to)
 
-    def _include(self, tick: Tick, excluded: Exclusion, watched: Watched) -> None:
+    def _include(self, tick: Tick, excluded: Exclusion, watched: StreamMemory) -> None:
         """The first tick behind those that were left out: a snapshot brings what was traded in them."""
         watched.excluded = None
         since = excluded.named_to
@@ -215,39 +212,39 @@ class Run:
             ts_from, ts_to, cause, tick.trading_day,
         ))  # fmt: skip
 
-    def _silence(self, tick: Tick, placement: Placement, watched: Watched, *, named: bool) -> None:
-        hole = watched.silence.on_tick(tick.ts_event, placement, self._shard.rules)
+    def _silence(self, tick: Tick, placement: Placement, watched: StreamMemory, *, named: bool) -> None:
+        hole = watched.silence.on_tick(tick.ts_event, placement, self._memory.rules)
         # A trade tape may be quiet for as long as it likes: its holes are told by those who read it.
         if hole is not None and (tick.traded is None or hole[2] == JOINED) and not named:
             self._hole(tick, *hole)
 
     def _quality(
-        self, watched: Watched, tick: Tick, score: int, reasons: tuple[str, ...], anomalies: tuple[Anomaly, ...],
+        self, watched: StreamMemory, tick: Tick, score: int, reasons: tuple[str, ...], anomalies: tuple[Anomaly, ...],
         *, accepted: bool,
     ) -> None:  # fmt: skip
-        rules = self._shard.rules
+        rules = self._memory.rules
         report, event = watched.quality.observe(tick, score, reasons, anomalies, rules, accepted=accepted)
         if report is not None:
-            self.out.reports.append(report._replace(epoch=self._shard.epoch, ts_pub=self._ts_pub))
+            self.out.reports.append(report._replace(epoch=self._memory.epoch, ts_pub=self._ts_pub))
         if event is not None:
             self._event(event)
 
     def mark(self, mark: Mark) -> None:
         """Punctuation passes through, before the next accepted tick."""
-        self._shard.alive = max(self._shard.alive, mark.ts_event)
+        self._memory.alive = max(self._memory.alive, mark.ts_event)
         self.out.marks.append(mark._replace(at=len(self.out.ticks)))
 
     def changed(self, change: SessionChange) -> None:
         """Another section than the table's, from here on and for whoever reads what this writes."""
-        self._shard.overrule(change)
+        self._memory.calendar.overrule(change)
         self.out.changes.append((len(self.out.ticks), change))
 
-    def told_gap(self, gap: Gap) -> None:
+    def gap(self, gap: Gap) -> None:
         """A hole that the source knows of, unless another collector of the same tape filled it."""
-        stream = self._shard.watched(gap.venue, gap.symbol).stream
+        stream = self._memory.stream_of(gap.venue, gap.symbol).stream
         if gap.cause == MISSING_TRADES and not stream.missing(gap.source):
             return
-        self._gap(gap._replace(epoch=self._shard.epoch, ts_pub=self._ts_pub))
+        self._gap(gap._replace(epoch=self._memory.epoch, ts_pub=self._ts_pub))
 
     def _gap(self, gap: Gap) -> None:
         self.out.gaps.append((len(self.out.ticks), gap))
@@ -260,7 +257,7 @@ class Run:
             self._event(RejectionsSummarized(venue, symbol, reason, ticks))
 
     def _event(self, event: Any) -> None:
-        event_id = f"v{self._shard.name}-{self._seq}-{self._ids}"
+        event_id = f"v{self._memory.event_prefix}-{self._seq}-{self._ids}"
         self._ids += 1
         self.out.events.append(
             to_record(
@@ -269,7 +266,7 @@ class Run:
                 source=self._packed.source,
                 ts_event=self._ts,
                 ts_pub=self._ts_pub,
-                epoch=self._shard.epoch,
+                epoch=self._memory.epoch,
                 seq=self._seq,
             )
         )

@@ -68,9 +68,9 @@ class ValidatorProcessor:
             self._on_malformed()
             return ()
         now = time.time_ns()
-        before = self._shard.out_of_chain
+        before = self._shard.memory.out_of_chain
         out = self._shard.process(packed, seq, now)
-        if self._shard.out_of_chain != before:
+        if self._shard.memory.out_of_chain != before:
             self._losses.out_of_chain(packed.source, len(packed.ticks))
         lost = sum(1 for _, gap in out.gaps if gap.cause == TRUNCATED)
         if lost:
@@ -89,7 +89,7 @@ class ValidatorProcessor:
                 changes=tuple(out.changes),
             )  # fmt: skip
             outputs.append(Output(self._packed_subject, encode_packed(validated)))
-        prefix = f"{self._shard.name}-{seq}"
+        prefix = f"{self._shard.memory.event_prefix}-{seq}"
         for number, (_, gap) in enumerate(out.gaps):
             outputs.append(Output(subject_of(GAP, gap), encode(GAP, gap), f"g{prefix}-{number}"))
         for number, report in enumerate(out.reports):

@@ -92,7 +92,7 @@ class ValidatorService(ShardedService):
         await super().on_start()
         self.http.check("clocks", self._clocks.health)
         self.metrics.watch(
-            "gateway_sessions", lambda: float(sum(len(shard.sessions) for _, shard in self._shard_list()))
+            "gateway_sessions", lambda: float(sum(len(shard.memory.sessions) for _, shard in self._shard_list()))
         )
         self.spawn(self._write_reports(), "quality")
 
@@ -140,7 +140,7 @@ class ValidatorService(ShardedService):
         while True:
             await asyncio.sleep(_REPORTS_S)
             shards = self._shard_list()
-            told = self._clocks.look(((n, shard.clocks) for n, shard in shards), self._rules.clock_off_s)
+            told = self._clocks.look(((n, shard.memory.clocks) for n, shard in shards), self._rules.clock_off_s)
             if told:
                 await self.events_out.publish_soon(told)
             await self._flush(self._quality_kv, self._reports)

@@ -142,7 +142,7 @@ def test_the_offset_is_known_to_the_tenth_of_a_second_and_outlives_a_restart(
     again = ShardValidator(calendar, ValidationRules())
     again.restore(validator.snapshot())
     for shard in (validator, again):
-        (clock,) = shard.clocks.values()
+        (clock,) = shard.memory.clocks.values()
         assert clock.settled
         assert clock.offset_ns == pytest.approx(offset * SECOND, abs=SECOND / 10)
 

@@ -45,7 +45,7 @@ def test_a_flapping_gateway_does_not_throw_a_healthy_one_out(calendar: MarketCal
     assert sum(len(out.ticks) for out in first) == 100
     assert sum(len(out.ticks) for out in second) == 300
     assert not gaps_of(first + second)
-    assert shard.out_of_chain == 0
+    assert shard.memory.out_of_chain == 0
 
 
 def test_a_log_without_its_beginning_is_joined_with_a_named_gap(calendar: MarketCalendar) -> None:
@@ -55,7 +55,7 @@ def test_a_log_without_its_beginning_is_joined_with_a_named_gap(calendar: Market
     (gap,) = gaps_of(outputs)
     assert (gap.cause, gap.ts_from, gap.ts_to) == ("truncated", START, START + 5 * SECOND)
     assert [event.name for event in outputs[0].events if event.name == "SessionJoined"] == ["SessionJoined"]
-    assert shard.joined == 1
+    assert shard.memory.joined == 1
 
 
 def test_a_log_that_was_cut_while_nobody_read_is_joined_and_each_instrument_has_its_bounds(
@@ -157,7 +157,7 @@ def test_a_session_is_forgotten_by_its_last_use_and_only_after_an_hour(calendar:
         shard.process(message(n, session="used", chain=n, stamp=START + n * hours * SECOND), n, 0)
         other = Packed(PACKED_VERSION, "b", 1, START + n * hours * SECOND, (), session=f"flap-{n}", chain=0)
         shard.process(other, n, 0)
-    assert len(shard.sessions) < 2 * KEEP
+    assert len(shard.memory.sessions) < 2 * KEEP
     assert shard.stats()["a"]["accepted"] == 2 * KEEP
 
 
@@ -167,7 +167,7 @@ def test_the_table_has_a_bound_and_whoever_was_forgotten_goes_on_with_a_gap(cale
         shard.process(message(n, session="s", chain=n, stamp=START), n, 0)
     for n in range(20):
         shard.process(Packed(PACKED_VERSION, "b", 1, START, (), session=f"flap-{n}", chain=0), n, 0)
-    assert len(shard.sessions) == 8
+    assert len(shard.memory.sessions) == 8
     outputs = [shard.process(message(n, session="s", chain=n), n, 0) for n in range(3, 10)]
     assert sum(len(out.ticks) for out in outputs) == 7
     assert not gaps_of(outputs)  # the place follows the last one: nothing is missing

@@ -111,7 +111,7 @@ class Sessions(RuleBasedStateMachine):
 
     @invariant()
     def the_table_is_bounded(self) -> None:
-        assert len(self.shard.sessions) <= 6
+        assert len(self.shard.memory.sessions) <= 6
 
     def teardown(self) -> None:
         """After the last fault: everything that comes is taken within the bound, and what is missing is named."""

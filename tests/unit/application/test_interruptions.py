@@ -92,6 +92,6 @@ def test_two_gateways_write_one_partition_and_neither_is_taken_for_the_other(cal
     ]  # fmt: skip
     taken = [len(validator.process(packed, number, 0).ticks) for number, packed in enumerate(told)]
     assert sum(taken) >= 3
-    assert validator.out_of_chain == 0
+    assert validator.memory.out_of_chain == 0
     assert validator.process(message((DAY + "09:00:09", 9), session="a", chain=3), 9, 0).ticks == []
-    assert validator.out_of_chain == 1
+    assert validator.memory.out_of_chain == 1
