@@ -21,7 +21,6 @@ from marketprism_application.ports.storage import Place
 from marketprism_application.queries.arrow_tables import DECIMAL, schema_of
 from marketprism_domain.values import BookLevel
 
-
 Values = Sequence[Any]
 
 
