@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,6 +16,7 @@ from marketprism_adapters.nats.source_positions import positions_in
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.contracts.subjects import unescape
+from marketprism_application.monitoring.progress import Progress
 from marketprism_application.monitoring.reconciliation import StageSeen, StoreSeen, Waiting
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
@@ -61,32 +61,6 @@ class _Watermark(msgspec.Struct, frozen=True):
 
 
 _COUNTS: dict[str, Any] = {VALIDATOR: _Checkpoint[_Judged], AGGREGATOR: _Checkpoint[dict[str, int]]}
-
-
-@dataclass
-class Progress:
-    """Counts so far, and the distance between each stage and its input in stream sequences."""
-
-    finished: bool = False  # the source has ended and everything of it is in the raw stream
-    rows: dict[str, int] = field(default_factory=dict)  # per source: rows read
-    skipped: dict[str, int] = field(default_factory=dict)  # rows that are no tick, by reason
-    accepted: int = 0
-    stale: int = 0
-    redelivered: int = 0
-    out_of_chain: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    bars: dict[str, int] = field(default_factory=dict)
-    behind: dict[str, int] = field(default_factory=dict)
-    error: str = ""  # why a source cannot go on
-    away: str = ""  # why it cannot yet
-    refused: dict[str, str] = field(default_factory=dict)  # instruments that are not subscribed, and why
-    stages: list[StageSeen] = field(default_factory=list)
-    stores: list[StoreSeen] = field(default_factory=list)
-
-    @property
-    def done(self) -> bool:
-        """Everything read is validated, aggregated and stored."""
-        return self.finished and not any(self.behind.values())
 
 
 class PipelineProbe:

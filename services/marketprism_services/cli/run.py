@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from marketprism_adapters.clickhouse.access import READER
 from marketprism_adapters.nats import pipeline_probe
-from marketprism_application.monitoring import verdict
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import logs
@@ -22,7 +21,7 @@ from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run
 from marketprism_services.cli.app import err, out
 from marketprism_services.cli.tables import bars_table
-from marketprism_services.platform import local_stack
+from marketprism_services.platform import local_stack, run_verdict
 from marketprism_services.platform.exits import Exit
 from marketprism_services.settings.settings import Settings
 
@@ -122,9 +121,9 @@ def _shown_in(bar: Progress) -> local_stack.OnProgress:
 
 
 async def _report(running: local_stack.Running, done: pipeline_probe.Progress, *, as_json: bool) -> int:
-    result = await verdict.verdict(running, done)
+    result = await run_verdict.verdict(running, done)
     if as_json:
-        print(verdict.as_json(result))
+        print(run_verdict.as_json(result))
     else:
         for name, value in result.items():
             out.print(f"{name:>18}  {value}", highlight=False)
@@ -135,7 +134,7 @@ async def _show_bars(running: local_stack.Running) -> None:
     """The newest one-minute bars of each instrument, and how to look further."""
     try:
         async with MarketClient(running.url) as market:
-            symbols = (await verdict.patiently(market.symbols)).to_pylist()
+            symbols = (await run_verdict.patiently(market.symbols)).to_pylist()
             for row in symbols[:3]:
                 bars = await market.last("bar", row["symbol"], _FIRST_BARS, interval="1m")
                 out.print(bars_table(bars, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))
