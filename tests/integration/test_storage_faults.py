@@ -14,9 +14,10 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION
 from marketprism_application.storage.writer import Progress
+from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
+from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.store_calls import ask_storage
 from tests.integration.storage_side import OPENED, SECOND, Market, Storage, made, market_of, storage_of, until
 
 
@@ -24,6 +25,10 @@ from tests.integration.storage_side import OPENED, SECOND, Market, Storage, made
 async def market(tmp_path: Path) -> AsyncIterator[Market]:
     async with market_of(tmp_path / "nats") as opened:
         yield opened
+
+
+def storage_leader(connection: NatsConnection) -> LeaderClient:
+    return LeaderClient(RpcClient(NatsBus(connection)), "storage")
 
 
 async def all_stored(market: Market, storage: Storage) -> None:
@@ -95,7 +100,7 @@ async def test_a_standby_with_an_empty_store_fills_it_and_says_so_and_so_does_th
         starts = [event["start"] for event in await market.told("StoreReplaced") if event["stream"] == streams.TICKS]
         assert starts[0] == 0
         assert starts[1] >= 6, "what it had it does not read again"
-        assert (await ask_storage(market.connection, "store_status"))["store"] == told["was"]
+        assert (await storage_leader(market.connection).call("store_status"))["store"] == told["was"]
 
 
 async def test_a_store_that_is_restored_from_an_older_copy_reads_what_it_lacks(market: Market, tmp_path: Path) -> None:
@@ -170,22 +175,26 @@ async def test_a_dead_row_is_listed_redriven_once_and_gone_and_a_rebuild_doubles
         seq = await market.send(data)
 
         async def listed() -> object:
-            return await ask_storage(market.connection, "dead_rows", {"limit": 5}) if await storage.dead() else None
+            return (
+                await storage_leader(market.connection).call("dead_rows", {"limit": 5})
+                if await storage.dead()
+                else None
+            )
 
         (letter,) = await until(listed)  # type: ignore[misc]
         assert (letter["key"], letter["kind"]) == (f"MARKET_TICKS:{seq}.1", "tick")
         assert "18 fraction digits" in letter["reason"]
-        (wrong,) = (await ask_storage(market.connection, "redrive_rows", {"key": letter["key"]})).values()
+        (wrong,) = (await storage_leader(market.connection).call("redrive_rows", {"key": letter["key"]})).values()
         assert "18 fraction digits" in wrong
         opened = storage.service._open_store
         assert opened is not None
         (row,) = await opened.letters._rows.letters(1)
         await opened.store.bury([row._replace(payload=msgspec.msgpack.encode(made(2)))])
         for expected in ({letter["key"]: ""}, {}):
-            assert await ask_storage(market.connection, "redrive_rows", {"key": letter["key"]}) == expected
+            assert await storage_leader(market.connection).call("redrive_rows", {"key": letter["key"]}) == expected
         assert await storage.dead() == 0
         assert await storage.seqs(TICK) == [1, 2]
-        assert streams.TICKS in await ask_storage(market.connection, "rebuild_store")
+        assert streams.TICKS in await storage_leader(market.connection).call("rebuild_store")
 
         async def rebuilt() -> bool:
             told = [event for event in await market.told("WatermarkRebuilt") if event["reason"] == "rebuild"]

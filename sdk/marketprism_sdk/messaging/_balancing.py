@@ -36,6 +36,7 @@ class LeaderClient:
     and jitter until the deadline. A call whose answer did not come may have been done: it is repeated only where it is
     said to be idempotent. Such a call does not wait out a leader that dies while it works: every `look_s` the leader
     is asked whether it is still there. `known` says who leads as far as somebody else knows, like `Discovery.leader`.
+    Where the answer may take long but a leader should be there, `wait_s` is how long one is waited for.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class LeaderClient:
         backoff: Backoff | None = None,
         clock: Clock | None = None,
         look_s: float = 1.0,
+        wait_s: float | None = None,
         known: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._calls = calls
@@ -54,6 +56,7 @@ class LeaderClient:
         self._backoff = backoff or Backoff(first_s=0.02, longest_s=0.5)
         self._clock = clock or SystemClock()
         self._look_s = look_s
+        self._wait_s = wait_s
         self.leader: str | None = None
 
     async def call(self, method: str, request: Any = None, *, timeout_s: float = 5.0, idempotent: bool = False) -> Any:
@@ -65,10 +68,12 @@ class LeaderClient:
         """Answer of the leader, bytes in and bytes out.
 
         Raises:
-            NotActive, NoResponders: nobody led until the deadline. DeadlineExceeded: the leader did not answer.
+            NotActive, NoResponders: nobody led until the deadline, or for `wait_s`.
+            DeadlineExceeded: the leader did not answer.
             NotConnected: NATS was away until the deadline. What the leader raised.
         """
         end = until_s(self._clock, timeout_s)
+        patient_until = end if self._wait_s is None else min(end, self._clock.monotonic_s() + self._wait_s)
         attempt = 0
         self.leader = self.leader or self._known()
         while True:
@@ -92,7 +97,7 @@ class LeaderClient:
                     raise
                 failure = error
             pause_s = self._backoff.pause_s(attempt)
-            if self._clock.monotonic_s() + pause_s >= end:
+            if self._clock.monotonic_s() + pause_s >= patient_until:
                 raise failure
             await self._clock.sleep(pause_s)
 

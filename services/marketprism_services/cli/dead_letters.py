@@ -13,9 +13,10 @@ from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.messaging import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli.read import connected, url_of
+from marketprism_services.cli.read import connected, storage_leader, url_of
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.store_calls import ask_storage
+
+_ROWS_S, _REDRIVE_S = 20.0, 300.0
 
 letters = typer.Typer(help="Commands that could not be done, and rows that no table took.", no_args_is_help=True)
 app.add_typer(letters, name="dead-letters")
@@ -35,7 +36,7 @@ def list_letters(
     async def look(connection: NatsConnection) -> tuple[list[dict[str, Any]], list[dict[str, Any]], str]:
         commands = [_command_of(seq, letter) for seq, letter in await _commands(connection)]
         try:
-            return commands, await ask_storage(connection, "dead_rows", {"limit": limit}), ""
+            return commands, await storage_leader(connection).call("dead_rows", {"limit": limit}, timeout_s=_ROWS_S), ""
         except SdkError as error:
             return commands, [], str(error)
 
@@ -95,7 +96,8 @@ def show(letter: Letter, data_dir: DataDir = None, nats_url: NatsUrl = None) -> 
 
     async def look(connection: NatsConnection) -> dict[str, Any] | None:
         if key is not None:
-            found: list[dict[str, Any]] = await ask_storage(connection, "dead_rows", {"key": str(key), "limit": 1})
+            asked = {"key": str(key), "limit": 1}
+            found: list[dict[str, Any]] = await storage_leader(connection).call("dead_rows", asked, timeout_s=_ROWS_S)
             return found[0] if found else None
         for seq, of in await _commands(connection):
             if seq == int(letter):
@@ -137,7 +139,9 @@ def redrive_letter(
         out.print(f"letter {letter} is on its queue again ({DEAD_LETTERS} no longer has it)", highlight=False)
         return
     request = {"key": str(key), "limit": 1} if key is not None else {"limit": limit}
-    done: dict[str, str] = connected(url, lambda c: ask_storage(c, "redrive_rows", request, timeout_s=300.0))
+    done: dict[str, str] = connected(
+        url, lambda c: storage_leader(c).call("redrive_rows", request, timeout_s=_REDRIVE_S)
+    )
     for row, wrong in done.items():
         if wrong:
             err.print(f"{row}: still refused: {wrong}", highlight=False, markup=False)

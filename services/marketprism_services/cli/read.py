@@ -14,6 +14,7 @@ from marketprism_application.queries.export import BAR_COLUMNS, FORMATS, render
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
+from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.urls import Url
 from marketprism_services.cli.app import DataDir, NatsUrl, app, out
@@ -25,6 +26,7 @@ from marketprism_services.settings.settings import Settings, load
 From = Annotated[str | None, typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 (China time), or ns.")]
 To = Annotated[str | None, typer.Option("--to", help="End, not included.")]
 _SHOWN = 40
+_NO_LEADER_S = 2.0  # longer than a change of the leader takes
 T = TypeVar("T")
 
 
@@ -47,6 +49,11 @@ def connected(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
             await connection.close()
 
     return asyncio.run(go())
+
+
+def storage_leader(connection: NatsConnection) -> LeaderClient:
+    """Calls the storage that leads; one that does not come within two seconds is not waited for."""
+    return LeaderClient(RpcClient(NatsBus(connection)), "storage", wait_s=_NO_LEADER_S)
 
 
 def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:

@@ -19,13 +19,12 @@ from marketprism_sdk.messaging import LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli.read import connected, url_of
+from marketprism_services.cli.read import connected, storage_leader, url_of
 from marketprism_services.cli.tables import table_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.storage.tally import RemoteTally
-from marketprism_services.store_calls import ask_storage
 
 log = structlog.get_logger()
 
@@ -122,7 +121,7 @@ def _print_services(seen: Overview) -> None:
 async def _store(connection: NatsConnection) -> dict[str, Any]:
     """What the storage that leads says of its store, the error where none does."""
     try:
-        found: dict[str, Any] = await ask_storage(connection, "store_status", timeout_s=5.0)
+        found: dict[str, Any] = await storage_leader(connection).call("store_status", timeout_s=5.0)
     except SdkError as error:
         return {"health": f"not known: {error}"}
     return found

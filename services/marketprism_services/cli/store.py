@@ -12,15 +12,16 @@ import typer
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.stream_ranges import bounds_of, set_back
 from marketprism_application.storage.writer import Progress
-from marketprism_sdk.errors import NoResponders, SdkError, StreamError
+from marketprism_sdk.errors import NoResponders, NotActive, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli.read import connected, url_of
+from marketprism_services.cli.read import connected, storage_leader, url_of
 from marketprism_services.cli.tables import table_of
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.store_calls import ask_storage
+
+_ANSWER_S = 20.0
 
 store = typer.Typer(help="The store: its identity, how far it is, filling it again.", no_args_is_help=True)
 app.add_typer(store, name="store")
@@ -52,7 +53,7 @@ def status(
 
 async def _read(connection: NatsConnection) -> dict[str, Any]:
     try:
-        leader: dict[str, Any] = await ask_storage(connection, "store_status")
+        leader: dict[str, Any] = await storage_leader(connection).call("store_status", timeout_s=_ANSWER_S)
     except SdkError as error:
         leader = {"errors": [str(error)]}
     marks = {entry.key: entry for entry in await NatsKeyValue(connection, streams.STORE_RANGES).entries_if_there()}
@@ -102,8 +103,8 @@ def rebuild(
 async def _rebuild(connection: NatsConnection) -> str:
     """By the storage that leads; where there is none, the next one finds its watermarks set back."""
     try:
-        found = await ask_storage(connection, "rebuild_store")
-    except NoResponders:
+        found = await storage_leader(connection).call("rebuild_store", timeout_s=_ANSWER_S)
+    except (NoResponders, NotActive):
         kv = NatsKeyValue(connection, streams.STORE_RANGES)
         for stream in streams.STORED:
             await set_back(kv, stream, connection, secrets.token_hex(4))
