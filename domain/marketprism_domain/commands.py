@@ -1,13 +1,16 @@
-"""Commands: what somebody wants, and who may want it."""
+"""Commands: what an operator wants, and who may want it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TypeVar
 
-from marketprism_domain.errors import CommandRefused
+from marketprism_domain.errors import CommandRefused, InvalidValue
+from marketprism_domain.values import Symbol
+
+MAX_INSTRUMENTS = 100_000
 
 
 class Issuer(StrEnum):
@@ -17,150 +20,116 @@ class Issuer(StrEnum):
     SYSTEM = "system"
 
 
+def instrument_pattern(text: str) -> str:
+    """A symbol, or a pattern over symbols with `*` and `?`; a venue before it (`shfe.rb2505`) is taken off.
+
+    Raises:
+        InvalidValue: neither.
+    """
+    symbol = text.rpartition(".")[2]
+    Symbol(symbol.replace("*", "a").replace("?", "a"))
+    return symbol
+
+
 @dataclass(frozen=True, slots=True)
 class InitializeGateway:
-    """Give a gateway its settings and its source."""
+    """Back to what settings and calendar say. `gateway` here and below: the group, None for whoever gets it."""
 
-    gateway: str
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectToMarketSource:
-    """Open the one connection of a source."""
+    """Open the one connection of a source, and keep it open."""
 
-    gateway: str
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DisconnectFromMarketSource:
-    """Close the connection of a source."""
+    """Close the connection of a source, and stay away."""
 
-    gateway: str
+    gateway: str | None = None
     reason: str = "asked to"
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribeInstrument:
-    """Subscribe one instrument."""
+    """Subscribe one instrument more.
 
-    venue: str
+    Raises:
+        InvalidValue: the symbol is none.
+    """
+
     symbol: str
+    venue: str = ""
+    gateway: str | None = None
+
+    def __post_init__(self) -> None:
+        instrument_pattern(self.symbol)
 
 
 @dataclass(frozen=True, slots=True)
 class SubscribeAllInstruments:
     """Subscribe everything the source lists."""
 
-    gateway: str
+    gateway: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateSubscriptionList:
-    """Replace the set of subscribed instruments (`venue.symbol`)."""
+    """Replace the set of subscribed instruments: symbols, `venue.symbol`, or patterns over symbols.
 
-    gateway: str
+    Raises:
+        InvalidValue: none, too many, or one that is no symbol.
+    """
+
     instruments: tuple[str, ...]
+    gateway: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.instruments) <= MAX_INSTRUMENTS:
+            raise InvalidValue("instruments", f"1 to {MAX_INSTRUMENTS} of them", len(self.instruments))
+        for text in self.instruments:
+            instrument_pattern(text)
 
 
 @dataclass(frozen=True, slots=True)
 class AdjustValidationRules:
-    """Change validation rules, all of the changes or none."""
+    """Change validation rules, all of the changes or none: values by the name of the rule, see `ValidationRules`."""
 
-    changes: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RetryConnection:
-    """Try to connect again."""
-
-    gateway: str
-    attempt: int
+    changes: Mapping[str, int | float | Mapping[str, int | float]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class QueryInstruments:
-    """Ask the source for its instrument list."""
+GatewayCommand = (
+    InitializeGateway
+    | ConnectToMarketSource
+    | DisconnectFromMarketSource
+    | SubscribeInstrument
+    | SubscribeAllInstruments
+    | UpdateSubscriptionList
+)
+C = TypeVar("C", bound=GatewayCommand | AdjustValidationRules)
 
-    gateway: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessMarketTick:
-    """Take a tick into the pipeline."""
-
-    venue: str
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class ValidateMarketData:
-    """Check a tick without publishing it."""
-
-    venue: str
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class PublishTickData:
-    """Publish a validated tick."""
-
-    venue: str
-    symbol: str
-
-
-@dataclass(frozen=True, slots=True)
-class GenerateMarketBar:
-    """Close a bar."""
-
-    venue: str
-    symbol: str
-    interval: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoreBarData:
-    """Write bars to the store."""
-
-    bars: int
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorSystemHealth:
-    """Look at lag, memory and the services."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckDataQuality:
-    """Score a stream over its window."""
-
-    venue: str
-    symbol: str
-
-
-_OPERATOR = (
-    InitializeGateway, ConnectToMarketSource, DisconnectFromMarketSource, SubscribeInstrument, SubscribeAllInstruments,
-    UpdateSubscriptionList, AdjustValidationRules,
-)  # fmt: skip
-_SYSTEM = (
-    RetryConnection, QueryInstruments, ProcessMarketTick, ValidateMarketData, PublishTickData, GenerateMarketBar,
-    StoreBarData, MonitorSystemHealth, CheckDataQuality,
-)  # fmt: skip
-COMMANDS: dict[str, tuple[type[Any], Issuer]] = {
-    **{command.__name__: (command, Issuer.OPERATOR) for command in _OPERATOR},
-    **{command.__name__: (command, Issuer.SYSTEM) for command in _SYSTEM},
+# By type of the command. A process gives no commands to another one: each does its own part without being asked.
+ISSUERS: Mapping[type[object], Issuer] = {
+    InitializeGateway: Issuer.OPERATOR,
+    ConnectToMarketSource: Issuer.OPERATOR,
+    DisconnectFromMarketSource: Issuer.OPERATOR,
+    SubscribeInstrument: Issuer.OPERATOR,
+    SubscribeAllInstruments: Issuer.OPERATOR,
+    UpdateSubscriptionList: Issuer.OPERATOR,
+    AdjustValidationRules: Issuer.OPERATOR,
 }
 
 
-def authorize(command: str, issuer: str) -> type[Any]:
-    """The command's type, if the issuer may give it.
+def authorize(command: C, issuer: str) -> C:
+    """The command, if the issuer may give it.
 
     Raises:
-        CommandRefused: an unknown command, or one that is not the issuer's to give; the text says which.
+        CommandRefused: it is not the issuer's to give; the text says whose it is.
     """
-    known = COMMANDS.get(command)
-    if known is None:
-        raise CommandRefused(f"command: expected one of {', '.join(sorted(COMMANDS))}, was {command!r}")
-    kind, allowed = known
+    allowed = ISSUERS[type(command)]
     if issuer != allowed:
-        raise CommandRefused(f"command {command}: expected the issuer {allowed}, was {issuer!r}")
-    return kind
+        raise CommandRefused(f"command {type(command).__name__}: expected the issuer {allowed}, was {issuer!r}")
+    return command

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,12 @@ from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.gateway.packing import Ingest
-from marketprism_application.gateway.presence import Presence
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
 from marketprism_sdk.messaging import dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.exclusive import Lapsed, while_leading
+from marketprism_sdk.service import Lapsed, while_leading
 from marketprism_services.gateway.service import GatewayService
 from tests.fakes.ticks import at
 
@@ -56,7 +56,9 @@ class Place:
     def _raw(self, message: Any) -> None:
         self.ticks += len(decode_packed(message.data).ticks)
 
-    async def gateway(self, presence: Presence | None = None, **changed: Any) -> GatewayService:
+    async def gateway(
+        self, hours: ConnectionHours | None = None, now_ns: Callable[[], int] = time.time_ns, **changed: Any
+    ) -> GatewayService:
         address = f"sim://127.0.0.1:{self.front.port}"
         given = {"answer_s": 5.0, "flow": self._folder / "flow", **changed}
         settings = CounterSettings("ctp", (address,), (address,), "9999", "user", "secret", auth_code="0", **given)
@@ -64,10 +66,15 @@ class Place:
         own = await NatsConnection.open(self._url, name="gateway")
         retry = RetryPolicy(first_s=0.1, longest_s=0.2, limit=3)
         made = GatewayService(
-            own, source, lambda: Ingest(self._calendar, lambda _: 0), self._calendar, group="ctp", retry=retry
+            own,
+            source,
+            lambda: Ingest(self._calendar, lambda _: 0),
+            self._calendar,
+            group="ctp",
+            retry=retry,
+            hours=hours,
+            now_ns=now_ns,
         )
-        if presence is not None:
-            made._presence = presence
         stop = asyncio.Event()
         self._running.append((stop, asyncio.create_task(made.run(stop)), own))
         return made
@@ -118,11 +125,11 @@ async def test_a_refused_login_is_told_and_not_said_again_until_an_operator_says
     assert place.names().count("GatewayInitialized") == 1
     (refused,) = (event for event in place.events if event.name == "GatewayAuthenticationFailed")
     assert "error 3: wrong user or password" in refused.data["reason"]
-    assert await made._source_health() == "unhealthy"
+    assert (await made.http.report())["dependencies"]["source"] == "unhealthy"
     place.front._refused.clear()
     await send_command(place.connection, "gateway", "ConnectToMarketSource", {"gateway": "ctp"}, issuer="operator")
     await eventually(lambda: place.ticks > 0, 40)
-    assert await made._source_health() == "healthy"
+    assert (await made.http.report())["dependencies"]["source"] == "healthy"
 
 
 async def test_a_front_that_is_away_is_tried_again_up_to_the_limit_and_then_an_operator_is_waited_for(
@@ -137,7 +144,7 @@ async def test_a_front_that_is_away_is_tried_again_up_to_the_limit_and_then_an_o
     assert names.count("MarketSourceConnected") == 0
     reasons = {event.data["reason"] for event in place.events if event.name == "MarketSourceDisconnected"}
     assert any("a connection to the trader front within 0.4 s, none came" in reason for reason in reasons)
-    assert await made._source_health() == "unhealthy"
+    assert (await made.http.report())["dependencies"]["source"] == "unhealthy"
 
 
 async def test_the_connection_follows_the_calendar_and_the_standby_is_logged_out(
@@ -146,8 +153,8 @@ async def test_the_connection_follows_the_calendar_and_the_standby_is_logged_out
     now = [at("2025-03-03 19:00:00")]
     await place.open(fixtures / "ctp/ticks/AP101_20200804.csv.gz", FrontOptions(speed=300.0))
     hours = ConnectionHours(calendar, (("shfe", "rb"),))
-    first = await place.gateway(Presence(hours, lambda: now[0]))
-    second = await place.gateway(Presence(hours, lambda: now[0]))
+    first = await place.gateway(hours, lambda: now[0])
+    second = await place.gateway(hours, lambda: now[0])
     await eventually(lambda: any(hasattr(g, "election") and g.election.is_leader() for g in (first, second)))
     await asyncio.sleep(0.5)
     assert not place.told, "nobody logs in before the warm-up"

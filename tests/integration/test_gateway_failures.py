@@ -75,12 +75,12 @@ async def test_a_gateway_tells_what_failed_is_unhealthy_and_reads_on(
             await eventually(lambda: not source.errors, 40)
             await eventually(lambda: any(state.error and state.retry for state in states), 20)
             assert str(error) in next(state.error for state in states if state.error)
-            assert await made._source_health() == "unhealthy"
+            assert (await made.http.report())["dependencies"]["source"] == "unhealthy"
             assert not running.done()
-            before = made._ticks
-            await eventually(lambda: made._ticks > before + 5, 40)
-            await eventually(lambda: made._trouble == "", 40)
-            assert await made._source_health() == "healthy"
+            before = made.session.ticks
+            await eventually(lambda: made.session.ticks > before + 5, 40)
+            await eventually(lambda: made.session.trouble == "", 40)
+            assert (await made.http.report())["dependencies"]["source"] == "healthy"
             assert made.metrics.total("gateway_failures_total") == 1
             for session in server.sessions:
                 session.send('{"stream":"btcusdt@aggTrade","data":{"T":"soon"}}')

@@ -22,7 +22,7 @@ from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_get_last, leader_get_last, publish_ack
 from marketprism_services.aggregator.service import AggregatorService
-from marketprism_services.sharded import ShardedService
+from marketprism_services.stages.market_stage import MarketStageService
 from marketprism_services.validator.service import ValidatorService
 from tests.fakes.ticks import at, tick
 from tests.integration.sdk.test_nats import messages_of
@@ -40,11 +40,11 @@ class Place:
 
     def __init__(self, url: str, connection: NatsConnection, calendar: MarketCalendar) -> None:
         self.url, self.connection, self.calendar = url, connection, calendar
-        self.running: dict[str, tuple[ShardedService, asyncio.Event, asyncio.Task[int], NatsConnection]] = {}
+        self.running: dict[str, tuple[MarketStageService, asyncio.Event, asyncio.Task[int], NatsConnection]] = {}
 
-    async def start(self, name: str) -> ShardedService:
+    async def start(self, name: str) -> MarketStageService:
         own = await NatsConnection.open(self.url, name=name)
-        made: ShardedService = (
+        made: MarketStageService = (
             ValidatorService(own, self.calendar, ValidationRules())
             if name == "validator"
             else AggregatorService(own, self.calendar, BarSettings(("1m",)))

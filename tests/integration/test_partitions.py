@@ -18,7 +18,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.partitions import OwnerRecord
 from marketprism_services.aggregator.service import AggregatorService
-from marketprism_services.monitor.service import overview as overviews
+from marketprism_services.monitor import overview as overviews
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -61,7 +61,7 @@ KEYS = {
     streams.VALIDATOR_SHARDS: ("own.3", "own.x", "own", "sess.mallory"),
     streams.AGGREGATOR_SHARDS: ("own.4", "own.99999999999999999999", "sess.mallory"),
     streams.RULES: ("current", "x"),
-    streams.WISHES: ("default", "x"),
+    streams.GATEWAY_ORDERS: ("default", "x"),
     streams.SOURCE_POSITIONS: ("sim=3A7", "x", "state=2Edefault"),
     streams.LATEST_TICKS: ("tick.zz9.shfe",),
     streams.LATEST_BARS: ("bar.1m.zz9.shfe",),

@@ -11,14 +11,14 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_domain.events.pipeline import StreamMadeAnew
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.messaging import DEAD_LETTERS, DONE, DONE_S, TTL_S, ensure_command_streams
 from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.jetstream import ensure_stream, stream_info
 from marketprism_sdk.nats.kv import bucket_config
-from marketprism_sdk.service import Service, marked
-from marketprism_services.settings.service_settings import layout_of
+from marketprism_sdk.service import Service
 
 log = structlog.get_logger()
 
@@ -111,13 +111,17 @@ class StreamKeeper:
 
 def keep_streams(
     service: Service,
+    layout: StreamLayout,
     *,
     writes: Iterable[str] = (),
     reads: Iterable[str] = (),
     buckets: Mapping[str, float | None] | None = None,
 ) -> StreamKeeper:
-    """A keeper of market streams and buckets (by name, with the age of their entries) that runs with the service."""
-    connection, layout = service.connection, layout_of(service.settings)
+    """A keeper of market streams and buckets (by name, with the age of their entries) that runs with the service.
+
+    Handlers of commands are to be mounted before.
+    """
+    connection = service.connection
     makers: dict[str, Maker] = {}
 
     async def market(name: str) -> Any:
@@ -126,7 +130,7 @@ def keep_streams(
     for name in writes:
         makers[name] = partial(market, name)
     wanted: dict[str, float | None] = {"service_instances": TTL_S, **(buckets or {})}
-    if any(marked(service, "__command__")):
+    if any(service.handlers("__command__")):
         wanted[DONE] = DONE_S
         for name in (COMMANDS, DEAD_LETTERS):
             makers[name] = partial(ensure_command_streams, connection, layout.replicas)

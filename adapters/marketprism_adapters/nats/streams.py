@@ -53,7 +53,7 @@ STREAM_STATES = "market_data_streams"
 QUALITY = "quality_metrics"
 RULES = "validation_rules"
 SOURCE_POSITIONS = "source_positions"
-WISHES = "gateway_wishes"
+GATEWAY_ORDERS = "gateway_wishes"  # a bucket keeps the name it was made with
 STORE_RANGES = "store_ranges"
 VALIDATOR_SHARDS = "shards_validator"
 AGGREGATOR_SHARDS = "shards_aggregator"
@@ -260,8 +260,9 @@ STORED: dict[str, tuple[str, ...]] = {
 }
 
 __all__ = [
-    "AGGREGATOR_SHARDS", "AGGREGATOR_STAGE", "BARS", "DATA", "EVENTS", "LATEST_BARS", "LATEST_TICKS", "MARKET_STREAMS",
+    "AGGREGATOR_SHARDS", "AGGREGATOR_STAGE", "BARS", "DATA", "EVENTS", "GATEWAY_ORDERS", "LATEST_BARS", "LATEST_TICKS",
+    "MARKET_STREAMS",
     "QUALITY", "RAW", "RULES", "SHARD_BUCKETS", "SOURCE_POSITIONS", "STORED", "STORE_RANGES", "STREAM_STATES", "TICKS",
-    "VALIDATOR_SHARDS", "VALIDATOR_STAGE", "WISHES", "config_of", "ensure_one", "ensure_streams", "ensure_venue",
+    "VALIDATOR_SHARDS", "VALIDATOR_STAGE", "config_of", "ensure_one", "ensure_streams", "ensure_venue",
     "partitions_of", "room_of",
 ]  # fmt: skip

@@ -2,111 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import structlog
-
-from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.last_published import read_left_off
-from marketprism_adapters.nats.raw_log import RawLog
-from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.packed import Packed
-from marketprism_application.contracts.venue_messages import Message, Subjects, encode_message, message_id
+from marketprism_application.contracts.venue_messages import Message
+from marketprism_application.ports.gateway import MarketDataLog, RawLog
 from marketprism_application.ports.sources import LeftOff, MarketSource, resumable_source
-from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability import Sampler
-from marketprism_sdk.streams import FencedPublisher, fenced_publisher, raise_fence
-
-log = structlog.get_logger()
-
-_ID = "Nats-Msg-Id"
-
-
-class DataLog:
-    """Messages of the kinds that venues send, each under its own subject.
-
-    A message has the name that its venue's sequence gives it: what another collector of the same venue published a
-    moment ago is not stored a second time. Opened with the first message: most sources have none.
-    """
-
-    def __init__(
-        self, connection: NatsConnection, group: str, instance: str, epoch: int, layout: StreamLayout,
-        on_fenced: Callable[[str], None],
-    ) -> None:  # fmt: skip
-        self._connection = connection
-        self._group, self._instance, self._epoch = group, instance, epoch
-        self._layout = layout
-        self._on_fenced = on_fenced
-        self._publisher: FencedPublisher | None = None
-        self._venues: set[str] = set()
-        self._subjects = Subjects()
-
-    async def left_off(self, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
-        """Where whoever wrote before left off; from now on it is refused."""
-        if self._publisher is None:
-            await self._open()
-        await streams.ensure_venue(self._connection, venue, self._layout)
-        return await read_left_off(self._connection, venue, symbols, since)
-
-    async def send(self, messages: Sequence[Message]) -> None:
-        """In order. Raises as `FencedPublisher.publish`."""
-        if not messages:
-            return
-        publisher = self._publisher or await self._open()
-        now = time.time_ns()
-        for message in messages:
-            if message.venue not in self._venues:
-                await streams.ensure_venue(self._connection, message.venue, self._layout)
-                self._venues.add(message.venue)
-            message.epoch, message.ts_pub = self._epoch, now
-            await publisher.publish(self._subjects.of(message), encode_message(message), {_ID: message_id(message)})
-
-    async def _open(self) -> FencedPublisher:
-        await streams.ensure_venue(self._connection, None, self._layout)
-        fence = await raise_fence(
-            self._connection, streams.DATA, f"fence.data.{self._group}", self._instance, self._epoch
-        )
-        self._publisher = await fenced_publisher(self._connection, fence, self._on_fenced)
-        return self._publisher
-
-    async def flush(self) -> None:
-        """Everything sent is in the stream."""
-        if self._publisher is not None:
-            await self._publisher.flush(60)
-
-    async def close(self) -> None:
-        """Let it go."""
-        if self._publisher is not None:
-            await self._publisher.close()
 
 
 class Outlet:
     """Both logs of one leader."""
 
-    def __init__(self, raw: RawLog, data: DataLog) -> None:
+    def __init__(self, raw: RawLog, data: MarketDataLog) -> None:
         self._raw = raw
         self._data = data
         self._names_holes = False  # the source itself does, whoever read it before
 
-    @classmethod
-    async def open(
-        cls, connection: NatsConnection, group: str, instance: str, epoch: int, *,
-        layout: StreamLayout, sampler: Sampler, on_fenced: Callable[[str], None],
-    ) -> Outlet:  # fmt: skip
-        """Raise the fence of the raw log: whoever wrote before is refused from then on."""
-        raw = await RawLog.open(connection, group, instance, epoch, sampler=sampler, on_fenced=on_fenced)
-        return cls(raw, DataLog(connection, group, instance, epoch, layout, on_fenced))
+    async def resume(self, source: MarketSource, known: Mapping[str, int]) -> LeftOff | None:
+        """Let a source that can go on where its last reader left off, which is returned; None for any other source.
 
-    async def resume(self, source: MarketSource, known: Mapping[str, int]) -> None:
-        """Tell a source that can go on where its last reader left off; `known` is when that was last saved."""
+        `known` is when the position of each source was last saved.
+        """
         resumed = resumable_source(source)
         if resumed is None:
-            return
+            return None
         left_off = await self._data.left_off(resumed.venue_name, resumed.resumable, known.get(resumed.source, 0))
         resumed.resume(left_off)
         self._names_holes = True
-        log.info("going on", since=left_off.since, trades=len(left_off.trades), told_again=len(left_off.recent))
+        return left_off
 
     async def send(self, packed: Sequence[tuple[int, Packed]], messages: Sequence[Message], resumed: int) -> None:
         """One batch of the source; see `RawLog.send`."""
@@ -122,3 +45,6 @@ class Outlet:
         """Let them go."""
         await self._data.close()
         await self._raw.close()
+
+
+__all__ = ["Outlet"]

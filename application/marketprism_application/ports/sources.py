@@ -215,3 +215,8 @@ class BookSource(Protocol):
     def streams(self) -> list[dict[str, object]]:
         """Each stream: subscribed, flowing, stale or refused, and how long it has been quiet."""
         ...
+
+
+def book_source(source: MarketSource) -> BookSource | None:
+    """The source with its books, None when it keeps none."""
+    return cast("BookSource", source) if source.traits.keeps_books else None

@@ -87,7 +87,7 @@ class Election:
         return self.role is Role.LEADER and self._clock.monotonic_s() < self._valid_until
 
     def is_active(self) -> bool:
-        """Whether this leads and `on_acquired` has finished: what an exclusive handler needs."""
+        """Whether this leads and `on_acquired` has finished: what a `leader_only` handler needs."""
         return self.is_leader() and self._activation is not None and self._activation.done() and not self._surrender
 
     def leader(self) -> str | None:

@@ -1,22 +1,34 @@
-"""Marks on the methods of a service that say what they handle."""
+"""Marks on methods that say what they handle, and what is handed to them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
-from marketprism_sdk.messaging import CommandPolicy, Mode
+from marketprism_sdk.errors import CommandRejected, RemoteError
+from marketprism_sdk.messaging import Command, CommandPolicy, Mode
+from marketprism_sdk.service._bodies import body_type, decoded
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def rpc(method: str, *, raw: bool = False) -> Callable[[F], F]:
-    """Serve `rpc.<service>.<method>` with this method, on every instance. `raw`: bytes in, bytes out."""
+    """Serve `rpc.<service>.<method>` with this method, on every instance. `raw`: bytes in, bytes out.
+
+    The request is decoded into the type of its argument; what does not fit is answered INVALID_PARAMETER with the path
+    of the field. Without a type, or with `Any`, it gets the request as MessagePack has it. What it returns is encoded.
+    """
     return _mark("__rpc__", (method, raw))
 
 
 def command(name: str, policy: CommandPolicy | None = None) -> Callable[[F], F]:
-    """Do commands `cmd.<service>.<name>` with this method, tried again as the policy says."""
+    """Do commands `cmd.<service>.<name>` with this method, tried again as the policy says.
+
+    The body is decoded into the type of its first argument; one that does not fit is never tried again, and its reason
+    in the dead letters is INVALID_PARAMETER with the path of the field. A second argument gets the `Command`, with
+    issuer and key. A method whose only argument has no type, `Any` or `Command` gets the `Command`.
+    """
     return _mark("__command__", (name, policy or CommandPolicy()))
 
 
@@ -39,3 +51,36 @@ def marked(owner: object, attribute: str) -> Iterator[tuple[Any, Any]]:
         mark = getattr(getattr(type(owner), name, None), attribute, None)
         if mark is not None:
             yield getattr(owner, name), mark
+
+
+def rpc_handler(method: str, handler: Callable[..., Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """A handler of raw requests that decodes them for `handler`.
+
+    Raises:
+        ConfigurationError: the handler cannot be understood.
+    """
+    kind = body_type(handler)
+    if kind is None:
+        return handler
+
+    async def decoding(request: Any) -> Any:
+        return await handler(decoded(request, kind, method))
+
+    return decoding
+
+
+def command_handler(name: str, handler: Callable[..., Awaitable[None]]) -> Callable[[Command], Awaitable[None]]:
+    """A handler of commands that decodes their bodies for `handler`. Raises as `rpc_handler` does."""
+    kind = body_type(handler)
+    with_command = len(inspect.signature(handler).parameters) > 1
+    if not with_command and kind in (None, Command):
+        return handler
+
+    async def decoding(given: Command) -> None:
+        try:
+            body = given.body if kind is None else decoded(given.body, kind, f"command {name}")
+        except RemoteError as error:
+            raise CommandRejected(str(error)) from error
+        await (handler(body, given) if with_command else handler(body))
+
+    return decoding

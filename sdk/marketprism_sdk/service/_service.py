@@ -1,6 +1,11 @@
 """Service: a process with a name, and what every such process needs.
 
-Subclass it, mark handlers with `@rpc` and `@command`, override `on_start`, `work` and `on_stop`, and `await run(…)`.
+Subclass it, mark handlers with `@rpc`, `@command` and `@event`, or mount objects that have such handlers; override
+`on_start`, `work`, `on_drain` and `on_stop`, and `await run(…)`.
+
+At a stop: `on_drain` while everything still runs and answers; then the service is no longer ready, answers nothing any
+more and ends its tasks; then `on_stop`; then it leaves the registry. A phase that raises does not keep the others from
+being gone through.
 """
 
 from __future__ import annotations
@@ -10,7 +15,7 @@ import contextlib
 import os
 import secrets
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,9 +40,10 @@ from marketprism_sdk.messaging import (
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import LoopWatch, Metrics
-from marketprism_sdk.service._handlers import command, event, marked, rpc
+from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HealthServer
 from marketprism_sdk.service._lifecycle import unless
+from marketprism_sdk.service._work import Work
 
 log = structlog.get_logger()
 
@@ -91,7 +97,9 @@ class Service:
         self._watch = LoopWatch(self.metrics)
         self.metrics.watch("bus_dropped", lambda: float(self.bus.dropped))
         self.metrics.watch("bus_handler_failures", lambda: float(self.bus.failed))
-        self._tasks: list[asyncio.Task[None]] = []
+        self._handlers: list[object] = [self]
+        self._mounted = False
+        self._work: list[Work] = []
         self._ended = asyncio.Event()  # some task has ended
 
     # -- for subclasses --------------------------------------------------------------------------------------------
@@ -106,8 +114,14 @@ class Service:
     async def work(self) -> None:
         """The main task; when it returns, the service stays up and answers."""
 
+    async def on_drain(self) -> None:
+        """At a stop, first: tasks run and requests are answered. Hand over and finish what needs them.
+
+        A subclass of a service that has work of its own here, as SingleActiveService, calls that of its base.
+        """
+
     async def on_stop(self) -> None:
-        """After the last request, before the connection closes."""
+        """At a stop, after the last request and the last task, before the connection closes. Let go what is held."""
 
     def meant_for(self, given: Command) -> str | None:  # noqa: ARG002 (a subclass that has groups looks into it)
         """The group that a command on the service's shared queue is for, None where it does not say."""
@@ -118,12 +132,26 @@ class Service:
         if self.registration is not None:
             await self.registration.update(status=status, metadata=metadata)
 
-    def spawn(self, work: Any, name: str) -> asyncio.Task[None]:
-        """Run a task for as long as the service; if it fails, the service fails."""
-        task: asyncio.Task[None] = asyncio.create_task(work, name=name)
-        task.add_done_callback(lambda _: self._ended.set())
-        self._tasks.append(task)
-        return task
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> Work:
+        """Run a task for as long as the service; if it fails, the service fails. Its handle can end it sooner."""
+        spawned = Work(asyncio.create_task(work, name=name), self._ended.set)
+        self._work.append(spawned)
+        return spawned
+
+    def mount(self, handlers: object) -> None:
+        """Answer with the methods of an object that are marked `@rpc`, `@command` or `@event`; not after the start.
+
+        Raises:
+            ConfigurationError: the service has begun to answer.
+        """
+        if self._mounted:
+            raise ConfigurationError(f"{self.name}: expected handlers before it answers, was {type(handlers).__name__}")
+        self._handlers.append(handlers)
+
+    def handlers(self, mark: str) -> Iterator[tuple[Any, Any]]:
+        """(bound method, its mark) of every handler with the mark `__rpc__`, `__command__` or `__event__`."""
+        for owner in self._handlers:
+            yield from marked(owner, mark)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -182,12 +210,17 @@ class Service:
                 await discovery.refresh()
 
     async def _mount(self) -> None:
-        for method, (name, raw) in marked(self, "__rpc__"):
-            (self._rpc.add_raw if raw else self._rpc.add)(name, method)
-        for method, (service, name, mode) in marked(self, "__event__"):
+        self._mounted = True
+        calls = self._by_name("__rpc__")
+        commands = self._by_name("__command__")
+        for name, (method, raw) in calls.items():
+            if raw:
+                self._rpc.add_raw(name, method)
+            else:
+                self._rpc.add(name, rpc_handler(name, method))
+        for method, (service, name, mode) in self.handlers("__event__"):
             await self.events.on(service, name, method, mode=mode)
         await self._rpc.start()
-        commands = list(marked(self, "__command__"))
         if commands and self.settings.with_commands:
             replicas = self.settings.replicas
             await ensure_command_streams(self.connection, replicas)
@@ -197,9 +230,21 @@ class Service:
                 self.connection, self.name, self.metrics, done=done, parallel=parallel, group=self.group,
                 meant_for=self.meant_for,
             )  # fmt: skip
-            for method, (name, policy) in commands:
-                receiver.add(name, method, policy)
+            for name, (method, policy) in commands.items():
+                receiver.add(name, command_handler(name, method), policy)
             self.spawn(receiver.run(), "commands")
+
+    def _by_name(self, mark: str) -> dict[str, tuple[Any, Any]]:
+        """(handler, its setting) by name. Raises ConfigurationError where a name has two."""
+        found: dict[str, tuple[Any, Any]] = {}
+        for method, (name, setting) in self.handlers(mark):
+            if name in found:
+                raise ConfigurationError(
+                    f"{self.name}: expected one handler of {mark.strip('_')} {name}, was {found[name][0].__qualname__} "
+                    f"and {method.__qualname__}"
+                )
+            found[name] = (method, setting)
+        return found
 
     async def _serve(self, stop: asyncio.Event) -> int:
         stopping = asyncio.create_task(stop.wait())
@@ -208,10 +253,9 @@ class Service:
             while True:
                 await self._ended.wait()
                 self._ended.clear()
-                for task in self._tasks:
-                    if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                        log.error("service failed", task=task.get_name(), error=repr(error), exc_info=error)
-                        return 1
+                if any(work.failed for work in self._work):
+                    return 1
+                self._work = [work for work in self._work if not work.done]
                 if stopping.done():
                     return 0
         finally:
@@ -236,17 +280,26 @@ class Service:
             log.warning("registry not told in time, the entry will expire", within_s=_POLITE_S)
 
     async def _end_tasks(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ending, self._work = self._work, []
+        for work in ending:
+            work.request_cancel()
+        await asyncio.gather(*(work.cancel() for work in ending))
 
     async def _stop(self) -> None:
+        async with contextlib.AsyncExitStack() as phases:  # each is gone through, whatever another one raises
+            phases.push_async_callback(self._leave)
+            phases.push_async_callback(self.on_stop)
+            phases.push_async_callback(self._end_answers)
+            await self.on_drain()
+
+    async def _end_answers(self) -> None:
         self.http.ready = False
         await self._politely(self.announce("draining"))
         await self._rpc.stop()
         await self.events.stop()
         await self._end_tasks()
-        await self.on_stop()
+
+    async def _leave(self) -> None:
         if self.registration is not None:
             await self._politely(self.registration.leave())
         await self.http.stop()

@@ -19,8 +19,8 @@ from marketprism_sdk.service._service import Service, ServiceSettings
 log = structlog.get_logger()
 
 
-def exclusive(function: F) -> F:
-    """Only the leader runs this handler; a standby raises NotActive with the leader's id."""
+def leader_only(function: F) -> F:
+    """Only the leader runs this handler of a SingleActiveService; a standby raises NotActive with the leader's id."""
 
     @functools.wraps(function)
     async def guarded(self: SingleActiveService, *args: Any, **kwargs: Any) -> Any:
@@ -113,13 +113,11 @@ class SingleActiveService(Service):
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
-    async def on_stop(self) -> None:
-        """Give the lease back. A subclass that overrides this calls it."""
+    async def on_drain(self) -> None:
+        """Give the lease back while everything still works. A subclass that overrides this calls it."""
         await self.election.release()
+
+    async def on_stop(self) -> None:
+        """Close the election's connection. A subclass that overrides this calls it."""
         if self._own is not None:
             await self._own.close()
-
-    async def _stop(self) -> None:
-        # The lease is released while everything still works, not after the tasks were cancelled.
-        await self.election.release()
-        await super()._stop()

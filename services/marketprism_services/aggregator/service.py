@@ -10,11 +10,11 @@ from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.streams import Processor, StageSettings
-from marketprism_services.sharded import ShardedService
-from marketprism_services.validator.processor import AggregatorProcessor
+from marketprism_services.aggregator.processor import AggregatorProcessor
+from marketprism_services.stages.market_stage import MarketStageService
 
 
-class AggregatorService(ShardedService):
+class AggregatorService(MarketStageService):
     """Reads `market.packed.<p>`, writes `market.bar.<interval>.<symbol>`."""
 
     def __init__(
@@ -30,6 +30,7 @@ class AggregatorService(ShardedService):
         super().__init__(
             "aggregator",
             connection,
+            StageSettings(streams.AGGREGATOR_STAGE, streams.TICKS, packed_subject, streams.BARS),
             shards_bucket=streams.AGGREGATOR_SHARDS,
             latest_bucket=streams.LATEST_BARS,
             lease=lease,
@@ -38,10 +39,6 @@ class AggregatorService(ShardedService):
         )
         self._calendar = calendar
         self._bars = bars
-
-    def stage_settings(self) -> StageSettings:
-        """Ticks in, bars out."""
-        return StageSettings(streams.AGGREGATOR_STAGE, streams.TICKS, packed_subject, streams.BARS)
 
     def processor(self, partition: int, epoch: int) -> Processor:
         """Aggregator of a partition; bars carry the epoch of their ticks, not of whoever aggregates."""

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_application.contracts.book_view import MAX_DEPTH
-from marketprism_application.ports.sources import BookSource, MarketSource, counting_source, live_source
+from marketprism_application.ports.sources import MarketSource, book_source, counting_source, live_source
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service import rpc
-
-
-def book_source(source: MarketSource) -> BookSource | None:
-    """The source with its books, None when it keeps none."""
-    return cast("BookSource", source) if source.traits.keeps_books else None
 
 
 def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None) -> None:
@@ -43,18 +38,29 @@ def streams_of(source: MarketSource) -> list[dict[str, object]]:
     return keeper.streams() if keeper is not None else []
 
 
-class BookAnswers:
-    """Answers for the books of the source while this instance leads."""
+class BookRequest(NamedTuple):
+    """The book of an instrument; `depth` 0 for every level. It travels as a list."""
 
-    _source: MarketSource
+    venue: str
+    symbol: str
+    depth: int
+
+
+class BookAnswers:
+    """Answers for the books of a source, of which only the leader has any."""
+
+    def __init__(self, source: MarketSource) -> None:
+        self._source = source
 
     @rpc("orderbook")
-    async def orderbook(self, asked: Any) -> dict[str, Any] | None:
-        """`[venue, symbol, depth]`, depth 0 for every level; None when this gateway has no such book."""
-        if not (isinstance(asked, list) and len(asked) == 3 and isinstance(asked[2], int)):
-            raise RemoteError("INVALID_PARAMETER", f"expected [venue, symbol, depth], was {str(asked)[:80]!r}")
-        venue, symbol, depth = str(asked[0]), str(asked[1]), asked[2]
+    async def orderbook(self, request: BookRequest) -> dict[str, Any] | None:
+        """The book as it stands; None when this gateway has no such book."""
+        venue, symbol, depth = request
         if not 0 <= depth <= MAX_DEPTH:
-            raise RemoteError("INVALID_PARAMETER", f"depth: expected 0 to {MAX_DEPTH}, was {depth}")
+            text = f"depth: expected 0 to {MAX_DEPTH}, was {depth}"
+            raise RemoteError("INVALID_PARAMETER", text, {"field": "depth"})
         keeper = book_source(self._source)
         return keeper.book(venue, symbol, depth or None) if keeper is not None else None
+
+
+__all__ = ["BookAnswers", "BookRequest", "streams_of", "watch_source"]

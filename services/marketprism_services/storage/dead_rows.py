@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import structlog
 
 from marketprism_application.ports.storage import DeadRow, MarketStore
 from marketprism_application.storage.redriving import DeadRows, LetterKey, redrive
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import RemoteError, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, direct_get
 
@@ -17,6 +18,27 @@ log = structlog.get_logger()
 _SHOWN = 200
 _MOST = 10_000
 _PAYLOAD = 400
+
+
+class LettersRequest(msgspec.Struct, frozen=True):
+    """Which dead rows: the one of `key` (STREAM:seq.index), or up to `limit`, newest first."""
+
+    key: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=_MOST)] = _SHOWN
+
+    def letter(self) -> LetterKey | None:
+        """The key taken apart, None where none is asked for.
+
+        Raises:
+            RemoteError: INVALID_PARAMETER, it is none.
+        """
+        if not self.key:
+            return None
+        found = LetterKey.parse(self.key)
+        if found is None:
+            text = f"key: expected STREAM:sequence.index, was {self.key!r}"
+            raise RemoteError("INVALID_PARAMETER", text, {"field": "key"})
+        return found
 
 
 class Letters:
@@ -32,7 +54,7 @@ class Letters:
         """How many there are."""
         return await self._rows.count()
 
-    async def shown(self, request: Any) -> list[dict[str, Any]]:
+    async def shown(self, request: LettersRequest) -> list[dict[str, Any]]:
         """What is asked for, in words."""
         return [
             {
@@ -49,7 +71,7 @@ class Letters:
             for row in await self._wanted(request)
         ]
 
-    async def redrive(self, request: Any) -> dict[str, str]:
+    async def redrive(self, request: LettersRequest) -> dict[str, str]:
         """By key why it is not in, empty where it is."""
         done: dict[str, str] = {}
         for row in await self._wanted(request):
@@ -60,15 +82,8 @@ class Letters:
             log.info("dead row redriven" if not wrong else "dead row refused again", key=str(key), reason=wrong)
         return done
 
-    async def _wanted(self, request: Any) -> list[DeadRow]:
-        asked = request if isinstance(request, dict) else {}
-        key = LetterKey.parse(str(asked["key"])) if asked.get("key") else None
-        if asked.get("key") and key is None:
-            raise ValueError(f"key: expected STREAM:sequence.index, was {asked['key']!r}")
-        limit = asked.get("limit", _SHOWN)
-        if not isinstance(limit, int) or not 0 < limit <= _MOST:
-            raise ValueError(f"limit: expected 1 to {_MOST}, was {limit!r}")
-        return list(await self._rows.letters(limit, key))
+    async def _wanted(self, request: LettersRequest) -> list[DeadRow]:
+        return list(await self._rows.letters(request.limit, request.letter()))
 
     async def _message_of(self, row: DeadRow) -> StoredMessage | None:
         """The whole message, where the stream still holds it and the row itself was not kept."""
@@ -81,4 +96,4 @@ class Letters:
             return None
 
 
-__all__ = ["Letters"]
+__all__ = ["Letters", "LettersRequest"]

@@ -32,11 +32,11 @@ from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.service import ServiceSettings, SingleActiveService, rpc
+from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
 from marketprism_services.settings.service_settings import layout_of
-from marketprism_services.storage.dead_rows import Letters
+from marketprism_services.storage.dead_rows import Letters, LettersRequest
 from marketprism_services.storage.store_health import OPENING, StoreState
-from marketprism_services.storage.tally import answer_tally
+from marketprism_services.storage.tally import TallyRequest, answer_tally
 from marketprism_services.storage.writer_hooks import RetryHeard, StorageHooks
 from marketprism_services.wiring.store import EngineSource
 
@@ -80,8 +80,8 @@ class StorageService(SingleActiveService):
         self._open_store: OpenStore | None = None
         self._state = StoreState()
         self._events = EventPublisher(connection, "storage")
-        self._running: list[asyncio.Task[None]] = []
-        self._writing: list[asyncio.Task[None]] = []
+        self._running: list[Work] = []
+        self._writing: list[Work] = []
         self._soon: set[asyncio.Task[None]] = set()
 
     async def on_start(self) -> None:
@@ -92,7 +92,7 @@ class StorageService(SingleActiveService):
         self.http.check("store", self._store_health)
         self.http.status(lambda: {"store": self._state.snapshot()})
         buckets = {streams.STORE_RANGES: None, "service_leaders": None}
-        keep_streams(self, writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
+        keep_streams(self, layout_of(self.settings), writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
 
     async def _store_health(self) -> str:
@@ -218,12 +218,12 @@ class StorageService(SingleActiveService):
         return {**self._state.snapshot(), "store": opened.identity, "dead_rows": await opened.letters.count()}
 
     @rpc("dead_rows")
-    async def dead_rows(self, request: Any) -> list[dict[str, Any]]:
+    async def dead_rows(self, request: LettersRequest) -> list[dict[str, Any]]:
         """Rows that were set aside, newest first: `limit`, or the one of `key` (STREAM:seq.index)."""
         return await self._opened().letters.shown(request)
 
     @rpc("redrive_rows")
-    async def redrive_rows(self, request: Any) -> dict[str, str]:
+    async def redrive_rows(self, request: LettersRequest) -> dict[str, str]:
         """Put rows in again, that of `key` or up to `limit`; by key why one is not in, empty where it is."""
         return await self._opened().letters.redrive(request)
 
@@ -242,15 +242,14 @@ class StorageService(SingleActiveService):
             raise NotActive(self.election.leader())
         return self._open_store
 
-    async def _end(self, tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._tasks = [task for task in self._tasks if task not in tasks]
-        tasks.clear()
+    @staticmethod
+    async def _end(works: list[Work]) -> None:
+        ending = works[:]
+        works.clear()
+        await asyncio.gather(*(work.cancel() for work in ending))
 
     @rpc("tally")
-    async def tally(self, request: Any) -> dict[str, Any]:
+    async def tally(self, request: TallyRequest) -> dict[str, Any]:
         """How much of a range of a stream lies in the tables; see `store_tally`."""
         if self._engine is None:
             raise NotActive(self.election.leader())

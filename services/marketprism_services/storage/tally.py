@@ -41,16 +41,12 @@ class TallyAnswer(msgspec.Struct, frozen=True):
     absent: list[TickKey] = []
 
 
-async def answer_tally(tally: StoreTally, request: Any) -> dict[str, Any]:
+async def answer_tally(tally: StoreTally, asked: TallyRequest) -> dict[str, Any]:
     """Answer of one request.
 
     Raises:
         RemoteError: INVALID_PARAMETER, with the field. StoreError: engine trouble.
     """
-    try:
-        asked = msgspec.convert(request, TallyRequest)
-    except msgspec.ValidationError as error:
-        raise RemoteError("INVALID_PARAMETER", f"tally: {error}") from error
     kind = KINDS.get(asked.kind)
     if kind is None:
         raise RemoteError("INVALID_PARAMETER", f"tally.kind: expected one of {', '.join(KINDS)}, was {asked.kind!r}")

@@ -11,7 +11,7 @@ import structlog
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import raw_subject
 from marketprism_application.validation.validator import ShardValidator
-from marketprism_domain.commands import authorize
+from marketprism_domain.commands import AdjustValidationRules, authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
 from marketprism_domain.events.registry import ValidationRulesUpdated
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -25,7 +25,7 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings, command
 from marketprism_sdk.streams import Processor, StageSettings
 from marketprism_sdk.values import read_or_none
-from marketprism_services.sharded import ShardedService
+from marketprism_services.stages.market_stage import MarketStageService
 from marketprism_services.validator.clock_watch import ClockWatch
 from marketprism_services.validator.processor import ValidatorProcessor
 
@@ -35,7 +35,7 @@ _RULES_KEY = "current"
 _REPORTS_S = 1.0
 
 
-class ValidatorService(ShardedService):
+class ValidatorService(MarketStageService):
     """Reads `market.raw.<p>`, writes `market.tick.<symbol>` and `market.packed.<p>` in one batch."""
 
     def __init__(
@@ -51,6 +51,7 @@ class ValidatorService(ShardedService):
         super().__init__(
             "validator",
             connection,
+            StageSettings(streams.VALIDATOR_STAGE, streams.RAW, raw_subject, streams.TICKS),
             shards_bucket=streams.VALIDATOR_SHARDS,
             latest_bucket=streams.LATEST_TICKS,
             lease=lease,
@@ -62,10 +63,6 @@ class ValidatorService(ShardedService):
         self._reports: dict[str, bytes] = {}
         self._states: dict[str, bytes] = {}
         self._clocks = ClockWatch(self.metrics)
-
-    def stage_settings(self) -> StageSettings:
-        """Raw in, ticks out."""
-        return StageSettings(streams.VALIDATOR_STAGE, streams.RAW, raw_subject, streams.TICKS)
 
     def processor(self, partition: int, epoch: int) -> Processor:
         """Validator of a partition."""
@@ -115,13 +112,12 @@ class ValidatorService(ShardedService):
         log.info("validation rules changed", version=rules.version)
 
     @command("AdjustValidationRules")
-    async def adjust_rules(self, given: Command) -> None:
+    async def adjust_rules(self, order: AdjustValidationRules, given: Command) -> None:
         """Change the rules of every validator, all of the changes or none."""
         try:
-            authorize(given.name, given.issuer)
-            changes = dict((given.body or {}).get("changes", {}))
+            changes = authorize(order, given.issuer).changes
             rules = self._rules.changed(**changes)
-        except (CommandRefused, InvalidValue, AttributeError, TypeError) as error:
+        except (CommandRefused, InvalidValue, TypeError) as error:
             raise CommandRejected(str(error)) from error
         await self._rules_kv.put(_RULES_KEY, msgspec.msgpack.encode(rules.to_dict()))
         await self.events_out.publish_soon([ValidationRulesUpdated(rules.version, ",".join(sorted(changes)))])
@@ -143,8 +139,8 @@ class ValidatorService(ShardedService):
             told = self._clocks.look(((n, shard.memory.clocks) for n, shard in shards), self._rules.clock_off_s)
             if told:
                 await self.events_out.publish_soon(told)
-            await self._flush(self._quality_kv, self._reports)
-            await self._flush(self._states_kv, self._states)
+            await self.write_values(self._quality_kv, self._reports)
+            await self.write_values(self._states_kv, self._states)
 
 
 __all__ = ["ValidatorService"]

@@ -35,7 +35,7 @@ from marketprism_sdk.messaging import (
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import Metrics
-from marketprism_sdk.service import Service, SingleActiveService, exclusive, rpc
+from marketprism_sdk.service import Service, SingleActiveService, leader_only, rpc
 
 HOUR_NS = 3_600 * 10**9
 
@@ -132,12 +132,12 @@ class Led(SingleActiveService):
         self.begun = 0
 
     @rpc("who")
-    @exclusive
+    @leader_only
     async def who(self, _: Any) -> str:
         return self.instance
 
     @rpc("slow")
-    @exclusive
+    @leader_only
     async def slow(self, _: Any) -> str:
         self.begun += 1
         if self.begun == 1 and self.election.epoch == 1:

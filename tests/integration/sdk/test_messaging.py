@@ -15,7 +15,7 @@ from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotActive, Re
 from marketprism_sdk.messaging import TTL_S, Balancer, Discovery, EjectionSettings, Event, LeaderClient, wire_error
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.service import Service, ServiceSettings, SingleActiveService, event, exclusive, rpc
+from marketprism_sdk.service import Service, ServiceSettings, SingleActiveService, event, leader_only, rpc
 from marketprism_sdk.testing import ManualClock
 
 
@@ -212,7 +212,7 @@ async def test_an_instance_that_fails_is_left_out_and_comes_back(
 async def test_the_client_of_a_leader_follows_it(start: Start, connection: NatsConnection, unique: str) -> None:
     class Single(SingleActiveService):
         @rpc("who")
-        @exclusive
+        @leader_only
         async def who(self, _: Any) -> str:
             return self.instance
 

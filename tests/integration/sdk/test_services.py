@@ -14,7 +14,7 @@ from marketprism_sdk.messaging import dead_letters, redrive, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.service import Service, SingleActiveService, command, exclusive, rpc
+from marketprism_sdk.service import Service, SingleActiveService, command, leader_only, rpc
 from marketprism_sdk.testing import FaultyProxy
 
 
@@ -125,7 +125,7 @@ class Single(SingleActiveService):
         self.epochs.append(epoch)
 
     @rpc("who")
-    @exclusive
+    @leader_only
     async def who(self, _: Any) -> str:
         return self.instance
 

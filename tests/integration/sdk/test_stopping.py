@@ -13,7 +13,7 @@ from marketprism_sdk.messaging import TTL_S, BusMessage, Discovery, RpcServer
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import Metrics
-from marketprism_sdk.service import Service, ServiceSettings, unless
+from marketprism_sdk.service import Service, ServiceSettings, Work, unless
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -21,8 +21,10 @@ pytestmark = pytest.mark.timeout(60)
 class Slow(Service):
     """Takes its time to start, with a task running already."""
 
+    background: Work
+
     async def on_start(self) -> None:
-        self.spawn(asyncio.sleep(3600), "background")
+        self.background = self.spawn(asyncio.sleep(3600), "background")
         await asyncio.sleep(3600)
 
 
@@ -48,12 +50,12 @@ async def test_a_start_that_is_cut_short_leaves_nothing_behind(connection: NatsC
     service = Slow(unique, connection)
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))
-    while not service._tasks:
+    while not hasattr(service, "background"):
         await asyncio.sleep(0.02)
     assert [record.status for record in await _records(connection, unique)] == ["starting"]
     stop.set()
     assert await running == 0
-    assert all(task.cancelled() for task in service._tasks)
+    assert service.background.cancelled
     assert await _records(connection, unique) == []
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_domain import commands
-from marketprism_domain.errors import CommandRefused, InvalidValue, InvariantBroken
+from marketprism_domain.errors import InvalidValue, InvariantBroken
 from marketprism_domain.events import registry
 from marketprism_domain.gateway import Gateway, RetryPolicy
 from marketprism_domain.marketdata.gap import Gap
@@ -134,16 +133,6 @@ def test_every_event_that_is_not_the_data_path_itself_is_raised_but_for_four() -
         "BarDataAggregated", "BarsStoredToClickHouse", "DisasterRecoveryActivated", "MarketBarGenerated",
     }  # fmt: skip
     assert set(registry.EVENTS) - raised == unraised | registry.PER_TICK
-
-
-def test_commands_are_refused_to_those_who_may_not_give_them() -> None:
-    assert commands.authorize("AdjustValidationRules", "operator") is commands.AdjustValidationRules
-    with pytest.raises(CommandRefused, match="expected the issuer operator, was 'system'"):
-        commands.authorize("AdjustValidationRules", "system")
-    with pytest.raises(CommandRefused, match="expected the issuer system"):
-        commands.authorize("StoreBarData", "operator")
-    with pytest.raises(CommandRefused, match="was 'Nope'"):
-        commands.authorize("Nope", "operator")
 
 
 def test_6_a_source_has_one_live_connection() -> None:

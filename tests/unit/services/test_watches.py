@@ -6,7 +6,7 @@ from marketprism_domain.events.pipeline import ClockOff, StreamReplaced, StreamT
 from marketprism_domain.ticks.clocks import ClockState, VenueClock
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.streams import InputCut
-from marketprism_services.losses import OUT_OF_CHAIN_S, TRUNCATED_S, Losses
+from marketprism_services.stages.input_losses import OUT_OF_CHAIN_S, TRUNCATED_S, InputLosses
 from marketprism_services.validator.clock_watch import ClockWatch
 
 SECOND = 10**9
@@ -22,7 +22,7 @@ class Now:
 
 async def test_a_cut_is_news_once_it_is_seen_to_have_taken_something() -> None:
     now, metrics = Now(), Metrics("validator")
-    losses = Losses("validator", "MARKET_RAW", metrics, now)
+    losses = InputLosses("validator", "MARKET_RAW", metrics, now)
     cut = InputCut(5, 90)
     losses.cut(3, cut)
     assert not losses.events
@@ -38,7 +38,7 @@ async def test_a_cut_is_news_once_it_is_seen_to_have_taken_something() -> None:
 
 
 async def test_a_stream_that_was_made_anew_is_news_at_once() -> None:
-    losses = Losses("aggregator", "MARKET_TICKS", Metrics("aggregator"))
+    losses = InputLosses("aggregator", "MARKET_TICKS", Metrics("aggregator"))
     losses.cut(1, InputCut(50, 1, 0, "0badcafe", "the stream was made anew"))
     assert losses.events == [StreamReplaced("MARKET_TICKS", "aggregator.1", 50, 1, "the stream was made anew")]
     assert await losses.health() == "degraded"
@@ -46,7 +46,7 @@ async def test_a_stream_that_was_made_anew_is_news_at_once() -> None:
 
 async def test_messages_out_of_chain_are_counted_and_degrade() -> None:
     now, metrics = Now(), Metrics("validator")
-    losses = Losses("validator", "MARKET_RAW", metrics, now)
+    losses = InputLosses("validator", "MARKET_RAW", metrics, now)
     losses.out_of_chain("ctp", 7)
     losses.out_of_chain("ctp", 2)
     assert metrics.total("out_of_chain_messages_total") == 2

@@ -13,7 +13,7 @@ TRUNCATED_S = 300.0
 OUT_OF_CHAIN_S = 60.0
 
 
-class Losses:
+class InputLosses:
     """Of one service. `events` are to be published by whoever has the connection."""
 
     def __init__(

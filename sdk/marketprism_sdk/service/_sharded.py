@@ -7,85 +7,102 @@ from typing import Any
 
 import structlog
 
-from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.event_publisher import EventPublisher
-from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.partitions import ShardDisagreed, Shards
-from marketprism_sdk.service import Service, ServiceSettings
-from marketprism_sdk.streams import Processor, Stage, StageSettings
-from marketprism_services.losses import Losses
-from marketprism_services.settings.service_settings import layout_of
+from marketprism_sdk.service._service import Service, ServiceSettings
+from marketprism_sdk.streams import InputCut, Processor, Stage, StageSettings
 
 log = structlog.get_logger()
 
 _LATEST_S = 0.25
-_LATEST_AGE_S = 3_600.0
 _COMPARE_S = 0.5
 _DISAGREE_S = 5.0  # of record, ownership and work: far longer than any hand-over
-_LOSSES_S = 0.5
 
 
 class ShardedService(Service):
-    """Several instances share the partitions; each partition is worked on by one at a time.
+    """Several instances share `partitions` partitions; each partition is worked on by one at a time.
 
-    `latest` values are written to a KV bucket a few times a second, only the last of each key.
+    Fill `processor`, and `on_cut` and `input_health` where losses of the input matter. The streams of the stage must be
+    there before `on_start` is called. Who owns what is in the KV bucket `shards_bucket`; `latest` values are written to
+    the KV bucket `latest_bucket` a few times a second, only the last of each key, and expire after `latest_age_s`.
     """
 
     def __init__(
         self,
         name: str,
         connection: NatsConnection,
+        stage: StageSettings,
         *,
+        partitions: int,
         shards_bucket: str,
         latest_bucket: str,
-        lease: LeaseSettings | None,
-        version: str,
-        settings: ServiceSettings | None,
+        latest_age_s: float = 3_600.0,
+        lease: LeaseSettings | None = None,
+        version: str = "0",
+        instance: str | None = None,
+        settings: ServiceSettings | None = None,
     ) -> None:
-        super().__init__(name, connection, version=version, settings=settings)
+        super().__init__(name, connection, version=version, instance=instance, settings=settings)
+        self.stage_settings = stage
+        self._partitions = partitions
         self._shards_bucket = shards_bucket
         self._latest_bucket = latest_bucket
+        self._latest_age_s = latest_age_s
         self._lease = lease or LeaseSettings()
         self.latest: dict[str, bytes] = {}
         self._apart_since: dict[int, float] = {}
-        self.events_out = EventPublisher(connection, name)
-        self.losses = Losses(name, self.stage_settings().input_stream, self.metrics)
         self.stage: Stage
         self._shards: Shards
 
-    def stage_settings(self) -> StageSettings:
-        """What the stage reads and writes."""
-        raise NotImplementedError
+    # -- for subclasses --------------------------------------------------------------------------------------------
 
     def processor(self, partition: int, epoch: int) -> Processor:
-        """State machine of a partition."""
-        raise NotImplementedError
+        """State machine of a partition. A subclass must fill this."""
+        raise NotImplementedError(f"{type(self).__name__}: expected a processor of partition {partition}, was none")
+
+    def on_cut(self, partition: int, cut: InputCut) -> None:
+        """The stage goes on behind a cut of its input."""
+
+    async def input_health(self) -> str:
+        """healthy, degraded or unhealthy: of an input that can be read and is there."""
+        return "healthy"
 
     def buckets(self) -> dict[str, float | None]:
         """What the service writes beside its stream, and the age of the entries, seconds."""
-        return {self._shards_bucket: None, self._latest_bucket: _LATEST_AGE_S}
+        return {self._shards_bucket: None, self._latest_bucket: self._latest_age_s}
+
+    def status(self) -> dict[str, Any]:
+        """What `/status` shows."""
+        return {
+            "partitions": sorted(self._shards.owned),
+            "working": sorted(self.stage.parts),
+            "apart": {str(p): why for p, why in sorted(self._shards.disagreements().items())},
+            "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
+            "refused": dict(self.stage.input.refused),
+            "input_away": self.stage.input.away,
+        }
+
+    # -- running ---------------------------------------------------------------------------------------------------
 
     async def on_start(self) -> None:
-        """Streams, buckets, stage, membership."""
-        replicas, layout = self.settings.replicas, layout_of(self.settings)
-        await streams.ensure_streams(self.connection, layout)
+        """Buckets, stage, membership. A subclass that overrides this calls it."""
+        replicas = self.settings.replicas
         self._latest_kv = await NatsKeyValue.open(
-            self.connection, self._latest_bucket, ttl_s=_LATEST_AGE_S, replicas=replicas
+            self.connection, self._latest_bucket, ttl_s=self._latest_age_s, replicas=replicas
         )
         self.stage = Stage(
             self.connection,
-            self.stage_settings(),
+            self.stage_settings,
             self.processor,
             self.instance,
             on_lost=self._lost,
             on_commit=self._committed,
             on_traced=lambda age_s: self.metrics.observe("traced_age_seconds", age_s),
-            on_cut=self.losses.cut,
+            on_cut=self.on_cut,
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
         self._own_connection = await NatsConnection.open(self.connection.url, name=f"{self.name}-sessions")
@@ -93,7 +110,7 @@ class ShardedService(Service):
         self._shards = Shards(
             owners,
             self.instance,
-            count=layout.partitions,
+            count=self._partitions,
             on_own=self.stage.own,
             on_lose=self.stage.disown,
             working=self._working,
@@ -108,52 +125,30 @@ class ShardedService(Service):
         self.metrics.watch("stage_refused", lambda: float(len(self.stage.input.refused)))
         self.http.check("input", self._input_health)
         self.http.status(self.status)
-        own = self.stage_settings()
-        writes, reads = (own.output_stream, streams.EVENTS), (own.input_stream,)
-        keep_streams(self, writes=writes, reads=reads, buckets=self.buckets())
         self.http.check("partitions", self._partitions_health)
         self.spawn(self.stage.run(), "stage")
         self.spawn(self._shards.run(), "shards")
         self.spawn(self._write_latest(), "latest")
         self.spawn(self._compare(), "partitions")
-        self.spawn(self._tell_losses(), "losses")
-
-    def status(self) -> dict[str, Any]:
-        """What `/status` shows."""
-        return {
-            "partitions": sorted(self._shards.owned),
-            "working": sorted(self.stage.parts),
-            "apart": {str(p): why for p, why in sorted(self._shards.disagreements().items())},
-            "positions": {n: p.in_seq for n, p in self.stage.parts.items()},
-            "refused": dict(self.stage.input.refused),
-            "input_away": self.stage.input.away,
-        }
 
     async def _input_health(self) -> str:
         for partition, reason in self.stage.input.refused.items():
             return f"unhealthy: partition {partition}: {reason}"
         if self.stage.input.away:
             return f"unhealthy: {self.stage.input.away}"
-        return await self.losses.health()
-
-    async def _tell_losses(self) -> None:
-        while True:
-            await asyncio.sleep(_LOSSES_S)
-            events, self.losses.events = self.losses.events, []
-            if events:
-                await self.events_out.publish_soon(events)
+        return await self.input_health()
 
     async def _compare(self) -> None:
         """Say in the registry what is truly worked on, and know since when that is not what the records say."""
-        said: list[int] | None = None
+        announced: list[int] | None = None
         loop = asyncio.get_running_loop()
         while True:
             now, apart = loop.time(), self._shards.disagreements()
             self._apart_since = {p: self._apart_since.get(p, now) for p in apart}
             working = sorted(self.stage.parts)
-            if working != said and self.registration is not None:
+            if working != announced and self.registration is not None:
                 await self.registration.update(metadata={"partitions": working})
-                said = working
+                announced = working
             await asyncio.sleep(_COMPARE_S)
 
     async def _partitions_health(self) -> str:
@@ -181,10 +176,10 @@ class ShardedService(Service):
     async def _write_latest(self) -> None:
         while True:
             await asyncio.sleep(_LATEST_S)
-            await self._flush(self._latest_kv, self.latest)
+            await self.write_values(self._latest_kv, self.latest)
 
-    async def _flush(self, bucket: NatsKeyValue, values: dict[str, bytes]) -> None:
-        """Write and forget; what cannot be written now is written with its next value or the next turn."""
+    async def write_values(self, bucket: NatsKeyValue, values: dict[str, bytes]) -> None:
+        """Write and forget; what cannot be written now stays, and is written with its next value or the next turn."""
         for key in list(values):
             value = values.pop(key)
             try:
@@ -194,22 +189,20 @@ class ShardedService(Service):
                 log.debug("latest value not written", key=key, error=str(error))
                 return
 
-    async def on_stop(self) -> None:
-        """Give the partitions back in order."""
+    async def on_drain(self) -> None:
+        """Give the partitions back in order while the stage still commits, then write the last values.
+
+        A subclass that overrides this calls it.
+        """
         try:
             await self._shards.leave()
-            await self._flush(self._latest_kv, self.latest)
+            await self.write_values(self._latest_kv, self.latest)
         except SdkError as error:
             log.warning("membership not ended in order, peers will notice", error=str(error))
+
+    async def on_stop(self) -> None:
+        """Close the connection of the sessions. A subclass that overrides this calls it."""
         await self._own_connection.close()
-        await self.events_out.close()
-
-    async def _stop(self) -> None:
-        # The stage must still run while partitions are committed and handed over.
-        await self.on_stop()
-        self.on_stop = _nothing  # type: ignore[method-assign]
-        await super()._stop()
 
 
-async def _nothing() -> None:
-    return None
+__all__ = ["ShardedService"]

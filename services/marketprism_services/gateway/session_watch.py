@@ -1,0 +1,80 @@
+"""What a gateway's session says of itself, as metrics, log lines and the record in the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+from marketprism_application.errors import SourceError
+from marketprism_application.ports.sources import LeftOff
+from marketprism_sdk.observability import Metrics
+
+log = structlog.get_logger()
+
+
+class Announce(Protocol):
+    """`Service.announce`."""
+
+    def __call__(self, status: str, **metadata: Any) -> Awaitable[None]: ...
+
+
+class SessionWatch:
+    """Fulfils `SessionObserver` for a gateway service."""
+
+    def __init__(self, metrics: Metrics, venue: str, announce: Announce) -> None:
+        self._metrics = metrics
+        self._venue = venue
+        self._announce = announce
+        self._ticks = 0
+
+    def received(self, messages: int, ticks: int) -> None:
+        """Count them."""
+        self._metrics.count("messages_received_total", messages)
+        self._metrics.count("ticks_received_total", ticks)
+        self._ticks += ticks
+
+    def refused(self, reason: str, frames: int) -> None:
+        """Count them by reason."""
+        self._metrics.count("frames_refused_total", frames, venue=self._venue, reason=reason)
+
+    def resumed(self, left_off: LeftOff) -> None:
+        """Log it."""
+        log.info("source.resumed", since=left_off.since, trades=len(left_off.trades), sent_again=len(left_off.recent))
+
+    def subscribed(self, added: int, removed: int) -> None:
+        """Log it."""
+        log.info("subscriptions.changed", added=added, removed=removed)
+
+    def events_lost(self, names: Sequence[str], error: Exception) -> None:
+        """Count and log them."""
+        self._metrics.count("events_not_published_total", len(names))
+        text = f"{type(error).__name__}: {error}"[:500]
+        log.error("events.not_published", error=text, events=list(names), exc_info=error)
+
+    def retrying(self, error: SourceError, delay_s: float | None) -> None:
+        """Count and log it."""
+        log.warning("source.away", error=str(error), delay_s=delay_s)
+        self._metrics.count("source_retries_total")
+
+    async def waiting(self, epoch: int, until: int | None) -> None:
+        """Active, and not connected."""
+        await self._announce("active", epoch=epoch, connection="waiting", until=until or 0)
+        log.info("connection.not_wanted", until=until)
+
+    async def wanted(self, epoch: int) -> None:
+        """Active, and connected as far as the source lets it."""
+        await self._announce("active", epoch=epoch, connection="")
+
+    async def finished(self) -> None:
+        """Finished, with the number of ticks."""
+        await self._announce("finished", ticks=self._ticks)
+
+    async def failed(self, error: SourceError) -> None:
+        """Failed, until an operator has mended it."""
+        log.error("source.failed", error=str(error))
+        await self._announce("failed", error=str(error))
+
+
+__all__ = ["SessionWatch"]
