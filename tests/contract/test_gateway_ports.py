@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from marketprism_adapters.memory.gateway import (
+    MemoryEventLog,
     MemoryLogs,
     MemoryMarketDataLog,
     MemoryPositions,
@@ -17,13 +18,16 @@ from marketprism_adapters.memory.gateway import (
     StaleEpoch,
 )
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.market_data_log import MarketDataLog as NatsMarketDataLog
 from marketprism_adapters.nats.raw_log import RawLog as NatsRawLog
 from marketprism_adapters.nats.source_positions import Positions
 from marketprism_adapters.nats.stream_layout import StreamLayout
+from marketprism_application.contracts.codec import decode
+from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed
 from marketprism_application.contracts.venue_messages import Message, TradeMessage
-from marketprism_application.ports.gateway import MarketDataLog, RawLog, SourcePositions
+from marketprism_application.ports.gateway import GatewayEventLog, MarketDataLog, RawLog, SourcePositions
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.events.registry import HeartbeatReceived, SubscriptionFailed
 from marketprism_sdk.errors import Fenced
@@ -198,3 +202,42 @@ async def test_a_source_is_well_tried_again_or_failed(positions: SourcePositions
     assert (positions.error, positions.failed) == ("", False)
     await positions.tell(unique)
     assert (positions.error, positions.failed) == ("", False)
+
+
+@dataclass
+class EventLog:
+    """Where events go, and the names of those that arrived."""
+
+    log: GatewayEventLog
+    names: Callable[[], Awaitable[list[str]]]
+
+
+@pytest.fixture(params=["memory", "nats"])
+async def event_log(request: pytest.FixtureRequest, connection: NatsConnection, unique: str) -> AsyncIterator[EventLog]:
+    if request.param == "memory":
+        memory = MemoryEventLog()
+
+        async def noted() -> list[str]:
+            return memory.names
+
+        yield EventLog(memory, noted)
+        return
+    await streams.ensure_streams(connection)
+    publisher = EventPublisher(connection, unique)
+
+    async def stored() -> list[str]:
+        await publisher.close()  # with the receipts of what was sent
+        found = await read_stream(connection, streams.EVENTS, ["market.event.>"])
+        records = [decode(EVENT, each.data) for each in found]
+        return [record.name for record in records if record.source == unique]
+
+    yield EventLog(publisher, stored)
+    await publisher.close()
+
+
+async def test_events_are_published_in_order_and_none_is_no_event(event_log: EventLog) -> None:
+    await event_log.log.publish_soon([HeartbeatReceived("x"), SubscriptionFailed("shfe", "rb9", "no such")], 1)
+    await event_log.log.publish_soon([], 1)
+    await event_log.log.publish_instruments((), 1)
+    await event_log.log.publish_soon([HeartbeatReceived("x")], 2)
+    assert await event_log.names() == ["HeartbeatReceived", "SubscriptionFailed", "HeartbeatReceived"]

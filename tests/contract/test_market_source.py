@@ -24,6 +24,7 @@ from marketprism_application.ports.sources import (
     ResumableSource,
     SourceBatch,
     SourceTraits,
+    book_source,
     counting_source,
     live_source,
     named_source,
@@ -33,7 +34,6 @@ from marketprism_application.replay.pace import PacedSource, paced_source
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_application.ports.sources import book_source
 from tests.contract.market_sources import CASES, Case, Workplace, counter_recordings, counter_settings, venue_recording
 
 pytestmark = pytest.mark.timeout(60)

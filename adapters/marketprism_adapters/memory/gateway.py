@@ -180,7 +180,7 @@ class MemoryEventLog:
 
 
 class MemoryObserver:
-    """Fulfils `SessionObserver`: counts, and notes what happened in order."""
+    """Fulfils `SessionObserver` and `SessionStatus`: counts, and notes what happened in order."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = defaultdict(int)
@@ -219,9 +219,9 @@ class MemoryObserver:
         """Noted."""
         self.seen.append(("wanted", epoch))
 
-    async def finished(self) -> None:
+    async def finished(self, ticks: int) -> None:
         """Noted."""
-        self.seen.append(("finished",))
+        self.seen.append(("finished", ticks))
 
     async def failed(self, error: SourceError) -> None:
         """Noted."""

@@ -11,7 +11,7 @@ from marketprism_application.errors import SourceError
 from marketprism_application.gateway.connection_schedule import ConnectionSchedule
 from marketprism_application.gateway.outlet import Outlet
 from marketprism_application.gateway.packing import Ingest
-from marketprism_application.ports.gateway import GatewayEventLog, SessionObserver, SourcePositions
+from marketprism_application.ports.gateway import GatewayEventLog, SessionObserver, SessionStatus, SourcePositions
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source, live_source
 from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_domain.gateway import Gateway, GatewayState
@@ -30,6 +30,7 @@ class SessionPorts(NamedTuple):
     positions: SourcePositions
     events: GatewayEventLog
     observer: SessionObserver
+    status: SessionStatus
 
 
 class GatewaySession:
@@ -57,7 +58,7 @@ class GatewaySession:
         self._schedule = schedule
         self._calendar = calendar
         self._make_ingest = make_ingest
-        self._open_outlet, self._positions, self._events, self._observer = ports
+        self._open_outlet, self._positions, self._events, self._observer, self._status = ports
         self._beside = beside
         self._read_over = read_over
         self._now_s = now_s
@@ -110,7 +111,7 @@ class GatewaySession:
                 if batch.finished:
                     await outlet.flush()
                     await self._positions.finish(self._source, batch.positions, known)
-                    await self._observer.finished()
+                    await self._status.finished(self.ticks)
                     return True
                 if fresh and self._now_s() - saved_at > _SAVE_S:
                     saved_at = self._now_s()
@@ -187,9 +188,9 @@ class GatewaySession:
         elif gateway.state not in (GatewayState.CREATED, GatewayState.DISCONNECTED):
             await self._events.publish_soon(gateway.disconnected("not wanted"), epoch)
         await self._source.close()
-        await self._observer.waiting(epoch, self._schedule.next_ns())
+        await self._status.waiting(epoch, self._schedule.next_ns())
         await self._schedule.until_wanted()
-        await self._observer.wanted(epoch)
+        await self._status.wanted(epoch)
 
     async def broken(self, reason: str, epoch: int) -> float | None:
         """The connection is gone: tell, and say how many seconds to wait; None when no attempt is left."""
@@ -214,7 +215,7 @@ class GatewaySession:
         await self._source.close()
         await self._events.publish_soon(events_of(str(error)), epoch)
         await self._positions.tell(self.gateway.source, str(error))
-        await self._observer.failed(error)
+        await self._status.failed(error)
 
     async def unforeseen(self, text: str, epoch: int, on_delay: Callable[[float], None]) -> None:
         """Nobody has foreseen this, or it does not mend itself: unhealthy, told, and a pause, longer each time.

@@ -93,7 +93,7 @@ class GatewayEventLog(Protocol):
 
 
 class SessionObserver(Protocol):
-    """Who looks after a session: its metrics, its log, and what the registry says of the gateway."""
+    """Who counts and notes what happens in a session."""
 
     def received(self, messages: int, ticks: int) -> None:
         """A batch is on its way to the logs."""
@@ -119,6 +119,10 @@ class SessionObserver(Protocol):
         """The source is away and is tried again after `delay_s`; None when no attempt is left."""
         ...
 
+
+class SessionStatus(Protocol):
+    """Where a session stands, for those who find the gateway in the registry."""
+
     async def waiting(self, epoch: int, until: int | None) -> None:
         """The connection is not wanted, by the calendar until `until`, nanoseconds UTC."""
         ...
@@ -127,8 +131,8 @@ class SessionObserver(Protocol):
         """The connection is wanted again."""
         ...
 
-    async def finished(self) -> None:
-        """The source is at its end."""
+    async def finished(self, ticks: int) -> None:
+        """The source is at its end; so many ticks were sent."""
         ...
 
     async def failed(self, error: SourceError) -> None:
@@ -136,4 +140,4 @@ class SessionObserver(Protocol):
         ...
 
 
-__all__ = ["GatewayEventLog", "MarketDataLog", "RawLog", "SessionObserver", "SourcePositions"]
+__all__ = ["GatewayEventLog", "MarketDataLog", "RawLog", "SessionObserver", "SessionStatus", "SourcePositions"]

@@ -59,26 +59,26 @@ def rpc_handler(method: str, handler: Callable[..., Awaitable[Any]]) -> Callable
     Raises:
         ConfigurationError: the handler cannot be understood.
     """
-    kind = body_type(handler)
-    if kind is None:
+    wanted = body_type(handler)
+    if wanted is None:
         return handler
 
     async def decoding(request: Any) -> Any:
-        return await handler(decoded(request, kind, method))
+        return await handler(decoded(request, wanted, method))
 
     return decoding
 
 
 def command_handler(name: str, handler: Callable[..., Awaitable[None]]) -> Callable[[Command], Awaitable[None]]:
     """A handler of commands that decodes their bodies for `handler`. Raises as `rpc_handler` does."""
-    kind = body_type(handler)
+    wanted = body_type(handler)
     with_command = len(inspect.signature(handler).parameters) > 1
-    if not with_command and kind in (None, Command):
+    if not with_command and wanted in (None, Command):
         return handler
 
     async def decoding(given: Command) -> None:
         try:
-            body = given.body if kind is None else decoded(given.body, kind, f"command {name}")
+            body = given.body if wanted is None else decoded(given.body, wanted, f"command {name}")
         except RemoteError as error:
             raise CommandRejected(str(error)) from error
         await (handler(body, given) if with_command else handler(body))

@@ -17,7 +17,7 @@ _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
 
 
-class HealthServer:
+class HttpServer:
     """`GET /health /health/live /health/ready /metrics /status`, and what a service adds to `app`."""
 
     def __init__(self, service: str, version: str, metrics: Metrics) -> None:

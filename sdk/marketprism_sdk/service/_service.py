@@ -41,7 +41,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import LoopWatch, Metrics
 from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
-from marketprism_sdk.service._http_server import HealthServer
+from marketprism_sdk.service._http_server import HttpServer
 from marketprism_sdk.service._lifecycle import unless
 from marketprism_sdk.service._work import Work
 
@@ -90,7 +90,7 @@ class Service:
         self.metrics = Metrics(name)
         self.bus = NatsBus(connection)
         self.calls = RpcClient(self.bus)
-        self.http = HealthServer(name, version, self.metrics)
+        self.http = HttpServer(name, version, self.metrics)
         self.registration: Registration | None = None
         self.events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)

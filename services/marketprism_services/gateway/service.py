@@ -37,7 +37,7 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, until_leading, while_leading
 from marketprism_sdk.values import read_or_none
 from marketprism_services.gateway.commands import OperatorCommands, gateway_named
-from marketprism_services.gateway.session_watch import SessionWatch
+from marketprism_services.gateway.session_watch import RegistryStatus, SessionWatch
 from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source
 from marketprism_services.settings.service_settings import layout_of
 
@@ -108,7 +108,11 @@ class GatewayService(SingleActiveService):
             self._calendar,
             self._make_ingest,
             SessionPorts(
-                self._open_outlet, positions, self._events, SessionWatch(self.metrics, self._venue, self.announce)
+                self._open_outlet,
+                positions,
+                self._events,
+                SessionWatch(self.metrics, self._venue),
+                RegistryStatus(self.announce),
             ),
             beside=self._beside,
             read_over=paced.read_over if (paced := paced_source(self._source)) is not None else None,

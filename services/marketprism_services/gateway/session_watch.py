@@ -1,4 +1,4 @@
-"""What a gateway's session says of itself, as metrics, log lines and the record in the registry."""
+"""What a gateway's session says of itself: as metrics and lines of the log, and in the registry."""
 
 from __future__ import annotations
 
@@ -21,19 +21,16 @@ class Announce(Protocol):
 
 
 class SessionWatch:
-    """Fulfils `SessionObserver` for a gateway service."""
+    """Fulfils `SessionObserver`: metrics, and lines of the log."""
 
-    def __init__(self, metrics: Metrics, venue: str, announce: Announce) -> None:
+    def __init__(self, metrics: Metrics, venue: str) -> None:
         self._metrics = metrics
         self._venue = venue
-        self._announce = announce
-        self._ticks = 0
 
     def received(self, messages: int, ticks: int) -> None:
         """Count them."""
         self._metrics.count("messages_received_total", messages)
         self._metrics.count("ticks_received_total", ticks)
-        self._ticks += ticks
 
     def refused(self, reason: str, frames: int) -> None:
         """Count them by reason."""
@@ -58,6 +55,13 @@ class SessionWatch:
         log.warning("source.away", error=str(error), delay_s=delay_s)
         self._metrics.count("source_retries_total")
 
+
+class RegistryStatus:
+    """Fulfils `SessionStatus`: what the registry says of the gateway."""
+
+    def __init__(self, announce: Announce) -> None:
+        self._announce = announce
+
     async def waiting(self, epoch: int, until: int | None) -> None:
         """Active, and not connected."""
         await self._announce("active", epoch=epoch, connection="waiting", until=until or 0)
@@ -67,9 +71,9 @@ class SessionWatch:
         """Active, and connected as far as the source lets it."""
         await self._announce("active", epoch=epoch, connection="")
 
-    async def finished(self) -> None:
+    async def finished(self, ticks: int) -> None:
         """Finished, with the number of ticks."""
-        await self._announce("finished", ticks=self._ticks)
+        await self._announce("finished", ticks=ticks)
 
     async def failed(self, error: SourceError) -> None:
         """Failed, until an operator has mended it."""
@@ -77,4 +81,4 @@ class SessionWatch:
         await self._announce("failed", error=str(error))
 
 
-__all__ = ["SessionWatch"]
+__all__ = ["RegistryStatus", "SessionWatch"]

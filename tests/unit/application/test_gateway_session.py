@@ -98,7 +98,7 @@ class Place:
             self.schedule,
             calendar,
             lambda: Ingest(calendar, lambda _: 0),
-            SessionPorts(self.logs.open, self.positions, self.events, self.observer),
+            SessionPorts(self.logs.open, self.positions, self.events, self.observer, self.observer),
             beside=self.beside,
             read_over=lambda known: self.read_over.append(dict(known)),
             now_s=self.later,
@@ -125,7 +125,7 @@ async def test_a_recording_is_read_to_its_end_and_everything_of_it_is_in_the_log
     assert place.events.names[: len(OPENED) + 2] == OPENED + SUBSCRIBED
     assert place.session.ticks == 3
     assert place.observer.counts == {"messages": 0, "ticks": 3, "refused header": 1}
-    assert place.observer.seen == [("finished",)]
+    assert place.observer.seen == [("finished", 3)]
     assert place.logs.opened == place.logs.closed == 1
 
 
@@ -173,7 +173,7 @@ async def test_a_live_source_tells_itself_when_it_is_subscribed_and_follows_the_
     place.schedule.follow(SubscriptionOrder(instruments=("rb*",)))
     assert await place.session.read(1)
     assert source.subscribed == [("rb*",)]
-    assert place.observer.seen == [("subscribed", 1, 0), ("finished",)]
+    assert place.observer.seen == [("subscribed", 1, 0), ("finished", 2)]
     assert place.events.names[: len(OPENED) + 3] == [*OPENED, *SUBSCRIBED, "HeartbeatReceived"]
     assert place.session.gateway.state == GatewayState.SUBSCRIBED
     assert place.positions.refused == {"rb9": "no such"}
@@ -192,7 +192,7 @@ async def test_events_that_cannot_be_published_do_not_stop_the_ticks(calendar: M
     place = Place(Breaking(batch(1, events=(HeartbeatReceived("x"),)), batch(2, finished=True)), calendar)
     assert await place.session.read(1)
     assert place.seqs() == [1, 2]
-    assert place.observer.seen == [("events_lost", "not published", "HeartbeatReceived"), ("finished",)]
+    assert place.observer.seen == [("events_lost", "not published", "HeartbeatReceived"), ("finished", 2)]
 
 
 async def test_a_leader_of_before_writes_nothing_more(calendar: MarketCalendar) -> None:
