@@ -132,23 +132,49 @@ def _versions(history: str, *, day_auction: bool) -> Versions:
     return ((_EVER, DAY), *((first, _NIGHTS[end, day_auction]) for first, end in changes))
 
 
-PRODUCTS: dict[str, dict[str, Versions]] = {
-    venue: {
-        product: _versions(history, day_auction=venue != "czce")
-        for products, history in products_of.items()
+class Exchange(NamedTuple):
+    """One exchange: its products' hours, and what its market data have of their own.
+
+    `products` are the templates of each product over time, `default` those of a product that is not among them.
+    `derived_turnover`: its turnover is the average price, a whole number, times the volume; it falls when the average
+    is rounded down. `action_day_of_session`: the ActionDay of a night row is the trading day, not the day it is.
+    """
+
+    default: Versions
+    products: dict[str, Versions]
+    derived_turnover: bool = False
+    action_day_of_session: bool = False
+
+
+def _commodities(
+    venue: str, *, day_auction: bool = True, derived_turnover: bool = False, action_day_of_session: bool = False
+) -> Exchange:
+    products = {
+        product: _versions(history, day_auction=day_auction)
+        for products, history in _NIGHT_HISTORY[venue].items()
         for product in products.split()
     }
-    for venue, products_of in _NIGHT_HISTORY.items()
+    return Exchange(((_EVER, DAY),), products, derived_turnover, action_day_of_session)
+
+
+EXCHANGES: dict[str, Exchange] = {
+    "shfe": _commodities("shfe"),
+    "ine": _commodities("ine"),
+    "dce": _commodities("dce", action_day_of_session=True),
+    "czce": _commodities("czce", day_auction=False, derived_turnover=True),
+    "gfex": _commodities("gfex"),
+    "cffex": Exchange(
+        ((_EVER, INDEX),),
+        {
+            **dict.fromkeys(["if", "ih", "ic", "im", "io", "ho", "mo"], ((_EVER, INDEX_EARLY), ("20160104", INDEX))),
+            **dict.fromkeys(["t", "tf", "ts", "tl"], ((_EVER, BOND_EARLY), ("20200720", BOND))),
+        },
+    ),
+    "sse": Exchange(((_EVER, STOCK_OPTION),), {}),
+    "szse": Exchange(((_EVER, STOCK_OPTION),), {}),
 }
-PRODUCTS["cffex"] = {
-    **dict.fromkeys(["if", "ih", "ic", "im", "io", "ho", "mo"], ((_EVER, INDEX_EARLY), ("20160104", INDEX))),
-    **dict.fromkeys(["t", "tf", "ts", "tl"], ((_EVER, BOND_EARLY), ("20200720", BOND))),
-}
-DEFAULTS: dict[str, Versions] = {
-    **dict.fromkeys(_NIGHT_HISTORY, ((_EVER, DAY),)),
-    "cffex": ((_EVER, INDEX),),
-    "sse": ((_EVER, STOCK_OPTION),),
-    "szse": ((_EVER, STOCK_OPTION),),
+PRODUCTS: dict[str, dict[str, Versions]] = {
+    venue: exchange.products for venue, exchange in EXCHANGES.items() if exchange.products
 }
 
 # Trading days whose night session was suspended for all products; and by one venue, while it changed its system.
@@ -176,7 +202,19 @@ def venue_of(symbol: str) -> str | None:
 
 def versions_of(venue: str, symbol: str) -> Versions | None:
     """Templates of a product over time; the venue's own day for an unknown product; None for other venues."""
-    default = DEFAULTS.get(venue)
-    if default is None:
+    exchange = EXCHANGES.get(venue)
+    if exchange is None:
         return None
-    return PRODUCTS.get(venue, {}).get(product_of(symbol).lower(), default)
+    return exchange.products.get(product_of(symbol).lower(), exchange.default)
+
+
+def has_derived_turnover(venue: str) -> bool:
+    """Whether a turnover of the venue may fall while its volume does not; False for other venues."""
+    exchange = EXCHANGES.get(venue)
+    return exchange is not None and exchange.derived_turnover
+
+
+def has_action_day_of_session(venue: str) -> bool:
+    """Whether the ActionDay of the venue's night rows is the trading day; False for other venues."""
+    exchange = EXCHANGES.get(venue)
+    return exchange is not None and exchange.action_day_of_session

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.sessions.exchange_hours import has_derived_turnover
 from marketprism_domain.sessions.sessions import Placement
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel
@@ -36,9 +37,6 @@ ERRORS = frozenset({
     MISSING_VOLUME, DUPLICATE, TIME_REVERSED, ABOVE_LIMIT, BELOW_LIMIT, OUTSIDE_BAND, VOLUME_NEGATIVE, VOLUME_FELL,
     TURNOVER_FELL, BOOK_CROSSED, BOOK_ORDER, BOOK_QUANTITY, HUGE_VALUE,
 })  # fmt: skip
-
-# Zhengzhou's turnover is its whole-number average price times volume: it falls when the average is rounded down.
-DERIVED_TURNOVER = frozenset({"czce"})
 
 MOST_LATE_NS = 7 * 86_400 * NANOS_PER_SECOND  # what streams keep; an instant of another century is no late trade
 
@@ -154,7 +152,7 @@ class TickValidationService:
         if tick.volume is not None and previous.volume is not None and tick.volume < previous.volume:
             errors.append(VOLUME_FELL)
         if tick.turnover is not None and previous.turnover is not None and tick.turnover < previous.turnover:
-            (warnings if tick.venue in DERIVED_TURNOVER else errors).append(TURNOVER_FELL)
+            (warnings if has_derived_turnover(tick.venue) else errors).append(TURNOVER_FELL)
 
     def _price(self, tick: Tick, errors: list[str], warnings: list[str]) -> None:
         """Invariant 3: inside the venue's own limits, else inside the configured band.

@@ -11,7 +11,7 @@ from marketprism_adapters.counters.depth.fields import BadField, Clocks, Numbers
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
-from marketprism_domain.sessions.exchange_hours import venue_of
+from marketprism_domain.sessions.exchange_hours import has_action_day_of_session, venue_of
 from marketprism_domain.sessions.sessions import Placement
 from marketprism_domain.sessions.trading_days import day_of, midnight
 from marketprism_domain.values import NANOS_PER_SECOND, BookLevel, Symbol, Venue
@@ -53,7 +53,7 @@ class Times:
         return base + of_day
 
     def _base(self, venue: str, trading_day: str, action_day: str, part: int) -> int:
-        if action_day and not (venue == "dce" and part):
+        if action_day and not (part and has_action_day_of_session(venue)):
             return midnight(_day("ActionDay", action_day))
         day = _day("TradingDay", trading_day)
         if not part:
