@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 
 
@@ -15,7 +15,7 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 def simulated(market: str, port: int = 0) -> Iterator[SimulatedVenueServer]:
     """A venue in a thread of its own: the test itself blocks."""
     ready, stop = threading.Event(), threading.Event()
-    server = SimulatedVenueServer(MARKETS[market].simulate(("BTC", "ETH")), rate=10.0, levels=50, port=port)
+    server = SimulatedVenueServer(DIALECTS[market](("BTC", "ETH")), rate=10.0, levels=50, port=port)
 
     async def serve() -> None:
         async with server:

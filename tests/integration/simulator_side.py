@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 
 Client = Callable[[str], Any]
@@ -18,7 +18,7 @@ Client = Callable[[str], Any]
 @asynccontextmanager
 async def simulated(market: str = "binance", **given: Any) -> AsyncIterator[tuple[SimulatedVenueServer, Client]]:
     """A venue, and what opens a web socket at a path of it."""
-    dialect = MARKETS[market].simulate(("BTC", "ETH"))
+    dialect = DIALECTS[market](("BTC", "ETH"))
     async with SimulatedVenueServer(dialect, **{"rate": 40.0, "levels": 30, **given}) as server, opening(server) as at:
         yield server, at
 

@@ -13,6 +13,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.source_positions import SourcePosition
 from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.subjects import escape
 from marketprism_application.gateway.packing import Ingest
@@ -54,7 +55,7 @@ async def test_a_gateway_tells_what_failed_is_unhealthy_and_reads_on(
     await streams.ensure_streams(connection)
     row, group = MARKETS["binance"], f"failing-{type(error).__name__}"
     states: list[SourcePosition] = []
-    async with SimulatedVenueServer(row.simulate(("BTC",)), rate=20.0, levels=20) as server:
+    async with SimulatedVenueServer(DIALECTS["binance"](("BTC",)), rate=20.0, levels=20) as server:
         source = Failing(row.make(server.ws_url, server.rest_url), FAST._replace(symbols=tuple(server.books)))
         source.errors = [error]
         own = await NatsConnection.open(connection.url, name=group)

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 import marketprism_services.cli.simulate  # noqa: F401 (registers its command)
 from marketprism_adapters.venues.kit.dialect import begins_by_itself
-from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, random_faults
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.errors import SourceError
 from marketprism_services.cli.app import app
@@ -50,8 +50,8 @@ async def test_what_nobody_saw_is_not_counted() -> None:
 
 
 async def test_each_market_says_what_it_cannot_show() -> None:
-    for market, row in MARKETS.items():
-        dialect = row.simulate(("BTC",))
+    for market, simulated_market in DIALECTS.items():
+        dialect = simulated_market(("BTC",))
         server = SimulatedVenueServer(dialect)
         assert set(server.faults.cannot) == (set() if market == "okx" else {"checksum"})
         assert begins_by_itself(dialect) is not market.startswith("binance")

@@ -17,6 +17,7 @@ from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.recorded_streams import retold, stream_of
 from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_application.errors import SourceError
 from tests.integration.simulator_side import asked, heard, opening
 from tests.integration.venue_side import FAST
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.timeout(60)
 
 def recorded(folder: Path, *, bare: bool = False, depth: str = "depth@0ms") -> Path:
     """Two seconds of a futures market, its depth at a pace that nobody subscribes today, and a snapshot without name."""
-    dialect: Any = MARKETS["binance-usdm"].simulate(("BTC",))
+    dialect: Any = DIALECTS["binance-usdm"](("BTC",))
     pair = dialect.pairs[0]
     book = SimulatedBook(pair, "recorded", levels=30)
     lines = []

@@ -11,6 +11,7 @@ import pytest
 
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_services.chaos.venues.audit import VenueAudit
@@ -71,7 +72,7 @@ class Changing:
 
 async def test_terms_that_change_and_instruments_that_are_new_are_published_and_subscribed() -> None:
     row = MARKETS["binance"]
-    dialect: Any = row.simulate(("BTC", "ETH", "SOL"))
+    dialect: Any = DIALECTS["binance"](("BTC", "ETH", "SOL"))
     changing = Changing(dialect)
     dialect._listed = changing.listed
     settings = VenueSettings(symbols=("*-USDT",), kinds=("trade", "orderbook"), refresh_s=0.5)

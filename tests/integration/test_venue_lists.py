@@ -14,6 +14,7 @@ from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.errors import SourceError
 from marketprism_sdk.resilience import Backoff
@@ -40,7 +41,7 @@ async def listed(market: str, dialect: Dialect, symbols: Sequence[str] = ("*",))
 
 @pytest.mark.parametrize("market", _BAD)
 async def test_an_instrument_whose_terms_cannot_be_read_is_left_out_and_counted(market: str) -> None:
-    dialect: Any = MARKETS[market].simulate(("BTC", "ETH"))
+    dialect: Any = DIALECTS[market](("BTC", "ETH"))
     whole = dialect._listed
     dialect._listed = lambda pair: whole(pair) | (_BAD[market] if pair.base == "ETH" else {})
     source = await listed(market, dialect)
@@ -51,7 +52,7 @@ async def test_an_instrument_whose_terms_cannot_be_read_is_left_out_and_counted(
 
 @pytest.mark.parametrize("market", _BAD)
 async def test_a_list_of_which_nothing_can_be_read_is_an_error_that_says_what_it_was(market: str) -> None:
-    dialect: Any = MARKETS[market].simulate(("BTC",))
+    dialect: Any = DIALECTS[market](("BTC",))
     whole = dialect._listed
     dialect._listed = lambda pair: whole(pair) | _BAD[market]
     with pytest.raises(SourceError, match=r"expected instruments, none can be read: .* in .*BTC") as caught:

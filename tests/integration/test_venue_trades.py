@@ -17,6 +17,7 @@ from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBoo
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import Fault
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import LIQUIDATION, TRADE
 from marketprism_application.contracts.venue_messages import Message, TradeMessage, kind_of
@@ -64,7 +65,7 @@ async def venue(
 ) -> AsyncIterator[tuple[SimulatedVenueServer, VenueSource]]:
     row = MARKETS[market]
     given = {"rate": 40.0, "levels": 20, "trades_per_step": 2.0, "quotes": False}
-    async with SimulatedVenueServer(dialect or row.simulate(("BTC", "ETH")), **given) as server:  # type: ignore[arg-type]
+    async with SimulatedVenueServer(dialect or DIALECTS[market](("BTC", "ETH")), **given) as server:  # type: ignore[arg-type]
         settings = FAST._replace(symbols=tuple(server.books), feed=FeedSettings(hold_s=hold_s))
         source = VenueSource(row.make(server.ws_url, server.rest_url), settings)
         await source.connect()

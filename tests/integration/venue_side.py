@@ -10,6 +10,7 @@ from typing import Any
 
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_sdk.resilience import Backoff
@@ -24,7 +25,9 @@ async def venue(
     market: str, settings: VenueSettings = FAST, **given: Any
 ) -> AsyncIterator[tuple[SimulatedVenueServer, VenueSource]]:
     row = MARKETS[market]
-    async with SimulatedVenueServer(row.simulate(("BTC", "ETH")), **{"rate": 20.0, "levels": 40, **given}) as server:
+    async with SimulatedVenueServer(
+        DIALECTS[market](("BTC", "ETH")), **{"rate": 20.0, "levels": 40, **given}
+    ) as server:
         symbols = settings.symbols or tuple(server.books)
         source = VenueSource(row.make(server.ws_url, server.rest_url), settings._replace(symbols=symbols))
         try:

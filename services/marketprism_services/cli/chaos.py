@@ -20,6 +20,7 @@ from marketprism_services.chaos.shards.trial import ShardTrial
 from marketprism_services.chaos.storage.trial import FAULTS as STORAGE_FAULTS
 from marketprism_services.chaos.storage.trial import StorageTrial
 from marketprism_services.chaos.venue_leaders.trial import FAULTS as VENUE_LEADER_FAULTS
+from marketprism_services.chaos.venue_leaders.trial import TRIED as LEADER_MARKETS
 from marketprism_services.chaos.venue_leaders.trial import VenueLeaderTrial
 from marketprism_services.chaos.venues.trial import TRIED
 from marketprism_services.chaos.venues.trial import trials as trials_of_venues
@@ -157,7 +158,7 @@ def counter(
 
 @chaos.command("venue-leader")
 def venue_leader(
-    market: Annotated[str, typer.Option(help=f"One of {', '.join(TRIED)}.")] = "binance-usdm",
+    market: Annotated[str, typer.Option(help=f"One of {', '.join(LEADER_MARKETS)}.")] = "binance-usdm",
     fault: Annotated[str, typer.Option(help=f"One of {', '.join(VENUE_LEADER_FAULTS)}.")] = "kill",
     trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
     seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
@@ -166,8 +167,8 @@ def venue_leader(
 ) -> None:
     """Strike the gateway of a crypto venue that leads; each trade of the market must be in the streams once, and in
     its bar."""
-    if market not in TRIED:
-        raise Stop(Exit.USAGE, f"--market: expected one of {', '.join(TRIED)}, was {market!r}")
+    if market not in LEADER_MARKETS:
+        raise Stop(Exit.USAGE, f"--market: expected one of {', '.join(LEADER_MARKETS)}, was {market!r}")
     if fault not in VENUE_LEADER_FAULTS:
         raise Stop(Exit.USAGE, f"--fault: expected one of {', '.join(VENUE_LEADER_FAULTS)}, was {fault!r}")
     trial = VenueLeaderTrial(settings_of(), market, fault, trials, seed=seed, say=_say)

@@ -17,6 +17,7 @@ from marketprism_adapters.venues.kit.dialect import begins_by_itself
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, random_faults
 from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_services.cli.app import app, err, out
 from marketprism_services.platform.exits import Exit, Stop
@@ -59,7 +60,7 @@ def simulate_command(
         server: SimulatedVenueServer = PlayedVenueServer(market, recording, speed=speed, port=port)
     else:
         server = SimulatedVenueServer(
-            MARKETS[market].simulate(_names(bases)), seed=seed, rate=rate, changes=changes, levels=levels,
+            DIALECTS[market](_names(bases)), seed=seed, rate=rate, changes=changes, levels=levels,
             trades_per_step=trades, port=port,
         )  # fmt: skip
     shown = [name for name in FAULTS if name not in server.faults.cannot]

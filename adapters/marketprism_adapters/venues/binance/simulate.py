@@ -58,7 +58,7 @@ class BinanceDialect:
         """In the quote currency; of a COIN-M contract, in coins."""
         if self.market != "coinm":
             return Decimal(made.price) * Decimal(made.quantity)
-        return (Decimal(made.quantity) * _size(pair) / Decimal(made.price)).quantize(_EIGHT)
+        return (Decimal(made.quantity) * _size(pair.base) / Decimal(made.price)).quantize(_EIGHT)
 
     # -- streams -----------------------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class BinanceDialect:
             listed |= {"contractType": "CURRENT_QUARTER" if dated else "PERPETUAL", "marginAsset": pair.quote}
             listed |= {"deliveryDate": 4133404800000}
         if self.market == "coinm":
-            listed |= {"contractSize": _size(pair), "marginAsset": pair.base}
+            listed |= {"contractSize": _size(pair.base), "marginAsset": pair.base}
         return listed
 
 
@@ -219,13 +219,13 @@ def _trades(query: Mapping[str, str], book: SimulatedBook) -> list[Print]:
     return made[-limit:] if start is None else made[:limit]
 
 
-def _size(pair: SimulatedPair) -> int:
+def _size(base: str) -> int:
     """Dollars of a COIN-M contract."""
-    return 100 if pair.base == "BTC" else 10
+    return 100 if base == "BTC" else 10
 
 
 def _pair(market: str, base: str) -> SimulatedPair:
     quote = "USD" if market == "coinm" else "USDT"
     native = f"{base}{quote}_PERP" if market == "coinm" else f"{base}{quote}"
     symbol = f"{base}-{quote}" if market == "spot" else f"{base}-{quote}-PERP"
-    return SimulatedPair(symbol, native, base, quote)
+    return SimulatedPair(symbol, native, base, quote, contract_size=_size(base) if market == "coinm" else 1)

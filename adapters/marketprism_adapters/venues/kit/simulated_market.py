@@ -36,7 +36,8 @@ class Print(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SimulatedPair:
-    """An instrument: our symbol, the venue's name, where its price starts, and its grid."""
+    """An instrument: our symbol, the venue's name, where its price starts, its grid, and what a contract is worth: the
+    amount of a quantity is so many times what the venue sends."""
 
     symbol: str
     native: str
@@ -46,6 +47,7 @@ class SimulatedPair:
     decimals: int = 2
     quantity_decimals: int = 3
     id_step: int = 9  # ids of a step at most
+    contract_size: int = 1
 
 
 @dataclass

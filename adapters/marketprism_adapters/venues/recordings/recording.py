@@ -20,6 +20,7 @@ from typing import IO
 from marketprism_adapters.venues.recordings import line_formats, market_detection
 from marketprism_adapters.venues.recordings.compression import opened, reading
 from marketprism_adapters.venues.recordings.line_formats import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
+from marketprism_adapters.venues.recordings.market_detection import BARE
 from marketprism_adapters.venues.recordings.survey import Survey
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
@@ -92,7 +93,7 @@ class VenueRecording:
                 yield row._replace(market=market) if market else row
 
     def _market_of(self, frame: bytes) -> str:
-        market = market_detection.signed(frame) or market_detection.by_decimals(frame)
+        market = market_detection.signed(frame) or BARE.suggested(frame)
         return market if market in self.markets else self.market
 
     def _book(self, row: Recorded) -> Recorded:
@@ -102,11 +103,11 @@ class VenueRecording:
         if owner.why_not:
             return row._replace(what=REFUSED, path="nameless", host=owner.why_not)
         if owner.top:
-            stream = f"{owner.native.lower()}@depth{owner.top}".encode()
-            return row._replace(what=FRAME, payload=b'{"stream":"%b","data":%b}' % (stream, row.payload), market=market)
+            frame = BARE.top_frame(owner.native, owner.top, row.payload)
+            return row._replace(what=FRAME, payload=frame, market=market)
         # How many levels were asked for is not told: as many as there are, so what lies behind them counts as unknown.
-        given = {"symbol": owner.native, "limit": str(book.depth)}
-        return Recorded(ANSWER, row.ts_recv, row.payload, row.line, "/api/v3/depth", given, market=market)
+        path, parameters = BARE.book_request(owner.native, book.depth)
+        return Recorded(ANSWER, row.ts_recv, row.payload, row.line, path, parameters, market=market)
 
     def _raw(self) -> Iterator[Recorded]:
         """Rows as they stand, the books without a name among them."""

@@ -9,14 +9,11 @@ from typing import NamedTuple
 
 from marketprism_adapters.venues.recordings import market_detection
 from marketprism_adapters.venues.recordings.line_formats import ANSWER, BOOK, FRAME, Book, Recorded, book_of
+from marketprism_adapters.venues.recordings.market_detection import BARE
 
 _KEY = re.compile(rb'"(?:stream|channel|topic)"\s*:\s*"([^"]+)"(?:\s*,\s*"inst\w+"\s*:\s*"([^"]+)")?')
-_EVENT = re.compile(rb'"e"\s*:\s*"(\w+)"')
-_NATIVE = re.compile(rb'"s"\s*:\s*"([A-Z0-9_]+)"')
-_FROM, _TO = re.compile(rb'"U"\s*:\s*(\d+)'), re.compile(rb'"u"\s*:\s*(\d+)')
 _OFTEN = 50  # frames of a stream that are looked at for the market, and then one of so many
 _FAR = 100_000  # ids that lie between a book and the only stream it can belong to
-_TOPS = (5, 10, 20)  # levels of the streams that send a whole top without a name
 
 
 class Owner(NamedTuple):
@@ -74,37 +71,31 @@ class Survey:
         if found is not None:
             key = found[1] if found[2] is None else found[1] + b":" + found[2]
         else:
-            event, native = _EVENT.search(head), _NATIVE.search(head)
-            key = (event[1] if event is not None else b"") + b":" + (native[1] if native is not None else b"")
+            key = b":".join(BARE.named(head))
         before = self.edges.get(key)
         self.edges[key] = (row if before is None else before[0], row)
         self._seen[key] += 1
         if self._seen[key] <= _OFTEN or not self._seen[key] % _OFTEN:
             self._look(payload)
-        if b"depthUpdate" in head:
-            self._depth(payload)
+        self._depth(payload)
 
     def _look(self, payload: bytes) -> None:
         sign = market_detection.signed(payload)
         if sign:
             self._signs[sign] += 1
         elif market_detection.market_of(payload):
-            self._suggested[market_detection.by_decimals(payload)] += 1
-        native = _NATIVE.search(payload)
-        if native is not None:
-            self._natives[native[1].decode()] = None
+            self._suggested[BARE.suggested(payload)] += 1
+        native = BARE.named(payload).native
+        if native:
+            self._natives[native.decode()] = None
 
     def _depth(self, payload: bytes) -> None:
-        native, first, last = _NATIVE.search(payload), _FROM.search(payload), _TO.search(payload)
-        if native is None or first is None or last is None:
+        found = BARE.book_ids(payload)
+        if found is None:
             return
-        name = native[1].decode()
-        market = market_detection.of_native(name) or (
-            market_detection.USDM if market_detection.PREVIOUS in payload else market_detection.SPOT
-        )
-        ids = self._depths.setdefault((market, name), [int(first[1]), 0])
-        ids[0] = min(ids[0], int(first[1]))
-        ids[1] = max(ids[1], int(last[1]))
+        ids = self._depths.setdefault((found.market, found.native), [found.first, 0])
+        ids[0] = min(ids[0], found.first)
+        ids[1] = max(ids[1], found.last)
 
     # -- what it came to ---------------------------------------------------------------------------------------------
 
@@ -117,15 +108,15 @@ class Survey:
         if len(hosts) == 1:
             return next(iter(hosts)), "host", frozenset(hosts)
         signs = {name: count for name, count in self._signs.items() if name}
-        if "bybit-linear" in signs and signs.pop("bybit", 0):
-            signs["bybit-linear"] += 1
-        named = market_detection.of_name(self.path)
-        if set(signs) == {"bybit"}:
-            return (
-                ("bybit-linear", "name", frozenset())
-                if named == market_detection.USDM
-                else ("bybit", "assumed", frozenset())
-            )
+        for market in [name for name in signs if name in market_detection.signs_of(name).alike]:
+            of = market_detection.signs_of(market)
+            certain = [name for name in signs if name != market and market_detection.signs_of(name) is of]
+            if certain:
+                del signs[market]
+                signs[certain[0]] += 1
+            elif len(signs) == 1:
+                named = market_detection.of_name(self.path, of.words)
+                return (named, "name", frozenset()) if named else (market, "assumed", frozenset())
         if signs:
             most = max(signs, key=lambda name: signs[name])
             return most, "form", frozenset(signs) | hosts
@@ -134,13 +125,11 @@ class Survey:
             return next(iter(paths)), "path", frozenset(paths)
         if not self._suggested and not self._books:
             return "", "", frozenset()
+        named = market_detection.of_name(self.path, BARE.words)
         if named:
             return named, "name", frozenset()
-        return (
-            next((name for name, _ in self._suggested.most_common() if name), market_detection.SPOT),
-            "assumed",
-            frozenset(),
-        )
+        likely = next((name for name, _ in self._suggested.most_common() if name), BARE.assumed)
+        return likely, "assumed", frozenset()
 
     def decide(self) -> None:
         """Say whose each book without a name is."""
@@ -155,7 +144,7 @@ class Survey:
 
     def _owner(self, book: Book) -> Owner:
         if book.symbol:
-            return Owner(book.symbol, market_detection.of_native(book.symbol))
+            return Owner(book.symbol, BARE.market_of(book.symbol))
         named = market_detection.symbol_in(self.path)
         if self.lone and named:
             return Owner(named)
@@ -175,5 +164,5 @@ class Survey:
         native = next(iter(self._natives)) if len(self._natives) == 1 else named
         if not native:
             return Owner(why_not=f"book {book.last_id}: expected its instrument's name, in it or in the file's name")
-        top = next((levels for levels in _TOPS if book.depth <= levels), 0)
+        top = next((levels for levels in BARE.top_levels if book.depth <= levels), 0)
         return Owner(native, top=0 if self.lone else top)

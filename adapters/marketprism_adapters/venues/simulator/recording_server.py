@@ -20,6 +20,7 @@ from marketprism_adapters.venues.recordings.recording import VenueRecording, in_
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import Fault
 from marketprism_adapters.venues.simulator.recorded_streams import is_book, is_trade, retold, stream_of, topic_of
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import BOOKS, SimulatedVenueServer
 from marketprism_adapters.venues.simulator.session import Session
 from marketprism_application.contracts.kinds import VENUE_KINDS
@@ -69,7 +70,7 @@ class PlayedVenueServer(SimulatedVenueServer):
         names = ", ".join(str(path) for path in paths)
         if not self._frames:
             raise SourceError(f"recording {names}: expected frames of {market}, found none")
-        dialect = MARKETS[market].simulate(())
+        dialect = DIALECTS[market](())
         dialect.pairs = _pairs_of(market, rows)
         if not dialect.pairs:
             raise SourceError(f"recording {names}: expected frames of {market}, found none that can be read")

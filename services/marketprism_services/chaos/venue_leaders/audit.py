@@ -41,7 +41,7 @@ async def audit(
         for ids in (told, [tick.source_seq for tick in ticks if tick.symbol == symbol]):
             named += count_missing(ids, made, holes, report)
         newest = {bar.ts_open // _MS: bar for bar in bars if bar.symbol == symbol}
-        report.wrong += wrong_bars(newest, made)
+        report.wrong += wrong_bars(newest, made, book.pair.contract_size)
     report.records = len(trades)
     report.notes.append(f"{len(ticks)} ticks of trades, {named} missing in gaps that are named, {len(bars)} bars")
 
@@ -57,8 +57,9 @@ def count_missing(ids: Sequence[int], made: Sequence[Print], holes: Sequence[Any
     return len(inside)
 
 
-def wrong_bars(bars: Mapping[int, Any], made: Sequence[Print]) -> int:
-    """Whole minutes whose bar is not the sum, the first and the last of its trades, and says nothing of a gap."""
+def wrong_bars(bars: Mapping[int, Any], made: Sequence[Print], contract_size: int = 1) -> int:
+    """How many whole minutes have a bar that is not the sum, the first and the last of its trades, and that says
+    nothing of a gap."""
     minutes: dict[int, list[Print]] = {}
     for each in made:
         minutes.setdefault(each.ts_ms // _MINUTE_MS * _MINUTE_MS, []).append(each)
@@ -68,7 +69,7 @@ def wrong_bars(bars: Mapping[int, Any], made: Sequence[Print]) -> int:
         if bar is None:
             wrong += 1
         elif not bar.gap:
-            volume = sum((Decimal(each.quantity) for each in trades), Decimal(0))
+            volume = contract_size * sum((Decimal(each.quantity) for each in trades), Decimal(0))
             wrong += (bar.volume, bar.open, bar.close) != (
                 volume, Decimal(trades[0].price), Decimal(trades[-1].price)
             )  # fmt: skip

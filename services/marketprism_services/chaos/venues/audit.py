@@ -23,9 +23,10 @@ def steps_of(text: str) -> int:
 
 
 class _Book:
-    """A reader's book: what the published messages amount to."""
+    """A reader's book: what the published messages amount to, in the steps and contracts of the simulation."""
 
-    def __init__(self) -> None:
+    def __init__(self, contract_size: int) -> None:
+        self._contract_size = contract_size
         self.sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self.fingerprint = 0
         self.valid = False
@@ -37,8 +38,12 @@ class _Book:
             self.sides, self.fingerprint = ({}, {}), 0
         for which, levels in enumerate((message.bids, message.asks)):
             for level in levels:
-                self._set(which, steps_of(level[0]), steps_of(level[1]))
+                self._set(which, *self.steps(level))
         self.valid, self.seq = message.valid, message.seq
+
+    def steps(self, level: Sequence[str]) -> tuple[int, int]:
+        """Price and quantity of a published level as the whole numbers that they were made of."""
+        return steps_of(level[0]), steps_of(level[1]) // self._contract_size
 
     def _set(self, which: int, price: int, quantity: int) -> None:
         side = self.sides[which]
@@ -63,7 +68,9 @@ class VenueAudit:
 
     def __init__(self, server: SimulatedVenueServer) -> None:
         self._truth: dict[str, SimulatedBook] = server.books
-        self._books: dict[str, _Book] = {symbol: _Book() for symbol in server.books}
+        self._books: dict[str, _Book] = {
+            symbol: _Book(truth.pair.contract_size) for symbol, truth in server.books.items()
+        }
         self._trades: dict[str, list[int]] = {symbol: [] for symbol in server.books}
         self._shown: dict[str, set[int]] = {symbol: set() for symbol in server.books}
         self._steps: dict[str, dict[int, int]] = {symbol: {} for symbol in server.books}
@@ -106,7 +113,7 @@ class VenueAudit:
 
     def _top(self, message: Any) -> None:
         book = self._books[message.symbol]
-        shown = [[(steps_of(p), steps_of(q)) for p, q in side] for side in (message.bids, message.asks)]
+        shown = [[book.steps(level) for level in side] for side in (message.bids, message.asks)]
         self.tops += 1
         if message.seq != book.seq or shown != book.top(message.depth):
             self.wrong.append(f"{message.symbol} {message.seq}: the top is not that of the book")

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import psutil
 
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
-from marketprism_adapters.venues.registry import MARKETS, Market
+from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, schedule
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.venues.books import BookSettings
 from marketprism_application.venues.feed import FeedSettings
+from marketprism_application.venues.protocol import Venue
 from marketprism_sdk.resilience import Backoff
 from marketprism_services.chaos.venues.audit import VenueAudit
 
 SECONDS = 2.0
 _RECOVERY_S = 20.0
 _RATE = 20.0
-TRIED = ("binance", "binance-usdm", "okx", "deribit")
+TRIED = tuple(MARKETS)
 
 
 @dataclass
@@ -40,20 +43,22 @@ class Trial:
     recovery_s: float = 0.0
 
 
-async def trial(seed: int, market: str, faults: list[Fault] | None = None, row: Market | None = None) -> Trial:
+async def trial(
+    seed: int, market: str, faults: list[Fault] | None = None, make: Callable[[str, str], Venue] | None = None
+) -> Trial:
     """Faults for two seconds, then peace: everything that was published is true, every hole is named, and the books
-    come back without help. `row` stands in for the market's own."""
+    come back without help. `make` makes the venue instead of the market's own row."""
     made = schedule(seed, SECONDS) if faults is None else faults
     found = Trial(seed, market, made)
-    row = row or MARKETS[market]
+    make = make or MARKETS[market].make
     books = BookSettings(depth=20, top_ms=100, snapshot_s=1.0)
     settings = VenueSettings(
         kinds=("trade", "orderbook", "quote"), audit_s=4.0, silent_s=0.8, backoff=Backoff(0.05, 0.5),
         feed=FeedSettings(hold_s=2.0, books=books),
     )  # fmt: skip
-    server = SimulatedVenueServer(row.simulate(("BTC", "ETH")), seed=seed, rate=_RATE, levels=60, faults=made)
+    server = SimulatedVenueServer(DIALECTS[market](("BTC", "ETH")), seed=seed, rate=_RATE, levels=60, faults=made)
     async with server:
-        source = VenueSource(row.make(server.ws_url, server.rest_url), settings._replace(symbols=tuple(server.books)))
+        source = VenueSource(make(server.ws_url, server.rest_url), settings._replace(symbols=tuple(server.books)))
         audit = VenueAudit(server)
         try:
             await _run(source, audit, found, server)

@@ -15,6 +15,7 @@ import msgspec
 from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
 from marketprism_adapters.venues.live.frame_intake import Reception
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import RestRequest, StreamKey, Venue, read_answer
@@ -56,7 +57,7 @@ class Bench:
 
     def __init__(self, market: str, seed: int) -> None:
         row = MARKETS[market]
-        self.dialect = row.simulate(("BTC", "ETH"))
+        self.dialect = DIALECTS[market](("BTC", "ETH"))
         self.venue = row.make("", "")
         now = time.time_ns() // 1_000_000
         self.books = {

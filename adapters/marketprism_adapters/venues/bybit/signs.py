@@ -1,0 +1,32 @@
+"""By what a recording of Bybit is recognised: every push has a `topic` and a `ts`.
+
+Spot and linear contracts have the same topics; only the trades of contracts say the direction of the tick (`L`).
+"""
+
+from __future__ import annotations
+
+from marketprism_adapters.venues.bybit.parse import VENUE
+from marketprism_adapters.venues.kit.signs import VenueSigns
+
+SPOT, LINEAR = VENUE, f"{VENUE}-linear"
+_HEAD = 400  # bytes of a frame in which its envelope is looked for
+_OF_LINEAR = ("usdm", "um", "futures", "perp", "perpetual", "swap", "linear", "usdtm")
+
+
+def _of_frame(payload: bytes) -> str:
+    head = payload[:_HEAD]
+    if not (b'"topic"' in head and b'"ts"' in payload):
+        return ""
+    return LINEAR if b"publicTrade" in head and b'"L":' in payload.replace(b" ", b"") else SPOT
+
+
+def _hosts(category: str) -> tuple[str, ...]:
+    return f"stream.bybit.com/v5/public/{category}", f"api.bybit.com?category={category}"
+
+
+SIGNS = VenueSigns(
+    hosts={SPOT: _hosts("spot"), LINEAR: _hosts("linear")},
+    of_frame=_of_frame,
+    alike=frozenset({SPOT}),
+    words=dict.fromkeys(_OF_LINEAR, LINEAR),
+)
