@@ -73,6 +73,7 @@ class VenueSource:
         self.desk = Reception(venue, self.source, settings.feed, tap, settings.backlog, self._suspect)
         self.feed, self.health, self.parser = self.desk.feed, self.desk.health, self.desk.parser
         self._rest = RestClient(venue.rest_url, venue.limits)
+        self._opened = contextlib.AsyncExitStack()  # what `connect` opened
         self.keeper = BookKeeper(
             venue, self.parser, self.feed.books, self._rest, self._book_again, audit_s=settings.audit_s
         )
@@ -97,17 +98,15 @@ class VenueSource:
         Raises:
             SourceError: the venue is away (retryable), or knows none of the instruments that are wanted.
         """
-        await self._rest.__aenter__()
-        try:
+        async with contextlib.AsyncExitStack() as opening:
+            await opening.enter_async_context(self._rest)
             await self._listed.load()
             if not self._listed.fitting(self._symbols):
                 raise SourceError(
                     f"source {self.venue.market}: expected instruments that the venue trades, "
                     f"was {', '.join(each + self._listed.hint(each) for each in self._symbols) or 'none'}"
                 )
-        except BaseException:
-            await self._rest.__aexit__(None, None, None)
-            raise
+            self._opened = opening.pop_all()
 
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """Those that are subscribed."""
@@ -205,7 +204,7 @@ class VenueSource:
         await self._shards.close()
         self._polls.left()
         await self._scheduler.close()
-        await self._rest.__aexit__(None, None, None)
+        await self._opened.aclose()
         self.desk.left()
         self._wanted = Wanted(self._settings.kinds, self._settings.intervals)
 
