@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_adapters.counters.api.callback_queue import Bridge, Said
+from marketprism_adapters.counters.api.callback_queue import Bridge, Callback
 from marketprism_adapters.counters.api.library import load
 from marketprism_adapters.counters.depth.reader import DepthReader
 from marketprism_adapters.counters.live.instruments import terms_of
@@ -56,12 +56,12 @@ async def batches_of(source: CtpSource, listed: set[str] | None = None) -> list[
     return found
 
 
-def said(tick: Tick) -> Tick:
+def callback(tick: Tick) -> Tick:
     return tick._replace(source="", source_seq=0, ts_recv=0)
 
 
 def recorded(path: Path, calendar: MarketCalendar) -> list[Tick]:
-    return [said(tick) for tick in Recording(path, calendar).rows()]
+    return [callback(tick) for tick in Recording(path, calendar).rows()]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -74,7 +74,7 @@ async def test_every_tick_of_a_recording_comes_through_the_api_as_it_is(
     listed: set[str] = set()
     batches = await batches_of(source, listed)
     ticks = [tick for batch in batches for tick in batch.ticks]
-    assert [said(tick) for tick in ticks] == wanted
+    assert [callback(tick) for tick in ticks] == wanted
     assert batches[-1].finished
     assert not source.skipped
     assert all(first.source_seq < then.source_seq for first, then in itertools.pairwise(ticks))
@@ -89,7 +89,7 @@ async def test_a_loss_is_named_and_what_the_front_says_again_opens_nothing(
     batches = await batches_of(source)
     gaps = [gap for batch in batches for _, gap in batch.gaps]
     wanted = await asyncio.to_thread(recorded, path, calendar)
-    found = [said(tick) for batch in batches for tick in batch.ticks]
+    found = [callback(tick) for batch in batches for tick in batch.ticks]
     assert found == [*wanted[:5000], *wanted[5009:]], "the login brings the newest of what passed meanwhile"
     assert [(gap.cause, gap.ts_from, gap.ts_to) for gap in gaps] == [
         ("disconnected", wanted[4999].ts_event, wanted[5009].ts_event)
@@ -104,7 +104,11 @@ async def test_a_loss_in_which_nothing_passed_is_no_gap(
     batches = await batches_of(source)
     assert not [gap for batch in batches for _, gap in batch.gaps], "the login brought the snapshot we had"
     wanted = await asyncio.to_thread(recorded, path, calendar)
-    assert [said(tick) for batch in batches for tick in batch.ticks] == [*wanted[:5000], wanted[4999], *wanted[5000:]]
+    assert [callback(tick) for batch in batches for tick in batch.ticks] == [
+        *wanted[:5000],
+        wanted[4999],
+        *wanted[5000:],
+    ]
 
 
 async def test_a_second_front_hides_the_loss_of_the_first(
@@ -117,7 +121,7 @@ async def test_a_second_front_hides_the_loss_of_the_first(
     batches = await batches_of(source)
     assert not [gap for batch in batches for _, gap in batch.gaps]
     wanted = await asyncio.to_thread(recorded, path, calendar)
-    found = [said(tick) for batch in batches for tick in batch.ticks]
+    found = [callback(tick) for batch in batches for tick in batch.ticks]
     assert set(found) == set(wanted)
     assert len(found) < len(wanted) * 1.05
 
@@ -202,7 +206,7 @@ def test_the_instrument_lists_become_terms(fixtures: Path) -> None:
 
 async def test_a_full_queue_counts_the_ticks_it_drops_and_keeps_the_rest_of_the_conversation() -> None:
     bridge = Bridge(asyncio.get_running_loop(), limit=10)
-    depth = Said("md", 0, "depth", {}, {}, True, 1)
+    depth = Callback("md", 0, "depth", {}, {}, True, 1)
     for _ in range(15):
         bridge.put(depth, droppable=True)
     bridge.put(depth._replace(name="front_disconnected"))
@@ -214,7 +218,7 @@ async def test_a_full_queue_counts_the_ticks_it_drops_and_keeps_the_rest_of_the_
 async def test_a_signal_that_comes_after_its_item_was_taken_is_no_arrival() -> None:
     loop = asyncio.get_running_loop()
     bridge = Bridge(loop)
-    answer = Said("md", 0, "login", {}, {}, True, 1)
+    answer = Callback("md", 0, "login", {}, {}, True, 1)
     bridge.put(answer)
     assert await bridge.take() == [answer], "taken before the loop has run the signal"
     loop.call_later(0.2, bridge.put, answer)
@@ -266,10 +270,10 @@ async def test_captured_depth_messages_are_played_again_as_the_same_ticks(
     front = f"sim:{path}?broken=100"
     settings = CounterSettings("ctp", (front,), (front,), "9999", "user", "secret", flow=tmp_path / "flow")
     live = CtpSource(settings, calendar, lambda spec: simulated(spec, calendar), tap=tap)
-    first = [said(tick) for batch in await batches_of(live) for tick in batch.ticks]
+    first = [callback(tick) for batch in await batches_of(live) for tick in batch.ticks]
     await asyncio.to_thread(tap.stop)
     again = CaptureSource(tmp_path / "capture", calendar)
-    assert [said(tick) for batch in await _all(again) for tick in batch.ticks] == first
+    assert [callback(tick) for batch in await _all(again) for tick in batch.ticks] == first
     assert again.skipped == {"depth_malformed": live.skipped["depth_malformed"]}
 
 

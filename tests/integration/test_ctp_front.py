@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.counters.api.callback_queue import Bridge, Said
+from marketprism_adapters.counters.api.callback_queue import Bridge, Callback
 from marketprism_adapters.counters.api.callbacks import spi_class
 from marketprism_adapters.counters.api.library import COUNTERS, load
 from marketprism_adapters.counters.live.outages import Losses
@@ -24,7 +24,7 @@ from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.events.registry import AllInstrumentsSubscribed, SubscriptionFailed, TradingHoursOverruled
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at, tick
-from tests.integration.test_ctp import recorded, said
+from tests.integration.test_ctp import callback, recorded
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -68,7 +68,7 @@ async def test_every_tick_comes_over_a_shared_front_as_it_was_recorded(
     batches = [batch async for batch in source.stream({})]
     await source.close()
     wanted = await asyncio.to_thread(recorded, fixtures / AP, calendar)
-    assert [said(each) for batch in batches for each in batch.ticks] == wanted
+    assert [callback(each) for batch in batches for each in batch.ticks] == wanted
     assert AllInstrumentsSubscribed("ctp", 1) in [event for batch in batches for event in batch.events]
     assert [entry["side"] for entry in line.told if entry["event"] == "login"] == ["td", "md"]
 
@@ -121,7 +121,7 @@ async def test_a_second_brokers_front_hides_the_loss_of_the_first(
     assert not [gap for batch in found for _, gap in batch.gaps]
     assert {entry["user"] for entry in line.told if entry["event"] == "login"} == {"u", "elsewhere"}
     wanted = await asyncio.to_thread(recorded, fixtures / AP, calendar)
-    ticks = [said(each) for batch in found for each in batch.ticks]
+    ticks = [callback(each) for batch in found for each in batch.ticks]
     assert set(wanted[:3_900]) <= set(ticks)
 
 
@@ -136,10 +136,10 @@ async def test_the_venues_phases_overrule_the_table_in_the_ticks_of_a_source(
     phases = [("1", "15:00:00", "2020-08-04 15:00:01"), ("2", "21:00:00", "2020-08-04 21:00:01")]
     for code, entered, when in (*phases, ("9", "21:00:00", phases[1][2]), ("2", "later", phases[1][2])):
         data = {"ExchangeID": "CZCE", "InstrumentID": "AP", "InstrumentStatus": code, "EnterTime": entered}
-        put(Said("td", 0, "status", data, {}, True, at(when)))
+        put(Callback("td", 0, "status", data, {}, True, at(when)))
     night = {**row, "TradingDay": "20200804", "ActionDay": "20200804", "UpdateTime": "21:00:05", "LastPrice": 8_000.0}
     for volume in (10, 11):
-        put(Said("md", 0, "depth", {**night, "Volume": volume}, {}, True, at("2020-08-04 21:00:05")))
+        put(Callback("md", 0, "depth", {**night, "Volume": volume}, {}, True, at("2020-08-04 21:00:05")))
     found: list[SourceBatch] = []
     async for batch in source.stream({}):
         found.append(batch)
@@ -172,7 +172,7 @@ async def test_an_unknown_instrument_is_an_event_and_the_others_flow(
 
 
 def test_a_callback_that_is_given_nonsense_says_so_and_raises_nothing(calendar: MarketCalendar) -> None:
-    heard: list[Said] = []
+    heard: list[Callback] = []
     api = simulated("sim://127.0.0.1:1", calendar)
     spi = spi_class(api.md, "md")(lambda item, **_: heard.append(item), 3)
     spi.onRtnDepthMarketData(17)
@@ -187,7 +187,7 @@ def test_a_callback_that_is_given_nonsense_says_so_and_raises_nothing(calendar: 
 async def test_what_a_full_queue_drops_is_a_gap_of_its_instrument(calendar: MarketCalendar) -> None:
     bridge = Bridge(asyncio.get_running_loop(), limit=2)
     for number in range(4):
-        bridge.put(Said("md", 0, "depth", {"InstrumentID": "rb2505"}, {}, True, 10 + number), droppable=True)
+        bridge.put(Callback("md", 0, "depth", {"InstrumentID": "rb2505"}, {}, True, 10 + number), droppable=True)
     assert bridge.lost == {"rb2505": 12}
     losses = Losses(calendar, "ctp")
     times = ("2025-03-03 09:00:01", "2025-03-03 09:00:02", "2025-03-03 09:00:05", "2025-03-03 09:00:06")
@@ -274,7 +274,7 @@ async def test_a_cancelled_take_ends_at_whatever_moment_something_arrives() -> N
         bridge = Bridge(asyncio.get_running_loop())
         taking = asyncio.create_task(bridge.take(timeout_s=5.0))
         await asyncio.sleep(0.001)
-        bridge.put(Said("md", 0, "depth", {}, {}, True, 1))
+        bridge.put(Callback("md", 0, "depth", {}, {}, True, 1))
         for _ in range(turns):
             await asyncio.sleep(0)
         asked = taking.cancel()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.counters.api.callback_queue import Said
+from marketprism_adapters.counters.api.callback_queue import Callback
 from marketprism_adapters.counters.api.library import Api
 from marketprism_adapters.counters.live.login import Conversation
 from marketprism_adapters.counters.simulated_front import Script, SimMd
@@ -35,7 +35,7 @@ async def test_a_front_that_is_shut_overnight_leaves_no_gap_unless_it_comes_back
         ("depth", before, "2020-08-03 14:59:59"), ("front_disconnected", {"reason": 0x1001}, "2020-08-03 15:40:00"),
         ("front_connected", {}, back), ("login", {}, back), ("depth", after, "2020-08-04 09:40:01"), ("end", {}, back),
     ):  # fmt: skip
-        opened.bridge.put(Said("md", 0, name, data, {}, True, at(when)))
+        opened.bridge.put(Callback("md", 0, name, data, {}, True, at(when)))
     gaps = [gap async for batch in source.stream({}) for _, gap in batch.gaps]
     assert [gap.ts_from for gap in gaps] == ([] if gap_from is None else [at(f"2020-08-04 {gap_from}")])
 

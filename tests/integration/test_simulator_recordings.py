@@ -69,7 +69,7 @@ async def test_a_recording_is_played_to_whoever_subscribes_what_it_tells(tmp_pat
             assert all(after["data"]["pu"] == before["data"]["u"] for before, after in itertools.pairwise(frames))
         status, _ = await asked(server, "/fapi/v1/openInterest?symbol=BTCUSDT")
         assert status == 404  # nothing is made up
-        told = "\n".join(server.told())
+        told = "\n".join(server.description())
         assert "depth@" in told
         assert "it serves orderbook\n" in told
         assert "nothing for trade (aggTrade)" in told  # raw trades have other numbers, so they are not passed off
@@ -112,7 +112,7 @@ def test_what_the_community_records_is_served(fixtures: Path, market: str, recor
         pytest.skip(f"no {recording} in the fixtures")
     server = PlayedVenueServer(market, [path])
     assert server.books
-    told = next(line for line in server.told() if line.startswith("it serves "))
+    told = next(line for line in server.description() if line.startswith("it serves "))
     assert set(told.removeprefix("it serves ").split(", ")) == kinds
 
 

@@ -22,9 +22,9 @@ async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> Non
     async with venue(market, settings, rate=40.0) as (server, source):
         audit = VenueAudit(server)
         await source.connect()
-        renewed = lambda _: min((line.renewals for line in source.desk.lines), default=0) >= 2  # noqa: E731
+        renewed = lambda _: min((connection.renewals for connection in source.desk.connections), default=0) >= 2  # noqa: E731
         seen = await batches(source, renewed, audit, seconds=40)
-        assert all(line.losses == 0 for line in source.desk.lines)
+        assert all(connection.losses == 0 for connection in source.desk.connections)
         assert [gap for batch in seen for _, gap in batch.gaps] == []
         audit.conclude()
         assert audit.wrong == []
@@ -45,12 +45,12 @@ async def test_a_connection_that_lags_is_left_only_when_everything_of_it_has_com
                 for session in server.sessions:
                     session.pause_s, session.slow_until = 1.2, time.monotonic() + 60
                     slowed.add(id(session))
-            if slowed and min(line.renewals for line in source.desk.lines) and not audit.invalid():
+            if slowed and min(connection.renewals for connection in source.desk.connections) and not audit.invalid():
                 break
         await stream.aclose()  # type: ignore[attr-defined]
         audit.conclude()
         assert audit.wrong == []
-        assert all(line.losses == 0 for line in source.desk.lines)
+        assert all(connection.losses == 0 for connection in source.desk.connections)
         if source.venue.rule.mergeable:
             assert audit.gaps == 0
         assert source.refill.filled == 0  # nothing had to be asked for
@@ -90,8 +90,8 @@ async def test_a_connection_that_brings_nothing_takes_over_from_none() -> None:
         over = lambda _: bool(muted) and muted[0] not in server.sessions  # noqa: E731
         await batches(source, over, audit, seconds=40)
         await muting
-        (line,) = source.desk.lines
-        assert (line.renewals, line.losses) == (0, 0)
+        (connection,) = source.desk.connections
+        assert (connection.renewals, connection.losses) == (0, 0)
         assert not audit.invalid()
         audit.conclude()
         assert audit.wrong == []

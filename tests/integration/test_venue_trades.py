@@ -13,7 +13,7 @@ import pytest
 from marketprism_adapters.venues.binance.simulate import BinanceDialect
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.kit.dialect import Dialect, Reply
-from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedTrade
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import Fault
@@ -110,7 +110,7 @@ class Liquidating(DeribitDialect):
     """Each of its trades is a liquidation."""
 
     @staticmethod
-    def _told(pair: SimulatedPair, made: Print) -> str:
+    def _told(pair: SimulatedPair, made: SimulatedTrade) -> str:
         return DeribitDialect._told(pair, made).replace('"index_price"', '"liquidation":"T","index_price"')
 
 

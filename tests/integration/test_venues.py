@@ -179,9 +179,9 @@ async def test_a_bad_frame_is_counted_or_ends_the_connection_and_the_rest_goes_o
         await batches(source, lambda found: "Trade" in kinds_of(found), audit)
         for session in server.sessions:
             session.send(frame)
-        losses = sum(line.losses for line in source.desk.lines)
+        losses = sum(connection.losses for connection in source.desk.connections)
         until = time.monotonic() + 10
-        while not source.skipped and sum(line.losses for line in source.desk.lines) == losses:
+        while not source.skipped and sum(connection.losses for connection in source.desk.connections) == losses:
             await batches_more(source, audit, 0.1)
             assert time.monotonic() < until
         await batches_more(source, audit, 1.0)

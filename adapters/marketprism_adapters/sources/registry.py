@@ -39,7 +39,7 @@ class VenueMaking(NamedTuple):
     rest_url: str = ""
 
 
-class Making(NamedTuple):
+class SourceContext(NamedTuple):
     """What a source is made with."""
 
     calendar: MarketCalendar
@@ -50,7 +50,7 @@ class Making(NamedTuple):
     venue: VenueMaking | None = None
 
 
-def _replay(arguments: str, given: Making) -> MarketSource:
+def _replay(arguments: str, given: SourceContext) -> MarketSource:
     parts = [part for part in arguments.split(",") if part]
     of_venues, found = venue_files(parts)
     if not of_venues:
@@ -62,17 +62,17 @@ def _replay(arguments: str, given: Making) -> MarketSource:
     return VenueReplay(of_venues, speed=given.speed, checked=given.checked, tap=given.tap, found=found)
 
 
-def _sim(arguments: str, given: Making) -> MarketSource:
+def _sim(arguments: str, given: SourceContext) -> MarketSource:
     plan: SimulationPlan = parse_plan(arguments)
     return SimulatedVenue(plan, given.calendar, speed=given.speed, tap=given.tap)
 
 
-def _capture(arguments: str, given: Making) -> MarketSource:
+def _capture(arguments: str, given: SourceContext) -> MarketSource:
     folder, _, run = arguments.partition(",run=")
     return CaptureSource(Path(folder).expanduser(), given.calendar, run=run, speed=given.speed)
 
 
-def _counter(venue: str, _: str, given: Making) -> MarketSource:
+def _counter(venue: str, _: str, given: SourceContext) -> MarketSource:
     if given.counter is None:
         raise SourceError(f"source {venue}: expected settings of a counter, there are none here")
     settings = given.counter(venue)
@@ -83,7 +83,7 @@ def _counter(venue: str, _: str, given: Making) -> MarketSource:
     return CtpSource(settings, given.calendar, api_of, tap=given.tap)
 
 
-def _venue(market: str, arguments: str, given: Making) -> MarketSource:
+def _venue(market: str, arguments: str, given: SourceContext) -> MarketSource:
     made = given.venue or VenueMaking(VenueSettings())
     settings, ws_url, rest_url = made
     for part in filter(None, arguments.split(",")):
@@ -99,7 +99,7 @@ def _venue(market: str, arguments: str, given: Making) -> MarketSource:
     return VenueSource(MARKETS[market].make(ws_url, rest_url), settings, tap=given.tap)
 
 
-SOURCES: dict[str, Callable[[str, Making], MarketSource]] = {
+SOURCES: dict[str, Callable[[str, SourceContext], MarketSource]] = {
     "capture": _capture,
     "ctp": partial(_counter, "ctp"),
     "sopt": partial(_counter, "sopt"),
@@ -144,4 +144,4 @@ def make_source(
     Raises:
         SourceError: an argument is wrong or an input is missing.
     """
-    return SOURCES[spec.name](spec.arguments, Making(calendar, speed, checked, tap, counter, venue))
+    return SOURCES[spec.name](spec.arguments, SourceContext(calendar, speed, checked, tap, counter, venue))

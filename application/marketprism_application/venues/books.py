@@ -40,14 +40,14 @@ class BookSettings:
         self.hold_ns = int(hold_s * 1_000_000_000)
 
 
-class Kept:
+class TrackedBook:
     """A book, and what was told of it."""
 
-    __slots__ = ("early", "path", "shadow", "sync", "told_id", "ts_snapshot", "ts_top")
+    __slots__ = ("early", "path", "published_id", "shadow", "sync", "ts_snapshot", "ts_top")
 
     def __init__(self, rule: ChainRule) -> None:
         self.sync = BookSync(rule)
-        self.ts_top = self.ts_snapshot = self.told_id = 0
+        self.ts_top = self.ts_snapshot = self.published_id = 0
         self.path = ""  # the connection that it hangs on, where ids are a connection's own
         self.early = EarlyChanges()  # where they are the same on every connection
         self.shadow: tuple[str, BookSync] | None = None  # the same book on a connection that may take over
@@ -62,25 +62,25 @@ class VenueBooks:
         self._rule = rule
         self._settings = settings
         self._say = BookMessages(venue, source, scale, settings.depth)
-        self._kept: dict[str, Kept] = {}
+        self._tracked: dict[str, TrackedBook] = {}
         self._left: dict[str, int] = {}  # instruments that are not wanted any more: until when their book was known
         self._welcome: dict[str, int] = {}  # instruments that are wanted again: until when their book was known
         self.needed: dict[str, str] = {}  # symbol: why
         self.messages: list[Message] = []
         self.gaps: list[Gap] = []
 
-    def of(self, symbol: str) -> Kept:
+    def of(self, symbol: str) -> TrackedBook:
         """The book of an instrument, made when it is first heard of."""
-        found = self._kept.get(symbol)
+        found = self._tracked.get(symbol)
         if found is None:
-            found = self._kept[symbol] = Kept(self._rule)
+            found = self._tracked[symbol] = TrackedBook(self._rule)
             found.sync.lost_at = self._welcome.pop(symbol, 0)
             self.needed[symbol] = "begin"
         return found
 
-    def items(self) -> Sequence[tuple[str, Kept]]:
+    def items(self) -> Sequence[tuple[str, TrackedBook]]:
         """Every book."""
-        return list(self._kept.items())
+        return list(self._tracked.items())
 
     def wants(self, symbol: str) -> bool:
         """Whether its book is to be kept: what is still on its way of an instrument that was left begins none."""
@@ -88,80 +88,80 @@ class VenueBooks:
 
     def find(self, symbol: str) -> BookSync | None:
         """The book of an instrument, None when there is none."""
-        kept = self._kept.get(symbol)
-        return None if kept is None else kept.sync
+        tracked = self._tracked.get(symbol)
+        return None if tracked is None else tracked.sync
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def on_change(self, change: BookChange, path: str = "") -> BookSync:
         """One step of a stream; `path` is the connection that it came on."""
-        kept = self.of(change.symbol)
-        early = kept.early
+        tracked = self.of(change.symbol)
+        early = tracked.early
         if self._rule.mergeable:
             several = path != early.path or early.several
-            kept.sync.several = several
-            if several and early.wait(change, path, kept.sync):
-                if early.hopeless(change.ts_recv, self._settings.hold_ns, kept.sync.book.last_id):
-                    self._give_up(kept)
-                return kept.sync
-        elif not self._hangs_on(kept, change, path):
-            return kept.sync
+            tracked.sync.several = several
+            if several and early.wait(change, path, tracked.sync):
+                if early.hopeless(change.ts_recv, self._settings.hold_ns, tracked.sync.book.last_id):
+                    self._give_up(tracked)
+                return tracked.sync
+        elif not self._hangs_on(tracked, change, path):
+            return tracked.sync
         if change.snapshot:
             self.needed.pop(change.symbol, None)
-        self._apply(kept, change)
-        while early.several and (following := early.follow(kept.sync)) is not None:
-            self._apply(kept, following)
-        if kept.shadow is not None:
-            self._take_over(kept)
-        return kept.sync
+        self._apply(tracked, change)
+        while early.several and (following := early.follow(tracked.sync)) is not None:
+            self._apply(tracked, following)
+        if tracked.shadow is not None:
+            self._take_over(tracked)
+        return tracked.sync
 
-    def _apply(self, kept: Kept, change: BookChange) -> None:
-        steps = kept.sync.on_change(change)
+    def _apply(self, tracked: TrackedBook, change: BookChange) -> None:
+        steps = tracked.sync.on_change(change)
         if steps:
-            self._tell(change.symbol, kept, steps)
+            self._tell(change.symbol, tracked, steps)
 
-    def _give_up(self, kept: Kept) -> None:
-        for change in kept.early.take_all():
-            self._apply(kept, change)
+    def _give_up(self, tracked: TrackedBook) -> None:
+        for change in tracked.early.take_all():
+            self._apply(tracked, change)
 
-    def _hangs_on(self, kept: Kept, change: BookChange, path: str) -> bool:
+    def _hangs_on(self, tracked: TrackedBook, change: BookChange, path: str) -> bool:
         """Whether the book follows this connection. Another one keeps a shadow of it, and takes over at the same id."""
-        if path == kept.path:
+        if path == tracked.path:
             return True
-        if not kept.path or not kept.sync.valid:
+        if not tracked.path or not tracked.sync.valid:
             if change.snapshot:
-                kept.path, kept.shadow = path, None
+                tracked.path, tracked.shadow = path, None
             return change.snapshot
         if change.snapshot:
-            kept.shadow = (path, BookSync(self._rule))
-        if kept.shadow is not None and kept.shadow[0] == path:
-            kept.shadow[1].on_change(change)
-            self._take_over(kept)
+            tracked.shadow = (path, BookSync(self._rule))
+        if tracked.shadow is not None and tracked.shadow[0] == path:
+            tracked.shadow[1].on_change(change)
+            self._take_over(tracked)
         return False
 
     @staticmethod
-    def _take_over(kept: Kept) -> None:
-        assert kept.shadow is not None  # noqa: S101 (callers look first)
-        path, shadow = kept.shadow
-        if shadow.valid and kept.sync.valid and shadow.book.last_id == kept.sync.book.last_id:
-            kept.sync.replace(shadow)
-            kept.path, kept.shadow = path, None
+    def _take_over(tracked: TrackedBook) -> None:
+        assert tracked.shadow is not None  # noqa: S101 (callers look first)
+        path, shadow = tracked.shadow
+        if shadow.valid and tracked.sync.valid and shadow.book.last_id == tracked.sync.book.last_id:
+            tracked.sync.replace(shadow)
+            tracked.path, tracked.shadow = path, None
 
     def on_gone(self, path: str) -> None:
         """A connection has ended: its books go on with their shadows, or are not known any more."""
-        for symbol, kept in self._kept.items():
-            kept.early.gone(path)
-            if kept.early and not kept.early.several:
-                self._give_up(kept)
-            if kept.shadow is not None and kept.shadow[0] == path:
-                kept.shadow = None
-            if not path or kept.path != path:
+        for symbol, tracked in self._tracked.items():
+            tracked.early.gone(path)
+            if tracked.early and not tracked.early.several:
+                self._give_up(tracked)
+            if tracked.shadow is not None and tracked.shadow[0] == path:
+                tracked.shadow = None
+            if not path or tracked.path != path:
                 continue
-            kept.path = ""
-            if kept.shadow is not None and kept.shadow[1].valid:
-                kept.path, shadow = kept.shadow
-                kept.shadow = None
-                self._tell(symbol, kept, kept.sync.replace(shadow))
+            tracked.path = ""
+            if tracked.shadow is not None and tracked.shadow[1].valid:
+                tracked.path, shadow = tracked.shadow
+                tracked.shadow = None
+                self._tell(symbol, tracked, tracked.sync.replace(shadow))
             else:
                 self.lose(symbol, "disconnected", unheard=True)
 
@@ -169,47 +169,47 @@ class VenueBooks:
         """A snapshot that was asked for; False when it is too old and has to be asked for again."""
         if not self.wants(symbol):
             return True
-        kept = self.of(symbol)
-        steps = kept.sync.on_snapshot(snapshot)
+        tracked = self.of(symbol)
+        steps = tracked.sync.on_snapshot(snapshot)
         if steps is None:
             return False
         self.needed.pop(symbol, None)
-        self._tell(symbol, kept, steps)
+        self._tell(symbol, tracked, steps)
         return True
 
     def lose(self, symbol: str, cause: str, ts_recv: int = 0, *, unheard: bool = False) -> None:
         """A book that is not known any more, for a reason outside of it; `unheard`: its stream has ended."""
-        kept = self._kept.get(symbol)
-        if kept is None:
+        tracked = self._tracked.get(symbol)
+        if tracked is None:
             return
         self._need(symbol, cause)
         if ts_recv:
-            kept.sync.ts_recv = ts_recv
-        kept.early.take_all()
-        self._tell(symbol, kept, kept.sync.lose(cause, unheard=unheard))
+            tracked.sync.ts_recv = ts_recv
+        tracked.early.take_all()
+        self._tell(symbol, tracked, tracked.sync.lose(cause, unheard=unheard))
 
     def left_off(self, symbol: str, ts_event: int, last_id: int = 0) -> None:
         """Somebody else kept the book until then, up to that id: what it misses from there on is a hole."""
-        kept = self.of(symbol)
-        kept.sync.lost_at, kept.told_id = ts_event, last_id
+        tracked = self.of(symbol)
+        tracked.sync.lost_at, tracked.published_id = ts_event, last_id
 
     def lose_all(self, cause: str) -> None:
         """No stream of any book is heard any more."""
-        for symbol in list(self._kept):
+        for symbol in list(self._tracked):
             self.lose(symbol, cause, unheard=True)
 
     def refreshed(self, symbol: str, snapshot: BookSnapshot | None) -> None:
         """The end of an audit; with a snapshot the book goes on from it."""
-        kept = self._kept.get(symbol)
-        if kept is not None:
-            self._tell(symbol, kept, kept.sync.conclude(snapshot))
+        tracked = self._tracked.get(symbol)
+        if tracked is not None:
+            self._tell(symbol, tracked, tracked.sync.conclude(snapshot))
 
     def leave(self, symbols: Iterable[str]) -> None:
         """Instruments that are not wanted any more: what was told of them last holds no longer."""
         for symbol in symbols:
             self.lose(symbol, "unsubscribed", unheard=True)
-            kept = self._kept.pop(symbol, None)
-            self._left[symbol] = 0 if kept is None else kept.sync.lost_at
+            tracked = self._tracked.pop(symbol, None)
+            self._left[symbol] = 0 if tracked is None else tracked.sync.lost_at
             self.needed.pop(symbol, None)
 
     def welcome(self, symbols: Iterable[str]) -> None:
@@ -221,66 +221,66 @@ class VenueBooks:
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
-    def _tell(self, symbol: str, kept: Kept, steps: Sequence[BookStep]) -> None:
+    def _tell(self, symbol: str, tracked: TrackedBook, steps: Sequence[BookStep]) -> None:
         for step in steps:
             if step.form == UPDATE:
-                self._updated(symbol, kept, step)
+                self._updated(symbol, tracked, step)
             elif step.form == SNAPSHOT:
-                self._begun(symbol, kept)
-                self._whole(symbol, kept)
+                self._begun(symbol, tracked)
+                self._whole(symbol, tracked)
             else:
                 self._need(symbol, step.cause)
-                self.messages.append(self._say.invalid(symbol, kept.sync, step.cause))
+                self.messages.append(self._say.invalid(symbol, tracked.sync, step.cause))
 
     def _need(self, symbol: str, cause: str) -> None:
         """A book has to begin anew; that more of it was to be learnt is no longer enough."""
         if self.needed.get(symbol, REFRESH) == REFRESH:
             self.needed[symbol] = cause
 
-    def _updated(self, symbol: str, kept: Kept, step: BookStep) -> None:
-        change, sync, settings = step.change, kept.sync, self._settings
+    def _updated(self, symbol: str, tracked: TrackedBook, step: BookStep) -> None:
+        change, sync, settings = step.change, tracked.sync, self._settings
         assert change is not None  # noqa: S101 (an update is made of one)
         now = change.ts_recv
         self.messages.append(self._say.update(symbol, change))
-        kept.told_id = change.last_id
+        tracked.published_id = change.last_id
         if not sync.book.knows(settings.refresh_at):
             if not sync.book.knows(settings.lose_at):  # the market has left it: nobody knows the best prices
-                self._tell(symbol, kept, sync.lose("depth"))
+                self._tell(symbol, tracked, sync.lose("depth"))
                 return
             self.needed.setdefault(symbol, REFRESH)
-        if now - kept.ts_top >= settings.top_ns:
-            self.top(symbol, kept)
-        if now - kept.ts_snapshot >= settings.snapshot_ns:
-            self._whole(symbol, kept)
+        if now - tracked.ts_top >= settings.top_ns:
+            self.top(symbol, tracked)
+        if now - tracked.ts_snapshot >= settings.snapshot_ns:
+            self._whole(symbol, tracked)
 
-    def _begun(self, symbol: str, kept: Kept) -> None:
+    def _begun(self, symbol: str, tracked: TrackedBook) -> None:
         """A hole ends where a snapshot stands."""
-        sync = kept.sync
+        sync = tracked.sync
         lost_at, sync.lost_at = sync.lost_at, 0
         # A snapshot without a time has ours, which may be behind the venue's: the ids say as well what is missing.
-        if lost_at and (sync.made_by > lost_at or sync.book.last_id != kept.told_id):
+        if lost_at and (sync.made_by > lost_at or sync.book.last_id != tracked.published_id):
             until = max(sync.made_by, lost_at + 1)
             self.gaps.append(Gap(
                 self._venue, symbol, self._source, 0, sync.book.last_id, until, sync.ts_recv, 0, lost_at, until,
                 "sequence", utc_day_text(until), ORDERBOOK.name,
             ))  # fmt: skip
 
-    def _whole(self, symbol: str, kept: Kept) -> None:
-        kept.ts_snapshot, kept.told_id = kept.sync.ts_recv, kept.sync.book.last_id
-        self.messages.append(self._say.whole(symbol, kept.sync))
-        self.top(symbol, kept)
+    def _whole(self, symbol: str, tracked: TrackedBook) -> None:
+        tracked.ts_snapshot, tracked.published_id = tracked.sync.ts_recv, tracked.sync.book.last_id
+        self.messages.append(self._say.whole(symbol, tracked.sync))
+        self.top(symbol, tracked)
 
-    def top(self, symbol: str, kept: Kept) -> None:
+    def top(self, symbol: str, tracked: TrackedBook) -> None:
         """The best levels now."""
-        kept.ts_top = kept.sync.ts_recv
-        self.messages.append(self._say.top(symbol, kept.sync))
+        tracked.ts_top = tracked.sync.ts_recv
+        self.messages.append(self._say.top(symbol, tracked.sync))
 
     def show(self, symbol: str, depth: int | None) -> dict[str, Any] | None:
         """A book in words and texts, None when there is none. Levels are amounts, best first, only known ones."""
-        kept = self._kept.get(symbol)
-        return None if kept is None else self._say.show(symbol, kept.sync, depth)
+        tracked = self._tracked.get(symbol)
+        return None if tracked is None else self._say.show(symbol, tracked.sync, depth)
 
     def quote(self, symbol: str) -> Quote | None:
         """Best prices of a valid book."""
-        kept = self._kept.get(symbol)
-        return None if kept is None else self._say.quote(symbol, kept.sync)
+        tracked = self._tracked.get(symbol)
+        return None if tracked is None else self._say.quote(symbol, tracked.sync)

@@ -30,7 +30,7 @@ _LONGEST = 6 * _HOUR  # a section whose end nobody said yet
 _RESTS = ("pre_open", "break", "closed")
 
 
-class Told(NamedTuple):
+class PhaseVerdict(NamedTuple):
     """What follows from a word of the venue."""
 
     events: list[object]
@@ -58,22 +58,22 @@ class PhaseWatch:
         for heard in self._heard.values():
             heard.phase = ""
 
-    def on_status(self, venue: str, product: str, phase: str, ts: int) -> Told:
+    def on_status(self, venue: str, product: str, phase: str, ts: int) -> PhaseVerdict:
         """The venue says that a product is in `phase` since `ts`; a repeated word says nothing."""
         heard = self._heard.setdefault((venue, product.lower()), _Heard())
         before, heard.phase = heard.phase, phase
-        told = Told([], [])
+        verdict = PhaseVerdict([], [])
         if phase == before:
-            return told
-        told.events.append(MarketStatusReceived(venue, product, phase))
+            return verdict
+        verdict.events.append(MarketStatusReceived(venue, product, phase))
         place = self._calendar.schedule(venue, product).place(ts)
         if phase == "continuous":
-            self._begins(venue, product, heard, before, place, ts, told)
+            self._begins(venue, product, heard, before, place, ts, verdict)
         elif before == "continuous":
-            self._ends(venue, product, heard, phase, place, ts, told)
-        return told
+            self._ends(venue, product, heard, phase, place, ts, verdict)
+        return verdict
 
-    def on_trade(self, venue: str, product: str, ts: int) -> Told | None:
+    def on_trade(self, venue: str, product: str, ts: int) -> PhaseVerdict | None:
         """A trade outside every section, while the venue says that it trades: the section before goes on."""
         heard = self._heard.get((venue, product.lower()))
         if heard is None or heard.phase != "continuous":
@@ -82,38 +82,40 @@ class PhaseWatch:
         place = schedule.place(ts)
         if place.session is not None:
             return None
-        told = Told([], [])
+        verdict = PhaseVerdict([], [])
         ended = [s for s in schedule.sessions(place.trading_day) if ts - _LONGEST < s.ts_close <= ts]
         if ended:
             last = ended[-1]
             change = SessionChange(venue, product, last.trading_day, last.ts_open, self._limit(venue, product, ts))
-            self._overrule(heard, change, last, told)
+            self._overrule(heard, change, last, verdict)
         else:
-            self._extra(venue, product, heard, ts, told)
-        return told
+            self._extra(venue, product, heard, ts, verdict)
+        return verdict
 
     def _begins(
-        self, venue: str, product: str, heard: _Heard, before: str, place: Placement, ts: int, told: Told
+        self, venue: str, product: str, heard: _Heard, before: str, place: Placement, ts: int, verdict: PhaseVerdict
     ) -> None:
         session = place.session
         if heard.halted and session is not None:
             heard.halted = False
-            told.events.append(TradingSessionResumed(venue, session.trading_day, session.number, product))
+            verdict.events.append(TradingSessionResumed(venue, session.trading_day, session.number, product))
         elif session is None or place.phase == "section_end":
             if self._calendar.schedule(venue, product).next_session(ts + _TOLERANCE).ts_open > ts + _TOLERANCE:
-                self._extra(venue, product, heard, ts, told)
+                self._extra(venue, product, heard, ts, verdict)
         elif abs(ts - session.ts_open) > _TOLERANCE and (before or ts < session.ts_open):
             # Without a word from before, it may have begun in time and been interrupted since.
             opens = _whole(ts)
             change = SessionChange(venue, product, session.trading_day, opens, session.ts_close)
-            self._overrule(None, change, session, told)
+            self._overrule(None, change, session, verdict)
 
-    def _ends(self, venue: str, product: str, heard: _Heard, phase: str, place: Placement, ts: int, told: Told) -> None:
+    def _ends(
+        self, venue: str, product: str, heard: _Heard, phase: str, place: Placement, ts: int, verdict: PhaseVerdict
+    ) -> None:
         session = place.session
         if heard.open_ended is not None:
             begun, heard.open_ended = heard.open_ended, None
             ends = max(_whole(ts + NANOS_PER_MINUTE - 1), begun.ts_open + NANOS_PER_MINUTE)
-            self._overrule(None, begun._replace(ts_close=ends), session, told)
+            self._overrule(None, begun._replace(ts_close=ends), session, verdict)
         elif (
             phase in _RESTS
             and session is not None
@@ -121,25 +123,27 @@ class PhaseWatch:
             and min(session.ts_close - ts, ts - session.ts_open) > _TOLERANCE
         ):
             heard.halted = True
-            told.events.append(MarketHalted(venue, f"{product}: {phase} where the table says continuous", product))
+            verdict.events.append(MarketHalted(venue, f"{product}: {phase} where the table says continuous", product))
 
-    def _extra(self, venue: str, product: str, heard: _Heard, ts: int, told: Told) -> None:
+    def _extra(self, venue: str, product: str, heard: _Heard, ts: int, verdict: PhaseVerdict) -> None:
         """A section that no table has."""
         opens, day = _whole(ts), self._trading_day(ts)
         change = SessionChange(venue, product, day, opens, self._limit(venue, product, ts))
-        self._overrule(heard, change, None, told)
+        self._overrule(heard, change, None, verdict)
         known = self._calendar.schedule(venue, product).sessions(day)
         if known and known[-1].ts_open == opens and len(known) > 1:
-            told.events.append(AfterHoursOpened(venue, day, product))
+            verdict.events.append(AfterHoursOpened(venue, day, product))
 
-    def _overrule(self, heard: _Heard | None, change: SessionChange, table: Session | None, told: Told) -> None:
+    def _overrule(
+        self, heard: _Heard | None, change: SessionChange, table: Session | None, verdict: PhaseVerdict
+    ) -> None:
         """`heard`: the end is a guess, to be replaced when the venue says it."""
         if heard is not None:
             heard.open_ended = change
         self._calendar.overrule(change)
-        told.changes.append(change)
+        verdict.changes.append(change)
         was = (table.ts_open, table.ts_close) if table is not None else (0, 0)
-        told.events.append(TradingHoursOverruled(
+        verdict.events.append(TradingHoursOverruled(
             change.venue, change.product, change.trading_day, change.ts_open, change.ts_close, *was
         ))  # fmt: skip
 

@@ -87,7 +87,7 @@ def _introduce(server: SimulatedVenueServer, market: str, *, faulty: bool) -> No
     symbols = "+".join(list(server.books)[:3]) + ("+…" if len(server.books) > 3 else "")
     lines = [f"{market} on {server.ws_url} and {server.rest_url}: {len(server.books)} instruments"]
     if isinstance(server, PlayedVenueServer):
-        lines += server.told()
+        lines += server.description()
     if faulty:
         lines += [f"no fault {name}: {why}" for name, why in server.faults.cannot.items()]
         if "stale_snapshot" not in server.faults.cannot and begins_by_itself(server.dialect):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.venues.live.connection import Line
+from marketprism_adapters.venues.live.connection import Connection
 from marketprism_adapters.venues.live.connection_pool import Shards
 from marketprism_adapters.venues.live.polls import Polls
 from marketprism_adapters.venues.live.rest import RestClient
@@ -24,11 +24,11 @@ NOWHERE = "ws://127.0.0.1:1"
 
 
 class Deaf:
-    """Hears of lines, and does nothing."""
+    """Hears of connections, and does nothing."""
 
     def on_frame(self, frame: bytes, path: str) -> None: ...
-    def on_up(self, line: Line) -> None: ...
-    def on_down(self, line: Line, reason: str, retry_s: float) -> None: ...
+    def on_up(self, connection: Connection) -> None: ...
+    def on_down(self, connection: Connection, reason: str, retry_s: float) -> None: ...
     def on_gone(self, path: str) -> None: ...
     def on_asked(self, keys: Iterable[StreamKey]) -> None: ...
 
@@ -59,7 +59,7 @@ def perpetuals(count: int) -> list[str]:
 
 def made(venue: Venue, collectors: int = 1) -> Shards:
     connects = RateLimiter(100.0, 1.0)
-    return Shards(venue, collectors, lambda url, streams: Line(venue, url, streams, Deaf(), connects))
+    return Shards(venue, collectors, lambda url, streams: Connection(venue, url, streams, Deaf(), connects))
 
 
 @pytest.fixture
@@ -67,27 +67,27 @@ async def usdm() -> AsyncIterator[Shards]:
     shards = made(MARKETS["binance-usdm"].make(NOWHERE, "http://127.0.0.1:1"))
     yield shards
     await shards.close()
-    assert shards.lines == []
+    assert shards.connections == []
 
 
 def carried(shards: Shards) -> Counter[str]:
-    return Counter(name for line in shards.lines for name in line.streams)
+    return Counter(name for connection in shards.connections for name in connection.streams)
 
 
 async def test_what_is_added_fills_connections_and_no_stream_is_carried_twice(usdm: Shards) -> None:
     kinds = ("trade", "ticker", "orderbook", "quote")
     await usdm.change(keys(kinds, perpetuals(125)))  # 250 streams on each endpoint
-    assert sorted(len(line.streams) for line in usdm.lines) == [50, 50, 200, 200]
+    assert sorted(len(connection.streams) for connection in usdm.connections) == [50, 50, 200, 200]
     await usdm.change(keys(kinds, perpetuals(325)))  # 650
-    assert sorted(len(line.streams) for line in usdm.lines) == [50, 50, 200, 200, 200, 200, 200, 200]
+    assert sorted(len(connection.streams) for connection in usdm.connections) == [50, 50, 200, 200, 200, 200, 200, 200]
     assert set(carried(usdm).values()) == {1}
     assert len(carried(usdm)) == 325 * 4
-    kept = {id(line) for line in usdm.lines}
+    kept = {id(connection) for connection in usdm.connections}
     await usdm.change(keys(kinds, perpetuals(100)))
-    assert {id(line) for line in usdm.lines} < kept
-    assert sorted(len(line.streams) for line in usdm.lines) == [200, 200]
+    assert {id(connection) for connection in usdm.connections} < kept
+    assert sorted(len(connection.streams) for connection in usdm.connections) == [200, 200]
     await usdm.change([])
-    assert usdm.lines == []
+    assert usdm.connections == []
     await usdm.change(keys(kinds, perpetuals(1)))
     assert len(carried(usdm)) == 4
 
@@ -97,7 +97,9 @@ async def test_each_collector_carries_everything() -> None:
     try:
         await shards.change(keys(("trade",), ("BTC-USDT",)))
         await shards.change(keys(("trade",), ("BTC-USDT", "ETH-USDT")))
-        assert [sorted(line.streams) for line in shards.lines] == [["btcusdt@aggTrade", "ethusdt@aggTrade"]] * 2
+        assert [sorted(connection.streams) for connection in shards.connections] == [
+            ["btcusdt@aggTrade", "ethusdt@aggTrade"]
+        ] * 2
     finally:
         await shards.close()
 

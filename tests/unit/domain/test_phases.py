@@ -18,7 +18,7 @@ from marketprism_domain.events.registry import (
 )
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours, SessionBell
-from marketprism_domain.sessions.phases import PhaseWatch, Told
+from marketprism_domain.sessions.phases import PhaseVerdict, PhaseWatch
 from marketprism_domain.sessions.sessions import SessionChange, changed
 from tests.fakes.ticks import at
 
@@ -28,13 +28,13 @@ EVE = "2025-03-03 "
 
 def heard(
     calendar: MarketCalendar, product: str, *words: tuple[str, str], venue: str = "shfe"
-) -> tuple[MarketCalendar, Told]:
+) -> tuple[MarketCalendar, PhaseVerdict]:
     own = calendar.own()
-    watch, told = PhaseWatch(own), Told([], [])
+    watch, verdict = PhaseWatch(own), PhaseVerdict([], [])
     for phase, when in words:
         following = watch.on_status(venue, product, phase, at(when))
-        told = Told(told.events + following.events, told.changes + following.changes)
-    return own, told
+        verdict = PhaseVerdict(verdict.events + following.events, verdict.changes + following.changes)
+    return own, verdict
 
 
 def spans(calendar: MarketCalendar, symbol: str, day: str, venue: str = "shfe") -> list[tuple[int, int]]:
@@ -48,9 +48,9 @@ def test_a_day_as_the_table_has_it_changes_nothing(calendar: MarketCalendar) -> 
         ("break", DAY + "10:15:00"), ("continuous", DAY + "10:30:00"), ("break", DAY + "11:30:00"),
         ("continuous", DAY + "13:30:00"), ("closed", DAY + "15:00:00"),
     ]  # fmt: skip
-    own, told = heard(calendar, "rb", *words)
-    assert told.changes == []
-    assert [type(event) for event in told.events] == [MarketStatusReceived] * len(words)
+    own, verdict = heard(calendar, "rb", *words)
+    assert verdict.changes == []
+    assert [type(event) for event in verdict.events] == [MarketStatusReceived] * len(words)
     assert spans(own, "rb2505", "20250304") == spans(calendar, "rb2505", "20250304")
 
 
@@ -62,20 +62,20 @@ def test_clocks_that_differ_by_seconds_disagree_with_nothing(calendar: MarketCal
         ("pre_open", DAY + "11:30:02"), ("continuous", DAY + "13:29:31"), ("closed", DAY + "15:00:02"),
     ]  # fmt: skip
     for venue, product in (("shfe", "rb"), ("czce", "SR")):
-        own, told = heard(calendar, product, *words, venue=venue)
-        assert told.changes == []
-        assert {type(event) for event in told.events} == {MarketStatusReceived}
+        own, verdict = heard(calendar, product, *words, venue=venue)
+        assert verdict.changes == []
+        assert {type(event) for event in verdict.events} == {MarketStatusReceived}
         assert spans(own, f"{product}505", "20250304", venue) == spans(calendar, f"{product}505", "20250304", venue)
 
 
 def test_a_late_opening_shortens_the_section_and_keeps_its_auction(calendar: MarketCalendar) -> None:
-    own, told = heard(calendar, "rb", ("pre_open", EVE + "20:50:00"), ("continuous", EVE + "22:30:02"))
-    assert told.changes == [SessionChange("shfe", "rb", "20250304", at(EVE + "22:30:00"), at(EVE + "23:00:00"))]
+    own, verdict = heard(calendar, "rb", ("pre_open", EVE + "20:50:00"), ("continuous", EVE + "22:30:02"))
+    assert verdict.changes == [SessionChange("shfe", "rb", "20250304", at(EVE + "22:30:00"), at(EVE + "23:00:00"))]
     night, morning = own.schedule("shfe", "rb2505").sessions("20250304")[:2]
     assert (night.ts_auction, night.ts_open) == (at(EVE + "20:55:00"), at(EVE + "22:30:00"))
     assert morning.minute_offset == 30
     assert own.schedule("shfe", "rb2505").place(at(EVE + "22:29:00")).phase == "auction"
-    (overruled,) = (event for event in told.events if isinstance(event, TradingHoursOverruled))
+    (overruled,) = (event for event in verdict.events if isinstance(event, TradingHoursOverruled))
     assert (overruled.table_open, overruled.ts_open) == (at(EVE + "21:00:00"), at(EVE + "22:30:00"))
     assert spans(calendar, "rb2505", "20250304")[0] == (at(EVE + "21:00:00"), at(EVE + "23:00:00")), "ours alone"
 
@@ -86,19 +86,19 @@ def test_a_login_in_mid_section_is_no_late_opening(calendar: MarketCalendar) -> 
 
 def test_a_night_that_the_table_does_not_have_belongs_to_the_next_trading_day(calendar: MarketCalendar) -> None:
     words = (("break", EVE + "15:00:00"), ("continuous", EVE + "21:00:00"), ("break", EVE + "23:00:00"))
-    own, told = heard(calendar, "wr", *words)
+    own, verdict = heard(calendar, "wr", *words)
     assert spans(own, "wr2505", "20250304")[0] == (at(EVE + "21:00:00"), at(EVE + "23:00:00"))
     first = own.schedule("shfe", "wr2505").sessions("20250304")[1]
     assert (first.ts_open, first.minute_offset) == (at(DAY + "09:00:00"), 120)
     assert own.schedule("shfe", "wr2505").place(at(EVE + "21:30:00")).trading_day == "20250304"
-    assert [change.ts_close for change in told.changes] == [at(DAY + "03:00:00"), at(EVE + "23:00:00")]
+    assert [change.ts_close for change in verdict.changes] == [at(DAY + "03:00:00"), at(EVE + "23:00:00")]
 
 
 def test_trading_after_the_close_goes_on_in_a_section_of_its_own(calendar: MarketCalendar) -> None:
     words = (("closed", EVE + "15:00:00"), ("continuous", EVE + "15:05:00"), ("closed", EVE + "15:30:00"))
-    own, told = heard(calendar, "lc", *words, venue="gfex")
+    own, verdict = heard(calendar, "lc", *words, venue="gfex")
     assert spans(own, "lc2505", "20250303", "gfex")[-1] == (at(EVE + "15:05:00"), at(EVE + "15:30:00"))
-    assert AfterHoursOpened("gfex", "20250303", "lc") in told.events
+    assert AfterHoursOpened("gfex", "20250303", "lc") in verdict.events
 
 
 def test_trades_after_the_tables_end_prolong_the_section_until_the_venue_ends_it(calendar: MarketCalendar) -> None:
@@ -106,9 +106,9 @@ def test_trades_after_the_tables_end_prolong_the_section_until_the_venue_ends_it
     watch = PhaseWatch(own)
     watch.on_status("cffex", "IF", "continuous", at(EVE + "13:00:00"))
     assert watch.on_trade("cffex", "IF", at(EVE + "14:59:00")) is None
-    told = watch.on_trade("cffex", "IF", at(EVE + "15:05:00"))
-    assert told is not None
-    assert [(c.ts_open, c.trading_day) for c in told.changes] == [(at(EVE + "13:00:00"), "20250303")]
+    verdict = watch.on_trade("cffex", "IF", at(EVE + "15:05:00"))
+    assert verdict is not None
+    assert [(c.ts_open, c.trading_day) for c in verdict.changes] == [(at(EVE + "13:00:00"), "20250303")]
     assert own.schedule("cffex", "IF2503").place(at(EVE + "15:06:00")).phase == "continuous"
     watch.on_status("cffex", "IF", "closed", at(EVE + "15:15:00"))
     assert spans(own, "IF2503", "20250303", "cffex")[-1] == (at(EVE + "13:00:00"), at(EVE + "15:15:00"))
@@ -124,9 +124,9 @@ def test_trades_out_of_hours_alone_do_not_overrule_the_table(calendar: MarketCal
 
 def test_a_halt_is_told_and_changes_no_section(calendar: MarketCalendar) -> None:
     words = (("continuous", DAY + "09:00:00"), ("break", DAY + "09:30:00"), ("continuous", DAY + "09:45:00"))
-    own, told = heard(calendar, "rb", *words)
-    assert told.changes == []
-    kinds = [type(event) for event in told.events if not isinstance(event, MarketStatusReceived)]
+    own, verdict = heard(calendar, "rb", *words)
+    assert verdict.changes == []
+    kinds = [type(event) for event in verdict.events if not isinstance(event, MarketStatusReceived)]
     assert kinds == [MarketHalted, TradingSessionResumed]
     assert spans(own, "rb2505", "20250304") == spans(calendar, "rb2505", "20250304")
 

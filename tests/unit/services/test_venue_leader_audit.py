@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from marketprism_adapters.venues.kit.simulated_market import Print
+from marketprism_adapters.venues.kit.simulated_market import SimulatedTrade
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_services.chaos.report import Report
 from marketprism_services.chaos.venue_leaders.audit import count_missing, wrong_bars
 
-MADE = [Print(number, number * 20_000, f"{100 + number}.00", "0.500", False) for number in range(1, 13)]
+MADE = [SimulatedTrade(number, number * 20_000, f"{100 + number}.00", "0.500", False) for number in range(1, 13)]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections import deque
 from typing import NamedTuple
 
 
-class Said(NamedTuple):
+class Callback(NamedTuple):
     """What the API said: the name of the callback, its data and its error, and when it came (nanoseconds UTC).
 
     `side` is md or td, `front` the number of the connection it belongs to.
@@ -31,21 +31,21 @@ class Bridge:
     def __init__(self, loop: asyncio.AbstractEventLoop, limit: int = 200_000) -> None:
         self._loop = loop
         self._limit = limit
-        self._items: deque[Said] = deque()
+        self._items: deque[Callback] = deque()
         self._arrived = asyncio.Event()
         self._signalled = False
         self.dropped = 0
         self.deepest = 0
         self.lost: dict[str, int] = {}  # when the queue first had no room for an instrument, until it is asked for
 
-    def put(self, said: Said, *, droppable: bool = False) -> None:
+    def put(self, callback: Callback, *, droppable: bool = False) -> None:
         """Hand one thing over."""
         waiting = len(self._items)
         if droppable and waiting >= self._limit:
             self.dropped += 1
-            self.lost.setdefault(str(said.data.get("InstrumentID")), said.ts_recv)
+            self.lost.setdefault(str(callback.data.get("InstrumentID")), callback.ts_recv)
             return
-        self._items.append(said)
+        self._items.append(callback)
         if waiting >= self.deepest:
             self.deepest = waiting + 1
         if not self._signalled:
@@ -55,7 +55,7 @@ class Bridge:
             except RuntimeError:  # the loop is closed: nobody listens any more
                 self.dropped += 1
 
-    async def take(self, most: int = 500, timeout_s: float | None = None) -> list[Said]:
+    async def take(self, most: int = 500, timeout_s: float | None = None) -> list[Callback]:
         """What is here, waiting for the first; empty only after `timeout_s`."""
         end = None if timeout_s is None else self._loop.time() + timeout_s
         while not self._items:
@@ -72,7 +72,7 @@ class Bridge:
         # Order matters: the flag falls before the queue is read, so what is put afterwards signals again.
         self._arrived.clear()
         self._signalled = False
-        found: list[Said] = []
+        found: list[Callback] = []
         while self._items and len(found) < most:
             found.append(self._items.popleft())
         if self._items:

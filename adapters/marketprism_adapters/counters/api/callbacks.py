@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from marketprism_adapters.counters.api.callback_queue import Said
+from marketprism_adapters.counters.api.callback_queue import Callback
 
 Put = Callable[..., None]
 
@@ -49,11 +49,13 @@ def spi_class(base: type[Any], side: str) -> type[Any]:
         try:
             # The API makes a new dict for each message: it is kept, not copied.
             kept = data if type(data) is dict else dict(data or {})
-            said = Said(side, self.front, name, kept, dict(error) if error else {}, last, now())
+            callback = Callback(side, self.front, name, kept, dict(error) if error else {}, last, now())
         except (TypeError, ValueError) as wrong:
             # An exception must not go back into the API's thread, where it would end unseen or end everything.
-            said = Said(side, self.front, "callback_failed", {"callback": name, "reason": repr(wrong)}, {}, last, now())
-        self.put(said, droppable=name == "depth")
+            callback = Callback(
+                side, self.front, "callback_failed", {"callback": name, "reason": repr(wrong)}, {}, last, now()
+            )
+        self.put(callback, droppable=name == "depth")
 
     def plain(name: str) -> Any:
         return lambda self: say(self, name)

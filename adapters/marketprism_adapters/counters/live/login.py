@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from marketprism_adapters.counters.api.callback_queue import Bridge, Said
+from marketprism_adapters.counters.api.callback_queue import Bridge, Callback
 from marketprism_adapters.counters.api.callbacks import spi_class
 from marketprism_adapters.counters.api.codes import is_fatal, reason_of, trouble
 from marketprism_adapters.counters.api.library import Api
@@ -42,7 +42,7 @@ class Conversation:
         self.fronts: list[Any] = []
         self.up: set[int] = set()
         self.up_at = 0  # receive time of the last login
-        self.held: list[Said] = []
+        self.held: list[Callback] = []
         self.failed: SourceError | None = None
         self._apis: list[Any] = []
         self._trader: Any = None
@@ -114,16 +114,16 @@ class Conversation:
 
     async def _load(self, end: float) -> None:
         while True:
-            said = await self._answer("td", 0, "instrument", "the instrument list", end - time.monotonic())
-            self._keep_terms(said)
-            if said.last:
+            callback = await self._answer("td", 0, "instrument", "the instrument list", end - time.monotonic())
+            self._keep_terms(callback)
+            if callback.last:
                 return
             if len(self.terms) % _TURN == 0:
                 await asyncio.sleep(0)  # twenty thousand wait already: others want their turn, leases above all
 
-    def _keep_terms(self, said: Said) -> None:
+    def _keep_terms(self, callback: Callback) -> None:
         try:
-            terms = terms_of(said.data, self.source, said.ts_recv) if said.data else None
+            terms = terms_of(callback.data, self.source, callback.ts_recv) if callback.data else None
         except InvalidValue as error:
             self._skip("instrument_malformed")
             log.warning("an instrument that is none", error=str(error))
@@ -149,25 +149,27 @@ class Conversation:
 
     async def _login(self, number: int) -> None:
         self.ask_login(number)
-        said = await self._answer("md", number, "login", "a login at the market-data front")
-        self.up_at = said.ts_recv
+        callback = await self._answer("md", number, "login", "a login at the market-data front")
+        self.up_at = callback.ts_recv
 
     def ask_login(self, number: int) -> None:
         _, account = self._given.logins[number]
         words = {"BrokerID": account.broker, "UserID": account.user, "Password": account.password}
         self._request(self.fronts[number].reqUserLogin, words)
 
-    def trader_said(self, said: Said) -> None:
+    def on_trader_callback(self, callback: Callback) -> None:
         """Log in again at a trader front that came back, so that it goes on telling phases."""
         given, td = self._given, self._trader
-        if said.error and trouble(said.error):
-            self._skip(f"trader_{said.name}")
-            log.warning("the trader front refused", source=self.source, what=said.name, error=trouble(said.error))
-        elif said.name == "front_connected" and given.auth_code:
+        if callback.error and trouble(callback.error):
+            self._skip(f"trader_{callback.name}")
+            log.warning(
+                "the trader front refused", source=self.source, what=callback.name, error=trouble(callback.error)
+            )
+        elif callback.name == "front_connected" and given.auth_code:
             self._request(td.reqAuthenticate, self._authentication())
-        elif said.name in ("front_connected", "authenticate"):
+        elif callback.name in ("front_connected", "authenticate"):
             self._request(td.reqUserLogin, {**self._who(), "Password": given.password})
-        elif said.name == "login":
+        elif callback.name == "login":
             self._request(td.reqSettlementInfoConfirm, {"BrokerID": given.broker, "InvestorID": given.user})
 
     def _who(self) -> dict[str, str]:
@@ -180,7 +182,7 @@ class Conversation:
         self._requests += 1
         return int(call(words, self._requests) or 0)
 
-    async def _answer(self, side: str, front: int, name: str, what: str, wait_s: float | None = None) -> Said:
+    async def _answer(self, side: str, front: int, name: str, what: str, wait_s: float | None = None) -> Callback:
         """The next thing of one kind; ticks that come meanwhile are kept.
 
         Raises:
@@ -197,20 +199,24 @@ class Conversation:
             taken = await self.bridge.take(1, max(0.0, left))
             if not taken:
                 raise SourceError(f"{self.source}: expected {what} within {wait_s:.3g} s, none came", retryable=True)
-            (said,) = taken
-            if (said.side, said.front) == (side, front) and said.name in (name, "error", "front_disconnected"):
-                return self._accepted(said, what)
-            self.held.append(said)
+            (callback,) = taken
+            if (callback.side, callback.front) == (side, front) and callback.name in (
+                name,
+                "error",
+                "front_disconnected",
+            ):
+                return self._accepted(callback, what)
+            self.held.append(callback)
 
-    def _accepted(self, said: Said, what: str) -> Said:
-        if said.name == "front_disconnected":
-            reason = reason_of(said.data.get("reason", 0))
+    def _accepted(self, callback: Callback, what: str) -> Callback:
+        if callback.name == "front_disconnected":
+            reason = reason_of(callback.data.get("reason", 0))
             raise SourceError(f"{self.source}: expected {what}, the front went away: {reason}", retryable=True)
-        wrong = trouble(said.error)
+        wrong = trouble(callback.error)
         if wrong:
-            fatal = is_fatal(said.error)
+            fatal = is_fatal(callback.error)
             raise SourceError(f"{self.source}: expected {what}, {wrong}", retryable=not fatal, refused=fatal)
-        return said
+        return callback
 
     async def close(self) -> None:
         """Log out and let every connection go, market data first. Whoever waits for it may be cancelled; it goes on."""

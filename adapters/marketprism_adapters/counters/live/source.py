@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from marketprism_adapters.counters.api.callback_queue import Said
+from marketprism_adapters.counters.api.callback_queue import Callback
 from marketprism_adapters.counters.api.codes import is_fatal, reason_of, trouble
 from marketprism_adapters.counters.api.library import Api
 from marketprism_adapters.counters.depth.fields import BadField
@@ -31,7 +31,7 @@ from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.phases import Told
+from marketprism_domain.sessions.phases import PhaseVerdict
 from marketprism_domain.sessions.sessions import SessionChange
 
 log = structlog.get_logger()
@@ -174,13 +174,13 @@ class CtpSource:
         batch.ticks.append(tick)
 
     @staticmethod
-    def _take(told: Told | None, batch: _Making) -> None:
+    def _take(told: PhaseVerdict | None, batch: _Making) -> None:
         """What the venue's phases amount to, at this place among the ticks."""
         if told is not None:
             batch.events.extend(told.events)
             batch.changes.extend((len(batch.ticks), change) for change in told.changes)
 
-    def _tick(self, reader: DepthReader, merge: Merge, said: Said, seq: int) -> Tick | None:
+    def _tick(self, reader: DepthReader, merge: Merge, said: Callback, seq: int) -> Tick | None:
         if self._tap is not None:
             self._tap.frame(
                 Channel(f"{self.source}-{said.front}", DECODER), msgspec.msgpack.encode(said.data), said.ts_recv
@@ -198,7 +198,7 @@ class CtpSource:
             return None
         return found
 
-    def _heard(self, said: Said, batch: _Making) -> None:
+    def _heard(self, said: Callback, batch: _Making) -> None:
         """Everything that is no tick: the life of the connections."""
         if said.name == "callback_failed":
             self._skip("callback_failed")
@@ -221,7 +221,7 @@ class CtpSource:
             self._skip(said.name)
             log.warning("the front refused", source=self.source, front=said.front, error=trouble(said.error))
 
-    def _heard_trader(self, said: Said, batch: _Making) -> None:
+    def _heard_trader(self, said: Callback, batch: _Making) -> None:
         if said.name == "status":
             self._take(self._statuses.on_status(said.data, said.ts_recv), batch)
         elif said.name == "front_disconnected":  # the list is in; the API connects again by itself
@@ -229,15 +229,15 @@ class CtpSource:
             self._statuses.forget()
             log.warning("the trader front went away", source=self.source, reason=_reason(said))
         else:
-            self._talk.trader_said(said)
+            self._talk.on_trader_callback(said)
 
-    def _lost(self, said: Said) -> None:
+    def _lost(self, said: Callback) -> None:
         log.warning("a front went away", source=self.source, front=said.front, reason=_reason(said))
         self._talk.up.discard(said.front)
         if not self._talk.up:
             self._losses.all_lost(said.ts_recv)
 
-    def _let_in(self, said: Said) -> None:
+    def _let_in(self, said: Callback) -> None:
         wrong = trouble(said.error)
         if wrong:
             self._talk.failed = SourceError(
@@ -297,5 +297,5 @@ class CtpSource:
             await opened.close()
 
 
-def _reason(said: Said) -> str:
+def _reason(said: Callback) -> str:
     return reason_of(said.data.get("reason", 0))

@@ -10,7 +10,7 @@ from marketprism_adapters.counters.depth.fields import Clocks
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.exchange_hours import product_of
-from marketprism_domain.sessions.phases import PhaseWatch, Told
+from marketprism_domain.sessions.phases import PhaseVerdict, PhaseWatch
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, china_date, midnight
 
 
@@ -24,7 +24,7 @@ class Statuses:
         self._volumes: dict[str, Decimal] = {}
         self._speaking = False
 
-    def on_status(self, data: Mapping[str, object], ts_recv: int) -> Told | None:
+    def on_status(self, data: Mapping[str, object], ts_recv: int) -> PhaseVerdict | None:
         """What a status message amounts to; None for one that is none or says nothing of a product."""
         product, venue = str(data.get("InstrumentID", "")), str(data.get("ExchangeID", "")).lower()
         phase = STATUS.get(str(data.get("InstrumentStatus", "")))
@@ -41,7 +41,7 @@ class Statuses:
             ts -= NANOS_PER_DAY
         return self._watch.on_status(venue, product, phase, ts)
 
-    def on_tick(self, tick: Tick) -> Told | None:
+    def on_tick(self, tick: Tick) -> PhaseVerdict | None:
         """A trade that the table does not expect."""
         if not self._speaking or not tick.volume:
             return None

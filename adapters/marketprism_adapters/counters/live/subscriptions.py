@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from marketprism_adapters.counters.api.callback_queue import Said
+from marketprism_adapters.counters.api.callback_queue import Callback
 from marketprism_adapters.counters.api.codes import trouble
 from marketprism_domain.events.registry import (
     AllInstrumentsSubscribed,
@@ -57,10 +57,10 @@ class Subscriptions:
                     log.warning("a subscription was not sent", source=self._source, front=number, symbol=symbol)
         log.info("subscriptions sent", source=self._source, front=number, instruments=len(symbols))
 
-    def answered(self, said: Said, exchanges: dict[str, str]) -> None:
+    def answered(self, callback: Callback, exchanges: dict[str, str]) -> None:
         """The counter's answer about one instrument."""
-        symbol = str(said.data.get("InstrumentID", ""))
-        wrong = trouble(said.error)
+        symbol = str(callback.data.get("InstrumentID", ""))
+        wrong = trouble(callback.error)
         if symbol in self._added:
             self._added.discard(symbol)
             if not wrong:
@@ -72,7 +72,7 @@ class Subscriptions:
                 self._refused.add(symbol)
                 venue = exchanges.get(symbol) or venue_of(symbol) or ""
                 self.events.append(SubscriptionFailed(venue, symbol, wrong))
-        left = self._unanswered[said.front] = self._unanswered.get(said.front, 0) - 1
+        left = self._unanswered[callback.front] = self._unanswered.get(callback.front, 0) - 1
         count = len(self.wanted) - len(self._refused)
         if left == 0 and self._told != count:
             self._told = count

@@ -13,8 +13,8 @@ import msgspec
 
 from marketprism_adapters.venues.binance.simulated_connection import BinanceConnection
 from marketprism_adapters.venues.binance.simulated_streams import PacedStreams
-from marketprism_adapters.venues.kit.dialect import Reply, Said
-from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.dialect import Replies, Reply
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedStep, SimulatedTrade
 
 _FUNDING_MS = 28_800_000
 _MOST_TRADES = 1_000
@@ -54,7 +54,7 @@ class BinanceDialect:
             found = self._paced[pair.native] = PacedStreams(self.market, pair, lambda made: self._turnover(pair, made))
         return found
 
-    def _turnover(self, pair: SimulatedPair, made: Print) -> Decimal:
+    def _turnover(self, pair: SimulatedPair, made: SimulatedTrade) -> Decimal:
         """In the quote currency; of a COIN-M contract, in coins."""
         if self.market != "coinm":
             return Decimal(made.price) * Decimal(made.quantity)
@@ -66,7 +66,7 @@ class BinanceDialect:
         """Combined or raw, with the streams that the URL asks for."""
         return BinanceConnection.at(path, query, sided=self.market == "usdm")
 
-    def heard(self, message: str) -> Said:
+    def heard(self, message: str) -> Replies:
         """As a connection hears it that has subscribed nothing."""
         return BinanceConnection(combined=True, side=None).heard(message)
 
@@ -82,21 +82,21 @@ class BinanceDialect:
             self._of(pair).watch(kind, book, self.now_ms())
         return None
 
-    def book(self, pair: SimulatedPair, made: Made, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
+    def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
         """depthUpdate."""
         return self._frame(pair, "depth@100ms", self._of(pair).update(made))
 
-    def books(self, pair: SimulatedPair, book: SimulatedBook, made: Made) -> Sequence[tuple[str, str]]:
+    def books(self, pair: SimulatedPair, book: SimulatedBook, made: SimulatedStep) -> Sequence[tuple[str, str]]:
         """Slower depth, and the best levels."""
         return [self._frame(pair, kind, data) for kind, data in self._of(pair).depths(book, made)]
 
-    def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
+    def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
         """aggTrade."""
         return self._frame(
-            pair, "aggTrade", {"e": "aggTrade", "E": made.ts_ms, "s": pair.native, **self._told(made)}
+            pair, "aggTrade", {"e": "aggTrade", "E": made.ts_ms, "s": pair.native, **self._trade_row(made)}
         )  # fmt: skip
 
-    def trades(self, pair: SimulatedPair, made: Print) -> Sequence[tuple[str, str]]:
+    def trades(self, pair: SimulatedPair, made: SimulatedTrade) -> Sequence[tuple[str, str]]:
         """Each trade by itself: here an aggregate is of one."""
         paced = self._of(pair)
         paced.on_trade(made)
@@ -109,7 +109,7 @@ class BinanceDialect:
         return [self._frame(pair, "trade", data)]
 
     @staticmethod
-    def _told(made: Print) -> dict[str, Any]:
+    def _trade_row(made: SimulatedTrade) -> dict[str, Any]:
         return {
             "a": made.trade_id, "p": made.price, "q": made.quantity, "f": made.trade_id, "l": made.trade_id,
             "T": made.ts_ms, "m": made.sell,
@@ -162,7 +162,7 @@ class BinanceDialect:
         if name == "openInterest":
             return Reply(200, {"symbol": pair.native, "openInterest": "83782.317", "time": self.now_ms()})
         if name == "aggTrades":
-            return Reply(200, [self._told(made) for made in _trades(query, books[pair.symbol])])
+            return Reply(200, [self._trade_row(made) for made in _trades(query, books[pair.symbol])])
         last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(_limit(query, 100), old=old)
         more = {"E": ts_ms, "T": ts_ms} if self._futures else {}
         return Reply(200, {"lastUpdateId": last_id, **more, "bids": bids, "asks": asks})
@@ -209,7 +209,7 @@ def _limit(query: Mapping[str, str], usual: int) -> int:
     return usual if limit is None else limit
 
 
-def _trades(query: Mapping[str, str], book: SimulatedBook) -> list[Print]:
+def _trades(query: Mapping[str, str], book: SimulatedBook) -> list[SimulatedTrade]:
     """From an id on, or of a time, or the newest."""
     first, limit = _number(query, "fromId"), min(_limit(query, 500), _MOST_TRADES)
     start, end = _number(query, "startTime"), _number(query, "endTime")

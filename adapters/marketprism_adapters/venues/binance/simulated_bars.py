@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from marketprism_adapters.venues.kit.simulated_bars import BarSeries, Cost, SimulatedBar
-from marketprism_adapters.venues.kit.simulated_market import Print, Text
+from marketprism_adapters.venues.kit.simulated_market import SimulatedTrade, Text
 
 _DAY_MS = 86_400_000
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": _DAY_MS}
@@ -40,7 +40,7 @@ class Klines:
     """The bars of one instrument and interval, from the one of `ts_ms` on; `trades` are those that were before."""
 
     def __init__(
-        self, interval: str, ts_ms: int, price: Text, trades: Iterable[Print], turnover: Cost
+        self, interval: str, ts_ms: int, price: Text, trades: Iterable[SimulatedTrade], turnover: Cost
     ) -> None:  # fmt: skip
         self._interval = interval
         self._series = BarSeries(partial(span, interval), ts_ms, price, turnover)
@@ -49,20 +49,20 @@ class Klines:
             if made.ts_ms >= begins_ms:
                 self.take(made)
 
-    def take(self, made: Print) -> None:
+    def take(self, made: SimulatedTrade) -> None:
         """One trade more."""
         self._series.take(made)
 
     def closed(self, native: str, ts_ms: int) -> Iterator[dict[str, Any]]:
         """Events of the bars that have ended and were not told yet."""
         for bar in self._series.ended(ts_ms):
-            yield self._told(bar, native, ts_ms)
+            yield self._kline_frame(bar, native, ts_ms)
 
     def running(self, native: str, ts_ms: int) -> dict[str, Any]:
         """The event of the bar that runs."""
-        return self._told(self._series.running, native, ts_ms)
+        return self._kline_frame(self._series.running, native, ts_ms)
 
-    def _told(self, bar: SimulatedBar, native: str, ts_ms: int) -> dict[str, Any]:
+    def _kline_frame(self, bar: SimulatedBar, native: str, ts_ms: int) -> dict[str, Any]:
         return {"e": "kline", "E": ts_ms, "s": native, "k": {
             "t": bar.opened_ms, "T": bar.ends_ms - 1, "s": native, "i": self._interval, "f": bar.first, "L": bar.last,
             "o": bar.open, "c": bar.close, "h": bar.high, "l": bar.low, "v": str(bar.volume), "n": bar.count,

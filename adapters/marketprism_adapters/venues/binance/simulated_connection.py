@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from marketprism_adapters.venues.kit.dialect import Said
+from marketprism_adapters.venues.kit.dialect import Replies
 
 _SIDES = ("public", "market", "private")
 _PUBLIC = ("depth", "rpiDepth", "bookTicker", "trade")
@@ -47,7 +47,7 @@ class BinanceConnection:
         """With its stream's name, or bare."""
         return frame if self._combined else frame[frame.index(_DATA) + len(_DATA) : -1]
 
-    def heard(self, message: str) -> Said:
+    def heard(self, message: str) -> Replies:
         """A request; what it refuses, it refuses in the words of Binance's "Error Messages"."""
         try:
             asked = json.loads(message)
@@ -74,7 +74,7 @@ class BinanceConnection:
         self._asked.update(dict.fromkeys(params))
         return _done(asked)._replace(added=self._pushed(params))
 
-    def _property(self, asked: dict[str, Any], params: list[Any], *, change: bool) -> Said:
+    def _property(self, asked: dict[str, Any], params: list[Any], *, change: bool) -> Replies:
         name, *values = params or [None]
         if not isinstance(name, str):
             return _refused(asked, 2, "Invalid request: property name must be a string")
@@ -95,10 +95,10 @@ def side_of(stream: str) -> str:
     return "public" if kind.rstrip("0123456789") in _PUBLIC else "market"
 
 
-def _done(asked: dict[str, Any], result: object = None) -> Said:
-    return Said((json.dumps({"result": result, "id": asked.get("id")}),))
+def _done(asked: dict[str, Any], result: object = None) -> Replies:
+    return Replies((json.dumps({"result": result, "id": asked.get("id")}),))
 
 
-def _refused(asked: object, code: int, text: str) -> Said:
+def _refused(asked: object, code: int, text: str) -> Replies:
     named = {"id": asked["id"]} if isinstance(asked, dict) and "id" in asked else {}
-    return Said((json.dumps({"code": code, "msg": text, **named}),))
+    return Replies((json.dumps({"code": code, "msg": text, **named}),))

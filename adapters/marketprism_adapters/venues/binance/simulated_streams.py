@@ -8,7 +8,7 @@ from typing import Any
 
 from marketprism_adapters.venues.binance.simulated_bars import Klines, intervals
 from marketprism_adapters.venues.kit.simulated_bars import Cost
-from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedStep, SimulatedTrade
 
 _DEPTH = re.compile(r"depth(5|10|20)?(?:@(\d+)ms)?")
 _PACES_MS: Mapping[str, Mapping[str | None, int]] = {
@@ -40,20 +40,20 @@ class _Joined:
     """Steps of a book since the last push, as one."""
 
     def __init__(self) -> None:
-        self._first: Made | None = None
+        self._first: SimulatedStep | None = None
         self._sides: tuple[dict[str, str], dict[str, str]] = ({}, {})
 
-    def take(self, made: Made) -> None:
+    def take(self, made: SimulatedStep) -> None:
         self._first = self._first or made
         for side, levels in zip(self._sides, (made.bids, made.asks), strict=True):
             side.update(levels)
 
-    def done(self, made: Made) -> Made:
+    def done(self, made: SimulatedStep) -> SimulatedStep:
         """Up to that step."""
         first = self._first or made
         bids, asks = (list(side.items()) for side in self._sides)
         self._first, self._sides = None, ({}, {})
-        return Made(first.first_id, made.last_id, first.prev_id, made.ts_ms, bids, asks)
+        return SimulatedStep(first.first_id, made.last_id, first.prev_id, made.ts_ms, bids, asks)
 
 
 class PacedStreams:
@@ -86,7 +86,7 @@ class PacedStreams:
             price = book.best()[0][0]
             self._klines[suffix] = pace, Klines(interval, ts_ms, price, list(book.prints), self._turnover)
 
-    def on_trade(self, made: Print) -> None:
+    def on_trade(self, made: SimulatedTrade) -> None:
         """A trade goes into every bar."""
         for _, klines in self._klines.values():
             klines.take(made)
@@ -95,7 +95,7 @@ class PacedStreams:
         """Whether the mark price is due that comes every three seconds."""
         return self._marks is not None and self._marks.is_due(ts_ms)
 
-    def depths(self, book: SimulatedBook, made: Made) -> Iterator[Event]:
+    def depths(self, book: SimulatedBook, made: SimulatedStep) -> Iterator[Event]:
         """What is due after that step."""
         for suffix, (pace, joined, levels) in self._depths.items():
             joined.take(made)
@@ -103,7 +103,7 @@ class PacedStreams:
                 change = joined.done(made)
                 yield suffix, self._top(book, change, levels) if levels else self.update(change)
 
-    def update(self, made: Made) -> dict[str, Any]:
+    def update(self, made: SimulatedStep) -> dict[str, Any]:
         """depthUpdate."""
         of_futures = self._form == "futures"
         return {
@@ -112,7 +112,7 @@ class PacedStreams:
             "a": made.asks,
         }  # fmt: skip
 
-    def _top(self, book: SimulatedBook, change: Made, levels: int) -> dict[str, Any]:
+    def _top(self, book: SimulatedBook, change: SimulatedStep, levels: int) -> dict[str, Any]:
         """The best levels: by themselves on spot, in the form of an update on futures."""
         last_id, _, bids, asks = book.snapshot(levels)
         if self._form == "spot":

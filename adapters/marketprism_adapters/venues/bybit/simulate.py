@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from marketprism_adapters.venues.bybit.parse import BOOK_DEPTH
-from marketprism_adapters.venues.kit.dialect import Reply, Said
-from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.dialect import Replies, Reply
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedStep, SimulatedTrade
 
 _DEPTHS = ("1", "50", "200", "1000")
 
@@ -31,23 +31,23 @@ class BybitDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Said:
+    def heard(self, message: str) -> Replies:
         """ping, subscribe and unsubscribe."""
         try:
             asked = json.loads(message)
             operation, topics = asked["op"], [str(topic) for topic in asked.get("args", ())]
         except (ValueError, KeyError, TypeError):
-            return Said((json.dumps({"success": False, "ret_msg": "invalid request", "op": ""}),))
+            return Replies((json.dumps({"success": False, "ret_msg": "invalid request", "op": ""}),))
         if operation == "ping":
-            return Said((json.dumps({"success": True, "ret_msg": "pong", "op": "ping"}),))
+            return Replies((json.dumps({"success": True, "ret_msg": "pong", "op": "ping"}),))
         answer = {"success": True, "ret_msg": "", "req_id": asked.get("req_id", ""), "op": operation}
         unknown = [topic for topic in topics if not self._exists(topic)]
         if unknown:
             answer |= {"success": False, "ret_msg": f"error:handler not found,topic:{unknown[0]}"}
-            return Said((json.dumps(answer),))
+            return Replies((json.dumps(answer),))
         if operation == "unsubscribe":
-            return Said((json.dumps(answer),), removed=topics)
-        return Said((json.dumps(answer),), added=topics)
+            return Replies((json.dumps(answer),), removed=topics)
+        return Replies((json.dumps(answer),), added=topics)
 
     def _exists(self, topic: str) -> bool:
         name, _, rest = topic.partition(".")
@@ -59,7 +59,7 @@ class BybitDialect:
         push = {"topic": topic, "type": kind, "ts": ts_ms, "cts": ts_ms, "data": data}
         return topic, msgspec.json.encode(push).decode()
 
-    def book(self, pair: SimulatedPair, made: Made, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
+    def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
         """A delta."""
         data = {"s": pair.native, "b": made.bids, "a": made.asks, "u": made.last_id, "seq": made.last_id * 7}
         return self._frame(f"orderbook.{BOOK_DEPTH}.{pair.native}", "delta", made.ts_ms, data)
@@ -72,7 +72,7 @@ class BybitDialect:
         data = {"s": pair.native, "b": bids, "a": asks, "u": last_id, "seq": last_id * 7}
         return self._frame(stream, "snapshot", ts_ms, data)[1]
 
-    def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
+    def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
         """publicTrade."""
         data = [{
             "T": made.ts_ms, "s": pair.native, "S": "Sell" if made.sell else "Buy", "v": made.quantity, "p": made.price,

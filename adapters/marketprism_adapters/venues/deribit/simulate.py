@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from marketprism_adapters.venues.deribit.terms import INTERVALS, length_ms
-from marketprism_adapters.venues.kit.dialect import Reply, Said
+from marketprism_adapters.venues.kit.dialect import Replies, Reply
 from marketprism_adapters.venues.kit.simulated_bars import SimulatedBar, SimulatedBars
-from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedStep, SimulatedTrade
 
 _CHARTS = ("1", "1D")
 _KNOWN = frozenset({"book", "trades", "ticker", "quote"})
@@ -33,21 +33,21 @@ class DeribitDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Said:
+    def heard(self, message: str) -> Replies:
         """set_heartbeat, test, subscribe and unsubscribe."""
         try:
             asked = json.loads(message)
             method = asked["method"]
             channels = [str(name) for name in asked.get("params", {}).get("channels", ())]
         except (ValueError, KeyError, TypeError, AttributeError):
-            return Said((json.dumps({"jsonrpc": "2.0", "error": {"code": -32700, "message": "Parse error"}}),))
+            return Replies((json.dumps({"jsonrpc": "2.0", "error": {"code": -32700, "message": "Parse error"}}),))
         if method not in ("public/subscribe", "public/unsubscribe"):
-            return Said((json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": "ok"}),))
+            return Replies((json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": "ok"}),))
         channels = [channel for channel in channels if self._exists(channel)]
         answer = (json.dumps({"jsonrpc": "2.0", "id": asked.get("id"), "result": channels}),)
         if method == "public/unsubscribe":
-            return Said(answer, removed=channels)
-        return Said(answer, added=channels)
+            return Replies(answer, removed=channels)
+        return Replies(answer, added=channels)
 
     def _exists(self, channel: str) -> bool:
         """One that does not is left out of the answer, without a word."""
@@ -71,7 +71,7 @@ class DeribitDialect:
         )  # fmt: skip
         return f"[{','.join(made)}]"
 
-    def book(self, pair: SimulatedPair, made: Made, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
+    def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
         """A change of a book."""
         data = (
             f'{{"type":"change","timestamp":{made.ts_ms},"prev_change_id":{made.prev_id},'
@@ -96,13 +96,13 @@ class DeribitDialect:
     def _fresh(levels: Sequence[tuple[str, str]]) -> str:
         return "[" + ",".join(f'["new",{price},{quantity}]' for price, quantity in levels) + "]"
 
-    def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
+    def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
         """trades."""
         self._bars.on_trade(pair.native, made)
-        return self._frame(f"trades.{pair.native}.100ms", f"[{self._told(pair, made)}]")
+        return self._frame(f"trades.{pair.native}.100ms", f"[{self._trade_row(pair, made)}]")
 
     @staticmethod
-    def _told(pair: SimulatedPair, made: Print) -> str:
+    def _trade_row(pair: SimulatedPair, made: SimulatedTrade) -> str:
         return (
             f'{{"trade_seq":{made.trade_id},"trade_id":"{made.trade_id}","timestamp":{made.ts_ms},'
             f'"price":{made.price},"instrument_name":"{pair.native}","amount":{made.quantity},'
@@ -148,7 +148,7 @@ class DeribitDialect:
             first = int(query["start_seq"])
             last = min(int(query["end_seq"]), first + int(query.get("count", "10")) - 1)
             found = books[pair.symbol].printed(first, last)
-            trades = [msgspec.Raw(self._told(pair, made).encode()) for made in found]
+            trades = [msgspec.Raw(self._trade_row(pair, made).encode()) for made in found]
             return Reply(200, {"jsonrpc": "2.0", "result": {"trades": trades, "has_more": False}})
         last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("depth", "5")), old=old)
         sides = [[[float(price), float(quantity)] for price, quantity in side] for side in (bids, asks)]

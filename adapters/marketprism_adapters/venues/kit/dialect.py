@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedStep, SimulatedTrade
 
 
-class Said(NamedTuple):
+class Replies(NamedTuple):
     """What a client's message comes to: answers, and the streams that it subscribes and leaves."""
 
     answers: Sequence[str] = ()
@@ -34,11 +34,11 @@ class Dialect(Protocol):
     pairs: Sequence[SimulatedPair]
     notice: str
 
-    def heard(self, message: str) -> Said:
+    def heard(self, message: str) -> Replies:
         """What a client said."""
         ...
 
-    def book(self, pair: SimulatedPair, made: Made, *, wrong_checksum: bool) -> tuple[str, str]:
+    def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:
         """(stream, frame) of a step."""
         ...
 
@@ -46,7 +46,7 @@ class Dialect(Protocol):
         """What a subscription of a book's stream begins with; None when a snapshot has to be asked for."""
         ...
 
-    def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]: ...
+    def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]: ...
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
         """Best prices and statistics."""
@@ -66,7 +66,7 @@ class Connection(Protocol):
 
     streams: Sequence[str]
 
-    def heard(self, message: str) -> Said:
+    def heard(self, message: str) -> Replies:
         """What the client said."""
         ...
 
@@ -102,11 +102,11 @@ class ByUrl(Protocol):
 class Variants(Protocol):
     """Further streams that tell what `book` and `trade` tell: at another pace, in another form."""
 
-    def books(self, pair: SimulatedPair, book: SimulatedBook, made: Made) -> Sequence[tuple[str, str]]:
+    def books(self, pair: SimulatedPair, book: SimulatedBook, made: SimulatedStep) -> Sequence[tuple[str, str]]:
         """What is due now of the book's, after that step."""
         ...
 
-    def trades(self, pair: SimulatedPair, made: Print) -> Sequence[tuple[str, str]]: ...
+    def trades(self, pair: SimulatedPair, made: SimulatedTrade) -> Sequence[tuple[str, str]]: ...
 
 
 @runtime_checkable
@@ -120,7 +120,7 @@ def cannot_show(dialect: Dialect) -> dict[str, str]:
     """Faults that nobody could see on this market, and why. Its own frames tell."""
     if not dialect.pairs:
         return {}
-    pair, made = dialect.pairs[0], Made(1, 2, 0, 0, [("1", "1")], [("2", "1")])
+    pair, made = dialect.pairs[0], SimulatedStep(1, 2, 0, 0, [("1", "1")], [("2", "1")])
     right, wrong = (dialect.book(pair, made, wrong_checksum=each) for each in (False, True))
     return {"checksum": "its books have none"} if right == wrong else {}
 
@@ -130,5 +130,5 @@ def begins_by_itself(dialect: Dialect) -> bool:
     if not dialect.pairs:
         return False
     pair = dialect.pairs[0]
-    stream, _ = dialect.book(pair, Made(1, 2, 0, 0, [], []), wrong_checksum=False)
+    stream, _ = dialect.book(pair, SimulatedStep(1, 2, 0, 0, [], []), wrong_checksum=False)
     return dialect.begins(pair, SimulatedBook(pair, "any", levels=5), stream) is not None

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 
-from marketprism_adapters.venues.kit.simulated_market import Print, Text
+from marketprism_adapters.venues.kit.simulated_market import SimulatedTrade, Text
 
 _NONE = Decimal(0)
 Span = Callable[[int], tuple[int, int]]  # of a moment, the bar: when it opens, and when the next one does
-Cost = Callable[[Print], Decimal]
+Cost = Callable[[SimulatedTrade], Decimal]
 
 
 @dataclass
@@ -35,7 +35,7 @@ class SimulatedBar:
     bought: Decimal = _NONE
     bought_for: Decimal = _NONE
 
-    def take(self, made: Print, cost: Decimal) -> None:
+    def take(self, made: SimulatedTrade, cost: Decimal) -> None:
         """One trade more."""
         quantity = Decimal(made.quantity)
         if not self.count:
@@ -68,7 +68,7 @@ class BarSeries:
             self._ended.append(self.running)
             self.running = self._new(ts_ms, self.running.close)
 
-    def take(self, made: Print) -> None:
+    def take(self, made: SimulatedTrade) -> None:
         """One trade more."""
         self._roll(made.ts_ms)
         self.running.take(made, self._cost(made))
@@ -87,7 +87,7 @@ class SimulatedBars:
         self._spans: dict[str, Span] = {name: partial(_of_length, length) for name, length in lengths_ms.items()}
         self._series: dict[tuple[str, str], BarSeries] = {}
 
-    def on_trade(self, native: str, made: Print) -> None:
+    def on_trade(self, native: str, made: SimulatedTrade) -> None:
         """A trade goes into every bar of its instrument."""
         for name in self._spans:
             self._of(native, name, made.ts_ms, made.price).take(made)
@@ -112,5 +112,5 @@ def _of_length(length_ms: int, ts_ms: int) -> tuple[int, int]:
     return opened_ms, opened_ms + length_ms
 
 
-def _cost(made: Print) -> Decimal:
+def _cost(made: SimulatedTrade) -> Decimal:
     return Decimal(made.price) * Decimal(made.quantity)

@@ -13,7 +13,7 @@ HISTORY = 4_000
 _KEPT_EVERY = 5
 
 
-class Made(NamedTuple):
+class SimulatedStep(NamedTuple):
     """One step of a book: ids `first_id` to `last_id`, and what changed, a quantity of 0 removing a level."""
 
     first_id: int
@@ -24,7 +24,7 @@ class Made(NamedTuple):
     asks: list[tuple[Text, Text]]
 
 
-class Print(NamedTuple):
+class SimulatedTrade(NamedTuple):
     """One trade."""
 
     trade_id: int
@@ -70,7 +70,7 @@ class SimulatedBook:
     past: dict[int, int] = field(default_factory=dict)
     times: dict[int, int] = field(default_factory=dict)
     states: deque[tuple[int, int, dict[int, int], dict[int, int]]] = field(default_factory=lambda: deque(maxlen=3))
-    prints: deque[Print] = field(default_factory=lambda: deque(maxlen=50_000))
+    prints: deque[SimulatedTrade] = field(default_factory=lambda: deque(maxlen=50_000))
     steps: int = 0
     ts_ms: int = 0
 
@@ -108,7 +108,7 @@ class SimulatedBook:
         if self.steps % _KEPT_EVERY == 0:
             self.states.append((self.last_id, ts_ms, dict(self.bids), dict(self.asks)))
 
-    def step(self, ts_ms: int) -> Made:
+    def step(self, ts_ms: int) -> SimulatedStep:
         """Some levels change; the middle moves now and then, and the book never crosses."""
         chance = self._random
         touched: tuple[dict[int, int], dict[int, int]] = ({}, {})
@@ -125,7 +125,7 @@ class SimulatedBook:
         self.last_id += chance.randint(1, self.pair.id_step)
         self._remember(ts_ms)
         bids, asks = ([(self.price(p), self.quantity(q)) for p, q in side.items()] for side in touched)
-        return Made(first, self.last_id, prev, ts_ms, bids, asks)
+        return SimulatedStep(first, self.last_id, prev, ts_ms, bids, asks)
 
     def _move(self, by: int, touched: tuple[dict[int, int], dict[int, int]]) -> None:
         """The middle moves: levels that it passes are eaten, and the other side follows."""
@@ -143,16 +143,18 @@ class SimulatedBook:
                 self._set(side, which, price, quantity)
                 touched[which][price] = quantity
 
-    def trade(self, ts_ms: int) -> Print:
+    def trade(self, ts_ms: int) -> SimulatedTrade:
         """A trade at the best price of one side."""
         sell = self._random.random() < 0.5
         price = max(self.bids) if sell else min(self.asks)
         self.trade_id += 1
-        made = Print(self.trade_id, ts_ms, self.price(price), self.quantity(self._random.randint(1, 500)), sell)
+        made = SimulatedTrade(
+            self.trade_id, ts_ms, self.price(price), self.quantity(self._random.randint(1, 500)), sell
+        )
         self.prints.append(made)
         return made
 
-    def printed(self, first: int, last: int) -> list[Print]:
+    def printed(self, first: int, last: int) -> list[SimulatedTrade]:
         """Trades by their ids, as far as they are remembered."""
         return [made for made in self.prints if first <= made.trade_id <= last]
 

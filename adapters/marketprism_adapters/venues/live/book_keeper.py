@@ -56,7 +56,7 @@ class BookKeeper:
 
     def figures(self) -> dict[str, float]:
         """Counts for metrics."""
-        syncs = [kept.sync for _, kept in self._books.items()]
+        syncs = [tracked.sync for _, tracked in self._books.items()]
         return {
             "books": float(len(syncs)), "books_valid": float(sum(sync.valid for sync in syncs)),
             "book_gaps_total": float(sum(sync.gaps for sync in syncs)),
@@ -111,7 +111,7 @@ class BookKeeper:
                 else:
                     await self._subscribe_anew(symbol, why)
             except Exception as error:  # noqa: BLE001 (told, and tried again after its pause)
-                log.warning("book not begun yet", symbol=symbol, why=why, error=_said(error))
+                log.warning("book not begun yet", symbol=symbol, why=why, error=_text_of(error))
 
     async def _ask(self, symbol: str) -> None:
         """A snapshot by request; one that is too old is asked for again after a pause."""
@@ -154,7 +154,7 @@ class BookKeeper:
             symbol = next(iter(self._suspected), "")
             if not symbol and time.monotonic() - audited_at > self._pause_s() * chance:
                 audited_at, chance = time.monotonic(), random.uniform(0.8, 1.2)
-                books = [each for each, kept in self._books.items() if kept.sync.valid]
+                books = [each for each, tracked in self._books.items() if tracked.sync.valid]
                 symbol = min(books, key=lambda each: looked_at.get(each, 0.0), default="")
             if not symbol:
                 continue
@@ -164,7 +164,7 @@ class BookKeeper:
                 await self.audit(symbol)
             except Exception as error:  # noqa: BLE001 (told, and audited again in its turn)
                 self.not_compared += 1
-                log.warning("book not audited", symbol=symbol, error=_said(error))
+                log.warning("book not audited", symbol=symbol, error=_text_of(error))
 
     def _pause_s(self) -> float:
         """Between two audits: no shorter than their share of the budget takes to pay for one."""
@@ -247,6 +247,6 @@ class BookKeeper:
             self.settled(symbol)
 
 
-def _said(error: Exception) -> str:
+def _text_of(error: Exception) -> str:
     """Foreseen errors have a text; others have a name at least."""
     return (str(error) if isinstance(error, SourceError | ParseRefused) else repr(error))[:200]

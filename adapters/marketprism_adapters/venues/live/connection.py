@@ -30,14 +30,14 @@ _LOOK_S = 0.25
 _numbers = itertools.count(1)
 
 
-class LineEvents(Protocol):
-    """Who hears of a line."""
+class ConnectionEvents(Protocol):
+    """Who hears of a connection."""
 
     def on_frame(self, frame: bytes, path: str) -> None: ...
 
-    def on_up(self, line: Line) -> None: ...
+    def on_up(self, connection: Connection) -> None: ...
 
-    def on_down(self, line: Line, reason: str, retry_s: float) -> None: ...
+    def on_down(self, connection: Connection, reason: str, retry_s: float) -> None: ...
 
     def on_gone(self, path: str) -> None: ...
 
@@ -45,7 +45,7 @@ class LineEvents(Protocol):
 
 
 class _Wire:
-    """One socket of a line."""
+    """One socket of a connection."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -86,11 +86,11 @@ class _Quiet:
         return self._seconds
 
 
-class Line:
+class Connection:
     """`streams` of one endpoint over one connection at a time (two while it is renewed)."""
 
     def __init__(
-        self, venue: Venue, url: str, streams: Mapping[str, StreamKey], events: LineEvents, connects: RateLimiter,
+        self, venue: Venue, url: str, streams: Mapping[str, StreamKey], events: ConnectionEvents, connects: RateLimiter,
         *, backoff: Backoff | None = None, lifetime_s: float | None = None, silent_s: float | None = None,
     ) -> None:  # fmt: skip
         self.url = url

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from marketprism_adapters.venues.live.connection import Line
+from marketprism_adapters.venues.live.connection import Connection
 from marketprism_application.venues.protocol import StreamKey, Venue
 
 Streams = dict[str, StreamKey]
@@ -17,16 +17,16 @@ class Shards:
     `make(url, streams)` makes a connection; it runs as a task until its streams are wanted no more, or `close`.
     """
 
-    def __init__(self, venue: Venue, collectors: int, make: Callable[[str, Streams], Line]) -> None:
+    def __init__(self, venue: Venue, collectors: int, make: Callable[[str, Streams], Connection]) -> None:
         self._venue = venue
         self._collectors = collectors
         self._make = make
-        self._shards: list[list[Line]] = []
-        self._running: dict[Line, asyncio.Task[None]] = {}
+        self._shards: list[list[Connection]] = []
+        self._running: dict[Connection, asyncio.Task[None]] = {}
         self._wanted: dict[str, Streams] = {}  # by endpoint
 
     @property
-    def lines(self) -> list[Line]:
+    def connections(self) -> list[Connection]:
         """All connections."""
         return list(self._running)
 
@@ -55,14 +55,14 @@ class Shards:
                 self._shards.remove(shard)
                 await self._end(shard)
             elif mine:
-                for line in shard:
-                    await line.change({}, mine)
+                for connection in shard:
+                    await connection.change({}, mine)
 
     def _rename(self, url: str, new: Mapping[str, StreamKey]) -> None:
         """A stream that serves several instruments stands for one that is still wanted."""
-        for line in self.lines:
-            if line.url == url:
-                line.streams.update((name, new[name]) for name in line.streams.keys() & new.keys())
+        for connection in self.connections:
+            if connection.url == url:
+                connection.streams.update((name, new[name]) for name in connection.streams.keys() & new.keys())
 
     async def _place(self, url: str, added: Streams) -> None:
         """Where there is room, else on connections of their own."""
@@ -72,16 +72,16 @@ class Shards:
             room = size - len(shard[0].streams)
             if shard[0].url == url and room > 0 and names:
                 some, names = {name: added[name] for name in names[:room]}, names[room:]
-                for line in shard:
-                    await line.change(some, ())
+                for connection in shard:
+                    await connection.change(some, ())
         for start in range(0, len(names), size):
             some = {name: added[name] for name in names[start : start + size]}
             shard = [self._make(url, some) for _ in range(self._collectors)]
             self._shards.append(shard)
-            self._running.update((line, asyncio.ensure_future(line.run())) for line in shard)
+            self._running.update((connection, asyncio.ensure_future(connection.run())) for connection in shard)
 
-    async def _end(self, lines: Sequence[Line]) -> None:
-        tasks = [self._running.pop(line) for line in lines]
+    async def _end(self, connections: Sequence[Connection]) -> None:
+        tasks = [self._running.pop(connection) for connection in connections]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -89,4 +89,4 @@ class Shards:
     async def close(self) -> None:
         """End every connection."""
         self._shards, self._wanted = [], {}
-        await self._end(self.lines)
+        await self._end(self.connections)

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from marketprism_adapters.venues.live.connection import Line
+from marketprism_adapters.venues.live.connection import Connection
 from marketprism_adapters.venues.live.delays import Delays
 from marketprism_adapters.venues.live.stream_health import StreamHealth
 from marketprism_adapters.venues.live.wanted_streams import ITEM_KINDS
@@ -40,8 +40,8 @@ _SHOWN = 120
 _ANSWERS = ("subscribed", "unsubscribed", "refused")
 
 
-class Reception:
-    """Fulfils `LineEvents`. What comes goes into `feed`; what happened is in `events` until somebody takes it.
+class FrameIntake:
+    """Fulfils `ConnectionEvents`. What comes goes into `feed`; what happened is in `events` until somebody takes it.
 
     `suspect` hears of instruments whose book's stream has gone quiet.
     Frames that come while `backlog` messages wait to be taken are dropped, counted (`dropped`), and told as a gap.
@@ -61,7 +61,7 @@ class Reception:
         )
         self.parser = self.feed.parser
         self.health = StreamHealth(venue.cadence_s)
-        self.lines: list[Line] = []
+        self.connections: list[Connection] = []
         self._wanted: dict[str, None] = {}
         self.events: list[object] = []
         self.arrived = asyncio.Event()
@@ -72,15 +72,15 @@ class Reception:
         self._down_at: dict[int, int] = {}
         self.delays = Delays()
         self._unread: dict[tuple[str, str], int] = {}  # instruments and kinds of which a frame was refused: since when
-        self._told_of: dict[str, tuple[int, int]] = {}  # refusals by reason: when an event told of them, and how many
-        self._told_all = False
+        self._reported: dict[str, tuple[int, int]] = {}  # refusals by reason: when an event told of them, and how many
+        self._announced_all = False
         self._left_off = LeftOff()
 
     def left(self) -> None:
         """Every connection was closed: the next ones begin anew."""
-        self.lines = []
+        self.connections = []
         self.live_since = 0
-        self._told_all = False
+        self._announced_all = False
         self.feed.books.lose_all("disconnected")
 
     def resume(self, left_off: LeftOff, *, trades: bool, books: bool) -> None:
@@ -110,13 +110,18 @@ class Reception:
             if 0 < since < now:
                 self.feed.on_gap(symbol, since, now, now, "interrupted")
         if 0 < left_off.since < now:
-            self._name_uncounted(self.lines, left_off.since, now, "interrupted")
+            self._name_uncounted(self.connections, left_off.since, now, "interrupted")
 
-    def _name_uncounted(self, lines: Iterable[Line], since: int, now: int, cause: str) -> None:
+    def _name_uncounted(self, connections: Iterable[Connection], since: int, now: int, cause: str) -> None:
         """A hole of the kinds that have no numbers to tell it by."""
-        streams = {name: key for line in lines for name, key in line.streams.items() if key.kind not in _NUMBERED}
-        told = {(symbol, key.kind) for name, key in streams.items() for symbol in self._served(name, key)}
-        for symbol, kind in sorted(told):
+        streams = {
+            name: key
+            for connection in connections
+            for name, key in connection.streams.items()
+            if key.kind not in _NUMBERED
+        }
+        affected = {(symbol, key.kind) for name, key in streams.items() for symbol in self._served(name, key)}
+        for symbol, kind in sorted(affected):
             self._name(symbol, since, now, cause, kind)
 
     def _name(self, symbol: str, since: int, now: int, cause: str, kind: str = TRADE.name) -> None:
@@ -149,7 +154,7 @@ class Reception:
         self._wanted = dict.fromkeys(wanted)
         self.feed.only = {*(self.feed.only or ()), *self._wanted}  # what was left may still be on its way
 
-    # -- lines ----------------------------------------------------------------------------------------------------
+    # -- connections -------------------------------------------------------------------------------------------------
 
     def on_frame(self, frame: bytes, path: str) -> None:
         """A frame of a connection."""
@@ -177,42 +182,44 @@ class Reception:
     def _resume(self, now: int) -> None:
         since, self._overflow_from = self._overflow_from, 0
         log.error("frames dropped: the pipeline did not take them", dropped=self.dropped)
-        if TRADE.name in {key.kind for line in self.lines for key in line.streams.values()}:
+        if TRADE.name in {key.kind for connection in self.connections for key in connection.streams.values()}:
             self._name_trades(self.symbols, since, now, "overflow")
-        self._name_uncounted(self.lines, since, now, "overflow")
+        self._name_uncounted(self.connections, since, now, "overflow")
 
-    def on_up(self, line: Line) -> None:
-        """A line stands."""
+    def on_up(self, connection: Connection) -> None:
+        """A connection stands."""
         now = time.time_ns()
         if not self.live_since:
             self.live_since = now
             self._interrupted(now)
-        since = self._down_at.pop(id(line), 0)
-        if since and not self._others(line):
-            traded = sorted({key.symbol for key in line.streams.values() if key.kind == TRADE.name})
+        since = self._down_at.pop(id(connection), 0)
+        if since and not self._others(connection):
+            traded = sorted({key.symbol for key in connection.streams.values() if key.kind == TRADE.name})
             self._name_trades(traded, since, now, "disconnected")
-            self._name_uncounted([line], since, now, "disconnected")
+            self._name_uncounted([connection], since, now, "disconnected")
 
-    def on_down(self, line: Line, reason: str, retry_s: float) -> None:
-        """A line is lost."""
-        log.warning("connection lost", url=line.url, reason=reason, retry_s=round(retry_s, 2))
-        if line.alive_ns:  # it was up at least once: what came before nobody waited for
-            self._down_at.setdefault(id(line), line.alive_ns)
-        if self._others(line):
+    def on_down(self, connection: Connection, reason: str, retry_s: float) -> None:
+        """A connection is lost."""
+        log.warning("connection lost", url=connection.url, reason=reason, retry_s=round(retry_s, 2))
+        if connection.alive_ns:  # it was up at least once: what came before nobody waited for
+            self._down_at.setdefault(id(connection), connection.alive_ns)
+        if self._others(connection):
             return
-        for key in line.streams.values():
+        for key in connection.streams.values():
             if key.kind == ORDERBOOK.name and self.feed.books.find(key.symbol) is not None:
                 self.feed.books.lose(key.symbol, "disconnected", time.time_ns(), unheard=True)
         self.arrived.set()
 
-    def _others(self, line: Line) -> bool:
+    def _others(self, connection: Connection) -> bool:
         """Whether another connection carries the same streams, and is up."""
-        return any(each is not line and each.up and each.streams == line.streams for each in self.lines)
+        return any(
+            each is not connection and each.up and each.streams == connection.streams for each in self.connections
+        )
 
     @property
     def merging(self) -> bool:
         """Whether several connections bring the same streams: collectors, or one that is being renewed."""
-        return any(line.renewing or self._others(line) for line in self.lines)
+        return any(connection.renewing or self._others(connection) for connection in self.connections)
 
     def on_gone(self, path: str) -> None:
         """A socket has ended."""
@@ -230,12 +237,13 @@ class Reception:
 
     def figures(self) -> dict[str, float]:
         """Counts for metrics."""
-        lines = self.lines
+        connections = self.connections
         return {
-            "connections_up": float(sum(line.up for line in lines)), "connections": float(len(lines)),
-            "connects_total": float(sum(line.connects for line in lines)),
-            "renewals_total": float(sum(line.renewals for line in lines)),
-            "losses_total": float(sum(line.losses for line in lines)),
+            "connections_up": float(sum(connection.up for connection in connections)),
+            "connections": float(len(connections)),
+            "connects_total": float(sum(connection.connects for connection in connections)),
+            "renewals_total": float(sum(connection.renewals for connection in connections)),
+            "losses_total": float(sum(connection.losses for connection in connections)),
             **{f"streams_{state}": float(count) for state, count in self.health.counts().items()},
             "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
             "event_delay_shortest_seconds": self.delays.shortest / 1e9,
@@ -258,11 +266,11 @@ class Reception:
             self.skipped["unknown"] = self.skipped.get("unknown", 0) + 1
             self._touched(b"", path, time.time_ns())
         if control.reply is not None:
-            for line in self.lines:
-                line.reply(path, control.reply)
+            for connection in self.connections:
+                connection.reply(path, control.reply)
         if control.what in _ANSWERS:
-            for line in self.lines:
-                line.answered(path)
+            for connection in self.connections:
+                connection.answered(path)
         if control.what == "subscribed":
             self._confirmed(control, path)
         elif control.what == "refused":
@@ -270,19 +278,21 @@ class Reception:
         elif control.what == "closing":
             log.warning("the venue is about to close the connection", said=control.text)
             self.events.append(MarketStatusReceived(self._venue.name, "", control.text[:200]))
-            for line in self.lines:
-                line.renew_soon(path)
+            for connection in self.connections:
+                connection.renew_soon(path)
 
     def _keys_of(self, control: Control, path: str) -> list[StreamKey]:
         """Streams of an answer: by the number of the connection's own request, or by the stream's name."""
-        lines = [line for line in self.lines if line.carries(path)]
-        keys = [key for line in lines for key in line.asked_in(control.stream)]
-        return keys or [line.streams[control.stream] for line in lines if control.stream in line.streams]
+        connections = [connection for connection in self.connections if connection.carries(path)]
+        keys = [key for connection in connections for key in connection.asked_in(control.stream)]
+        return keys or [
+            connection.streams[control.stream] for connection in connections if control.stream in connection.streams
+        ]
 
     def _confirmed(self, control: Control, path: str) -> None:
         self.health.confirmed(self._keys_of(control, path))
-        if not self._told_all and not self.health.counts()["pending"]:
-            self._told_all = True
+        if not self._announced_all and not self.health.counts()["pending"]:
+            self._announced_all = True
             self.events.append(AllInstrumentsSubscribed(self._venue.market, len(self.symbols)))
 
     def _turned_down(self, control: Control, path: str) -> None:
@@ -302,16 +312,21 @@ class Reception:
                 "frame refused", reason=error.reason, count=count, error=str(error)[:300], path=path,
                 begins=repr(error.frame[:_SHOWN]), bytes=len(error.frame),
             )  # fmt: skip
-        told_at, told = self._told_of.get(error.reason, (0, 0))
-        if now - told_at > _AGAIN_NS:
-            self._told_of[error.reason] = now, count
-            self.events.append(FrameRefused(self._venue.market, error.reason, str(error)[:300], count - told))
+        reported_at, reported = self._reported.get(error.reason, (0, 0))
+        if now - reported_at > _AGAIN_NS:
+            self._reported[error.reason] = now, count
+            self.events.append(FrameRefused(self._venue.market, error.reason, str(error)[:300], count - reported))
         self._touched(error.frame, path, now)
 
     def _touched(self, frame: bytes, path: str, now: int) -> None:
         """What a frame may have carried that could not be read counts as missing: of the stream that it names, else of
         all streams of its connection. Books of those show by their numbers whether anything is missing."""
-        carried = {name: key for line in self.lines if line.carries(path) for name, key in line.streams.items()}
+        carried = {
+            name: key
+            for connection in self.connections
+            if connection.carries(path)
+            for name, key in connection.streams.items()
+        }
         head = frame[:_HEAD]
         named = {name: key for name, key in carried.items() if _is_named(name, head)}
         since = self.delays.earliest(now) - _EARLIER_NS
@@ -345,12 +360,14 @@ class Reception:
             self._suspect([key.symbol for key in keys if key.kind == ORDERBOOK.name])
             if not self._venue.rule.by_request:  # whoever keeps the books subscribes those anew
                 keys = {key for key in keys if key.kind != ORDERBOOK.name}
-            for line in self.lines:
-                names = [name for name, key in line.streams.items() if key in keys]
-                if len(names) * 2 > len(line.streams) and not self.health.flows(line.streams.values(), _NOTHING_S):
-                    line.cut("most of its streams are silent")
+            for connection in self.connections:
+                names = [name for name, key in connection.streams.items() if key in keys]
+                if len(names) * 2 > len(connection.streams) and not self.health.flows(
+                    connection.streams.values(), _NOTHING_S
+                ):
+                    connection.cut("most of its streams are silent")
                 elif names:
-                    await line.again(names)
+                    await connection.again(names)
 
 
 def _is_named(stream: str, head: bytes) -> bool:

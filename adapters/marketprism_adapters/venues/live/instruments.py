@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from urllib.parse import urlencode
 
-from marketprism_adapters.venues.live.frame_intake import Reception
+from marketprism_adapters.venues.live.frame_intake import FrameIntake
 from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import FrameParser, ParseRefused, RestRequest, Venue, read_answer
@@ -20,14 +20,14 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 class Listed:
     """`known` holds their terms by symbol, as of the last `load`."""
 
-    def __init__(self, venue: Venue, parser: FrameParser, rest: RestClient, desk: Reception) -> None:
+    def __init__(self, venue: Venue, parser: FrameParser, rest: RestClient, desk: FrameIntake) -> None:
         self._venue = venue
         self._parser = parser
         self._rest = rest
         self._desk = desk
         self.known: dict[str, InstrumentRecord] = {}
         self._brought: dict[str, Sequence[InstrumentRecord]] = {}
-        self._told: dict[str, str] = {}
+        self._warned: dict[str, str] = {}
 
     async def load(self) -> None:
         """Ask the venue.
@@ -84,8 +84,8 @@ class Listed:
 
     def _refused(self, symbol: str, why: str, hint: Callable[[str], str] = lambda _: "") -> None:
         """Once, until the reason is another one. A hint looks through the whole list: only where it is told."""
-        if self._told.get(symbol) != why:
-            self._told[symbol] = why
+        if self._warned.get(symbol) != why:
+            self._warned[symbol] = why
             self._desk.events.append(SubscriptionFailed(self._venue.name, symbol, why + hint(symbol)))
 
 

@@ -97,17 +97,17 @@ class RestClient:
 
     def _note_used(self, headers: Mapping[str, str]) -> None:
         """The venue counts what an address has used in a minute: near the limit, nobody asks before the next."""
-        told = headers.get(self._counter, "") if self._counter else ""
-        if told.isdigit() and int(told) > self._allowed * _NEAR:
+        used = headers.get(self._counter, "") if self._counter else ""
+        if used.isdigit() and int(used) > self._allowed * _NEAR:
             wait_s = 60.0 - time.time() % 60.0
             self._not_before = max(self._not_before, time.monotonic() + wait_s)
-            log.warning("nearly all that the venue allows is used", used=int(told), wait_s=round(wait_s, 1))
+            log.warning("nearly all that the venue allows is used", used=int(used), wait_s=round(wait_s, 1))
 
     def _note_clock(self, headers: Mapping[str, str]) -> None:
         """How far the venue's clock is from ours, to the second that its header tells."""
-        told = headers.get("Date", "")
-        if told:
-            parsed = _http_date(told)
+        date = headers.get("Date", "")
+        if date:
+            parsed = _http_date(date)
             if parsed is not None:
                 self.skew_s = parsed - time.time()
 

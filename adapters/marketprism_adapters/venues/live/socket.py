@@ -30,7 +30,7 @@ class Socket(WSListener):
         self._transport: WSTransport | None = None
         self._parts: list[bytes] = []
         self._reason = ""
-        self._told = False
+        self._end_reported = False
         self.pinged_at = 0.0
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -61,8 +61,8 @@ class Socket(WSListener):
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 (picows' form)
         """The connection is gone."""
-        if not self._told:
-            self._told = True
+        if not self._end_reported:
+            self._end_reported = True
             self._on_closed(self._reason or "connection lost")
 
     def send(self, message: bytes) -> None:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import structlog
 
 from marketprism_adapters.venues.live.book_keeper import BookKeeper
-from marketprism_adapters.venues.live.connection import Line
+from marketprism_adapters.venues.live.connection import Connection
 from marketprism_adapters.venues.live.connection_pool import Shards
-from marketprism_adapters.venues.live.frame_intake import Reception
+from marketprism_adapters.venues.live.frame_intake import FrameIntake
 from marketprism_adapters.venues.live.instruments import Listed
 from marketprism_adapters.venues.live.polls import Polls
 from marketprism_adapters.venues.live.rest import RestClient
@@ -70,7 +70,7 @@ class VenueSource:
         self.source = source or venue.market
         self._settings = settings
         self._scheduler: Scheduler = scheduler or PeriodicJobs()
-        self.desk = Reception(venue, self.source, settings.feed, tap, settings.backlog, self._suspect)
+        self.desk = FrameIntake(venue, self.source, settings.feed, tap, settings.backlog, self._suspect)
         self.feed, self.health, self.parser = self.desk.feed, self.desk.health, self.desk.parser
         self._rest = RestClient(venue.rest_url, venue.limits)
         self._opened = contextlib.AsyncExitStack()  # what `connect` opened
@@ -79,7 +79,7 @@ class VenueSource:
         )
         self.refill = TradeRefill(venue, self.feed, self._rest, self.desk.arrived, lambda: self.desk.merging)
         self._wanted = Wanted(settings.kinds, settings.intervals)
-        self._shards = Shards(venue, settings.collectors, self._line)
+        self._shards = Shards(venue, settings.collectors, self._connection)
         self._connects = RateLimiter(venue.limits.connects_per_s, venue.limits.connects_at_once)
         self._polls = Polls(venue, self.feed, self._rest, self._scheduler, self.health, self.desk.arrived)
         self._changed: list[InstrumentRecord] = []
@@ -136,7 +136,7 @@ class VenueSource:
         self.desk.symbols = self._wanted.symbols
         self.feed.books.welcome(self._wanted.symbols)
         await self._shards.change(keys)
-        self.desk.lines = self._shards.lines
+        self.desk.connections = self._shards.connections
         self._polls.change(keys)
 
     # -- going on where somebody else left off -----------------------------------------------------------------------
@@ -188,9 +188,9 @@ class VenueSource:
                 messages=collected.messages, instruments=changed,
             )  # fmt: skip
 
-    def _line(self, url: str, streams: dict[str, StreamKey]) -> Line:
+    def _connection(self, url: str, streams: dict[str, StreamKey]) -> Connection:
         given = self._settings
-        return Line(
+        return Connection(
             self.venue, url, streams, self.desk, self._connects, backoff=given.backoff, lifetime_s=given.lifetime_s,
             silent_s=given.silent_s,
         )  # fmt: skip
@@ -248,10 +248,12 @@ class VenueSource:
         return self.health.table()
 
     async def _book_again(self, symbol: str) -> None:
-        for line in self.desk.lines:
-            names = [name for name, key in line.streams.items() if (key.kind, key.symbol) == (ORDERBOOK.name, symbol)]
+        for connection in self.desk.connections:
+            names = [
+                name for name, key in connection.streams.items() if (key.kind, key.symbol) == (ORDERBOOK.name, symbol)
+            ]
             if names:
-                await line.again(names)
+                await connection.again(names)
 
     async def _reload(self) -> None:
         """The instrument list again: what was listed since, what trades no more, and what has other terms."""

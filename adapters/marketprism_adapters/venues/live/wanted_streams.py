@@ -28,8 +28,8 @@ class Wanted:
     def change(self, symbols: Sequence[str]) -> tuple[list[StreamKey], list[StreamKey]]:
         """Take other instruments; the streams that are added and removed by it."""
         added = [symbol for symbol in symbols if symbol not in self.symbols]
-        kept = set(symbols)
-        removed = [symbol for symbol in self.symbols if symbol not in kept]
+        wanted = set(symbols)
+        removed = [symbol for symbol in self.symbols if symbol not in wanted]
         self.symbols = dict.fromkeys(symbols)
         return self._keys(added), self._keys(removed)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from marketprism_adapters.venues.kit.dialect import Reply, Said
+from marketprism_adapters.venues.kit.dialect import Replies, Reply
 from marketprism_adapters.venues.kit.simulated_bars import SimulatedBar, SimulatedBars
-from marketprism_adapters.venues.kit.simulated_market import Made, Print, SimulatedBook, SimulatedPair
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedStep, SimulatedTrade
 from marketprism_adapters.venues.okx.symbols import SPOT, SWAP, has_funding, type_of
 from marketprism_adapters.venues.okx.terms import BARS
 
@@ -49,17 +49,17 @@ class OkxDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Said:
+    def heard(self, message: str) -> Replies:
         """ping, subscribe and unsubscribe."""
         if message == "ping":
-            return Said(("pong",))
+            return Replies(("pong",))
         try:
             asked = json.loads(message)
             operation, args = asked["op"], asked["args"]
         except (ValueError, KeyError, TypeError):
             text = f"Invalid request: {message}"
             said = {"event": "error", "code": "60012", "msg": text, "connId": _CONNECTION}
-            return Said((json.dumps(said),))
+            return Replies((json.dumps(said),))
         answers, streams = [], []
         for arg in args:
             channel, native = arg["channel"], arg.get("instId", "")
@@ -75,7 +75,7 @@ class OkxDialect:
                 continue
             answers.append(json.dumps({**named, "event": operation, "arg": arg, "connId": _CONNECTION}))
             streams.append(f"{channel}:{native or arg.get('instType', '')}")
-        return Said(answers, removed=streams) if operation == "unsubscribe" else Said(answers, added=streams)
+        return Replies(answers, removed=streams) if operation == "unsubscribe" else Replies(answers, added=streams)
 
     def _exists(self, channel: str, native: str) -> bool:
         if channel == "liquidation-orders":
@@ -98,7 +98,7 @@ class OkxDialect:
     def _levels(levels: Sequence[tuple[str, str]]) -> list[list[str]]:
         return [[price, quantity, "0", "1"] for price, quantity in levels]
 
-    def book(self, pair: SimulatedPair, made: Made, *, wrong_checksum: bool) -> tuple[str, str]:
+    def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:
         """An update of `books`."""
         row = {
             "asks": self._levels(made.asks), "bids": self._levels(made.bids), "ts": str(made.ts_ms),
@@ -118,13 +118,13 @@ class OkxDialect:
         }  # fmt: skip
         return self._frame("books", pair, row, "snapshot")[1]
 
-    def trade(self, pair: SimulatedPair, made: Print) -> tuple[str, str]:
+    def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
         """trades."""
         self._bars.on_trade(pair.native, made)
-        return self._frame("trades", pair, {**self._told(pair, made), "count": "1"})
+        return self._frame("trades", pair, {**self._trade_row(pair, made), "count": "1"})
 
     @staticmethod
-    def _told(pair: SimulatedPair, made: Print) -> dict[str, Any]:
+    def _trade_row(pair: SimulatedPair, made: SimulatedTrade) -> dict[str, Any]:
         return {
             "instId": pair.native, "tradeId": str(made.trade_id), "px": made.price, "sz": made.quantity,
             "side": "sell" if made.sell else "buy", "ts": str(made.ts_ms),
@@ -190,7 +190,9 @@ class OkxDialect:
         if name == "history-trades":
             last = int(query["after"]) - 1
             found = books[pair.symbol].printed(last - int(query.get("limit", "100")) + 1, last)
-            return Reply(200, {"code": "0", "msg": "", "data": [self._told(pair, made) for made in reversed(found)]})
+            return Reply(
+                200, {"code": "0", "msg": "", "data": [self._trade_row(pair, made) for made in reversed(found)]}
+            )
         return Reply(404, {"code": "404", "msg": "no such path", "data": []})
 
     def _instruments(self, query: Mapping[str, str]) -> Reply:

@@ -128,13 +128,13 @@ def _contradicts(before: _Ends, after: _Ends, rule: ChainRule) -> bool:
 
 def _continued(before: _Ends, after: _Ends, rule: ChainRule) -> list[bool]:
     """For each stream that both hold and that has ids: whether the later one goes on where the earlier ended."""
-    told: list[bool] = []
+    continued: list[bool] = []
     for key in before.items.keys() & after.items.keys():
         last, first = before.items[key][1], after.items[key][0]
         if isinstance(last, BookChange):
             if first.last_id and last.last_id:
-                told.append(not first.snapshot and rule.follows(first, last.last_id) is Step.NEXT)
+                continued.append(not first.snapshot and rule.follows(first, last.last_id) is Step.NEXT)
         elif before.dense:
             begins = first.first_id if first.last_id == first.seq and first.first_id is not None else first.seq
-            told.append(begins == last.seq + 1)
-    return told
+            continued.append(begins == last.seq + 1)
+    return continued

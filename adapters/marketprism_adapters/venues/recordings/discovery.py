@@ -31,7 +31,7 @@ class Unread(NamedTuple):
     reason: str
 
 
-class Found(NamedTuple):
+class FoundRecordings(NamedTuple):
     """Recordings, and what else lay beside them in folders."""
 
     recordings: list[VenueRecording]
@@ -100,7 +100,7 @@ def files_of(pattern: str) -> tuple[list[Path], bool]:
     return found, in_folder
 
 
-def found_recordings(patterns: Iterable[str], market: str = "") -> Found:
+def found_recordings(patterns: Iterable[str], market: str = "") -> FoundRecordings:
     """The recordings of all patterns, each file once. What a folder holds besides is passed over, by name.
 
     Raises:
@@ -123,7 +123,7 @@ def found_recordings(patterns: Iterable[str], market: str = "") -> Found:
                 unread.append(Unread(path, str(error).removeprefix(f"recording {path}").lstrip(",: ")))
     if not recordings:
         raise SourceError(_nothing(unread))
-    return Found(recordings, unread)
+    return FoundRecordings(recordings, unread)
 
 
 def _nothing(unread: Sequence[Unread]) -> str:

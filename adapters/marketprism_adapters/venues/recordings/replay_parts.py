@@ -18,7 +18,7 @@ from marketprism_domain.values import NANOS_PER_MINUTE
 END_RUN_NS = 61_000_000_000
 
 
-class Came(NamedTuple):
+class ReplayedFrames(NamedTuple):
     """What frames came to, in order; a gap stands before the tick of its index."""
 
     ticks: list[Tick]
@@ -26,11 +26,13 @@ class Came(NamedTuple):
     gaps: list[tuple[int, Gap]]
 
 
-class Part:
+class ReplayPart:
     """Recordings of one market that are read as one stream."""
 
-    def __init__(self, run: Run, source: str, settings: FeedSettings | None, told: dict[tuple[str, str], str]) -> None:
-        self._told = told  # instruments, and the source that told them last, of all parts
+    def __init__(
+        self, run: Run, source: str, settings: FeedSettings | None, latest_source: dict[tuple[str, str], str]
+    ) -> None:
+        self._latest_source = latest_source  # instruments, and the source that told them last, of all parts
         self.venue = run.venue
         self.source = source
         self._ids = {id(recording) for recording in run.recordings}
@@ -59,42 +61,42 @@ class Part:
         """Whether the recording is one of its own."""
         return id(recording) in self._ids
 
-    def gather(self, came: Came) -> None:
+    def gather(self, replayed: ReplayedFrames) -> None:
         """Add what has come together."""
         collected = self.feed.collect()
-        gaps = [(len(came.ticks) + at, gap) for at, gap in collected.gaps]
-        for at, tick in enumerate(collected.ticks, len(came.ticks)):
+        gaps = [(len(replayed.ticks) + at, gap) for at, gap in collected.gaps]
+        for at, tick in enumerate(collected.ticks, len(replayed.ticks)):
             key = tick.venue, tick.symbol
             if key not in self.last:
-                told_by = self._told.setdefault(key, self.source)
-                self._told[key] = self.source
-                if told_by != self.source and tick.ts_event % NANOS_PER_MINUTE:
+                known_by = self._latest_source.setdefault(key, self.source)
+                self._latest_source[key] = self.source
+                if known_by != self.source and tick.ts_event % NANOS_PER_MINUTE:
                     gaps.append((at, _begin_of(tick)))
             self.last[key] = tick
-        came.gaps.extend(sorted(gaps, key=lambda each: each[0]))
-        came.ticks.extend(collected.ticks)
-        came.messages.extend(collected.messages)
+        replayed.gaps.extend(sorted(gaps, key=lambda each: each[0]))
+        replayed.ticks.extend(collected.ticks)
+        replayed.messages.extend(collected.messages)
 
-    def end(self, clock: int, came: Came) -> None:
+    def end(self, clock: int, replayed: ReplayedFrames) -> None:
         """Its recordings are at their end while others go on: its books are not known from here on, and the minute in
         which it ends is not whole."""
         self.feed.on_clock(clock + END_RUN_NS)
         self.feed.books.lose_all("disconnected")
-        self.gather(came)
-        came.gaps.extend((len(came.ticks), end_of(tick, clock)) for tick in self.last.values())
+        self.gather(replayed)
+        replayed.gaps.extend((len(replayed.ticks), end_of(tick, clock)) for tick in self.last.values())
         self.last.clear()
 
 
-def parts_of(runs: Iterable[Run], settings: FeedSettings | None) -> list[Part]:
+def parts_of(runs: Iterable[Run], settings: FeedSettings | None) -> list[ReplayPart]:
     """A feed for each run, with a source of its own."""
-    parts: list[Part] = []
+    parts: list[ReplayPart] = []
     names: dict[str, int] = {}
-    told: dict[tuple[str, str], str] = {}
+    latest_source: dict[tuple[str, str], str] = {}
     for run in runs:
         name = run.recordings[0].name
         names[name] = names.get(name, 0) + 1
         source = f"replay:{name}" if names[name] == 1 else f"replay:{name}-{names[name]}"
-        parts.append(Part(run, source, settings, told))
+        parts.append(ReplayPart(run, source, settings, latest_source))
     return parts
 
 

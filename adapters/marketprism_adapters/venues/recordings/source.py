@@ -13,7 +13,7 @@ import structlog
 from marketprism_adapters.venues.recordings.continuity import Run, runs_of
 from marketprism_adapters.venues.recordings.line_formats import ANSWER, REFUSED, Recorded
 from marketprism_adapters.venues.recordings.recording import VenueRecording, in_order
-from marketprism_adapters.venues.recordings.replay_parts import END_RUN_NS, Came, Part, end_of, parts_of
+from marketprism_adapters.venues.recordings.replay_parts import END_RUN_NS, ReplayedFrames, ReplayPart, end_of, parts_of
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_application.replay.pace import Pacer
@@ -28,12 +28,12 @@ _CLOCK_NS = 100_000_000
 
 class _Row(NamedTuple):
     recording: VenueRecording
-    part: Part
+    part: ReplayPart
     row: Recorded
 
 
 class _Chunk(NamedTuple):
-    came: Came
+    replayed: ReplayedFrames
     clock: int
     frames: dict[str, int]
     wait_s: float
@@ -74,7 +74,7 @@ class VenueReplay:
         self._found = found
         self._recordings: list[VenueRecording] = []
         self._runs: list[Run] = []
-        self._parts: list[Part] = []
+        self._parts: list[ReplayPart] = []
         self._reading = Lock()  # frames are taken in a thread, and books are asked for meanwhile
         self._instruments: dict[tuple[str, str], InstrumentRecord] = {}
         self.rows: dict[str, int] = {}
@@ -117,7 +117,7 @@ class VenueReplay:
             chunk = self._chunk(parts, rows, held, clock, Pacer(None), {})
             clock, held = chunk.clock, chunk.held
             frames += sum(chunk.frames.values())
-            for tick in chunk.came.ticks:
+            for tick in chunk.replayed.ticks:
                 self.rows[tick.source] = self.rows.get(tick.source, 0) + 1
             if chunk.ended:
                 break
@@ -125,7 +125,7 @@ class VenueReplay:
         if not frames:
             raise SourceError(f"recording {self._paths[0]}: expected at least one frame, found none")
 
-    def _tell_skipped(self, parts: Sequence[Part]) -> None:
+    def _tell_skipped(self, parts: Sequence[ReplayPart]) -> None:
         self.skipped = {}
         for part in parts:
             for reason, count in part.skipped.items():
@@ -133,7 +133,7 @@ class VenueReplay:
         if self.skipped:
             log.warning("passed over", reasons=self.skipped)
 
-    def _merged(self, parts: Sequence[Part]) -> Iterator[_Row]:
+    def _merged(self, parts: Sequence[ReplayPart]) -> Iterator[_Row]:
         """What all recordings hold, by receive time; inside one file in its own order."""
         part_of = {
             (id(recording), run.venue.market): part
@@ -146,7 +146,7 @@ class VenueReplay:
                 )
             yield _Row(recording, part_of[id(recording), row.market or recording.market], row)
 
-    def _take(self, part: Part, row: Recorded) -> None:
+    def _take(self, part: ReplayPart, row: Recorded) -> None:
         feed = part.feed
         if row.what == REFUSED:
             part.pass_over(row.path)
@@ -193,11 +193,11 @@ class VenueReplay:
             clock, held = chunk.clock, chunk.held
             for source, count in chunk.frames.items():
                 positions[source] = positions.get(source, 0) + count
-            came = chunk.came
-            for tick in came.ticks:
+            replayed = chunk.replayed
+            for tick in replayed.ticks:
                 delivered[tick.source] = delivered.get(tick.source, 0) + 1
-            if any(came):
-                yield SourceBatch(came.ticks, clock, dict(positions), came.gaps, messages=came.messages)
+            if any(replayed):
+                yield SourceBatch(replayed.ticks, clock, dict(positions), replayed.gaps, messages=replayed.messages)
             if chunk.ended:
                 break
             if chunk.wait_s > 0:
@@ -210,12 +210,12 @@ class VenueReplay:
         yield SourceBatch([], clock + END_RUN_NS, dict(positions), gaps, finished=True)
 
     def _chunk(
-        self, parts: Sequence[Part], rows: Iterator[_Row], held: _Row | None, clock: int, pacer: Pacer,
+        self, parts: Sequence[ReplayPart], rows: Iterator[_Row], held: _Row | None, clock: int, pacer: Pacer,
         positions: Mapping[str, int],
     ) -> _Chunk:  # fmt: skip
         """The next frames that are due, behind those at `positions`. Reading and parsing happen in a thread: heartbeats
         go on meanwhile."""
-        chunk = _Chunk(Came([], [], []), clock, {}, 0.0, None, ended=True)
+        chunk = _Chunk(ReplayedFrames([], [], []), clock, {}, 0.0, None, ended=True)
         taken = 0
         if held is not None:
             clock = self._one(held, parts, clock, chunk)
@@ -235,10 +235,10 @@ class VenueReplay:
             for part in parts:
                 if ended:
                     part.feed.on_clock(clock + END_RUN_NS)
-                part.gather(chunk.came)
+                part.gather(chunk.replayed)
         return chunk._replace(clock=clock, wait_s=wait_s, held=kept, ended=ended)
 
-    def _one(self, each: _Row, parts: Sequence[Part], clock: int, chunk: _Chunk) -> int:
+    def _one(self, each: _Row, parts: Sequence[ReplayPart], clock: int, chunk: _Chunk) -> int:
         recording, part, row = each
         with self._reading:
             self._take(part, row)
@@ -249,13 +249,13 @@ class VenueReplay:
                     if other.left > 0:
                         other.feed.on_clock(row.ts_recv)
             clock = max(clock, row.ts_recv)
-            part.gather(chunk.came)
+            part.gather(chunk.replayed)
             holding = [other for other in parts if other.holds(recording)]
             for other in holding:
                 other.left -= 1
             for other in holding:
                 if not other.left and any(each.left > 0 for each in parts):
-                    other.end(clock, chunk.came)
+                    other.end(clock, chunk.replayed)
         return clock
 
     # -- books -------------------------------------------------------------------------------------------------------

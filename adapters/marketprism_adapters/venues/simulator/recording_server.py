@@ -160,7 +160,7 @@ class PlayedVenueServer(SimulatedVenueServer):
         """Frames that it plays."""
         return len(self._frames)
 
-    def told(self) -> list[str]:
+    def description(self) -> list[str]:
         """What the recording holds, and which kinds a gateway can have of it."""
         natives = {pair.native for pair in self.dialect.pairs}
         forms = Counter[str]()

@@ -150,8 +150,8 @@ class SimulatedVenueServer:
         try:
             reply = self._answered(request.path, request.query, old=old)
         except _SENSELESS as error:
-            said = f"{request.path}: expected parameters that make sense, was {dict(request.query)}: {error!r}"
-            reply = Reply(400, {"code": 400, "msg": said})
+            problem = f"{request.path}: expected parameters that make sense, was {dict(request.query)}: {error!r}"
+            reply = Reply(400, {"code": 400, "msg": problem})
         return web.Response(
             body=msgspec.json.encode(reply.body),
             status=reply.status,
@@ -185,14 +185,14 @@ class SimulatedVenueServer:
 
     def _heard(self, session: Session, text: str) -> None:
         try:
-            said = session.connection.heard(text)
+            replies = session.connection.heard(text)
         except _SENSELESS:
             self.faults.close(session, _POLICY)
             return
-        for answer in said.answers:
+        for answer in replies.answers:
             session.send(answer)
-        session.streams.difference_update(said.removed)
-        self._subscribe(session, said.added)
+        session.streams.difference_update(replies.removed)
+        self._subscribe(session, replies.added)
 
     def _subscribe(self, session: Session, added: Sequence[str]) -> None:
         if added and self._armed.take("mute"):
@@ -251,11 +251,11 @@ class SimulatedVenueServer:
 
     def _trade(self, pair: SimulatedPair, book: SimulatedBook, now: int) -> None:
         made = book.trade(now)
-        told = [self.dialect.trade(pair, made)]
+        frames = [self.dialect.trade(pair, made)]
         if self._variants is not None:
-            told += self._variants.trades(pair, made)
-        if not (any(self._is_wanted(stream) for stream, _ in told) and self._armed.take("trade_gap")):
-            for stream, frame in told:
+            frames += self._variants.trades(pair, made)
+        if not (any(self._is_wanted(stream) for stream, _ in frames) and self._armed.take("trade_gap")):
+            for stream, frame in frames:
                 self._send(stream, frame)
 
     def _is_wanted(self, stream: str) -> bool:

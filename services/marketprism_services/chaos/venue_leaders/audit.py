@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedTrade
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, GAP, TRADE
 from marketprism_application.contracts.packed import decode_packed
@@ -46,7 +46,7 @@ async def audit(
     report.notes.append(f"{len(ticks)} ticks of trades, {named} missing in gaps that are named, {len(bars)} bars")
 
 
-def count_missing(ids: Sequence[int], made: Sequence[Print], holes: Sequence[Any], report: Report) -> int:
+def count_missing(ids: Sequence[int], made: Sequence[SimulatedTrade], holes: Sequence[Any], report: Report) -> int:
     """How many are missing by name; the rest of what is missing is lost."""
     times = Counter(ids)
     report.duplicated += sum(times.values()) - len(times)
@@ -57,10 +57,10 @@ def count_missing(ids: Sequence[int], made: Sequence[Print], holes: Sequence[Any
     return len(inside)
 
 
-def wrong_bars(bars: Mapping[int, Any], made: Sequence[Print], contract_size: int = 1) -> int:
+def wrong_bars(bars: Mapping[int, Any], made: Sequence[SimulatedTrade], contract_size: int = 1) -> int:
     """How many whole minutes have a bar that is not the sum, the first and the last of its trades, and that says
     nothing of a gap."""
-    minutes: dict[int, list[Print]] = {}
+    minutes: dict[int, list[SimulatedTrade]] = {}
     for each in made:
         minutes.setdefault(each.ts_ms // _MINUTE_MS * _MINUTE_MS, []).append(each)
     wrong = 0

@@ -68,7 +68,7 @@ async def trial(
     found.wrong += audit.wrong
     found.checked, found.gaps = audit.checked, audit.gaps
     found.fetched = source.refill.filled
-    found.resyncs = sum(kept.sync.resyncs for _, kept in source.feed.books.items())
+    found.resyncs = sum(tracked.sync.resyncs for _, tracked in source.feed.books.items())
     if source.keeper.failed_audits:
         found.wrong.append(f"{source.keeper.failed_audits} audits found a wrong book")
     return found

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
-from marketprism_adapters.venues.live.frame_intake import Reception
+from marketprism_adapters.venues.live.frame_intake import FrameIntake
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_application.ports.sources import SourceBatch
@@ -63,12 +63,12 @@ class Bench:
         self.books = {
             pair.symbol: SimulatedBook(pair, f"{seed}/{pair.symbol}", 30, 3, ts_ms=now) for pair in self.dialect.pairs
         }
-        self.desk = Reception(self.venue, market, FeedSettings(quote_ms=0), None, 10**9, lambda _: None)
+        self.desk = FrameIntake(self.venue, market, FeedSettings(quote_ms=0), None, 10**9, lambda _: None)
         self.desk.symbols = list(self.books)
-        self.line: Any = Connection(self.venue, list(self.books))
-        self.desk.lines = [self.line]
+        self.connection: Any = Connection(self.venue, list(self.books))
+        self.desk.connections = [self.connection]
         self.audit = VenueAudit(SimpleNamespace(books=self.books))  # type: ignore[arg-type]
-        self.desk.on_up(self.line)
+        self.desk.on_up(self.connection)
         self.feed = self.desk.feed
         self.settle()
 
@@ -82,7 +82,9 @@ class Bench:
                 self.dialect.trade(pair, book.trade(now)),
             ]
             made += [
-                frame for stream, frame in (*told, *self.dialect.others(pair, book, now)) if stream in self.line.streams
+                frame
+                for stream, frame in (*told, *self.dialect.others(pair, book, now))
+                if stream in self.connection.streams
             ]
         return made
 
@@ -107,7 +109,7 @@ class Bench:
             answer = read_answer(self.venue, request, self.answer(request), time.time_ns(), self.feed.parser)
             self.feed.books.on_snapshot(symbol, answer.snapshots[0][1])
             return
-        for stream, key in self.line.streams.items():
+        for stream, key in self.connection.streams.items():
             begun = self.dialect.begins(pair, self.books[symbol], stream) if key.kind == "orderbook" else None
             if begun is not None:
                 self.take(begun)

@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.deribit.venue import Deribit
-from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedTrade
 from marketprism_application.contracts.venue_messages import KlineMessage
 from marketprism_application.venues.protocol import Control, Item, ParseRefused, StreamKey
 
@@ -182,7 +182,7 @@ def test_the_simulated_venue_pushes_bars() -> None:
     parser = Deribit().parser("test")
     found: list[Item] = []
     for ts_ms, price in ((T0 + 1_000, "5.00"), (T0 + 2_000, "7.00"), (T0 + 60_000, "6.00")):
-        dialect.trade(pair, Print(1, ts_ms, price, "2", sell=False))
+        dialect.trade(pair, SimulatedTrade(1, ts_ms, price, "2", sell=False))
         for stream, frame in dialect.others(pair, book, ts_ms):
             if stream == CHART:
                 found += parser.parse(frame.encode(), NOW)

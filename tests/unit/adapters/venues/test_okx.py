@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.venues.kit.dialect import Reply
-from marketprism_adapters.venues.kit.simulated_market import Print, SimulatedBook
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedTrade
 from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
@@ -217,7 +217,7 @@ def test_the_simulated_venue_pushes_klines_and_says_which_have_closed() -> None:
     parser = Okx().parser("test")
     found: list[Any] = []
     for ts_ms, price in ((1_790_812_801_000, "5.00"), (1_790_812_802_000, "7.00"), (1_790_812_860_000, "6.00")):
-        dialect.trade(pair, Print(1, ts_ms, price, "2", sell=False))
+        dialect.trade(pair, SimulatedTrade(1, ts_ms, price, "2", sell=False))
         for stream, frame in dialect.others(pair, book, ts_ms):
             if stream.startswith("candle1m"):
                 found += parser.parse(frame.encode(), NOW)
