@@ -110,8 +110,8 @@ class Liquidating(DeribitDialect):
     """Each of its trades is a liquidation."""
 
     @staticmethod
-    def _told(pair: SimulatedPair, made: SimulatedTrade) -> str:
-        return DeribitDialect._told(pair, made).replace('"index_price"', '"liquidation":"T","index_price"')
+    def _trade_row(pair: SimulatedPair, made: SimulatedTrade) -> str:
+        return DeribitDialect._trade_row(pair, made).replace('"index_price"', '"liquidation":"T","index_price"')
 
 
 async def test_what_is_derived_of_a_missing_trade_is_not_lost_either() -> None:

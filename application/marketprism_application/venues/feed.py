@@ -100,8 +100,8 @@ class VenueFeed:
         """Raises ParseRefused: a trade, a change or best prices of an instrument that nobody asked for."""
         for item in items:
             if type(item) in _OWNED and item.symbol not in only:  # type: ignore[union-attr]
-                said = f"instrument: expected one that is subscribed, was {item.symbol[:40]!r}"  # type: ignore[union-attr]
-                raise ParseRefused("unknown_instrument", said)
+                problem = f"instrument: expected one that is subscribed, was {item.symbol[:40]!r}"  # type: ignore[union-attr]
+                raise ParseRefused("unknown_instrument", problem)
 
     def _refuse(self, error: ParseRefused, frame: bytes, path: str) -> None:
         error.frame = frame
@@ -168,13 +168,13 @@ class VenueFeed:
 
     def _is_first(self, message: Any) -> bool:
         """Whether it was not told already. A venue collects liquidations in several places: they come in no order."""
-        told = self._lately.setdefault(message.symbol, {})
-        if message.seq in told:
+        recent = self._lately.setdefault(message.symbol, {})
+        if message.seq in recent:
             self._repeats += 1
             return False
-        told[message.seq] = None
-        if len(told) > _LATELY:
-            del told[next(iter(told))]
+        recent[message.seq] = None
+        if len(recent) > _LATELY:
+            del recent[next(iter(recent))]
         return True
 
     def _is_new(self, message: Any) -> bool:
@@ -243,8 +243,8 @@ class VenueFeed:
         """Name the oldest hole of a tape, and go on behind it."""
         tape = self.tape(symbol)
         if tape.drop_outlier():
-            said = f"trade of {symbol}: expected an id near {tape.last}, was one that nothing has followed"
-            self._refuse(ParseRefused("outlier", said, symbol, TRADE.name), b"", "")
+            problem = f"trade of {symbol}: expected an id near {tape.last}, was one that nothing has followed"
+            self._refuse(ParseRefused("outlier", problem, symbol, TRADE.name), b"", "")
             return
         hole = tape.give_up()
         if hole is not None:

@@ -257,8 +257,8 @@ def read_answer(venue: VenueRequests, request: RestRequest, body: bytes, ts_recv
     except ParseRefused:
         raise
     except KeyError as error:
-        said = f"{request.path}: expected {error} among the parameters of the request"
-        raise ParseRefused("missing", said) from error
+        problem = f"{request.path}: expected {error} among the parameters of the request"
+        raise ParseRefused("missing", problem) from error
     except Exception as error:
         raise _unforeseen(error) from error
     for symbol, snapshot in answer.snapshots if ts_recv else ():

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.exchange_hours import PRODUCTS, product_of
+from marketprism_domain.sessions.exchange_hours import (
+    EXCHANGES,
+    PRODUCTS,
+    has_action_day_of_session,
+    has_derived_turnover,
+    product_of,
+)
 from marketprism_domain.sessions.trading_days import day_of, day_text, midnight
 from marketprism_domain.values import NANOS_PER_MINUTE
 
@@ -136,3 +142,10 @@ def test_every_product_of_a_front_of_2025_is_known(calendar: MarketCalendar, fix
     }
     assert unknown == set()
     assert len(listed) > 15_000
+
+
+def test_what_an_exchange_has_of_its_own_stands_in_its_row() -> None:
+    assert [venue for venue in EXCHANGES if has_derived_turnover(venue)] == ["czce"]
+    assert [venue for venue in EXCHANGES if has_action_day_of_session(venue)] == ["dce"]
+    assert not has_derived_turnover("elsewhere")
+    assert not has_action_day_of_session("elsewhere")

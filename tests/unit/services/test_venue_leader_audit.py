@@ -52,3 +52,5 @@ def test_a_bar_has_to_be_the_sum_of_its_trades_with_their_first_and_last_price()
     assert wrong_bars({**right, 120_000: bar(2, 8, 6, "1.5")}, MADE) == 1
     assert wrong_bars({**right, 120_000: bar(2, 6, 8, "1.0", gap=True)}, MADE) == 0
     assert wrong_bars({60_000: right[60_000], 180_000: right[180_000]}, MADE) == 1
+    in_contracts = {minute: each._replace(volume=each.volume * 10) for minute, each in right.items()}
+    assert (wrong_bars(in_contracts, MADE, 10), wrong_bars(right, MADE, 10)) == (0, 3)

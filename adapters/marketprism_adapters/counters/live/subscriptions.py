@@ -37,7 +37,7 @@ class Subscriptions:
         self._unanswered: dict[int, int] = {}  # by connection
         self._refused: set[str] = set()
         self._added: set[str] = set()  # asked for later than the others: told one by one
-        self._told = -1
+        self._reported = -1
 
     async def send(self, api: Any, number: int, symbols: Sequence[str], up: Callable[[], bool]) -> None:
         """Evenly: too many within any second overflow the counter's buffer, and it cuts the session."""
@@ -74,8 +74,8 @@ class Subscriptions:
                 self.events.append(SubscriptionFailed(venue, symbol, wrong))
         left = self._unanswered[callback.front] = self._unanswered.get(callback.front, 0) - 1
         count = len(self.wanted) - len(self._refused)
-        if left == 0 and self._told != count:
-            self._told = count
+        if left == 0 and self._reported != count:
+            self._reported = count
             self.events.append(AllInstrumentsSubscribed(self._source, count))
 
     def change(self, symbols: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -300,10 +300,10 @@ def _many(body: bytes, made: Any) -> Sequence[Any]:
 
 
 def _trade(
-    parser: BinanceParser, native: str, told: tuple[int, int, str, str, bool], covers: tuple[int, int], ts_recv: int
+    parser: BinanceParser, native: str, fields: tuple[int, int, str, str, bool], covers: tuple[int, int], ts_recv: int
 ) -> Item:
     symbol, size = parser.amounts.of(native)
-    seq, time, price, text, maker = told
+    seq, time, price, text, maker = fields
     quantity = number(text, "qty")
     return TradeMessage(
         1, VENUE, symbol, parser.source, 0, identity(seq, "id"), nanos(time, "time"), ts_recv, 0, str(seq),

@@ -14,7 +14,7 @@ Handler = Callable[[bytes, int], Sequence[Item]]
 SILENT_NS = 10_000_000_000
 
 
-class _Told:
+class _Chosen:
     __slots__ = ("event", "passed_since")
 
     def __init__(self, event: str) -> None:
@@ -27,25 +27,25 @@ class Numbering:
     one tells from there on."""
 
     def __init__(self) -> None:
-        self._told: dict[str, _Told] = {}
+        self._chosen: dict[str, _Chosen] = {}
 
     def tells(self, native: str, event: str, items: Sequence[Any], ts_recv: int) -> bool:
         """Whether these trades of a stream are to be told. What is off the book is in no aggregate: it says nothing."""
-        told = self._told.get(native)
-        if told is None:
-            self._told[native] = _Told(event)
+        chosen = self._chosen.get(native)
+        if chosen is None:
+            self._chosen[native] = _Chosen(event)
             return True
-        if told.event == event:
-            told.passed_since = 0
+        if chosen.event == event:
+            chosen.passed_since = 0
             return True
         if not ts_recv or (items and items[0].off_book):
             return False
-        if not told.passed_since:
-            told.passed_since = ts_recv
+        if not chosen.passed_since:
+            chosen.passed_since = ts_recv
             return False
-        if ts_recv - told.passed_since <= SILENT_NS:
+        if ts_recv - chosen.passed_since <= SILENT_NS:
             return False
-        told.event, told.passed_since = event, 0
+        chosen.event, chosen.passed_since = event, 0
         return True
 
     def watched(self, stream: str, made: Handler) -> Handler:

@@ -146,8 +146,8 @@ class BinanceParser:
         if named in _TYPES:
             found: Any = msgspec.json.decode(frame, type=_TYPES[named])
             items = self._by_event[named](found, ts_recv)
-            told = named not in TRADES or self._numbering.tells(found.s, named, items, ts_recv)
-            return items if told else OTHER
+            chosen = named not in TRADES or self._numbering.tells(found.s, named, items, ts_recv)
+            return items if chosen else OTHER
         if named == "serverShutdown":
             return (Control("closing", "", "the server announces its restart"),)
         if event.error or event.code is not None:

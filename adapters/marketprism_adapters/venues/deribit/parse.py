@@ -168,8 +168,8 @@ class DeribitParser:
         snapshot = book.type == "snapshot" or (not book.type and not book.prev_change_id)
         last_id = identity(book.change_id, "change_id")
         if not snapshot and last_id <= (book.prev_change_id or 0):
-            said = f"change_id: expected one behind {book.prev_change_id}, was {last_id}"
-            raise ParseRefused("number", said[:200], self._symbol(book.instrument_name))
+            problem = f"change_id: expected one behind {book.prev_change_id}, was {last_id}"
+            raise ParseRefused("number", problem[:200], self._symbol(book.instrument_name))
         return (BookChange(
             VENUE, self._symbol(book.instrument_name), nanos(book.timestamp, "timestamp"), ts_recv, last_id, last_id,
             None if snapshot else book.prev_change_id, _changes(book.bids), _changes(book.asks), snapshot,

@@ -41,8 +41,8 @@ class Socket(WSListener):
         """One frame of the wire."""
         of = frame.msg_type
         if of == WSMsgType.CLOSE:
-            code, said = frame.get_close_code(), frame.get_close_reason() or ""
-            self._reason = f"closed by the venue: {code} {said}".strip()
+            code, close_reason = frame.get_close_code(), frame.get_close_reason() or ""
+            self._reason = f"closed by the venue: {code} {close_reason}".strip()
             transport.send_close(code)
             transport.disconnect()
             return

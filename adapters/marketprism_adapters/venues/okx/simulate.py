@@ -58,8 +58,8 @@ class OkxDialect:
             operation, args = asked["op"], asked["args"]
         except (ValueError, KeyError, TypeError):
             text = f"Invalid request: {message}"
-            said = {"event": "error", "code": "60012", "msg": text, "connId": _CONNECTION}
-            return Replies((json.dumps(said),))
+            refusal = {"event": "error", "code": "60012", "msg": text, "connId": _CONNECTION}
+            return Replies((json.dumps(refusal),))
         answers, streams = [], []
         for arg in args:
             channel, native = arg["channel"], arg.get("instId", "")
@@ -70,8 +70,8 @@ class OkxDialect:
                     f"Wrong URL or channel:{channel},{of} doesn't exist. "
                     "Please use the correct URL, channel and parameters referring to API document."
                 )
-                said = {**named, "event": "error", "code": "60018", "msg": text, "connId": _CONNECTION}
-                answers.append(json.dumps(said))
+                refusal = {**named, "event": "error", "code": "60018", "msg": text, "connId": _CONNECTION}
+                answers.append(json.dumps(refusal))
                 continue
             answers.append(json.dumps({**named, "event": operation, "arg": arg, "connId": _CONNECTION}))
             streams.append(f"{channel}:{native or arg.get('instType', '')}")
@@ -201,16 +201,16 @@ class OkxDialect:
             rows = [self._listed(pair) for pair in self.pairs if type_of(pair.native) == of]
             return Reply(200, {"code": "0", "msg": "", "data": rows})
         if not query.keys() & {"uly", "instFamily"}:
-            said = "Either parameter uly or instFamily is required."
-            return Reply(400, {"code": "50015", "msg": said, "data": []})
+            refusal = "Either parameter uly or instFamily is required."
+            return Reply(400, {"code": "50015", "msg": refusal, "data": []})
         underlying, family = query.get("uly"), query.get("instFamily")
         rows = [
             self._option(name, each) for name, families in self._options.items() for each in families
             if (each == family if family else name == underlying)
         ]  # fmt: skip
         if not rows:
-            said = f"Parameter {'instFamily' if family else 'uly'} error"
-            return Reply(200, {"code": "51000", "msg": said, "data": []})
+            refusal = f"Parameter {'instFamily' if family else 'uly'} error"
+            return Reply(200, {"code": "51000", "msg": refusal, "data": []})
         return Reply(200, {"code": "0", "msg": "", "data": rows})
 
     @staticmethod

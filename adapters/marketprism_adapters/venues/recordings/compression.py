@@ -76,5 +76,5 @@ def reading(path: Path) -> Iterator[None]:
     except IsADirectoryError as error:
         raise SourceError(f"recording {path}: expected a file, was a folder") from error
     except OSError as error:  # bzip2 says so too when its data are damaged, without a number
-        said = error.strerror or f"complete and undamaged: {error}"
-        raise SourceError(f"recording {path}: expected a readable file: {said}") from error
+        problem = error.strerror or f"complete and undamaged: {error}"
+        raise SourceError(f"recording {path}: expected a readable file: {problem}") from error

@@ -139,7 +139,7 @@ class VenueAudit:
                 missed = [
                     ts for last_id, ts in self._steps[symbol].items() if first < last_id < last and last_id not in shown
                 ]
-                self._told(symbol, ORDERBOOK.name, missed, "book steps")
+                self._check_gaps(symbol, ORDERBOOK.name, missed, "book steps")
             self._trades_of(symbol)
 
     def _trades_of(self, symbol: str) -> None:
@@ -153,9 +153,9 @@ class VenueAudit:
                 made.ts_ms for made in self._truth[symbol].prints
                 if first < made.trade_id < last and made.trade_id not in known
             ]  # fmt: skip
-            self._told(symbol, TRADE.name, missed, "trades")
+            self._check_gaps(symbol, TRADE.name, missed, "trades")
 
-    def _told(self, symbol: str, name: str, missed: Sequence[int], what: str) -> None:
+    def _check_gaps(self, symbol: str, name: str, missed: Sequence[int], what: str) -> None:
         gaps = [
             (gap.ts_from // _MS, -(-gap.ts_to // _MS)) for gap in self._gaps if (gap.symbol, gap.kind) == (symbol, name)
         ]
