@@ -21,7 +21,7 @@ from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_sdk.testing import Child
-from marketprism_services.cli.app import settings_of
+from marketprism_services.cli.options import settings_of
 from marketprism_services.platform import run_files
 from tests.conftest import FIXTURES
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_services.chaos.counters.trial import CounterTrial
-from marketprism_services.cli.app import settings_of
+from marketprism_services.cli.options import settings_of
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"
 TRIALS = int(os.environ.get("CHAOS_TRIALS", "50"))

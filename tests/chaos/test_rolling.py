@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_services.chaos.rolling.trial import RollingTrial
-from marketprism_services.cli.app import settings_of
+from marketprism_services.cli.options import settings_of
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"
 ROUNDS = int(os.environ.get("CHAOS_ROLLING_ROUNDS", "2"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_services.chaos.shards.trial import ShardTrial
-from marketprism_services.cli.app import settings_of
+from marketprism_services.cli.options import settings_of
 
 RESULTS = Path(__file__).parents[2] / "chaos" / "results"
 SPEED = os.environ.get("CHAOS_SPEED", "225")  # five trading days in about five minutes

@@ -18,8 +18,7 @@ from marketprism_adapters.venues.recordings.discovery import is_recording, venue
 from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.errors import SourceError
-from marketprism_services.cli import inspect
-from marketprism_services.cli.app import app
+from marketprism_services.cli import app
 from marketprism_services.platform import runtime
 from tests.integration.recordings_made import (
     T0,
@@ -33,9 +32,6 @@ from tests.integration.recordings_made import (
     row_of,
     trade,
 )
-
-assert inspect.inspect_command
-
 
 # -- damaged -----------------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from marketprism_adapters.venues.recordings.recording import VenueRecording
-from marketprism_services.cli import inspect
-from marketprism_services.cli.app import app
+from marketprism_services.cli import app
 from tests.integration.recordings_made import (
     SECOND,
     T0,
@@ -27,9 +26,6 @@ from tests.integration.recordings_made import (
     row_of,
     trade,
 )
-
-assert inspect.inspect_command
-
 
 # -- several recordings ------------------------------------------------------------------------------------------------
 

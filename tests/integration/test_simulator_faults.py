@@ -10,7 +10,6 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-import marketprism_services.cli.simulate  # noqa: F401 (registers its command)
 from marketprism_adapters.venues.kit.dialect import begins_by_itself
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, random_faults
 from marketprism_adapters.venues.simulator.registry import DIALECTS

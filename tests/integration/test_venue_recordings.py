@@ -15,8 +15,7 @@ from marketprism_application.errors import SourceError
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_services.cli import inspect
-from marketprism_services.cli.app import app
+from marketprism_services.cli import app
 from tests.integration.recordings_made import inspect_recordings
 
 BOOKS = "best_prices", "venue_checksum", "later_snapshot"
@@ -122,7 +121,6 @@ def test_the_command_prints_one_object(fixtures: Path) -> None:
     path = fixtures / "deribit/cf_20210405_options.txt.gz"
     if not path.exists():
         pytest.skip("no recording of Deribit in the fixtures")
-    assert inspect.inspect_command
     done = CliRunner().invoke(app.app, ["inspect", str(path), "--json"])
     assert done.exit_code == 0
     found = json.loads(done.stdout)

@@ -1,138 +1,162 @@
-"""The command line: one program for everything."""
+"""The command line: one program for everything, which loads a command's module when that command runs."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import typer
-from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from marketprism_sdk.observability import logs
-from marketprism_sdk.urls import hide
-from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.platform.supervisor import SERVICES
-from marketprism_services.settings.settings import LOCAL_SERVER, Settings, load
+_COMMANDS = "marketprism_services.cli"
+_LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": "rich"}
+
+
+class CommandRow(NamedTuple):
+    """Where a command is: a module of this package, and there a function or a `typer.Typer` of subcommands.
+
+    `help` is the first paragraph of its own help, for the list that is shown without loading it.
+    """
+
+    module: str
+    name: str
+    help: str
+
+
+COMMANDS = {
+    "up": CommandRow("up", "up", "Run every service on this machine, with a nats-server and a store of their own."),
+    "run": CommandRow("run", "run", "Run one service as this process."),
+    "calendar": CommandRow(
+        "calendar",
+        "calendar",
+        "Show the sections of a trading day: auction, open and close in China time, night sessions included.",
+    ),
+    "front": CommandRow(
+        "front",
+        "front",
+        "Run a front for gateways: `marketprism run gateway --venue ctp --front sim://127.0.0.1:41205`.",
+    ),
+    "inspect": CommandRow(
+        "inspect",
+        "inspect_command",
+        "Messages, rejections with reasons, sequence gaps, book resyncs and book checks, by venue, symbol and kind.",
+    ),
+    "bars": CommandRow("read", "bars", "Bars of an instrument; yellow rows overlap a known gap."),
+    "tail": CommandRow("read", "tail", "Ticks as they are published."),
+    "coverage": CommandRow(
+        "read", "coverage", "What is stored of an instrument by trading day, and how complete it is."
+    ),
+    "gaps": CommandRow("read", "gaps", "Holes known in an instrument's data."),
+    "quality": CommandRow("read", "quality", "Quality scores of an instrument, a window a row."),
+    "instruments": CommandRow(
+        "reference", "instruments", "Contract terms; names, order volumes and all the rest with --format json."
+    ),
+    "rolls": CommandRow(
+        "reference",
+        "rolls",
+        "When which contract of a product became the main one: by open interest at the day before's end.",
+    ),
+    "gateway": CommandRow(
+        "reference", "gateway", "Tell a gateway what is wanted of it; it holds for whoever leads, until the next word."
+    ),
+    "simulate": CommandRow(
+        "simulate",
+        "simulate_command",
+        "Web sockets and REST of a venue on 127.0.0.1; a gateway cannot tell the difference except by URL.",
+    ),
+    "status": CommandRow(
+        "status", "status", "Services and their health, leaders and epochs, partitions, lag, and what is stored."
+    ),
+    "rebuild": CommandRow(
+        "offline",
+        "rebuild_command",
+        "Bars of recordings, offline: the same code and the same bytes as the live pipeline, without a server.",
+    ),
+    "replay": CommandRow(
+        "offline",
+        "replay_command",
+        "Publish stored ticks again, in order and with their times, on subjects of their own.",
+    ),
+    "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
+    "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),
+    "chaos": CommandRow("chaos", "chaos", "Break real processes and see what happens."),
+    "dead-letters": CommandRow(
+        "dead_letters", "letters", "Commands that could not be done, and rows that no table took."
+    ),
+    "schema": CommandRow("schema", "schema", "The tables of the store: what is there, and what should be."),
+    "store": CommandRow("store", "store", "The store: its identity, how far it is, filling it again."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """Stands in the list for a command that is loaded when it runs, or when its own help is wanted."""
+
+    def __init__(self, name: str, row: CommandRow) -> None:
+        super().__init__(name, help=row.help, add_help_option=False)
+        self._row = row
+
+    def load(self) -> Any:
+        """The command itself."""
+        name = self.name or ""
+        found = getattr(import_module(f"{_COMMANDS}.{self._row.module}"), self._row.name)
+        program = typer.Typer(**_LOOK)
+        if isinstance(found, typer.Typer):
+            program.add_typer(found, name=name)
+        else:
+            program.command(name)(found)
+        return get_group(program).commands[name]
+
+    def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
+        """A context of the command itself: from here on it alone is asked."""
+        return self.load().make_context(info_name, args, parent, **extra)
+
+
+class LazyGroup(TyperGroup):
+    """The commands of the table."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": {name: LazyCommand(name, row) for name, row in COMMANDS.items()}})
+
 
 app = typer.Typer(
     name="marketprism",
+    cls=LazyGroup,
     help="Validated ticks and session-exact bars over NATS, kept in ClickHouse.",
     no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    **_LOOK,
 )
-out = Console()
-err = Console(stderr=True)
-
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data lives [default: ~/.marketprism].")]
-Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML or JSON).")]
-NatsUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--nats-url", help="URL of a running NATS server; one with a password is better given as MARKETPRISM_NATS__URL."
-    ),
-]
 
 
-def settings_of(
-    config: Path | None = None, data_dir: Path | None = None, nats_url: str | None = None, **more: Any
-) -> Settings:
-    """Settings with the options of a command on top."""
-    overrides: dict[str, Any] = {"data_dir": str(data_dir) if data_dir else None, "nats": {"url": nats_url}, **more}
-    return load(config, _without_none(overrides))
-
-
-def _without_none(values: dict[str, Any]) -> dict[str, Any]:
-    cleaned = {k: _without_none(v) if isinstance(v, dict) else v for k, v in values.items()}
-    return {k: v for k, v in cleaned.items() if v is not None and v != {}}
-
-
-def _store_of(clickhouse: str | None) -> dict[str, str | None]:
-    """Settings of the store that `--clickhouse` means; the environment names a server as well."""
-    wanted = clickhouse or os.environ.get("MARKETPRISM_CLICKHOUSE_URL")
-    if not wanted:
-        return {}
-    return {"engine": "clickhouse", "url": LOCAL_SERVER if wanted == LOCAL_SERVER else wanted}
-
-
-@app.command()
-def up(
-    source: Annotated[str | None, typer.Option(help="replay:FILE[,FILE…] or sim[:seed=7,days=1,faults=all].")] = None,
-    speed: Annotated[str | None, typer.Option(help="max, or a factor of real time like 1 or 60.")] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="End when everything is stored; exit 0 only if nothing was lost or doubled.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end (with --once).")] = False,
-    nats_port: Annotated[int | None, typer.Option(help="Port of the embedded NATS server.")] = None,
-    clickhouse: Annotated[
-        str | None, typer.Option(help="`server` starts a ClickHouse of this machine's own; a URL uses one that runs.")
-    ] = None,
-    data_dir: DataDir = None,
-    nats_url: NatsUrl = None,
-    config: Config = None,
-) -> None:
-    """Run every service on this machine, with a nats-server and a store of their own."""
-    from marketprism_services.cli.run import run_up  # noqa: PLC0415 (keeps --help quick)
-
-    settings = settings_of(
-        config,
-        data_dir,
-        nats_url,
-        nats={"url": nats_url, "port": nats_port},
-        source={"spec": source, "speed": speed},
-        store=_store_of(clickhouse),
-    )
-    raise typer.Exit(run_up(settings, once=once, as_json=as_json))
-
-
-@app.command()
-def run(
-    service: Annotated[str, typer.Argument(help=f"One of {', '.join(sorted(SERVICES))}.")],
-    source: Annotated[str | None, typer.Option(help="What a gateway reads.")] = None,
-    speed: Annotated[str | None, typer.Option(help="max, or a factor of real time.")] = None,
-    venue: Annotated[str | None, typer.Option(help="A gateway's counter: ctp or sopt, as in the settings.")] = None,
-    front: Annotated[
-        list[str] | None, typer.Option(help="Its market-data front; sim:<recordings> stands in for one.")
-    ] = None,
-    data_dir: DataDir = None,
-    nats_url: NatsUrl = None,
-    config: Config = None,
-) -> None:
-    """Run one service as this process."""
-    from marketprism_services.platform.runtime import run_service  # noqa: PLC0415
-
-    if service not in SERVICES:
-        raise Stop(Exit.USAGE, f"service: expected one of {', '.join(sorted(SERVICES))}, was {service!r}")
-    if venue not in (None, "ctp", "sopt"):
-        raise Stop(Exit.USAGE, f"--venue: expected ctp or sopt, was {venue!r}")
-    if front and venue is None:
-        raise Stop(Exit.USAGE, "--front: expected --venue with it")
-    counter = {venue: _fronts(front)} if venue and front else {}
-    settings = settings_of(config, data_dir, nats_url, source={"spec": venue or source, "speed": speed}, **counter)
-    raise typer.Exit(run_service(service, settings))
-
-
-def _fronts(fronts: list[str]) -> dict[str, list[str]]:
-    """Market-data fronts; a simulated one also plays the trader side, which lists its instruments."""
-    simulated = [front for front in fronts if front.startswith("sim:")]
-    return {"md_fronts": fronts, **({"td_fronts": simulated[:1]} if simulated else {})}
+@app.callback()
+def program(context: typer.Context) -> None:
+    """What `main` hands over is called before a command is loaded; a list of commands needs none of it."""
+    if callable(context.obj):
+        context.obj()
 
 
 def main() -> None:
     """Entry point: every error becomes one clear line and an exit code."""
-    from marketprism_services.platform.runtime import line_of, stop_of  # noqa: PLC0415
-
-    logs.configure(level="warning")
     try:
-        app()
+        app(obj=_quiet_logs)
     except KeyboardInterrupt:
+        from marketprism_services.platform.exits import Exit  # noqa: PLC0415 (keeps --help quick)
+
         raise SystemExit(Exit.INTERRUPTED) from None
     except Exception as error:
+        from marketprism_sdk.urls import hide  # noqa: PLC0415 (keeps --help quick)
+        from marketprism_services.cli.options import err  # noqa: PLC0415
+        from marketprism_services.platform.runtime import line_of, stop_of  # noqa: PLC0415
+
         stop = stop_of(error)
         err.print(f"[red]error:[/red] {_escaped(hide(line_of(stop)))}", highlight=False, soft_wrap=True)
         raise SystemExit(stop.code) from error
+
+
+def _quiet_logs() -> None:
+    from marketprism_sdk.observability import logs  # noqa: PLC0415 (keeps --help quick)
+
+    logs.configure(level="warning")
 
 
 def _escaped(text: str) -> str:

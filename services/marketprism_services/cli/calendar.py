@@ -15,14 +15,13 @@ from marketprism_domain.sessions.exchange_hours import product_of, venue_of
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import day_text
 from marketprism_domain.values import Symbol, Venue
-from marketprism_services.cli.app import app, out
+from marketprism_services.cli.options import out
 from marketprism_services.cli.tables import clock_text
 from marketprism_services.platform.exits import Exit, Stop
 
 _CHINA = timedelta(hours=8)
 
 
-@app.command()
 def calendar(
     symbol: Annotated[str, typer.Argument(help="Instrument or product, like rb2505 or rb.")],
     day: Annotated[str | None, typer.Option("--date", help="Trading day, 2025-03-03; today without.")] = None,

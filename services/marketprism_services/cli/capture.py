@@ -12,12 +12,11 @@ from marketprism_adapters.capture.files import CaptureFile
 from marketprism_adapters.capture.find import capture_files, channels_of, runs_of
 from marketprism_application.contracts.times import parse_time
 from marketprism_application.errors import SourceError
-from marketprism_services.cli.app import app, out
+from marketprism_services.cli.options import out
 from marketprism_services.cli.tables import clock_text
 from marketprism_services.platform.exits import Exit, Stop
 
 capture = typer.Typer(help="Raw frames of sources; `up --source capture:…` plays them again.", no_args_is_help=True)
-app.add_typer(capture, name="capture")
 Folder = Annotated[Path, typer.Argument(help="Folder of captured frames, or one file of it.")]
 Run = Annotated[str, typer.Option(help="Which run; the latest without.")]
 

@@ -24,11 +24,10 @@ from marketprism_services.chaos.venue_leaders.trial import TRIED as LEADER_MARKE
 from marketprism_services.chaos.venue_leaders.trial import VenueLeaderTrial
 from marketprism_services.chaos.venues.trial import TRIED
 from marketprism_services.chaos.venues.trial import trials as trials_of_venues
-from marketprism_services.cli.app import app, err, settings_of
+from marketprism_services.cli.options import err, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
 chaos = typer.Typer(help="Break real processes and see what happens.", no_args_is_help=True)
-app.add_typer(chaos, name="chaos")
 
 Results = Annotated[Path | None, typer.Option("--results", help="Folder for <fault>.json.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]

@@ -12,14 +12,12 @@ from marketprism_application.storage.redriving import LetterKey
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.messaging import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli.read import connected, storage_leader, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
 from marketprism_services.platform.exits import Exit, Stop
 
 _ROWS_S, _REDRIVE_S = 20.0, 300.0
 
 letters = typer.Typer(help="Commands that could not be done, and rows that no table took.", no_args_is_help=True)
-app.add_typer(letters, name="dead-letters")
 Letter = Annotated[
     str, typer.Argument(help="A letter as `list` shows it: a number, or STREAM:sequence.index of a row.")
 ]

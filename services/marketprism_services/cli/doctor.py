@@ -1,7 +1,8 @@
-"""What `marketprism doctor` looks at."""
+"""`marketprism doctor`: is this machine set up, and does what runs here answer."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -11,16 +12,21 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import typer
+
 from marketprism_adapters.nats import local_server, streams
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of
+from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.run_files import known_url
 from marketprism_services.settings.settings import Settings
 
 _LOW_DISK_GB = 2.0
 _FULL_DISK_GB = 0.1
+_COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
 class Finding(NamedTuple):
@@ -29,6 +35,16 @@ class Finding(NamedTuple):
     grade: str
     what: str
     text: str
+
+
+def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = None) -> None:
+    """Check the set-up and say what is wrong."""
+    settings = settings_of(config, data_dir, nats_url)
+    findings = asyncio.run(examine(settings))
+    for finding in findings:
+        out.print(f"[{_COLOURS[finding.grade]}]{finding.grade:>8}[/]  {finding.what}: {finding.text}", highlight=False)
+    if any(finding.grade == "wrong" for finding in findings):
+        raise typer.Exit(Exit.FAILED)
 
 
 async def examine(settings: Settings) -> list[Finding]:

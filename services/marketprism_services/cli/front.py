@@ -16,12 +16,10 @@ from marketprism_adapters.counters.simulated_front.markets import Crowd, Market,
 from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
 from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.trading_days import midnight
-from marketprism_services.cli.app import app
 from marketprism_services.cli.calendar import day_option
 from marketprism_services.platform.exits import Exit, Stop
 
 
-@app.command()
 def front(
     recordings: Annotated[list[str], typer.Argument(help="Recordings, or with --crowd one list of instruments.")],
     port: Annotated[int, typer.Option(help="Where it listens; 0 for any free port.", min=0, max=65535)] = 41205,

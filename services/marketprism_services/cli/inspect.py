@@ -13,14 +13,13 @@ from rich.table import Table
 
 from marketprism_adapters.venues.recordings.discovery import found_recordings
 from marketprism_adapters.venues.recordings.inspection import inspected
-from marketprism_services.cli.app import app, err, out
+from marketprism_services.cli.options import err, out
 from marketprism_services.platform.exits import Exit
 
 _PIPED = 160  # columns, where nobody says how many there are
 _FOLDED = {0: 8, 1: 9, 7: 10}  # columns of words, and the width down to which they fold
 
 
-@app.command("inspect")
 def inspect_command(
     recordings: Annotated[list[str], typer.Argument(help="Files, folders with all below them, or globs.")],
     market: Annotated[str, typer.Option(help="The market, where the frames do not tell it.")] = "",

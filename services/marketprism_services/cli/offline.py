@@ -1,4 +1,4 @@
-"""Commands that work by themselves: rebuild, replay, doctor."""
+"""Commands that read on their own: `rebuild` from recordings, `replay` from the store."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli.app import Config, DataDir, NatsUrl, app, err, out, settings_of
-from marketprism_services.cli.doctor import examine
-from marketprism_services.cli.read import From, To, url_of
+from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err, settings_of, url_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.replay.republish import Replay, replay
 from marketprism_services.settings.settings import Settings, parse_speed
@@ -32,7 +30,6 @@ from marketprism_services.settings.settings import Settings, parse_speed
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
-@app.command("rebuild")
 def rebuild_command(
     recordings: Annotated[list[str], typer.Argument(help="Files, folders or globs.")],
     interval: Annotated[str, typer.Option(help="Intervals, with commas between.")] = "1m,1d",
@@ -64,7 +61,6 @@ def rebuild_command(
     )
 
 
-@app.command("replay")
 def replay_command(
     symbol: Annotated[str, typer.Option(help="Instruments, with commas between.")],
     start: From = None,
@@ -138,15 +134,3 @@ def _write(output: Path, text: str) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise Stop(Exit.USAGE, f"--output {output}: expected a writable file: {error.strerror}") from error
-
-
-@app.command()
-def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = None) -> None:
-    """Check the set-up and say what is wrong."""
-    settings = settings_of(config, data_dir, nats_url)
-    findings = asyncio.run(examine(settings))
-    colours = {"ok": "green", "warning": "yellow", "wrong": "red"}
-    for finding in findings:
-        out.print(f"[{colours[finding.grade]}]{finding.grade:>8}[/]  {finding.what}: {finding.text}", highlight=False)
-    if any(finding.grade == "wrong" for finding in findings):
-        raise typer.Exit(Exit.FAILED)

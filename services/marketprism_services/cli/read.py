@@ -2,76 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
-import pyarrow as pa
 import typer
 
 from marketprism_application.queries.export import BAR_COLUMNS, FORMATS, render
-from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
-from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
-from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.urls import Url
-from marketprism_services.cli.app import DataDir, NatsUrl, app, out
-from marketprism_services.cli.tables import bars_table, candles_in_terminal, candles_to_file, clock_text, table_of
+from marketprism_services.cli.options import ROWS_SHOWN, DataDir, From, NatsUrl, To, ask, emit, out, show, url_of
+from marketprism_services.cli.tables import bars_table, candles_in_terminal, candles_to_file, clock_text
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.platform.run_files import known_url
-from marketprism_services.settings.settings import Settings, load
 
-From = Annotated[str | None, typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 (China time), or ns.")]
-To = Annotated[str | None, typer.Option("--to", help="End, not included.")]
-_SHOWN = 40
-_NO_LEADER_S = 2.0  # longer than a change of the leader takes
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from marketprism_client import MarketClient
 
 
-def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
-    """NATS of the pipeline that runs on the data directory, unless one is named."""
-    settings: Settings = load(None, {"data_dir": str(data_dir)} if data_dir else {})
-    if nats_url or settings.nats.url:
-        return Url(nats_url or settings.nats.url or "")
-    return known_url(settings.data_dir) or Url("nats://127.0.0.1:4222")
-
-
-def connected(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
-    """Run one piece of work with a connection. Raises NotConnected, and what the work raises."""
-
-    async def go() -> T:
-        connection = await NatsConnection.open(url, name="cli")
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(go())
-
-
-def storage_leader(connection: NatsConnection) -> LeaderClient:
-    """Calls the storage that leads; one that does not come within two seconds is not waited for."""
-    return LeaderClient(RpcClient(NatsBus(connection)), "storage", wait_s=_NO_LEADER_S)
-
-
-def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:
-    """Run one piece of work with a client; errors of the read side end the command."""
-
-    async def go() -> Any:
-        async with MarketClient(url) as market:
-            return await work(market)
-
-    try:
-        return asyncio.run(go())
-    except QueryFailed as error:
-        codes = {"INVALID_PARAMETER": Exit.USAGE, "UNKNOWN_SYMBOL": Exit.FAILED}
-        code = codes.get(error.code, Exit.STORE)
-        raise Stop(code, str(error)) from error
-
-
-@app.command()
 def bars(
     symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
     interval: Annotated[str, typer.Option(help="1m 3m 5m 15m 30m 1h 2h 4h 1d 1w")] = "1m",
@@ -102,7 +48,9 @@ def bars(
         out.print(f"wrote {output}", highlight=False)
     elif form == "table":
         out.print(
-            bars_table(data, title=f"{title}, newest {min(_SHOWN, data.num_rows)} of {data.num_rows}", last=_SHOWN)
+            bars_table(
+                data, title=f"{title}, newest {min(ROWS_SHOWN, data.num_rows)} of {data.num_rows}", last=ROWS_SHOWN
+            )
         )
     else:
         emit(render(data, form, BAR_COLUMNS), output)
@@ -115,18 +63,6 @@ def _check_interval(interval: str) -> None:
         raise Stop(Exit.USAGE, str(error)) from error
 
 
-def emit(data: bytes, output: Path | None) -> None:
-    """Bytes to a file, or to standard output as they are."""
-    if output is None:
-        typer.get_binary_stream("stdout").write(data)
-        return
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise Stop(Exit.USAGE, f"--output {output}: expected a writable file: {error.strerror}") from error
-
-
-@app.command()
 def tail(
     symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
     count: Annotated[int, typer.Option("-n", help="End after so many ticks; 0 goes on.", min=0)] = 0,
@@ -155,7 +91,6 @@ def tail(
     ask(url_of(data_dir, nats_url), follow)
 
 
-@app.command()
 def coverage(
     symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
     start: From = None,
@@ -172,7 +107,6 @@ def coverage(
     show(data, form, columns, f"{symbol} by trading day", f"nothing stored of {symbol}")
 
 
-@app.command()
 def gaps(
     symbol: str,
     start: From = None,
@@ -186,7 +120,6 @@ def gaps(
     show(data, form, ("ts_from", "ts_to", "cause", "trading_day", "source"), f"gaps of {symbol}", "no gaps known")
 
 
-@app.command()
 def quality(
     symbol: str,
     start: From = None,
@@ -199,11 +132,3 @@ def quality(
     data = ask(url_of(data_dir, nats_url), lambda market: market.quality(symbol, start, end))
     columns = ("ts_from", "score", "ticks", "accepted", "rejected", "stale", "warned", "anomalies", "reasons")
     show(data, form, columns, f"quality of {symbol}", "no quality reports")
-
-
-def show(data: pa.Table, form: str, columns: tuple[str, ...], title: str, empty: str) -> None:
-    """A table in the terminal, or another form of it on standard output."""
-    if form == "table":
-        out.print(table_of(data, columns, title=title, last=_SHOWN) if data.num_rows else empty)
-    else:
-        emit(render(data, form, columns), None)

@@ -10,8 +10,7 @@ import typer
 from marketprism_sdk.errors import InvalidSubject, SdkError, StreamMissing, reason_of
 from marketprism_sdk.messaging import send_command
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli.app import DataDir, NatsUrl, app, out
-from marketprism_services.cli.read import ask, show, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, ask, out, show, url_of
 from marketprism_services.platform.exits import Exit, Stop
 
 Form = Annotated[str, typer.Option("--format", help="table, csv or json.")]
@@ -23,7 +22,6 @@ _ORDERS = {
 }
 
 
-@app.command()
 def instruments(
     text: Annotated[str, typer.Argument(help="Part of a symbol, product, underlying or name.")] = "",
     kind: Annotated[str, typer.Option("--class", help="future, option, spot or swap.")] = "",
@@ -45,7 +43,6 @@ def instruments(
     show(data, form, columns if form == "table" else tuple(data.column_names), "instruments", "no instruments known")
 
 
-@app.command()
 def rolls(product: str, form: Form = "table", data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
     """When which contract of a product became the main one: by open interest at the day before's end."""
     data = ask(url_of(data_dir, nats_url), lambda market: market.dominant(product))
@@ -53,7 +50,6 @@ def rolls(product: str, form: Form = "table", data_dir: DataDir = None, nats_url
     show(data, form, columns, f"main contracts of {product}", f"nothing stored of {product}")
 
 
-@app.command()
 def gateway(
     order: Annotated[str, typer.Argument(help=f"One of {', '.join(_ORDERS)}.")],
     symbols: Annotated[list[str] | None, typer.Argument(help="With subscribe: names, or patterns like rb*.")] = None,

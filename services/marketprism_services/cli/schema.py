@@ -16,14 +16,12 @@ from marketprism_sdk.election import Election
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_services.cli.app import Config, DataDir, NatsUrl, app, out, settings_of
-from marketprism_services.cli.read import url_of
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of, url_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import engines_of
 
 schema = typer.Typer(help="The tables of the store: what is there, and what should be.", no_args_is_help=True)
-app.add_typer(schema, name="schema")
 T = TypeVar("T")
 Url = Annotated[str | None, typer.Option("--clickhouse", help="ClickHouse over HTTP; without it, the settings' store.")]
 _LEASE_S = 30.0

@@ -19,7 +19,7 @@ from marketprism_adapters.venues.simulator.faults import FAULTS, parse_faults, r
 from marketprism_adapters.venues.simulator.recording_server import PlayedVenueServer
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_services.cli.app import app, err, out
+from marketprism_services.cli.options import err, out
 from marketprism_services.platform.exits import Exit, Stop
 
 _EVERY_S = 5.0
@@ -31,7 +31,6 @@ _FAULTS_HELP = (
 )
 
 
-@app.command("simulate")
 def simulate_command(
     market: Annotated[str, typer.Argument(help=f"One of {', '.join(MARKETS)}.")],
     port: Annotated[int, typer.Option(help="Port for web sockets and REST; 0 takes a free one.", min=0, max=65535)] = 0,

@@ -18,8 +18,7 @@ from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.messaging import LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli.read import connected, storage_leader, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
 from marketprism_services.cli.tables import table_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
@@ -32,7 +31,6 @@ _MONITOR_S = 3.0
 _STORED = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
 
 
-@app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     data_dir: DataDir = None,

@@ -16,15 +16,13 @@ from marketprism_sdk.errors import NoResponders, NotActive, SdkError, StreamErro
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
-from marketprism_services.cli.app import DataDir, NatsUrl, app, err, out
-from marketprism_services.cli.read import connected, storage_leader, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
 from marketprism_services.cli.tables import table_of
 from marketprism_services.platform.exits import Exit, Stop
 
 _ANSWER_S = 20.0
 
 store = typer.Typer(help="The store: its identity, how far it is, filling it again.", no_args_is_help=True)
-app.add_typer(store, name="store")
 
 
 @store.command()
