@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import date, datetime
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import msgspec
-import pyarrow as pa
 
 from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, TRADE, VENUE_KINDS, DataKind
@@ -30,8 +29,12 @@ from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.marketdata.trade import Trade
 from marketprism_domain.values import BookLevel, Interval
+from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Time = str | int | date | datetime | None
 _BUFFER = 10_000
@@ -260,6 +263,8 @@ class MarketClient:
     async def _range(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> pa.Table:
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         pages = [page async for page in self._pages(kind, symbol, start, end, venue, interval)]
         return pa.concat_tables([page for page in pages if page.num_rows] or pages[:1])
 
@@ -279,6 +284,7 @@ class MarketClient:
 
     async def _ask(self, question: Question) -> pa.Table:
         self._connected()
+        await loaded("pyarrow")
         with query_failures():
             data = await self._calls.call_raw(
                 "query", "arrow", encode_question(question), timeout_s=self._timeout_s, idempotent=True

@@ -1,43 +1,108 @@
 """MarketPrism's service framework: leaders, shards, exactly-once stages, calls, commands, registry, health."""
 
-from marketprism_sdk.election import Election, LeaseSettings
-from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging import (
-    Balancer,
-    BusMessage,
-    CommandPolicy,
-    CommandReceiver,
-    Discovery,
-    EjectionSettings,
-    Event,
-    Events,
-    InstanceRecord,
-    LeaderClient,
-    MessageBus,
-    NatsBus,
-    RpcClient,
-    dead_letters,
-    redrive,
-    send_command,
-    wire_error,
-)
-from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.partitions import Shards, partition_of
-from marketprism_sdk.resilience import Backoff, Bulkhead, CircuitBreaker, Policy, Priority, RateLimiter, retry
-from marketprism_sdk.service import (
-    Service,
-    ServiceSettings,
-    ShardedService,
-    SingleActiveService,
-    command,
-    event,
-    leader_only,
-    rpc,
-    run,
-    until_signalled,
-)
-from marketprism_sdk.streams import Fence, FencedPublisher, Output, Processor, Stage, StageSettings, raise_fence
+from typing import TYPE_CHECKING
+
+from marketprism_sdk.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from marketprism_sdk.election import Election, LeaseSettings
+    from marketprism_sdk.errors import SdkError
+    from marketprism_sdk.messaging import (
+        Balancer,
+        BusMessage,
+        CommandPolicy,
+        CommandReceiver,
+        Discovery,
+        EjectionSettings,
+        Event,
+        Events,
+        InstanceRecord,
+        LeaderClient,
+        MessageBus,
+        NatsBus,
+        RpcClient,
+        dead_letters,
+        redrive,
+        send_command,
+        wire_error,
+    )
+    from marketprism_sdk.nats.connection import NatsConnection
+    from marketprism_sdk.nats.kv import NatsKeyValue
+    from marketprism_sdk.partitions import Shards, partition_of
+    from marketprism_sdk.resilience import Backoff, Bulkhead, CircuitBreaker, Policy, Priority, RateLimiter, retry
+    from marketprism_sdk.service import (
+        Service,
+        ServiceSettings,
+        ShardedService,
+        SingleActiveService,
+        command,
+        event,
+        leader_only,
+        rpc,
+        run,
+        until_signalled,
+    )
+    from marketprism_sdk.streams import Fence, FencedPublisher, Output, Processor, Stage, StageSettings, raise_fence
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "marketprism_sdk.election": ("Election", "LeaseSettings"),
+            "marketprism_sdk.errors": ("SdkError",),
+            "marketprism_sdk.messaging": (
+                "Balancer",
+                "BusMessage",
+                "CommandPolicy",
+                "CommandReceiver",
+                "Discovery",
+                "EjectionSettings",
+                "Event",
+                "Events",
+                "InstanceRecord",
+                "LeaderClient",
+                "MessageBus",
+                "NatsBus",
+                "RpcClient",
+                "dead_letters",
+                "redrive",
+                "send_command",
+                "wire_error",
+            ),
+            "marketprism_sdk.nats.connection": ("NatsConnection",),
+            "marketprism_sdk.nats.kv": ("NatsKeyValue",),
+            "marketprism_sdk.partitions": ("Shards", "partition_of"),
+            "marketprism_sdk.resilience": (
+                "Backoff",
+                "Bulkhead",
+                "CircuitBreaker",
+                "Policy",
+                "Priority",
+                "RateLimiter",
+                "retry",
+            ),
+            "marketprism_sdk.service": (
+                "Service",
+                "ServiceSettings",
+                "ShardedService",
+                "SingleActiveService",
+                "command",
+                "event",
+                "leader_only",
+                "rpc",
+                "run",
+                "until_signalled",
+            ),
+            "marketprism_sdk.streams": (
+                "Fence",
+                "FencedPublisher",
+                "Output",
+                "Processor",
+                "Stage",
+                "StageSettings",
+                "raise_fence",
+            ),
+        },
+    )
 
 __all__ = [
     "Backoff",

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 import structlog
 
 from marketprism_sdk.errors import reason_of
-from marketprism_sdk.observability import Metrics
 from marketprism_sdk.ports import KvEntry
+
+if TYPE_CHECKING:
+    from marketprism_sdk.observability import Metrics
 
 log = structlog.get_logger()
 

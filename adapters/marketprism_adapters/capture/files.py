@@ -13,13 +13,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-import pyarrow as pa
 
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel
+
+if TYPE_CHECKING:
+    pass
 
 MAGIC = b"MPCAP\x01\n"
 SUFFIX, INDEX = ".mpcap", ".mpidx"
@@ -52,6 +54,8 @@ class BlockWriter:
     """One file. Raises OSError as files do."""
 
     def __init__(self, path: Path) -> None:
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         self.path = path
         self._file = path.open("xb")
         self._index = path.with_suffix(INDEX).open("xb")
@@ -148,6 +152,8 @@ class CaptureFile:
                         yield Frame(ts, channels[channel], payload)
 
     def _block(self, file: Any, number: int, block: Block) -> Iterator[tuple[int, int, Any]]:
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         where = f"capture {self.path}, block {number}"
         file.seek(block.offset)
         data = file.read(block.size)

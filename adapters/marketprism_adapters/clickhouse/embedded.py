@@ -7,13 +7,14 @@ import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class ChdbEngine:
@@ -61,6 +62,8 @@ class ChdbEngine:
 
     async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
         """Result of a statement as an Arrow table."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         data = await self._run(_query, statement, "ArrowStream", params)
         return pa.ipc.open_stream(data).read_all()
 
@@ -80,6 +83,8 @@ class ChdbEngine:
 
 
 def _load() -> Any:
+    import pyarrow  # noqa: F401, PLC0415 (heavy; answers are its tables, and this runs beside the loop)
+
     try:
         from chdb import session  # noqa: PLC0415 (an extra)
     except ImportError as error:

@@ -10,16 +10,19 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import aiohttp
-import pyarrow as pa
 
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
+from marketprism_sdk.lazy import loaded
 from marketprism_sdk.urls import hide
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PIECE = 1 << 18
 _READ = {
@@ -60,6 +63,7 @@ class ClickHouseEngine:
             connector=aiohttp.TCPConnector(limit=16),
         )
         engine = cls(session, f"{parts.scheme}://{parts.hostname}{port}/", settings or {})
+        await loaded("pyarrow")
         try:
             await engine.fetch("SELECT version() AS version")
         except BaseException:
@@ -84,6 +88,8 @@ class ClickHouseEngine:
 
     async def fetch(self, statement: str, params: dict[str, Any] | None = None) -> pa.Table:
         """Result as an Arrow table; a caller that is cancelled cancels the query on the server."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         query_id = secrets.token_hex(12)
         try:
             data = await self._post(statement, params, query_id=query_id)
@@ -125,6 +131,8 @@ async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
 
 
 def _stream_of(rows: pa.Table) -> bytes:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows)

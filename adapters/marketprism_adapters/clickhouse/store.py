@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import structlog
 
 from marketprism_adapters.clickhouse.dead_rows import SqlDeadRows
@@ -19,6 +18,9 @@ from marketprism_adapters.clickhouse.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
+
+if TYPE_CHECKING:
+    pass
 
 log = structlog.get_logger()
 
@@ -99,6 +101,8 @@ class SqlStore:
         self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
     ) -> int:
         """Write rows once per (kind, range)."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         if not rows:
             return 0
         try:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.questions import (
@@ -17,6 +16,9 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import QueryError, StoreError
 from marketprism_application.ports.reading import RangeQuery
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Call = Callable[[bytes], Awaitable[bytes]]
 

@@ -7,10 +7,12 @@ details}}. An Arrow stream never begins like a MessagePack map, so the two canno
 from __future__ import annotations
 
 import io
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 METHODS = (
     "records", "latest", "symbols", "audit", "daily", "statistics", "instruments", "book", "bars_of_ticks", "dominant",
@@ -100,6 +102,8 @@ def decode_question(data: bytes) -> Question:
 
 def encode_answer(table: pa.Table) -> bytes:
     """Bytes of a result."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -122,6 +126,8 @@ def decode_answer(data: bytes) -> pa.Table:
     Raises:
         AnswerError: it is a failure.
     """
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     if not is_failure(data):
         return pa.ipc.open_stream(data).read_all()
     try:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.questions import InstrumentSearch
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class RangeQuery(NamedTuple):

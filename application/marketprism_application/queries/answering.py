@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from typing import NamedTuple
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple
 
 from marketprism_application.contracts import times
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
@@ -22,13 +20,14 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import ApplicationError, QueryError, StoreError, UnknownSymbolError
 from marketprism_application.ports.reading import MarketReader, RangeQuery
-from marketprism_application.queries.bars_from_ticks import TickBars, bars_of_ticks
-from marketprism_application.queries.continuous import continuous, dominant
-from marketprism_application.queries.daily import with_completeness
 from marketprism_application.queries.derived_bars import ReadRules, bars
-from marketprism_application.queries.statistics import with_vwap
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval, Symbol, Venue
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from marketprism_application.queries.bars_from_ticks import TickBars
 
 _MAX_NAMES = 1_000
 _MAX_TEXT = 64
@@ -124,12 +123,16 @@ async def _audit(sides: _Sides, question: Question) -> pa.Table:
 
 
 async def _daily(sides: _Sides, question: Question) -> pa.Table:
+    from marketprism_application.queries.daily import with_completeness  # noqa: PLC0415 (loads pyarrow)
+
     checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
     days = await sides.reader.daily(question.symbol, question.ts_from, question.ts_to)
     return days if sides.rules is None else with_completeness(days, sides.rules.calendar)
 
 
 async def _statistics(sides: _Sides, question: Question) -> pa.Table:
+    from marketprism_application.queries.statistics import with_vwap  # noqa: PLC0415 (loads pyarrow)
+
     checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
     found = await sides.reader.statistics(question.symbol, question.ts_from, question.ts_to)
     return found if sides.rules is None else with_vwap(found)
@@ -150,10 +153,14 @@ async def _bars_of_ticks(sides: _Sides, question: Question) -> pa.Table:
 
 
 async def _dominant(sides: _Sides, question: Question) -> pa.Table:
+    from marketprism_application.queries.continuous import dominant  # noqa: PLC0415 (loads pyarrow)
+
     return await dominant(sides.reader, question.symbol)
 
 
 async def _continuous(sides: _Sides, question: Question) -> pa.Table:
+    from marketprism_application.queries.continuous import continuous  # noqa: PLC0415 (loads pyarrow)
+
     if sides.rules is None:
         raise QueryError("method: expected a question that this service answers, was 'continuous'")
     query = RangeQuery(
@@ -168,6 +175,8 @@ async def _latest(sides: _Sides, question: Question) -> pa.Table:
 
 
 async def _records(sides: _Sides, question: Question) -> pa.Table:
+    from marketprism_application.queries.bars_from_ticks import bars_of_ticks  # noqa: PLC0415 (loads pyarrow)
+
     kind = _kind(question)
     query = RangeQuery(
         question.symbol, question.venue, question.ts_from, question.ts_to, question.interval, question.limit,

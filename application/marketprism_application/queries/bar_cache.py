@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from marketprism_application.contracts.kinds import BAR, DataKind
 from marketprism_application.ports.reading import MarketReader, RangeQuery
 from marketprism_application.queries.reading import ReaderOver
 from marketprism_domain.marketdata.bar import Bar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Key = tuple[str, str]  # symbol, interval
 

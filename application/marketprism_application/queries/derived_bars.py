@@ -6,9 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import MAX_LIMIT
@@ -17,6 +15,9 @@ from marketprism_application.ports.reading import MarketReader, RangeQuery
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MINUTE = "1m"
 _MOST_MINUTES = 200_000
@@ -38,6 +39,8 @@ async def bars(reader: MarketReader, query: RangeQuery, rules: ReadRules) -> pa.
     Raises:
         QueryError: an interval that minutes cannot make, a page of made bars, or more minutes than one answer may take.
     """
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     asked = str(Interval.parse(str(query.interval)))
     if asked in rules.intervals or _MINUTE not in rules.intervals:
         return await reader.records(BAR, query)

@@ -10,16 +10,16 @@ import io
 import json
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from marketprism_application.contracts.codec import plain
 from marketprism_application.errors import QueryError
 from marketprism_domain.marketdata.bar import Bar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BAR_COLUMNS = (
     "symbol", "venue", "interval", "ts_open", "ts_close", "trading_day", "open", "high", "low", "close", "volume",
@@ -75,6 +75,9 @@ def json_rows(table: pa.Table) -> list[dict[str, Any]]:
 
 def _json_values(column: Any) -> list[Any]:
     """Values of a column; decimals become their plain text in Arrow, which is ten times as fast as in Python."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+    import pyarrow.compute as pc  # noqa: PLC0415 (heavy: only who has a table)
+
     if pa.types.is_decimal(column.type):
         text = pc.cast(column, pa.string())
         fixed = pc.and_(pc.match_substring(text, "."), pc.invert(pc.match_substring(text, "E")))
@@ -106,6 +109,9 @@ def render(table: pa.Table, form: str, columns: tuple[str, ...] | None = None) -
     Raises:
         QueryError: another format.
     """
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+    import pyarrow.parquet as pq  # noqa: PLC0415 (heavy: only who has a table)
+
     if form not in FORMATS:
         raise QueryError(f"format: expected one of {', '.join(FORMATS)}, was {form!r}")
     if columns is not None:

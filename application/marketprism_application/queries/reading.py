@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.questions import InstrumentSearch
 from marketprism_application.ports.reading import MarketReader, RangeQuery
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class ReaderOver:

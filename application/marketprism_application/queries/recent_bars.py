@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from marketprism_application.contracts.kinds import BAR, DataKind
 from marketprism_application.ports.reading import MarketReader, RangeQuery
 from marketprism_application.queries.reading import ReaderOver
 from marketprism_domain.marketdata.bar import Bar
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Key = tuple[str, str]  # symbol, interval
 _MOST, _MOST_NEWEST = 200_000, 100_000
@@ -112,6 +113,8 @@ class FreshReader(ReaderOver):
 
 def merged(table: pa.Table, recent: Sequence[Bar], query: RangeQuery) -> pa.Table:
     """A page with recent bars in it: of one window the later revision, of one revision the one from the stream."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     stored: dict[tuple[Any, Any], tuple[int, int]] = {}
     columns = (table.column(name).to_pylist() for name in ("venue", "ts_open", "revision"))
     for index, (venue, opened, revision) in enumerate(zip(*columns, strict=True)):

@@ -7,13 +7,15 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
-from nats.aio.msg import Msg
 
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.ports import Stop
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 log = structlog.get_logger()
 

@@ -16,11 +16,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
-from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError, StreamError, reason_of
 from marketprism_sdk.messaging._command_queues import DEFAULT_GROUP, STREAM, TOKEN, Command, CommandQueue
@@ -28,8 +27,13 @@ from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS, DeadLetter, de
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
-from marketprism_sdk.observability import Metrics, continue_trace, trace_headers
+from marketprism_sdk.observability import continue_trace, trace_headers
 from marketprism_sdk.ports import KeyValue
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+    from marketprism_sdk.observability import Metrics
 
 log = structlog.get_logger()
 

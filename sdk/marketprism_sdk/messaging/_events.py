@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import structlog
 
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.messaging._bus import DEFAULT_CAPACITY, BusMessage, MessageBus
-from marketprism_sdk.observability import Metrics, continue_trace, trace_headers
+from marketprism_sdk.observability import continue_trace, trace_headers
 from marketprism_sdk.ports import Stop
+
+if TYPE_CHECKING:
+    from marketprism_sdk.observability import Metrics
 
 log = structlog.get_logger()
 

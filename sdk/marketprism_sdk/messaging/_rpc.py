@@ -19,7 +19,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -35,8 +35,11 @@ from marketprism_sdk.errors import (
 )
 from marketprism_sdk.messaging._bus import BusMessage, MessageBus
 from marketprism_sdk.messaging._wire_errors import decode_error, encode_error
-from marketprism_sdk.observability import Metrics, continue_trace, trace_headers
+from marketprism_sdk.observability import continue_trace, trace_headers
 from marketprism_sdk.ports import Stop
+
+if TYPE_CHECKING:
+    from marketprism_sdk.observability import Metrics
 
 ERROR_HEADER = "Rpc-Error"
 TIME_LEFT_HEADER = "Time-Left-Ms"

@@ -11,13 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nats
-import nats.errors
 import structlog
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import (
     DeadlineExceeded,
@@ -30,10 +26,14 @@ from marketprism_sdk.errors import (
 from marketprism_sdk.nats.subjects import check_subject
 from marketprism_sdk.urls import Url, hide
 
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
 log = structlog.get_logger()
 
 Headers = Mapping[str, str] | bytes | None
-OnMessage = Callable[[Msg], None]
+OnMessage = Callable[["Msg"], None]
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:
@@ -125,6 +125,9 @@ class NatsConnection:
         Raises:
             NotConnected: nothing listens there, or what listens is no NATS server; the text names the URL.
         """
+        import nats.errors  # noqa: PLC0415 (nats-py brings aiohttp along: only who connects pays for them)
+        from nats.aio.client import Client  # noqa: PLC0415
+
         client = Client()
         connection = cls(client, url)
         try:
@@ -233,6 +236,8 @@ class NatsConnection:
 
     async def flush(self, timeout_s: float = 5.0) -> None:
         """Wait until the server has seen everything sent so far."""
+        import nats.errors  # noqa: PLC0415 (see open)
+
         try:
             await self.nc.flush(timeout=max(1, int(timeout_s)))
         except (nats.errors.Error, TimeoutError, OSError) as error:
@@ -275,6 +280,8 @@ class NatsConnection:
         Raises:
             NotConnected, InvalidSubject.
         """
+        import nats.errors  # noqa: PLC0415 (see open)
+
         check_subject(subject)
         if queue:
             check_subject(queue)
@@ -296,6 +303,8 @@ class NatsConnection:
 
     async def close(self) -> None:
         """Send what is pending and disconnect."""
+        import nats.errors  # noqa: PLC0415 (see open)
+
         self._closing = True
         with contextlib.suppress(nats.errors.Error, TimeoutError, OSError, NotConnected):
             if self.connected:

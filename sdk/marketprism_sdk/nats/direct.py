@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-from nats.aio.msg import Msg
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, direct_request
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 _AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
 _END, _NOTHING = "204", "404"

@@ -6,10 +6,9 @@ import asyncio
 import base64
 import json
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import structlog
-from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError, StreamMisconfigured, StreamMissing
 from marketprism_sdk.nats.api_errors import (
@@ -24,6 +23,9 @@ from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.nats.stream_config import adapt
 from marketprism_sdk.observability import Sampled
 from marketprism_sdk.resilience.retrying import Backoff, retry
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 T = TypeVar("T")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
-
-from nats.aio.msg import Msg
+from typing import TYPE_CHECKING
 
 from marketprism_sdk.errors import NoResponders, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 
 class NatsProber:

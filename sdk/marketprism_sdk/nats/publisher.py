@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-
-from nats.aio.msg import Msg
+from typing import TYPE_CHECKING
 
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, SdkError
 from marketprism_sdk.nats.connection import NatsConnection, encode_headers
 from marketprism_sdk.nats.jetstream import nobody_takes, parse_ack
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 _RETRY_S = 0.25
 _ANSWER_S = 5.0

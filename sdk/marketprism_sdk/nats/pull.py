@@ -11,15 +11,17 @@ import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from nats.aio.msg import Msg
 
 from marketprism_sdk.errors import DeadlineExceeded, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, answered, api
 from marketprism_sdk.observability import sampled
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
 
 log = structlog.get_logger()
 

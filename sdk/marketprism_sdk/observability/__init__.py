@@ -1,8 +1,28 @@
 """Metrics, traces, logs, and a watch on the event loop."""
 
-from marketprism_sdk.observability._loop_watch import LoopWatch
-from marketprism_sdk.observability._metrics import Metrics, rss_bytes
-from marketprism_sdk.observability._tracing import Sampled, Sampler, continue_trace, sampled, trace_headers
+from typing import TYPE_CHECKING
+
+from marketprism_sdk.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from marketprism_sdk.observability._loop_watch import LoopWatch
+    from marketprism_sdk.observability._metrics import Metrics, rss_bytes
+    from marketprism_sdk.observability._tracing import Sampled, Sampler, continue_trace, sampled, trace_headers
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "marketprism_sdk.observability._loop_watch": ("LoopWatch",),
+            "marketprism_sdk.observability._metrics": ("Metrics", "rss_bytes"),
+            "marketprism_sdk.observability._tracing": (
+                "Sampled",
+                "Sampler",
+                "continue_trace",
+                "sampled",
+                "trace_headers",
+            ),
+        },
+    )
 
 __all__ = [
     "LoopWatch",

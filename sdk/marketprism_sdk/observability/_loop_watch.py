@@ -11,10 +11,13 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
-from marketprism_sdk.observability._metrics import Metrics
+if TYPE_CHECKING:
+    from marketprism_sdk.observability._metrics import Metrics
+
 
 log = structlog.get_logger()
 

@@ -15,9 +15,7 @@ from contextvars import ContextVar
 from typing import NamedTuple
 
 import structlog
-from opentelemetry import trace as otel
 
-_tracer = otel.get_tracer("marketprism")
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _VENDOR = "marketprism"
 _ORIGIN = re.compile(rf"(?:^|,){_VENDOR}=origin:([0-9]{{1,19}})(?:,|$)")
@@ -78,9 +76,13 @@ class Sampled(NamedTuple):
 
         The span goes to the OpenTelemetry provider of the process, where one is set up.
         """
+        from opentelemetry import trace as otel  # noqa: PLC0415 (only who traces)
+
         parent = otel.SpanContext(int(self.trace_id, 16), int(self.span_id, 16), True, otel.TraceFlags(1))
         context = otel.set_span_in_context(otel.NonRecordingSpan(parent))
-        span = _tracer.start_span(name, context, start_time=started_ns, attributes=dict(attributes))
+        span = otel.get_tracer("marketprism").start_span(
+            name, context, start_time=started_ns, attributes=dict(attributes)
+        )
         span.end(end_time=ended_ns)
         own = span.get_span_context().span_id
         recorded = own not in (0, parent.span_id)

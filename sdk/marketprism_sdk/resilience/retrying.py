@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import tenacity
-
 from marketprism_sdk.clock import Clock, SystemClock
 from marketprism_sdk.errors import ConfigurationError
 
@@ -53,6 +51,8 @@ async def retry(
     No retry begins after `deadline_s` from now; with `attempts` None that is the only end. An error with a
     `retry_after_s` is not repeated before that.
     """
+    import tenacity  # noqa: PLC0415 (only who tries again)
+
     clock = clock or SystemClock()
     pauses = backoff or Backoff()
     until = None if deadline_s is None else clock.monotonic_s() + deadline_s

@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from marketprism_sdk.observability import Metrics
+if TYPE_CHECKING:
+    from marketprism_sdk.observability import Metrics
+
 
 Check = Callable[[], Awaitable[str]]  # healthy, degraded or unhealthy; why may follow behind a colon
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}

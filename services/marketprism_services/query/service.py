@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import pyarrow as pa
 from aiohttp import web
 
 from marketprism_adapters.clickhouse.reader import SqlReader
@@ -24,13 +23,13 @@ from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.ports.reading import MarketReader
 from marketprism_application.queries.answering import answer, ask
 from marketprism_application.queries.bar_cache import CachedReader
-from marketprism_application.queries.bars_from_ticks import TickBars
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Interval
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
+from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
@@ -45,7 +44,12 @@ from marketprism_services.query.http.streaming import StreamApi
 from marketprism_services.settings.settings import QuerySettings
 from marketprism_services.wiring.store import EngineSource
 
-Found = pa.Table | Sequence[Any]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from marketprism_application.queries.bars_from_ticks import TickBars
+
+Found: TypeAlias = "pa.Table | Sequence[Any]"
 _TIMEOUT_S = 25.0
 _MEGABYTE = 2**20
 
@@ -129,6 +133,7 @@ class QueryService(Service):
 
     async def _ask_storage(self, data: bytes) -> bytes:
         """Only the leader has the store open; a change of the leader is waited for."""
+        await loaded("pyarrow")
         try:
             return await self._storage.call_raw("arrow", data, timeout_s=_TIMEOUT_S, idempotent=True)
         except RemoteError:
@@ -138,11 +143,13 @@ class QueryService(Service):
             raise RemoteError("UNAVAILABLE", f"storage: {reason_of(error)}", retryable=True) from error
 
     async def _ask(self, question: Question) -> pa.Table:
+        await loaded("pyarrow")
         return await ask(self._reader, question, self._rules, self._maker)
 
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
+        await loaded("pyarrow")
         return await answer(self._reader, data, self._rules, self._maker)
 
     @rpc("orderbook")

@@ -11,15 +11,14 @@ import typing
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple, Union
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.ports.storage import Place
-from marketprism_application.queries.arrow_tables import DECIMAL, schema_of
 from marketprism_domain.values import BookLevel
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Values = Sequence[Any]
 
@@ -41,6 +40,8 @@ class Column(NamedTuple):
     @property
     def incoming(self) -> str:
         """ClickHouse type of what comes in."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         if pa.types.is_list(self.arrow):
             return "Array(String)"
         plain = "Bool" if pa.types.is_boolean(self.arrow) else "Int64" if pa.types.is_int64(self.arrow) else "String"
@@ -82,6 +83,8 @@ def _json(values: Values) -> Values:
 
 
 def _column(name: str, hint: Any, dictionary: frozenset[str]) -> list[Column]:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     inner, optional = _unwrap(hint)
     if inner is Decimal:
         stored = "Nullable(Decimal(38, 18))" if optional else "Decimal(38, 18)"
@@ -104,6 +107,8 @@ def _column(name: str, hint: Any, dictionary: frozenset[str]) -> list[Column]:
 
 
 def _array(name: str, item: Any) -> list[Column]:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     if item is BookLevel:
         made = []
         for part, encode in (("price", _prices), ("quantity", _quantities)):
@@ -135,6 +140,8 @@ def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[Place], epoch
     Raises:
         ValueError: a decimal that the engine cannot hold exactly.
     """
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     arrays: dict[str, Any] = {}
     for values, (_, columns) in zip(zip(*rows, strict=True), columns_of(kind.name), strict=True):
         for column in columns:
@@ -147,13 +154,18 @@ def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[Place], epoch
 
 def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
     """The engine's columns as the kind's fields, the two arrays of a book side joined to levels."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+    import pyarrow.compute as pc  # noqa: PLC0415 (heavy: only who has a table)
+
+    from marketprism_application.queries.arrow_tables import schema_of  # noqa: PLC0415 (loads pyarrow)
+
     arrays: dict[str, Any] = {}
     for name, columns in columns_of(kind.name):
         if len(columns) == 1:
             arrays[name] = table.column(name)
             continue
         prices, quantities = (_one_chunk(table.column(column.name)) for column in columns)
-        parts = [prices.flatten().cast(DECIMAL), quantities.flatten().cast(DECIMAL)]
+        parts = [column.flatten().cast(pa.decimal128(38, 18)) for column in (prices, quantities)]
         struct = pa.StructArray.from_arrays(parts, ["price", "quantity"])
         lengths = pc.list_value_length(prices)
         offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths.cast(pa.int64()))])
@@ -162,5 +174,7 @@ def from_engine(kind: DataKind, table: pa.Table) -> pa.Table:
 
 
 def _one_chunk(column: Any) -> Any:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     combined = column.combine_chunks()
     return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined

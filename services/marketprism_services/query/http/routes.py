@@ -6,10 +6,9 @@ import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 import structlog
 from aiohttp import web
 
@@ -18,13 +17,16 @@ from marketprism_application.contracts.kinds import BAR, KINDS, TICK, VENUE_KIND
 from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Question
 from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
 from marketprism_application.queries.answering import parse_time
-from marketprism_application.queries.arrow_tables import table_of
 from marketprism_application.queries.export import FORMATS, json_of, json_rows, render
 from marketprism_sdk.errors import SdkError, reason_of
+from marketprism_sdk.lazy import loaded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = structlog.get_logger()
 
-Ask = Callable[[Question], Awaitable[pa.Table]]
+Ask = Callable[[Question], Awaitable["pa.Table"]]
 KIND_OF = {
     "bars": BAR, "ticks": TICK, "gaps": KINDS["gap"], "quality": KINDS["quality"],
     **{kind.table: kind for kind in VENUE_KINDS},
@@ -92,6 +94,8 @@ class ReadApi:
 
     async def _records(self, request: web.Request) -> pa.Table:
         """One or several instruments; of several, each has the limit for itself."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         symbols = list(dict.fromkeys(request.match_info["symbols"].split(",")))
         if len(symbols) > _MAX_SYMBOLS:
             raise QueryError(f"symbols: expected at most {_MAX_SYMBOLS}, was {len(symbols)}")
@@ -163,9 +167,12 @@ async def enveloped(
         if form not in FORMATS:
             raise QueryError(f"format: expected one of {', '.join(FORMATS)}, was {form[:80]!r}")
         found = await work()
-        if not isinstance(found, pa.Table):
+        if isinstance(found, Sequence):
             if form == "json":
                 return answered([json_of(record._asdict()) for record in found], base)
+            await loaded("pyarrow")
+            from marketprism_application.queries.arrow_tables import table_of  # noqa: PLC0415 (loads pyarrow)
+
             found = table_of(kind or TICK, found)
         table = found
         if form != "json":

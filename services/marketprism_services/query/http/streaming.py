@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import pyarrow as pa
 import structlog
 from aiohttp import web
 
@@ -20,6 +19,9 @@ from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
 from marketprism_services.query.http.routes import KIND_OF, Ask, base_of, failed, question_of, whole_number
 from marketprism_services.settings.settings import QuerySettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = structlog.get_logger()
 
@@ -132,6 +134,8 @@ class _Writer:
 
     def part(self, page: pa.Table) -> bytes:
         """Bytes of one page."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
         first, self._first = self._first, False
         if self._form == "csv":
             return csv_part(page, header=first)
