@@ -179,7 +179,7 @@ class CommandReceiver:
             await self._answer(message, attempts)
 
     async def _answer(self, message: Msg, attempts: int) -> None:
-        with continue_trace(message.headers or {}):
+        with continue_trace(message.headers or {}, "command"):
             verdict = await self._do(message.subject, message.data, attempts)
         await self._connection.publish(message.reply, verdict)
 

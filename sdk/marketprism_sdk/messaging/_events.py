@@ -74,7 +74,7 @@ class Events:
 
         async def handle(message: BusMessage) -> None:
             _, whose, what = message.subject.split(".", 2)
-            with continue_trace(message.headers):
+            with continue_trace(message.headers, "event"):
                 try:
                     body = msgspec.msgpack.decode(message.data)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):

@@ -132,7 +132,7 @@ class RpcServer:
     async def _serve(self, message: BusMessage) -> None:
         method = message.subject.rsplit(".", 1)[1]
         started = time.perf_counter()
-        with continue_trace(message.headers):
+        with continue_trace(message.headers, f"rpc {method}"):
             try:
                 answer = await self._run(method, message)
             except Exception as error:  # noqa: BLE001 (whatever a handler raises is answered)
