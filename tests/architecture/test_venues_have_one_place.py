@@ -27,7 +27,6 @@ REGISTRIES = {
 }
 EXCEPTIONS = {
     "adapters/marketprism_adapters/synthetic/plan.py",  # the instruments of the made-up market
-    "application/marketprism_application/queries/continuous.py",  # where an unknown product is taken to trade
     "services/marketprism_services/cli/chaos.py",  # the market that an option begins with
     "services/marketprism_services/wiring/sources.py",  # the exchanges that a counter of stock options is for
 }

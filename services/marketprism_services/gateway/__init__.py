@@ -1,0 +1,1 @@
+"""Reads a source while it leads, and follows operators' orders."""

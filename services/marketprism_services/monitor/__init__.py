@@ -1,0 +1,1 @@
+"""Counts what was put in against what came out."""

@@ -1,0 +1,1 @@
+"""Processes: catalogue, container, supervisor, the pipeline of one machine."""

@@ -1,0 +1,1 @@
+"""Answers questions about stored and recent data, over RPC and HTTP."""

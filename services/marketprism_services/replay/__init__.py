@@ -1,0 +1,1 @@
+"""Stored ticks sent again."""

@@ -1,0 +1,1 @@
+"""Settings: declared by their owners, gathered here."""

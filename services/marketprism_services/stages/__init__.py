@@ -1,0 +1,1 @@
+"""What validator and aggregator share."""

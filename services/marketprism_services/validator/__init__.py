@@ -1,0 +1,1 @@
+"""Checks, scores and numbers ticks."""

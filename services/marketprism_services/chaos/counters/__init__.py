@@ -1,0 +1,1 @@
+"""A counter's gateway struck while it is logged in."""

@@ -1,0 +1,1 @@
+"""Leaders killed, frozen and cut off, and how soon they are replaced."""

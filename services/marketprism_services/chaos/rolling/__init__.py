@@ -1,0 +1,1 @@
+"""Services restarted in turn while the market runs."""

@@ -1,0 +1,1 @@
+"""Validators and aggregators struck while they own partitions."""

@@ -1,0 +1,1 @@
+"""Storage, ClickHouse or NATS struck while a range is open."""

@@ -1,0 +1,1 @@
+"""A venue's gateway struck while it reads."""

@@ -1,0 +1,1 @@
+"""Simulated crypto venues with faults, and an audit of what was published."""
