@@ -5,6 +5,9 @@ ApplicationError
 ├── StoreError       the store is away, cannot do it as things stand, or a limit was exceeded
 │   ├── SchemaError  the tables are not for this program: another one has to do the work
 │   └── RowError     a row that no table can take, whenever it is tried
+├── EmbeddedServerError  the nats-server of this machine's own does not run
+├── LocalServerError     the ClickHouse of this machine's own does not run
+├── DataDirError     the data directory cannot be written
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
     └── UnknownSymbolError  nothing is stored of the instrument
 """
@@ -42,6 +45,18 @@ class RowError(StoreError):
 
 class SchemaError(StoreError):
     """The tables are newer than this program, or a migration was altered after it was applied."""
+
+
+class EmbeddedServerError(ApplicationError):
+    """No nats-server of this machine's own could be started, or it ended."""
+
+
+class LocalServerError(ApplicationError):
+    """No ClickHouse of this machine's own could be started, or it ended."""
+
+
+class DataDirError(ApplicationError):
+    """The data directory cannot be written; the text names it."""
 
 
 class QueryError(ApplicationError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 from marketprism_domain.errors import InvalidValue, InvariantBroken
 from marketprism_domain.events.registry import (
@@ -25,6 +26,7 @@ from marketprism_domain.events.registry import (
 )
 
 GatewayEvents = list[object]
+_LONGEST_RETRY_S = 3_600.0
 
 
 class GatewayState(StrEnum):
@@ -38,23 +40,32 @@ class GatewayState(StrEnum):
     DISCONNECTED = "disconnected"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RetryPolicy:
-    """Attempts to connect: `first_s` doubles up to `longest_s`; `limit` 0 never gives up."""
+    """Attempts to connect: pauses of `retry_first_s` double up to `retry_longest_s`, at most an hour; with a
+    `retry_limit` of 0 they never end.
 
-    first_s: float = 0.5
-    longest_s: float = 30.0
-    limit: int = 0
+    Raises:
+        InvalidValue: names the field.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    retry_first_s: float = 0.5
+    retry_longest_s: float = 30.0
+    retry_limit: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 < self.first_s <= self.longest_s:
-            raise InvalidValue("retry.first_s", f"more than 0 and at most {self.longest_s:g}", self.first_s)
-        if self.limit < 0:
-            raise InvalidValue("retry.limit", "0 or more", self.limit)
+        if not self.retry_longest_s <= _LONGEST_RETRY_S:
+            raise InvalidValue("retry_longest_s", f"at most {_LONGEST_RETRY_S:g}", self.retry_longest_s)
+        if not 0 < self.retry_first_s <= self.retry_longest_s:
+            raise InvalidValue("retry_first_s", f"more than 0 and at most {self.retry_longest_s:g}", self.retry_first_s)
+        if self.retry_limit < 0:
+            raise InvalidValue("retry_limit", "0 or more", self.retry_limit)
 
     def delay_s(self, attempt: int) -> float:
         """Pause before the n-th attempt (1 is the first retry)."""
-        return float(min(self.longest_s, self.first_s * 2.0 ** min(attempt - 1, 60)))
+        return float(min(self.retry_longest_s, self.retry_first_s * 2.0 ** min(attempt - 1, 60)))
 
 
 class Gateway:
@@ -137,7 +148,7 @@ class Gateway:
     def retry(self) -> tuple[float | None, GatewayEvents]:
         """Seconds until the next attempt; None when no attempt is left."""
         self.attempts += 1
-        if self._retry.limit and self.attempts > self._retry.limit:
+        if self._retry.retry_limit and self.attempts > self._retry.retry_limit:
             return None, [ConnectionRetryExhausted(self.source, self.attempts - 1)]
         delay_s = self._retry.delay_s(self.attempts)
         return delay_s, [ConnectionRetryScheduled(self.source, self.attempts, delay_s)]

@@ -8,6 +8,7 @@ plain `Decimal` in `Tick` and `Bar`; the constructors here stand where text or a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, Self
@@ -25,6 +26,8 @@ HUGE = Decimal("1e20")
 _VENUE = re.compile(r"[a-z][a-z0-9_]{0,31}")
 RESERVED_VENUES = frozenset({"tick", "bar", "gap", "quality", "event", "raw", "packed", "instrument"})
 
+Bounds = Mapping[str, tuple[float, float]]  # (lowest, highest) of a field
+
 
 def exact(text: str, field: str) -> Decimal:
     """Exact decimal of a venue's text.
@@ -37,6 +40,18 @@ def exact(text: str, field: str) -> Decimal:
     except InvalidOperation:
         raise InvalidValue(field, "a decimal number", text) from None
     return check_decimal(value, field)
+
+
+def check_bounds(settings: object, bounds: Bounds) -> None:
+    """Check the numbers of a settings class: each field that `bounds` names lies between its (lowest, highest).
+
+    Raises:
+        InvalidValue: names the first field that does not; NaN lies nowhere.
+    """
+    for name, (lowest, highest) in bounds.items():
+        value = getattr(settings, name)
+        if not lowest <= value <= highest:
+            raise InvalidValue(name, f"{lowest:.12g} to {highest:.12g}", value)
 
 
 def check_decimal(value: Decimal, field: str) -> Decimal:

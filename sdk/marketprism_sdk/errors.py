@@ -6,6 +6,7 @@ SdkError
 ├── NoResponders         nobody serves the subject (retryable)
 ├── PayloadTooLarge      more bytes than the server takes in one message
 ├── ConfigurationError   settings that contradict one another
+│   └── InvalidSetting        a setting is not what its type allows (a ValueError as well)
 ├── InvalidSubject       a subject or header that would break into the protocol (a ValueError as well)
 ├── KeyExists            create on a key that is there
 ├── RevisionConflict     compare-and-swap lost against another writer
@@ -55,6 +56,10 @@ class PayloadTooLarge(SdkError):
 
 class ConfigurationError(SdkError):
     """Settings contradict one another."""
+
+
+class InvalidSetting(ConfigurationError, ValueError):
+    """A value of a settings class is not what it allows; the text names the field, what was expected and what was."""
 
 
 class InvalidSubject(SdkError, ValueError):

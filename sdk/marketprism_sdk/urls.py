@@ -1,4 +1,4 @@
-"""URLs that may carry a user and a password, and texts that may carry such a URL.
+"""Secrets, URLs that may carry a user and a password, and texts that may carry such a URL.
 
 A URL is printed far more often than it is used: in log lines, error texts, tables of a command. So the type prints
 without what comes before the `@`, and whoever connects says `reveal()`.
@@ -7,10 +7,11 @@ without what comes before the `@`, and whoever connects says `reveal()`.
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 HIDDEN = "***"
+_STARS = "**********"
 # Up to the last @ before the path: a password may hold an @ itself. Paths are left alone (`/ws/btcusdt@trade`).
 _USER = re.compile(r"(?<=://)[^\s/?#\"'<>]*@")
 # Servers of a list after the first may come without a scheme: nats://a:b@one,c:d@two is one match of the above.
@@ -53,6 +54,11 @@ class Url(str):
         """Whether there is something to hide."""
         return hide(self.reveal()) != self.reveal()
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:
+        """A text to pydantic, written as JSON without what is secret in it."""
+        return _schema_of(cls)
+
     def __str__(self) -> str:
         return hide(self.reveal())
 
@@ -61,6 +67,44 @@ class Url(str):
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
+
+
+class Secret(str):
+    """A password or a code whose `str`, `repr` and `format` show only whether there is one.
+
+    It compares and hashes as the whole text. What builds bytes or other strings of it has the whole text too: that is
+    for whoever logs in, by way of `reveal()`.
+    """
+
+    __slots__ = ()
+
+    def reveal(self) -> str:
+        """The whole text, to log in with."""
+        return str.__str__(self)
+
+    def __str__(self) -> str:
+        return _STARS if self.reveal() else ""
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:
+        """A text to pydantic, written as JSON in stars."""
+        return _schema_of(cls)
+
+
+def _schema_of(kind: type[str]) -> Any:
+    from pydantic_core import core_schema  # noqa: PLC0415 (nobody but pydantic calls this: it is there then)
+
+    return core_schema.no_info_after_validator_function(
+        kind,
+        core_schema.str_schema(),
+        serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json"),
+    )
 
 
 def _bare(url: str) -> str:

@@ -9,18 +9,20 @@ import re
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.settings import Counter, CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.events.registry import AllInstrumentsSubscribed
 from marketprism_sdk.testing import Child
+from marketprism_sdk.urls import Url
 from marketprism_services.cli.options import settings_of
 from marketprism_services.platform import run_files
 from tests.conftest import FIXTURES
@@ -53,8 +55,10 @@ async def loading(venue: str) -> dict[str, Any]:
     front, address, told = await _front(str(LISTS[venue]), "--crowd", "1", "--rate", "1", "--seconds", "120")
     calendar = chinese_calendar_of_markets()
     with tempfile.TemporaryDirectory() as folder:
-        settings = CounterSettings(venue, (address,), (address,), "9999", "user", flow=Path(folder))
-        source = CtpSource(settings, calendar, lambda spec: simulated(spec, calendar, venue=venue))
+        settings = CounterSettings((address,), "9999", "user", td_fronts=(address,))
+        source = CtpSource(
+            Counter(venue, settings, Path(folder)), calendar, lambda spec: simulated(spec, calendar, venue=venue)
+        )
         started = time.perf_counter()
         await source.connect()
         loaded = time.perf_counter() - started
@@ -81,9 +85,9 @@ async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) ->
             str(LISTS["ctp"]), "--crowd", str(instruments), "--rate", f"{rate:g}", "--seconds", f"{seconds + instruments / 1_000:g}",
         )  # fmt: skip
         given, port = settings_of(), choose_port(0)
-        counter = given.ctp.model_copy(update={"md_fronts": (address,), "td_fronts": (address,), "user": "bench"})
+        counter = replace(given.ctp, md_fronts=(address,), td_fronts=(address,), user="bench")
         settings = given.model_copy(update={
-            "nats": given.nats.model_copy(update={"url": server.url}), "ctp": counter, "data_dir": folder / "data",
+            "nats": replace(given.nats, url=Url(server.url)), "ctp": counter, "data_dir": folder / "data",
             "source": given.source.model_copy(update={"spec": "ctp"}),
             "http": given.http.model_copy(update={"gateway": port}),
             "log": given.log.model_copy(update={"level": "error"}),

@@ -110,7 +110,7 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
     """Writer and readers on real servers with `total` ticks of 200 symbols."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        nats = await EmbeddedServer.start(EmbeddedOptions(path / "nats", choose_port(0), max_store_gb=50))
+        nats = await EmbeddedServer.start(EmbeddedOptions(path / "nats", port=choose_port(0), max_store_gb=50))
         server = await LocalClickHouse.start(LocalOptions(path / "clickhouse", choose_port(0), choose_port(0)))
         connection = await NatsConnection.open(nats.url, name="bench")
         engine = await ClickHouseEngine.open(server.url)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.sources.registry import SOURCES, VenueMaking, make_source, parse_source
+from marketprism_adapters.sources.registry import SOURCES, make_source, parse_source
 from marketprism_adapters.venues.live.source import VenueSettings
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import (
@@ -157,7 +157,7 @@ async def test_every_row_of_the_registry_is_in_this_suite(at: Workplace) -> None
 
     def made(spec: str) -> MarketSource:
         return make_source(
-            parse_source(spec), at.calendar, speed=None, venue=VenueMaking(VenueSettings()),
+            parse_source(spec), at.calendar, speed=None, venue=VenueSettings(),
             counter=lambda venue: counter_settings(venue, at.folder, "sim:none.csv"),
         )  # fmt: skip
 

@@ -22,7 +22,7 @@ from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.query.service import QueryService
-from marketprism_services.settings.settings import QuerySettings
+from marketprism_services.settings.sections import QuerySettings
 from marketprism_services.wiring.store import ServerEngines
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
@@ -101,7 +101,7 @@ Serve = Callable[..., Any]
 
 @pytest.fixture
 async def serve(filled: str, tmp_path: Any, calendar: MarketCalendar) -> AsyncIterator[Serve]:
-    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", choose_port(0)))
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))
     connection = await NatsConnection.open(server.url, name="api-test")
     await streams.ensure_streams(connection)  # as the services that write do
     session, stop = aiohttp.ClientSession(), asyncio.Event()

@@ -104,7 +104,7 @@ class Storage:
 @asynccontextmanager
 async def market_of(folder: Path) -> AsyncIterator[Market]:
     """A nats-server with the market's streams."""
-    server = await EmbeddedServer.start(EmbeddedOptions(folder, choose_port(0)))
+    server = await EmbeddedServer.start(EmbeddedOptions(folder, port=choose_port(0)))
     connection = await NatsConnection.open(server.url, name="test")
     try:
         await streams.ensure_streams(connection)
@@ -118,7 +118,7 @@ async def market_of(folder: Path) -> AsyncIterator[Market]:
 async def storage_of(market: Market, folder: Path) -> AsyncIterator[Storage]:
     """A storage with chDB in a folder."""
     connection = await NatsConnection.open(market.connection.url, name="storage")
-    service = StorageService(connection, EmbeddedEngines(folder), WriterSettings(batch_s=0.05))
+    service = StorageService(connection, EmbeddedEngines(folder), WriterSettings(batch_ms=50))
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))
     try:

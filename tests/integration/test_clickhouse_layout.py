@@ -19,6 +19,7 @@ from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.errors import StoreError
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
+from marketprism_domain.errors import InvalidValue
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import reading_engines_of
 from tests.contract.test_codec import SAMPLES
@@ -167,7 +168,7 @@ async def test_what_cannot_run_here_is_at_least_what_the_server_reads_as_a_state
 async def test_retention_follows_the_setting(clickhouse_url: str) -> None:
     engine = await ClickHouseEngine.open(clickhouse_url)
     await engine.execute("DROP DATABASE IF EXISTS market SYNC")
-    thirty = Topology(keep_days={"market_ticks": 30})
+    thirty = Topology(keep_days={"market_ticks": 30}, dense_days=0)
     assert (
         "market.market_ticks MODIFY TTL toDateTime(ts_event) + toIntervalDay(30)"
         in await SqlStore(engine, thirty).migrate()
@@ -180,7 +181,7 @@ async def test_retention_follows_the_setting(clickhouse_url: str) -> None:
     dense = Topology(keep_days={"market_ticks": 30}, dense_days=1)
     assert len(await SqlStore(engine, dense).migrate()) == 1
     assert await SqlStore(engine, dense).migrate() == []
-    assert await SqlStore(engine).migrate() == ["market.market_ticks REMOVE TTL"]
+    assert await SqlStore(engine, Topology(dense_days=0)).migrate() == ["market.market_ticks REMOVE TTL"]
     await engine.close()
 
 
@@ -193,7 +194,7 @@ async def test_retention_follows_the_setting(clickhouse_url: str) -> None:
     ],
 )  # fmt: skip
 def test_a_layout_that_is_none_names_the_setting(made: dict[str, object], text: str) -> None:
-    with pytest.raises(StoreError, match=text):
+    with pytest.raises(InvalidValue, match=text):
         Topology(**made)  # type: ignore[arg-type]
     with pytest.raises(StoreError, match="name: expected"):
         read_only_user("a b", "x", seconds=1, rows=1)

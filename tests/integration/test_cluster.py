@@ -20,6 +20,7 @@ from marketprism_application.queries.export import bars_csv
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.messaging import send_command
 from marketprism_sdk.nats.connection import NatsConnection
@@ -57,7 +58,7 @@ async def test_the_bars_of_three_nodes_are_those_of_one(
     )
     container = Container(settings=settings, connection=connection)
     stop = asyncio.Event()
-    services = [container.validator(), container.aggregator(), container.gateway()]
+    services = [container.service("validator"), container.service("aggregator"), container.service("gateway")]
     running = [asyncio.create_task(service.run(stop)) for service in services]
     try:
         found, wanted = await _compare(connection, settings, calendar, running)
@@ -79,9 +80,7 @@ async def _compare(
     """The bars of the stream when there are as many as the offline rebuild has, and those."""
     source = make_source(parse_source(SOURCE), calendar, speed=None)
     await source.connect()
-    expected = await rebuild(
-        source.stream({}), calendar, bars=settings.bars.domain(), rules=settings.validation_rules()
-    )
+    expected = await rebuild(source.stream({}), calendar, bars=settings.bars, rules=ValidationRules.of(settings.rules))
     wanted = {(bar.symbol, bar.interval, bar.ts_open): bar for bar in expected.bars}
     found: list[Bar] = []
     async with asyncio.timeout(150):
@@ -163,7 +162,7 @@ async def test_who_only_looks_makes_nothing_and_nobody_lowers_replicas(tmp_path:
         with pytest.raises(StreamMissing, match="there is none"):
             await send_command(connection, "gateway", "InitializeGateway", {}, issuer="operator")
         assert await _replicas(connection) == {}
-        await start(careful.gateway(), careful.validator(), careful.aggregator())
+        await start(careful.service("gateway"), careful.service("validator"), careful.service("aggregator"))
         before = await _replicas(connection)
         assert set(before) >= {*streams.MARKET_STREAMS, "COMMANDS", "COMMANDS_DLQ", "KV_service_instances"}
         assert set(before.values()) == {3}
@@ -171,7 +170,7 @@ async def test_who_only_looks_makes_nothing_and_nobody_lowers_replicas(tmp_path:
         assert {record.service for record in seen.instances} == {"gateway", "validator", "aggregator"}
         await send_command(connection, "gateway", "InitializeGateway", {"gateway": "default"}, issuer="operator")
         assert await _replicas(connection) == before
-        await start(careless.monitor(), careless.query(), careless.validator())
+        await start(careless.service("monitor"), careless.service("query"), careless.service("validator"))
         after = await _replicas(connection)
         assert {name: after[name] for name in before} == before
     finally:

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
+from marketprism_adapters.capture.settings import CaptureSettings
+from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_adapters.counters.api.callback_queue import Bridge, Callback
 from marketprism_adapters.counters.api.library import load
 from marketprism_adapters.counters.depth.reader import DepthReader
 from marketprism_adapters.counters.live.instruments import terms_of
-from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.settings import Counter, CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.recordings.reader import Recording
 from marketprism_adapters.counters.recordings.replay import ReplaySource
@@ -33,6 +34,7 @@ from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_sdk.urls import Secret
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -41,10 +43,10 @@ NAMES = ("ru1901_20181009", "AP010_20200803", "AP101_20200804")
 
 def source_of(calendar: MarketCalendar, tmp_path: Path, *fronts: str, trader: str = "", **changed: Any) -> CtpSource:
     settings = CounterSettings(
-        "ctp", fronts, (trader,) if trader else (), "9999", "user", "secret", app_id="app", auth_code="0000",
-        flow=tmp_path / "flow", **{"answer_s": 5.0, **changed},
+        fronts, "9999", "user", Secret("secret"), (trader,) if trader else (), "app", Secret("0000"),
+        **{"answer_s": 5.0, **changed},
     )  # fmt: skip
-    return CtpSource(settings, calendar, lambda front: simulated(front, calendar))
+    return CtpSource(Counter("ctp", settings, tmp_path / "flow"), calendar, lambda front: simulated(front, calendar))
 
 
 async def batches_of(source: CtpSource, listed: set[str] | None = None) -> list[SourceBatch]:
@@ -234,10 +236,9 @@ async def test_the_compiled_api_at_a_closed_port_is_an_error_in_time(
             load(venue)
         pytest.skip(f"vnpy_{venue} is not installed")
     api = await asyncio.to_thread(load, venue)
-    settings = CounterSettings(
-        venue, ("tcp://127.0.0.1:9",), ("tcp://127.0.0.1:9",), "9999", "user", "secret", answer_s=1.5, flow=tmp_path
-    )
-    source = CtpSource(settings, calendar, lambda _: api)
+    fronts = ("tcp://127.0.0.1:9",)
+    settings = CounterSettings(fronts, "9999", "user", Secret("secret"), fronts, answer_s=1.5)
+    source = CtpSource(Counter(venue, settings, tmp_path), calendar, lambda _: api)
     with pytest.raises(SourceError, match=r"a connection to the trader front within 1\.5 s, none came") as caught:
         await source.connect()
     assert caught.value.retryable
@@ -265,11 +266,13 @@ async def test_captured_depth_messages_are_played_again_as_the_same_ticks(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar
 ) -> None:
     path = fixtures / "ctp/ticks/AP101_20200804.csv.gz"
-    tap = CaptureTap(CaptureSettings(tmp_path / "capture"))
+    tap = CaptureTap(CaptureSettings(), tmp_path / "capture")
     tap.start()
     front = f"sim:{path}?broken=100"
-    settings = CounterSettings("ctp", (front,), (front,), "9999", "user", "secret", flow=tmp_path / "flow")
-    live = CtpSource(settings, calendar, lambda spec: simulated(spec, calendar), tap=tap)
+    settings = CounterSettings((front,), "9999", "user", Secret("secret"), (front,))
+    live = CtpSource(
+        Counter("ctp", settings, tmp_path / "flow"), calendar, lambda spec: simulated(spec, calendar), tap=tap
+    )
     first = [callback(tick) for batch in await batches_of(live) for tick in batch.ticks]
     await asyncio.to_thread(tap.stop)
     again = CaptureSource(tmp_path / "capture", calendar)

@@ -13,7 +13,7 @@ from marketprism_adapters.counters.api.callback_queue import Bridge, Callback
 from marketprism_adapters.counters.api.callbacks import spi_class
 from marketprism_adapters.counters.api.library import COUNTERS, load
 from marketprism_adapters.counters.live.outages import Losses
-from marketprism_adapters.counters.live.settings import Account, CounterSettings
+from marketprism_adapters.counters.live.settings import Account, Counter, CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.counters.simulated_front.markets import Crowd, Recorded
@@ -23,6 +23,7 @@ from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.events.registry import AllInstrumentsSubscribed, SubscriptionFailed, TradingHoursOverruled
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.urls import Secret
 from tests.fakes.ticks import at, tick
 from tests.integration.test_ctp import callback, recorded
 
@@ -46,9 +47,13 @@ class Line:
         return f"sim://127.0.0.1:{front.port}"
 
     def source(self, address: str, **changed: Any) -> CtpSource:
-        given = {"answer_s": 5.0, "flow": self._folder / "flow", "td_fronts": (address,), **changed}
-        settings = CounterSettings("ctp", (address,), broker="9999", user="u", password="p", auth_code="0", **given)
-        return CtpSource(settings, self._calendar, lambda spec: simulated(spec, self._calendar))
+        given = {"answer_s": 5.0, "td_fronts": (address,), "auth_code": Secret("0"), **changed}
+        settings = CounterSettings((address,), "9999", "u", Secret("p"), **given)
+        return CtpSource(
+            Counter("ctp", settings, self._folder / "flow"),
+            self._calendar,
+            lambda spec: simulated(spec, self._calendar),
+        )
 
 
 @pytest.fixture
@@ -107,7 +112,7 @@ async def test_a_second_brokers_front_hides_the_loss_of_the_first(
 ) -> None:
     market = await asyncio.to_thread(Recorded, f"sim:{fixtures / AP}", calendar)
     first, second = await line.open(market, speed=2_000.0), await line.open(market, speed=2_000.0)
-    other = Account("8888", "elsewhere", "p", (second,))
+    other = Account((second,), "8888", "elsewhere", Secret("p"))
     source = line.source(first, others=(other,))
     await source.connect()
     found: list[SourceBatch] = []
@@ -245,10 +250,10 @@ async def test_a_counters_whole_list_becomes_terms_and_its_ticks_find_their_venu
     market = await asyncio.to_thread(Crowd, fixtures / listed, 40, 2.0, 30.0, at("2025-08-13 10:00:00"))
     address = await line.open(market)
     given = CounterSettings(
-        venue, (address,), (address,), "9999", "u", "p", auth_code="0", flow=tmp_path, subscribe_per_second=800,
+        (address,), "9999", "u", Secret("p"), (address,), auth_code=Secret("0"), subscribe_per_second=800,
         instruments=tuple(str(item["InstrumentID"]) for item in market.instruments[:40]),
     )  # fmt: skip
-    source = CtpSource(given, calendar, lambda spec: simulated(spec, calendar, venue=venue))
+    source = CtpSource(Counter(venue, given, tmp_path), calendar, lambda spec: simulated(spec, calendar, venue=venue))
     await source.connect()
     terms = source._talk.terms
     assert len(terms) == singles

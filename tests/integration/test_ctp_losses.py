@@ -28,7 +28,7 @@ async def test_a_front_that_is_shut_overnight_leaves_no_gap_unless_it_comes_back
         await asyncio.to_thread(Script, f"sim:{fixtures / f'ctp/ticks/AP010_{day}.csv.gz'}", calendar)
         for day in ("20200803", "20200804")
     ]
-    opened = source._open = Conversation(source._given, lambda _: Api(object, object), source._skip)
+    opened = source._open = Conversation(source._counter, lambda _: Api(object, object), source._skip)
     opened.fronts, opened.up = [SimMdOf(days[0])], {0}
     before, after = days[0].rows[-1][1], next(data for ts, data in days[1].rows if ts > at("2020-08-04 09:40:00"))
     for name, data, when in (

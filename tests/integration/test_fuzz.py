@@ -19,6 +19,7 @@ from marketprism_application.contracts.packed import PACKED_VERSION, Packed, enc
 from marketprism_application.contracts.subjects import raw_subject
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.messaging import dead_letters
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
@@ -141,7 +142,11 @@ async def test_a_hundred_thousand_malformed_messages_stop_nobody(
         }
     )
     container = Container(settings=settings, connection=connection)
-    validator, aggregator, monitor = container.validator(), container.aggregator(), container.monitor()
+    validator, aggregator, monitor = (
+        container.service("validator"),
+        container.service("aggregator"),
+        container.service("monitor"),
+    )
     naughty = Naughty("naughty", connection)
     services: list[Service] = [validator, aggregator, monitor, naughty]
     stop = asyncio.Event()
@@ -214,13 +219,11 @@ async def test_a_hundred_thousand_malformed_messages_stop_nobody(
     assert await naughty.calls.call("naughty", "fine") == "fine"
 
     # And the work goes on: real ticks become the bars that they must become.
-    gateway = container.gateway()
+    gateway = container.service("gateway")
     running.append(asyncio.create_task(gateway.run(stop)))
     source = make_source(parse_source(SOURCE), calendar, speed=None)
     await source.connect()
-    expected = await rebuild(
-        source.stream({}), calendar, bars=settings.bars.domain(), rules=settings.validation_rules()
-    )
+    expected = await rebuild(source.stream({}), calendar, bars=settings.bars, rules=ValidationRules.of(settings.rules))
     async with asyncio.timeout(60):
         while (await _count(connection, "market.bar.*.rb2505")) < len(expected.bars):
             await asyncio.sleep(0.2)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.settings import Counter, CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.counters.simulated_front.markets import Recorded
@@ -27,6 +27,7 @@ from marketprism_domain.sessions.connection_hours import ConnectionHours
 from marketprism_sdk.messaging import dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Lapsed, while_leading
+from marketprism_sdk.urls import Secret
 from marketprism_services.gateway.service import GatewayService
 from tests.fakes.ticks import at
 
@@ -60,11 +61,15 @@ class Place:
         self, hours: ConnectionHours | None = None, now_ns: Callable[[], int] = time.time_ns, **changed: Any
     ) -> GatewayService:
         address = f"sim://127.0.0.1:{self.front.port}"
-        given = {"answer_s": 5.0, "flow": self._folder / "flow", **changed}
-        settings = CounterSettings("ctp", (address,), (address,), "9999", "user", "secret", auth_code="0", **given)
-        source = CtpSource(settings, self._calendar, lambda spec: simulated(spec, self._calendar))
+        given = {"answer_s": 5.0, "auth_code": Secret("0"), **changed}
+        settings = CounterSettings((address,), "9999", "user", Secret("secret"), (address,), **given)
+        source = CtpSource(
+            Counter("ctp", settings, self._folder / "flow"),
+            self._calendar,
+            lambda spec: simulated(spec, self._calendar),
+        )
         own = await NatsConnection.open(self._url, name="gateway")
-        retry = RetryPolicy(first_s=0.1, longest_s=0.2, limit=3)
+        retry = RetryPolicy(0.1, 0.2, 3)
         made = GatewayService(
             own,
             source,

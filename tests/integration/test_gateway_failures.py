@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.gateway.service import GatewayService
-from tests.integration.venue_side import FAST
+from tests.integration.venue_side import FAST, QUICK
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("gateway")]
 Wait = Callable[..., Any]
@@ -56,12 +57,13 @@ async def test_a_gateway_tells_what_failed_is_unhealthy_and_reads_on(
     row, group = MARKETS["binance"], f"failing-{type(error).__name__}"
     states: list[SourcePosition] = []
     async with SimulatedVenueServer(DIALECTS["binance"](("BTC",)), rate=20.0, levels=20) as server:
-        source = Failing(row.make(server.ws_url, server.rest_url), FAST._replace(symbols=tuple(server.books)))
+        settings = replace(FAST, instruments=tuple(server.books))
+        source = Failing(row.make(server.ws_url, server.rest_url), settings, backoff=QUICK)
         source.errors = [error]
         own = await NatsConnection.open(connection.url, name=group)
         made = GatewayService(
             own, source, lambda: Ingest(calendar, lambda _: 0), calendar, group=group,
-            retry=RetryPolicy(first_s=0.1, longest_s=0.2),
+            retry=RetryPolicy(0.1, 0.2),
         )  # fmt: skip
         stop = asyncio.Event()
         running = asyncio.create_task(made.run(stop))

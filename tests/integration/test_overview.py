@@ -22,7 +22,7 @@ pytestmark = pytest.mark.nats
 
 @pytest.fixture
 async def connection(tmp_path: Path) -> AsyncIterator[NatsConnection]:
-    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", choose_port(0)))
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))
     opened = await NatsConnection.open(server.url, name="test")
     yield opened
     await opened.close()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture
 async def own_connection(tmp_path: Path) -> AsyncIterator[NatsConnection]:
-    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, 0))
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, port=0))
     connection = await NatsConnection.open(server.url, name="partitions")
     yield connection
     await connection.close()

@@ -23,8 +23,12 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service
 from marketprism_sdk.values import REFUSED
 from marketprism_services.monitor.overview import overview
+from marketprism_services.platform.catalogue import SERVICES, wiring_of
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
+
+for _row in SERVICES:  # not inside a loop, where importing one holds everything up
+    wiring_of(_row)
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.nats]
 
@@ -91,7 +95,7 @@ class Pipeline:
         for name in NAMES:
             connection = await NatsConnection.open(str(self.settings.nats.url), name=name)
             self._connections.append(connection)
-            service = getattr(Container(settings=self.settings, connection=connection), name)()
+            service = Container(self.settings, connection).service(name)
             self.services[name] = service
             self._tasks[name] = asyncio.create_task(service.run(self._stop))
         async with asyncio.timeout(90):
@@ -113,7 +117,7 @@ class Pipeline:
 
 @pytest.fixture
 async def url(tmp_path: Path) -> AsyncIterator[str]:
-    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", choose_port(0)))
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))
     yield server.url
     await server.stop()
 

@@ -45,14 +45,14 @@ async def test_that_nobody_takes_the_word_ends_nothing_and_it_is_said_the_next_t
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = tmp_path_factory.mktemp("nats")
-    server = await EmbeddedServer.start(EmbeddedOptions(folder, 0))
+    server = await EmbeddedServer.start(EmbeddedOptions(folder, port=0))
     connection = await NatsConnection.open(server.url, name="positions")
     positions = await Positions.open(connection, 1)
     port = int(server.url.rpartition(":")[2])
     await server.stop()
     await positions.tell("g", "the venue is away", retry=True)
     assert positions.error == "the venue is away"
-    server = await EmbeddedServer.start(EmbeddedOptions(folder, port))
+    server = await EmbeddedServer.start(EmbeddedOptions(folder, port=port))
     seen = ""
     try:
         async with asyncio.timeout(20):  # the client connects again by itself

@@ -46,7 +46,7 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", choose_port(0)))
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))
     connection = await NatsConnection.open(server.url, name="leaders-test")
     made = Place(server.url, connection)
     yield made

@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
-from marketprism_services.settings.settings import QuerySettings
+from marketprism_services.settings.sections import QuerySettings
 from tests.integration.read_side import Serve, filled, serve
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]

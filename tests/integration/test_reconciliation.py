@@ -38,7 +38,7 @@ pytestmark = pytest.mark.timeout(90)
 
 @pytest.fixture
 async def connection(tmp_path: Path) -> AsyncIterator[NatsConnection]:
-    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", 0))
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
     connection = await NatsConnection.open(server.url, name="audit")
     await streams.ensure_streams(connection)
     yield connection
@@ -143,7 +143,7 @@ async def test_records_that_are_none_stop_no_look(connection: NatsConnection) ->
 
 
 async def test_rows_that_the_table_lacks_are_named_by_instrument(connection: NatsConnection, tmp_path: Path) -> None:
-    service = StorageService(connection, EmbeddedEngines(tmp_path / "chdb"), WriterSettings(batch_s=0.05))
+    service = StorageService(connection, EmbeddedEngines(tmp_path / "chdb"), WriterSettings(batch_ms=50))
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))
     probe = await probe_of(connection)

@@ -7,6 +7,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from marketprism_adapters.venues.simulator.recording_server import PlayedVenueSe
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_application.errors import SourceError
 from tests.integration.simulator_side import asked, heard, opening
-from tests.integration.venue_side import FAST
+from tests.integration.venue_side import FAST, QUICK
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -80,7 +81,8 @@ async def test_a_gateway_makes_a_true_book_of_a_recording(tmp_path: Path) -> Non
         row = MARKETS["binance-usdm"]
         source = VenueSource(
             row.make(server.ws_url, server.rest_url),
-            FAST._replace(kinds=("orderbook",), symbols=tuple(server.books), silent_s=5.0),
+            replace(FAST, kinds=("orderbook",), instruments=tuple(server.books), silent_s=5.0),
+            backoff=QUICK,
         )
         await source.connect()
         stream = source.stream({})

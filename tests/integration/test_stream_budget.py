@@ -93,7 +93,7 @@ async def test_the_monitor_tells_once_and_is_degraded(small: NatsConnection, tmp
         await publish_ack(small, "market.raw.0", b"." * MB)
     for _ in range(55):
         await publish_ack(small, "other.x", b"." * MB)
-    monitor = Container(settings=settings, connection=small).monitor()
+    monitor = Container(settings=settings, connection=small).service("monitor")
     stop = asyncio.Event()
     running = asyncio.create_task(monitor.run(stop))
     try:

@@ -13,14 +13,15 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_layout import StreamLayout, store_limit
 from marketprism_sdk.errors import ConfigurationError, StreamMisconfigured
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, delete_stream, ensure_stream, publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.platform.container import Container
-from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.settings.service_settings import layout_of
+from marketprism_services.platform.exits import Exit
+from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings, load
 
 SMALL_GB = 0.064
@@ -97,7 +98,7 @@ async def test_an_older_program_does_not_write_over_a_newer_one(small: NatsConne
     config = (await stream_info(small, "MARKET_TICKS"))["config"]
     later = {**config, "metadata": {**config["metadata"], "marketprism.schema": "2"}}
     await api(small, "STREAM.UPDATE.MARKET_TICKS", later)
-    service = Container(settings=settings, connection=small).validator()
+    service = Container(settings=settings, connection=small).service("validator")
     with pytest.raises(ConfigurationError, match=r"MARKET_TICKS: expected at most schema version 1, was 2.*newer"):
         await service.run(asyncio.Event())
     assert (await stream_info(small, "MARKET_TICKS"))["config"]["metadata"]["marketprism.schema"] == "2"
@@ -157,9 +158,9 @@ async def test_a_server_without_room_is_refused_with_what_to_set(tmp_path: Path)
 
 
 def test_settings_below_the_minimum_name_it() -> None:
-    with pytest.raises(Stop, match=r"nats.max_store_gb: input should be greater than or equal to 0.064, was 0.01"):
+    with pytest.raises(SettingsError, match=r"nats.max_store_gb: expected 0.064 to 100000, was 0.01"):
         load(overrides={"nats": {"max_store_gb": 0.01}})
-    with pytest.raises(Stop, match=r"expected shares of at most 1 together, was 1.3"):
+    with pytest.raises(SettingsError, match=r"expected shares of at most 1 together, was 1.3"):
         load(overrides={"streams": {"ticks": {"age_s": 60, "share": 0.9}}})
     with pytest.raises(ConfigurationError, match=r"JetStream's limit: expected at least 64 MB .*, was 10 MB"):
         StreamLayout().max_bytes("MARKET_RAW", 10_000_000)
@@ -176,7 +177,7 @@ async def test_a_profile_of_tiny_limits(small: NatsConnection, tmp_path: Path) -
     tiny = {"age_s": 60, "share": 0.1, "max_mb": 2}
     names = ("raw", "ticks", "bars", "events", "data")
     settings = settings_of(small, tmp_path, streams={"duplicate_window_s": 5, **dict.fromkeys(names, tiny)})
-    service = Container(settings=settings, connection=small).gateway()
+    service = Container(settings=settings, connection=small).service("gateway")
     await streams.ensure_streams(small, layout_of(service.settings))
     for stream in streams.MARKET_STREAMS:
         config = (await stream_info(small, stream))["config"]

@@ -19,8 +19,12 @@ from marketprism_sdk.nats.jetstream import api, delete_stream, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_sdk.service import Service, ServiceSettings
+from marketprism_services.platform.catalogue import SERVICES, wiring_of
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
+
+for _row in SERVICES:  # not inside a loop, where importing one holds everything up
+    wiring_of(_row)
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -57,7 +61,12 @@ async def test_what_is_deleted_is_made_again_by_its_writers_as_it_was_and_told(
         }
     )
     container = Container(settings=settings, connection=nats)
-    services: list[Service] = [container.storage(), container.aggregator(), container.validator(), container.gateway()]
+    services: list[Service] = [
+        container.service("storage"),
+        container.service("aggregator"),
+        container.service("validator"),
+        container.service("gateway"),
+    ]
     stop = asyncio.Event()
     running = [asyncio.create_task(service.run(stop)) for service in services]
     try:

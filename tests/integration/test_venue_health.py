@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
@@ -75,7 +76,7 @@ async def test_terms_that_change_and_instruments_that_are_new_are_published_and_
     dialect: Any = DIALECTS["binance"](("BTC", "ETH", "SOL"))
     changing = Changing(dialect)
     dialect._listed = changing.listed
-    settings = VenueSettings(symbols=("*-USDT",), kinds=("trade", "orderbook"), refresh_s=0.5)
+    settings = VenueSettings(instruments=("*-USDT",), kinds=("trade", "orderbook"), refresh_s=0.5)
     async with SimulatedVenueServer(dialect, rate=20.0) as server:
         source = VenueSource(row.make(server.ws_url, server.rest_url), settings)
         await source.connect()

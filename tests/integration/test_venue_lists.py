@@ -10,7 +10,8 @@ import pytest
 from marketprism_adapters.venues.bybit.simulate import BybitDialect
 from marketprism_adapters.venues.kit.dialect import Dialect, Reply
 from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
 from marketprism_adapters.venues.registry import MARKETS
@@ -33,7 +34,7 @@ _BAD: dict[str, dict[str, Any]] = {
 async def listed(market: str, dialect: Dialect, symbols: Sequence[str] = ("*",)) -> VenueSource:
     row = MARKETS[market]
     async with SimulatedVenueServer(dialect) as server:
-        source = VenueSource(row.make(server.ws_url, server.rest_url), VenueSettings(symbols=tuple(symbols)))
+        source = VenueSource(row.make(server.ws_url, server.rest_url), VenueSettings(instruments=tuple(symbols)))
         await source.connect()
         await source.close()
         return source
@@ -117,8 +118,8 @@ class Stammering(Okx):
 async def test_a_connection_that_cannot_subscribe_is_made_again_instead_of_waiting_in_silence() -> None:
     async with SimulatedVenueServer(OkxDialect(("BTC",)), rate=20.0) as server:
         venue = Stammering(server.ws_url, server.rest_url)
-        settings = VenueSettings(("BTC-USDT",), ("trade",), backoff=Backoff(0.05, 0.2), silent_s=60.0)
-        source = VenueSource(venue, settings)
+        settings = VenueSettings(instruments=("BTC-USDT",), kinds=("trade",), silent_s=60.0)
+        source = VenueSource(venue, settings, backoff=Backoff(0.05, 0.2))
         await source.connect()
         stream = source.stream({})
         async for batch in stream:

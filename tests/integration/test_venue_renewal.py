@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.mark.parametrize("market", TRIED)
 async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> None:
-    settings = FAST._replace(lifetime_s=1.5, silent_s=5.0)
+    settings = replace(FAST, lifetime_s=1.5, silent_s=5.0)
     async with venue(market, settings, rate=40.0) as (server, source):
         audit = VenueAudit(server)
         await source.connect()
@@ -33,7 +34,7 @@ async def test_a_connection_is_renewed_and_nothing_is_missed(market: str) -> Non
 
 @pytest.mark.parametrize("market", TRIED)
 async def test_a_connection_that_lags_is_left_only_when_everything_of_it_has_come(market: str) -> None:
-    settings = FAST._replace(lifetime_s=2.5, silent_s=10.0)
+    settings = replace(FAST, lifetime_s=2.5, silent_s=10.0)
     async with venue(market, settings, rate=40.0) as (server, source):
         audit = VenueAudit(server)
         await source.connect()
@@ -57,7 +58,7 @@ async def test_a_connection_that_lags_is_left_only_when_everything_of_it_has_com
 
 
 async def test_two_collectors_are_merged_by_sequence() -> None:
-    async with venue("binance", FAST._replace(collectors=2)) as (server, source):
+    async with venue("binance", replace(FAST, collectors=2)) as (server, source):
         audit = VenueAudit(server)
         await source.connect()
         await batches(source, lambda found: len(found) > 30, audit)
@@ -72,7 +73,7 @@ async def test_two_collectors_are_merged_by_sequence() -> None:
 
 async def test_a_connection_that_brings_nothing_takes_over_from_none() -> None:
     """It is open, and its subscriptions are confirmed; the old one goes on, and is renewed later."""
-    settings = FAST._replace(lifetime_s=1.5, silent_s=40.0)
+    settings = replace(FAST, lifetime_s=1.5, silent_s=40.0)
     async with venue("binance", settings) as (server, source):
         audit = VenueAudit(server)
         await source.connect()

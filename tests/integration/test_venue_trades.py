@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from marketprism_adapters.venues.binance.simulate import BinanceDialect
 from marketprism_adapters.venues.deribit.simulate import DeribitDialect
 from marketprism_adapters.venues.kit.dialect import Dialect, Reply
 from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedPair, SimulatedTrade
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import Fault
 from marketprism_adapters.venues.simulator.registry import DIALECTS
@@ -22,13 +24,12 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import LIQUIDATION, TRADE
 from marketprism_application.contracts.venue_messages import Message, TradeMessage, kind_of
 from marketprism_application.ports.sources import LeftOff
-from marketprism_application.venues.feed import FeedSettings
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.resilience import Backoff
 
 pytestmark = pytest.mark.timeout(120)
-FAST = VenueSettings(kinds=("trade",), silent_s=0.8, backoff=Backoff(0.05, 0.3))
+FAST = VenueSettings(kinds=("trade",), silent_s=0.8)
 
 
 class Delivered:
@@ -66,8 +67,8 @@ async def venue(
     row = MARKETS[market]
     given = {"rate": 40.0, "levels": 20, "trades_per_step": 2.0, "quotes": False}
     async with SimulatedVenueServer(dialect or DIALECTS[market](("BTC", "ETH")), **given) as server:  # type: ignore[arg-type]
-        settings = FAST._replace(symbols=tuple(server.books), feed=FeedSettings(hold_s=hold_s))
-        source = VenueSource(row.make(server.ws_url, server.rest_url), settings)
+        settings = replace(FAST, instruments=tuple(server.books), hold_s=hold_s)
+        source = VenueSource(row.make(server.ws_url, server.rest_url), settings, backoff=Backoff(0.05, 0.3))
         await source.connect()
         injecting = asyncio.ensure_future(_inject(server, faults))
         try:

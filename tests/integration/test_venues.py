@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.timeout(120)
 @pytest.mark.parametrize("market", MARKETS)
 async def test_every_kind_that_a_market_has_comes_and_its_books_are_true(market: str) -> None:
     wanted = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation")
-    async with venue(market, FAST._replace(kinds=wanted)) as (server, source):
+    async with venue(market, replace(FAST, kinds=wanted)) as (server, source):
         await source.connect()
         assert {each.symbol for each in await source.instruments()} == set(server.books)
         expected = {"Trade", "OrderBook", "BookTop"} | ({"Ticker"} if "ticker" in source.venue.coverage else set())
@@ -113,7 +114,7 @@ async def test_a_book_that_was_cut_off_is_refreshed_before_it_runs_out() -> None
 
 
 async def test_an_unknown_instrument_is_told_and_the_others_flow() -> None:
-    settings = FAST._replace(symbols=("BTC-USDT", "NOPE-USDT"))
+    settings = replace(FAST, instruments=("BTC-USDT", "NOPE-USDT"))
     async with venue("binance", settings) as (_, source):
         await source.connect()
         seen = await batches(source, lambda found: "Trade" in kinds_of(found))
@@ -122,7 +123,7 @@ async def test_an_unknown_instrument_is_told_and_the_others_flow() -> None:
 
 
 async def test_a_delisted_instrument_is_told() -> None:
-    async with venue("deribit", FAST._replace(symbols=("BTC-USD-PERP", "ETH-USD-PERP"))) as (server, source):
+    async with venue("deribit", replace(FAST, instruments=("BTC-USD-PERP", "ETH-USD-PERP"))) as (server, source):
         listed = server.dialect._listed  # type: ignore[attr-defined]
         server.dialect._listed = lambda pair: {**listed(pair), "is_active": pair.base == "BTC"}  # type: ignore[attr-defined]
         await source.connect()
@@ -191,7 +192,7 @@ async def test_a_bad_frame_is_counted_or_ends_the_connection_and_the_rest_goes_o
 
 @pytest.mark.parametrize("market", ["binance", "bybit"])
 async def test_what_nobody_takes_is_dropped_counted_and_told(market: str) -> None:
-    async with venue(market, FAST._replace(backlog=50), rate=40.0) as (server, source):
+    async with venue(market, replace(FAST, backlog=50), rate=40.0) as (server, source):
         audit = VenueAudit(server)
         await source.connect()
         stream = source.stream({})

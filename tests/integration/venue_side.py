@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
@@ -16,7 +18,8 @@ from marketprism_application.ports.sources import SourceBatch
 from marketprism_sdk.resilience import Backoff
 from marketprism_services.chaos.venues.audit import VenueAudit
 
-FAST = VenueSettings(kinds=("trade", "orderbook", "quote"), silent_s=0.8, backoff=Backoff(0.05, 0.3), audit_s=2.0)
+FAST = VenueSettings(kinds=("trade", "orderbook", "quote"), silent_s=0.8, audit_s=2.0)
+QUICK = Backoff(0.05, 0.3)
 Until = Callable[[list[SourceBatch]], bool]
 
 
@@ -28,8 +31,8 @@ async def venue(
     async with SimulatedVenueServer(
         DIALECTS[market](("BTC", "ETH")), **{"rate": 20.0, "levels": 40, **given}
     ) as server:
-        symbols = settings.symbols or tuple(server.books)
-        source = VenueSource(row.make(server.ws_url, server.rest_url), settings._replace(symbols=symbols))
+        settings = replace(settings, instruments=settings.instruments or tuple(server.books))
+        source = VenueSource(row.make(server.ws_url, server.rest_url), settings, backoff=QUICK)
         try:
             yield server, source
         finally:

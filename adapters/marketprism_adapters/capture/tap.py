@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from marketprism_adapters.capture.files import INDEX, SUFFIX, BlockWriter
+from marketprism_adapters.capture.settings import CaptureSettings
 from marketprism_application.ports.sources import Channel
 
 log = structlog.get_logger()
@@ -20,29 +20,15 @@ _FLUSH_S = 1.0
 _AGAIN_S = 5.0
 
 
-@dataclass(frozen=True)
-class CaptureSettings:
-    """A new file after so many bytes or seconds; the oldest go when all of them take more than `keep_bytes`.
-
-    `buffer_bytes` may wait for the disk; what comes when it is full is dropped and counted: a slow disk must not slow
-    the market down.
-    """
-
-    folder: Path
-    rotate_bytes: int = 256 << 20
-    rotate_s: float = 3_600.0
-    keep_bytes: int = 50 << 30
-    buffer_bytes: int = 64 << 20
-
-
 class CaptureTap:
-    """Fulfils `FrameTap`. Frames are on their way to the disk within a second or a megabyte.
+    """Fulfils `FrameTap` with files in `folder`. Frames are on their way to the disk within a second or a megabyte.
 
     `frames`, `dropped` and `failures` count; `error` is the last trouble with the disk, empty when there is none.
     """
 
-    def __init__(self, settings: CaptureSettings) -> None:
+    def __init__(self, settings: CaptureSettings, folder: Path) -> None:
         self._settings = settings
+        self._folder = folder
         self._run = ""
         self._number = 0
         self._lock = threading.Condition()
@@ -108,7 +94,7 @@ class CaptureTap:
             except OSError as error:
                 self.failures += 1
                 self.error = f"capture: {error.strerror or error}"
-                log.warning("frames are not captured", error=self.error, folder=str(self._settings.folder))
+                log.warning("frames are not captured", error=self.error, folder=str(self._folder))
                 self._close()
                 if stopping:
                     self.dropped += len(frames)
@@ -129,15 +115,15 @@ class CaptureTap:
             if writer.size < settings.rotate_bytes and not old:
                 return writer
             self._close()
-        settings.folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._make_room()
         self._number += 1
-        self._writer = BlockWriter(settings.folder / f"{self._run}-{self._number:05d}{SUFFIX}")
+        self._writer = BlockWriter(self._folder / f"{self._run}-{self._number:05d}{SUFFIX}")
         self._opened_at = time.monotonic()
         return self._writer
 
     def _make_room(self) -> None:
-        files = sorted(self._settings.folder.glob(f"*{SUFFIX}"))
+        files = sorted(self._folder.glob(f"*{SUFFIX}"))
         sizes = [path.stat().st_size for path in files]
         for path, size in zip(files, sizes, strict=True):
             if sum(sizes) + self._settings.rotate_bytes <= self._settings.keep_bytes:

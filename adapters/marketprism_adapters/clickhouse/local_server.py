@@ -22,7 +22,7 @@ from pathlib import Path
 
 from marketprism_adapters.clickhouse import access
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
-from marketprism_application.errors import ApplicationError, StoreError
+from marketprism_application.errors import LocalServerError, StoreError
 from marketprism_sdk.private_files import private_folder
 from marketprism_sdk.service import die_with_parent
 from marketprism_sdk.urls import Url
@@ -41,10 +41,6 @@ library = ctypes.CDLL(sys.argv[1])
 arguments = [b"clickhouse", *(text.encode() for text in sys.argv[2:])]
 library.chdb_query_cmdline(len(arguments), (ctypes.c_char_p * len(arguments))(*arguments))
 """
-
-
-class LocalServerError(ApplicationError):
-    """The local ClickHouse server cannot run; the text says why."""
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.errors import StoreError
+from marketprism_domain.errors import InvalidValue
 
 DATABASE = "market"
 TABLES = {kind.table for kind in KINDS.values()}
 PARTITIONS = {"day": "toYYYYMMDD", "month": "toYYYYMM", "year": "toYear"}
 TICKS = KINDS["tick"].table
 _DENSE = "ZSTD(3)"
+_LONGEST_DAYS = 36_500
 _KEEPER = "/clickhouse/tables/{shard}/"
 _NAME = re.compile(rf"\b{DATABASE}\.(\w+)")
 _ENGINE = re.compile(r"ENGINE = ReplacingMergeTree(?:\((\w+)\))?")
@@ -41,31 +44,34 @@ class Topology:
     Ticks are written with the server's quick codec, and compressed densely when they are `dense_days` old (0: never).
 
     Raises:
-        StoreError: a name that is no table, or a value that is none; the text names it.
+        InvalidValue: a name that is no table, or a value that is none; the text names it.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     cluster: str = ""
     quorum: str = "auto"
     keep_days: Mapping[str, int] = field(default_factory=dict)
     partition_by: Mapping[str, str] = field(default_factory=dict)
-    dense_days: int = 0
+    dense_days: int = 1
 
     def __post_init__(self) -> None:
         if self.cluster and not _IDENTIFIER.fullmatch(self.cluster):
-            raise StoreError(f"store.cluster: expected the name of a cluster, was {self.cluster!r}")
+            raise InvalidValue("store.cluster", "the name of a cluster", self.cluster)
         if self.quorum != "auto" and not self.quorum.isdigit():
-            raise StoreError(f"store.quorum: expected auto or a number of replicas, was {self.quorum!r}")
+            raise InvalidValue("store.quorum", "auto or a number of replicas", self.quorum)
+        if not 0 <= self.dense_days <= _LONGEST_DAYS:
+            raise InvalidValue("store.dense_days", f"0 to {_LONGEST_DAYS}", self.dense_days)
         for setting, values in (("keep_days", self.keep_days), ("partition_by", self.partition_by)):
             for table in values:
                 if table not in TABLES:
-                    known = ", ".join(sorted(TABLES))
-                    raise StoreError(f"store.{setting}: expected one of {known}, was {table!r}")
+                    raise InvalidValue(f"store.{setting}", f"one of {', '.join(sorted(TABLES))}", table)
         for table, days in self.keep_days.items():
             if days < 1:
-                raise StoreError(f"store.keep_days.{table}: expected at least 1, was {days}")
+                raise InvalidValue(f"store.keep_days.{table}", "at least 1", days)
         for table, span in self.partition_by.items():
             if span not in PARTITIONS:
-                raise StoreError(f"store.partition_by.{table}: expected one of {', '.join(PARTITIONS)}, was {span!r}")
+                raise InvalidValue(f"store.partition_by.{table}", f"one of {', '.join(PARTITIONS)}", span)
 
     @property
     def write_settings(self) -> dict[str, str]:

@@ -7,7 +7,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, EmbeddedServerError, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_application.errors import EmbeddedServerError
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api
@@ -32,7 +33,7 @@ class LocalCluster:
         routes = tuple(choose_port(0) for _ in range(count))
         options = [
             EmbeddedOptions(
-                data_dir / f"node{n}", choose_port(0), name=f"node{n}", cluster_port=routes[n], routes=routes
+                data_dir / f"node{n}", port=choose_port(0), name=f"node{n}", cluster_port=routes[n], routes=routes
             )
             for n in range(count)
         ]

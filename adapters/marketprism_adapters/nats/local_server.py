@@ -18,7 +18,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from marketprism_application.errors import ApplicationError
+from marketprism_adapters.nats.server_settings import EmbeddedSettings
+from marketprism_application.errors import DataDirError, EmbeddedServerError
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.service import die_with_parent
 
@@ -30,18 +31,11 @@ _CANNOT_WRITE = re.compile(
 )
 
 
-class EmbeddedServerError(ApplicationError):
-    """The embedded server did not start; the text says why."""
-
-
 @dataclass(frozen=True)
-class EmbeddedOptions:
-    """How to start it. `port` None means 4222, or a free one when 4222 is taken."""
+class EmbeddedOptions(EmbeddedSettings):
+    """How to start it, where, and in which cluster."""
 
     data_dir: Path
-    port: int | None = None
-    sync_always: bool = False
-    max_store_gb: float = 20.0
     name: str = "marketprism"
     cluster_port: int | None = None
     routes: tuple[int, ...] = ()
@@ -75,7 +69,8 @@ class EmbeddedServer:
         """Start and wait until JetStream answers.
 
         Raises:
-            EmbeddedServerError: no binary, port taken, data directory not writable, or it ended at once.
+            EmbeddedServerError: no binary, port taken, or it ended at once.
+            DataDirError: the data directory is not writable.
         """
         binary, port, config, log = await asyncio.to_thread(_prepare, options)
         server = cls([binary, "-c", str(config), "-l", str(log)], port, log)
@@ -182,7 +177,7 @@ def _prepare(options: EmbeddedOptions) -> tuple[str, int, Path, Path]:
         log = home / "server.log"
         log.unlink(missing_ok=True)
     except OSError as error:
-        raise EmbeddedServerError(
+        raise DataDirError(
             f"data directory {options.data_dir}: expected a writable directory: {error.strerror}"
         ) from error
     return binary, port, config, log

@@ -57,7 +57,7 @@ GATEWAY_ORDERS = "gateway_wishes"  # a bucket keeps the name it was made with
 STORE_RANGES = "store_ranges"
 VALIDATOR_SHARDS = "shards_validator"
 AGGREGATOR_SHARDS = "shards_aggregator"
-SHARD_BUCKETS = {"validator": VALIDATOR_SHARDS, "aggregator": AGGREGATOR_SHARDS}
+SHARD_BUCKETS = {VALIDATOR_STAGE: VALIDATOR_SHARDS, AGGREGATOR_STAGE: AGGREGATOR_SHARDS}
 
 _SUBJECTS = {
     RAW: ["market.raw.>", "fence.gateway.>"],
@@ -71,7 +71,7 @@ MARKET_STREAMS = tuple(_SUBJECTS)
 
 def config_of(stream: str, layout: StreamLayout, store_bytes: int, subjects: list[str] | None = None) -> dict[str, Any]:
     """Configuration of a market stream when JetStream may keep `store_bytes`. Raises ConfigurationError."""
-    limits = layout.limits[stream]
+    limits = layout.streams.limits[stream]
     age_ns = int(limits.age_s * 1e9)
     return {
         "name": stream,
@@ -82,10 +82,10 @@ def config_of(stream: str, layout: StreamLayout, store_bytes: int, subjects: lis
         "num_replicas": layout.replicas,
         "max_age": age_ns,
         "max_bytes": layout.max_bytes(stream, store_bytes),
-        "duplicate_window": min(int(layout.duplicate_window_s * 1e9), age_ns),
+        "duplicate_window": min(int(layout.streams.duplicate_window_s * 1e9), age_ns),
         "allow_direct": True,
         "deny_delete": False,
-        "metadata": identity(SCHEMA, partitions=str(layout.partitions), hash=HASH),
+        "metadata": identity(SCHEMA, partitions=str(layout.streams.partitions), hash=HASH),
         **({"allow_atomic": True} if stream != EVENTS else {}),
     }
 
@@ -107,9 +107,9 @@ async def room_of(connection: NatsConnection, layout: StreamLayout, *, may_grow:
     bound = await _bound_of_ticks(connection)
     if bound is None:
         return await _ask_for_room(connection, layout, limit)
-    own = layout.limits[TICKS]
+    own = layout.streams.limits[TICKS]
     taken = bound / own.share
-    granted = round(taken / (1 - layout.reserve))
+    granted = round(taken / (1 - layout.streams.reserve))
     if own.max_mb or granted < MIN_STORE_BYTES:  # its size was chosen by itself
         return limit
     grown = may_grow and limit > granted and await _grants(connection, layout, int(limit - taken))
@@ -196,7 +196,7 @@ async def ensure_one(
     connection: NatsConnection, stream: str, layout: StreamLayout, subjects: list[str] | None = None
 ) -> dict[str, Any]:
     """One of them; its info. Raises as `ensure_streams`."""
-    lower = ("max_age", "max_bytes", "duplicate_window") if layout.lower else ()
+    lower = ("max_age", "max_bytes", "duplicate_window") if layout.streams.lower else ()
     for attempt in range(1, _ATTEMPTS + 1):
         room = await room_of(connection, layout, may_grow=stream == TICKS)
         config = config_of(stream, layout, room, subjects)

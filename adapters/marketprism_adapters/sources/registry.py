@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.counters.api.library import Api, load
-from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.settings import Counter
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.sources.captured import CaptureSource
 from marketprism_adapters.synthetic.plan import SimulationPlan, parse_plan
 from marketprism_adapters.synthetic.source import SimulatedVenue
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.recordings.discovery import venue_files
 from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.urls import Url
 
 
 class SourceSpec(NamedTuple):
@@ -31,14 +34,6 @@ class SourceSpec(NamedTuple):
     arguments: str
 
 
-class VenueMaking(NamedTuple):
-    """Settings of a crypto venue, and hosts to use instead of its own."""
-
-    settings: VenueSettings
-    ws_url: str = ""
-    rest_url: str = ""
-
-
 class SourceContext(NamedTuple):
     """What a source is made with."""
 
@@ -46,8 +41,8 @@ class SourceContext(NamedTuple):
     speed: float | None
     checked: bool
     tap: FrameTap | None
-    counter: Callable[[str], CounterSettings] | None = None
-    venue: VenueMaking | None = None
+    counter: Callable[[str], Counter] | None = None
+    venue: VenueSettings | None = None
 
 
 def _replay(arguments: str, given: SourceContext) -> MarketSource:
@@ -75,28 +70,28 @@ def _capture(arguments: str, given: SourceContext) -> MarketSource:
 def _counter(venue: str, _: str, given: SourceContext) -> MarketSource:
     if given.counter is None:
         raise SourceError(f"source {venue}: expected settings of a counter, there are none here")
-    settings = given.counter(venue)
+    counter = given.counter(venue)
 
     def api_of(front: str) -> Api:
         return simulated(front, given.calendar, given.speed, venue) if front.startswith("sim:") else load(venue)
 
-    return CtpSource(settings, given.calendar, api_of, tap=given.tap)
+    return CtpSource(counter, given.calendar, api_of, tap=given.tap)
 
 
 def _venue(market: str, arguments: str, given: SourceContext) -> MarketSource:
-    made = given.venue or VenueMaking(VenueSettings())
-    settings, ws_url, rest_url = made
+    settings = given.venue or VenueSettings()
     for part in filter(None, arguments.split(",")):
         name, sign, value = part.partition("=")
         if not sign:
-            settings = settings._replace(symbols=tuple(part.split("+")))
+            settings = replace(settings, instruments=tuple(part.split("+")))
         elif name == "url":
-            ws_url, rest_url = f"ws://{value}", f"http://{value}"
+            settings = replace(settings, ws_url=Url(f"ws://{value}"), rest_url=Url(f"http://{value}"))
         else:
             raise SourceError(f"source {market}: expected instruments with + between, or url=host:port, was {part!r}")
-    if not settings.symbols:
+    if not settings.instruments:
         raise SourceError(f"source {market}: expected instruments, like {market}:BTC-USDT+ETH-USDT, or in [venue]")
-    return VenueSource(MARKETS[market].make(ws_url, rest_url), settings, tap=given.tap)
+    venue = MARKETS[market].make(settings.ws_url.reveal(), settings.rest_url.reveal())
+    return VenueSource(venue, settings, tap=given.tap)
 
 
 SOURCES: dict[str, Callable[[str, SourceContext], MarketSource]] = {
@@ -135,11 +130,11 @@ def make_source(
     speed: float | None,
     checked: bool = False,
     tap: FrameTap | None = None,
-    counter: Callable[[str], CounterSettings] | None = None,
-    venue: VenueMaking | None = None,
+    counter: Callable[[str], Counter] | None = None,
+    venue: VenueSettings | None = None,
 ) -> MarketSource:
     """The source of a spec. `checked`: its input was read through already; `tap` gets its raw frames; `counter` knows
-    the settings of a counter by its venue, `venue` has those of a crypto venue.
+    a counter by its venue, `venue` has the settings of a crypto venue.
 
     Raises:
         SourceError: an argument is wrong or an input is missing.

@@ -9,7 +9,6 @@ from typing import Any
 from marketprism_application.contracts.kinds import KLINE, ORDERBOOK, TRADE
 from marketprism_application.contracts.venue_messages import KIND_OF, KlineMessage, TradeMessage
 from marketprism_application.inspection.checks import Checks, KlineChecks, QuoteChecks, SnapshotChecks
-from marketprism_application.venues.books import BookSettings
 from marketprism_application.venues.feed import FeedSettings, VenueFeed
 from marketprism_application.venues.protocol import Control, ParseRefused, Quote, RestRequest, Venue, read_answer
 from marketprism_domain.books.chain import BookChange
@@ -31,7 +30,7 @@ class Inspector:
     def __init__(self, venue: Venue, source: str, settings: FeedSettings | None = None) -> None:
         self.venue = venue
         # A recording has no second snapshot to ask for: what can be compared is compared to its end.
-        settings = settings or FeedSettings(books=BookSettings(lose_at=0))
+        settings = settings or FeedSettings(lose_at=0)
         self.feed = VenueFeed(
             venue, source, settings=settings, on_control=self._control, on_refused=self._refused, on_seen=self._seen
         )

@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from marketprism_application.ports.storage import (
     MarketStore,
@@ -27,6 +28,7 @@ from marketprism_application.ports.storage import (
 from marketprism_application.storage.decoding import PACKED_PREFIX, decode_messages
 from marketprism_application.storage.inserter import Inserter
 from marketprism_application.storage.progress import STREAM_REMADE, Beginning, beginning
+from marketprism_domain.values import Bounds, check_bounds
 
 _GROW_S = 0.02
 _PATIENCE = 5  # empty fetches after which the rest of an open range will not come any more
@@ -37,13 +39,25 @@ class StreamRemade(Exception):
     """The stream was made anew, or lost its end, while it was read: whoever runs the writer runs it again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WriterSettings:
-    """A batch closes at `batch_rows` or after `batch_s`; while another is being written it grows, up to `max_rows`."""
+    """A batch closes at `batch_rows` or after `batch_ms`; while another is being written it grows, up to
+    `max_batch_rows`.
+
+    Raises:
+        InvalidValue: names the field.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    BOUNDS: ClassVar[Bounds] = {"batch_rows": (1, 1_000_000), "batch_ms": (0, 60_000), "max_batch_rows": (1, 1_048_449)}
 
     batch_rows: int = 1_000
-    batch_s: float = 0.2
-    max_rows: int = 400_000
+    batch_ms: int = 200
+    max_batch_rows: int = 400_000
+
+    def __post_init__(self) -> None:
+        check_bounds(self, WriterSettings.BOUNDS)
 
 
 class WriterHooks:
@@ -213,7 +227,7 @@ class StreamWriter:
         found: list[RangeMessage] = []
         rows = 0
         deadline = 0.0
-        while rows < settings.max_rows:
+        while rows < settings.max_batch_rows:
             wait_s = deadline - time.monotonic() if found else 1.0
             if wait_s <= 0 or rows >= settings.batch_rows:
                 if not self._writing:
@@ -226,7 +240,7 @@ class StreamWriter:
             if not arrived and not found:
                 break
             if not found:
-                deadline = time.monotonic() + settings.batch_s
+                deadline = time.monotonic() + settings.batch_ms / 1_000
             found += arrived
             rows += sum(_rows_in(message) for message in arrived)
         if found:
@@ -278,7 +292,7 @@ def _rows_in(message: RangeMessage) -> int:
 
 def _messages_for(settings: WriterSettings, rows: int, messages: int) -> int:
     per_message = max(1, rows // messages) if messages else 1
-    return max(1, (settings.max_rows - rows) // per_message)
+    return max(1, (settings.max_batch_rows - rows) // per_message)
 
 
 __all__ = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.contracts.venue_messages import Message
@@ -15,29 +16,44 @@ from marketprism_domain.books.sync import BookSnapshot, BookStep, BookSync
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.orderbook import SNAPSHOT, UPDATE
 from marketprism_domain.sessions.trading_days import utc_day_text
+from marketprism_domain.values import NANOS_PER_SECOND, Bounds, check_bounds
 
 NANOS_PER_MS = 1_000_000
 REFRESH = "refresh"  # of a book that is valid, but about to run out of what is known of it
 
 
+@dataclass(frozen=True)
 class BookSettings:
     """`depth` levels of the top are published at most every `top_ms`; a whole book every `snapshot_s`.
 
     A book that was cut off is refreshed when fewer than `refresh_at` levels of a side are known, and lost when fewer
     than `lose_at` are. Where several connections bring one book, what one of them brings too early waits `hold_s` for
     what another is still to bring.
+
+    Raises:
+        InvalidValue: names the field.
     """
 
-    def __init__(
-        self, depth: int = 20, top_ms: int = 250, snapshot_s: float = 300.0, refresh_at: int = 50, hold_s: float = 5.0,
-        lose_at: int = 1,
-    ) -> None:  # fmt: skip
-        self.depth = depth
-        self.top_ns = top_ms * NANOS_PER_MS
-        self.snapshot_ns = int(snapshot_s * 1_000_000_000)
-        self.refresh_at = refresh_at
-        self.lose_at = lose_at
-        self.hold_ns = int(hold_s * 1_000_000_000)
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    BOUNDS: ClassVar[Bounds] = {
+        "depth": (1, 1_000),
+        "top_ms": (10, 60_000),
+        "snapshot_s": (0.001, 31_536_000),
+        "refresh_at": (0, 1_000_000),
+        "lose_at": (0, 1_000_000),
+        "hold_s": (0, 60),
+    }
+
+    depth: int = 20
+    top_ms: int = 250
+    snapshot_s: float = 300.0
+    refresh_at: int = 50
+    hold_s: float = 5.0
+    lose_at: int = 1
+
+    def __post_init__(self) -> None:
+        check_bounds(self, BookSettings.BOUNDS)
 
 
 class TrackedBook:
@@ -61,6 +77,9 @@ class VenueBooks:
         self._source = source
         self._rule = rule
         self._settings = settings
+        self._top_ns = settings.top_ms * NANOS_PER_MS
+        self._snapshot_ns = int(settings.snapshot_s * NANOS_PER_SECOND)
+        self._hold_ns = int(settings.hold_s * NANOS_PER_SECOND)
         self._say = BookMessages(venue, source, scale, settings.depth)
         self._tracked: dict[str, TrackedBook] = {}
         self._left: dict[str, int] = {}  # instruments that are not wanted any more: until when their book was known
@@ -83,7 +102,7 @@ class VenueBooks:
         return list(self._tracked.items())
 
     def wants(self, symbol: str) -> bool:
-        """Whether its book is to be kept: what is still on its way of an instrument that was left begins none."""
+        """Whether its book is to be tracked: what is still on its way of an instrument that was left begins none."""
         return symbol not in self._left
 
     def find(self, symbol: str) -> BookSync | None:
@@ -101,7 +120,7 @@ class VenueBooks:
             several = path != early.path or early.several
             tracked.sync.several = several
             if several and early.wait(change, path, tracked.sync):
-                if early.hopeless(change.ts_recv, self._settings.hold_ns, tracked.sync.book.last_id):
+                if early.hopeless(change.ts_recv, self._hold_ns, tracked.sync.book.last_id):
                     self._give_up(tracked)
                 return tracked.sync
         elif not self._hangs_on(tracked, change, path):
@@ -189,7 +208,7 @@ class VenueBooks:
         self._tell(symbol, tracked, tracked.sync.lose(cause, unheard=unheard))
 
     def left_off(self, symbol: str, ts_event: int, last_id: int = 0) -> None:
-        """Somebody else kept the book until then, up to that id: what it misses from there on is a hole."""
+        """Somebody else tracked the book until then, up to that id: what it misses from there on is a hole."""
         tracked = self.of(symbol)
         tracked.sync.lost_at, tracked.published_id = ts_event, last_id
 
@@ -248,9 +267,9 @@ class VenueBooks:
                 self._tell(symbol, tracked, sync.lose("depth"))
                 return
             self.needed.setdefault(symbol, REFRESH)
-        if now - tracked.ts_top >= settings.top_ns:
+        if now - tracked.ts_top >= self._top_ns:
             self.top(symbol, tracked)
-        if now - tracked.ts_snapshot >= settings.snapshot_ns:
+        if now - tracked.ts_snapshot >= self._snapshot_ns:
             self._whole(symbol, tracked)
 
     def _begun(self, symbol: str, tracked: TrackedBook) -> None:

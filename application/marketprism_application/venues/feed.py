@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -17,6 +18,7 @@ from marketprism_domain.books.chain import BookChange
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.trading_days import utc_day_text
+from marketprism_domain.values import Bounds, check_bounds
 
 _ANEW_NS = 10_000_000_000
 _OWNED = frozenset({TradeMessage, BookChange, Quote})
@@ -24,13 +26,21 @@ _QUOTE = "quote"  # no kind of the registry: what comes of it are ticks
 _LATELY = 2_000  # liquidations of an instrument that are remembered
 
 
-class FeedSettings(NamedTuple):
-    """`hold_s`: how long trades wait behind a hole of their tape for it to be filled, by another connection or by a
-    request, before the hole is named and they are told."""
+@dataclass(frozen=True)
+class FeedSettings(BookSettings):
+    """What the books need, and a tick for best prices that moved at most every `quote_ms`.
+
+    `hold_s` is also how long trades wait behind a hole of their tape for it to be filled, by another connection or by
+    a request, before the hole is named and they are published.
+    """
+
+    BOUNDS: ClassVar[Bounds] = {"quote_ms": (0, 60_000)}
 
     quote_ms: int = 100
-    hold_s: float = 5.0
-    books: BookSettings = BookSettings()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bounds(self, FeedSettings.BOUNDS)
 
 
 class Collected(NamedTuple):
@@ -69,7 +79,7 @@ class VenueFeed:
         self._on_seen = on_seen
         self._tapes: dict[str, TradeTape] = {}
         self._ticks = TickMaker(self.parser.money_of, self.settings.quote_ms)
-        self.books = VenueBooks(venue.name, source, venue.rule, self.parser.scale, self.settings.books)
+        self.books = VenueBooks(venue.name, source, venue.rule, self.parser.scale, self.settings)
         self._quoted: dict[str, Quote] = {}  # the newest best prices that the venue told
         self._newest: dict[Any, Any] = {}
         self._lately: dict[str, dict[int, None]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import ClassVar, Literal
 
 from marketprism_domain.bars.cascade import CascadeState, Gaps, Minute
 from marketprism_domain.errors import InvalidValue
@@ -21,10 +22,15 @@ class BarSettings:
     `alignment`: `session` counts N-minute bars in session minutes across breaks, `clock` by wall clock cut at the
     section's end. `grace_s`: how long after its end a bar waits for a mark to close it. `revision_window_s`: how
     long after its end a closed bar may still be revised.
+
+    Raises:
+        InvalidValue: names the field.
     """
 
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
     intervals: tuple[str, ...] = DEFAULT_INTERVALS
-    alignment: str = "session"
+    alignment: Literal["session", "clock"] = "session"
     fill_empty: bool = False
     grace_s: float = 3.0
     revision_window_s: float = 60.0

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
-from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events.sessions import (
     PreMarketOpened,
     TradingSessionClosed,
@@ -19,7 +18,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.exchange_hours import versions_of
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import china_date, day_text
-from marketprism_domain.values import NANOS_PER_SECOND
+from marketprism_domain.values import NANOS_PER_SECOND, Bounds, check_bounds
 
 _FAR = 1 << 62
 
@@ -32,25 +31,38 @@ class Attendance(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ConnectionHours:
-    """`warm_up_s` before an auction (or an opening without one), `linger_s` after a close: settlement prices come then.
+class ConnectionTimes:
+    """Whether a source is connected by the `calendar` or `always`, and if by the calendar, how long around it.
 
-    A break shorter than `shortest_away_s` is not worth a logout.
+    `warm_up_s` before an auction (or an opening without one), `linger_s` after a close: settlement prices come then.
 
     Raises:
-        InvalidValue: a time is negative.
+        InvalidValue: a time is negative or longer than a day.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    BOUNDS: ClassVar[Bounds] = {"warm_up_s": (0, 86_400), "linger_s": (0, 86_400)}
+
+    connect: Literal["calendar", "always"] = "calendar"
+    warm_up_s: float = 900.0
+    linger_s: float = 1_800.0
+
+    def __post_init__(self) -> None:
+        check_bounds(self, ConnectionTimes.BOUNDS)
+
+
+@dataclass(frozen=True)
+class ConnectionHours:
+    """The times around the sections of `products`, each (venue, product).
+
+    A break shorter than `shortest_away_s` is not worth a logout.
     """
 
     calendar: MarketCalendar
-    products: tuple[tuple[str, str], ...]  # (venue, product)
-    warm_up_s: float = 900.0
-    linger_s: float = 1_800.0
+    products: tuple[tuple[str, str], ...]
+    times: ConnectionTimes = ConnectionTimes()
     shortest_away_s: float = 10_800.0
-
-    def __post_init__(self) -> None:
-        for name in ("warm_up_s", "linger_s", "shortest_away_s"):
-            if getattr(self, name) < 0:
-                raise InvalidValue(name, "0 seconds or more", getattr(self, name))
 
     def at(self, ts: int) -> Attendance:
         """The stretch that holds `ts`, or the next one."""
@@ -59,7 +71,7 @@ class ConnectionHours:
     def _around(self, ts: int) -> list[Attendance]:
         days = self.calendar.days
         day = days.previous(days.previous(china_date(ts) + timedelta(days=1)))
-        before, after = int(self.warm_up_s * NANOS_PER_SECOND), int(self.linger_s * NANOS_PER_SECOND)
+        before, after = int(self.times.warm_up_s * NANOS_PER_SECOND), int(self.times.linger_s * NANOS_PER_SECOND)
         short = int(self.shortest_away_s * NANOS_PER_SECOND)
         spans: set[tuple[int, int]] = set()
         for _ in range(4):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from marketprism_domain.errors import InvalidValue
 
@@ -33,15 +33,19 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ValidationRules:
-    """One version of the rules.
+class RuleSettings:
+    """The numbers that ticks are judged by.
 
     Seconds and percent as named. `stale_s_by_venue` overrides `stale_s`. A stream is degraded when a window's score
     falls below `degraded_below` and restored when one reaches `restored_at`. A receive clock is off that differs from
     the venue's by more than `clock_off_s`, and right again below half of that.
+
+    Raises:
+        InvalidValue: names the field.
     """
 
-    version: int = 1
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
     stale_s: float = 5.0
     stale_s_by_venue: Mapping[str, float] = field(default_factory=dict)
     futures_band_percent: float = 10.0
@@ -75,6 +79,21 @@ class ValidationRules:
             raise InvalidValue("rules.z_low", "z_low < z_medium < z_high < z_critical", self.z_low)
         if self.degraded_below > self.restored_at:
             raise InvalidValue("rules.degraded_below", f"at most restored_at ({self.restored_at})", self.degraded_below)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRules(RuleSettings):
+    """One version of the rules."""
+
+    version: int = 1
+
+    @classmethod
+    def of(cls, settings: RuleSettings) -> ValidationRules:
+        """The first rules of a process: version 1 as they stand here, version 2 where the settings change them."""
+        rules = cls()
+        changes = {item.name: getattr(settings, item.name) for item in fields(RuleSettings)}
+        changes = {name: value for name, value in changes.items() if value != getattr(rules, name)}
+        return rules.changed(**changes) if changes else rules
 
     def changed(self, **changes: Any) -> ValidationRules:
         """The next version with some values changed, all or none.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 import msgspec
 
-from marketprism_sdk.errors import ConfigurationError
+from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import decode_or_none
 
@@ -23,7 +23,12 @@ class LeaseSettings:
 
     A lease must outlive two heartbeats, or one lost renewal ends it; a probe must be quicker than a heartbeat, or it
     sees nothing that the heartbeat does not.
+
+    Raises:
+        InvalidSetting: values that make no lease; the text names them.
     """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     lease_s: float = 1.0
     heartbeat_s: float = 0.25
@@ -34,17 +39,17 @@ class LeaseSettings:
 
     def __post_init__(self) -> None:
         if not self.lease_s <= _LONGEST_S:
-            raise ConfigurationError(f"lease: expected lease_s of at most {_LONGEST_S:g}, was {self.lease_s}")
+            raise InvalidSetting(f"lease: expected lease_s of at most {_LONGEST_S:g}, was {self.lease_s}")
         if not self.lease_s > 2 * self.heartbeat_s or not self.heartbeat_s > self.probe_s > 0:
-            raise ConfigurationError(
+            raise InvalidSetting(
                 "lease: expected lease_s > 2 x heartbeat_s and heartbeat_s > probe_s > 0, because a leader must "
                 "survive one lost renewal and be missed before its lease ends; "
                 f"was {self.lease_s}, {self.heartbeat_s}, {self.probe_s}"
             )
         if self.probes < 1:
-            raise ConfigurationError(f"lease: expected at least one probe, was {self.probes}")
+            raise InvalidSetting(f"lease: expected at least one probe, was {self.probes}")
         if not 0 < self.probe_timeout_s < self.lease_s:
-            raise ConfigurationError(
+            raise InvalidSetting(
                 "lease: expected 0 < probe_timeout_s < lease_s, because a probe that hangs must not outlast the lease "
                 f"that it is to shorten; was {self.probe_timeout_s}, {self.lease_s}"
             )

@@ -6,17 +6,18 @@ from collections import Counter
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
-from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.queries.export import bars_csv
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_services.chaos.report import Report
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.sources import source_of
 
 
 async def compare_bars(connection: NatsConnection, settings: Settings, report: Report) -> Rebuilt:
@@ -24,13 +25,13 @@ async def compare_bars(connection: NatsConnection, settings: Settings, report: R
     found = await _bars(connection)
     report.records = len(found)
     report.duplicated = sum(count - 1 for count in Counter((*_key(bar), bar.revision) for bar in found).values())
-    source = make_source(parse_source(settings.source.spec), chinese_calendar_of_markets(), speed=None)
+    source = source_of(settings, chinese_calendar_of_markets())
     await source.connect()
     expected = await rebuild(
         source.stream({}),
         chinese_calendar_of_markets(),
-        bars=settings.bars.domain(),
-        rules=settings.validation_rules(),
+        bars=settings.bars,
+        rules=ValidationRules.of(settings.rules),
     )
     wanted = {_key(bar): bar for bar in expected.bars}
     latest = {_key(bar): bar for bar in found}

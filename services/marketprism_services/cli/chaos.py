@@ -25,6 +25,7 @@ from marketprism_services.chaos.venue_leaders.trial import VenueLeaderTrial
 from marketprism_services.chaos.venues.trial import TRIED
 from marketprism_services.chaos.venues.trial import trials as trials_of_venues
 from marketprism_services.cli.options import err, settings_of
+from marketprism_services.platform.catalogue import sharded
 from marketprism_services.platform.exits import Exit, Stop
 
 chaos = typer.Typer(help="Break real processes and see what happens.", no_args_is_help=True)
@@ -94,8 +95,9 @@ def shards(
 ) -> None:
     """Kill, stop and freeze sharded services at random while a source replays; compare its bars with a rebuild."""
     names = tuple(part.strip() for part in services.split(","))
-    if wrong := set(names) - {"aggregator", "validator"}:
-        raise Stop(Exit.USAGE, f"--services: expected aggregator or validator, was {', '.join(sorted(wrong))}")
+    if wrong := set(names) - set(sharded()):
+        expected = " or ".join(sorted(sharded()))
+        raise Stop(Exit.USAGE, f"--services: expected {expected}, was {', '.join(sorted(wrong))}")
     settings = settings_of(source={"spec": source, "speed": speed})
     trial = ShardTrial(settings, services=names, instances=instances, every_s=every, seed=seed, say=_say)
     _finish(asyncio.run(trial.run()), results, as_json)

@@ -15,11 +15,13 @@ from typing import NamedTuple
 import typer
 
 from marketprism_adapters.nats import local_server, streams
+from marketprism_application.errors import EmbeddedServerError
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of
+from marketprism_services.platform.catalogue import with_port
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.run_files import known_url
 from marketprism_services.settings.settings import Settings
@@ -80,7 +82,7 @@ def _store(settings: Settings) -> Finding:
 def _binary() -> Finding:
     try:
         return Finding("ok", "nats-server", local_server._binary())
-    except local_server.EmbeddedServerError as error:
+    except EmbeddedServerError as error:
         return Finding("wrong", "nats-server", str(error))
 
 
@@ -114,8 +116,8 @@ def _disk(path: Path) -> Finding:
 
 def _ports(settings: Settings) -> list[Finding]:
     findings = []
-    for name in ("storage", "query", "monitor"):
-        port = getattr(settings.http, name)
+    for name in (row.name for row in with_port()):
+        port = settings.http.port_of(name)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             taken = port and probe.connect_ex((settings.http.host, port)) == 0

@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,19 +14,21 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.times import parse_time
 from marketprism_application.ports.sources import MarketSource
 from marketprism_application.queries.export import bars_csv
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_client import MarketClient, QueryFailed
-from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.bars.state import BarSettings
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err, settings_of, url_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.replay.republish import Replay, replay
-from marketprism_services.settings.settings import Settings, parse_speed
+from marketprism_services.settings.sections import parse_speed
+from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.sources import source_of
 
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -37,10 +40,8 @@ def rebuild_command(
     config: Config = None,
 ) -> None:
     """Bars of recordings, offline: the same code and the same bytes as the live pipeline, without a server."""
-    settings = settings_of(config)
-    source = make_source(
-        parse_source(f"replay:{','.join(recordings)}"), chinese_calendar_of_markets(), speed=None, checked=True
-    )
+    settings = settings_of(config, source={"spec": f"replay:{','.join(recordings)}", "checked": True})
+    source = source_of(settings, chinese_calendar_of_markets())
     bars = _bars_of(settings, tuple(part.strip() for part in interval.split(",")))
     started = time.monotonic()
     with _spinner() as spinner:
@@ -114,16 +115,17 @@ def _spinner() -> Progress:
 
 
 def _bars_of(settings: Settings, intervals: tuple[str, ...]) -> BarSettings:
-    base = settings.bars
     try:
-        return BarSettings(intervals, base.alignment, base.fill_empty, base.grace_s, base.revision_window_s)
+        return replace(settings.bars, intervals=intervals)
     except InvalidValue as error:
         raise Stop(Exit.USAGE, f"--interval: {error}") from error
 
 
 async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings) -> Rebuilt:
     await source.connect()
-    return await rebuild(source.stream({}), chinese_calendar_of_markets(), bars=bars, rules=settings.validation_rules())
+    return await rebuild(
+        source.stream({}), chinese_calendar_of_markets(), bars=bars, rules=ValidationRules.of(settings.rules)
+    )
 
 
 def _write(output: Path, text: str) -> None:

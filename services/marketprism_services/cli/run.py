@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, settings_of
+from marketprism_services.platform.catalogue import names, row_of
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.platform.supervisor import SERVICES
 
 
 def run(
-    service: Annotated[str, typer.Argument(help=f"One of {', '.join(sorted(SERVICES))}.")],
+    service: Annotated[str, typer.Argument(help=f"One of {', '.join(sorted(names()))}.")],
     source: Annotated[str | None, typer.Option(help="What a gateway reads.")] = None,
     speed: Annotated[str | None, typer.Option(help="max, or a factor of real time.")] = None,
     venue: Annotated[str | None, typer.Option(help="A gateway's counter: ctp or sopt, as in the settings.")] = None,
@@ -26,8 +26,7 @@ def run(
     """Run one service as this process."""
     from marketprism_services.platform.runtime import run_service  # noqa: PLC0415 (keeps its --help quick)
 
-    if service not in SERVICES:
-        raise Stop(Exit.USAGE, f"service: expected one of {', '.join(sorted(SERVICES))}, was {service!r}")
+    row_of(service)
     if venue not in (None, "ctp", "sopt"):
         raise Stop(Exit.USAGE, f"--venue: expected ctp or sopt, was {venue!r}")
     if front and venue is None:

@@ -37,7 +37,7 @@ def _with(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
     async def go() -> T:
         engine = await engines_of(settings).open()
         try:
-            return await work(SqlStore(engine, settings.store.topology()))
+            return await work(SqlStore(engine, settings.store))
         finally:
             await engine.close()
 
@@ -52,7 +52,7 @@ def plan(clickhouse: Url = None, data_dir: DataDir = None, config: Config = None
     for step in steps:
         out.print(f"-- {step.title}  {step.checksum[:12]}", style="bold", highlight=False)
         for statement in step.statements:
-            for rendered in settings.store.topology().render(statement):
+            for rendered in settings.store.render(statement):
                 print(f"{rendered};\n")
     if not steps:
         out.print("nothing to do")
@@ -89,7 +89,7 @@ async def _under_a_lease(connection: NatsConnection, settings: Settings) -> list
             await held.wait()
         engine = await engines_of(settings).open()
         try:
-            return list(await SqlStore(engine, settings.store.topology()).migrate())
+            return list(await SqlStore(engine, settings.store).migrate())
         finally:
             await engine.close()
     except TimeoutError:

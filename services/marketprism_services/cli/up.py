@@ -25,7 +25,8 @@ from marketprism_services.cli.options import Config, DataDir, NatsUrl, err, out,
 from marketprism_services.cli.tables import bars_table
 from marketprism_services.platform import local_stack, run_verdict
 from marketprism_services.platform.exits import Exit
-from marketprism_services.settings.settings import LOCAL_SERVER, Settings
+from marketprism_services.settings.sections import LOCAL_SERVER
+from marketprism_services.settings.settings import Settings
 
 _FIRST_BARS = 15
 _PATIENCE_S = 20.0
@@ -188,7 +189,7 @@ async def _show_bars(running: local_stack.Running) -> None:
         f"  marketprism bars {symbol} --interval 5m --plot\n"
         f"  marketprism tail {symbol}\n"
         f"  marketprism status\n"
-        f"  http://{running.settings.http.host}:{running.settings.http.query}/api/v1/bars/{symbol}?interval=5m\n"
+        f"  http://{running.settings.http.host}:{running.settings.http.port_of('query')}/api/v1/bars/{symbol}?interval=5m\n"
         "Ctrl-C stops.",
         highlight=False,
     )

@@ -14,6 +14,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.market_data_log import MarketDataLog
 from marketprism_adapters.nats.raw_log import RawLog
+from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.source_positions import Positions
 from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_application.errors import SourceError
@@ -39,7 +40,6 @@ from marketprism_sdk.values import read_or_none
 from marketprism_services.gateway.commands import OperatorCommands, gateway_named
 from marketprism_services.gateway.session_watch import RegistryStatus, SessionWatch
 from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source
-from marketprism_services.settings.service_settings import layout_of
 
 log = structlog.get_logger()
 

@@ -9,14 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from marketprism_services.platform.exits import Exit, Stop
+from marketprism_application.errors import ApplicationError, DataDirError
+
+
+class DataDirInUse(ApplicationError):
+    """Another pipeline runs on the data directory; the text says which process."""
 
 
 class DataDirLock:
     """Holds `<data_dir>/lock` while in use.
 
     Raises:
-        Stop: the directory cannot be written (5), or another pipeline runs on it (6).
+        DataDirError: the directory cannot be written.
+        DataDirInUse: another pipeline runs on it.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -36,8 +41,7 @@ class DataDirLock:
         except BlockingIOError:
             owner = os.pread(self._fd, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(self._fd)
-            raise Stop(
-                Exit.RUNNING,
+            raise DataDirInUse(
                 f"data directory {self._path.parent}: a pipeline is running on it already (process {owner}); "
                 f"stop it, or give another --data-dir",
             ) from None
@@ -59,7 +63,7 @@ class DataDirLock:
         os.close(self._fd)
 
 
-def _unusable(path: Path, error: OSError) -> Stop:
+def _unusable(path: Path, error: OSError) -> DataDirError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Stop(Exit.STORE, f"data directory {path}: expected free space, the disk is full")
-    return Stop(Exit.STORE, f"data directory {path}: expected a writable directory: {error.strerror}")
+        return DataDirError(f"data directory {path}: expected free space, the disk is full")
+    return DataDirError(f"data directory {path}: expected a writable directory: {error.strerror}")

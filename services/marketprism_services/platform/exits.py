@@ -1,4 +1,4 @@
-"""Exit codes of the command line and the error that carries one.
+"""Exit codes of the command line, and which error means which.
 
 0 done · 1 something was lost, doubled or failed · 2 wrong usage or setting · 3 bad input (a recording) ·
 4 NATS trouble · 5 store or data directory trouble · 6 already running here · 130 interrupted
@@ -7,6 +7,10 @@
 from __future__ import annotations
 
 from enum import IntEnum
+
+from marketprism_application.errors import DataDirError, EmbeddedServerError, LocalServerError, SourceError, StoreError
+from marketprism_sdk.errors import ConfigurationError, SdkError
+from marketprism_services.platform.data_dir_lock import DataDirInUse
 
 
 class Exit(IntEnum):
@@ -28,3 +32,27 @@ class Stop(Exception):
     def __init__(self, code: Exit, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+# The first class that an error is of decides. What is not here, nobody has foreseen: it ends with its trace.
+CODES: tuple[tuple[type[Exception], Exit], ...] = (
+    (SourceError, Exit.INPUT),
+    (DataDirInUse, Exit.RUNNING),
+    (DataDirError, Exit.STORE),
+    (EmbeddedServerError, Exit.NATS),
+    (LocalServerError, Exit.STORE),
+    (StoreError, Exit.STORE),
+    (ConfigurationError, Exit.USAGE),
+    (SdkError, Exit.FAILED),
+    (OSError, Exit.FAILED),
+)
+
+
+def code_of(error: Exception) -> Exit | None:
+    """The exit code of an error by its class; None for one that nobody has foreseen.
+
+    A `retryable` error of the framework is trouble with NATS whatever its class: it may go by itself.
+    """
+    if isinstance(error, SdkError) and error.retryable and not isinstance(error, ConfigurationError):
+        return Exit.NATS
+    return next((code for kind, code in CODES if isinstance(error, kind)), None)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -17,21 +17,21 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.source_positions import Positions
-from marketprism_adapters.sources.registry import VenueMaking, make_source, parse_source
 from marketprism_application.ports.sources import counting_source, named_source
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
-from marketprism_services.platform import run_files
+from marketprism_services.platform import catalogue, run_files
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.local_servers import JetStreamProbe, ServerWatch
 from marketprism_services.platform.runtime import connect
 from marketprism_services.platform.supervisor import Supervisor
-from marketprism_services.settings.settings import LOCAL_SERVER, Settings
-from marketprism_services.wiring.sources import LIVE, counter_of, venue_of_settings
+from marketprism_services.settings.sections import LOCAL_SERVER
+from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.sources import LIVE, group_of, source_of
 
 log = structlog.get_logger()
 
@@ -75,18 +75,11 @@ async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event |
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
     Raises:
-        Stop, SourceError, EmbeddedServerError: with what is in the way; nothing was started then.
+        ApplicationError, SdkError: with what is in the way; nothing was started then.
     """
-    spec = parse_source(settings.source.spec)
-    source = make_source(
-        spec,
-        chinese_calendar_of_markets(),
-        speed=None,
-        counter=lambda venue: counter_of(settings, venue),
-        venue=VenueMaking(venue_of_settings(settings)),
-    )
+    source = source_of(settings, chinese_calendar_of_markets())
     stack.enter_context(DataDirLock(settings.data_dir))
-    if spec.name not in LIVE:
+    if group_of(settings) not in LIVE:
         await source.connect()
     recording = counting_source(source) if source.traits.recording else None
     rows = dict(recording.rows) if recording is not None else {}
@@ -101,7 +94,8 @@ async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event |
     data_from = await _end_of(connection, streams.DATA) + 1
     await _watch(servers, connection, stop, stack)
     config, environment = await asyncio.to_thread(run_files.write, _checked(settings))
-    supervisor = Supervisor(config, settings.data_dir / "logs", environment=environment, ending=stop)
+    logs = settings.data_dir / "logs"
+    supervisor = Supervisor(config, logs, catalogue.in_up(), environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start()
     skipped = dict(recording.skipped) if recording is not None else {}
@@ -111,12 +105,13 @@ async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event |
 async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack) -> Settings:
     if settings.nats.url is not None:
         return settings
+    given = settings.nats
     options = EmbeddedOptions(
-        settings.data_dir, settings.nats.port, settings.nats.sync_always, settings.nats.max_store_gb
+        settings.data_dir, port=given.port, sync_always=given.sync_always, max_store_gb=given.max_store_gb
     )
     servers.nats = await EmbeddedServer.start(options)
     stack.push_async_callback(servers.nats.stop)
-    nats = settings.nats.model_copy(update={"url": Url(servers.nats.url)})
+    nats = replace(given, url=Url(servers.nats.url))
     return settings.model_copy(update={"nats": nats})
 
 
@@ -126,8 +121,8 @@ async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExi
     options = LocalOptions(settings.data_dir / "clickhouse", choose_port(0), choose_port(0))
     servers.clickhouse = await LocalClickHouse.start(options)
     stack.push_async_callback(servers.clickhouse.stop)
-    urls = {"url": servers.clickhouse.url, "read_url": servers.clickhouse.read_url}
-    return settings.model_copy(update={"store": settings.store.model_copy(update=urls)})
+    url, read_url = Url(servers.clickhouse.url), Url(servers.clickhouse.read_url)
+    return settings.model_copy(update={"store": replace(settings.store, url=url, read_url=read_url)})
 
 
 async def _watch(
@@ -147,12 +142,12 @@ async def _watch(
 def _with_free_ports(settings: Settings) -> Settings:
     """The well-known HTTP ports where they are free, others where something else has them."""
     chosen = {}
-    for name in ("storage", "query", "monitor"):
-        port = getattr(settings.http, name)
+    for row in catalogue.with_port():
+        port = settings.http.port_of(row.name)
         if port and not is_free(port):
-            chosen[name] = choose_port(0)
-            log.warning("http port taken, using another", service=name, port=port, instead=chosen[name])
-    return settings.model_copy(update={"http": settings.http.model_copy(update=chosen)})
+            chosen[row.name] = choose_port(0)
+            log.warning("http port taken, using another", service=row.name, port=port, instead=chosen[row.name])
+    return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 
 
 async def _probe(connection: NatsConnection) -> PipelineProbe:

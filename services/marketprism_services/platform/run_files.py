@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, SecretStr
-
 from marketprism_sdk.private_files import private_folder, write_private
-from marketprism_sdk.urls import Url
+from marketprism_sdk.urls import Secret, Url
 from marketprism_services.settings.loading import variable
 from marketprism_services.settings.settings import Settings
+from marketprism_services.settings.shape import changed, fields_of, values_of
 
 _URL = "url"
 _SECRET_URL = "url.secret"  # noqa: S105 (a file's name)
@@ -73,36 +72,36 @@ def known_url(data_dir: Path) -> Url | None:
     return None
 
 
-def secrets_of(settings: BaseModel) -> Iterator[tuple[tuple[str, ...], str]]:
+def secrets_of(settings: Any) -> Iterator[tuple[tuple[str, ...], str]]:
     """Path and text of every setting that is secret by its type, or by being a URL with a user in it."""
-    for name in type(settings).model_fields:
-        yield from _secrets_in(getattr(settings, name), (name,))
+    for name, value in values_of(settings):
+        yield from _secrets_in(value, (name,))
 
 
 def _secrets_in(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(value, SecretStr):
-        if value.get_secret_value():
-            yield path, value.get_secret_value()
+    if isinstance(value, Secret):
+        if value:
+            yield path, value.reveal()
     elif isinstance(value, str):
         if Url(value).secret:
             yield path, Url(value).reveal()
-    elif isinstance(value, BaseModel):
-        for inner, text in secrets_of(value):
-            yield (*path, *inner), text
     elif isinstance(value, tuple):
         for number, each in enumerate(value):
             yield from _secrets_in(each, (*path, str(number)))
+    else:
+        for inner, text in secrets_of(value):
+            yield (*path, *inner), text
 
 
 def _public(value: Any) -> Any:
     """The same settings without their secrets."""
-    if isinstance(value, SecretStr):
-        return SecretStr("")
+    if isinstance(value, Secret):
+        return Secret("")
     if isinstance(value, str):
         url = Url(value)
         return type(value)(url.bare()) if url.secret else value
-    if isinstance(value, BaseModel):
-        return value.model_copy(update={name: _public(getattr(value, name)) for name in type(value).model_fields})
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+    if isinstance(value, tuple):
         return tuple(_public(each) for each in value)
+    if fields_of(type(value)):
+        return changed(value, {name: _public(inner) for name, inner in values_of(value)})
     return value

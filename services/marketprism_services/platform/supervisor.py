@@ -21,7 +21,6 @@ from marketprism_services.settings.loading import without_settings
 
 log = structlog.get_logger()
 
-SERVICES = ("storage", "query", "aggregator", "validator", "gateway", "monitor")
 # A process that ended with one of these would end the same way again.
 _FINAL = {Exit.USAGE, Exit.INPUT}
 _MAX_BACKOFF_S = 5.0
@@ -39,7 +38,7 @@ class Supervisor:
         self,
         config: Path,
         logs: Path,
-        services: Sequence[str] = SERVICES,
+        services: Sequence[str],
         *,
         environment: Mapping[str, str] | None = None,
         ending: asyncio.Event | None = None,

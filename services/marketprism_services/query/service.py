@@ -41,7 +41,7 @@ from marketprism_sdk.values import read_or_none
 from marketprism_services.query.http.live_books import BookApi
 from marketprism_services.query.http.routes import ReadApi, enveloped
 from marketprism_services.query.http.streaming import StreamApi
-from marketprism_services.settings.settings import QuerySettings
+from marketprism_services.settings.sections import QuerySettings
 from marketprism_services.wiring.store import EngineSource
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.shape import is_list, type_at
 
 PREFIX = "MARKETPRISM_"
 # Environment names with our prefix that are not settings: they steer tests and the Makefile.
@@ -25,23 +26,25 @@ def from_file(path: Path) -> dict[str, Any]:
     """Values of a TOML or JSON file.
 
     Raises:
-        Stop: it cannot be read.
+        SettingsError: it cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
         values: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         return values
     except OSError as error:
-        raise Stop(Exit.USAGE, f"settings file {path}: {error.strerror}") from error
+        raise SettingsError(f"settings file {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise Stop(Exit.USAGE, f"settings file {path}: expected TOML or JSON: {error}") from error
+        raise SettingsError(f"settings file {path}: expected TOML or JSON: {error}") from error
 
 
-def from_environment() -> dict[str, Any]:
+def from_environment(settings: type) -> dict[str, Any]:
     """Values of the variables with our prefix; `MARKETPRISM_CTP__OTHERS__0__PASSWORD` is of the first of a list.
 
+    A text is split at its commas where the class of the settings has a list.
+
     Raises:
-        Stop: a variable gives a value to what another one gives members of.
+        SettingsError: a variable gives a value to what another one gives members of.
     """
     values: dict[str, Any] = {}
     for name, text in sorted(os.environ.items()):
@@ -52,8 +55,9 @@ def from_environment() -> dict[str, Any]:
         for part in path[:-1]:
             target = target.setdefault(part, {})
             if not isinstance(target, dict):
-                raise Stop(Exit.USAGE, f"{name}: expected no variable for a part of it, was one for {part!r} as well")
-        target[path[-1]] = _typed(path, text)
+                raise SettingsError(f"{name}: expected no variable for a part of it, was one for {part!r} as well")
+        # pydantic converts all other text to what the setting is.
+        target[path[-1]] = [part.strip() for part in text.split(",")] if is_list(type_at(settings, path)) else text
     return values
 
 
@@ -71,30 +75,19 @@ def _is_setting(name: str) -> bool:
     return name.startswith(PREFIX) and name not in _NOT_SETTINGS
 
 
-def _typed(path: list[str], text: str) -> Any:
-    # pydantic converts all other text; lists and the free-form rules have no type to convert by.
-    if path[-1] == "intervals" or path[-1] in ("md_fronts", "td_fronts", "instruments", "kinds"):
-        return [part.strip() for part in text.split(",")]
-    if path[0] == "rules" and len(path) > 1:
-        try:
-            return tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            return text
-    return text
-
-
 def merge(base: dict[str, Any], extra: dict[str, Any]) -> None:
     """Lay values over others, section by section and members of a list by their number; None changes nothing.
 
     Raises:
-        Stop: a number that the list does not have.
+        SettingsError: a number that the list does not have.
     """
     for key, value in extra.items():
         present = base.get(key)
-        if isinstance(value, dict) and isinstance(present, dict):
-            merge(present, value)
-        elif isinstance(value, dict) and value and all(name.isdecimal() for name in value):
+        if isinstance(value, dict) and value and all(name.isdecimal() for name in value):
             base[key] = _merged(key, list(present or ()), value)
+        elif isinstance(value, dict):
+            base[key] = present if isinstance(present, dict) else {}
+            merge(base[key], value)
         elif value is not None:
             base[key] = value
 
@@ -102,7 +95,7 @@ def merge(base: dict[str, Any], extra: dict[str, Any]) -> None:
 def _merged(name: str, members: list[Any], by_number: dict[str, Any]) -> list[Any]:
     for number, value in sorted((int(text), value) for text, value in by_number.items()):
         if number > len(members):
-            raise Stop(Exit.USAGE, f"setting {name}.{number}: expected a number up to {len(members)}, was {number}")
+            raise SettingsError(f"setting {name}.{number}: expected a number up to {len(members)}, was {number}")
         if number == len(members):
             members.append(value)
         elif isinstance(value, dict) and isinstance(members[number], dict):

@@ -1,26 +1,26 @@
-"""Sections of the settings that are about sources."""
+"""Sections of the settings that belong to the process itself; all others are the classes of those who use them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, SecretStr
-from pydantic_core import core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator
 
+from marketprism_adapters.clickhouse.topology import Topology
+from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.nats.server_settings import EmbeddedSettings
+from marketprism_adapters.nats.stream_layout import MIN_STORE_BYTES
+from marketprism_application.storage.writer import WriterSettings
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.gateway import RetryPolicy
+from marketprism_domain.sessions.connection_hours import ConnectionTimes
+from marketprism_domain.values import Bounds, check_bounds
 from marketprism_sdk.urls import Url
+from marketprism_services.settings.services import SERVICES
 
-# A URL that may carry a user and a password: it is printed, and written as JSON, without them.
-SecretUrl = Annotated[
-    Url,
-    GetPydanticSchema(
-        lambda _, __: core_schema.no_info_after_validator_function(
-            Url,
-            core_schema.str_schema(),
-            serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json"),
-        )
-    ),
-]
+Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Section(BaseModel):
@@ -29,66 +29,156 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CaptureSection(Section):
-    """Raw frames of the source in compressed files, to be looked at and played again."""
-
-    enabled: bool = False
-    folder: Path | None = Field(None, description="unset: capture below the data directory")
-    rotate_mb: int = Field(256, ge=1, le=100_000)
-    rotate_s: float = Field(3_600.0, gt=0)
-    keep_gb: float = Field(50.0, gt=0)
+def _is_nats_url(value: Url | None) -> Url | None:
+    for part in value.reveal().split(",") if value is not None else ():
+        # A password with a slash would end where the path begins, and the rest of it be printed with the path.
+        if not re.fullmatch(r"(nats|tls)://[^\s/?#]+/?", part.strip()):
+            raise ValueError("expected nats://host:port or tls://host:port, with special characters as %XX")
+    return value
 
 
-class VenueSection(Section):
-    """A crypto venue. Which one is the source's name: `binance`, `binance-usdm`, `binance-coinm`, `okx`, `deribit`."""
+@dataclass(frozen=True, kw_only=True)
+class NatsSettings(EmbeddedSettings):
+    """Where NATS is. Without `url`, `up` starts a server of its own.
 
-    instruments: tuple[str, ...] = Field((), description="names, or patterns over the list: BTC-USDT, *-USDT-PERP")
-    kinds: tuple[str, ...] = Field(
-        ("trade", "orderbook", "quote", "ticker", "kline", "funding_rate", "open_interest", "liquidation"),
-        description="kinds of data; what a venue does not have is left out",
-    )
-    intervals: tuple[str, ...] = Field(("1m",), description="of the venue's own bars")
-    collectors: int = Field(1, ge=1, le=4, description="connections that carry each stream, merged by sequence")
-    depth: int = Field(20, ge=1, le=1_000, description="levels of the conflated top of a book")
-    top_ms: int = Field(250, ge=10, le=60_000, description="and how often it is published at most")
-    quote_ms: int = Field(100, ge=0, le=60_000, description="a tick for best prices that moved, at most so often")
-    hold_s: float = Field(5.0, ge=0, le=60, description="trades wait so long behind missing ones being fetched")
-    snapshot_s: float = Field(300.0, gt=0, description="a whole book is published so often")
-    audit_s: float = Field(300.0, gt=0, description="each book is compared with a fresh snapshot about so often")
-    refresh_s: float = Field(3_600.0, gt=0, description="the instrument list is read again so often")
-    lifetime_s: float = Field(0.0, ge=0, description="connections are renewed before this age; 0: before the venue's")
-    ws_url: SecretUrl = Field(Url(""), description="another host: a simulator, a proxy, a region")
-    rest_url: SecretUrl = Url("")
-    backlog: int = Field(200_000, ge=1, description="frames that may wait; more are dropped, counted and told")
+    Raises:
+        InvalidValue: names the field.
+    """
 
+    BOUNDS: ClassVar[Bounds] = {
+        "max_store_gb": (MIN_STORE_BYTES / 1e9, 100_000),
+        "connect_timeout_s": (0.001, 300),
+        "replicas": (1, 5),
+    }
 
-class AccountSection(Section):
-    """Another broker's fronts for the same market."""
+    url: Annotated[Url | None, AfterValidator(_is_nats_url)] = None  # by itself: of what is wrong nothing is printed
+    connect_timeout_s: float = 5.0
+    replicas: int = 1
 
-    md_fronts: tuple[str, ...]
-    broker: str = ""
-    user: str = ""
-    password: SecretStr = SecretStr("")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_bounds(self, NatsSettings.BOUNDS)
 
 
-class CounterSection(Section):
-    """A counter of the Chinese markets (CTP, SOPT). The password is best given as MARKETPRISM_CTP__PASSWORD."""
+class SourceSettings(Section):
+    """What the gateway reads."""
 
-    md_fronts: tuple[str, ...] = Field((), description="tcp://host:port; sim:<recordings> plays one")
-    td_fronts: tuple[str, ...] = Field((), description="for the instrument list; without, instruments names them")
-    broker: str = ""
-    user: str = ""
-    password: SecretStr = SecretStr("")
-    app_id: str = ""
-    auth_code: SecretStr = SecretStr("")
-    instruments: tuple[str, ...] = Field(("*",), description="names, or patterns over the list: rb*, *")
-    subscribe_per_second: int = Field(1_000, ge=1, le=100_000)
-    answer_s: float = Field(10.0, gt=0, le=600)
-    queue: int = Field(200_000, ge=1)
-    production: bool = True
-    connect: Literal["calendar", "always"] = Field("calendar", description="a real front: around the sessions")
-    warm_up_s: float = Field(900.0, ge=0, le=86_400, description="connected so long before an auction")
-    linger_s: float = Field(1_800.0, ge=0, le=86_400, description="and so long after a close")
-    retry_limit: int = Field(0, ge=0, description="attempts to connect before an operator is waited for; 0: any number")
-    retry_longest_s: float = Field(30.0, ge=0.5, le=3_600, description="pauses double from half a second up to this")
-    others: tuple[AccountSection, ...] = Field((), description="accounts elsewhere that deliver the same market")
+    spec: str = "sim"
+    speed: str = "max"
+    checked: bool = Field(False, description="the recordings were read through already")
+
+    @field_validator("speed")
+    @classmethod
+    def _is_speed(cls, value: str) -> str:
+        parse_speed(value)
+        return value
+
+
+def parse_speed(text: str) -> float | None:
+    """`max` (None) or a positive factor of real time like `1`, `10` or `60x`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text == "max":
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise ValueError(f"speed: expected max or a positive number like 1 or 60, was {text!r}")
+    return speed
+
+
+LOCAL_SERVER = "server"  # as store.url: `up` starts a server of its own
+
+
+@dataclass(frozen=True)
+class StoreSettings(WriterSettings, Topology):
+    """Where records are kept: how they are written, how the tables are laid out, and who is asked for them.
+
+    `read_url` is `url` as a user who may only read; empty: `url`. A question on the server ends after `query_s`, and
+    returns `query_rows` at most.
+
+    Raises:
+        InvalidValue: names the field.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    BOUNDS: ClassVar[Bounds] = {"query_s": (0.001, 3_600), "query_rows": (1, 1_000_000_000_000)}
+
+    engine: Literal["chdb", "clickhouse"] = "chdb"
+    url: Url = field(default=Url("http://127.0.0.1:8123"))
+    read_url: Url = field(default=Url(""))
+    query_s: float = 30.0
+    query_rows: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        WriterSettings.__post_init__(self)
+        Topology.__post_init__(self)
+        check_bounds(self, StoreSettings.BOUNDS)
+        if self.cluster and self.engine != "clickhouse":
+            raise InvalidValue("store.cluster", "store.engine clickhouse with it", self.engine)
+
+
+class QuerySettings(Section):
+    """What one caller of the read API may take, and what is kept for the next."""
+
+    concurrent: int = Field(16, ge=1, le=10_000, description="questions of one caller at a time")
+    per_second: float = Field(1_000.0, gt=0, description="questions of one caller a second, on average")
+    stream_rows: int = Field(10_000_000, ge=1, description="rows of one streamed answer")
+    stall_s: float = Field(30.0, gt=0, le=3_600, description="a reader who takes nothing for so long is cut off")
+    cache_mb: float = Field(256.0, ge=0, le=1_000_000, description="answers about bars that are kept")
+
+
+@dataclass(frozen=True)
+class CounterSection(CounterSettings, ConnectionTimes, RetryPolicy):
+    """A counter of the Chinese markets (CTP, SOPT), when it is connected, and how often that is tried.
+
+    The password is best given as MARKETPRISM_CTP__PASSWORD.
+
+    Raises:
+        InvalidValue: names the field.
+    """
+
+    def __post_init__(self) -> None:
+        CounterSettings.__post_init__(self)
+        ConnectionTimes.__post_init__(self)
+        RetryPolicy.__post_init__(self)
+
+
+class HttpHost(Section):
+    """Health, metrics and the read API: a port of each service. Port 0 takes any free one and reports it in the
+    registry."""
+
+    host: str = "127.0.0.1"
+
+    def port_of(self, service: str) -> int:
+        """The port of a service by its name."""
+        port: int = getattr(self, service)
+        return port
+
+    def with_ports(self, **ports: int) -> HttpHost:
+        """The same with other ports for some services."""
+        return self.model_copy(update=ports)
+
+
+if TYPE_CHECKING:
+    HttpSettings = HttpHost
+else:
+    _PORTS: dict[str, Any] = {row.name: (Port, row.port) for row in SERVICES}
+    HttpSettings = create_model("HttpSettings", __base__=HttpHost, __doc__=HttpHost.__doc__, **_PORTS)
+
+
+class LogSettings(Section):
+    """Structured logs on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console", "auto"] = "auto"
+
+
+class TraceSettings(Section):
+    """Messages that are followed from the gateway to the store; calls are always traced."""
+
+    every: int = Field(1_000, ge=0, description="one of so many raw messages; 0 for none")

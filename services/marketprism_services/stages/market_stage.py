@@ -6,12 +6,12 @@ import asyncio
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings, ShardedService
 from marketprism_sdk.streams import InputCut, StageSettings
-from marketprism_services.settings.service_settings import layout_of
 from marketprism_services.stages.input_losses import InputLosses
 
 _LOSSES_S = 0.5
@@ -37,7 +37,7 @@ class MarketStageService(ShardedService):
             name,
             connection,
             stage,
-            partitions=self._layout.partitions,
+            partitions=self._layout.streams.partitions,
             shards_bucket=shards_bucket,
             latest_bucket=latest_bucket,
             lease=lease,

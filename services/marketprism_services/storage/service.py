@@ -19,6 +19,7 @@ from marketprism_adapters.clickhouse.tally import SqlTally
 from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_holes import HoleNamer
 from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges, set_back
@@ -33,7 +34,6 @@ from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkEr
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
-from marketprism_services.settings.service_settings import layout_of
 from marketprism_services.storage.dead_rows import Letters, LettersRequest
 from marketprism_services.storage.store_health import OPENING, StoreState
 from marketprism_services.storage.tally import TallyRequest, answer_tally

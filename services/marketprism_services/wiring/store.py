@@ -63,7 +63,7 @@ def engines_of(settings: Settings) -> EngineSource:
     """For the writer."""
     store = settings.store
     if store.engine == "clickhouse":
-        return ServerEngines(store.url, store.topology().write_settings)
+        return ServerEngines(store.url, store.write_settings)
     return EmbeddedEngines(settings.data_dir / "chdb")
 
 
@@ -77,6 +77,6 @@ def reading_engines_of(settings: Settings) -> EngineSource | None:
         "max_execution_time": f"{store.query_s:g}",
         "max_result_rows": str(store.query_rows),
         "cancel_http_readonly_queries_on_client_close": "1",
-        **store.topology().read_settings,
+        **store.read_settings,
     }
     return ServerEngines(store.read_url or store.url, limits)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from marketprism_adapters.capture.files import INDEX, SUFFIX, BlockWriter, CaptureFile
 from marketprism_adapters.capture.find import capture_files, channels_of, runs_of
-from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
+from marketprism_adapters.capture.settings import CaptureSettings
+from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_adapters.sources.captured import CaptureSource
 from marketprism_adapters.synthetic.plan import parse_plan
@@ -79,7 +80,7 @@ def test_what_a_crash_cut_off_ends_the_file_and_damage_inside_is_an_error(tmp_pa
 
 
 def test_files_rotate_each_can_be_read_alone_and_the_oldest_go(tmp_path: Path) -> None:
-    tap = CaptureTap(CaptureSettings(tmp_path, rotate_bytes=20_000, keep_bytes=80_000))
+    tap = CaptureTap(CaptureSettings(rotate_mb=20_000 / 2**20, keep_gb=80_000 / 2**30), tmp_path)
     noise = __import__("random").Random(1)
     for _ in range(3):
         tap.start()
@@ -102,7 +103,7 @@ def test_files_rotate_each_can_be_read_alone_and_the_oldest_go(tmp_path: Path) -
 
 
 def test_a_slow_disk_drops_and_counts_and_never_blocks(tmp_path: Path) -> None:
-    tap = CaptureTap(CaptureSettings(tmp_path, buffer_bytes=10_000))
+    tap = CaptureTap(CaptureSettings(buffer_mb=10_000 / 2**20), tmp_path)
     for n in range(100):
         tap.frame(A, b"x" * 1_000, n + 1)
     assert tap.dropped == 90
@@ -114,7 +115,7 @@ def test_a_slow_disk_drops_and_counts_and_never_blocks(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_is_tried_again_and_told(tmp_path: Path) -> None:
     folder = tmp_path / "capture"
     folder.write_text("in the way")
-    tap = CaptureTap(CaptureSettings(folder))
+    tap = CaptureTap(CaptureSettings(), folder)
     tap.frame(A, b"1", 1)
     tap.start()
     deadline = time.monotonic() + 5
@@ -142,7 +143,7 @@ async def test_captured_frames_make_the_same_ticks_again(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar
 ) -> None:
     recordings = [fixtures / f"ctp/ticks/{name}.csv.gz" for name in ("ru1901_20181009", "AP010_20200803")]
-    tap = CaptureTap(CaptureSettings(tmp_path / "a", rotate_bytes=100_000))
+    tap = CaptureTap(CaptureSettings(rotate_mb=100_000 / 2**20), tmp_path / "a")
     tap.start()
     first = await all_ticks(ReplaySource(recordings, calendar, tap=tap))
     tap.stop()
@@ -160,7 +161,7 @@ async def test_captured_frames_make_the_same_ticks_again(
 async def test_a_simulation_is_captured_too_and_strange_frames_are_refused(
     tmp_path: Path, calendar: MarketCalendar
 ) -> None:
-    tap = CaptureTap(CaptureSettings(tmp_path))
+    tap = CaptureTap(CaptureSettings(), tmp_path)
     tap.start()
     plan = parse_plan("rate=0.2,days=1,instruments=rb2505")
     first = await all_ticks(SimulatedVenue(plan, calendar, tap=tap))

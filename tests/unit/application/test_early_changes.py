@@ -20,7 +20,7 @@ def change(number: int, ts: int = 0) -> BookChange:
 
 @pytest.fixture
 def books() -> VenueBooks:
-    made = VenueBooks("v", "x", IdRange(), None, BookSettings(snapshot_s=1e6, top_ms=10**9))
+    made = VenueBooks("v", "x", IdRange(), None, BookSettings(snapshot_s=1e6, top_ms=60_000))
     made.on_change(change(1), "a")
     assert made.on_snapshot("s", BookSnapshot(1, 0, 0, [("10", "1")], [("11", "1")]))
     return made

@@ -66,9 +66,7 @@ class Kept(WriterHooks):
 
 
 async def run(stream: Stream, kept: Kept, store: MemoryStore, ledger: MemoryLedger) -> None:
-    writer = StreamWriter(
-        "MARKET_TICKS", stream, MemoryProgress(kept.cell), store, ledger, WriterSettings(10, 0.0), kept
-    )
+    writer = StreamWriter("MARKET_TICKS", stream, MemoryProgress(kept.cell), store, ledger, WriterSettings(10, 0), kept)
     with pytest.raises(asyncio.CancelledError):
         await writer.run(1)
 

@@ -134,7 +134,7 @@ class World:
 
     async def run(self) -> bool:
         """One process; whether it got to the end."""
-        settings = WriterSettings(batch_rows=10, batch_s=0.001, max_rows=20)
+        settings = WriterSettings(batch_rows=10, batch_ms=1, max_batch_rows=20)
         writer = StreamWriter("MARKET_TICKS", Ranges(self), ProgressSteps(self), self.store, self.ledger, settings)
         try:
             await writer.run(1)
@@ -193,7 +193,7 @@ async def test_a_store_that_is_away_is_tried_again_with_the_same_range() -> None
         MemoryProgress(world.cell),
         world.store,
         world.ledger,
-        WriterSettings(batch_s=0.001),
+        WriterSettings(batch_ms=1),
         retries,
     )
     with pytest.raises(asyncio.CancelledError):

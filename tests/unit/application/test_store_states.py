@@ -110,7 +110,7 @@ class Storing(RuleBasedStateMachine):
 
             world = self.world
             writer = StreamWriter(
-                STREAM, Source(world), world, world, world, WriterSettings(4, 0.0, 8), world, sleep=at_once
+                STREAM, Source(world), world, world, world, WriterSettings(4, 0, 8), world, sleep=at_once
             )
             try:
                 await writer.run(1)

@@ -17,7 +17,7 @@ from marketprism_domain.events.registry import (
     TradingSessionResumed,
 )
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.connection_hours import ConnectionHours, SessionBell
+from marketprism_domain.sessions.connection_hours import ConnectionHours, ConnectionTimes, SessionBell
 from marketprism_domain.sessions.phases import PhaseVerdict, PhaseWatch
 from marketprism_domain.sessions.sessions import SessionChange, changed
 from tests.fakes.ticks import at
@@ -152,13 +152,13 @@ def test_a_connection_is_wanted_around_the_sections_of_its_products(calendar: Ma
 
 
 def test_day_products_alone_keep_the_evening_free(calendar: MarketCalendar) -> None:
-    hours = ConnectionHours(calendar, (("sse", "90005909"),), warm_up_s=600, linger_s=60)
+    hours = ConnectionHours(calendar, (("sse", "90005909"),), ConnectionTimes(warm_up_s=600, linger_s=60))
     assert tuple(hours.at(at(EVE + "20:00:00"))) == (at(DAY + "09:05:00"), at(DAY + "15:01:00"))
 
 
-def test_wrong_hours_are_refused_by_name(calendar: MarketCalendar) -> None:
-    with pytest.raises(InvalidValue, match="warm_up_s: expected 0 seconds or more, was -1"):
-        ConnectionHours(calendar, (), warm_up_s=-1)
+def test_wrong_hours_are_refused_by_name() -> None:
+    with pytest.raises(InvalidValue, match="warm_up_s: expected 0 to 86400, was -1"):
+        ConnectionTimes(warm_up_s=-1)
 
 
 def test_the_bell_rings_each_boundary_once_and_in_order(calendar: MarketCalendar) -> None:

@@ -157,8 +157,8 @@ def test_7_nothing_is_subscribed_before_the_instruments_are_in() -> None:
 
 
 def test_retries_back_off_and_end() -> None:
-    gateway = Gateway("ctp-1", RetryPolicy(first_s=1, longest_s=3, limit=3))
+    gateway = Gateway("ctp-1", RetryPolicy(1, 3, 3))
     assert [gateway.retry()[0] for _ in range(4)] == [1, 2, 3, None]
     assert RetryPolicy().delay_s(1000) == 30
     with pytest.raises(InvalidValue):
-        RetryPolicy(first_s=5, longest_s=1)
+        RetryPolicy(5, 1)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from marketprism_services.platform import run_files
-from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.exits import Exit, code_of
 from marketprism_services.platform.log_files import open_log, rotate
+from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import without_settings
 from marketprism_services.settings.settings import Settings, load
 
@@ -55,8 +57,8 @@ def test_a_service_has_the_secrets_and_no_file_has(settings: Settings, monkeypat
         monkeypatch.setenv(name, value)
     child = load(handed.config)
     assert child == settings
-    assert child.ctp.password.get_secret_value() == "s3cret ü \" '"
-    assert [other.password.get_secret_value() for other in child.ctp.others] == ["", "s3cret-two"]
+    assert child.ctp.password.reveal() == "s3cret ü \" '"
+    assert [other.password.reveal() for other in child.ctp.others] == ["", "s3cret-two"]
     assert child.store.read_url.reveal() == "http://reader:s3cret-read@127.0.0.1:8123"
     assert "s3cret" not in repr(settings) + str(settings) + settings.model_dump_json()
 
@@ -77,7 +79,7 @@ def test_only_one_run_file_holds_a_secret_and_all_are_their_owners(settings: Set
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert (folder / "url").read_text() == "nats://127.0.0.1:4222"
     assert run_files.known_url(settings.data_dir) == settings.nats.url
-    nats = settings.nats.model_copy(update={"url": run_files.Url("nats://127.0.0.1:4333")})
+    nats = replace(settings.nats, url=run_files.Url("nats://127.0.0.1:4333"))
     run_files.write(settings.model_copy(update={"nats": nats}))
     assert run_files.known_url(settings.data_dir) == "nats://127.0.0.1:4333", "not that of an earlier run"
 
@@ -88,21 +90,21 @@ def test_a_member_of_a_list_is_set_by_its_number(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("MARKETPRISM_CTP__MD_FRONTS__0", "tcp://127.0.0.1:9")
     monkeypatch.setenv("MARKETPRISM_CTP__MD_FRONTS__1", "tcp://127.0.0.1:10")
     ctp = load(tmp_path / "given.toml").ctp
-    assert [(other.broker, other.password.get_secret_value()) for other in ctp.others] == [
+    assert [(other.broker, other.password.reveal()) for other in ctp.others] == [
         ("one", "first"), ("two", "s3cret-two"),
     ]  # fmt: skip
     assert ctp.md_fronts == ("tcp://127.0.0.1:9", "tcp://127.0.0.1:10")
     monkeypatch.setenv("MARKETPRISM_CTP__OTHERS__5__PASSWORD", "nobody's")
-    with pytest.raises(Stop, match=r"setting others\.5: expected a number up to 2, was 5"):
+    with pytest.raises(SettingsError, match=r"setting others\.5: expected a number up to 2, was 5"):
         load(tmp_path / "given.toml")
 
 
 def test_a_variable_and_one_for_a_part_of_it_are_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKETPRISM_NATS", "nats://x")
     monkeypatch.setenv("MARKETPRISM_NATS__URL", "nats://y")
-    with pytest.raises(Stop, match="MARKETPRISM_NATS__URL: expected no variable for a part of it") as stop:
+    with pytest.raises(SettingsError, match="MARKETPRISM_NATS__URL: expected no variable for a part of it") as stop:
         load()
-    assert stop.value.code == Exit.USAGE
+    assert code_of(stop.value) is Exit.USAGE
 
 
 def test_a_child_does_not_take_settings_from_the_environment_of_its_parent() -> None:
@@ -121,7 +123,7 @@ def test_a_child_does_not_take_settings_from_the_environment_of_its_parent() -> 
     ],
 )
 def test_an_error_about_a_setting_shows_no_secret(given: dict[str, object], text: str) -> None:
-    with pytest.raises(Stop) as stop:
+    with pytest.raises(SettingsError) as stop:
         load(None, given)
     assert text in str(stop.value)
     assert "s3c" not in str(stop.value)

@@ -14,7 +14,7 @@ from marketprism_adapters.counters.api.callbacks import spi_class
 from marketprism_adapters.counters.api.codes import is_fatal, reason_of, trouble
 from marketprism_adapters.counters.api.library import Api
 from marketprism_adapters.counters.live.instruments import terms_of
-from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.settings import Counter
 from marketprism_application.errors import SourceError
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -31,12 +31,13 @@ class Conversation:
     `up` holds the numbers of the market-data connections that are logged in, `failed` why the last one is not.
     """
 
-    def __init__(self, settings: CounterSettings, api_of: Callable[[str], Api], skip: Callable[[str], None]) -> None:
-        self._given = settings
+    def __init__(self, counter: Counter, api_of: Callable[[str], Api], skip: Callable[[str], None]) -> None:
+        self._given = counter.settings
+        self._flow = counter.flow
         self._api_of = api_of
         self._skip = skip
-        self.source = settings.name
-        self.bridge = Bridge(asyncio.get_running_loop(), settings.queue)
+        self.source = counter.name
+        self.bridge = Bridge(asyncio.get_running_loop(), counter.settings.queue)
         self.terms: dict[str, InstrumentRecord] = {}
         self.exchanges: dict[str, str] = {}
         self.fronts: list[Any] = []
@@ -70,7 +71,7 @@ class Conversation:
 
     async def _start(self, side: str, number: int, addresses: Sequence[str]) -> Any:
         put = self.bridge.put
-        folder = self._given.flow / f"{self.source}-{side}{number}"
+        folder = self._flow / f"{self.source}-{side}{number}"
 
         def begin() -> Any:
             api = self._api_of(addresses[0])
@@ -101,7 +102,7 @@ class Conversation:
         if given.auth_code:
             self._request(td.reqAuthenticate, self._authentication())
             await self._answer("td", 0, "authenticate", "authentication")
-        self._request(td.reqUserLogin, {**self._who(), "Password": given.password})
+        self._request(td.reqUserLogin, {**self._who(), "Password": given.password.reveal()})
         await self._answer("td", 0, "login", "a login at the trader front")
         self._request(td.reqSettlementInfoConfirm, {"BrokerID": given.broker, "InvestorID": given.user})
         await self._answer("td", 0, "settlement", "the settlement's confirmation")
@@ -154,7 +155,7 @@ class Conversation:
 
     def ask_login(self, number: int) -> None:
         _, account = self._given.logins[number]
-        words = {"BrokerID": account.broker, "UserID": account.user, "Password": account.password}
+        words = {"BrokerID": account.broker, "UserID": account.user, "Password": account.password.reveal()}
         self._request(self.fronts[number].reqUserLogin, words)
 
     def on_trader_callback(self, callback: Callback) -> None:
@@ -168,7 +169,7 @@ class Conversation:
         elif callback.name == "front_connected" and given.auth_code:
             self._request(td.reqAuthenticate, self._authentication())
         elif callback.name in ("front_connected", "authenticate"):
-            self._request(td.reqUserLogin, {**self._who(), "Password": given.password})
+            self._request(td.reqUserLogin, {**self._who(), "Password": given.password.reveal()})
         elif callback.name == "login":
             self._request(td.reqSettlementInfoConfirm, {"BrokerID": given.broker, "InvestorID": given.user})
 
@@ -176,7 +177,7 @@ class Conversation:
         return {"BrokerID": self._given.broker, "UserID": self._given.user}
 
     def _authentication(self) -> dict[str, str]:
-        return {**self._who(), "AppID": self._given.app_id, "AuthCode": self._given.auth_code}
+        return {**self._who(), "AppID": self._given.app_id, "AuthCode": self._given.auth_code.reveal()}
 
     def _request(self, call: Any, words: dict[str, str]) -> int:
         self._requests += 1

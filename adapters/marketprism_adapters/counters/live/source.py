@@ -20,7 +20,7 @@ from marketprism_adapters.counters.depth.reader import DepthReader
 from marketprism_adapters.counters.live.front_merge import Merge
 from marketprism_adapters.counters.live.login import Conversation
 from marketprism_adapters.counters.live.outages import Losses
-from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.settings import Counter
 from marketprism_adapters.counters.live.statuses import Statuses
 from marketprism_adapters.counters.live.subscriptions import Subscriptions
 from marketprism_application.errors import SourceError
@@ -66,22 +66,23 @@ class CtpSource:
 
     def __init__(
         self,
-        settings: CounterSettings,
+        counter: Counter,
         calendar: MarketCalendar,
         api_of: Callable[[str], Api],
         *,
         tap: FrameTap | None = None,
     ) -> None:
-        self._given = settings
+        self._counter = counter
+        self._given = counter.settings
         self._calendar = calendar.own()
         self._api_of = api_of
         self._tap = tap
-        self.source = settings.name
+        self.source = counter.name
         self.rows: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
-        self._subscriptions = Subscriptions(settings.name, settings.subscribe_per_second, self._skip)
+        self._subscriptions = Subscriptions(counter.name, counter.settings.subscribe_per_second, self._skip)
         self._statuses = Statuses(self._calendar, self._skip)
-        self._losses = Losses(self._calendar, settings.name)
+        self._losses = Losses(self._calendar, counter.name)
         self._heartbeat_at = 0
         self._ended: set[int] = set()
         self._events: list[object] = []
@@ -94,7 +95,7 @@ class CtpSource:
         Raises:
             SourceError: no answer in time, or a refusal; retryable unless the words themselves were wrong.
         """
-        opened = Conversation(self._given, self._api_of, self._skip)
+        opened = Conversation(self._counter, self._api_of, self._skip)
         await opened.open()
         self._open = opened
         self._losses.opened(opened.up_at)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
@@ -17,13 +17,13 @@ from marketprism_adapters.venues.live.frame_intake import FrameIntake
 from marketprism_adapters.venues.live.instruments import Listed
 from marketprism_adapters.venues.live.polls import Polls
 from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_adapters.venues.live.trade_refill import TradeRefill
 from marketprism_adapters.venues.live.wanted_streams import Wanted
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.scheduling import Scheduler
 from marketprism_application.ports.sources import FrameTap, LeftOff, SourceBatch, SourceTraits
-from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import StreamKey, Venue
 from marketprism_domain.events.registry import SubscriptionUpdated
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -32,28 +32,8 @@ from marketprism_sdk.service import PeriodicJobs
 
 log = structlog.get_logger()
 
+BACKOFF = Backoff(0.25, 30.0)  # between two attempts to connect
 _IDLE_S = 0.05
-
-
-class VenueSettings(NamedTuple):
-    """What to subscribe, and how to hold it.
-
-    `symbols` are names or patterns of ours (`BTC-*`), `kinds` kinds of data. `collectors`: so many connections carry
-    each stream, and are merged by sequence. `audit_s`: each book is compared with a fresh snapshot about so often.
-    `backlog`: frames that come while so many messages wait to be taken are dropped, counted, and told as a gap.
-    """
-
-    symbols: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ("trade", "orderbook", "quote", "ticker")
-    intervals: tuple[str, ...] = ("1m",)
-    collectors: int = 1
-    audit_s: float = 300.0
-    refresh_s: float = 3_600.0
-    backlog: int = 200_000
-    lifetime_s: float | None = None
-    silent_s: float | None = None
-    backoff: Backoff = Backoff(0.25, 30.0)
-    feed: FeedSettings = FeedSettings()
 
 
 class VenueSource:
@@ -64,13 +44,14 @@ class VenueSource:
 
     def __init__(
         self, venue: Venue, settings: VenueSettings, *, source: str = "", tap: FrameTap | None = None,
-        scheduler: Scheduler | None = None,
+        scheduler: Scheduler | None = None, backoff: Backoff = BACKOFF,
     ) -> None:  # fmt: skip
         self.venue = venue
         self.source = source or venue.market
         self._settings = settings
+        self._backoff = backoff
         self._scheduler: Scheduler = scheduler or PeriodicJobs()
-        self.desk = FrameIntake(venue, self.source, settings.feed, tap, settings.backlog, self._suspect)
+        self.desk = FrameIntake(venue, self.source, settings, tap, settings.backlog, self._suspect)
         self.feed, self.health, self.parser = self.desk.feed, self.desk.health, self.desk.parser
         self._rest = RestClient(venue.rest_url, venue.limits)
         self._opened = contextlib.AsyncExitStack()  # what `connect` opened
@@ -85,7 +66,7 @@ class VenueSource:
         self._changed: list[InstrumentRecord] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._listed = Listed(venue, self.parser, self._rest, self.desk)
-        self._symbols: tuple[str, ...] = settings.symbols
+        self._symbols: tuple[str, ...] = settings.instruments
 
     def _suspect(self, symbols: Sequence[str]) -> None:
         self.keeper.suspect(symbols)
@@ -191,8 +172,8 @@ class VenueSource:
     def _connection(self, url: str, streams: dict[str, StreamKey]) -> Connection:
         given = self._settings
         return Connection(
-            self.venue, url, streams, self.desk, self._connects, backoff=given.backoff, lifetime_s=given.lifetime_s,
-            silent_s=given.silent_s,
+            self.venue, url, streams, self.desk, self._connects, backoff=self._backoff,
+            lifetime_s=given.lifetime_s or None, silent_s=given.silent_s or None,
         )  # fmt: skip
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from marketprism_application.contracts.packed import Packed, decode_packed
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_services.chaos.report import Report
@@ -38,7 +39,7 @@ async def audit(connection: NatsConnection, settings: Settings, recordings: list
     source = await asyncio.to_thread(ReplaySource, paths, calendar, checked=True)
     await source.connect()
     expected = await rebuild(
-        source.stream({}), calendar, bars=settings.bars.domain(), rules=settings.validation_rules(), on_validated=keep
+        source.stream({}), calendar, bars=settings.bars, rules=ValidationRules.of(settings.rules), on_validated=keep
     )
     found: Counter[Any] = Counter()
     epochs: dict[str, int] = {}

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ from marketprism_sdk.testing import Child, FaultyProxy
 from marketprism_services.chaos.counters.audit import audit
 from marketprism_services.chaos.program import start_program, start_service
 from marketprism_services.chaos.report import Report, percentile
+from marketprism_services.chaos.settings import trial_settings
 from marketprism_services.platform import run_files
+from marketprism_services.platform.catalogue import sharded
 from marketprism_services.settings.settings import Settings
 
 log = structlog.get_logger()
@@ -117,7 +119,7 @@ class CounterTrial:
         await connection.subscribe("market.raw.*", self._read)
         await self._start_front()
         config = self._config(folder / "pipeline.json", server.url, self._front_port)
-        self._others = [await start_service(service, config) for service in ("validator", "aggregator")]
+        self._others = [await start_service(service, config) for service in sharded()]
         await asyncio.sleep(2.0)
         for _ in range(_GATEWAYS):
             await self._add(folder, server.port)
@@ -149,12 +151,14 @@ class CounterTrial:
 
     def _config(self, path: Path, nats_url: str, front_port: int) -> Path:
         given, front = self._given, f"sim://127.0.0.1:{front_port}"
-        counter = given.ctp.model_copy(update={"md_fronts": (front,), "td_fronts": (front,), "user": "trial"})
-        settings = given.model_copy(update={
-            "nats": given.nats.model_copy(update={"url": nats_url}), "ctp": counter,
-            "source": given.source.model_copy(update={"spec": "ctp"}), "data_dir": path.parent / path.stem,
-            "log": given.log.model_copy(update={"level": "error"}),
-        })  # fmt: skip
+        settings = trial_settings(
+            given,
+            nats_url,
+            path.parent / path.stem,
+            spec="ctp",
+            ctp=replace(given.ctp, md_fronts=(front,), td_fronts=(front,), user="trial"),
+            log=given.log.model_copy(update={"level": "error"}),
+        )
         run_files.write_whole(path, settings)
         return path
 

@@ -101,7 +101,7 @@ class Arena:
 
     async def start_server(self) -> None:
         """Start the single server on its data."""
-        self.server = await EmbeddedServer.start(EmbeddedOptions(self._data_dir, self.port))
+        self.server = await EmbeddedServer.start(EmbeddedOptions(self._data_dir, port=self.port))
 
     async def kill_server(self) -> None:
         """SIGKILL to the single server."""

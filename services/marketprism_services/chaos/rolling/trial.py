@@ -1,8 +1,8 @@
 """A rolling restart of every service under load: what an upgrade does, judged by what must not be seen of it.
 
-Two of each are up, except query. Each is told to stop and started again, in an order of dice, round after round, while
-a source is read. The bars and the ticks must be those of an undisturbed run, every process must end with 0, and no
-partition may stand still while work waits for it.
+Two of each are up, one of those that only look. Each is told to stop and started again, in an order of dice, round
+after round, while a source is read. The bars and the ticks must be those of an undisturbed run, every process must end
+with 0, and no partition may stand still while work waits for it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ from marketprism_sdk.testing import Child
 from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report
+from marketprism_services.chaos.settings import trial_settings
+from marketprism_services.platform import run_files
+from marketprism_services.platform.catalogue import SERVICES, Instances
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import engines_of
 
 Say = Callable[[str], None]
-SERVICES = ("storage", "storage", "query", "aggregator", "aggregator", "validator", "validator", "gateway", "gateway")
+# Two of each, where one takes over from the other or shares its work.
+STARTED = tuple(row.name for row in SERVICES for _ in range(1 if row.instances is Instances.REPLICATED else 2))
 _LOOK_S = 0.25
 _STUCK_S = 240.0
 _START_S, _END_S = 300.0, 15.0
@@ -98,17 +102,9 @@ class RollingTrial:
         return report
 
     async def _roll(self, folder: Path, url: str, report: Report) -> None:
-        given = self._given
-        settings = given.model_copy(
-            update={
-                "nats": given.nats.model_copy(update={"url": url}),
-                "http": given.http.model_copy(update=dict.fromkeys(("storage", "query", "monitor"), 0)),
-                "source": given.source.model_copy(update={"checked": True}),
-                "data_dir": folder / "data",
-            }
-        )
+        settings = trial_settings(self._given, url, folder / "data")
         config = folder / "settings.json"
-        config.write_text(settings.model_dump_json(), encoding="utf-8")
+        run_files.write_whole(config, settings)
         connection = await NatsConnection.open(url, name="trial")
         watching: asyncio.Task[None] | None = None
         try:
@@ -117,8 +113,8 @@ class RollingTrial:
             positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS)
             ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
             self._registry = Discovery(await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S))
-            self._children = [await start_service(service, config) for service in SERVICES]
-            for at in range(len(SERVICES)):
+            self._children = [await start_service(service, config) for service in STARTED]
+            for at in range(len(STARTED)):
                 await self._up(at)
             watching = asyncio.create_task(self._watch(PipelineProbe(connection, positions, ranges)))
             for number in range(1, self._rounds + 1):
@@ -151,13 +147,13 @@ class RollingTrial:
             await asyncio.sleep(_LOOK_S)
 
     async def _round(self, number: int, config: Path, report: Report) -> None:
-        for at in self._dice.sample(range(len(SERVICES)), len(SERVICES)):
+        for at in self._dice.sample(range(len(STARTED)), len(STARTED)):
             code = await self._end(at, report)
-            self._children[at] = await start_service(SERVICES[at], config)
+            self._children[at] = await start_service(STARTED[at], config)
             await self._up(at)
             report.trials += 1
             took = f"{report.times_ms[-1]:.0f} ms"
-            self._say(f"round {number}: {SERVICES[at]} ended with {code} after {took}; {self._progress.accepted} ticks")
+            self._say(f"round {number}: {STARTED[at]} ended with {code} after {took}; {self._progress.accepted} ticks")
             await asyncio.sleep(self._pause_s)
 
     async def _up(self, at: int) -> None:
@@ -165,20 +161,18 @@ class RollingTrial:
         child, end = self._children[at], time.monotonic() + _START_S
         while child.alive and time.monotonic() < end:
             await self._registry.refresh()
-            of_this = [r for r in self._registry.instances(SERVICES[at]) if f"-{child.pid}-" in r.instance]
+            of_this = [r for r in self._registry.instances(STARTED[at]) if f"-{child.pid}-" in r.instance]
             if any(record.status != "starting" for record in of_this):
                 return
             await asyncio.sleep(_LOOK_S)
-        raise RuntimeError(
-            f"{SERVICES[at]}: expected it to be up within {_START_S:g} s, was {child.process.returncode}"
-        )
+        raise RuntimeError(f"{STARTED[at]}: expected it to be up within {_START_S:g} s, was {child.process.returncode}")
 
     async def _end(self, at: int, report: Report) -> int:
         child, started = self._children[at], time.monotonic()
         child.terminate()
         code = await child.end(_END_S)
         report.times_ms.append((time.monotonic() - started) * 1_000)
-        self._ended.append((SERVICES[at], code))
+        self._ended.append((STARTED[at], code))
         return code
 
     async def _until_done(self, watching: asyncio.Task[None]) -> None:

@@ -26,7 +26,9 @@ from marketprism_services.chaos.bars import compare_bars
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
+from marketprism_services.chaos.settings import trial_settings
 from marketprism_services.platform import run_files
+from marketprism_services.platform.catalogue import sharded
 from marketprism_services.settings.settings import Settings
 
 Say = Callable[[str], None]
@@ -93,12 +95,7 @@ class ShardTrial:
         return report
 
     async def _replay(self, folder: Path, url: str, report: Report) -> None:
-        nats = self._settings.nats.model_copy(update={"url": url})
-        http = self._settings.http.model_copy(update=dict.fromkeys(("storage", "query", "monitor"), 0))
-        source = self._settings.source.model_copy(update={"checked": True})
-        settings = self._settings.model_copy(
-            update={"nats": nats, "http": http, "source": source, "data_dir": folder / "data"}
-        )
+        settings = trial_settings(self._settings, url, folder / "data")
         config = folder / "settings.json"
         run_files.write_whole(config, settings)
         connection = await NatsConnection.open(url, name="trial")
@@ -107,7 +104,7 @@ class ShardTrial:
             positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS)
             ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
             await connection.subscribe("stage.*.*.ck", self._committed)
-            for service in ("validator", "aggregator"):
+            for service in sharded():
                 count = self._instances if service in self._services else 1
                 self._children[service] = [await start_service(service, config) for _ in range(count)]
             await asyncio.sleep(3.0)

@@ -7,33 +7,38 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
-from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.sql.queries import ROWS_OF_BARS, ROWS_OF_TICKS
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe
-from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.errors import StoreError
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.storage.writer import Progress
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.election import decode_lease
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
+from marketprism_sdk.urls import Url
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.reconciled import reconcile
 from marketprism_services.chaos.report import Report
+from marketprism_services.chaos.settings import trial_settings
 from marketprism_services.chaos.storage.small_disk import SmallDisk
 from marketprism_services.platform import run_files
+from marketprism_services.platform.catalogue import sharded
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.sources import source_of
+from marketprism_services.wiring.store import engines_of
 
 Say = Callable[[str], None]
 FAULTS = ("kill", "clickhouse-kill", "clickhouse-away", "nats-restart", "disk-full")
@@ -71,7 +76,7 @@ class StorageTrial:
             if self._fault == "disk-full":
                 await self._disk.make()
                 report.notes.append("a file system of its own, filled" if self._disk.mounted else "by a setting")
-            self._nats = await EmbeddedServer.start(EmbeddedOptions(folder, choose_port(0)))
+            self._nats = await EmbeddedServer.start(EmbeddedOptions(folder, port=choose_port(0)))
             self._clickhouse = await LocalClickHouse.start(
                 LocalOptions(folder / "clickhouse" / "data", choose_port(0), choose_port(0))
             )
@@ -89,16 +94,8 @@ class StorageTrial:
         return report
 
     async def _replay(self, folder: Path, report: Report) -> None:
-        given = self._given
-        self._settings = given.model_copy(
-            update={
-                "nats": given.nats.model_copy(update={"url": self._nats.url}),
-                "http": given.http.model_copy(update=dict.fromkeys(("storage", "query", "monitor"), 0)),
-                "source": given.source.model_copy(update={"checked": True}),
-                "store": given.store.model_copy(update={"engine": "clickhouse", "url": self._clickhouse.url}),
-                "data_dir": folder / "data",
-            }
-        )
+        store = replace(self._given.store, engine="clickhouse", url=Url(self._clickhouse.url))
+        self._settings = trial_settings(self._given, self._nats.url, folder / "data", store=store)
         self._config = folder / "settings.json"
         run_files.write_whole(self._config, self._settings)
         await self._without_merges()
@@ -112,9 +109,7 @@ class StorageTrial:
             for _ in range(_WRITERS):
                 await self._add_writer()
             await asyncio.sleep(3.0)
-            self._children = [
-                await start_service(name, self._config) for name in ("validator", "aggregator", "gateway")
-            ]
+            self._children = [await start_service(name, self._config) for name in (*sharded(), "gateway")]
             for number in range(1, self._trials + 1):
                 if not await self._strike(number, ranges, leaders, report):
                     break
@@ -127,8 +122,8 @@ class StorageTrial:
 
     async def _without_merges(self) -> None:
         """Tables as the storage makes them, and nothing that could hide a row that is there twice."""
-        engine = await ClickHouseEngine.open(self._clickhouse.url)
-        await SqlStore(engine).migrate()
+        engine = await engines_of(self._settings).open()
+        await SqlStore(engine, self._settings.store).migrate()
         await engine.execute("SYSTEM STOP MERGES")
         # A part for each range, and no row of the market.
         await engine.execute("SYSTEM START MERGES market.store_progress")
@@ -225,7 +220,7 @@ class StorageTrial:
 
     async def _nats_restart(self, _: NatsKeyValue) -> str:
         """SIGKILL to the NATS server, back after up to two leases."""
-        options = EmbeddedOptions(self._config.parent, self._nats.port)
+        options = EmbeddedOptions(self._config.parent, port=self._nats.port)
         self._nats.process.kill()
         await self._nats.stop()
         away_s = self._dice.choice((0.1, 0.5, 2.0))
@@ -253,12 +248,12 @@ class StorageTrial:
         raise RuntimeError(f"not everything was stored: behind {progress.behind}")
 
     async def _count(self, report: Report) -> None:
-        source = make_source(parse_source(self._settings.source.spec), chinese_calendar_of_markets(), speed=None)
+        source = source_of(self._settings, chinese_calendar_of_markets())
         await source.connect()
-        rules = self._settings.validation_rules()
-        bars = self._settings.bars.domain()
+        rules = ValidationRules.of(self._settings.rules)
+        bars = self._settings.bars
         expected = await rebuild(source.stream({}), chinese_calendar_of_markets(), bars=bars, rules=rules)
-        engine = await ClickHouseEngine.open(self._clickhouse.url)
+        engine = await engines_of(self._settings).open()
         try:
             (ticks,) = (await engine.fetch(ROWS_OF_TICKS)).to_pylist()
             (rows,) = (await engine.fetch(ROWS_OF_BARS)).to_pylist()

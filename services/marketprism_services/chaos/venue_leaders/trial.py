@@ -12,6 +12,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -27,10 +28,13 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.testing import Child
+from marketprism_sdk.urls import Url
 from marketprism_services.chaos.program import start_service
 from marketprism_services.chaos.report import Report, percentile
+from marketprism_services.chaos.settings import trial_settings
 from marketprism_services.chaos.venue_leaders.audit import audit
 from marketprism_services.platform import run_files
+from marketprism_services.platform.catalogue import sharded
 from marketprism_services.settings.settings import Settings
 
 Say = Callable[[str], None]
@@ -107,27 +111,29 @@ class VenueLeaderTrial:
 
     def _config(self, path: Path, nats_url: str, venue: SimulatedVenueServer) -> Path:
         given = self._given
-        wanted = given.venue.model_copy(
-            update={
-                "instruments": tuple(venue.books), "kinds": ("trade", "orderbook"), "ws_url": venue.ws_url,
-                "rest_url": venue.rest_url,
-            }
-        )  # fmt: skip
-        settings = given.model_copy(
-            update={
-                "nats": given.nats.model_copy(update={"url": nats_url}), "venue": wanted,
-                "source": given.source.model_copy(update={"spec": self._market}), "data_dir": path.parent / path.stem,
-                "bars": given.bars.model_copy(update={"intervals": ("1m",)}),
-                "log": given.log.model_copy(update={"level": "error"}),
-            }
-        )  # fmt: skip
+        wanted = replace(
+            given.venue,
+            instruments=tuple(venue.books),
+            kinds=("trade", "orderbook"),
+            ws_url=Url(venue.ws_url),
+            rest_url=Url(venue.rest_url),
+        )
+        settings = trial_settings(
+            given,
+            nats_url,
+            path.parent / path.stem,
+            spec=self._market,
+            venue=wanted,
+            bars=replace(given.bars, intervals=("1m",)),
+            log=given.log.model_copy(update={"level": "error"}),
+        )
         run_files.write_whole(path, settings)
         return path
 
     # -- faults -----------------------------------------------------------------------------------------------------
 
     async def _play(self, config: Path, report: Report) -> None:
-        for name in ("validator", "aggregator"):
+        for name in sharded():
             self._others.append(await start_service(name, config))
         for _ in range(_GATEWAYS):
             self._gateways.append(await start_service("gateway", config))

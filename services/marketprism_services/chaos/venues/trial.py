@@ -6,18 +6,17 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psutil
 
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, schedule
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_application.venues.books import BookSettings
-from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import Venue
 from marketprism_sdk.resilience import Backoff
 from marketprism_services.chaos.venues.audit import VenueAudit
@@ -51,14 +50,13 @@ async def trial(
     made = schedule(seed, SECONDS) if faults is None else faults
     found = Trial(seed, market, made)
     make = make or MARKETS[market].make
-    books = BookSettings(depth=20, top_ms=100, snapshot_s=1.0)
     settings = VenueSettings(
-        kinds=("trade", "orderbook", "quote"), audit_s=4.0, silent_s=0.8, backoff=Backoff(0.05, 0.5),
-        feed=FeedSettings(hold_s=2.0, books=books),
-    )  # fmt: skip
+        kinds=("trade", "orderbook", "quote"), audit_s=4.0, silent_s=0.8, hold_s=2.0, top_ms=100, snapshot_s=1.0
+    )
     server = SimulatedVenueServer(DIALECTS[market](("BTC", "ETH")), seed=seed, rate=_RATE, levels=60, faults=made)
     async with server:
-        source = VenueSource(make(server.ws_url, server.rest_url), settings._replace(symbols=tuple(server.books)))
+        settings = replace(settings, instruments=tuple(server.books))
+        source = VenueSource(make(server.ws_url, server.rest_url), settings, backoff=Backoff(0.05, 0.5))
         audit = VenueAudit(server)
         try:
             await _run(source, audit, found, server)

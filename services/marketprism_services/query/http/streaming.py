@@ -18,7 +18,7 @@ from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
 from marketprism_services.query.http.routes import KIND_OF, Ask, base_of, failed, question_of, whole_number
-from marketprism_services.settings.settings import QuerySettings
+from marketprism_services.settings.sections import QuerySettings
 
 if TYPE_CHECKING:
     import pyarrow as pa

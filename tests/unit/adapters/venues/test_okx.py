@@ -10,7 +10,8 @@ import pytest
 
 from marketprism_adapters.venues.kit.dialect import Reply
 from marketprism_adapters.venues.kit.simulated_market import SimulatedBook, SimulatedTrade
-from marketprism_adapters.venues.live.source import VenueSettings, VenueSource
+from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.okx.simulate import OkxDialect
 from marketprism_adapters.venues.okx.venue import Okx
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
@@ -45,7 +46,7 @@ class Listing(OkxDialect):
 async def loaded(dialect: Listing, *then: tuple[str, ...]) -> tuple[VenueSource, list[set[str]]]:
     """The source, and the options that it knew after each reading of the list; `then` is refused at the next ones."""
     async with SimulatedVenueServer(dialect) as server:
-        source = VenueSource(Okx(server.ws_url, server.rest_url), VenueSettings(symbols=("*",)))
+        source = VenueSource(Okx(server.ws_url, server.rest_url), VenueSettings(instruments=("*",)))
         await source.connect()
         seen = [{each.native for each in await source.instruments() if each.class_ == "option"}]
         for refused in then:

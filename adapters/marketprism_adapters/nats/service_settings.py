@@ -1,4 +1,4 @@
-"""What a service of the pipeline is told beyond what every service is: how the market streams are laid out."""
+"""What a service of the pipeline is given beyond what every service is: how the market streams are laid out."""
 
 from __future__ import annotations
 

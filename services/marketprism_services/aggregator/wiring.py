@@ -1,0 +1,25 @@
+"""How the aggregator is made."""
+
+from __future__ import annotations
+
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.aggregator.service import AggregatorService
+from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.services import service_settings_of
+from marketprism_services.wiring.shared import Shared
+
+
+def build(settings: Settings, connection: NatsConnection, shared: Shared) -> AggregatorService:
+    """The service by the settings, not started.
+
+    Raises:
+        ConfigurationError, InvalidValue: a setting that it refuses.
+    """
+    return AggregatorService(
+        connection,
+        shared.calendar(),
+        settings.bars,
+        lease=settings.lease,
+        version=shared.version,
+        settings=service_settings_of(settings, "aggregator"),
+    )

@@ -1,0 +1,47 @@
+"""Which services there are: one row each, in the order in which they are started.
+
+This list stands below everything else, because each service has a setting of its own, its HTTP port;
+`platform/catalogue.py` is where a program looks a row up.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Instances(Enum):
+    """What several instances of a service are to one another."""
+
+    SINGLE_ACTIVE = "one leads, the others stand by"
+    SHARDED = "they share the partitions"
+    REPLICATED = "each does all of it"
+
+
+class ServiceRow(NamedTuple):
+    """A service. `port` is the default of its HTTP server, 0 for any free one: of what may run twice on one machine.
+
+    `up` starts it, or not.
+    """
+
+    name: str
+    instances: Instances
+    port: int = 0
+    in_up: bool = True
+
+    @property
+    def wiring(self) -> str:
+        """The module that makes it, as a name: what a service needs is imported only where it runs."""
+        return f"marketprism_services.{self.name}.wiring"
+
+
+# Readers first, so that nothing waits once the gateway speaks. 8080 is the read API's until the API gateway stands
+# before it; 8081 (collector) and 8085 (scheduler) are spoken for.
+SERVICES = (
+    ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083),
+    ServiceRow("query", Instances.REPLICATED, 8080),
+    ServiceRow("aggregator", Instances.SHARDED),
+    ServiceRow("validator", Instances.SHARDED),
+    ServiceRow("gateway", Instances.SINGLE_ACTIVE),
+    ServiceRow("monitor", Instances.REPLICATED, 8086),
+)

@@ -1,0 +1,59 @@
+"""What settings there are and of what type, read from the classes that declare them."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+
+def fields_of(kind: Any) -> dict[str, Any]:
+    """Names and types of the settings that a class declares; empty for what is no class of settings."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {name: field.annotation for name, field in kind.model_fields.items()}
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+    return {}
+
+
+def values_of(settings: Any) -> Iterator[tuple[str, Any]]:
+    """Name and value of each setting of a section; nothing of what is no section."""
+    for name in fields_of(type(settings)):
+        yield name, getattr(settings, name)
+
+
+def changed(settings: Any, values: Mapping[str, Any]) -> Any:
+    """The same section with other values, as they are."""
+    if isinstance(settings, BaseModel):
+        return settings.model_copy(update=dict(values))
+    return dataclasses.replace(settings, **values)
+
+
+def type_at(kind: Any, path: Sequence[str]) -> Any:
+    """The type of what is at a path of settings, members of lists by their number; None where there is nothing."""
+    for part in path:
+        of = _plain(kind)
+        origin, arguments = get_origin(of), get_args(of)
+        if origin is tuple and part.isdecimal():
+            kind = arguments[0]
+        elif origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
+            kind = arguments[1]
+        else:
+            kind = fields_of(of).get(part)
+    return _plain(kind)
+
+
+def is_list(kind: Any) -> bool:
+    """Whether a type is a list of single values, which a text can hold with commas between."""
+    return get_origin(kind) is tuple and not fields_of(get_args(kind)[0])
+
+
+def _plain(kind: Any) -> Any:
+    """Without `| None`."""
+    if get_origin(kind) in (Union, types.UnionType):
+        return next(each for each in get_args(kind) if each is not type(None))
+    return kind

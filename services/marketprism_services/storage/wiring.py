@@ -1,0 +1,27 @@
+"""How the storage is made."""
+
+from __future__ import annotations
+
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.settings.settings import Settings
+from marketprism_services.storage.service import StorageService
+from marketprism_services.wiring.services import service_settings_of
+from marketprism_services.wiring.shared import Shared
+from marketprism_services.wiring.store import engines_of
+
+
+def build(settings: Settings, connection: NatsConnection, shared: Shared) -> StorageService:
+    """The service by the settings, not started.
+
+    Raises:
+        ConfigurationError, InvalidValue: a setting that it refuses.
+    """
+    return StorageService(
+        connection,
+        engines_of(settings),
+        settings.store,
+        settings.store,
+        lease=settings.lease,
+        version=shared.version,
+        settings=service_settings_of(settings, "storage"),
+    )

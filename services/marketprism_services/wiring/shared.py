@@ -1,0 +1,27 @@
+"""What several services of a process may use, made once and only when somebody asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from marketprism_adapters.capture.tap import CaptureTap
+from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_services.settings.settings import Settings
+
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Each of these comes back the same at every call. There is a tap only where frames are captured."""
+
+    calendar: Callable[[], MarketCalendar]
+    tap: Callable[[], CaptureTap | None]
+    version: str = VERSION
+
+
+def tap_of(settings: Settings) -> CaptureTap | None:
+    """Where the frames of the source go, by the settings; None for nowhere."""
+    capture = settings.capture
+    return CaptureTap(capture, capture.folder or settings.data_dir / "capture") if capture.enabled else None
