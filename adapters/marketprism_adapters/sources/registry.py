@@ -6,25 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from marketprism_adapters.counters.api.library import Api, load
-from marketprism_adapters.counters.live.settings import Counter
-from marketprism_adapters.counters.live.source import CtpSource
-from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths
-from marketprism_adapters.counters.simulated_front import simulated
-from marketprism_adapters.sources.captured import CaptureSource
-from marketprism_adapters.synthetic.plan import SimulationPlan, parse_plan
-from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_adapters.venues.live.settings import VenueSettings
-from marketprism_adapters.venues.live.source import VenueSource
-from marketprism_adapters.venues.recordings.discovery import venue_files
-from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.urls import Url
+
+if TYPE_CHECKING:
+    from marketprism_adapters.counters.api.library import Api
+    from marketprism_adapters.counters.live.settings import Counter
 
 
 class SourceSpec(NamedTuple):
@@ -46,6 +39,10 @@ class SourceContext(NamedTuple):
 
 
 def _replay(arguments: str, given: SourceContext) -> MarketSource:
+    from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.venues.recordings.discovery import venue_files  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.venues.recordings.source import VenueReplay  # noqa: PLC0415 (only this source)
+
     parts = [part for part in arguments.split(",") if part]
     of_venues, found = venue_files(parts)
     if not of_venues:
@@ -58,16 +55,25 @@ def _replay(arguments: str, given: SourceContext) -> MarketSource:
 
 
 def _sim(arguments: str, given: SourceContext) -> MarketSource:
-    plan: SimulationPlan = parse_plan(arguments)
+    from marketprism_adapters.synthetic.plan import parse_plan  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.synthetic.source import SimulatedVenue  # noqa: PLC0415 (only this source)
+
+    plan = parse_plan(arguments)
     return SimulatedVenue(plan, given.calendar, speed=given.speed, tap=given.tap)
 
 
 def _capture(arguments: str, given: SourceContext) -> MarketSource:
+    from marketprism_adapters.sources.captured import CaptureSource  # noqa: PLC0415 (only this source)
+
     folder, _, run = arguments.partition(",run=")
     return CaptureSource(Path(folder).expanduser(), given.calendar, run=run, speed=given.speed)
 
 
 def _counter(venue: str, _: str, given: SourceContext) -> MarketSource:
+    from marketprism_adapters.counters.api.library import load  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.counters.live.source import CtpSource  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.counters.simulated_front import simulated  # noqa: PLC0415 (only this source)
+
     if given.counter is None:
         raise SourceError(f"source {venue}: expected settings of a counter, there are none here")
     counter = given.counter(venue)
@@ -79,6 +85,8 @@ def _counter(venue: str, _: str, given: SourceContext) -> MarketSource:
 
 
 def _venue(market: str, arguments: str, given: SourceContext) -> MarketSource:
+    from marketprism_adapters.venues.live.source import VenueSource  # noqa: PLC0415 (only this source)
+
     settings = given.venue or VenueSettings()
     for part in filter(None, arguments.split(",")):
         name, sign, value = part.partition("=")

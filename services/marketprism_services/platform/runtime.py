@@ -88,6 +88,7 @@ def run_service(service_name: str, settings: Settings) -> int:
 
 def stop_of(error: Exception) -> Stop:
     """What an error of the lower layers means for the shell; of several that came together, the first."""
+
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, Stop):
