@@ -56,6 +56,7 @@ def test_a_live_gateway_loads_no_simulator_of_a_venue() -> None:
     script = (
         "import sys\n"
         "import marketprism_adapters.sources.registry, marketprism_services.wiring.sources\n"
+        "import marketprism_adapters.venues.live.source, marketprism_adapters.venues.recordings.source\n"
         "import marketprism_services.gateway.service\n"
         "from marketprism_adapters.venues.registry import MARKETS\n"
         "for row in MARKETS.values(): row.make('', '').parser('x')\n"

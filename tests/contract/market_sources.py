@@ -7,11 +7,12 @@ import gzip
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.capture.tap import CaptureSettings, CaptureTap
-from marketprism_adapters.counters.live.settings import CounterSettings
+from marketprism_adapters.counters.live.settings import Counter, CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_adapters.counters.simulated_front import simulated
@@ -21,9 +22,11 @@ from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_adapters.venues.live.source import VenueSource
 from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.ports.sources import MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.urls import Secret
 from tests.integration.recordings_made import hour, lines
 from tests.integration.venue_side import FAST, venue
 
@@ -85,7 +88,7 @@ async def _no_recordings(at: Workplace) -> AsyncIterator[MarketSource]:
 async def _captured(at: Workplace) -> AsyncIterator[MarketSource]:
     folder = at.folder / "capture"
     if not folder.exists():
-        tap = CaptureTap(CaptureSettings(folder))
+        tap = CaptureTap(CaptureSettings(), folder)
         tap.start()
         async for _ in SimulatedVenue(parse_plan(_PLAN), at.calendar, tap=tap).stream({}):
             pass
@@ -118,18 +121,18 @@ async def _made_up_of_nothing(at: Workplace) -> AsyncIterator[MarketSource]:
     yield SimulatedVenue(parse_plan("instruments=unknown1"), at.calendar)
 
 
-def counter_settings(name: str, folder: Path, front: str) -> CounterSettings:
+def counter(name: str, folder: Path, front: str) -> Counter:
     """Those of a counter whose market data and trader side are one front."""
-    return CounterSettings(
-        name, (front,), (front,), "9999", "user", "secret", app_id="app", auth_code="0000", flow=folder / "flow",
-        answer_s=5.0,
-    )  # fmt: skip
+    settings = CounterSettings(
+        (front,), "9999", "user", Secret("secret"), (front,), app_id="app", auth_code=Secret("0000"), answer_s=5.0
+    )
+    return Counter(name, settings, folder / "flow")
 
 
 @asynccontextmanager
 async def _counter(at: Workplace) -> AsyncIterator[MarketSource]:
     files = ",".join(map(str, counter_recordings(at)))
-    settings = counter_settings("ctp", at.folder, f"sim:{files}")
+    settings = counter("ctp", at.folder, f"sim:{files}")
     source = CtpSource(settings, at.calendar, lambda front: simulated(front, at.calendar))
     yield source
     await source.close()
@@ -137,7 +140,7 @@ async def _counter(at: Workplace) -> AsyncIterator[MarketSource]:
 
 @asynccontextmanager
 async def _no_counter(at: Workplace) -> AsyncIterator[MarketSource]:
-    settings = counter_settings("ctp", at.folder, f"sim:{at.folder / 'missing.csv.gz'}")
+    settings = counter("ctp", at.folder, f"sim:{at.folder / 'missing.csv.gz'}")
     yield CtpSource(settings, at.calendar, lambda front: simulated(front, at.calendar))
 
 
@@ -150,9 +153,9 @@ async def _live_venue(_: Workplace) -> AsyncIterator[MarketSource]:
 @asynccontextmanager
 async def _venue_away(_: Workplace) -> AsyncIterator[MarketSource]:
     row = MARKETS["binance"]
-    async with SimulatedVenueServer(row.simulate(("BTC",))) as server:
+    async with SimulatedVenueServer(DIALECTS["binance"](("BTC",))) as server:
         urls = server.ws_url, server.rest_url
-    source = VenueSource(row.make(*urls), FAST._replace(symbols=("BTC-USDT",)))
+    source = VenueSource(row.make(*urls), replace(FAST, instruments=("BTC-USDT",)))
     yield source
     await source.close()
 

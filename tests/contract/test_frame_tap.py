@@ -28,7 +28,7 @@ class Tapped(NamedTuple):
 @pytest.fixture(params=["capture"])
 def tapped(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tapped]:
     assert request.param == "capture"
-    tap = CaptureTap(CaptureSettings(tmp_path))
+    tap = CaptureTap(CaptureSettings(), tmp_path)
     tap.start()
 
     def frames() -> list[Frame]:

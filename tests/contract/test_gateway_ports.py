@@ -28,10 +28,11 @@ from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed
 from marketprism_application.contracts.venue_messages import Message, TradeMessage
 from marketprism_application.ports.gateway import GatewayEventLog, MarketDataLog, RawLog, SourcePositions
-from marketprism_application.ports.sources import SourceBatch
+from marketprism_application.ports.sources import SourceBatch, SourceTraits
 from marketprism_domain.events.registry import HeartbeatReceived, SubscriptionFailed
 from marketprism_sdk.errors import Fenced
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.pull import read_stream
 from marketprism_sdk.observability import Sampler
 from tests.fakes.ticks import tick
@@ -151,15 +152,18 @@ async def test_a_message_of_a_venue_is_in_the_log_once_and_shows_where_its_reade
 
 
 @pytest.fixture(params=["memory", "nats"])
-async def positions(request: pytest.FixtureRequest, connection: NatsConnection) -> SourcePositions:
-    return MemoryPositions() if request.param == "memory" else await Positions.open(connection, 1)
+async def positions(request: pytest.FixtureRequest, connection: NatsConnection) -> AsyncIterator[SourcePositions]:
+    if request.param == "memory":
+        yield MemoryPositions()
+        return
+    yield await Positions.open(connection, 1)
+    await Positions.forget(await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS))  # others look at them all
 
 
 class Played:
     """A recording that was read."""
 
-    rows: dict[str, int]
-    skipped: dict[str, int]
+    traits = SourceTraits(recording=True, counts_rows=True)
 
     def __init__(self, name: str) -> None:
         self.rows, self.skipped = {f"{name}-1": 9, f"{name}-2": 4}, {"header": 1}

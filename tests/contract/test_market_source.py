@@ -34,7 +34,7 @@ from marketprism_application.replay.pace import PacedSource, paced_source
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from tests.contract.market_sources import CASES, Case, Workplace, counter_recordings, counter_settings, venue_recording
+from tests.contract.market_sources import CASES, Case, Workplace, counter, counter_recordings, venue_recording
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -158,7 +158,7 @@ async def test_every_row_of_the_registry_is_in_this_suite(at: Workplace) -> None
     def made(spec: str) -> MarketSource:
         return make_source(
             parse_source(spec), at.calendar, speed=None, venue=VenueSettings(),
-            counter=lambda venue: counter_settings(venue, at.folder, "sim:none.csv"),
+            counter=lambda venue: counter(venue, at.folder, "sim:none.csv"),
         )  # fmt: skip
 
     assert {type(await asyncio.to_thread(made, spec)) for spec in specs} == {case.adapter for case in CASES.values()}

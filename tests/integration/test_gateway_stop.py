@@ -11,7 +11,7 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.gateway.packing import Ingest
-from marketprism_application.ports.sources import SourceBatch
+from marketprism_application.ports.sources import SourceBatch, SourceTraits
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.pull import read_stream
@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.xdist_group("gateway")]
 
 class Endless:
     """A recording that goes on for ever, and notes who lets go of it when."""
+
+    traits = SourceTraits(recording=True)
 
     def __init__(self, source: str, order: list[str]) -> None:
         self._source = source

@@ -16,11 +16,10 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.pipeline_probe import STAGES
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.service import Service, SingleActiveService
+from marketprism_sdk.service import Service, ShardedService, SingleActiveService
 from marketprism_services.platform.catalogue import SERVICES, Instances, names, row_of, sharded, wiring_of
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
-from marketprism_services.sharded import ShardedService
 from marketprism_services.wiring.shared import Shared
 
 ROOT = Path(__file__).parents[3]
