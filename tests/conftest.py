@@ -77,14 +77,17 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real ClickHouse server: one that is named, or one of our own. Whoever uses it is in the group `clickhouse`."""
+def clickhouse_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A real ClickHouse server over HTTP and over its native protocol: one that is named, or one of our own.
+
+    Whoever uses it is in the group `clickhouse`.
+    """
     named = os.environ.get("MARKETPRISM_CLICKHOUSE_URL")
     if named:
-        yield named
+        yield named, os.environ.get("MARKETPRISM_CLICKHOUSE_NATIVE_URL", "")
         return
-    options = LocalOptions(tmp_path_factory.mktemp("clickhouse"), choose_port(0), choose_port(0))
-    told: queue.Queue[str | BaseException] = queue.Queue()
+    options = LocalOptions(tmp_path_factory.mktemp("clickhouse"), choose_port(0), choose_port(0), native=True)
+    told: queue.Queue[tuple[str, str] | BaseException] = queue.Queue()
     ended = threading.Event()
 
     async def serve() -> None:
@@ -93,19 +96,33 @@ def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         except BaseException as error:
             told.put(error)
             raise
-        told.put(server.url)
+        told.put((server.url, server.native_url))
         await asyncio.to_thread(ended.wait)
         await server.stop()
 
     # A thread of its own, because it is asked for inside running loops; it lives as long as the server.
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="clickhouse")
     thread.start()
-    url = told.get(timeout=900)
-    if isinstance(url, BaseException):
-        raise url
-    yield url
+    urls = told.get(timeout=900)
+    if isinstance(urls, BaseException):
+        raise urls
+    yield urls
     ended.set()
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_url(clickhouse_urls: tuple[str, str]) -> str:
+    """The server over HTTP."""
+    return clickhouse_urls[0]
+
+
+@pytest.fixture(scope="session")
+def clickhouse_native_url(clickhouse_urls: tuple[str, str]) -> str:
+    """The same server over its native protocol."""
+    if not clickhouse_urls[1]:
+        pytest.skip("MARKETPRISM_CLICKHOUSE_URL is named without MARKETPRISM_CLICKHOUSE_NATIVE_URL")
+    return clickhouse_urls[1]
 
 
 @pytest.fixture

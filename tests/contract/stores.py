@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.native import NativeEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_application.contracts.kinds import DataKind
@@ -23,14 +24,19 @@ class Pair(NamedTuple):
 
 
 SERVER = pytest.param("clickhouse", marks=pytest.mark.xdist_group("clickhouse"))
-ADAPTERS = ["memory", "chdb", "remote", SERVER]
+NATIVE = pytest.param("native", marks=pytest.mark.xdist_group("clickhouse"))
+ADAPTERS = ["memory", "chdb", "remote", SERVER, NATIVE]
 
 
 async def engine_of(request: pytest.FixtureRequest, name: str, path: Path) -> Engine:
     """An engine with nothing in it."""
-    if name != "clickhouse":
+    engine: Engine
+    if name == "native":
+        engine = await NativeEngine.open(request.getfixturevalue("clickhouse_native_url"))
+    elif name == "clickhouse":
+        engine = await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
+    else:
         return await ChdbEngine.open(path)
-    engine = await ClickHouseEngine.open(request.getfixturevalue("clickhouse_url"))
     await engine.execute("DROP DATABASE IF EXISTS market SYNC")
     return engine
 

@@ -1,4 +1,5 @@
-"""MarketStore and MarketReader: one suite over memory, chDB, chDB behind the wire, and a ClickHouse server."""
+"""MarketStore and MarketReader: one suite over memory, chDB, chDB behind the wire, and a ClickHouse server by both
+of its protocols."""
 
 from __future__ import annotations
 

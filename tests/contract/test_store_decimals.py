@@ -17,13 +17,13 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
-from tests.contract.stores import SERVER, Pair, engine_of
+from tests.contract.stores import NATIVE, SERVER, Pair, engine_of
 from tests.contract.test_market_store import TICKS
 
 _numbers = count(10_000, 1_000)
 
 
-@pytest.fixture(params=["chdb", SERVER])
+@pytest.fixture(params=["chdb", SERVER, NATIVE])
 async def engine_pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
     engine = await engine_of(request, request.param, tmp_path / "exact")
     store = SqlStore(engine)

@@ -11,7 +11,7 @@ from marketprism_adapters.clickhouse.migrations import MIGRATIONS, pending
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_application.errors import StoreError
-from tests.contract.stores import SERVER, engine_of
+from tests.contract.stores import NATIVE, SERVER, engine_of
 
 
 async def test_migrations_are_applied_once_and_survive(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_a_newer_or_altered_database_stops_the_program() -> None:
         pending([(1, "x")])
 
 
-@pytest.mark.parametrize("name", ["chdb", SERVER])
+@pytest.mark.parametrize("name", ["chdb", SERVER, NATIVE])
 async def test_a_schema_is_planned_applied_and_verified(
     request: pytest.FixtureRequest, tmp_path: Path, name: str
 ) -> None:

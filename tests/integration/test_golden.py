@@ -28,7 +28,7 @@ from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
-from tests.contract.stores import SERVER, engine_of
+from tests.contract.stores import NATIVE, SERVER, engine_of
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -48,7 +48,7 @@ FIELDS = (
 )
 
 
-@pytest.fixture(params=["chdb", "remote", SERVER])
+@pytest.fixture(params=["chdb", "remote", SERVER, NATIVE])
 async def reader(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> AsyncIterator[tuple[SqlStore, SqlReader | RemoteReader]]:

@@ -47,14 +47,16 @@ library.chdb_query_cmdline(len(arguments), (ctypes.c_char_p * len(arguments))(*a
 class LocalOptions:
     """Where it keeps its data, where it listens, and a configuration file (users, clusters) where there is one.
 
-    The native port is opened with a configuration file only: there is no way to keep the user `default`, who has no
-    password, from it.
+    The native port is opened with a configuration file, or where `native` asks for it: there is no way to keep the user
+    `default`, who has no password, from it. Without a configuration file he may open and close ports, and nothing else;
+    and the library ends itself behind a login that it refused there. So it is for tests and measurements.
     """
 
     data_dir: Path
     http_port: int
     tcp_port: int
     config: Path | None = None
+    native: bool = False
 
 
 class LocalClickHouse:
@@ -94,9 +96,15 @@ class LocalClickHouse:
         """Where readers connect: as a user who changes nothing."""
         return self._url_of(access.READER, self._passwords.reader if self._passwords else "")
 
-    def _url_of(self, user: str, password: str) -> Url:
+    @property
+    def native_url(self) -> Url:
+        """Where the writer connects by the native protocol, where that port is open."""
+        secret = self._passwords.writer if self._passwords else ""
+        return self._url_of(access.WRITER, secret, "clickhouse", self.options.tcp_port)
+
+    def _url_of(self, user: str, password: str, scheme: str = "http", port: int = 0) -> Url:
         who = f"{user}:{password}@" if password else ""
-        return Url(f"http://{who}127.0.0.1:{self.options.http_port}")
+        return Url(f"{scheme}://{who}127.0.0.1:{port or self.options.http_port}")
 
     @classmethod
     async def start(cls, options: LocalOptions) -> LocalClickHouse:
@@ -115,7 +123,7 @@ class LocalClickHouse:
             ) from error
         listen = ["--listen_host", "127.0.0.1", "--http_port", str(options.http_port), "--config-file", str(config)]
         query = _QUERY
-        if passwords is None:
+        if passwords is None or options.native:
             listen += ["--tcp_port", str(options.tcp_port)]
             query = f"SYSTEM START LISTEN TCP; {_QUERY}"
         command = [*program, *listen, "--path", str(options.data_dir), "--query", query]

@@ -11,15 +11,14 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
+from marketprism_adapters.clickhouse.server_url import HTTP, parse_server_url
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
 from marketprism_sdk.lazy import loaded
-from marketprism_sdk.urls import hide
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,20 +49,19 @@ class ClickHouseEngine:
         Raises:
             StoreError: not an HTTP URL, or nobody answers there (retryable).
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise StoreError(f"store.url: expected http://user:password@host:8123, was {hide(url)!r}")
+        parts = parse_server_url(url, HTTP)
         headers = {}
-        if parts.username:
-            headers = {"X-ClickHouse-User": unquote(parts.username), "X-ClickHouse-Key": unquote(parts.password or "")}
+        if parts.user:
+            headers = {"X-ClickHouse-User": parts.user, "X-ClickHouse-Key": parts.password}
         port = f":{parts.port}" if parts.port else ""
+        host = f"[{parts.host}]" if ":" in parts.host else parts.host
         session = aiohttp.ClientSession(
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=timeout_s, connect=5.0),
             connector=aiohttp.TCPConnector(limit=16),
         )
-        engine = cls(session, f"{parts.scheme}://{parts.hostname}{port}/", settings or {})
         await loaded("pyarrow")
+        engine = cls(session, f"{parts.scheme}://{host}{port}/", settings or {})
         try:
             await engine.fetch("SELECT version() AS version")
         except BaseException:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Protocol
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.native import NativeEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.server_url import is_native
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_services.settings.settings import Settings
 
@@ -43,7 +45,10 @@ class EmbeddedEngines:
 
 
 class ServerEngines:
-    """A ClickHouse server; whoever has its URL may ask it. `settings` go with every statement."""
+    """A ClickHouse server; whoever has its URL may ask it, by the protocol that the URL names.
+
+    `settings` go with every statement.
+    """
 
     shared = True
 
@@ -52,10 +57,14 @@ class ServerEngines:
         self._settings = settings or {}
 
     async def preload(self) -> None:
-        """Nothing takes long."""
+        """Load the library of the native protocol, where the URL asks for it."""
+        if is_native(self._url):
+            await NativeEngine.preload()
 
     async def open(self) -> Engine:
         """Connect."""
+        if is_native(self._url):
+            return await NativeEngine.open(self._url, settings=self._settings)
         return await ClickHouseEngine.open(self._url, settings=self._settings)
 
 
