@@ -12,6 +12,7 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe
+from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
@@ -29,7 +30,6 @@ from marketprism_sdk.observability import Metrics
 from marketprism_sdk.streams import Checkpoint
 from marketprism_services.monitor.pipeline_audit import PipelineAudit, problems_now
 from marketprism_services.storage.service import StorageService
-from marketprism_services.storage.tally import RemoteTally
 from marketprism_services.wiring.store import EmbeddedEngines
 from tests.fakes.ticks import at, tick
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe
+from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_services.chaos.report import Report
 from marketprism_services.monitor.pipeline_audit import problems_now
-from marketprism_services.storage.tally import RemoteTally
 
 
 async def reconcile(probe: PipelineProbe, report: Report, *, stored: bool) -> None:

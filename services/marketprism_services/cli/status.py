@@ -12,6 +12,7 @@ import typer
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
+from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError, reason_of
@@ -23,7 +24,6 @@ from marketprism_services.cli.tables import table_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.storage.tally import RemoteTally
 
 log = structlog.get_logger()
 

@@ -15,6 +15,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.pipeline_probe import STAGES, PipelineProbe, Progress, instruments_of
+from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import decode_packed
@@ -24,7 +25,6 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, next_of
 from marketprism_sdk.nats.jetstream import stream_info
-from marketprism_services.storage.tally import RemoteTally
 
 log = structlog.get_logger()
 

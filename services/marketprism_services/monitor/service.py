@@ -13,6 +13,7 @@ from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_budget import StreamBudgets, StreamFill
+from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
@@ -23,7 +24,6 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import rss_bytes
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.monitor.pipeline_audit import PipelineAudit
-from marketprism_services.storage.tally import RemoteTally
 
 log = structlog.get_logger()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.contracts.kinds import VENUE_KINDS
 from marketprism_application.monitoring.progress import Progress
 from marketprism_application.monitoring.verdict import KindCount, Run, Stored, verdict_of
@@ -18,7 +19,6 @@ from marketprism_sdk.messaging import LeaderClient
 from marketprism_sdk.nats.direct import count_from
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.local_stack import Running
-from marketprism_services.storage.tally import RemoteTally
 
 _ATTEMPTS = 60
 _END = 2**63 - 1  # of any stream

@@ -23,6 +23,7 @@ from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_holes import HoleNamer
 from marketprism_adapters.nats.stream_keeper import keep_streams
 from marketprism_adapters.nats.stream_ranges import KvProgress, StreamRanges, set_back
+from marketprism_adapters.remote.tally import TallyRequest, answer_tally
 from marketprism_application.contracts.questions import is_failure
 from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.queries.answering import answer
@@ -36,7 +37,6 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
 from marketprism_services.storage.dead_rows import Letters, LettersRequest
 from marketprism_services.storage.store_health import OPENING, StoreState
-from marketprism_services.storage.tally import TallyRequest, answer_tally
 from marketprism_services.storage.writer_hooks import RetryHeard, StorageHooks
 from marketprism_services.wiring.store import EngineSource
 
