@@ -11,7 +11,7 @@ import structlog
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import ConfigurationError, NotConnected, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.observability import logs
+from marketprism_sdk.observability import export_traces, logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import Service, run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
@@ -47,6 +47,9 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
         logs.configure(
             level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
         )
+        if settings.trace.endpoint:
+            close = await asyncio.to_thread(export_traces, settings.trace.endpoint, service_name, service.instance)
+            stack.push_async_callback(asyncio.to_thread, close)
         return await service.run(stop)
 
 

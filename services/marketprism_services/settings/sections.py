@@ -182,3 +182,4 @@ class TraceSettings(Section):
     """Messages that are followed from the gateway to the store; calls are always traced."""
 
     every: int = Field(1_000, ge=0, description="one of so many raw messages; 0 for none")
+    endpoint: str = Field("", description="an OTLP collector that spans go to, http://host:4318; empty: nowhere")
