@@ -1,4 +1,4 @@
-"""What a port may raise; `retryable` decides between trying again and stopping.
+"""What a port may raise: `code` is what it travels and is answered as, `retryable` whether to try again or to stop.
 
 ApplicationError
 ├── SourceError      a source is missing, malformed or away
@@ -14,9 +14,28 @@ ApplicationError
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What went wrong, in one word that programs compare; `contracts.failures` has what follows from each."""
+
+    INVALID_PARAMETER = "INVALID_PARAMETER"  # the caller's mistake: the text names the field
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    STORE_ERROR = "STORE_ERROR"
+    SOURCE_ERROR = "SOURCE_ERROR"
+    UNAVAILABLE = "UNAVAILABLE"  # whoever would answer is away: ask again
+    NOT_ACTIVE = "NOT_ACTIVE"  # a standby was asked
+    OVERLOADED = "OVERLOADED"
+    MALFORMED_REPLY = "MALFORMED_REPLY"
+    INTERNAL = "INTERNAL"
+
 
 class ApplicationError(Exception):
-    """Root; `retryable` is False unless said otherwise."""
+    """Root; `retryable` is False unless said otherwise. `code` is that of the class unless another is given."""
+
+    code: str = Code.INTERNAL
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)
@@ -26,17 +45,21 @@ class ApplicationError(Exception):
 class SourceError(ApplicationError):
     """A source cannot deliver; `refused` when it did not let us in: the same words must not be said again."""
 
+    code = Code.SOURCE_ERROR
+
     def __init__(self, message: str, *, retryable: bool = False, refused: bool = False) -> None:
         super().__init__(message, retryable=retryable)
         self.refused = refused
 
 
 class StoreError(ApplicationError):
-    """A store cannot do what was asked. `code` is the engine's own number of the error, 0 where it gave none."""
+    """A store cannot do what was asked. `engine_code` is the engine's own number of the error, 0 where it gave none."""
 
-    def __init__(self, message: str, *, retryable: bool = False, code: int = 0) -> None:
+    code = Code.STORE_ERROR
+
+    def __init__(self, message: str, *, retryable: bool = False, engine_code: int = 0) -> None:
         super().__init__(message, retryable=retryable)
-        self.code = code
+        self.engine_code = engine_code
 
 
 class RowError(StoreError):
@@ -62,6 +85,23 @@ class DataDirError(ApplicationError):
 class QueryError(ApplicationError):
     """A query's parameter is wrong; the text names it, what was expected and what it was."""
 
+    code = Code.INVALID_PARAMETER
+
 
 class UnknownSymbolError(QueryError):
     """Nothing is stored of an instrument that is asked for."""
+
+    code = Code.UNKNOWN_SYMBOL
+
+
+_CLASSES: dict[str, type[ApplicationError]] = {
+    cls.code: cls for cls in (ApplicationError, SourceError, StoreError, QueryError, UnknownSymbolError)
+}
+
+
+def error_of(code: str, message: str, *, retryable: bool = False) -> ApplicationError:
+    """The error that travelled under a code, as its class; one of an unknown code is a StoreError that has the code:
+    whoever was asked could not answer."""
+    error = _CLASSES.get(code, StoreError)(message, retryable=retryable)
+    error.code = code
+    return error

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from decimal import Decimal
-from typing import Any
 
-from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE, OrderBook
-from marketprism_domain.values import BookLevel
+import msgspec
+
+from marketprism_application.contracts.book_view import BookRequest, BookView
+from marketprism_application.contracts.failures import wrong_field
+from marketprism_application.errors import Code
+from marketprism_domain.marketdata.orderbook import UPDATE, OrderBook
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import RpcClient
 
@@ -43,25 +45,15 @@ async def book_now(calls: RpcClient, venue: str, symbol: str) -> OrderBook | Non
     """A book as the gateway that keeps it has it, None when none does.
 
     Raises:
-        RemoteError, NoResponders, DeadlineExceeded: whoever would know is away or does not answer.
+        RemoteError, NoResponders, DeadlineExceeded: whoever would know is away, does not answer, or answers with
+            something that is no book.
     """
     try:
-        return book_of(await calls.call("query", "orderbook", [venue, symbol, 0], timeout_s=_TIMEOUT_S))
+        answer = await calls.call("query", "orderbook", BookRequest(venue, symbol, 0), timeout_s=_TIMEOUT_S)
+        return msgspec.convert(answer, BookView).as_book()
+    except msgspec.ValidationError as error:
+        raise RemoteError(Code.MALFORMED_REPLY, f"orderbook: {wrong_field(error, 'book')}") from error
     except RemoteError as error:
-        if error.code != "UNKNOWN_SYMBOL":
+        if error.code != Code.UNKNOWN_SYMBOL:
             raise
         return None
-
-
-def book_of(shown: Mapping[str, Any]) -> OrderBook:
-    """A book as a gateway shows it, as the snapshot that it is."""
-    floor, ceiling = (None if each is None else Decimal(each) for each in (shown["bid_floor"], shown["ask_ceiling"]))
-    bids, asks = (
-        tuple(BookLevel(Decimal(price), Decimal(quantity)) for price, quantity in shown[side])
-        for side in ("bids", "asks")
-    )  # fmt: skip
-    valid = bool(shown["valid"])
-    return OrderBook(
-        shown["venue"], shown["symbol"], "", 0, shown["seq"], shown["ts_event"], shown["ts_recv"], shown["ts_recv"],
-        SNAPSHOT if valid else INVALID, valid, shown["seq"], None, bids, asks, floor, ceiling,
-    )  # fmt: skip

@@ -15,13 +15,24 @@ from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, TRADE, VENUE_KINDS, DataKind
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
+    Audit,
+    Book,
+    Continuous,
+    Daily,
+    Dominant,
+    Instruments,
     InstrumentSearch,
+    LatestBars,
     Question,
+    Records,
+    Statistics,
+    Symbols,
     decode_answer,
     encode_question,
 )
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
+from marketprism_application.errors import Code
 from marketprism_client._books import book_now, joined
 from marketprism_client._failures import QueryFailed, query_failures
 from marketprism_domain.marketdata.bar import Bar
@@ -106,7 +117,7 @@ class MarketClient:
         found = KINDS.get(kind)
         if found not in VENUE_KINDS:
             names = ", ".join(each.name for each in VENUE_KINDS)
-            raise QueryFailed("INVALID_PARAMETER", f"kind: expected one of {names}, was {kind!r}")
+            raise QueryFailed(Code.INVALID_PARAMETER, f"kind: expected one of {names}, was {kind!r}")
         assert found is not None  # noqa: S101 (it is one of them)
         venue, interval = (part if part == "*" else escape(part) for part in (venue, interval))
         return self._live(found, found.subject.format(symbol=escape(symbol), venue=venue, interval=interval))
@@ -153,6 +164,33 @@ class MarketClient:
 
     # -- queries -----------------------------------------------------------------------------------------------------
 
+    async def ask(self, question: Question) -> pa.Table:
+        """Answer of any question (`marketprism_client.questions`) as an Arrow table; the methods below are shorter.
+
+        Times are int64 nanoseconds UTC, decimals decimal128(38, 18). At most MAX_LIMIT rows: what can be more comes a
+        page at a time, `after` the last row of the one before.
+
+        Raises:
+            QueryFailed: the question is wrong, or the read side cannot answer it now. NoResponders, DeadlineExceeded,
+            NotConnected (marketprism_sdk.errors): nobody answered.
+        """
+        self._connected()
+        await loaded("pyarrow")
+        with query_failures():
+            data = await self._calls.call_raw(
+                "query", "arrow", encode_question(question), timeout_s=self._timeout_s, idempotent=True
+            )
+            return decode_answer(data)
+
+    async def monitor(self, *, timeout_s: float | None = None) -> dict[str, Any]:
+        """What the monitor says of the pipeline: `behind` by stage, `problems` as texts, and what else it watches.
+
+        Raises:
+            SdkError: no monitor runs, or it does not answer within `timeout_s` (the client's own when None).
+        """
+        found: dict[str, Any] = await self._calls.call("monitor", "status", timeout_s=timeout_s or self._timeout_s)
+        return found
+
     async def bars(
         self, symbol: str, interval: str, start: Time = None, end: Time = None, *, venue: str | None = None
     ) -> pa.Table:
@@ -172,7 +210,7 @@ class MarketClient:
         """Stored records of any kind with their time in [start, end); klines need an interval."""
         found = KINDS.get(kind)
         if found is None:
-            raise QueryFailed("INVALID_PARAMETER", f"kind: expected one of {', '.join(KINDS)}, was {kind!r}")
+            raise QueryFailed(Code.INVALID_PARAMETER, f"kind: expected one of {', '.join(KINDS)}, was {kind!r}")
         return await self._range(found, symbol, start, end, venue, interval)
 
     async def tick_pages(
@@ -184,8 +222,8 @@ class MarketClient:
 
     async def last(self, kind: str, symbol: str, count: int = 20, *, interval: str | None = None) -> pa.Table:
         """The newest `count` records of a kind (tick, bar, gap, quality, event), oldest first."""
-        question = Question("records", kind, symbol, interval=interval, limit=count, last=True)
-        return await self._ask(question)
+        question = Records(kind, symbol, interval=interval, limit=count, last=True)
+        return await self.ask(question)
 
     async def latest_tick(self, symbol: str) -> Tick | None:
         """The newest tick, None when there is none."""
@@ -197,32 +235,32 @@ class MarketClient:
         """The newest closed bar at each venue, as far as one was made not long ago."""
         with query_failures():
             found = await self._calls.call(
-                "query", "latest_bars", [symbol, interval], timeout_s=self._timeout_s, idempotent=True
+                "query", "latest_bars", LatestBars(symbol, interval), timeout_s=self._timeout_s, idempotent=True
             )
         return [decode(BAR, message) for message in found]
 
     async def book(self, symbol: str, at: Time = None, *, venue: str | None = None) -> Tick | None:
         """The order book as it stood at an instant (now when None): the newest tick not after it, None before any."""
-        question = Question("book", symbol=symbol, venue=venue, ts_to=self._time(at, "at"))
-        rows = (await self._ask(question)).to_pylist()
+        question = Book(symbol, venue, self._time(at, "at"))
+        rows = (await self.ask(question)).to_pylist()
         return tick_of(rows[0]) if rows else None
 
     async def statistics(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
         """Prices, volume, turnover and VWAP over the minute bars that open in [start, end), a row per venue."""
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
-        return await self._ask(Question("statistics", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
+        return await self.ask(Statistics(symbol, ts_from, ts_to))
 
     async def dominant(self, product: str) -> pa.Table:
         """When which contract of a product became the main one, and both closes of the day before."""
-        return await self._ask(Question("dominant", symbol=product))
+        return await self.ask(Dominant(product))
 
     async def continuous(
         self, product: str, interval: str = "1d", start: Time = None, end: Time = None, *, adjust: str = "none"
     ) -> pa.Table:
         """Bars of the main contracts in one line; `adjust` (none, difference, ratio) moves those before a change."""
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
-        question = Question("continuous", "bar", product, None, ts_from, ts_to, interval, MAX_LIMIT, adjust=adjust)
-        return await self._ask(question)
+        question = Continuous(product, None, ts_from, ts_to, interval, MAX_LIMIT, adjust=adjust)
+        return await self.ask(question)
 
     async def instruments(
         self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100, at: Time = None
@@ -230,14 +268,14 @@ class MarketClient:
         """Contract terms of the instruments whose symbol, product, underlying or name holds `text`; as known `at` a
         time, or now."""
         search = InstrumentSearch(text, venue, product, class_, limit, self._time(at, "at") or 0)
-        return await self._ask(Question("instruments", search=search))
+        return await self.ask(Instruments(search))
 
     @staticmethod
     def _time(value: Time, name: str) -> int | None:
         try:
             return parse_time(value, name)
         except ValueError as error:
-            raise QueryFailed("INVALID_PARAMETER", str(error)) from error
+            raise QueryFailed(Code.INVALID_PARAMETER, str(error)) from error
 
     async def gaps(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
         """Holes in an instrument's data that begin in [start, end)."""
@@ -250,15 +288,15 @@ class MarketClient:
     async def daily(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
         """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
-        return await self._ask(Question("daily", symbol=symbol, ts_from=ts_from, ts_to=ts_to))
+        return await self.ask(Daily(symbol, ts_from, ts_to))
 
     async def symbols(self) -> pa.Table:
         """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
-        return await self._ask(Question("symbols"))
+        return await self.ask(Symbols())
 
     async def audit(self, sources: Sequence[str]) -> pa.Table:
         """Stored, distinct and read-back ticks and bars per source."""
-        return await self._ask(Question("audit", names=tuple(sources)))
+        return await self.ask(Audit(tuple(sources)))
 
     async def _range(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
@@ -273,20 +311,11 @@ class MarketClient:
     ) -> AsyncIterator[pa.Table]:
         time = kind.time_field
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
-        question = Question("records", kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
+        question = Records(kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
         while True:
-            page = await self._ask(question)
+            page = await self.ask(question)
             yield page
             if page.num_rows < question.limit:
                 return
             after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
             question = msgspec.structs.replace(question, after=after)
-
-    async def _ask(self, question: Question) -> pa.Table:
-        self._connected()
-        await loaded("pyarrow")
-        with query_failures():
-            data = await self._calls.call_raw(
-                "query", "arrow", encode_question(question), timeout_s=self._timeout_s, idempotent=True
-            )
-            return decode_answer(data)

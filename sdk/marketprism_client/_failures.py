@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marketprism_application.contracts.questions import AnswerError
+from marketprism_application.contracts.failures import AnswerError, Consequence, client_code, consequence_of
+from marketprism_application.errors import Code
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import NotActive, RemoteError, reason_of
-
-_AWAY = {"NOT_ACTIVE", "UNAVAILABLE", "OVERLOADED"}
 
 
 class QueryFailed(Exception):
@@ -21,7 +20,12 @@ class QueryFailed(Exception):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code = code
+        self.code: str = code
+
+    @property
+    def consequence(self) -> Consequence:
+        """What the code means to who is answered: the status of HTTP, the exit code of a command."""
+        return consequence_of(self.code)
 
 
 @contextmanager
@@ -30,10 +34,10 @@ def query_failures() -> Iterator[None]:
     try:
         yield
     except AnswerError as error:
-        raise QueryFailed(error.failure.code, error.failure.message) from error
+        raise QueryFailed(client_code(error.failure.code), error.failure.message) from error
     except NotActive as error:
-        raise QueryFailed("UNAVAILABLE", reason_of(error)) from error
+        raise QueryFailed(client_code(Code.NOT_ACTIVE), reason_of(error)) from error
     except RemoteError as error:
-        raise QueryFailed("UNAVAILABLE" if error.code in _AWAY else error.code, error.message) from error
+        raise QueryFailed(client_code(error.code), error.message) from error
     except InvalidValue as error:
-        raise QueryFailed("INVALID_PARAMETER", str(error)) from error
+        raise QueryFailed(Code.INVALID_PARAMETER, str(error)) from error

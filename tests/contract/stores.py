@@ -1,10 +1,11 @@
-"""The adapters that fulfil MarketStore and MarketReader, for the suites that run over all of them."""
+"""The adapters that fulfil MarketStore and StoreReader, for the suites that run over all of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pytest
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
@@ -12,7 +13,8 @@ from marketprism_adapters.clickhouse.native import NativeEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.ports.reading import MarketReader
+from marketprism_application.contracts.questions import StoreQuestion
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.ports.storage import MarketStore, Place, StreamRange
 
 
@@ -20,7 +22,7 @@ class Pair(NamedTuple):
     """The two sides of one store."""
 
     store: MarketStore
-    reader: MarketReader
+    reader: StoreReader
 
 
 SERVER = pytest.param("clickhouse", marks=pytest.mark.xdist_group("clickhouse"))
@@ -51,3 +53,8 @@ async def put(store: MarketStore, kind: DataKind, rows: list[Any], first: int = 
     await store.insert(
         kind, rows, [Place(first + n, 0) for n in range(len(rows))], covered(first, first + len(rows) - 1), 1
     )
+
+
+async def read(pair: Pair, question: StoreQuestion) -> pa.Table:
+    """What a store answers."""
+    return await pair.reader.answer(question)

@@ -1,4 +1,4 @@
-"""MarketReader: what every adapter gives back, whole tables with their columns, types, values and order.
+"""StoreReader: what every adapter gives back, whole tables with their columns, types, values and order.
 
 The data are those on which adapters drift apart: futures and crypto, one symbol on several venues at the same instant,
 inverse contracts, revisions, gaps, two days, numbers of full width, and terms that a newer record no longer states.
@@ -14,12 +14,20 @@ import pyarrow as pa
 import pytest
 
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
-from marketprism_application.contracts.questions import InstrumentSearch
-from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.contracts.questions import (
+    Audit,
+    Daily,
+    Instruments,
+    InstrumentSearch,
+    Latest,
+    Records,
+    Statistics,
+    Symbols,
+)
 from marketprism_application.queries import daily, statistics
 from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, schema_of
 from marketprism_domain.values import NANOS_PER_MINUTE
-from tests.contract.stores import Pair, put
+from tests.contract.stores import Pair, put, read
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
 
@@ -129,11 +137,11 @@ def of(rows: Sequence[Any], symbol: str, venue: str | None = None, interval: str
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 async def test_a_record_of_every_kind_has_the_columns_and_types_of_its_kind(pair: Pair, kind: DataKind) -> None:
     record = SAMPLES[kind.name]
-    query = RangeQuery(record.symbol, interval=getattr(record, "interval", None))
-    same(await pair.reader.records(kind, query), schema_of(kind.name), [])
-    same(await pair.reader.latest(kind, [record.symbol]), schema_of(kind.name), [])
+    query = Records(kind.name, record.symbol, interval=getattr(record, "interval", None))
+    same(await read(pair, query), schema_of(kind.name), [])
+    same(await read(pair, Latest(kind.name, (record.symbol,))), schema_of(kind.name), [])
     await put(pair.store, kind, [record])
-    for found in (await pair.reader.records(kind, query), await pair.reader.latest(kind, [record.symbol])):
+    for found in (await read(pair, query), await read(pair, Latest(kind.name, (record.symbol,)))):
         assert [(field.name, field.type) for field in found.schema] == [
             (field.name, field.type) for field in schema_of(kind.name)
         ]
@@ -147,50 +155,50 @@ async def test_records_of_several_venues_at_one_instant_are_in_the_order_of_thei
     await fill(pair)
     ticks, bars, gaps = schema_of("tick"), schema_of("bar"), schema_of("gap")
     coins = sorted(of(TICKS, COIN), key=lambda row: (row.ts_event, row.seq, row.venue))
-    same(await pair.reader.records(TICK, RangeQuery(FUTURE)), ticks, of(TICKS, FUTURE))
-    same(await pair.reader.records(TICK, RangeQuery(COIN)), ticks, coins)
-    same(await pair.reader.records(TICK, RangeQuery(COIN, limit=2)), ticks, coins[:2])
-    same(await pair.reader.records(TICK, RangeQuery(COIN, limit=3, last=True)), ticks, coins[-3:])
-    same(await pair.reader.records(TICK, RangeQuery(COIN, "okx")), ticks, of(coins, COIN, "okx"))
-    same(await pair.reader.records(TICK, RangeQuery(COIN, after=(OPEN + 10, 7))), ticks, coins[3:])
-    same(await pair.reader.records(TICK, RangeQuery("none")), ticks, [])
+    same(await read(pair, Records("tick", FUTURE)), ticks, of(TICKS, FUTURE))
+    same(await read(pair, Records("tick", COIN)), ticks, coins)
+    same(await read(pair, Records("tick", COIN, limit=2)), ticks, coins[:2])
+    same(await read(pair, Records("tick", COIN, limit=3, last=True)), ticks, coins[-3:])
+    same(await read(pair, Records("tick", COIN, "okx")), ticks, of(coins, COIN, "okx"))
+    same(await read(pair, Records("tick", COIN, after=(OPEN + 10, 7))), ticks, coins[3:])
+    same(await read(pair, Records("tick", "none")), ticks, [])
     minutes = sorted(of(BARS, COIN), key=lambda row: (row.ts_open, row.venue))
-    same(await pair.reader.records(BAR, RangeQuery(COIN, interval="1m")), bars, minutes)
-    same(await pair.reader.records(BAR, RangeQuery(COIN, interval="1m", limit=2, last=True)), bars, minutes[-2:])
-    same(await pair.reader.records(BAR, RangeQuery(FUTURE, interval="1m")), bars, of(BARS, FUTURE, None, "1m"))
-    same(await pair.reader.records(BAR, RangeQuery(FUTURE, interval="5m")), bars, of(BARS, FUTURE, None, "5m"))
+    same(await read(pair, Records("bar", COIN, interval="1m")), bars, minutes)
+    same(await read(pair, Records("bar", COIN, interval="1m", limit=2, last=True)), bars, minutes[-2:])
+    same(await read(pair, Records("bar", FUTURE, interval="1m")), bars, of(BARS, FUTURE, None, "1m"))
+    same(await read(pair, Records("bar", FUTURE, interval="5m")), bars, of(BARS, FUTURE, None, "5m"))
     silence, restart, trades, later = of(GAPS, FUTURE)
-    same(await pair.reader.records(GAP, RangeQuery(FUTURE)), gaps, [restart, trades, silence, later])
-    same(await pair.reader.records(GAP, RangeQuery(FUTURE, ts_to=NEXT)), gaps, [restart, trades, silence])
+    same(await read(pair, Records("gap", FUTURE)), gaps, [restart, trades, silence, later])
+    same(await read(pair, Records("gap", FUTURE, ts_to=NEXT)), gaps, [restart, trades, silence])
 
 
 async def test_the_latest_are_newest_first_and_one_a_venue(pair: Pair) -> None:
     await fill(pair)
     okx, binance, deribit = TICKS[9], TICKS[7], TICKS[8]
-    found = await pair.reader.latest(TICK, [COIN, FUTURE, PERP, "none", COIN])
+    found = await read(pair, Latest("tick", (COIN, FUTURE, PERP, "none", COIN)))
     same(found, schema_of("tick"), [TICKS[5], TICKS[10], okx, binance, deribit])
-    same(await pair.reader.latest(TICK, []), schema_of("tick"), [])
-    bars = await pair.reader.latest(BAR, [COIN])
+    same(await read(pair, Latest("tick", ())), schema_of("tick"), [])
+    bars = await read(pair, Latest("bar", (COIN,)))
     same(bars, schema_of("bar"), [BARS[6], BARS[4], BARS[5]])
     assert BARS[0].ts_event == BARS[8].ts_event  # of intervals that end together the first by name
     await put(pair.store, BAR, [row._replace(symbol="rb2510") for row in (BARS[8], BARS[0])], 500)
-    same(await pair.reader.latest(BAR, ["rb2510"]), schema_of("bar"), [BARS[0]._replace(symbol="rb2510")])
-    same(await pair.reader.latest(INSTRUMENT, [COIN, PERP]), schema_of("instrument"), [DERIBIT, BINANCE, OKX])
+    same(await read(pair, Latest("bar", ("rb2510",))), schema_of("bar"), [BARS[0]._replace(symbol="rb2510")])
+    same(await read(pair, Latest("instrument", (COIN, PERP))), schema_of("instrument"), [DERIBIT, BINANCE, OKX])
 
 
 async def test_symbols_count_ticks_and_bars_of_each_venue(pair: Pair) -> None:
-    same(await pair.reader.symbols(), SYMBOLS, [])
+    same(await read(pair, Symbols()), SYMBOLS, [])
     await fill(pair)
     rows = [
         (COIN, "binance", 1, OPEN + 10, OPEN + 10, 1), (PERP, "deribit", 1, OPEN + 12, OPEN + 12, 1),
         (COIN, "deribit", 1, OPEN + 10, OPEN + 10, 1), (COIN, "okx", 2, OPEN + 10, OPEN + 11, 2),
         (FUTURE, "shfe", 6, OPEN + 1, NEXT + 2, 4),
     ]  # fmt: skip
-    same(await pair.reader.symbols(), SYMBOLS, [dict(zip(SYMBOLS.names, row, strict=True)) for row in rows])
+    same(await read(pair, Symbols()), SYMBOLS, [dict(zip(SYMBOLS.names, row, strict=True)) for row in rows])
 
 
 async def test_days_of_each_venue_with_their_bars_and_gaps(pair: Pair) -> None:
-    same(await pair.reader.daily(FUTURE, None, None), daily.COLUMNS, [])
+    same(await read(pair, Daily(FUTURE)), daily.COLUMNS, [])
     await fill(pair)
     first = (
         "shfe", FUTURE, "20250303", 4, OPEN + 1, OPEN + 4, D(3300), D(3310), D(3290), D(3290), D(9), D(9000), 3, 3, 19,
@@ -198,12 +206,12 @@ async def test_days_of_each_venue_with_their_bars_and_gaps(pair: Pair) -> None:
     second = (
         "shfe", FUTURE, "20250304", 1, NEXT + 1, NEXT + 1, D(3350), D(3350), D(3350), D(3350), D(2), D(2000), 0, 0, 0,
     )  # fmt: skip
-    same(await pair.reader.daily(FUTURE, None, None), daily.COLUMNS, _rows(daily.COLUMNS, first, second))
-    same(await pair.reader.daily(FUTURE, NEXT, None), daily.COLUMNS, _rows(daily.COLUMNS, second))
+    same(await read(pair, Daily(FUTURE)), daily.COLUMNS, _rows(daily.COLUMNS, first, second))
+    same(await read(pair, Daily(FUTURE, NEXT, None)), daily.COLUMNS, _rows(daily.COLUMNS, second))
     cut = (
         "shfe", FUTURE, "20250303", 2, OPEN + 3, OPEN + 4, *[D(3290)] * 4, D(9), D(9000), 2, 0, 0,
     )  # fmt: skip
-    same(await pair.reader.daily(FUTURE, OPEN + 3, NEXT), daily.COLUMNS, _rows(daily.COLUMNS, cut))
+    same(await read(pair, Daily(FUTURE, OPEN + 3, NEXT)), daily.COLUMNS, _rows(daily.COLUMNS, cut))
     coins = [
         (venue, COIN, "20250303", count, OPEN + 10, last, D(open_), D(high), D(open_), D(high), D(n), D(n * 1000),
          bars, 1, 13)
@@ -212,27 +220,27 @@ async def test_days_of_each_venue_with_their_bars_and_gaps(pair: Pair) -> None:
             ("okx", 2, OPEN + 11, 80_000, 80_001, 1, 2),
         )
     ]  # fmt: skip
-    same(await pair.reader.daily(COIN, None, None), daily.COLUMNS, _rows(daily.COLUMNS, *coins))
+    same(await read(pair, Daily(COIN)), daily.COLUMNS, _rows(daily.COLUMNS, *coins))
     perp = ("deribit", PERP, "20250303", 1, OPEN + 12, OPEN + 12, *[None] * 6, 1, 0, 0)
-    same(await pair.reader.daily(PERP, None, None), daily.COLUMNS, _rows(daily.COLUMNS, perp))
+    same(await read(pair, Daily(PERP)), daily.COLUMNS, _rows(daily.COLUMNS, perp))
 
 
 async def test_statistics_have_the_newest_terms_of_each_venue(pair: Pair) -> None:
-    same(await pair.reader.statistics(FUTURE, None, None), statistics.COLUMNS, [])
+    same(await read(pair, Statistics(FUTURE)), statistics.COLUMNS, [])
     await put(pair.store, BAR, BARS, 600)
-    (bare,) = (await pair.reader.statistics(PERP, None, None)).to_pylist()
+    (bare,) = (await read(pair, Statistics(PERP))).to_pylist()
     assert (bare["multiplier"], bare["base"], bare["inverse"]) == (None, "", False)
     await fill(pair)
     ends = [OPEN + n * NANOS_PER_MINUTE for n in range(4)]
     rb = (
         "shfe", FUTURE, 3, 4, 1, OPEN, ends[3], D(3299), D(3322), D(3297), D(3310), D(12), D("300.75"), D(10), "", False,
     )  # fmt: skip
-    same(await pair.reader.statistics(FUTURE, None, None), statistics.COLUMNS, _rows(statistics.COLUMNS, rb))
+    same(await read(pair, Statistics(FUTURE)), statistics.COLUMNS, _rows(statistics.COLUMNS, rb))
     middle = (
         "shfe", FUTURE, 1, 2, 1, ends[1], ends[2], D(3319), D(3322), D(3317), D(3320), D(4), D("100.25"), D(10), "",
         False,
     )  # fmt: skip
-    found = await pair.reader.statistics(FUTURE, ends[1], ends[2])
+    found = await read(pair, Statistics(FUTURE, ends[1], ends[2]))
     same(found, statistics.COLUMNS, _rows(statistics.COLUMNS, middle))
     one = (1, 2, 0, OPEN, ends[1], D(79_999), D(80_002), D(79_997), D(80_000), WIDE, WIDE)
     twice = D("24691357802469135780.246913578024691356")
@@ -241,12 +249,12 @@ async def test_statistics_have_the_newest_terms_of_each_venue(pair: Pair) -> Non
         ("binance", COIN, *one, None, "BTC", False), ("deribit", COIN, *one, None, "", False),
         ("okx", COIN, *two, None, "BTC", False),
     ]  # fmt: skip
-    same(await pair.reader.statistics(COIN, None, None), statistics.COLUMNS, _rows(statistics.COLUMNS, *coins))
+    same(await read(pair, Statistics(COIN)), statistics.COLUMNS, _rows(statistics.COLUMNS, *coins))
     perp = (
         "deribit", PERP, 1, 2, 0, OPEN, ends[1], D(78_999), D(79_002), D(78_997), D(79_000), D(4), D("100.25"), None,
         "BTC", True,
     )  # fmt: skip
-    same(await pair.reader.statistics(PERP, None, None), statistics.COLUMNS, _rows(statistics.COLUMNS, perp))
+    same(await read(pair, Statistics(PERP)), statistics.COLUMNS, _rows(statistics.COLUMNS, perp))
 
 
 @pytest.mark.parametrize(
@@ -263,15 +271,15 @@ async def test_instruments_are_found_with_their_newest_terms(
     pair: Pair, search: InstrumentSearch, expected: list[Any]
 ) -> None:
     await put(pair.store, INSTRUMENT, [*TERMS, *OLD])
-    same(await pair.reader.instruments(search), schema_of("instrument"), expected)
+    same(await read(pair, Instruments(search)), schema_of("instrument"), expected)
 
 
 async def test_an_audit_counts_each_source_once(pair: Pair) -> None:
-    same(await pair.reader.audit(["test"]), AUDIT, [])
+    same(await read(pair, Audit(("test",))), AUDIT, [])
     await fill(pair)
     rows = _rows(AUDIT, ("other", 3, 3, 3, 1), ("test", 9, 8, 8, 8))
-    same(await pair.reader.audit(["test", "none", "other", "test"]), AUDIT, rows)
-    same(await pair.reader.audit([]), AUDIT, [])
+    same(await read(pair, Audit(("test", "none", "other", "test"))), AUDIT, rows)
+    same(await read(pair, Audit(())), AUDIT, [])
 
 
 def _rows(schema: pa.Schema, *rows: tuple[Any, ...]) -> list[dict[str, Any]]:

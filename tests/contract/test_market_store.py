@@ -1,4 +1,4 @@
-"""MarketStore and MarketReader: one suite over memory, chDB, chDB behind the wire, and a ClickHouse server by both
+"""MarketStore and StoreReader: one suite over memory, chDB, chDB behind the wire, and a ClickHouse server by both
 of its protocols."""
 
 from __future__ import annotations
@@ -8,21 +8,26 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from marketprism_application.contracts.failures import AnswerError
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import (
-    AnswerError,
+    Audit,
+    Daily,
+    Instruments,
     InstrumentSearch,
-    Question,
+    Latest,
+    Records,
+    Statistics,
+    Symbols,
     decode_answer,
     encode_question,
 )
 from marketprism_application.errors import QueryError, RowError
-from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import EncodedRows
 from marketprism_application.queries.answering import answer, checked, parse_time
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.sessions.calendar import MarketCalendar
-from tests.contract.stores import Pair, covered, put
+from tests.contract.stores import Pair, covered, put, read
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
 
@@ -35,7 +40,7 @@ TICKS = [
 async def test_the_same_range_twice_is_stored_once(pair: Pair) -> None:
     for _ in range(3):
         await put(pair.store, TICK, TICKS)
-    (audit,) = (await pair.reader.audit(["test"])).to_pylist()
+    (audit,) = (await read(pair, Audit(("test",)))).to_pylist()
     assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (50, 50, 50)
 
 
@@ -45,9 +50,9 @@ async def test_encoded_rows_are_the_rows_themselves_and_share_their_token(pair: 
     for _ in range(2):
         assert await pair.store.insert_encoded(TICK, groups, covered(1, len(rows)), 1) == len(rows)
     await put(pair.store, TICK, TICKS)  # the same range the other way changes nothing
-    (audit,) = (await pair.reader.audit(["test"])).to_pylist()
+    (audit,) = (await read(pair, Audit(("test",)))).to_pylist()
     assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (50, 50, 50)
-    found = await pair.reader.records(TICK, RangeQuery("rb2505", limit=100))
+    found = await read(pair, Records("tick", "rb2505", limit=100))
     for row, tick_ in zip(found.to_pylist(), TICKS, strict=True):
         for name, value in tick_._asdict().items():
             expected = [level._asdict() for level in value] if name in ("bids", "asks") else value
@@ -71,17 +76,17 @@ async def test_an_encoded_row_that_does_not_fit_is_refused_with_its_neighbours(p
     rows = [msgspec.msgpack.encode(row) for row in TICKS[:5]]
     with pytest.raises(RowError):
         await pair.store.insert_encoded(TICK, [EncodedRows(1, [*rows, broken])], covered(1, 6), 1)
-    assert (await pair.reader.audit(["test"])).num_rows == 0
+    assert (await read(pair, Audit(("test",)))).num_rows == 0
     await put(pair.store, TICK, TICKS[:5])
-    assert (await pair.reader.audit(["test"])).to_pylist()[0]["stored"] == 5
+    assert (await read(pair, Audit(("test",)))).to_pylist()[0]["stored"] == 5
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 async def test_every_kind_comes_back_as_it_was(pair: Pair, kind: DataKind) -> None:
     record = SAMPLES[kind.name]
     await put(pair.store, kind, [record])
-    query = RangeQuery(record.symbol, record.venue, interval=getattr(record, "interval", None))
-    (row,) = (await pair.reader.records(kind, query)).to_pylist()
+    query = Records(kind.name, record.symbol, record.venue, interval=getattr(record, "interval", None))
+    (row,) = (await read(pair, query)).to_pylist()
     for name, value in record._asdict().items():
         if isinstance(value, dict):
             continue  # an object of its own shape; the engines keep it as JSON
@@ -99,7 +104,7 @@ async def test_pages_follow_one_another_without_hole_or_overlap(pair: Pair) -> N
     await put(pair.store, TICK, TICKS)
     found, after = [], None
     while True:
-        page = await pair.reader.records(TICK, RangeQuery("rb2505", limit=7, after=after))
+        page = await read(pair, Records("tick", "rb2505", limit=7, after=after))
         if not page.num_rows:
             break
         found += page.column("seq").to_pylist()
@@ -113,18 +118,18 @@ async def test_days_say_what_is_there_and_how_complete_it_is(pair: Pair, calenda
     opened = at("2025-03-03 09:00:00")
     bars = [bar._replace(ts_open=opened + n * 60 * 10**9, seq=n, revision=0) for n in range(3)]
     await put(pair.store, BAR, [*bars, bars[0]._replace(revision=1)], first=100)
-    (day,) = (await pair.reader.daily("rb2505", None, None)).to_pylist()
+    (day,) = (await read(pair, Daily("rb2505"))).to_pylist()
     assert (day["venue"], day["trading_day"], day["ticks"], day["bars"], day["gaps"]) == ("shfe", "20250303", 50, 3, 0)
     assert (day["first"], day["low"], day["high"], day["last"]) == tuple(
         map(Decimal, ("100.5", "100.5", "149.5", "149.5"))
     )
     assert (day["ts_first"], day["ts_last"], day["volume"]) == (TICKS[0].ts_event, TICKS[-1].ts_event, 50)
-    assert (await pair.reader.daily("rb2505", opened + 3600 * 10**9, None)).num_rows == 0
-    question = encode_question(Question("daily", symbol="rb2505"))
+    assert (await read(pair, Daily("rb2505", opened + 3600 * 10**9))).num_rows == 0
+    question = encode_question(Daily("rb2505"))
     (told,) = decode_answer(await answer(pair.reader, question, ReadRules(calendar, ("1m",)))).to_pylist()
     assert (told["minutes"], told["complete"]) == (345, 0.0087)
     with pytest.raises(AnswerError, match="expected at or after"):
-        decode_answer(await answer(pair.reader, encode_question(Question("daily", symbol="x", ts_from=2, ts_to=1))))
+        decode_answer(await answer(pair.reader, encode_question(Daily("x", 2, 1))))
 
 
 async def test_sums_over_a_range_and_the_terms_of_an_instrument(pair: Pair) -> None:
@@ -138,7 +143,7 @@ async def test_sums_over_a_range_and_the_terms_of_an_instrument(pair: Pair) -> N
         for n in range(4)
     ]  # fmt: skip
     await put(pair.store, BAR, [*bars, bars[2]._replace(interval="5m", volume=Decimal(999))])
-    assert (await pair.reader.statistics("rb2505", opened, None)).column("multiplier").to_pylist() == [None]
+    assert (await read(pair, Statistics("rb2505", opened, None))).column("multiplier").to_pylist() == [None]
     terms = [
         SAMPLES["instrument"]._replace(
             venue="shfe", symbol=symbol, product=product, class_=kind, underlying=under, ts_event=day, seq=day,
@@ -150,43 +155,43 @@ async def test_sums_over_a_range_and_the_terms_of_an_instrument(pair: Pair) -> N
         )
     ]  # fmt: skip
     await put(pair.store, INSTRUMENT, terms, first=50)
-    (row,) = (await pair.reader.statistics("rb2505", opened + 60 * 10**9, opened + 3 * 60 * 10**9)).to_pylist()
+    (row,) = (await read(pair, Statistics("rb2505", opened + 60 * 10**9, opened + 3 * 60 * 10**9))).to_pylist()
     assert (row["bars"], row["ticks"], row["gaps"], row["volume"], row["turnover"]) == (2, 4, 1, 6, 61)
     assert (row["open"], row["high"], row["low"], row["close"], row["multiplier"]) == (1, 4, 1, 3, 10)
     assert (row["ts_from"], row["ts_to"]) == (opened + 60 * 10**9, opened + 3 * 60 * 10**9)
-    assert (await pair.reader.statistics("nope", None, None)).num_rows == 0
+    assert (await read(pair, Statistics("nope", None, None))).num_rows == 0
     for search, symbols in (
         (InstrumentSearch(), ["cu2505", "cu2505C9", "rb2505"]), (InstrumentSearch("CU25"), ["cu2505", "cu2505C9"]),
         (InstrumentSearch(class_="option"), ["cu2505C9"]), (InstrumentSearch(product="rb", venue="shfe"), ["rb2505"]),
         (InstrumentSearch(limit=2), ["cu2505", "cu2505C9"]), (InstrumentSearch("%"), []), (InstrumentSearch("' OR 1"), []),
     ):  # fmt: skip
-        found = await pair.reader.instruments(search)
+        found = await read(pair, Instruments(search))
         assert found.column("symbol").to_pylist() == symbols, search
     assert found.column_names == list(INSTRUMENT.fields)
-    (newest,) = (await pair.reader.instruments(InstrumentSearch("rb25"))).to_pylist()
+    (newest,) = (await read(pair, Instruments(InstrumentSearch("rb25")))).to_pylist()
     assert newest["multiplier"] == 10
-    (then,) = (await pair.reader.instruments(InstrumentSearch("rb25", at=9))).to_pylist()
+    (then,) = (await read(pair, Instruments(InstrumentSearch("rb25", at=9)))).to_pylist()
     assert then["multiplier"] == 1, "the terms as they were known then"
-    assert (await pair.reader.instruments(InstrumentSearch("rb25", at=1 << 40))).num_rows == 1
+    assert (await read(pair, Instruments(InstrumentSearch("rb25", at=1 << 40)))).num_rows == 1
 
 
 async def test_ranges_are_half_open_and_last_gives_the_newest(pair: Pair) -> None:
     await put(pair.store, TICK, TICKS)
-    middle = await pair.reader.records(TICK, RangeQuery("rb2505", ts_from=TICKS[10].ts_event, ts_to=TICKS[20].ts_event))
+    middle = await read(pair, Records("tick", "rb2505", ts_from=TICKS[10].ts_event, ts_to=TICKS[20].ts_event))
     assert middle.column("seq").to_pylist() == list(range(11, 21))
-    newest = await pair.reader.records(TICK, RangeQuery("rb2505", limit=3, last=True))
+    newest = await read(pair, Records("tick", "rb2505", limit=3, last=True))
     assert newest.column("seq").to_pylist() == [48, 49, 50]
-    assert (await pair.reader.records(TICK, RangeQuery("none", limit=3, last=True))).num_rows == 0
-    latest = await pair.reader.latest(TICK, ["rb2505", "none"])
+    assert (await read(pair, Records("tick", "none", limit=3, last=True))).num_rows == 0
+    latest = await read(pair, Latest("tick", ("rb2505", "none")))
     assert latest.column("seq").to_pylist() == [50]
-    assert (await pair.reader.symbols()).to_pylist()[0]["ticks"] == 50
+    assert (await read(pair, Symbols())).to_pylist()[0]["ticks"] == 50
 
 
 async def test_a_later_revision_replaces_a_bar_in_whatever_order_they_come(pair: Pair) -> None:
     bar = SAMPLES["bar"]._replace(revision=0, close=Decimal(1))
     await put(pair.store, BAR, [bar._replace(revision=2, close=Decimal(3))], 1)
     await put(pair.store, BAR, [bar, bar._replace(revision=1, close=Decimal(2))], 2)
-    (row,) = (await pair.reader.records(BAR, RangeQuery(bar.symbol, interval="1m"))).to_pylist()
+    (row,) = (await read(pair, Records("bar", bar.symbol, interval="1m"))).to_pylist()
     assert (row["revision"], row["close"]) == (2, 3)
 
 
@@ -196,14 +201,14 @@ async def test_a_later_revision_replaces_a_bar_in_whatever_order_they_come(pair:
 )
 async def test_text_of_callers_is_never_part_of_a_statement(pair: Pair, text: str) -> None:
     await put(pair.store, TICK, TICKS)
-    queries = [RangeQuery(text), RangeQuery("rb2505", venue=text)]
+    queries = [Records("tick", text), Records("tick", "rb2505", venue=text)]
     for query in queries:
         try:
-            assert (await pair.reader.records(TICK, query)).num_rows == 0
+            assert (await read(pair, query)).num_rows == 0
         except QueryError:
             continue
-    assert (await pair.reader.latest(TICK, [text])).num_rows == 0
-    assert (await pair.reader.records(TICK, RangeQuery("rb2505"))).num_rows == 50
+    assert (await read(pair, Latest("tick", (text,)))).num_rows == 0
+    assert (await read(pair, Records("tick", "rb2505"))).num_rows == 50
 
 
 async def test_a_number_the_table_cannot_hold_exactly_is_refused(pair: Pair) -> None:
@@ -214,15 +219,15 @@ async def test_a_number_the_table_cannot_hold_exactly_is_refused(pair: Pair) -> 
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        (RangeQuery("", interval="1m"), "symbol: expected"), (RangeQuery("rb2505"), "interval: expected one"),
-        (RangeQuery("rb2505", interval="7x"), "interval: expected"), (RangeQuery("rb2505", interval="1m", venue="X"), "venue: expected"),
-        (RangeQuery("rb2505", interval="1m", ts_from=5, ts_to=4), "ts_to: expected at or after"),
-        (RangeQuery("rb2505", interval="1m", limit=0), "limit: expected 1 to"), (RangeQuery("rb2505", interval="1m", ts_from=-1), "ts_from: expected"),
+        (Records("bar", "", interval="1m"), "symbol: expected"), (Records("bar", "rb2505"), "interval: expected one"),
+        (Records("bar", "rb2505", interval="7x"), "interval: expected"), (Records("bar", "rb2505", interval="1m", venue="X"), "venue: expected"),
+        (Records("bar", "rb2505", interval="1m", ts_from=5, ts_to=4), "ts_to: expected at or after"),
+        (Records("bar", "rb2505", interval="1m", limit=0), "limit: expected 1 to"), (Records("bar", "rb2505", interval="1m", ts_from=-1), "ts_from: expected"),
     ],
 )  # fmt: skip
-def test_questions_that_cannot_be_answered_name_the_parameter(query: RangeQuery, text: str) -> None:
+def test_questions_that_cannot_be_answered_name_the_parameter(query: Records, text: str) -> None:
     with pytest.raises(QueryError, match=text):
-        checked(BAR, query)
+        checked(query)
 
 
 @pytest.mark.parametrize(

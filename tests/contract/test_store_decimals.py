@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.contracts.questions import Records
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from tests.contract.stores import NATIVE, SERVER, Pair, engine_of
 from tests.contract.test_market_store import TICKS
@@ -56,6 +56,6 @@ async def test_every_text_of_up_to_18_digits_comes_back(engine_pair: Pair, value
         await engine_pair.store.insert_encoded(TICK, [EncodedRows(first, raw)], covered, 1)
     else:
         await engine_pair.store.insert(TICK, rows, places, covered, 1)
-    found = await engine_pair.reader.records(TICK, RangeQuery(f"s{first}", limit=100))
+    found = await engine_pair.reader.answer(Records("tick", f"s{first}", limit=100))
     assert found.column("last").to_pylist() == [Decimal(value) for value in values]
     assert found.column("turnover").to_pylist() == [Decimal(value) for value in values]

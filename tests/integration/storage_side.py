@@ -14,7 +14,7 @@ from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServ
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT, GAP, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
-from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.contracts.questions import Records
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
@@ -82,7 +82,7 @@ class Storage:
         opened = self.service._open_store
         if opened is None:
             return []
-        found = await opened.reader.records(kind, RangeQuery("rb2505", limit=10_000))
+        found = await opened.reader.answer(Records(kind.name, "rb2505", limit=10_000))
         return [int(seq) for seq in found.column("seq").to_pylist()]
 
     async def dead(self) -> int:

@@ -16,8 +16,8 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import Topology, read_only_user
 from marketprism_adapters.nats.local_server import choose_port
 from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.questions import Audit, Daily, Latest, Records, Symbols
 from marketprism_application.errors import StoreError
-from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
 from marketprism_domain.errors import InvalidValue
 from marketprism_services.settings.settings import Settings
@@ -113,13 +113,13 @@ async def test_a_sharded_store_takes_every_range_once_and_answers_as_one(
     assert all(counts), "every shard has symbols"
     for engine in engines:
         reader = SqlReader(engine)
-        (audit,) = (await reader.audit(["test"])).to_pylist()
+        (audit,) = (await reader.answer(Audit(("test",)))).to_pylist()
         assert (audit["stored"], audit["distinct_ticks"], audit["read_back"]) == (200, 200, 200)
-        assert (await reader.records(TICK, RangeQuery(symbols[3]))).column("seq").to_pylist() == list(range(1, 11))
-        assert (await reader.latest(TICK, symbols)).num_rows == 20
-        assert (await reader.symbols()).num_rows >= 20
-        assert (await reader.daily(symbols[3], None, None)).num_rows == 1
-        assert (await reader.records(BAR, RangeQuery(symbols[4], interval="1m"))).num_rows == 1
+        assert (await reader.answer(Records("tick", symbols[3]))).column("seq").to_pylist() == list(range(1, 11))
+        assert (await reader.answer(Latest("tick", tuple(symbols)))).num_rows == 20
+        assert (await reader.answer(Symbols())).num_rows >= 20
+        assert (await reader.answer(Daily(symbols[3]))).num_rows == 1
+        assert (await reader.answer(Records("bar", symbols[4], interval="1m"))).num_rows == 1
         assert await SqlStore(engine, layout).verify() == []
         await engine.close()
 
@@ -134,7 +134,7 @@ async def test_a_user_who_only_reads_answers_queries_and_changes_nothing(
     engines = reading_engines_of(Settings.model_validate({"store": store}))
     assert engines is not None
     reading = await engines.open()
-    assert (await SqlReader(reading).records(TICK, RangeQuery("rb2505"))).num_rows == 0
+    assert (await SqlReader(reading).answer(Records("tick", "rb2505"))).num_rows == 0
     for statement in (
         "INSERT INTO market.dead_letters (reason) VALUES ('x')", "DROP TABLE market.gaps", "SELECT * FROM system.parts",
         "CREATE TABLE market.x (a Int8) ENGINE = Memory", "SELECT * FROM file('/etc/passwd', 'LineAsString')",
@@ -177,7 +177,7 @@ async def test_retention_follows_the_setting(clickhouse_url: str) -> None:
     store = SqlStore(engine, thirty)
     await store.insert(TICK, [tick(at("2025-03-03 09:00:00"), 1, 1)], [Place(1, 0)], StreamRange("S", "x", 1, 1), 1)
     await engine.execute("OPTIMIZE TABLE market.market_ticks FINAL")
-    assert (await SqlReader(engine).records(TICK, RangeQuery("rb2505"))).num_rows == 0
+    assert (await SqlReader(engine).answer(Records("tick", "rb2505"))).num_rows == 0
     dense = Topology(keep_days={"market_ticks": 30}, dense_days=1)
     assert len(await SqlStore(engine, dense).migrate()) == 1
     assert await SqlStore(engine, dense).migrate() == []

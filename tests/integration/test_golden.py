@@ -16,11 +16,11 @@ from marketprism_adapters.venues.recordings.discovery import is_recording
 from marketprism_adapters.venues.recordings.source import VenueReplay
 from marketprism_application.contracts.kinds import GAP, TICK
 from marketprism_application.contracts.packed import Packed
-from marketprism_application.contracts.questions import Question
+from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.sources import MarketSource
 from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
-from marketprism_application.queries.answering import answer, ask
+from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
@@ -55,7 +55,7 @@ async def reader(
     engine = await engine_of(request, request.param, tmp_path / "db")
     store, sql = SqlStore(engine), SqlReader(engine)
     await store.migrate()
-    yield store, RemoteReader(lambda data: answer(sql, data, maker=sql)) if request.param == "remote" else sql
+    yield store, RemoteReader(lambda data: answer(sql, data)) if request.param == "remote" else sql
     await store.close()
 
 
@@ -100,19 +100,18 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
     compared = 0
     for interval in INTERVALS if isinstance(asked, SqlReader) else ("1m", "1d"):
         wanted = {bar.ts_open: bar for bar in built.bars if bar.interval == interval and bar.symbol == symbol}
-        question = Question(
-            "records", "bar", symbol, interval=interval, ts_from=first - 86_400 * 10**9, ts_to=last + 10**9, limit=20_000,
+        question = Records(
+            "bar", symbol, interval=interval, ts_from=first - 86_400 * 10**9, ts_to=last + 10**9, limit=20_000,
             made_of="ticks",
         )  # fmt: skip
-        made = (await ask(asked, question, rules, asked)).to_pylist()
+        made = (await answer_question(asked, question, rules)).to_pylist()
         assert [row["ts_open"] for row in made] == sorted(wanted), interval
         for row in made:
             for name in FIELDS:
                 assert row[name] == getattr(wanted[row["ts_open"]], name), (interval, row["ts_open"], name)
         compared += len(made)
     assert compared >= (10 if of_venue else 200)
-    question = Question(
-        "records",
+    question = Records(
         "bar",
         symbol,
         interval="10s",
@@ -121,7 +120,7 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
         limit=20_000,
         made_of="ticks",
     )
-    tens = (await ask(asked, question, rules, asked)).to_pylist()
+    tens = (await answer_question(asked, question, rules)).to_pylist()
     ones = [bar for bar in built.bars if bar.interval == "1m" and bar.symbol == symbol]
     assert sum(row["volume"] for row in tens) == sum(bar.volume for bar in ones)
     assert max(row["high"] for row in tens) == max(bar.high for bar in ones)
@@ -141,8 +140,6 @@ async def test_bars_that_ticks_cannot_make_are_refused(
 ) -> None:
     from marketprism_adapters.memory.store import MemoryStore  # noqa: PLC0415
 
-    asked = msgspec.structs.replace(
-        Question("records", "bar", "x", interval="1m", ts_from=1, ts_to=2, made_of="ticks"), **changed
-    )
+    asked = msgspec.structs.replace(Records("bar", "x", interval="1m", ts_from=1, ts_to=2, made_of="ticks"), **changed)
     with pytest.raises(QueryError, match=text):
-        await ask(MemoryStore(), asked, ReadRules(calendar, ("1m",)), SqlReader(None))  # type: ignore[arg-type]
+        await answer_question(MemoryStore(), asked, ReadRules(calendar, ("1m",)))

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from marketprism_adapters.http.caller_limits import Callers
+from marketprism_application.contracts.book_view import BookView
 from marketprism_client._books import book_now
 from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import TTL_S, Discovery, NatsBus, RpcClient
@@ -33,11 +34,11 @@ class Gateway(Service):
         self.asked = 0
 
     @rpc("orderbook")
-    async def orderbook(self, asked: Any) -> dict[str, Any] | None:
+    async def orderbook(self, asked: Any) -> BookView | None:
         self.asked += 1
         if asked[0] != self.venue:
             return None
-        return {"venue": self.venue, "symbol": asked[1], "bids": [["1", "2"]], "asks": []}
+        return BookView(self.venue, asked[1], True, 7, 1, 2, [("1", "2")], [], None, "9")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_application.contracts.questions import Question, decode_answer, encode_question
+from marketprism_application.contracts.questions import Symbols, decode_answer, encode_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_client import MarketClient, QueryFailed
@@ -73,7 +73,7 @@ async def test_queries_go_to_the_storage_that_leads_and_survive_its_change(
         for _ in range(40):
             assert (await market.symbols()).num_rows == 0
         # Whoever asks storage itself, and not the leader by name, is sent on by the standby.
-        question = encode_question(Question("symbols"))
+        question = encode_question(Symbols())
         for _ in range(20):
             assert decode_answer(await query.calls.call_raw("storage", "arrow", question)).num_rows == 0
         with pytest.raises(NotActive, match=one.instance):

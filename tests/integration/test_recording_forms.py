@@ -224,8 +224,8 @@ async def test_the_book_of_a_replay_can_be_asked_for(tmp_path: Path) -> None:
         pass
     shown = source.book("binance", "BTC-USDT", 5)
     assert shown is not None
-    assert (shown["valid"], shown["seq"]) == (True, 20)
-    assert [Decimal(value) for value in shown["bids"][0]] == [99, 1]
+    assert (shown.valid, shown.seq) == (True, 20)
+    assert [Decimal(value) for value in shown.bids[0]] == [99, 1]
     assert source.book("okx", "BTC-USDT", 5) is source.book("binance", "ETH-USDT", 5) is None
 
 

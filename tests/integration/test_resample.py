@@ -9,10 +9,10 @@ import pytest
 from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.questions import Question
+from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.storage import Place, StreamRange
-from marketprism_application.queries.answering import ask
+from marketprism_application.queries.answering import answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
@@ -53,33 +53,33 @@ async def test_made_bars_are_those_of_the_aggregator(fixtures: Path, calendar: M
     store, built = await stored(calendar, paths)
     rules = ReadRules(calendar, ("1m",))
     wanted = {bar.ts_open: bar for bar in built if bar.interval == interval}
-    made = (await ask(store, Question("records", "bar", "ru1901", interval=interval, limit=5_000), rules)).to_pylist()
+    made = (await answer_question(store, Records("bar", "ru1901", interval=interval, limit=5_000), rules)).to_pylist()
     assert [row["ts_open"] for row in made] == sorted(wanted)
     for row in made:
         for name in FIELDS:
             assert row[name] == getattr(wanted[row["ts_open"]], name), (row["ts_open"], name)
     # A part of the range is the same part of the bars, and so are the last ones.
     opens = sorted(wanted)
-    part = Question("records", "bar", "ru1901", ts_from=opens[1], ts_to=opens[-1], interval=interval, limit=5_000)
-    assert [row["ts_open"] for row in (await ask(store, part, rules)).to_pylist()] == opens[1:-1]
-    last = Question("records", "bar", "ru1901", interval=interval, limit=1, last=True)
-    assert [row["ts_open"] for row in (await ask(store, last, rules)).to_pylist()] == opens[-1:]
+    part = Records("bar", "ru1901", ts_from=opens[1], ts_to=opens[-1], interval=interval, limit=5_000)
+    assert [row["ts_open"] for row in (await answer_question(store, part, rules)).to_pylist()] == opens[1:-1]
+    last = Records("bar", "ru1901", interval=interval, limit=1, last=True)
+    assert [row["ts_open"] for row in (await answer_question(store, last, rules)).to_pylist()] == opens[-1:]
 
 
 async def test_a_bar_that_is_still_being_made_is_not_shown(fixtures: Path, calendar: MarketCalendar) -> None:
     store, built = await stored(calendar, [fixtures / "ctp/ticks/ru1901_20181008.csv.gz"])
     rules = ReadRules(calendar, ("1m",))
     first = min((bar for bar in built if bar.interval == "45m"), key=lambda bar: bar.ts_open)
-    half = Question("records", "bar", "ru1901", ts_to=first.ts_open + 1, interval="45m")
-    assert (await ask(store, half, rules)).column("ts_open").to_pylist() == [first.ts_open]
+    half = Records("bar", "ru1901", ts_to=first.ts_open + 1, interval="45m")
+    assert (await answer_question(store, half, rules)).column("ts_open").to_pylist() == [first.ts_open]
     early = MemoryStore()
     minutes = [bar for bar in built if bar.interval == "1m"][:44]
     await early.insert(BAR, minutes, [Place(n, 0) for n in range(44)], StreamRange("S", "x", 1, 44), 1)
-    assert (await ask(early, Question("records", "bar", "ru1901", interval="45m"), rules)).num_rows == 0
+    assert (await answer_question(early, Records("bar", "ru1901", interval="45m"), rules)).num_rows == 0
     for question, text in (
-        (Question("records", "bar", "ru1901", interval="90s"), "makes no bars of ticks"),
-        (Question("records", "bar", "ru1901", interval="7m", after=(1, 1)), "expected none for 7m"),
-        (Question("records", "bar", "ru1901", interval="7x"), "interval"),
+        (Records("bar", "ru1901", interval="90s"), "from and to: expected both"),
+        (Records("bar", "ru1901", interval="7m", after=(1, 1)), "expected none for 7m"),
+        (Records("bar", "ru1901", interval="7x"), "interval"),
     ):
         with pytest.raises(QueryError, match=text):
-            await ask(store, question, rules)
+            await answer_question(store, question, rules)

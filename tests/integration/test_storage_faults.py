@@ -13,6 +13,7 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION
+from marketprism_application.contracts.questions import Audit
 from marketprism_application.storage.writer import Progress
 from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
@@ -141,7 +142,7 @@ async def test_a_watermark_that_is_none_is_rebuilt_from_the_table(
         assert [event["start"] >= 4 for event in told] == [True]
         opened = storage.service._open_store
         assert opened is not None
-        (audit,) = (await opened.reader.audit(["test"])).to_pylist()
+        (audit,) = (await opened.reader.answer(Audit(("test",)))).to_pylist()
         assert audit["stored"] == audit["distinct_ticks"] == market.published
 
 

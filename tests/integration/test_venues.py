@@ -100,14 +100,14 @@ async def test_a_book_that_was_cut_off_is_refreshed_before_it_runs_out() -> None
         audit = VenueAudit(server)
         await batches(
             source,
-            lambda _: bool(source.book("binance", symbol, None) or {}) and source.feed.books.of(symbol).sync.valid,
+            lambda _: source.book("binance", symbol, None) is not None and source.feed.books.of(symbol).sync.valid,
             audit,
         )
         book = source.feed.books.of(symbol).sync.book
         assert book.bid_floor is not None
         shown = source.book("binance", symbol, None)
         assert shown is not None
-        assert len(shown["bids"]) <= 60 + 5
+        assert len(shown.bids) <= 60 + 5
 
 
 # -- bad input -----------------------------------------------------------------------------------------------------------

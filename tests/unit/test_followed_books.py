@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from marketprism_client._books import book_of, joined
+from marketprism_application.contracts.book_view import BookView
+from marketprism_client._books import joined
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, UPDATE, OrderBook
 
 
@@ -62,6 +64,6 @@ def test_a_book_as_a_gateway_shows_it() -> None:
         "venue": "okx", "symbol": "BTC-USDT", "valid": True, "seq": 7, "ts_event": 1, "ts_recv": 2,
         "bids": [["10.5", "0.25"]], "asks": [], "bid_floor": "10.5", "ask_ceiling": None,
     }  # fmt: skip
-    book = book_of(shown)
+    book = msgspec.convert(shown, BookView).as_book()
     assert (book.form, book.seq, book.bids[0].price, book.bid_floor) == (SNAPSHOT, 7, Decimal("10.5"), Decimal("10.5"))
-    assert book_of({**shown, "valid": False}).form == INVALID
+    assert msgspec.convert({**shown, "valid": False}, BookView).as_book().form == INVALID

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from marketprism_adapters.clickhouse.sql import queries
 from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_adapters.clickhouse.sql.parameters import parameter
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.ports.storage import DeadRow
 from marketprism_application.storage.redriving import LetterKey
@@ -29,8 +29,8 @@ class SqlDeadRows:
     async def bury(self, row: DeadRow, *, redriven: bool = False) -> None:
         """Set a row aside; of a long payload its beginning."""
         values = {
-            "stream": row.stream, "seq": row.seq, "index": row.offset, "reason": queries.parameter(row.reason),
-            "payload": row.payload[:_KEPT].hex(), "kind": row.kind, "subject": queries.parameter(row.subject),
+            "stream": row.stream, "seq": row.seq, "index": row.offset, "reason": parameter(row.reason),
+            "payload": row.payload[:_KEPT].hex(), "kind": row.kind, "subject": parameter(row.subject),
             "redriven": "true" if redriven else "false",
         }  # fmt: skip
         await self._engine.execute(_INSERT, values)
@@ -46,7 +46,7 @@ class SqlDeadRows:
         where = "NOT redriven"
         if key is not None:
             where += " AND stream = {stream:String} AND stream_seq = {seq:UInt64} AND stream_index = {index:UInt32}"
-            params |= {"stream": queries.parameter(key.stream), "seq": key.seq, "index": key.offset}
+            params |= {"stream": parameter(key.stream), "seq": key.seq, "index": key.offset}
         found = await self._engine.fetch(
             "SELECT stream, stream_seq, stream_index, reason, hex(payload) AS payload, kind, subject "
             f"FROM {DATABASE}.dead_letters FINAL WHERE {where} "

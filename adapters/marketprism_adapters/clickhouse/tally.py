@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from marketprism_adapters.clickhouse.sql.engine import Engine
-from marketprism_adapters.clickhouse.sql.queries import Params, parameter
+from marketprism_adapters.clickhouse.sql.parameters import Params, parameter
 from marketprism_adapters.clickhouse.topology import DATABASE, TICKS, Topology
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.ports.storage import TickKey

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
+from marketprism_application.errors import ApplicationError, Code
 from marketprism_sdk.resilience import Bulkhead, BulkheadFull, RateLimited, RateLimiter
 
 T = TypeVar("T")
@@ -15,11 +16,13 @@ _KNOWN = 10_000
 KEY = "X-API-Key"
 
 
-class TooMany(Exception):
+class TooMany(ApplicationError):
     """The caller has to wait; `retry_s` says how long."""
 
+    code = Code.TOO_MANY_REQUESTS
+
     def __init__(self, message: str, retry_s: float) -> None:
-        super().__init__(message)
+        super().__init__(message, retryable=True)
         self.retry_s = retry_s
 
 

@@ -1,19 +1,29 @@
-"""MarketStore and MarketReader in memory, with the same exactness as the engines."""
+"""MarketStore and StoreReader in memory, with the same exactness as the engines."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
 from operator import attrgetter
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 import pyarrow as pa
 
+from marketprism_adapters.memory.tick_bars import bars_of_ticks
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
-from marketprism_application.contracts.questions import InstrumentSearch
+from marketprism_application.contracts.questions import (
+    Audit,
+    BarsOfTicks,
+    Daily,
+    Instruments,
+    Latest,
+    Records,
+    Statistics,
+    StoreQuestion,
+    Symbols,
+)
 from marketprism_application.errors import RowError
-from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
 from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, table_of
 from marketprism_application.queries.daily import COLUMNS as DAYS
@@ -93,25 +103,50 @@ class MemoryStore:
     def _rows(self, kind: DataKind) -> list[Any]:
         return [row for _, row in self._tables[kind.name].values()]
 
-    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+    async def answer(self, question: StoreQuestion) -> pa.Table:
+        """As its class says."""
+        match question:
+            case Records():
+                return self._records(question)
+            case Latest():
+                return self._latest(question)
+            case Symbols():
+                return self._symbols()
+            case Audit():
+                return self._audit(question)
+            case Daily():
+                return self._daily(question)
+            case Statistics():
+                return self._statistics(question)
+            case Instruments():
+                return self._instruments(question)
+            case BarsOfTicks():
+                return bars_of_ticks(self._rows(TICK), question)
+            case _:
+                assert_never(question)
+
+    def _records(self, query: Records) -> pa.Table:
         """One page of one instrument, oldest first."""
+        kind = KINDS[query.kind]
         found = sorted(
-            (row for row in self._rows(kind) if _wanted(row, query, getattr(row, kind.time_field))),
+            (row for row in self._rows(kind) if _chosen(row, query, getattr(row, kind.time_field))),
             key=attrgetter(*kind.read_order),
         )
         if query.after is not None:
             found = [row for row in found if (getattr(row, kind.time_field), row.seq) > tuple(query.after)]
         return table_of(kind, found[-query.limit :] if query.last else found[: query.limit])
 
-    async def latest(self, kind: DataKind, symbols: Sequence[str]) -> pa.Table:
+    def _latest(self, question: Latest) -> pa.Table:
         """Newest row per symbol and venue, the newest first; of several at one instant the first by their key."""
+        kind = KINDS[question.kind]
         newest: dict[tuple[str, str], Any] = {}
-        rows = sorted((row for row in self._rows(kind) if row.symbol in symbols), key=attrgetter(*kind.order_by))
+        chosen = (row for row in self._rows(kind) if row.symbol in question.symbols)
+        rows = sorted(chosen, key=attrgetter(*kind.order_by))
         for row in sorted(rows, key=attrgetter("ts_event", "seq"), reverse=True):
             newest.setdefault((row.symbol, row.venue), row)
         return table_of(kind, list(newest.values()))
 
-    async def symbols(self) -> pa.Table:
+    def _symbols(self) -> pa.Table:
         """What is there."""
         found: dict[tuple[str, str], dict[str, Any]] = {}
         for row in self._rows(TICK):
@@ -134,9 +169,8 @@ class MemoryStore:
                 found[bar.venue, bar.symbol]["bars"] += 1
         return pa.Table.from_pylist([found[key] for key in sorted(found)], SYMBOLS)
 
-    async def daily(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+    def _daily(self, asked: Daily) -> pa.Table:
         """Trading days of one instrument."""
-        asked = RangeQuery(symbol, ts_from=ts_from, ts_to=ts_to)
         days: dict[tuple[str, str], list[Any]] = {}
         for tick in self._rows(TICK):
             if tick.trading_day and _wanted(tick, asked, tick.ts_event):
@@ -149,20 +183,19 @@ class MemoryStore:
             rows.append(_day(ticks, count, [g for g in gaps if (g.venue, g.trading_day) == (venue, day)]))
         return pa.Table.from_pylist(rows, DAYS)
 
-    async def statistics(self, symbol: str, ts_from: int | None, ts_to: int | None) -> pa.Table:
+    def _statistics(self, asked: Statistics) -> pa.Table:
         """Sums over minute bars."""
-        asked = RangeQuery(symbol, ts_from=ts_from, ts_to=ts_to, interval="1m")
         venues: dict[str, list[Any]] = {}
         for bar in sorted(self._rows(BAR), key=lambda bar: bar.ts_open):
-            if _wanted(bar, asked, bar.ts_open):
+            if bar.interval == "1m" and _wanted(bar, asked, bar.ts_open):
                 venues.setdefault(bar.venue, []).append(bar)
         rows = []
         for venue, bars in sorted(venues.items()):
-            listed = [i for i in self._rows(INSTRUMENT) if (i.venue, i.symbol) == (venue, symbol)]
+            listed = [i for i in self._rows(INSTRUMENT) if (i.venue, i.symbol) == (venue, asked.symbol)]
             terms = max(listed, key=lambda i: i.ts_event, default=None)
             rows.append(
                 {
-                    "venue": venue, "symbol": symbol, "bars": len(bars), "ticks": sum(b.ticks for b in bars),
+                    "venue": venue, "symbol": asked.symbol, "bars": len(bars), "ticks": sum(b.ticks for b in bars),
                     "gaps": sum(b.gap for b in bars), "ts_from": bars[0].ts_open,
                     "ts_to": max(b.ts_close for b in bars), "open": bars[0].open,
                     "high": max(b.high for b in bars), "low": min(b.low for b in bars), "close": bars[-1].close,
@@ -173,8 +206,9 @@ class MemoryStore:
             )  # fmt: skip
         return pa.Table.from_pylist(rows, STATISTICS)
 
-    async def instruments(self, search: InstrumentSearch) -> pa.Table:
+    def _instruments(self, question: Instruments) -> pa.Table:
         """Contract terms."""
+        search = question.search
         newest: dict[tuple[str, str], Any] = {}
         for row in sorted(self._rows(INSTRUMENT), key=lambda row: row.ts_event):
             texts = (row.symbol, row.product, row.underlying, row.name)
@@ -186,10 +220,10 @@ class MemoryStore:
                 newest[row.venue, row.symbol] = row
         return table_of(INSTRUMENT, [newest[key] for key in sorted(newest)][: search.limit])
 
-    async def audit(self, sources: Sequence[str]) -> pa.Table:
+    def _audit(self, question: Audit) -> pa.Table:
         """Counts per source."""
         rows = []
-        for source in sorted(set(sources)):
+        for source in sorted(set(question.sources)):
             stored = [row for row in self._raw["tick"] if row.source == source]
             if not stored:
                 continue
@@ -235,11 +269,17 @@ def _check(kind: DataKind, row: Any) -> None:
                 raise RowError(f"{kind.table}: {error}") from error
 
 
-def _wanted(row: Any, query: RangeQuery, ts: int) -> bool:
+def _chosen(row: Any, query: Records, ts: int) -> bool:
     return (
-        row.symbol == query.symbol
+        _wanted(row, query, ts)
         and query.venue in (None, row.venue)
         and (query.interval is None or getattr(row, "interval", query.interval) == query.interval)
+    )
+
+
+def _wanted(row: Any, query: Records | Daily | Statistics, ts: int) -> bool:
+    return (
+        row.symbol == query.symbol
         and (query.ts_from is None or ts >= query.ts_from)
         and (query.ts_to is None or ts < query.ts_to)
     )

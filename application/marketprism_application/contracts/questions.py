@@ -1,23 +1,26 @@
-"""Questions and answers of the read side on the wire.
+"""Questions and answers of the read side on the wire, one type a question.
 
-A question is a MessagePack map {method, …}; an answer is an Arrow IPC stream, or a map {"error": {code, message,
-details}}. An Arrow stream never begins like a MessagePack map, so the two cannot be mistaken.
+A question is a MessagePack map {method, …}: `method` says which it is, fields that have their default are not there. An
+answer is an Arrow IPC stream, or a map {"error": {code, message, retryable}}. An Arrow stream never begins like a
+MessagePack map, so the two cannot be mistaken.
+
+A new question is a class here, in `Question` and, where the store is asked for it, in `StoreQuestion`; its handler in
+`queries.answering`, its route in the query service, and its statement and its answer from memory.
 """
 
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, get_args
 
 import msgspec
+
+from marketprism_application.contracts.failures import AnswerError, Failure, wrong_field
+from marketprism_application.errors import Code, QueryError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-METHODS = (
-    "records", "latest", "symbols", "audit", "daily", "statistics", "instruments", "book", "bars_of_ticks", "dominant",
-    "continuous",
-)  # fmt: skip
 MAX_LIMIT = 20_000  # rows an answer: about 6 MB of ticks, below NATS's 8 MB
 
 
@@ -39,45 +42,130 @@ class InstrumentSearch(NamedTuple):
     at: int = 0
 
 
-class Question(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is asked. `records` uses kind and the range fields, `latest` kind and names, `audit` names,
-    `daily` and `statistics` symbol and the times, `instruments` search,
-    `book` symbol, venue and ts_to, the instant, `bars_of_ticks` symbol, venue, sections and width_ns.
-    `dominant` has a product for its symbol, `continuous` beside it the range fields and adjust.
-    `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are kept."""
+class _Question(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="method"):
+    """What every question has: a tag, and nothing on the wire that says only what is said anyway."""
 
-    method: str
-    kind: str = ""
-    symbol: str = ""
+
+class Records(_Question, frozen=True, tag="records"):
+    """Records of one instrument with their time in [ts_from, ts_to), oldest first.
+
+    `after` is the key of the last row of the page before (keyset paging); `venue` None means every venue.
+    `last` asks for the newest `limit` rows instead (still returned oldest first). `interval` is of bars and klines.
+    `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are stored.
+    """
+
+    kind: str
+    symbol: str
     venue: str | None = None
     ts_from: int | None = None
     ts_to: int | None = None
     interval: str | None = None
     limit: int = 1000
-    after: tuple[int, int] | None = None
+    after: tuple[int, int] | None = None  # (ts, seq)
     last: bool = False
-    names: tuple[str, ...] = ()
-    search: InstrumentSearch = InstrumentSearch()
     made_of: str = ""
-    adjust: str = ""
+
+
+class Latest(_Question, frozen=True, tag="latest"):
+    """The newest row of a kind for each of the symbols at each venue."""
+
+    kind: str
+    symbols: tuple[str, ...] = msgspec.field(default=(), name="names")
+
+
+class Symbols(_Question, frozen=True, tag="symbols"):
+    """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
+
+
+class Audit(_Question, frozen=True, tag="audit"):
+    """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
+
+    sources: tuple[str, ...] = msgspec.field(default=(), name="names")
+
+
+class Daily(_Question, frozen=True, tag="daily"):
+    """One row per venue and trading day that has a tick in [ts_from, ts_to): `queries.daily.COLUMNS`."""
+
+    symbol: str
+    ts_from: int | None = None
+    ts_to: int | None = None
+
+
+class Statistics(_Question, frozen=True, tag="statistics"):
+    """One row per venue over the minute bars that open in [ts_from, ts_to): `queries.statistics.COLUMNS`."""
+
+    symbol: str
+    ts_from: int | None = None
+    ts_to: int | None = None
+
+
+class Instruments(_Question, frozen=True, tag="instruments"):
+    """The newest terms of each instrument found, by venue and symbol."""
+
+    search: InstrumentSearch = InstrumentSearch()
+
+
+class BarsOfTicks(_Question, frozen=True, tag="bars_of_ticks"):
+    """Bars that the store makes of ticks, one row per window with a trade: `queries.bars_from_ticks.COLUMNS`.
+
+    A window is `width_ns` of session time; 0 is the whole trading day.
+    """
+
+    symbol: str
+    venue: str
     sections: Sections = ()
     width_ns: int = 0
 
 
-class Failure(msgspec.Struct, frozen=True):
-    """Why there is no answer."""
+class Book(_Question, frozen=True, tag="book"):
+    """The newest tick at or before an instant (the newest of all for None), in whose levels the book stands."""
 
-    code: str
-    message: str
-    retryable: bool = False
+    symbol: str
+    venue: str | None = None
+    at: int | None = msgspec.field(default=None, name="ts_to")
 
 
-class AnswerError(Exception):
-    """The other side answered with a failure."""
+class Dominant(_Question, frozen=True, tag="dominant"):
+    """When which contract of a product became the main one: `queries.continuous.ROLLS`."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
+    product: str = msgspec.field(name="symbol")
+
+
+class Continuous(_Question, frozen=True, tag="continuous"):
+    """Bars of a product's main contracts in one line; `adjust` is none, difference or ratio."""
+
+    product: str = msgspec.field(name="symbol")
+    venue: str | None = None
+    ts_from: int | None = None
+    ts_to: int | None = None
+    interval: str | None = None
+    limit: int = 1000
+    last: bool = False
+    adjust: str = ""
+
+
+StoreQuestion: TypeAlias = Records | Latest | Symbols | Audit | Daily | Statistics | Instruments | BarsOfTicks
+Question: TypeAlias = StoreQuestion | Book | Dominant | Continuous
+QUESTIONS: dict[str, type[Question]] = {str(cls.__struct_config__.tag): cls for cls in get_args(Question)}
+
+
+class LatestBars(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """`[symbol, interval]`: the newest bar at each venue, of those that were made not long ago; no store is asked."""
+
+    symbol: Annotated[str, msgspec.Meta(min_length=1)]
+    interval: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+def latest_bars_request(body: object) -> LatestBars:
+    """The request that a body is.
+
+    Raises:
+        QueryError: it is none; the text names the field.
+    """
+    try:
+        return msgspec.convert(body, LatestBars)
+    except msgspec.ValidationError as error:
+        raise QueryError(wrong_field(error, "expected [symbol, interval]", LatestBars.__struct_fields__)) from error
 
 
 def encode_question(question: Question) -> bytes:
@@ -85,6 +173,7 @@ def encode_question(question: Question) -> bytes:
     return msgspec.msgpack.encode(question)
 
 
+_DECODER: msgspec.msgpack.Decoder[Question] = msgspec.msgpack.Decoder(Question)
 _STREAM = b"\xff\xff\xff\xff"  # how an Arrow stream begins
 
 
@@ -92,12 +181,17 @@ def decode_question(data: bytes) -> Question:
     """A question.
 
     Raises:
-        ValueError: not a question; the text says what is wrong.
+        ValueError: not a question; the text names the field, what was expected and what it was.
     """
     try:
-        return msgspec.msgpack.decode(data, type=Question)
+        return _DECODER.decode(data)
+    except msgspec.ValidationError as error:
+        text = wrong_field(error, "question")
+        if text.startswith("method: Invalid value "):
+            text = f"method: expected one of {', '.join(QUESTIONS)}, was {text.removeprefix('method: Invalid value ')}"
+        raise ValueError(text[:400]) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"question: {error}") from error
+        raise ValueError(f"question: expected a MessagePack map: {error}") from error
 
 
 def encode_answer(table: pa.Table) -> bytes:
@@ -133,5 +227,5 @@ def decode_answer(data: bytes) -> pa.Table:
     try:
         failure = msgspec.convert(msgspec.msgpack.decode(data)["error"], Failure)
     except (msgspec.MsgspecError, KeyError, TypeError):
-        failure = Failure("MALFORMED_REPLY", f"answer: expected an Arrow stream or an error, was {data[:40]!r}")
+        failure = Failure(Code.MALFORMED_REPLY, f"answer: expected an Arrow stream or an error, was {data[:40]!r}")
     raise AnswerError(failure)

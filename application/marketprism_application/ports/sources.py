@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, cast
 
+from marketprism_application.contracts.book_view import BookView
 from marketprism_application.contracts.venue_messages import Message
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -204,7 +205,7 @@ def counting_source(source: MarketSource) -> CountingSource | None:
 class BookSource(Protocol):
     """A source that keeps whole books."""
 
-    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
+    def book(self, venue: str, symbol: str, depth: int | None) -> BookView | None:
         """An instrument's book as it stands, None when there is none."""
         ...
 

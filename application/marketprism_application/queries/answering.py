@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_application.contracts import times
+from marketprism_application.contracts.failures import Failure
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
-    METHODS,
-    Failure,
+    Audit,
+    BarsOfTicks,
+    Book,
+    Continuous,
+    Daily,
+    Dominant,
+    Instruments,
     InstrumentSearch,
+    Latest,
     Question,
+    Records,
+    Statistics,
+    Symbols,
     decode_question,
     encode_answer,
     encode_failure,
 )
-from marketprism_application.errors import ApplicationError, QueryError, StoreError, UnknownSymbolError
-from marketprism_application.ports.reading import MarketReader, RangeQuery
+from marketprism_application.errors import ApplicationError, Code, QueryError, UnknownSymbolError
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.derived_bars import ReadRules, bars
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval, Symbol, Venue
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from marketprism_application.queries.bars_from_ticks import TickBars
 
 _MAX_NAMES = 1_000
 _MAX_TEXT = 64
@@ -49,33 +57,66 @@ def parse_time(value: str | int | date | datetime | None, name: str) -> int | No
         raise QueryError(str(error)) from error
 
 
-def checked(kind: DataKind, query: RangeQuery) -> RangeQuery:
+def kind_of(name: str) -> DataKind:
+    """The kind of that name.
+
+    Raises:
+        QueryError: there is none.
+    """
+    kind = KINDS.get(name)
+    if kind is None:
+        raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {name[:80]!r}")
+    return kind
+
+
+def checked(query: Records) -> Records:
     """The query, if it can be answered.
 
     Raises:
         QueryError: names the parameter, what was expected and what it was.
     """
+    kind = kind_of(query.kind)
+    _check_instrument(query.symbol, query.venue)
     try:
-        Symbol(query.symbol)
-        if query.venue is not None:
-            Venue(query.venue)
         if query.interval is not None:
             Interval.parse(query.interval)
     except InvalidValue as error:
         raise QueryError(str(error)) from error
-    if query.interval is None and "interval" in kind.fields:
+    if query.interval is None and kind.has_interval:
         raise QueryError(f"interval: expected one for {kind.name}s, like 1m or 1d, was none")
-    for name, value in (("ts_from", query.ts_from), ("ts_to", query.ts_to)):
-        if value is not None and not 0 <= value <= _MAX_NS:
-            raise QueryError(f"{name}: expected nanoseconds since 1970, was {value}")
-    if query.ts_from is not None and query.ts_to is not None and query.ts_to < query.ts_from:
-        raise QueryError(f"ts_to: expected at or after ts_from ({query.ts_from}), was {query.ts_to}")
-    if not 1 <= query.limit <= MAX_LIMIT:
-        raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {query.limit}")
+    _check_range(query.ts_from, query.ts_to)
+    _check_limit(query.limit)
     return query
 
 
-def _searchable(search: InstrumentSearch) -> InstrumentSearch:
+def _check_instrument(symbol: str, venue: str | None) -> None:
+    try:
+        Symbol(symbol)
+        if venue is not None:
+            Venue(venue)
+    except InvalidValue as error:
+        raise QueryError(str(error)) from error
+
+
+def _check_range(ts_from: int | None, ts_to: int | None) -> None:
+    for name, value in (("ts_from", ts_from), ("ts_to", ts_to)):
+        if value is not None and not 0 <= value <= _MAX_NS:
+            raise QueryError(f"{name}: expected nanoseconds since 1970, was {value}")
+    if ts_from is not None and ts_to is not None and ts_to < ts_from:
+        raise QueryError(f"ts_to: expected at or after ts_from ({ts_from}), was {ts_to}")
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {limit}")
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    if len(names) > _MAX_NAMES:
+        raise QueryError(f"names: expected at most {_MAX_NAMES}, was {len(names)}")
+
+
+def _check_search(search: InstrumentSearch) -> None:
     if search.venue:
         try:
             Venue(search.venue)
@@ -84,183 +125,157 @@ def _searchable(search: InstrumentSearch) -> InstrumentSearch:
     for name, value in (("text", search.text), ("product", search.product), ("class", search.class_)):
         if len(value) > _MAX_TEXT or not value.isprintable():
             raise QueryError(f"{name}: expected at most {_MAX_TEXT} printable characters, was {value[:80]!r}")
-    if not 1 <= search.limit <= MAX_LIMIT:
-        raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {search.limit}")
-    return search
+    _check_limit(search.limit)
 
 
-class _Sides(NamedTuple):
-    """What there is to answer with."""
+class _Reading(NamedTuple):
+    """What there is to answer with: a store, and what is known beside it."""
 
-    reader: MarketReader
+    store: StoreReader
     rules: ReadRules | None
-    maker: TickBars | None
 
 
-async def ask(
-    reader: MarketReader, question: Question, rules: ReadRules | None = None, maker: TickBars | None = None
-) -> pa.Table:
-    """Answer of one question. With rules, days say how complete they are, intervals that are not kept are made, and an
-    instrument of which nothing is stored is an error.
+async def answer_question(store: StoreReader, question: Question, rules: ReadRules | None = None) -> pa.Table:
+    """Answer of one question. With rules, days say how complete they are, intervals that are not stored are made, and
+    an instrument of which nothing is stored is an error.
 
     Raises:
         QueryError, StoreError.
     """
-    answer_to = _ANSWERS.get(question.method)
-    if answer_to is None:
-        raise QueryError(f"method: expected one of {', '.join(METHODS)}, was {question.method[:80]!r}")
-    if len(question.names) > _MAX_NAMES:
-        raise QueryError(f"names: expected at most {_MAX_NAMES}, was {len(question.names)}")
-    return await answer_to(_Sides(reader, rules, maker), question)
+    return await HANDLERS[type(question)](_Reading(store, rules), question)
 
 
-async def _symbols(sides: _Sides, _: Question) -> pa.Table:
-    return await sides.reader.symbols()
+async def _symbols(reading: _Reading, question: Symbols) -> pa.Table:
+    return await reading.store.answer(question)
 
 
-async def _audit(sides: _Sides, question: Question) -> pa.Table:
-    return await sides.reader.audit(question.names)
+async def _audit(reading: _Reading, question: Audit) -> pa.Table:
+    _check_names(question.sources)
+    return await reading.store.answer(question)
 
 
-async def _daily(sides: _Sides, question: Question) -> pa.Table:
+async def _latest(reading: _Reading, question: Latest) -> pa.Table:
+    kind_of(question.kind)
+    _check_names(question.symbols)
+    return await reading.store.answer(question)
+
+
+async def _daily(reading: _Reading, question: Daily) -> pa.Table:
     from marketprism_application.queries.daily import with_completeness  # noqa: PLC0415 (loads pyarrow)
 
-    checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
-    days = await sides.reader.daily(question.symbol, question.ts_from, question.ts_to)
-    return days if sides.rules is None else with_completeness(days, sides.rules.calendar)
+    _check_instrument(question.symbol, None)
+    _check_range(question.ts_from, question.ts_to)
+    days = await reading.store.answer(question)
+    return days if reading.rules is None else with_completeness(days, reading.rules.calendar)
 
 
-async def _statistics(sides: _Sides, question: Question) -> pa.Table:
+async def _statistics(reading: _Reading, question: Statistics) -> pa.Table:
     from marketprism_application.queries.statistics import with_vwap  # noqa: PLC0415 (loads pyarrow)
 
-    checked(TICK, RangeQuery(question.symbol, ts_from=question.ts_from, ts_to=question.ts_to))
-    found = await sides.reader.statistics(question.symbol, question.ts_from, question.ts_to)
-    return found if sides.rules is None else with_vwap(found)
+    _check_instrument(question.symbol, None)
+    _check_range(question.ts_from, question.ts_to)
+    found = await reading.store.answer(question)
+    return found if reading.rules is None else with_vwap(found)
 
 
-async def _instruments(sides: _Sides, question: Question) -> pa.Table:
-    return await sides.reader.instruments(_searchable(question.search))
+async def _instruments(reading: _Reading, question: Instruments) -> pa.Table:
+    _check_search(question.search)
+    return await reading.store.answer(question)
 
 
-async def _book(sides: _Sides, question: Question) -> pa.Table:
-    return await book_at(sides.reader, question.symbol, question.venue, question.ts_to)
+async def _bars_of_ticks(reading: _Reading, question: BarsOfTicks) -> pa.Table:
+    _check_instrument(question.symbol, question.venue)
+    return await reading.store.answer(question)
 
 
-async def _bars_of_ticks(sides: _Sides, question: Question) -> pa.Table:
-    checked(TICK, RangeQuery(question.symbol, question.venue))
-    maker = _maker(sides.maker)
-    return await maker.bars_of_ticks(question.symbol, str(question.venue), question.sections, question.width_ns)
-
-
-async def _dominant(sides: _Sides, question: Question) -> pa.Table:
+async def _dominant(reading: _Reading, question: Dominant) -> pa.Table:
     from marketprism_application.queries.continuous import dominant  # noqa: PLC0415 (loads pyarrow)
 
-    return await dominant(sides.reader, question.symbol)
+    return await dominant(reading.store, question.product)
 
 
-async def _continuous(sides: _Sides, question: Question) -> pa.Table:
+async def _continuous(reading: _Reading, question: Continuous) -> pa.Table:
     from marketprism_application.queries.continuous import continuous  # noqa: PLC0415 (loads pyarrow)
 
-    if sides.rules is None:
+    if reading.rules is None:
         raise QueryError("method: expected a question that this service answers, was 'continuous'")
-    query = RangeQuery(
-        question.symbol, question.venue, question.ts_from, question.ts_to, question.interval, question.limit,
-        None, question.last,
-    )  # fmt: skip
-    return await continuous(sides.reader, question.symbol, checked(BAR, query), question.adjust, sides.rules)
+    query = Records(
+        BAR.name,
+        question.product,
+        question.venue,
+        question.ts_from,
+        question.ts_to,
+        question.interval,
+        question.limit,
+        last=question.last,
+    )
+    return await continuous(reading.store, question.product, checked(query), question.adjust, reading.rules)
 
 
-async def _latest(sides: _Sides, question: Question) -> pa.Table:
-    return await sides.reader.latest(_kind(question), question.names)
-
-
-async def _records(sides: _Sides, question: Question) -> pa.Table:
-    from marketprism_application.queries.bars_from_ticks import bars_of_ticks  # noqa: PLC0415 (loads pyarrow)
-
-    kind = _kind(question)
-    query = RangeQuery(
-        question.symbol, question.venue, question.ts_from, question.ts_to, question.interval, question.limit,
-        question.after, question.last,
-    )  # fmt: skip
-    checked(kind, query)
-    if question.made_of not in ("", "ticks"):
-        raise QueryError(f"made_of: expected ticks, was {question.made_of[:80]!r}")
-    rules = sides.rules
-    if kind is not BAR or rules is None:
-        found = await sides.reader.records(kind, query)
-    elif question.made_of or not _from_bars(query, rules):
-        found = await bars_of_ticks(sides.reader, _maker(sides.maker), query, rules)
-    else:
-        found = await bars(sides.reader, query, rules)
-    if (
-        rules is not None
-        and not found.num_rows
-        and query.after is None
-        and not await _known(sides.reader, query.symbol)
-    ):
-        raise UnknownSymbolError(f"symbol: expected one that is stored, was {query.symbol!r}")
-    return found
-
-
-_ANSWERS: dict[str, Callable[[_Sides, Question], Awaitable[pa.Table]]] = {
-    "records": _records, "latest": _latest, "symbols": _symbols, "audit": _audit, "daily": _daily, "book": _book,
-    "dominant": _dominant, "continuous": _continuous, "statistics": _statistics, "instruments": _instruments,
-    "bars_of_ticks": _bars_of_ticks,
-}  # fmt: skip
-
-
-def _kind(question: Question) -> DataKind:
-    kind = KINDS.get(question.kind)
-    if kind is None:
-        raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {question.kind[:80]!r}")
-    return kind
-
-
-def _maker(maker: TickBars | None) -> TickBars:
-    if maker is None:
-        raise QueryError("made_of: expected nothing, this store makes no bars of ticks")
-    return maker
-
-
-def _from_bars(query: RangeQuery, rules: ReadRules) -> bool:
-    """Whether kept bars can make the interval: it is kept, or is whole minutes of which minutes are kept."""
-    interval = Interval.parse(str(query.interval))
-    return str(interval) in rules.intervals or ("1m" in rules.intervals and interval.seconds % 60 == 0)
-
-
-async def book_at(reader: MarketReader, symbol: str, venue: str | None, at: int | None) -> pa.Table:
-    """The newest tick at or before an instant, in whose levels the book stands; no row when there is none.
-
-    The days before the instant are looked at first, and everything only where they hold nothing.
-    """
-    end = None if at is None else at + 1
-    checked(TICK, RangeQuery(symbol, venue, ts_to=end))
+async def _book(reading: _Reading, question: Book) -> pa.Table:
+    """The days before the instant are looked at first, and everything only where they hold nothing."""
+    end = None if question.at is None else question.at + 1
+    checked(Records(TICK.name, question.symbol, question.venue, ts_to=end))
     for days in _LOOK_BACK_DAYS if end is not None else (None,):
         start = None if days is None or end is None else max(0, end - days * _DAY_NS)
-        found = await reader.records(TICK, RangeQuery(symbol, venue, start, end, limit=1, last=True))
+        newest = Records(TICK.name, question.symbol, question.venue, start, end, limit=1, last=True)
+        found = await reading.store.answer(newest)
         if found.num_rows:
             break
     return found
 
 
-async def _known(reader: MarketReader, symbol: str) -> bool:
+async def _records(reading: _Reading, question: Records) -> pa.Table:
+    from marketprism_application.queries.bars_from_ticks import bars_of_ticks  # noqa: PLC0415 (loads pyarrow)
+
+    checked(question)
+    if question.made_of not in ("", "ticks"):
+        raise QueryError(f"made_of: expected ticks, was {question.made_of[:80]!r}")
+    rules = reading.rules
+    if question.kind != BAR.name or rules is None:
+        found = await reading.store.answer(question)
+    elif question.made_of or not _from_bars(question, rules):
+        found = await bars_of_ticks(reading.store, question, rules)
+    else:
+        found = await bars(reading.store, question, rules)
+    if rules is not None and not found.num_rows and question.after is None:
+        await _check_known(reading.store, question.symbol)
+    return found
+
+
+HANDLERS: dict[type[Question], Callable[[_Reading, Any], Awaitable[pa.Table]]] = {
+    Records: _records,
+    Latest: _latest,
+    Symbols: _symbols,
+    Audit: _audit,
+    Daily: _daily,
+    Statistics: _statistics,
+    Instruments: _instruments,
+    BarsOfTicks: _bars_of_ticks,
+    Book: _book,
+    Dominant: _dominant,
+    Continuous: _continuous,
+}
+
+
+def _from_bars(query: Records, rules: ReadRules) -> bool:
+    """Whether stored bars can make the interval: it is stored, or is whole minutes of which minutes are stored."""
+    interval = Interval.parse(str(query.interval))
+    return str(interval) in rules.intervals or ("1m" in rules.intervals and interval.seconds % 60 == 0)
+
+
+async def _check_known(store: StoreReader, symbol: str) -> None:
     for kind in _SIGNS:
-        if (await reader.latest(kind, [symbol])).num_rows:
-            return True
-    return False
+        if (await store.answer(Latest(kind.name, (symbol,)))).num_rows:
+            return
+    raise UnknownSymbolError(f"symbol: expected one that is stored, was {symbol!r}")
 
 
-async def answer(
-    reader: MarketReader, data: bytes, rules: ReadRules | None = None, maker: TickBars | None = None
-) -> bytes:
+async def answer(store: StoreReader, data: bytes, rules: ReadRules | None = None) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
-        return encode_answer(await ask(reader, decode_question(data), rules, maker))
-    except UnknownSymbolError as error:
-        return encode_failure(Failure("UNKNOWN_SYMBOL", str(error)))
-    except (QueryError, ValueError) as error:
-        return encode_failure(Failure("INVALID_PARAMETER", str(error)))
-    except StoreError as error:
-        return encode_failure(Failure("STORE_ERROR", str(error), error.retryable))
+        return encode_answer(await answer_question(store, decode_question(data), rules))
     except ApplicationError as error:
-        return encode_failure(Failure("INTERNAL", str(error), error.retryable))
+        return encode_failure(Failure(error.code, str(error), error.retryable))
+    except ValueError as error:
+        return encode_failure(Failure(Code.INVALID_PARAMETER, str(error)))

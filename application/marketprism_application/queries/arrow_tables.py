@@ -19,7 +19,7 @@ DECIMAL = pa.decimal128(38, 18)
 LEVELS = pa.list_(pa.struct([("price", DECIMAL), ("quantity", DECIMAL)]))
 _SIMPLE: dict[Any, pa.DataType] = {Decimal: DECIMAL, bool: pa.bool_(), int: pa.int64(), str: pa.string()}
 
-# What `MarketReader.symbols` gives: one row per symbol and venue, by venue and symbol. `bars` are of every interval.
+# What the question `Symbols` gives: one row per symbol and venue, by venue and symbol. `bars` are of every interval.
 _SYMBOLS: list[tuple[str, pa.DataType]] = [
     ("symbol", pa.string()),
     ("venue", pa.string()),
@@ -29,7 +29,7 @@ _SYMBOLS: list[tuple[str, pa.DataType]] = [
     ("bars", pa.int64()),
 ]
 SYMBOLS = pa.schema(_SYMBOLS)
-# What `MarketReader.audit` gives: one row per source that has a tick, by name.
+# What the question `Audit` gives: one row per source that has a tick, by name.
 _AUDIT: list[tuple[str, pa.DataType]] = [
     ("source", pa.string()),
     ("stored", pa.int64()),

@@ -10,9 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from marketprism_application.contracts.kinds import BAR, DataKind
-from marketprism_application.ports.reading import MarketReader, RangeQuery
-from marketprism_application.queries.reading import ReaderOver
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.contracts.questions import Records, StoreQuestion
+from marketprism_application.ports.reading import StoreReader
 from marketprism_domain.marketdata.bar import Bar
 
 if TYPE_CHECKING:
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 Key = tuple[str, str]  # symbol, interval
 
 
-class CachedReader(ReaderOver):
-    """Fulfils `MarketReader`. `is_live` says whether every bar is heard; while it is not, nothing is kept or given.
+class CachedReader:
+    """Fulfils `StoreReader`. `is_live` says whether every bar is heard; while it is not, nothing is kept or given.
 
     `max_bytes` bounds the tables that are kept; the one that was not asked for the longest goes first.
     """
 
-    def __init__(self, reader: MarketReader, is_live: Callable[[], bool], max_bytes: int) -> None:
-        super().__init__(reader)
+    def __init__(self, reader: StoreReader, is_live: Callable[[], bool], max_bytes: int) -> None:
+        self._reader = reader
         self._is_live = is_live
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[RangeQuery, pa.Table] = OrderedDict()
-        self._by_key: dict[Key, set[RangeQuery]] = {}
+        self._kept: OrderedDict[Records, pa.Table] = OrderedDict()
+        self._by_key: dict[Key, set[Records]] = {}
         self._asking: dict[Key, list[list[Bar]]] = {}  # per question on its way: the bars that came meanwhile
         self.bytes = 0
         self.hits = 0
@@ -52,20 +52,25 @@ class CachedReader(ReaderOver):
         self._by_key.clear()
         self.bytes = 0
 
-    def _drop(self, query: RangeQuery) -> None:
+    def _drop(self, query: Records) -> None:
         self.bytes -= self._kept.pop(query).nbytes
         key = (query.symbol, str(query.interval))
         self._by_key[key].discard(query)
         if not self._by_key[key]:
             del self._by_key[key]
 
-    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
-        """One page, kept if it is of bars."""
-        if kind is not BAR:
-            return await self._reader.records(kind, query)
+    async def answer(self, question: StoreQuestion) -> pa.Table:
+        """The other reader's answer; one about bars from here, where it is still right.
+
+        Raises:
+            StoreError: as the other reader.
+        """
+        if not isinstance(question, Records) or question.kind != BAR.name:
+            return await self._reader.answer(question)
         if not self._is_live():
             self.clear()
-            return await self._reader.records(kind, query)
+            return await self._reader.answer(question)
+        query = question
         kept = self._kept.get(query)
         if kept is not None:
             self.hits += 1
@@ -76,7 +81,7 @@ class CachedReader(ReaderOver):
         meanwhile: list[Bar] = []
         self._asking.setdefault(key, []).append(meanwhile)
         try:
-            table = await self._reader.records(kind, query)
+            table = await self._reader.answer(query)
         finally:
             asking = self._asking[key]
             asking[:] = [other for other in asking if other is not meanwhile]
@@ -86,7 +91,7 @@ class CachedReader(ReaderOver):
             self._keep(query, table)
         return table
 
-    def _keep(self, query: RangeQuery, table: pa.Table) -> None:
+    def _keep(self, query: Records, table: pa.Table) -> None:
         if table.nbytes > self._max_bytes // 10 or query in self._kept:
             return
         self._kept[query] = table
@@ -96,7 +101,7 @@ class CachedReader(ReaderOver):
             self._drop(next(iter(self._kept)))
 
 
-def _holds(query: RangeQuery, bar: Bar) -> bool:
+def _holds(query: Records, bar: Bar) -> bool:
     return (query.ts_from is None or bar.ts_open >= query.ts_from) and (
         query.ts_to is None or bar.ts_open < query.ts_to
     )

@@ -10,14 +10,14 @@ is a thing of the log.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, GAP, TICK
-from marketprism_application.contracts.questions import MAX_LIMIT, Sections
+from marketprism_application.contracts.questions import MAX_LIMIT, BarsOfTicks, Latest, Records, Sections
 from marketprism_application.errors import QueryError
-from marketprism_application.ports.reading import MarketReader, RangeQuery
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.cascade import Cascade, Window
@@ -26,19 +26,6 @@ from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, china_date, 
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
 
 _MOST_DAYS = 92
-
-
-class TickBars(Protocol):
-    """Makes bars of ticks where the ticks are.
-
-    Raises:
-        StoreError: engine trouble, or a limit exceeded.
-    """
-
-    async def bars_of_ticks(self, symbol: str, venue: str, sections: Sections, width_ns: int) -> pa.Table:
-        """One row per window with a trade, in order: `COLUMNS`. A window is `width_ns` of session time; 0 is the whole
-        trading day."""
-        ...
 
 
 _DECIMAL = pa.decimal128(38, 18)
@@ -62,7 +49,7 @@ _FIELDS: list[tuple[str, pa.DataType]] = [
 COLUMNS = pa.schema(_FIELDS)
 
 
-async def bars_of_ticks(reader: MarketReader, maker: TickBars, query: RangeQuery, rules: ReadRules) -> pa.Table:
+async def bars_of_ticks(reader: StoreReader, query: Records, rules: ReadRules) -> pa.Table:
     """Bars of the query's interval with ts_open in its range, oldest first.
 
     Raises:
@@ -77,14 +64,16 @@ async def bars_of_ticks(reader: MarketReader, maker: TickBars, query: RangeQuery
         raise QueryError(f"to: expected at most {_MOST_DAYS} days after from for bars that are made of ticks")
     if query.after is not None:
         raise QueryError("after: expected none for bars that are made of ticks; ask by from and to")
-    newest = {row["venue"]: row["ts_event"] for row in (await reader.latest(TICK, [query.symbol])).to_pylist()}
+    newest = {
+        row["venue"]: row["ts_event"] for row in (await reader.answer(Latest(TICK.name, (query.symbol,)))).to_pylist()
+    }
     now = rules.now_ns()
     rows: list[dict[str, Any]] = []
     for venue in sorted(set(newest) if query.venue is None else newest.keys() & {query.venue}):
         schedule = rules.calendar.schedule(venue, query.symbol)
         sections = sections_of(schedule, query.ts_from, query.ts_to)
         width_ns = 0 if interval.unit == "d" else interval.nanos
-        made = await maker.bars_of_ticks(query.symbol, venue, sections, width_ns)
+        made = await reader.answer(BarsOfTicks(query.symbol, venue, sections, width_ns))
         gaps = await _gaps(reader, query, venue)
         cascade = Cascade((), schedule, by_clock=False)
         for row in made.to_pylist():
@@ -115,8 +104,8 @@ def sections_of(schedule: Schedule, ts_from: int, ts_to: int) -> Sections:
     return tuple(found)
 
 
-async def _gaps(reader: MarketReader, query: RangeQuery, venue: str) -> tuple[tuple[int, int], ...]:
-    found = await reader.records(GAP, RangeQuery(query.symbol, venue, ts_to=query.ts_to, limit=MAX_LIMIT, last=True))
+async def _gaps(reader: StoreReader, query: Records, venue: str) -> tuple[tuple[int, int], ...]:
+    found = await reader.answer(Records(GAP.name, query.symbol, venue, ts_to=query.ts_to, limit=MAX_LIMIT, last=True))
     return tuple((row["ts_from"], row["ts_to"]) for row in found.to_pylist())
 
 
@@ -127,7 +116,7 @@ def _window(row: dict[str, Any], interval: Interval, cascade: Cascade) -> Window
     return minute if str(interval) == "1m" else cascade.window(interval, minute)
 
 
-def _row(row: dict[str, Any], window: Window, venue: str, query: RangeQuery, *, gap: bool) -> dict[str, Any]:
+def _row(row: dict[str, Any], window: Window, venue: str, query: Records, *, gap: bool) -> dict[str, Any]:
     return {
         **{name: row[name] for name in COLUMNS.names if name != "start"}, "venue": venue, "symbol": query.symbol,
         "seq": window.ts_open // NANOS_PER_SECOND, "ts_event": window.ts_close, "interval": query.interval,

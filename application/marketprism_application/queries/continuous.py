@@ -6,12 +6,13 @@ import asyncio
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch
+from marketprism_application.contracts.questions import MAX_LIMIT, Instruments, InstrumentSearch, Records, Symbols
 from marketprism_application.errors import QueryError
-from marketprism_application.ports.reading import MarketReader, RangeQuery
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.derived_bars import ReadRules, bars
 from marketprism_domain.bars.contract_rolls import ADJUSTMENTS, Adjustment, ContractDay, Roll, adjustments, rolls
 from marketprism_domain.errors import InvalidValue
@@ -32,7 +33,7 @@ _PARALLEL = 8
 _UNMOVED = Adjustment(Decimal(1), Decimal(0))
 
 
-async def dominant(reader: MarketReader, product: str) -> pa.Table:
+async def dominant(reader: StoreReader, product: str) -> pa.Table:
     """When which contract of a product became the main one: `ROLLS`, oldest first.
 
     Raises:
@@ -42,7 +43,7 @@ async def dominant(reader: MarketReader, product: str) -> pa.Table:
     return pa.Table.from_pylist([roll._asdict() for roll in found], ROLLS)
 
 
-async def continuous(reader: MarketReader, product: str, query: RangeQuery, how: str, rules: ReadRules) -> pa.Table:
+async def continuous(reader: StoreReader, product: str, query: Records, how: str, rules: ReadRules) -> pa.Table:
     """Bars of the main contracts one after another; `symbol` says whose each is.
 
     Prices before a change are moved so that they meet those after it: by `difference`, by `ratio`, or by `none`.
@@ -62,7 +63,7 @@ async def continuous(reader: MarketReader, product: str, query: RangeQuery, how:
         after = found[number + 1] if number + 1 < len(found) else None
         end = schedule.sessions(after.trading_day)[0].ts_open if after is not None else None
         begin, until = max(start, query.ts_from or 0), _earlier(end, query.ts_to)
-        part = query._replace(symbol=roll.symbol, ts_from=begin, ts_to=until, limit=MAX_LIMIT)
+        part = msgspec.structs.replace(query, symbol=roll.symbol, ts_from=begin, ts_to=until, limit=MAX_LIMIT)
         if part.ts_to is not None and part.ts_to <= (part.ts_from or 0):
             continue
         table = await bars(reader, part, rules)
@@ -90,17 +91,17 @@ def _earlier(first: int | None, second: int | None) -> int | None:
     return min((value for value in (first, second) if value is not None), default=None)
 
 
-async def _rolls(reader: MarketReader, product: str) -> list[Roll]:
-    listed = (await reader.instruments(InstrumentSearch(product=product, limit=MAX_LIMIT))).to_pylist()
+async def _rolls(reader: StoreReader, product: str) -> list[Roll]:
+    listed = (await reader.answer(Instruments(InstrumentSearch(product=product, limit=MAX_LIMIT)))).to_pylist()
     symbols = sorted({row["symbol"] for row in listed if row["class_"] == "future"})
     if not symbols:
-        stored = (await reader.symbols()).to_pylist()
+        stored = (await reader.answer(Symbols())).to_pylist()
         symbols = sorted({row["symbol"] for row in stored if product_of(row["symbol"]) == product})
     room = asyncio.Semaphore(_PARALLEL)
 
     async def one(symbol: str) -> list[ContractDay]:
         async with room:
-            table = await reader.records(BAR, RangeQuery(symbol, interval="1d", limit=MAX_LIMIT))
+            table = await reader.answer(Records(BAR.name, symbol, interval="1d", limit=MAX_LIMIT))
         return [
             ContractDay(symbol, row["trading_day"], row["close"], row["volume"], row["open_interest"])
             for row in table.to_pylist()

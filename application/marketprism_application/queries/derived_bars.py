@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.questions import MAX_LIMIT
+import msgspec
+
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.errors import QueryError
-from marketprism_application.ports.reading import MarketReader, RangeQuery
+from marketprism_application.ports.reading import StoreReader
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
@@ -33,7 +34,7 @@ class ReadRules:
     now_ns: Callable[[], int] = time.time_ns
 
 
-async def bars(reader: MarketReader, query: RangeQuery, rules: ReadRules) -> pa.Table:
+async def bars(reader: StoreReader, query: Records, rules: ReadRules) -> pa.Table:
     """Bars of the query's interval, read or made.
 
     Raises:
@@ -43,7 +44,7 @@ async def bars(reader: MarketReader, query: RangeQuery, rules: ReadRules) -> pa.
 
     asked = str(Interval.parse(str(query.interval)))
     if asked in rules.intervals or _MINUTE not in rules.intervals:
-        return await reader.records(BAR, query)
+        return await reader.answer(query)
     seconds = Interval.parse(asked).seconds
     if seconds % 60:
         raise QueryError(f"interval: expected one of {', '.join(rules.intervals)} or whole minutes, was {asked!r}")
@@ -56,33 +57,31 @@ async def bars(reader: MarketReader, query: RangeQuery, rules: ReadRules) -> pa.
     return pa.Table.from_pylist(kept, table.schema)
 
 
-async def _minutes(reader: MarketReader, query: RangeQuery, per_bar: int) -> tuple[pa.Table, list[dict[str, Any]]]:
+async def _minutes(reader: StoreReader, query: Records, per_bar: int) -> tuple[pa.Table, list[dict[str, Any]]]:
     """Minute bars that the asked windows may hold, oldest first."""
     if query.last:
         wanted = min(MAX_LIMIT, (query.limit + 1) * per_bar)
-        table = await reader.records(BAR, query._replace(interval=_MINUTE, limit=wanted))
+        table = await reader.answer(msgspec.structs.replace(query, interval=_MINUTE, limit=wanted))
         return table, await asyncio.to_thread(table.to_pylist)
     end = None if query.ts_to is None else query.ts_to + per_bar * NANOS_PER_MINUTE
-    page = query._replace(interval=_MINUTE, ts_to=end, limit=MAX_LIMIT)
-    table = await reader.records(BAR, page)
+    page = msgspec.structs.replace(query, interval=_MINUTE, ts_to=end, limit=MAX_LIMIT)
+    table = await reader.answer(page)
     first, found = table, await asyncio.to_thread(table.to_pylist)
     while table.num_rows == page.limit:
         if len(found) >= min(_MOST_MINUTES, query.limit * per_bar + MAX_LIMIT):
             break
-        page = page._replace(after=(found[-1]["ts_open"], found[-1]["seq"]))
-        table = await reader.records(BAR, page)
+        page = msgspec.structs.replace(page, after=(found[-1]["ts_open"], found[-1]["seq"]))
+        table = await reader.answer(page)
         found += await asyncio.to_thread(table.to_pylist)
     return first, found
 
 
-def _inside(row: dict[str, Any], query: RangeQuery) -> bool:
+def _inside(row: dict[str, Any], query: Records) -> bool:
     opened = row["ts_open"]
     return (query.ts_from is None or opened >= query.ts_from) and (query.ts_to is None or opened < query.ts_to)
 
 
-def _made(
-    minutes: list[dict[str, Any]], interval: str, query: RangeQuery, rules: ReadRules
-) -> Iterator[dict[str, Any]]:
+def _made(minutes: list[dict[str, Any]], interval: str, query: Records, rules: ReadRules) -> Iterator[dict[str, Any]]:
     for venue in sorted({row["venue"] for row in minutes}):
         schedule = rules.calendar.schedule(venue, query.symbol)
         cascade = Cascade([interval], schedule, by_clock=rules.by_clock)

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from marketprism_application.contracts.kinds import BAR, DataKind
-from marketprism_application.ports.reading import MarketReader, RangeQuery
-from marketprism_application.queries.reading import ReaderOver
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.contracts.questions import Records, StoreQuestion
+from marketprism_application.ports.reading import StoreReader
 from marketprism_domain.marketdata.bar import Bar
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class RecentBars:
     def __len__(self) -> int:
         return len(self._order)
 
-    def wanted(self, query: RangeQuery) -> list[Bar]:
+    def wanted(self, query: Records) -> list[Bar]:
         """Bars that belong into the answer of a query."""
         found = [bar for _, bar in self._rows.get((query.symbol, str(query.interval)), {}).values()]
         return [
@@ -97,21 +97,29 @@ class RecentBars:
         return list(self._newest.get((symbol, interval), {}).values())
 
 
-class FreshReader(ReaderOver):
-    """Fulfils `MarketReader`: another reader's answers with recent bars over them."""
+class FreshReader:
+    """Fulfils `StoreReader`: another reader's answers with recent bars over them."""
 
-    def __init__(self, reader: MarketReader, recent: RecentBars) -> None:
-        super().__init__(reader)
+    def __init__(self, reader: StoreReader, recent: RecentBars) -> None:
+        self._reader = reader
         self._recent = recent
 
-    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
-        """One page; what is recent is looked up before the store is asked, or it could be missed between the two."""
-        recent = self._recent.wanted(query) if kind is BAR else []
-        table = await self._reader.records(kind, query)
-        return merged(table, recent, query) if recent else table
+    async def answer(self, question: StoreQuestion) -> pa.Table:
+        """The other reader's answer; a page of bars with the recent ones in it.
+
+        What is recent is looked up before the store is asked, or it could be missed between the two.
+
+        Raises:
+            StoreError: as the other reader.
+        """
+        if not isinstance(question, Records) or question.kind != BAR.name:
+            return await self._reader.answer(question)
+        recent = self._recent.wanted(question)
+        table = await self._reader.answer(question)
+        return merged(table, recent, question) if recent else table
 
 
-def merged(table: pa.Table, recent: Sequence[Bar], query: RangeQuery) -> pa.Table:
+def merged(table: pa.Table, recent: Sequence[Bar], query: Records) -> pa.Table:
     """A page with recent bars in it: of one window the later revision, of one revision the one from the stream."""
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 

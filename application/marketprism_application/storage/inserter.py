@@ -177,7 +177,7 @@ class Inserter:
                 return
             payload = msgspec.msgpack.encode(part.rows[0])
             letter = DeadRow(self._stream, first.seq, first.offset, str(error), payload, kind.name)
-            search.refuse(letter, by_engine=bool(error.code))
+            search.refuse(letter, by_engine=bool(error.engine_code))
         else:
             search.inserted += len(part.rows)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from marketprism_application.contracts.book_view import BookView
 from marketprism_application.contracts.venue_messages import BookTopMessage, Message, OrderBookMessage, TextLevel
 from marketprism_application.venues.protocol import Quote
 from marketprism_domain.books.chain import BookChange
@@ -58,16 +58,21 @@ class BookMessages:
             cause=cause,
         )  # fmt: skip
 
-    def show(self, symbol: str, sync: BookSync, depth: int | None) -> dict[str, Any]:
+    def show(self, symbol: str, sync: BookSync, depth: int | None) -> BookView:
         """A book in words and texts. Levels are amounts, best first, only known ones."""
         bids, asks = sync.book.top(depth)
-        return {
-            "venue": self._venue, "symbol": symbol, "valid": sync.valid, "seq": sync.book.last_id,
-            "ts_event": sync.ts_event, "ts_recv": sync.ts_recv,
-            "bids": self._pairs(symbol, bids) if sync.valid else [],
-            "asks": self._pairs(symbol, asks) if sync.valid else [],
-            "bid_floor": sync.book.bid_floor, "ask_ceiling": sync.book.ask_ceiling,
-        }  # fmt: skip
+        return BookView(
+            self._venue,
+            symbol,
+            sync.valid,
+            sync.book.last_id,
+            sync.ts_event,
+            sync.ts_recv,
+            self._pairs(symbol, bids) if sync.valid else [],
+            self._pairs(symbol, asks) if sync.valid else [],
+            sync.book.bid_floor,
+            sync.book.ask_ceiling,
+        )
 
     def quote(self, symbol: str, sync: BookSync) -> Quote | None:
         """Best prices of a valid book."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from marketprism_application.contracts.book_view import BookView
 from marketprism_application.contracts.kinds import ORDERBOOK
 from marketprism_application.contracts.venue_messages import Message
 from marketprism_application.venues.book_messages import BookMessages, Scale
@@ -294,7 +295,7 @@ class VenueBooks:
         tracked.ts_top = tracked.sync.ts_recv
         self.messages.append(self._say.top(symbol, tracked.sync))
 
-    def show(self, symbol: str, depth: int | None) -> dict[str, Any] | None:
+    def show(self, symbol: str, depth: int | None) -> BookView | None:
         """A book in words and texts, None when there is none. Levels are amounts, best first, only known ones."""
         tracked = self._tracked.get(symbol)
         return None if tracked is None else self._say.show(symbol, tracked.sync, depth)

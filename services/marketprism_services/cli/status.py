@@ -16,7 +16,7 @@ from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError, reason_of
-from marketprism_sdk.messaging import LeaderClient
+from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
@@ -142,13 +142,13 @@ async def _pipeline(url: str) -> tuple[dict[str, Any], list[dict[str, Any]], lis
 async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, Any]:
     """What the monitor says; where there is none, what two looks find."""
     try:
-        found: dict[str, Any] = await market._calls.call("monitor", "status", timeout_s=_MONITOR_S)
+        found = await market.monitor(timeout_s=_MONITOR_S)
     except SdkError as error:
         log.debug("no monitor answers, looking here", error=str(error))
     else:
         return found
     try:
-        problems, progress = await _look_twice(market, url)
+        problems, progress = await _look_twice(url)
     except SdkError as error:
         silent.append(f"lag: {reason_of(error)}")
         return {}
@@ -156,13 +156,13 @@ async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, A
     return {"behind": behind, "problems": [problem.text for problem in problems]}
 
 
-async def _look_twice(market: MarketClient, url: str) -> tuple[list[Problem], Progress]:
+async def _look_twice(url: str) -> tuple[list[Problem], Progress]:
     connection = await NatsConnection.open(url, name="status")
     try:
         positions, ranges = (
             NatsKeyValue(connection, name) for name in (streams.SOURCE_POSITIONS, streams.STORE_RANGES)
         )
-        tally = RemoteTally(LeaderClient(market._calls, "storage"))
+        tally = RemoteTally(LeaderClient(RpcClient(NatsBus(connection)), "storage"))
         return await problems_now(PipelineProbe(connection, positions, ranges), tally)
     finally:
         await connection.close()

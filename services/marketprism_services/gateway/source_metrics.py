@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from marketprism_adapters.capture.tap import CaptureTap
-from marketprism_application.contracts.book_view import MAX_DEPTH
+from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.ports.sources import MarketSource, book_source, counting_source, live_source
-from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service import rpc
 
@@ -38,14 +35,6 @@ def streams_of(source: MarketSource) -> list[dict[str, object]]:
     return keeper.streams() if keeper is not None else []
 
 
-class BookRequest(NamedTuple):
-    """The book of an instrument; `depth` 0 for every level. It travels as a list."""
-
-    venue: str
-    symbol: str
-    depth: int
-
-
 class BookAnswers:
     """Answers for the books of a source, of which only the leader has any."""
 
@@ -53,14 +42,10 @@ class BookAnswers:
         self._source = source
 
     @rpc("orderbook")
-    async def orderbook(self, request: BookRequest) -> dict[str, Any] | None:
+    async def orderbook(self, request: BookRequest) -> BookView | None:
         """The book as it stands; None when this gateway has no such book."""
-        venue, symbol, depth = request
-        if not 0 <= depth <= MAX_DEPTH:
-            text = f"depth: expected 0 to {MAX_DEPTH}, was {depth}"
-            raise RemoteError("INVALID_PARAMETER", text, {"field": "depth"})
         keeper = book_source(self._source)
-        return keeper.book(venue, symbol, depth or None) if keeper is not None else None
+        return keeper.book(request.venue, request.symbol, request.depth or None) if keeper is not None else None
 
 
-__all__ = ["BookAnswers", "BookRequest", "streams_of", "watch_source"]
+__all__ = ["BookAnswers", "streams_of", "watch_source"]

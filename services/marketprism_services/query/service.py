@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiohttp import web
@@ -14,14 +15,14 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.bar_tail import BarTail
 from marketprism_adapters.nats.stream_keeper import StreamKeeper
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_application.contracts.book_view import MAX_DEPTH
+from marketprism_application.contracts.book_view import BookView, book_request
 from marketprism_application.contracts.codec import decode, encode
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
-from marketprism_application.contracts.questions import Question
+from marketprism_application.contracts.questions import Latest, LatestBars, Question, Records, latest_bars_request
 from marketprism_application.contracts.subjects import escape, tick_subject
-from marketprism_application.errors import QueryError, UnknownSymbolError
-from marketprism_application.ports.reading import MarketReader
-from marketprism_application.queries.answering import answer, ask
+from marketprism_application.errors import ApplicationError, Code, QueryError, UnknownSymbolError
+from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.bar_cache import CachedReader
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
@@ -39,7 +40,9 @@ from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
 from marketprism_services.query.http.live_books import BookApi
-from marketprism_services.query.http.routes import ReadApi, enveloped
+from marketprism_services.query.http.parameters import LatestBarParameters
+from marketprism_services.query.http.rendering import enveloped
+from marketprism_services.query.http.routes import ReadApi
 from marketprism_services.query.http.streaming import StreamApi
 from marketprism_services.settings.sections import QuerySettings
 from marketprism_services.wiring.store import EngineSource
@@ -47,11 +50,18 @@ from marketprism_services.wiring.store import EngineSource
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from marketprism_application.queries.bars_from_ticks import TickBars
-
 Found: TypeAlias = "pa.Table | Sequence[Any]"
 _TIMEOUT_S = 25.0
 _MEGABYTE = 2**20
+
+
+@contextmanager
+def _travelling() -> Iterator[None]:
+    """Errors of ours leave as what a caller over NATS can tell apart: by their code."""
+    try:
+        yield
+    except ApplicationError as error:
+        raise RemoteError(error.code, str(error), retryable=error.retryable) from error
 
 
 class QueryService(Service):
@@ -80,15 +90,13 @@ class QueryService(Service):
         self._tail = BarTail(connection, self._recent, self.metrics)
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
         self._storage = LeaderClient(self.calls, "storage", known=self._storage_leader)
-        remote = RemoteReader(self._ask_storage)
-        self._maker: TickBars = remote
-        self._reader = self._over(remote)
+        self._reader = self._over(RemoteReader(self._ask_storage))
         self._callers = Callers(limits.concurrent, limits.per_second)
         self._http = ReadApi(self._ask, self._callers)
         self._books_api = BookApi(self.calls, self._callers)
         self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
 
-    def _over(self, reader: MarketReader) -> MarketReader:
+    def _over(self, reader: StoreReader) -> StoreReader:
         cached = CachedReader(FreshReader(reader, self._recent), self._tail.is_live, self._cache_bytes)
         self._recent.on_add(cached.heard)
         self.metrics.watch("cache_hits", lambda: cached.hits)
@@ -102,8 +110,7 @@ class QueryService(Service):
         self._bars = NatsKeyValue.existing(self.connection, streams.LATEST_BARS)
         if self._engines is not None:
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
-            self._maker = reader = SqlReader(self._engine)
-            self._reader = self._over(reader)
+            self._reader = self._over(SqlReader(self._engine))
         self._books_api.discovery = Discovery(NatsKeyValue.existing(self.connection, "service_instances"))
         await self._books_api.discovery.start()
         self.spawn(self._tail.run(), "bar-tail")
@@ -140,28 +147,23 @@ class QueryService(Service):
             raise
         except SdkError as error:
             # Whoever asked reached this service: what cannot be reached from here is not for it to be confused with.
-            raise RemoteError("UNAVAILABLE", f"storage: {reason_of(error)}", retryable=True) from error
+            raise RemoteError(Code.UNAVAILABLE, f"storage: {reason_of(error)}", retryable=True) from error
 
     async def _ask(self, question: Question) -> pa.Table:
         await loaded("pyarrow")
-        return await ask(self._reader, question, self._rules, self._maker)
+        return await answer_question(self._reader, question, self._rules)
 
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
         await loaded("pyarrow")
-        return await answer(self._reader, data, self._rules, self._maker)
+        return await answer(self._reader, data, self._rules)
 
     @rpc("orderbook")
-    async def orderbook(self, asked: Any) -> dict[str, Any]:
-        """`[venue, symbol, depth]`: the book as the gateway that keeps it has it, depth 0 for every level."""
-        match asked:
-            case [str(venue), str(symbol), int(depth)] if 0 <= depth <= MAX_DEPTH:
-                try:
-                    return await self._books_api.find(venue, symbol, depth)
-                except UnknownSymbolError as error:
-                    raise RemoteError("UNKNOWN_SYMBOL", str(error)) from error
-        raise RemoteError("INVALID_PARAMETER", f"expected [venue, symbol, depth], was {str(asked)[:80]!r}")
+    async def orderbook(self, body: object) -> BookView:
+        """The book that a `BookRequest` asks for, as the gateway that keeps it has it."""
+        with _travelling():
+            return await self._books_api.find(book_request(body))
 
     # -- the newest --------------------------------------------------------------------------------------------------
 
@@ -169,7 +171,7 @@ class QueryService(Service):
     async def latest_tick(self, symbol: Any) -> bytes | None:
         """The newest tick's message: the stream's last, which is there before it is in any table."""
         if not isinstance(symbol, str) or not symbol:
-            raise RemoteError("INVALID_PARAMETER", f"symbol: expected a symbol, was {symbol!r}")
+            raise RemoteError(Code.INVALID_PARAMETER, f"symbol: expected a symbol, was {symbol!r}")
         subject = tick_subject(symbol)
         message = await direct_get_last(self.connection, streams.TICKS, subject)
         if message is not None:
@@ -183,19 +185,16 @@ class QueryService(Service):
         return read_or_none(entry, lambda value: decode(kind, value), metrics=self.metrics)
 
     @rpc("latest_bars")
-    async def latest_bars(self, asked: Any) -> list[bytes]:
-        """Messages of an instrument's newest bar at each venue; `asked` is [symbol, interval]."""
-        if not (isinstance(asked, list) and len(asked) == 2 and all(isinstance(part, str) and part for part in asked)):
-            raise RemoteError("INVALID_PARAMETER", f"expected [symbol, interval], was {asked!r}")
-        try:
-            return [encode(BAR, bar) for bar in await self._newest_bars(*asked)]
-        except QueryError as error:
-            raise RemoteError("INVALID_PARAMETER", str(error)) from error
+    async def latest_bars(self, body: object) -> list[bytes]:
+        """Messages of an instrument's newest bar at each venue, as a `LatestBars` asks for."""
+        with _travelling():
+            return [encode(BAR, bar) for bar in await self._newest_bars(latest_bars_request(body))]
 
-    async def _newest_bars(self, symbol: str, interval: str) -> Sequence[Bar]:
+    async def _newest_bars(self, asked: LatestBars) -> Sequence[Bar]:
         """From memory, else from the bucket; both know only what was made not long ago."""
+        symbol = asked.symbol
         try:
-            interval = str(Interval.parse(interval))
+            interval = str(Interval.parse(asked.interval))
         except InvalidValue as error:
             raise QueryError(str(error)) from error
         found = self._recent.newest(symbol, interval)
@@ -208,17 +207,21 @@ class QueryService(Service):
         async def work() -> Found:
             symbol = request.match_info["symbol"]
             message = await self.latest_tick(symbol)
-            return [decode(TICK, message)] if message is not None else await self._reader.latest(TICK, [symbol])
+            return (
+                [decode(TICK, message)]
+                if message is not None
+                else await self._reader.answer(Latest(TICK.name, (symbol,)))
+            )
 
         return await self._one(request, work, TICK)
 
     async def _latest_bar(self, request: web.Request) -> web.Response:
         async def work() -> Found:
-            symbol, interval = request.match_info["symbol"], request.query.get("interval", "1m")
-            found = await self._newest_bars(symbol, interval)
+            asked = LatestBarParameters.of(request)
+            found = await self._newest_bars(LatestBars(asked.symbol, asked.interval))
             if found:
                 return found
-            return await self._ask(Question("records", "bar", symbol, interval=interval, limit=1, last=True))
+            return await self._ask(Records(BAR.name, asked.symbol, interval=asked.interval, limit=1, last=True))
 
         return await self._one(request, work, BAR)
 

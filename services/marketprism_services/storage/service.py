@@ -206,7 +206,7 @@ class StorageService(SingleActiveService):
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question from the store."""
         opened = self._opened()
-        answered = await answer(opened.reader, data, maker=opened.reader)
+        answered = await answer(opened.reader, data)
         if self._open_store is not opened and is_failure(answered):
             raise NotActive(self.election.leader())  # the store was closed under the question: the next leader has it
         return answered

@@ -9,11 +9,12 @@ import msgspec
 import pytest
 
 from marketprism_adapters.memory.store import MemoryStore
+from marketprism_application.contracts.failures import AnswerError
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT
-from marketprism_application.contracts.questions import AnswerError, Question, decode_answer, encode_question
+from marketprism_application.contracts.questions import Continuous, Dominant, decode_answer, encode_question
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.storage import Place, StreamRange
-from marketprism_application.queries.answering import answer, ask
+from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.contract_rolls import ContractDay, adjustments, delivery_of, rolls
 from marketprism_domain.errors import InvalidValue
@@ -103,27 +104,25 @@ async def store_of(calendar: MarketCalendar) -> tuple[MemoryStore, list[str]]:
 async def test_continuous_bars_are_those_of_the_contract_that_led(calendar: MarketCalendar) -> None:
     store, days = await store_of(calendar)
     rules = ReadRules(calendar, ("1d",))
-    changes = (await ask(store, Question("dominant", symbol="rb"), rules)).to_pylist()
+    changes = (await answer_question(store, Dominant("rb"), rules)).to_pylist()
     assert [(row["trading_day"], row["symbol"]) for row in changes] == [(days[0], "rb2505"), (days[6], "rb2510")]
-    question = Question("continuous", symbol="rb", interval="1d")
-    plain = (await ask(store, question, rules)).to_pylist()
+    question = Continuous("rb", interval="1d")
+    plain = (await answer_question(store, question, rules)).to_pylist()
     assert [row["trading_day"] for row in plain] == days
     assert [row["symbol"] for row in plain] == ["rb2505"] * 6 + ["rb2510"] * 4
     assert [row["close"] for row in plain[5:7]] == [3005, 3013]
-    moved = (
-        await ask(store, Question("continuous", symbol="rb", interval="1d", adjust="difference"), rules)
-    ).to_pylist()
+    moved = (await answer_question(store, Continuous("rb", interval="1d", adjust="difference"), rules)).to_pylist()
     assert [row["close"] for row in moved] == [3007 + n for n in range(10)]
-    last = await ask(store, Question("continuous", symbol="rb", interval="1d", limit=3, last=True), rules)
+    last = await answer_question(store, Continuous("rb", interval="1d", limit=3, last=True), rules)
     assert last.column("trading_day").to_pylist() == days[-3:]
-    part = Question("continuous", symbol="rb", interval="1d", ts_from=plain[4]["ts_open"], ts_to=plain[8]["ts_open"])
-    assert (await ask(store, part, rules)).column("trading_day").to_pylist() == days[4:8]
+    part = Continuous("rb", interval="1d", ts_from=plain[4]["ts_open"], ts_to=plain[8]["ts_open"])
+    assert (await answer_question(store, part, rules)).column("trading_day").to_pylist() == days[4:8]
     for wrong, text in (
-        (Question("dominant", symbol="zz"), "product: expected one with stored day bars"),
-        (Question("continuous", symbol="rb", interval="1d", adjust="x"), "adjust: expected one of none"),
+        (Dominant("zz"), "product: expected one with stored day bars"),
+        (Continuous("rb", interval="1d", adjust="x"), "adjust: expected one of none"),
     ):
         with pytest.raises(QueryError, match=text):
-            await ask(store, wrong, rules)
+            await answer_question(store, wrong, rules)
 
 
 async def test_a_product_of_no_known_exchange_is_refused_by_its_name_unless_the_venue_is_named(
@@ -137,9 +136,9 @@ async def test_a_product_of_no_known_exchange_is_refused_by_its_name_unless_the_
     terms = SAMPLES["instrument"]._replace(venue="gfex", symbol="qq2505", product="qq", class_="future")
     for kind, row in ((BAR, bar), (INSTRUMENT, terms)):
         await store.insert(kind, [row], [Place(1, 0)], StreamRange("S", "x", 1, 1), 1)
-    question = Question("continuous", symbol="qq", interval="1d")
+    question = Continuous("qq", interval="1d")
     with pytest.raises(AnswerError, match=r"product: expected one whose exchange is known.*was 'qq'") as refused:
         decode_answer(await answer(store, encode_question(question), rules))
     assert (refused.value.failure.code, refused.value.failure.retryable) == ("INVALID_PARAMETER", False)
     named = msgspec.structs.replace(question, venue="gfex")
-    assert (await ask(store, named, rules)).column("symbol").to_pylist() == ["qq2505"]
+    assert (await answer_question(store, named, rules)).column("symbol").to_pylist() == ["qq2505"]

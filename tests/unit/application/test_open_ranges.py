@@ -13,7 +13,7 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, MemoryStream
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
-from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.contracts.questions import Records
 from marketprism_application.ports.storage import StreamBounds
 from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings
 from tests.fakes.ticks import at, tick
@@ -72,7 +72,7 @@ async def run(stream: Stream, kept: Kept, store: MemoryStore, ledger: MemoryLedg
 
 
 async def rows(store: MemoryStore) -> list[int]:
-    return [int(n) for n in (await store.records(TICK, RangeQuery("rb2505"))).column("seq").to_pylist()]
+    return [int(n) for n in (await store.answer(Records("tick", "rb2505"))).column("seq").to_pylist()]
 
 
 @pytest.mark.parametrize("inserted", [True, False])

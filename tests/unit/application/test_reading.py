@@ -8,19 +8,20 @@ from decimal import Decimal
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from marketprism_adapters.memory.store import MemoryStore
-from marketprism_application.contracts.kinds import BAR, DataKind
-from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.contracts.questions import Records, StoreQuestion
+from marketprism_application.ports.reading import StoreReader
 from marketprism_application.ports.storage import Place, StreamRange
 from marketprism_application.queries.bar_cache import CachedReader
-from marketprism_application.queries.reading import ReaderOver
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import NANOS_PER_MINUTE
 from tests.contract.test_codec import SAMPLES
 
-ASKED = RangeQuery("rb2505", interval="1m", limit=1_000)
+ASKED = Records("bar", "rb2505", interval="1m", limit=1_000)
 
 
 def bar(minute: int, close: int = 1, revision: int = 0, venue: str = "shfe") -> Bar:
@@ -64,24 +65,24 @@ async def test_the_answer_is_that_of_a_store_that_has_everything(
         recent.add(seq, made)
     recent.stored_to(min(stored, told))
     start, end = (minute * NANOS_PER_MINUTE for minute in window)
-    query = ASKED._replace(limit=limit, last=last, ts_from=start, ts_to=max(start, end))
-    assert keys(await FreshReader(part, recent).records(BAR, query)) == keys(await whole.records(BAR, query))
+    query = replace(ASKED, limit=limit, last=last, ts_from=start, ts_to=max(start, end))
+    assert keys(await FreshReader(part, recent).answer(query)) == keys(await whole.answer(query))
 
 
 async def test_a_bar_that_is_stored_between_the_look_and_the_query_is_not_missed() -> None:
     store, recent = MemoryStore(), RecentBars()
     recent.add(1, bar(5))
 
-    class Slow(ReaderOver):
-        async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
-            found = await super().records(kind, query)
+    class Slow:
+        async def answer(self, question: StoreQuestion) -> pa.Table:
+            found = await store.answer(question)
             await put(store, 1, [bar(5)])
             recent.stored_to(1)
             return found
 
-    assert keys(await FreshReader(Slow(store), recent).records(BAR, ASKED)) == [(5, Decimal(1))]
+    assert keys(await FreshReader(Slow(), recent).answer(ASKED)) == [(5, Decimal(1))]
     assert not len(recent)
-    assert keys(await FreshReader(store, recent).records(BAR, ASKED)) == [(5, Decimal(1))]
+    assert keys(await FreshReader(store, recent).answer(ASKED)) == [(5, Decimal(1))]
 
 
 async def test_pages_hold_recent_bars_in_their_place() -> None:
@@ -90,7 +91,7 @@ async def test_pages_hold_recent_bars_in_their_place() -> None:
     for n in range(1, 10, 2):
         recent.add(10 + n, bar(n))
     reader, found, after = FreshReader(store, recent), [], None
-    while page := keys(await reader.records(BAR, ASKED._replace(limit=3, after=after))):
+    while page := keys(await reader.answer(replace(ASKED, limit=3, after=after))):
         found += page
         after = (page[-1][0] * NANOS_PER_MINUTE, page[-1][0])
     assert [minute for minute, _ in found] == list(range(10))
@@ -108,15 +109,17 @@ def test_memory_is_bounded_and_what_goes_is_counted() -> None:
     assert not recent.newest("rb2505", "1m")
 
 
-class Counting(ReaderOver):
+class Counting:
     """Counts the questions that reach the store; `pause` holds them up."""
 
-    asked = 0
-    pause: asyncio.Event | None = None
+    def __init__(self, store: StoreReader) -> None:
+        self._store = store
+        self.asked = 0
+        self.pause: asyncio.Event | None = None
 
-    async def records(self, kind: DataKind, query: RangeQuery) -> pa.Table:
+    async def answer(self, question: StoreQuestion) -> pa.Table:
         self.asked += 1
-        found = await super().records(kind, query)
+        found = await self._store.answer(question)
         if self.pause is not None:
             await self.pause.wait()
         return found
@@ -131,23 +134,23 @@ async def test_an_answer_is_kept_until_a_bar_comes_that_belongs_into_it() -> Non
     store = MemoryStore()
     await put(store, 1, [bar(n) for n in range(10)])
     reader, counting = cached(store, [True])
-    closed = ASKED._replace(ts_from=0, ts_to=10 * NANOS_PER_MINUTE)
+    closed = replace(ASKED, ts_from=0, ts_to=10 * NANOS_PER_MINUTE)
     for _ in range(3):
-        assert len(keys(await reader.records(BAR, closed))) == 10
-        assert len(keys(await reader.records(BAR, ASKED))) == 10
+        assert len(keys(await reader.answer(closed))) == 10
+        assert len(keys(await reader.answer(ASKED))) == 10
     assert (counting.asked, reader.hits, reader.misses) == (2, 4, 2)
     await put(store, 20, [bar(10)])
     reader.heard(bar(10))  # behind the closed range, inside the open one
-    assert len(keys(await reader.records(BAR, closed))) == 10
-    assert len(keys(await reader.records(BAR, ASKED))) == 11
+    assert len(keys(await reader.answer(closed))) == 10
+    assert len(keys(await reader.answer(ASKED))) == 11
     assert counting.asked == 3
     await put(store, 30, [bar(4, close=7, revision=1)])
     reader.heard(bar(4, close=7, revision=1))
-    assert keys(await reader.records(BAR, closed))[4] == (4, Decimal(7))
+    assert keys(await reader.answer(closed))[4] == (4, Decimal(7))
     assert counting.asked == 4
     reader.heard(bar(4)._replace(symbol="cu2505"))
     reader.heard(bar(4)._replace(interval="5m"))
-    assert keys(await reader.records(BAR, closed))[4] == (4, Decimal(7))
+    assert keys(await reader.answer(closed))[4] == (4, Decimal(7))
     assert counting.asked == 4
 
 
@@ -156,26 +159,26 @@ async def test_an_answer_that_was_overtaken_on_its_way_is_given_and_not_kept() -
     await put(store, 1, [bar(1)])
     reader, counting = cached(store, [True])
     counting.pause = asyncio.Event()
-    asking = asyncio.create_task(reader.records(BAR, ASKED))
+    asking = asyncio.create_task(reader.answer(ASKED))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     await put(store, 2, [bar(2)])
     reader.heard(bar(2))
     counting.pause.set()
     assert len(keys(await asking)) == 1
-    assert len(keys(await reader.records(BAR, ASKED))) == 2
+    assert len(keys(await reader.answer(ASKED))) == 2
 
 
 async def test_while_bars_are_not_heard_nothing_is_kept() -> None:
     store, live = MemoryStore(), [True]
     await put(store, 1, [bar(1)])
     reader, counting = cached(store, live)
-    await reader.records(BAR, ASKED)
+    await reader.answer(ASKED)
     live[0] = False
     for _ in range(2):
-        await reader.records(BAR, ASKED)
+        await reader.answer(ASKED)
     live[0] = True
-    await reader.records(BAR, ASKED)
+    await reader.answer(ASKED)
     assert counting.asked == 4
     assert reader.bytes > 0
 
@@ -183,15 +186,15 @@ async def test_while_bars_are_not_heard_nothing_is_kept() -> None:
 async def test_what_was_not_asked_for_the_longest_goes_first() -> None:
     store = MemoryStore()
     await put(store, 1, [bar(n) for n in range(100)])
-    one = (await store.records(BAR, ASKED._replace(limit=50))).nbytes
+    one = (await store.answer(replace(ASKED, limit=50))).nbytes
     reader, counting = cached(store, [True], size=11 * one)
     for n in range(20):
-        await reader.records(BAR, ASKED._replace(limit=50, ts_from=n))
-        await reader.records(BAR, ASKED._replace(limit=50, ts_from=0))
+        await reader.answer(replace(ASKED, limit=50, ts_from=n))
+        await reader.answer(replace(ASKED, limit=50, ts_from=0))
     assert reader.bytes <= 11 * one
     before = counting.asked
-    await reader.records(BAR, ASKED._replace(limit=50, ts_from=0))
+    await reader.answer(replace(ASKED, limit=50, ts_from=0))
     assert counting.asked == before
-    await reader.records(BAR, ASKED._replace(limit=50, ts_from=1))
+    await reader.answer(replace(ASKED, limit=50, ts_from=1))
     assert counting.asked == before + 1
-    assert (await CachedReader(store, lambda: True, 0).records(BAR, ASKED)).num_rows == 100
+    assert (await CachedReader(store, lambda: True, 0).answer(ASKED)).num_rows == 100

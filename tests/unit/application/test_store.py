@@ -16,8 +16,8 @@ from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, Memo
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
+from marketprism_application.contracts.questions import Audit, Records
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
 from marketprism_application.storage.inserter import PART_ROWS, Inserter
 from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings, decode_messages
@@ -146,8 +146,8 @@ class World:
 
 
 async def stored(world: World) -> list[int]:
-    table = await world.store.records(TICK, RangeQuery("rb2505"))
-    (audit,) = (await world.store.audit(["test"])).to_pylist()
+    table = await world.store.answer(Records("tick", "rb2505"))
+    (audit,) = (await world.store.answer(Audit(("test",)))).to_pylist()
     assert audit["stored"] == audit["distinct_ticks"] == audit["read_back"]
     return table.column("seq").to_pylist()
 
@@ -210,7 +210,7 @@ async def test_a_poisoned_row_is_set_aside_and_its_neighbours_are_stored() -> No
             self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
         ) -> int:
             if any(row.seq == 17 for row in rows):
-                raise RowError("market_ticks: no such number", code=69)
+                raise RowError("market_ticks: no such number", engine_code=69)
             return await super().insert(kind, rows, places, covered, epoch)
 
     world.store = Picky()
@@ -253,7 +253,7 @@ async def test_a_row_that_is_none_is_set_aside_and_its_part_keeps_its_token() ->
         count, others = await inserter._insert_encoded([MemoryMessage("market.packed.1", 1, broken)], covered, 1, dead)
         assert (count, list(others)) == (6, [])
         assert [(row.seq, row.offset) for row in dead] == [(1, 5)]
-    (audit,) = (await world.store.audit(["test"])).to_pylist()
+    (audit,) = (await world.store.answer(Audit(("test",)))).to_pylist()
     assert (audit["stored"], audit["distinct_ticks"]) == (5, 5)
 
 

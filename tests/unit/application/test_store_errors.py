@@ -13,10 +13,10 @@ from chdb import session
 from marketprism_adapters.clickhouse.sql.engine_errors import ROW_CODES, store_error
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.codec import encode
-from marketprism_application.contracts.kinds import GAP, TICK, DataKind
+from marketprism_application.contracts.kinds import GAP, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
+from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports.reading import RangeQuery
 from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
 from marketprism_application.storage.inserter import Inserter
 from marketprism_application.storage.redriving import LetterKey, redrive
@@ -101,7 +101,7 @@ def one_tick(seq: int) -> Message:
 
 
 async def stored(store: MemoryStore) -> int:
-    return (await store.records(TICK, RangeQuery("rb2505"))).num_rows
+    return (await store.answer(Records("tick", "rb2505"))).num_rows
 
 
 @pytest.mark.parametrize("call", ["insert", "insert_encoded", "bury", "migrate"])

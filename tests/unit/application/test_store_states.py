@@ -13,8 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.store import MemoryStore
-from marketprism_application.contracts.kinds import TICK
-from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.contracts.questions import Records
 from marketprism_application.storage.writer import Progress, StreamRemade, StreamWriter, WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from tests.fakes.storing import STREAM, Idle, Killed, Source, World
@@ -98,7 +97,7 @@ class Storing(RuleBasedStateMachine):
         assert missing == [], f"recorded as stored up to {own}, not there"
 
     async def _rows(self) -> set[int]:
-        table = await self.world.store.records(TICK, RangeQuery("rb2505", limit=100_000))
+        table = await self.world.store.answer(Records("tick", "rb2505", limit=100_000))
         stored = table.column("seq").to_pylist() if table.num_rows else []
         assert len(stored) == len(set(stored))
         return set(stored) | {msgspec.msgpack.decode(row.payload, type=Tick).seq for row in self.world.graves}

@@ -61,7 +61,7 @@ def test_a_market_that_leaves_what_is_known_of_its_book_makes_it_invalid() -> No
     assert books.needed == {S: "depth"}
     shown = books.show(S, None)
     assert shown is not None
-    assert (shown["valid"], shown["bids"]) == (False, [])
+    assert (shown.valid, shown.bids) == (False, [])
 
 
 def test_what_was_kept_of_a_stream_that_ended_joins_no_snapshot() -> None:

@@ -39,7 +39,7 @@ def store_error(text: str, code: int = 0) -> StoreError:
     found = _CODE.search(text)
     number = code or (int(found.group(1)) if found else 0)
     if number == _FULL or "No space left" in text:
-        return StoreError(f"store: the disk is full: {first}", retryable=True, code=number)
+        return StoreError(f"store: the disk is full: {first}", retryable=True, engine_code=number)
     if number in ROW_CODES or (number == _ILLEGAL_COLUMN and _OF_VALUE in text):
-        return RowError(f"store: {first}", code=number)
-    return StoreError(f"store: {first}", retryable=number in _SOON, code=number)
+        return RowError(f"store: {first}", engine_code=number)
+    return StoreError(f"store: {first}", retryable=number in _SOON, engine_code=number)

@@ -2,48 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, assert_never
 
+from marketprism_adapters.clickhouse.sql import tick_bars
+from marketprism_adapters.clickhouse.sql.columns import from_engine
+from marketprism_adapters.clickhouse.sql.parameters import Params, Statement, as_schema, bounds, parameter
 from marketprism_adapters.clickhouse.sql.schema import select
 from marketprism_adapters.clickhouse.topology import DATABASE
-from marketprism_application.contracts.kinds import INSTRUMENT, DataKind
-from marketprism_application.contracts.questions import InstrumentSearch
-from marketprism_application.ports.reading import RangeQuery
+from marketprism_application.contracts.kinds import INSTRUMENT, KINDS
+from marketprism_application.contracts.questions import (
+    Audit,
+    BarsOfTicks,
+    Daily,
+    Instruments,
+    Latest,
+    Records,
+    Statistics,
+    StoreQuestion,
+    Symbols,
+)
 
-Params = dict[str, Any]
-
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A page is a few granules of one instrument: threads cost more than they bring, and belong to the other callers.
 _ONE_THREAD = " SETTINGS max_threads = 1"
 
 
-def parameter(value: str) -> str:
-    """Text as a query parameter carries it (tab-separated escapes)."""
-    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r").replace("\0", "")
+def statement(question: StoreQuestion) -> Statement | pa.Table:
+    """What the engine is asked; the answer itself where the engine need not be asked."""
+    match question:
+        case Records():
+            return records(question)
+        case Latest():
+            return latest(question)
+        case Symbols():
+            return symbols()
+        case Audit():
+            return audit(question)
+        case Daily():
+            return daily(question)
+        case Statistics():
+            return statistics(question)
+        case Instruments():
+            return instruments(question)
+        case BarsOfTicks():
+            return tick_bars.statement(question)
+        case _:
+            assert_never(question)
 
 
-def _bounds(column: str, ts_from: int | None, ts_to: int | None, params: Params) -> list[str]:
-    """Conditions on a stored time. On the column itself, so that the engine can skip partitions: the function is
-    applied to the bound."""
-    found = []
-    for name, operator, value in (("ts_from", ">=", ts_from), ("ts_to", "<", ts_to)):
-        if value is not None:
-            found.append(f"{column} {operator} fromUnixTimestamp64Nano({{{name}:Int64}}, 'UTC')")
-            params[name] = value
-    return found
-
-
-def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
+def records(query: Records) -> Statement:
     """Rows of one instrument in a range, by time, a page of them."""
+    kind = KINDS[query.kind]
     stored = f"t.{kind.time_field}"  # the column itself: its plain name means the number that is selected
     where, params = ["symbol = {symbol:String}"], {"symbol": parameter(query.symbol), "limit": query.limit}
     if query.venue is not None:
         where.append("venue = {venue:String}")
         params["venue"] = parameter(query.venue)
-    if query.interval is not None and "interval" in kind.fields:
+    if query.interval is not None and kind.has_interval:
         where.append("interval = {interval:String}")
         params["interval"] = parameter(query.interval)
-    where += _bounds(stored, query.ts_from, query.ts_to, params)
+    where += bounds(stored, query.ts_from, query.ts_to, params)
     if query.after is not None:
         where.append(f"({stored}, t.seq) > (fromUnixTimestamp64Nano({{after_ts:Int64}}, 'UTC'), {{after_seq:Int64}})")
         params["after_ts"], params["after_seq"] = query.after
@@ -51,15 +71,23 @@ def records(kind: DataKind, query: RangeQuery) -> tuple[str, Params]:
     # Rows of one instant have an order too: several venues have bars of the same minute.
     chosen = {"symbol"} | ({"venue"} if query.venue is not None else set())
     order = ", ".join(f"t.{name} {direction}" for name in kind.read_order if name not in chosen)
-    statement = (
+    text = (
         f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE {' AND '.join(where)} "
         f"ORDER BY {order} LIMIT {{limit:UInt32}}{_ONE_THREAD}"
     )
-    return statement, params
+
+    def shape(table: pa.Table) -> pa.Table:
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+        found = from_engine(kind, table)
+        return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
+
+    return Statement(text, params, shape)
 
 
-def instruments(search: InstrumentSearch) -> tuple[str, Params]:
+def instruments(question: Instruments) -> Statement:
     """Newest terms of the instruments that fit."""
+    search = question.search
     where = ["1"]
     params: Params = {"limit": search.limit}
     if search.text:
@@ -72,23 +100,25 @@ def instruments(search: InstrumentSearch) -> tuple[str, Params]:
             where.append(f"{name} = {{{name}:String}}")
             params[name] = parameter(value)
     if search.at:
-        where += _bounds("t.ts_event", None, search.at + 1, params)
-    statement = (
+        where += bounds("t.ts_event", None, search.at + 1, params)
+    text = (
         f"SELECT {select(INSTRUMENT)} FROM {DATABASE}.{INSTRUMENT.table} AS t FINAL WHERE {' AND '.join(where)} "
         "ORDER BY venue, symbol, t.ts_event DESC LIMIT 1 BY venue, symbol LIMIT {limit:UInt32}"
     )
-    return statement, params
+    return Statement(text, params, lambda table: from_engine(INSTRUMENT, table))
 
 
 _SEARCHED = ("symbol", "product", "underlying", "name")
 
 
-def statistics(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:
+def statistics(question: Statistics) -> Statement:
     """Sums over an instrument's minute bars. The multiplier is in a tuple because argMax passes over NULL: one that the
     newest terms do not state would be that of older terms."""
-    params: Params = {"symbol": parameter(symbol)}
-    bounds = "".join(f" AND {bound}" for bound in _bounds("t.ts_open", ts_from, ts_to, params))
-    statement = f"""
+    from marketprism_application.queries.statistics import COLUMNS as STATISTICS  # noqa: PLC0415 (loads pyarrow)
+
+    params: Params = {"symbol": parameter(question.symbol)}
+    within = "".join(f" AND {bound}" for bound in bounds("t.ts_open", question.ts_from, question.ts_to, params))
+    text = f"""
 SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close, volume, turnover, multiplier,
   base, inverse FROM (
   SELECT venue, symbol, toInt64(count()) AS bars, toInt64(sum(t.ticks)) AS ticks, toInt64(countIf(t.gap)) AS gaps,
@@ -96,29 +126,34 @@ SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close,
     argMin(t.open, t.ts_open) AS open, max(t.high) AS high, min(t.low) AS low, argMax(t.close, t.ts_open) AS close,
     sum(t.volume) AS volume, sum(t.turnover) AS turnover
   FROM {DATABASE}.market_bars AS t FINAL
-  WHERE symbol = {{symbol:String}} AND interval = '1m'{bounds} GROUP BY venue, symbol
+  WHERE symbol = {{symbol:String}} AND interval = '1m'{within} GROUP BY venue, symbol
 ) AS b LEFT JOIN (
   SELECT venue, symbol, argMax(tuple(t.multiplier), t.ts_event).1 AS multiplier, argMax(t.base, t.ts_event) AS base,
     argMax(t.inverse, t.ts_event) AS inverse
   FROM {DATABASE}.instruments AS t FINAL WHERE symbol = {{symbol:String}} GROUP BY venue, symbol
 ) AS i USING (venue, symbol) ORDER BY venue
 """
-    return statement, params
+    return Statement(text, params, as_schema(STATISTICS))
 
 
-def latest(kind: DataKind, symbols: list[str]) -> tuple[str, Params]:
+def latest(question: Latest) -> Statement | pa.Table:
     """Newest row of each symbol and venue, the newest first; of several at one instant the first by their key."""
-    names = {f"s{n}": parameter(symbol) for n, symbol in enumerate(symbols)}
+    kind = KINDS[question.kind]
+    if not question.symbols:
+        from marketprism_application.queries.arrow_tables import schema_of  # noqa: PLC0415 (loads pyarrow)
+
+        return schema_of(kind.name).empty_table()
+    names = {f"s{n}": parameter(symbol) for n, symbol in enumerate(question.symbols)}
     listed = ", ".join(f"{{{name}:String}}" for name in names)
-    statement = (
+    text = (
         f"SELECT {select(kind)} FROM {DATABASE}.{kind.table} AS t FINAL WHERE symbol IN ({listed}) "
         f"ORDER BY t.ts_event DESC, t.seq DESC, {', '.join(f't.{name}' for name in kind.order_by)} "
         "LIMIT 1 BY symbol, venue"
     )
-    return statement, dict(names)
+    return Statement(text, dict(names), lambda table: from_engine(kind, table))
 
 
-SYMBOLS = f"""
+_SYMBOLS = f"""
 SELECT symbol, venue, ticks, ts_first, ts_last, bars FROM (
   SELECT symbol, venue, count() AS ticks, toUnixTimestamp64Nano(min(ts_event)) AS ts_first,
     toUnixTimestamp64Nano(max(ts_event)) AS ts_last
@@ -129,6 +164,13 @@ SELECT symbol, venue, ticks, ts_first, ts_last, bars FROM (
 """
 
 
+def symbols() -> Statement:
+    """Ticks and bars of each symbol and venue."""
+    from marketprism_application.queries.arrow_tables import SYMBOLS  # noqa: PLC0415 (loads pyarrow)
+
+    return Statement(_SYMBOLS, {}, as_schema(SYMBOLS))
+
+
 # Rows as they lie in the tables, without what a merge or FINAL would hide.
 ROWS_OF_TICKS = f"""SELECT count() AS found, uniqExact(venue, symbol, source, source_seq) AS different
 FROM {DATABASE}.market_ticks"""
@@ -136,11 +178,15 @@ ROWS_OF_BARS = f"""SELECT count() AS found, uniqExact(venue, symbol, interval, t
 uniqExact(venue, symbol, interval, ts_open) AS windows FROM {DATABASE}.market_bars"""
 
 
-def audit(sources: list[str]) -> tuple[str, Params]:
+def audit(question: Audit) -> Statement | pa.Table:
     """Per source: rows as they lie there, distinct ticks, rows as they are read, bars as they are read."""
-    names = {f"s{n}": parameter(source) for n, source in enumerate(sources)}
+    from marketprism_application.queries.arrow_tables import AUDIT  # noqa: PLC0415 (loads pyarrow)
+
+    if not question.sources:
+        return AUDIT.empty_table()
+    names = {f"s{n}": parameter(source) for n, source in enumerate(question.sources)}
     listed = ", ".join(f"{{{name}:String}}" for name in names)
-    statement = f"""
+    text = f"""
 SELECT source, stored, distinct_ticks, read_back, bars FROM (
   SELECT source, count() AS stored, uniqExact(symbol, venue, source_seq) AS distinct_ticks
   FROM {DATABASE}.market_ticks WHERE source IN ({listed}) GROUP BY source
@@ -150,17 +196,19 @@ SELECT source, stored, distinct_ticks, read_back, bars FROM (
   SELECT source, count() AS bars FROM {DATABASE}.market_bars FINAL WHERE source IN ({listed}) GROUP BY source
 ) AS c USING (source) ORDER BY source
 """
-    return statement, dict(names)
+    return Statement(text, dict(names), as_schema(AUDIT))
 
 
-def daily(symbol: str, ts_from: int | None, ts_to: int | None) -> tuple[str, Params]:
+def daily(question: Daily) -> Statement:
     """Ticks, prices, bars and gaps of one instrument by trading day."""
-    params: Params = {"symbol": parameter(symbol)}
+    from marketprism_application.queries.daily import COLUMNS as DAYS  # noqa: PLC0415 (loads pyarrow)
+
+    params: Params = {"symbol": parameter(question.symbol)}
     ticks, bars, gaps = (
-        "".join(f" AND {bound}" for bound in _bounds(column, ts_from, ts_to, params))
+        "".join(f" AND {bound}" for bound in bounds(column, question.ts_from, question.ts_to, params))
         for column in ("t.ts_event", "t.ts_open", "t.ts_from")
     )
-    statement = f"""
+    text = f"""
 SELECT venue, symbol, trading_day, ticks, ts_first, ts_last, first, high, low, last, volume, turnover,
   toInt64(coalesce(b.bars, 0)) AS bars, toInt64(coalesce(g.gaps, 0)) AS gaps, toInt64(coalesce(g.gap_ns, 0)) AS gap_ns
 FROM (
@@ -179,4 +227,4 @@ FROM (
   WHERE symbol = {{symbol:String}}{gaps} GROUP BY venue, symbol, trading_day
 ) AS g USING (venue, symbol, trading_day) ORDER BY venue, trading_day
 """
-    return statement, params
+    return Statement(text, params, as_schema(DAYS))

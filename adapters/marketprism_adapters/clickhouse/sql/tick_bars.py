@@ -6,11 +6,14 @@ From the inside out: ticks that count, each with its section, session time and m
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from marketprism_adapters.clickhouse.sql.queries import parameter
+from marketprism_adapters.clickhouse.sql.parameters import Params, Statement, as_schema, parameter
 from marketprism_adapters.clickhouse.topology import DATABASE
-from marketprism_application.contracts.questions import Sections
+from marketprism_application.contracts.questions import BarsOfTicks
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MINUTE_NS = 60_000_000_000
 # Ticks at or just after the last section's end are chosen by their phase, not by this bound.
@@ -22,14 +25,26 @@ def _running(total: str, single: str) -> str:
     return f"if(isNull(r.traded), r.{total}, sum(ifNull(r.{single}, 0)) OVER tape)"
 
 
-def statement(symbol: str, venue: str, sections: Sections, width_ns: int) -> tuple[str, dict[str, Any]]:
-    """The statement and its parameters; `sections` in order of time, `width_ns` 0 for whole trading days."""
-    auctions, opens, closes, offsets, days = zip(*sections, strict=True)
-    params: dict[str, Any] = {
-        "symbol": parameter(symbol), "venue": parameter(venue), "auctions": list(auctions), "opens": list(opens),
-        "closes": list(closes), "offsets": list(offsets), "days": "[" + ",".join(f"'{day}'" for day in days) + "]",
-        "ts_from": auctions[0], "ts_to": closes[-1] + _EDGE_NS, "step": min(width_ns or _MINUTE_NS, _MINUTE_NS),
-    }  # fmt: skip
+def statement(question: BarsOfTicks) -> Statement | pa.Table:
+    """The statement; the empty answer where there are no sections. Sections are in order of time."""
+    from marketprism_application.queries.bars_from_ticks import COLUMNS  # noqa: PLC0415 (loads pyarrow)
+
+    if not question.sections:
+        return COLUMNS.empty_table()
+    width_ns = question.width_ns
+    auctions, opens, closes, offsets, days = zip(*question.sections, strict=True)
+    params: Params = {
+        "symbol": parameter(question.symbol),
+        "venue": parameter(question.venue),
+        "auctions": list(auctions),
+        "opens": list(opens),
+        "closes": list(closes),
+        "offsets": list(offsets),
+        "days": "[" + ",".join(f"'{day}'" for day in days) + "]",
+        "ts_from": auctions[0],
+        "ts_to": closes[-1] + _EDGE_NS,
+        "step": min(width_ns or _MINUTE_NS, _MINUTE_NS),
+    }
     window = f"day, intDiv(elapsed, {width_ns:d})" if width_ns else "day"
     order = "ORDER BY seq ROWS BETWEEN 1 PRECEDING AND CURRENT ROW"
     placed = f"""
@@ -74,4 +89,4 @@ SELECT day AS trading_day, min(step_at) AS start, argMinIf(began, seq, traded) A
   argMaxIf(oi, seq, ifNull(oi, 0) != 0) AS open_interest, toInt64(count()) AS ticks, argMax(source, seq) AS source,
   argMax(epoch, seq) AS epoch, argMax(recv, seq) AS ts_recv, argMax(pub, seq) AS ts_pub
 FROM ({moved}) WHERE seq >= first_trade GROUP BY {window} ORDER BY start"""
-    return made, params
+    return Statement(made, params, as_schema(COLUMNS))

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
 
 import structlog
 
@@ -20,6 +19,7 @@ from marketprism_adapters.venues.live.rest import RestClient
 from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_adapters.venues.live.trade_refill import TradeRefill
 from marketprism_adapters.venues.live.wanted_streams import Wanted
+from marketprism_application.contracts.book_view import BookView
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.scheduling import Scheduler
@@ -209,7 +209,7 @@ class VenueSource:
         """Most frames that ever waited."""
         return self.desk.deepest
 
-    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
+    def book(self, venue: str, symbol: str, depth: int | None) -> BookView | None:
         """An instrument's book as it stands; `depth` None for every level that is known."""
         if venue != self.venue.name:
             return None

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
@@ -14,6 +14,7 @@ from marketprism_adapters.venues.recordings.continuity import Run, runs_of
 from marketprism_adapters.venues.recordings.line_formats import ANSWER, REFUSED, Recorded
 from marketprism_adapters.venues.recordings.recording import VenueRecording, in_order
 from marketprism_adapters.venues.recordings.replay_parts import END_RUN_NS, ReplayedFrames, ReplayPart, end_of, parts_of
+from marketprism_application.contracts.book_view import BookView
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_application.replay.pace import Pacer
@@ -260,12 +261,12 @@ class VenueReplay:
 
     # -- books -------------------------------------------------------------------------------------------------------
 
-    def book(self, venue: str, symbol: str, depth: int | None) -> dict[str, Any] | None:
+    def book(self, venue: str, symbol: str, depth: int | None) -> BookView | None:
         """An instrument's book as it stands in the recording; `depth` None for every level that is known."""
         with self._reading:
             shown = [part.feed.books.show(symbol, depth) for part in self._parts if part.venue.name == venue]
         found = [each for each in shown if each is not None]
-        return max(found, key=lambda each: int(each["ts_event"]), default=None)
+        return max(found, key=lambda each: each.ts_event, default=None)
 
     def figures(self) -> dict[str, float]:
         """Counts for metrics: none but those of every source."""

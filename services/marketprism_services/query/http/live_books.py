@@ -9,11 +9,13 @@ import msgspec
 from aiohttp import web
 
 from marketprism_adapters.http.caller_limits import Callers
-from marketprism_application.contracts.book_view import MAX_DEPTH
-from marketprism_application.errors import UnknownSymbolError
-from marketprism_sdk.errors import NoResponders
+from marketprism_adapters.http.envelope import Stamp, answered, failed
+from marketprism_application.contracts.book_view import BookRequest, BookView
+from marketprism_application.contracts.failures import wrong_field
+from marketprism_application.errors import Code, UnknownSymbolError
+from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient
-from marketprism_services.query.http.routes import base_of, failed, whole_number
+from marketprism_services.query.http.parameters import LiveBookParameters
 
 _TIMEOUT_S = 2.0
 _MOST_KEPT = 10_000
@@ -33,36 +35,34 @@ class BookApi:
         return [web.get("/api/v1/orderbook/{venue}/{symbol}", self._book)]
 
     async def _book(self, request: web.Request) -> web.Response:
-        base = base_of(request)
+        stamp = Stamp.of(request)
         try:
             found = await self._callers.serve(request, lambda: self._find(request))
         except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
-            return failed(request, error, base)
-        message = f"{len(found['bids'])} bids, {len(found['asks'])} asks"
-        body = {"success": True, "data": found, "message": message, **base}
-        return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+            return failed(request, error, stamp)
+        return answered(found, f"{len(found.bids)} bids, {len(found.asks)} asks", stamp)
 
-    async def _find(self, request: web.Request) -> dict[str, Any]:
-        whole = request.query.get("depth") == "all"
-        depth = 0 if whole else whole_number(request.query, "depth", 20, MAX_DEPTH)
-        return await self.find(request.match_info["venue"], request.match_info["symbol"], depth)
+    async def _find(self, request: web.Request) -> BookView:
+        asked = LiveBookParameters.of(request)
+        return await self.find(BookRequest(asked.venue, asked.symbol, asked.depth))
 
-    async def find(self, venue: str, symbol: str, depth: int) -> dict[str, Any]:
-        """A book as the gateway that keeps it shows it; `depth` 0 for every level.
+    async def find(self, asked: BookRequest) -> BookView:
+        """A book as the gateway that keeps it shows it.
 
         Raises:
-            UnknownSymbolError: nobody keeps it. SdkError: nobody is there, or does not answer.
+            UnknownSymbolError: nobody keeps it. SdkError: nobody is there, does not answer, or answers with no book.
         """
+        venue, symbol = asked.venue, asked.symbol
         known = self.discovery.instances("gateway") if self.discovery is not None else []
         active = [each.instance for each in known if each.status == "active"]
         if not active:
             raise NoResponders("orderbook: expected a gateway that leads, there is none")
         keeper = self._keepers.get((venue, symbol))
         for instances in ([keeper] if keeper in active else [], active):
-            asked = [self._ask(instance, [venue, symbol, depth]) for instance in instances]
-            answers = await asyncio.gather(*asked, return_exceptions=True)
+            calls = [self._ask(instance, asked) for instance in instances]
+            answers = await asyncio.gather(*calls, return_exceptions=True)
             for instance, answer in zip(instances, answers, strict=True):
-                if isinstance(answer, dict):
+                if isinstance(answer, BookView):
                     self._remember((venue, symbol), instance)
                     return answer
         for answer in answers:
@@ -72,8 +72,12 @@ class BookApi:
         hint = f"; a market's venue is its first word, {of}" if of != venue else ""
         raise UnknownSymbolError(f"orderbook: expected an instrument whose book is kept, was {venue}.{symbol}{hint}")
 
-    async def _ask(self, instance: str, question: list[Any]) -> Any:
-        return await self._calls.call("gateway", "orderbook", question, instance=instance, timeout_s=_TIMEOUT_S)
+    async def _ask(self, instance: str, asked: BookRequest) -> BookView | None:
+        shown: Any = await self._calls.call("gateway", "orderbook", asked, instance=instance, timeout_s=_TIMEOUT_S)
+        try:
+            return msgspec.convert(shown, BookView | None)
+        except msgspec.ValidationError as error:
+            raise RemoteError(Code.MALFORMED_REPLY, f"orderbook of {instance}: {wrong_field(error, 'book')}") from error
 
     def _remember(self, key: tuple[str, str], instance: str) -> None:
         if len(self._keepers) >= _MOST_KEPT:

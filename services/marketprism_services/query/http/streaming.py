@@ -12,12 +12,14 @@ import structlog
 from aiohttp import web
 
 from marketprism_adapters.http.caller_limits import Callers
-from marketprism_application.contracts.kinds import BAR, DataKind
-from marketprism_application.contracts.questions import MAX_LIMIT, Question
+from marketprism_adapters.http.envelope import Stamp, failed
+from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
-from marketprism_services.query.http.routes import KIND_OF, Ask, base_of, failed, question_of, whole_number
+from marketprism_services.query.http.parameters import StreamParameters
+from marketprism_services.query.http.routes import Ask, page_of
 from marketprism_services.settings.sections import QuerySettings
 
 if TYPE_CHECKING:
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-FORMATS = {
+CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "ndjson": "application/x-ndjson",
     "arrow": "application/vnd.apache.arrow.stream",
 }
+STREAMED = tuple(path for path, kind in PATHS.items() if kind.streamed)
 _PAGE = min(10_000, MAX_LIMIT)  # a page is one answer
 
 
@@ -52,36 +55,32 @@ class StreamApi:
 
     def routes(self) -> list[web.RouteDef]:
         """What is served."""
-        return [web.get("/api/v1/{kind:bars|ticks|gaps|quality}/{symbol}/stream", self._stream)]
+        return [web.get(f"/api/v1/{{kind:{'|'.join(STREAMED)}}}/{{symbol}}/stream", self._stream)]
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
+        stamp = Stamp.of(request)
         try:
             return await self._callers.serve(request, lambda: self._serve(request))
         except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
-            return failed(request, error, base_of(request))
+            return failed(request, error, stamp)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        form = request.query.get("format", "ndjson")
-        if form not in FORMATS:
-            raise QueryError(f"format: expected one of {', '.join(FORMATS)}, was {form[:80]!r}")
-        if request.query.get("last") == "true":
+        asked = StreamParameters.of(request, most=self._most_rows)
+        if asked.last:
             raise QueryError("last: expected none for a stream, which is oldest first")
-        kind = KIND_OF[request.match_info["kind"]]
-        most = whole_number(request.query, "limit", self._most_rows, self._most_rows)
-        interval = request.query.get("interval")
+        kind, interval = PATHS[request.match_info["kind"]], asked.interval
         if kind is BAR and interval is not None and interval not in self._intervals:
             raise QueryError(
                 f"interval: expected one of {', '.join(self._intervals)} for a stream, was {interval[:80]!r}"
             )
         # The limit is the stream's, not a page's.
-        asked = question_of({name: value for name, value in request.query.items() if name != "limit"}, kind)
-        pages = self._pages(msgspec.structs.replace(asked, symbol=request.match_info["symbol"]), kind, most)
+        pages = self._pages(page_of(asked, kind, asked.symbol, _PAGE), kind, asked.limit or self._most_rows)
         first = await anext(pages)  # a question that cannot be answered is answered as such
-        response = web.StreamResponse(headers={"Content-Type": FORMATS[form]})
+        response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[asked.format]})
         await response.prepare(request)
         sent = 0
         try:
-            writer = _Writer(form)
+            writer = _Writer(asked.format)
             await self._send(response, await asyncio.to_thread(writer.part, first))
             sent += first.num_rows
             async for page in pages:
@@ -104,7 +103,7 @@ class StreamApi:
         async with asyncio.timeout(self._stall_s):
             await response.write(data)
 
-    async def _pages(self, question: Question, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
+    async def _pages(self, question: Records, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
         time = kind.time_field
         left = most
         while True:

@@ -1,0 +1,89 @@
+"""The envelope that every answer of the HTTP side is in, and what an error becomes in it."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from marketprism_adapters.http.caller_limits import TooMany
+from marketprism_application.contracts.failures import consequence_of, http_code
+from marketprism_application.errors import ApplicationError, Code
+from marketprism_sdk.errors import RemoteError, SdkError, reason_of
+
+log = structlog.get_logger()
+
+
+class Envelope(BaseModel):
+    """An answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    success: bool = Field(True, description="true: there is an answer")
+    data: Any = Field(description="the answer")
+    message: str = Field(description="the answer in a few words, like how many rows it has")
+    timestamp: str = Field(description="when it was answered, ISO 8601 in UTC")
+    request_id: str = Field(description="of the request's X-Request-Id, else one of our own")
+
+
+class ErrorBody(BaseModel):
+    """Why there is no answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str = Field(description="INVALID_PARAMETER, UNKNOWN_SYMBOL, TOO_MANY_REQUESTS or UNAVAILABLE")
+    message: str = Field(description="names the parameter, what was expected and what it was")
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class FailureEnvelope(BaseModel):
+    """No answer, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    success: bool = Field(False, description="false: there is none")
+    error: ErrorBody
+    timestamp: str = Field(description="when it was answered, ISO 8601 in UTC")
+    request_id: str = Field(description="of the request's X-Request-Id, else one of our own")
+
+
+class Stamp(NamedTuple):
+    """What every envelope holds, taken when the request comes."""
+
+    timestamp: str
+    request_id: str
+
+    @classmethod
+    def of(cls, request: web.Request) -> Stamp:
+        """The stamp of a request that came now."""
+        request_id = request.headers.get("X-Request-Id", "")[:80] or secrets.token_hex(8)
+        return cls(datetime.now(UTC).isoformat(), request_id)
+
+
+def answered(data: Any, message: str, stamp: Stamp) -> web.Response:
+    """Data in the envelope. It is ours, of the types that JSON has: to check a page of rows would cost more than all
+    the rest of its answer."""
+    envelope = Envelope.model_construct(success=True, data=data, message=message, **stamp._asdict())
+    return web.Response(body=msgspec.json.encode(dict(envelope)), content_type="application/json")
+
+
+def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Response:
+    """An error in the envelope; of several that came together, the first. Raises what is no answer to a caller."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, ApplicationError | SdkError):
+        raise error
+    code = error.code if isinstance(error, ApplicationError | RemoteError) else Code.UNAVAILABLE
+    status, message = consequence_of(code).status, reason_of(error)
+    if status >= 500:
+        log.warning("query.failed", path=request.path, error=message)
+    elif isinstance(error, RemoteError):
+        message = error.message
+    body = FailureEnvelope(success=False, error=ErrorBody(code=http_code(code), message=message), **stamp._asdict())
+    headers = {"Retry-After": str(max(1, round(error.retry_s)))} if isinstance(error, TooMany) else None
+    return web.json_response(body.model_dump(), status=status, headers=headers)

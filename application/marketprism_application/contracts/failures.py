@@ -1,0 +1,99 @@
+"""Why there is no answer: how it travels, and what follows from each code, in one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from marketprism_application.errors import Code
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why there is no answer."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class AnswerError(Exception):
+    """The other side answered with a failure."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Consequence(NamedTuple):
+    """What a code means to those who are answered.
+
+    Attributes:
+        status: of HTTP.
+        exit: exit code of a command (`marketprism_services.platform.exits` has the whole list).
+        passing: whoever was asked is away or busy: to a client it is UNAVAILABLE, whichever of these it was.
+    """
+
+    status: int
+    exit: int
+    passing: bool = False
+
+
+_FAILED, _USAGE, _INPUT, _STORE = 1, 2, 3, 5
+_OTHER = Consequence(503, _STORE)
+CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
+    {
+        Code.INVALID_PARAMETER: Consequence(400, _USAGE),
+        Code.UNKNOWN_SYMBOL: Consequence(404, _FAILED),
+        Code.TOO_MANY_REQUESTS: Consequence(429, _STORE),
+        Code.STORE_ERROR: _OTHER,
+        Code.SOURCE_ERROR: Consequence(503, _INPUT),
+        Code.UNAVAILABLE: Consequence(503, _STORE, passing=True),
+        Code.NOT_ACTIVE: Consequence(503, _STORE, passing=True),
+        Code.OVERLOADED: Consequence(503, _STORE, passing=True),
+        Code.MALFORMED_REPLY: _OTHER,
+        Code.INTERNAL: _OTHER,
+    }
+)  # a code that is not here is the other side's own, which answers for itself: as INTERNAL
+
+
+def consequence_of(code: str) -> Consequence:
+    """What follows from a code, also one that is not known here."""
+    return CONSEQUENCES.get(code, _OTHER)
+
+
+def http_code(code: str) -> str:
+    """The code as HTTP names it: what is not the caller's to mend is UNAVAILABLE."""
+    return code if consequence_of(code).status < 500 else Code.UNAVAILABLE
+
+
+def client_code(code: str) -> str:
+    """The code as a client of the NATS side gets it."""
+    return Code.UNAVAILABLE if consequence_of(code).passing else code
+
+
+_PLACE = re.compile(r"^(?P<text>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
+_POSITION = re.compile(r"^\[(?P<index>\d+)\]")
+_MOST = 200
+
+
+def wrong_field(error: Exception, whole: str, fields: Sequence[str] = ()) -> str:
+    """The text of a decoding error as ours are: the field's path, what was expected and what it was.
+
+    `whole` names what was decoded, for an error that is about all of it; `fields` those of what travels as a list.
+    """
+    found = _PLACE.match(str(error))
+    text, path = (found["text"], found["path"]) if found is not None else (str(error), None)
+    position = _POSITION.match(path or "")
+    if position is not None and int(position["index"]) < len(fields):
+        path = fields[int(position["index"])] + (path or "")[position.end() :]
+    missing = _MISSING.match(text)
+    if missing is not None:
+        return f"{'.'.join(filter(None, (path, missing['field'])))}: expected a value, was none"
+    if text.startswith("Expected "):
+        text = text[0].lower() + text[1:].replace(", got ", ", was ").replace("`", "")
+    return f"{path or whole}: {text}"[:_MOST]

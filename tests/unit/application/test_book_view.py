@@ -1,0 +1,41 @@
+"""A live book on the wire: the map that it always was, and what may be asked."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from marketprism_application.contracts.book_view import BookRequest, BookView, book_request
+from marketprism_application.errors import QueryError
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_a_book_is_the_map_that_it_always_was(valid: bool) -> None:
+    shown = {
+        "venue": "okx", "symbol": "BTC-USDT", "valid": valid, "seq": 7, "ts_event": 1, "ts_recv": 2,
+        "bids": [("10.5", "0.25")] if valid else [], "asks": [], "bid_floor": "10.5", "ask_ceiling": None,
+    }  # fmt: skip
+    view = BookView("okx", "BTC-USDT", valid, 7, 1, 2, [("10.5", "0.25")] if valid else [], [], "10.5", None)
+    assert msgspec.msgpack.encode(view) == msgspec.msgpack.encode(shown)
+    assert msgspec.json.encode(view) == msgspec.json.encode(shown)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(shown), type=BookView) == view
+
+
+def test_a_request_is_the_list_that_it_always_was() -> None:
+    asked = BookRequest("okx", "BTC-USDT", 0)
+    assert msgspec.msgpack.encode(asked) == msgspec.msgpack.encode(["okx", "BTC-USDT", 0])
+    assert book_request(["okx", "BTC-USDT", 0]) == asked
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (None, r"expected \[venue, symbol, depth\]"), ([], r"expected \[venue, symbol, depth\]"),
+        (["okx", "BTC-USDT"], r"expected \[venue, symbol, depth\]"), (["okx", "B", 0, 1], r"expected \[venue"),
+        (["okx", 5, 0], "symbol: expected str, was int"), (["okx", "B", True], "depth: expected int, was bool"),
+        (["okx", "B", -1], "depth: expected int >= 0"), (["okx", "B", 10_001], "depth: expected int <= 10000"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_request_is_refused(body: object, text: str) -> None:
+    with pytest.raises(QueryError, match=text):
+        book_request(body)
