@@ -14,9 +14,12 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.storage.writer import Progress
-from marketprism_client import MarketClient, QueryFailed
+from marketprism_client import MarketClient, QueryFailed, questions
+from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_services.query.http.routes import KIND_OF
+from marketprism_services.query.http.streaming import STREAMED
 from tests.integration.read_side import COUNT, MINUTE, OPENED, Serve, bar, filled, serve
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
@@ -61,6 +64,32 @@ async def test_questions_and_their_answers(serve: Serve) -> None:
         assert (await market.instruments("rb")).num_rows == 2
         with pytest.raises(QueryFailed, match="expected one that is stored, was 'nope1'"):
             await market.bars("nope1", "1m")
+
+
+async def test_the_document_names_each_request_that_the_service_answers(serve: Serve) -> None:
+    api = await serve()
+    async with api.session.get(f"{api.base}/api/v1/openapi.json") as answer:
+        document = await answer.json()
+    served = {
+        path.replace("{kind}", name)
+        for route in api.service.http.app.router.routes()
+        if (path := str(route.resource and route.resource.canonical)).startswith("/api/v1/")
+        for name in (KIND_OF if "{kind}/{symbols}" in path else STREAMED if "{kind}" in path else ("",))
+    }
+    assert set(document["paths"]) == served
+
+
+async def test_any_question_is_asked_as_what_it_is(serve: Serve) -> None:
+    api = await serve()
+    async with MarketClient(api.url) as market:
+        assert (await market.ask(questions.Latest("tick", ("rb2505",)))).column("seq").to_pylist() == [COUNT]
+        found = await market.ask(questions.Records("bar", "rb2505", interval="1m", limit=3, last=True))
+        assert found.column("seq").to_pylist() == [7, 8, 9]
+        with pytest.raises(QueryFailed, match="width_ns") as caught:
+            await market.ask(questions.BarsOfTicks("rb2505", "shfe", (), "wide"))  # type: ignore[arg-type]
+        assert (caught.value.code, caught.value.consequence.status) == ("INVALID_PARAMETER", 400)
+        with pytest.raises(SdkError):
+            await market.monitor(timeout_s=0.5)
 
 
 @pytest.mark.parametrize("form", ["arrow", "parquet", "csv", "msgpack"])
