@@ -15,7 +15,8 @@ from typing import Any
 
 
 def lazy_names(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """The `__getattr__` of `package`: `modules` has the names that it offers, by the full name of their module.
+    """The `__getattr__` of `package`: `modules` has the names that it offers, by the full name of their module, or of
+    their package where a name is a module.
 
     A name that was asked for once is the package's own from then on. The function raises AttributeError for names that
     nobody offers, as a module does.
@@ -25,7 +26,8 @@ def lazy_names(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[
     def load(name: str) -> Any:
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(module_of[name]), name)
+        module = import_module(module_of[name])
+        value = getattr(module, name) if hasattr(module, name) else import_module(f"{module.__name__}.{name}")
         setattr(sys.modules[package], name, value)
         return value
 
