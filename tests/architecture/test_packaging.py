@@ -45,7 +45,7 @@ def test_the_client_works_without_the_server_extra() -> None:
     """`import marketprism_client` must not need chDB, typer, vnpy or a container library."""
     script = (
         "import sys, marketprism_client\n"
-        "heavy = {'chdb', 'typer', 'dependency_injector', 'matplotlib', 'chinese_calendar', 'pandas', 'polars'}\n"
+        "heavy = {'chdb', 'pydantic', 'typer', 'dependency_injector', 'matplotlib', 'chinese_calendar', 'pandas', 'polars'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
