@@ -40,7 +40,6 @@ from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
 from marketprism_services.query.http.live_books import BookApi
-from marketprism_services.query.http.openapi import read_api_document
 from marketprism_services.query.http.parameters import LatestBarParameters
 from marketprism_services.query.http.rendering import enveloped
 from marketprism_services.query.http.routes import ReadApi
@@ -95,7 +94,6 @@ class QueryService(Service):
         self._callers = Callers(limits.concurrent, limits.per_second)
         self._http = ReadApi(self._ask, self._callers)
         self._books_api = BookApi(self.calls, self._callers)
-        self._document = read_api_document(version)
         self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
 
     def _over(self, reader: StoreReader) -> StoreReader:
@@ -137,7 +135,10 @@ class QueryService(Service):
         ]
 
     async def _openapi(self, _: web.Request) -> web.Response:
-        return web.json_response(self._document)
+        await loaded("marketprism_services.query.http.openapi")  # loads pyarrow
+        from marketprism_services.query.http.openapi import read_api_document  # noqa: PLC0415 (loads pyarrow)
+
+        return web.json_response(read_api_document(self._version))
 
     def _storage_leader(self) -> str | None:
         discovery = self._books_api.discovery

@@ -9,7 +9,7 @@ import msgspec
 
 from marketprism_adapters.http.openapi import Operation, document, rows_of
 from marketprism_application.contracts.book_view import BookView
-from marketprism_application.contracts.kinds import BAR, KINDS, TICK
+from marketprism_application.contracts.kinds import BAR, KINDS, PATHS, TICK
 from marketprism_application.contracts.questions import QUESTIONS, Records
 from marketprism_services.query.http.parameters import (
     FormatParameters,
@@ -20,7 +20,7 @@ from marketprism_services.query.http.parameters import (
     SymbolParameters,
 )
 from marketprism_services.query.http.rendering import CONTENT_TYPES
-from marketprism_services.query.http.routes import KIND_OF, ROUTES
+from marketprism_services.query.http.routes import ROUTES
 from marketprism_services.query.http.streaming import CONTENT_TYPES as STREAM_TYPES
 from marketprism_services.query.http.streaming import STREAMED
 
@@ -40,9 +40,9 @@ def operations() -> Iterator[Operation]:
     yield Operation(f"{_PREFIX}/orderbook/{{venue}}/{{symbol}}", live, (LiveBookParameters,), book)
     for route in ROUTES:
         models = (route.parameters, FormatParameters)
-        rows = rows_of(route.rows)
+        rows = rows_of(route.rows() if callable(route.rows) else route.rows)
         yield Operation(route.path, route.summary, models, rows, _FILES, route.asks.__name__)
-    for name, kind in KIND_OF.items():
+    for name, kind in PATHS.items():
         models = (RecordsParameters, FormatParameters)
         path, summary = f"{_PREFIX}/{name}/{{symbols}}", f"Stored records of the kind {kind.name}, oldest first."
         yield Operation(path, summary, models, rows_of(kind), _FILES, Records.__name__)
