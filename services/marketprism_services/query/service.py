@@ -138,7 +138,7 @@ class QueryService(Service):
         await loaded("marketprism_services.query.http.openapi")  # loads pyarrow
         from marketprism_services.query.http.openapi import read_api_document  # noqa: PLC0415 (loads pyarrow)
 
-        return web.json_response(read_api_document(self._version))
+        return web.json_response(read_api_document(self.version))
 
     def _storage_leader(self) -> str | None:
         discovery = self._books_api.discovery
