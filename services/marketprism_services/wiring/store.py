@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
-from marketprism_adapters.clickhouse.native import NativeEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.server_url import is_native
 from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_sdk.lazy import loaded
 from marketprism_services.settings.settings import Settings
+
+_NATIVE = "marketprism_adapters.clickhouse.native"
 
 
 class EngineSource(Protocol):
@@ -59,11 +61,17 @@ class ServerEngines:
     async def preload(self) -> None:
         """Load the library of the native protocol, where the URL asks for it."""
         if is_native(self._url):
+            await loaded(_NATIVE)
+            from marketprism_adapters.clickhouse.native import NativeEngine  # noqa: PLC0415 (loads pyarrow)
+
             await NativeEngine.preload()
 
     async def open(self) -> Engine:
         """Connect."""
         if is_native(self._url):
+            await loaded(_NATIVE)
+            from marketprism_adapters.clickhouse.native import NativeEngine  # noqa: PLC0415 (loads pyarrow)
+
             return await NativeEngine.open(self._url, settings=self._settings)
         return await ClickHouseEngine.open(self._url, settings=self._settings)
 
