@@ -352,8 +352,8 @@ async def test_books_are_those_of_the_source_and_none_of_another_venue(case: Cas
         tick = ticks_of(await read(source))[-1]
         found = books.book(tick.venue, tick.symbol, 5)
         assert found is not None
-        assert found["symbol"] == tick.symbol
-        assert 1 <= len(found["bids"]) <= 5
+        assert found.symbol == tick.symbol
+        assert 1 <= len(found.bids) <= 5
         assert books.book(tick.venue, "NO-SUCH", 5) is None
         assert books.book("elsewhere", tick.symbol, None) is None
         assert all(isinstance(count, float) for count in books.figures().values())
