@@ -18,7 +18,7 @@ STAMP := $(VENV)/.ready
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: help setup run test lint format bench bench-peers chaos clean
+.PHONY: help setup run test test-core test-oldest coverage lint format bench bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,27 @@ test: $(STAMP) ## Lint, types, import contracts and every test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --ignore tests/chaos $(ARGS)
 
+# What stands on the core alone: no extra is installed there.
+CORE_TESTS := tests/unit/domain tests/unit/application tests/unit/sdk tests/contract/test_codec.py
+TEST_TOOLS := blockbuster hypothesis msgpack pytest pytest-asyncio pytest-timeout pytest-xdist
+
+test-core: ## Domain, application, SDK and contracts in an environment without any extra
+	@test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core
+	@.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . $(TEST_TOOLS)
+	@.venv-core/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
+
+test-oldest: ## The same tests on the lowest versions that pyproject.toml allows
+	@test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	@$(PYTHON) tests/support/oldest.py > .venv-oldest/oldest.txt
+	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-oldest/oldest.txt -e . $(TEST_TOOLS)
+	@.venv-oldest/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
+
+coverage: $(STAMP) ## Which lines the tests of one process reach; a report, no gate
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest -q -p no:xdist tests/unit tests/contract $(ARGS)
+	@$(BIN)/python -m coverage combine -q
+	@$(BIN)/python -m coverage report | tail -40
+
 lint: $(STAMP) ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
@@ -62,4 +83,4 @@ chaos: $(STAMP) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)
 
 clean: ## Remove the virtual environment and caches (not your data)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) .venv-core .venv-oldest .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

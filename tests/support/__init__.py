@@ -1,0 +1,1 @@
+"""What tests and their targets stand on."""
