@@ -44,7 +44,8 @@ test: $(STAMP) ## Lint, types, import contracts and every test
 
 # What stands on the core alone: no extra is installed there.
 CORE_TESTS := tests/unit/domain tests/unit/application tests/unit/sdk tests/contract/test_codec.py
-TEST_TOOLS := blockbuster hypothesis msgpack pytest pytest-asyncio pytest-timeout pytest-xdist
+# chinesecalendar: the holidays of the calendar that the tests share.
+TEST_TOOLS := blockbuster chinesecalendar hypothesis msgpack pytest pytest-asyncio pytest-timeout pytest-xdist
 
 test-core: ## Domain, application, SDK and contracts in an environment without any extra
 	@test -x .venv-core/bin/python || $(PYTHON) -m venv .venv-core

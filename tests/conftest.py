@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import queue
 import secrets
@@ -10,7 +11,6 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
 import pytest
 import structlog
 from blockbuster import blockbuster_ctx
@@ -20,6 +20,9 @@ from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalO
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
+
+with contextlib.suppress(ImportError):  # an extra
+    import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
 
 OURS = [
     "marketprism_domain",
