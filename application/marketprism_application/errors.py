@@ -14,22 +14,7 @@ ApplicationError
 
 from __future__ import annotations
 
-from enum import StrEnum
-
-
-class Code(StrEnum):
-    """What went wrong, in one word that programs compare; `contracts.failures` has what follows from each."""
-
-    INVALID_PARAMETER = "INVALID_PARAMETER"  # the caller's mistake: the text names the field
-    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
-    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
-    STORE_ERROR = "STORE_ERROR"
-    SOURCE_ERROR = "SOURCE_ERROR"
-    UNAVAILABLE = "UNAVAILABLE"  # whoever would answer is away: ask again
-    NOT_ACTIVE = "NOT_ACTIVE"  # a standby was asked
-    OVERLOADED = "OVERLOADED"
-    MALFORMED_REPLY = "MALFORMED_REPLY"
-    INTERNAL = "INTERNAL"
+from marketprism_application.contracts.failures import Code
 
 
 class ApplicationError(Exception):

@@ -8,8 +8,7 @@ from contextlib import aclosing
 import msgspec
 
 from marketprism_application.contracts.book_view import BookRequest, BookView
-from marketprism_application.contracts.failures import wrong_field
-from marketprism_application.errors import Code
+from marketprism_application.contracts.failures import Code, wrong_field
 from marketprism_domain.marketdata.orderbook import UPDATE, OrderBook
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import RpcClient

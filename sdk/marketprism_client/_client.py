@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import msgspec
 
 from marketprism_application.contracts.codec import ContractError, decode
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, TRADE, VENUE_KINDS, DataKind
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
@@ -32,7 +33,6 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
-from marketprism_application.errors import Code
 from marketprism_client._books import book_now, joined
 from marketprism_client._failures import QueryFailed, query_failures
 from marketprism_domain.marketdata.bar import Bar

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from marketprism_application.contracts.failures import AnswerError, Consequence, client_code, consequence_of
-from marketprism_application.errors import Code
+from marketprism_application.contracts.failures import AnswerError, Code, Consequence, client_code, consequence_of
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import NotActive, RemoteError, reason_of
 

@@ -12,13 +12,12 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import encode
-from marketprism_application.contracts.kinds import BAR
+from marketprism_application.contracts.kinds import BAR, PATHS
 from marketprism_application.storage.writer import Progress
 from marketprism_client import MarketClient, QueryFailed, questions
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.query.http.routes import KIND_OF
 from marketprism_services.query.http.streaming import STREAMED
 from tests.integration.read_side import COUNT, MINUTE, OPENED, Serve, bar, filled, serve
 
@@ -74,7 +73,7 @@ async def test_the_document_names_each_request_that_the_service_answers(serve: S
         path.replace("{kind}", name)
         for route in api.service.http.app.router.routes()
         if (path := str(route.resource and route.resource.canonical)).startswith("/api/v1/")
-        for name in (KIND_OF if "{kind}/{symbols}" in path else STREAMED if "{kind}" in path else ("",))
+        for name in (PATHS if "{kind}/{symbols}" in path else STREAMED if "{kind}" in path else ("",))
     }
     assert set(document["paths"]) == served
 

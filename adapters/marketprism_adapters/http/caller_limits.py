@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from marketprism_application.errors import ApplicationError, Code
+from marketprism_application.contracts.failures import Code
+from marketprism_application.errors import ApplicationError
 from marketprism_sdk.resilience import Bulkhead, BulkheadFull, RateLimited, RateLimiter
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from marketprism_adapters.http.caller_limits import TooMany
-from marketprism_application.contracts.failures import consequence_of, http_code
-from marketprism_application.errors import ApplicationError, Code
+from marketprism_application.contracts.failures import Code, consequence_of, http_code
+from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 
 log = structlog.get_logger()

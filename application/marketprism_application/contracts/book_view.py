@@ -7,8 +7,6 @@ from typing import Annotated
 
 import msgspec
 
-from marketprism_application.contracts.failures import wrong_field
-from marketprism_application.errors import QueryError
 from marketprism_domain.marketdata.orderbook import INVALID, SNAPSHOT, OrderBook
 from marketprism_domain.values import BookLevel
 
@@ -69,17 +67,3 @@ class BookView(msgspec.Struct, frozen=True):
             floor,
             ceiling,
         )
-
-
-def book_request(body: object) -> BookRequest:
-    """The request that a body is.
-
-    Raises:
-        QueryError: it is none; the text names the field.
-    """
-    try:
-        return msgspec.convert(body, BookRequest)
-    except msgspec.ValidationError as error:
-        raise QueryError(
-            wrong_field(error, "expected [venue, symbol, depth]", BookRequest.__struct_fields__)
-        ) from error

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
 
-from marketprism_application.errors import Code
+
+class Code(StrEnum):
+    """What went wrong, in one word that programs compare; `CONSEQUENCES` has what follows from each."""
+
+    INVALID_PARAMETER = "INVALID_PARAMETER"  # the caller's mistake: the text names the field
+    UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    STORE_ERROR = "STORE_ERROR"
+    SOURCE_ERROR = "SOURCE_ERROR"
+    UNAVAILABLE = "UNAVAILABLE"  # whoever would answer is away: ask again
+    NOT_ACTIVE = "NOT_ACTIVE"  # a standby was asked
+    OVERLOADED = "OVERLOADED"
+    MALFORMED_REPLY = "MALFORMED_REPLY"
+    INTERNAL = "INTERNAL"
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -77,20 +91,16 @@ def client_code(code: str) -> str:
 
 _PLACE = re.compile(r"^(?P<text>.*?)(?: - at `\$?\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
-_POSITION = re.compile(r"^\[(?P<index>\d+)\]")
 _MOST = 200
 
 
-def wrong_field(error: Exception, whole: str, fields: Sequence[str] = ()) -> str:
+def wrong_field(error: Exception, whole: str) -> str:
     """The text of a decoding error as ours are: the field's path, what was expected and what it was.
 
-    `whole` names what was decoded, for an error that is about all of it; `fields` those of what travels as a list.
+    `whole` names what was decoded, for an error that is about all of it.
     """
     found = _PLACE.match(str(error))
     text, path = (found["text"], found["path"]) if found is not None else (str(error), None)
-    position = _POSITION.match(path or "")
-    if position is not None and int(position["index"]) < len(fields):
-        path = fields[int(position["index"])] + (path or "")[position.end() :]
     missing = _MISSING.match(text)
     if missing is not None:
         return f"{'.'.join(filter(None, (path, missing['field'])))}: expected a value, was none"

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, get_args
 
 import msgspec
 
-from marketprism_application.contracts.failures import AnswerError, Failure, wrong_field
-from marketprism_application.errors import Code, QueryError
+from marketprism_application.contracts.failures import AnswerError, Code, Failure, wrong_field
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -154,18 +153,6 @@ class LatestBars(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
 
     symbol: Annotated[str, msgspec.Meta(min_length=1)]
     interval: Annotated[str, msgspec.Meta(min_length=1)]
-
-
-def latest_bars_request(body: object) -> LatestBars:
-    """The request that a body is.
-
-    Raises:
-        QueryError: it is none; the text names the field.
-    """
-    try:
-        return msgspec.convert(body, LatestBars)
-    except msgspec.ValidationError as error:
-        raise QueryError(wrong_field(error, "expected [symbol, interval]", LatestBars.__struct_fields__)) from error
 
 
 def encode_question(question: Question) -> bytes:

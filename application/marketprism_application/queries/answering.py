@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_application.contracts import times
-from marketprism_application.contracts.failures import Failure
+from marketprism_application.contracts.failures import Code, Failure
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
@@ -28,7 +28,7 @@ from marketprism_application.contracts.questions import (
     encode_answer,
     encode_failure,
 )
-from marketprism_application.errors import ApplicationError, Code, QueryError, UnknownSymbolError
+from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.derived_bars import ReadRules, bars
 from marketprism_domain.errors import InvalidValue

@@ -15,12 +15,13 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.bar_tail import BarTail
 from marketprism_adapters.nats.stream_keeper import StreamKeeper
 from marketprism_adapters.remote.reader import RemoteReader
-from marketprism_application.contracts.book_view import BookView, book_request
+from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.codec import decode, encode
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
-from marketprism_application.contracts.questions import Latest, LatestBars, Question, Records, latest_bars_request
+from marketprism_application.contracts.questions import Latest, LatestBars, Question, Records
 from marketprism_application.contracts.subjects import escape, tick_subject
-from marketprism_application.errors import ApplicationError, Code, QueryError, UnknownSymbolError
+from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.bar_cache import CachedReader
@@ -167,10 +168,10 @@ class QueryService(Service):
         return await answer(self._reader, data, self._rules)
 
     @rpc("orderbook")
-    async def orderbook(self, body: object) -> BookView:
-        """The book that a `BookRequest` asks for, as the gateway that keeps it has it."""
+    async def orderbook(self, request: BookRequest) -> BookView:
+        """The book as the gateway that keeps it has it."""
         with _travelling():
-            return await self._books_api.find(book_request(body))
+            return await self._books_api.find(request)
 
     # -- the newest --------------------------------------------------------------------------------------------------
 
@@ -192,10 +193,10 @@ class QueryService(Service):
         return read_or_none(entry, lambda value: decode(kind, value), metrics=self.metrics)
 
     @rpc("latest_bars")
-    async def latest_bars(self, body: object) -> list[bytes]:
-        """Messages of an instrument's newest bar at each venue, as a `LatestBars` asks for."""
+    async def latest_bars(self, request: LatestBars) -> list[bytes]:
+        """Messages of an instrument's newest bar at each venue."""
         with _travelling():
-            return [encode(BAR, bar) for bar in await self._newest_bars(latest_bars_request(body))]
+            return [encode(BAR, bar) for bar in await self._newest_bars(request)]
 
     async def _newest_bars(self, asked: LatestBars) -> Sequence[Bar]:
         """From memory, else from the bucket; both know only what was made not long ago."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from marketprism_application.contracts.book_view import BookRequest, BookView, book_request
-from marketprism_application.errors import QueryError
+from marketprism_application.contracts.book_view import BookRequest, BookView
+from marketprism_application.contracts.questions import LatestBars
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.service._bodies import decoded
 
 
 @pytest.mark.parametrize("valid", [True, False])
@@ -24,18 +26,25 @@ def test_a_book_is_the_map_that_it_always_was(valid: bool) -> None:
 def test_a_request_is_the_list_that_it_always_was() -> None:
     asked = BookRequest("okx", "BTC-USDT", 0)
     assert msgspec.msgpack.encode(asked) == msgspec.msgpack.encode(["okx", "BTC-USDT", 0])
-    assert book_request(["okx", "BTC-USDT", 0]) == asked
+    assert decoded(["okx", "BTC-USDT", 0], BookRequest, "orderbook") == asked
 
 
 @pytest.mark.parametrize(
-    ("body", "text"),
+    ("kind", "body", "text"),
     [
-        (None, r"expected \[venue, symbol, depth\]"), ([], r"expected \[venue, symbol, depth\]"),
-        (["okx", "BTC-USDT"], r"expected \[venue, symbol, depth\]"), (["okx", "B", 0, 1], r"expected \[venue"),
-        (["okx", 5, 0], "symbol: expected str, was int"), (["okx", "B", True], "depth: expected int, was bool"),
-        (["okx", "B", -1], "depth: expected int >= 0"), (["okx", "B", 10_001], "depth: expected int <= 10000"),
+        (BookRequest, None, "body: expected array"), (BookRequest, [], "body: expected array of at"),
+        (BookRequest, ["okx", "BTC-USDT"], "body: expected array of at"),
+        (BookRequest, ["okx", "B", 0, 1], "body: expected array of at"),
+        (BookRequest, ["okx", 5, 0], "symbol: expected str, was int"),
+        (BookRequest, ["okx", "B", True], "depth: expected int, was bool"),
+        (BookRequest, ["okx", "B", -1], "depth: expected int >= 0"),
+        (BookRequest, ["okx", "B", 10_001], "depth: expected int <= 10000"),
+        (LatestBars, ["rb2505"], "body: expected array of at"),
+        (LatestBars, ["", "1m"], "symbol: expected str of length >= 1"),
+        (LatestBars, ["rb2505", 1], "interval: expected str, was int"),
     ],
 )  # fmt: skip
-def test_a_body_that_is_no_request_is_refused(body: object, text: str) -> None:
-    with pytest.raises(QueryError, match=text):
-        book_request(body)
+def test_a_body_that_is_no_request_is_refused(kind: type, body: object, text: str) -> None:
+    with pytest.raises(RemoteError, match=text) as refused:
+        decoded(body, kind, "query")
+    assert refused.value.code == "INVALID_PARAMETER"

@@ -11,8 +11,8 @@ from aiohttp import web
 from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.http.envelope import Stamp, answered, failed
 from marketprism_application.contracts.book_view import BookRequest, BookView
-from marketprism_application.contracts.failures import wrong_field
-from marketprism_application.errors import Code, UnknownSymbolError
+from marketprism_application.contracts.failures import Code, wrong_field
+from marketprism_application.errors import UnknownSymbolError
 from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient
 from marketprism_services.query.http.parameters import LiveBookParameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -52,6 +53,7 @@ def operations() -> Iterator[Operation]:
     yield Operation(f"{_PREFIX}/openapi.json", "This document.", content_types=("application/json",))
 
 
+@cache
 def read_api_document(version: str) -> dict[str, Any]:
     """The document of this version of the service."""
     types: list[type[msgspec.Struct]] = [*QUESTIONS.values(), BookView]
