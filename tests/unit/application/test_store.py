@@ -216,7 +216,7 @@ async def test_a_poisoned_row_is_set_aside_and_its_neighbours_are_stored() -> No
     world.store = Picky()
     progress = MemoryProgress(world.cell)
     writer = StreamWriter(
-        "MARKET_TICKS", Ranges(world), progress, world.store, world.ledger, WriterSettings(batch_s=0.001)
+        "MARKET_TICKS", Ranges(world), progress, world.store, world.ledger, WriterSettings(batch_ms=1)
     )
     with pytest.raises(asyncio.CancelledError):
         await writer.run(1)
