@@ -115,7 +115,7 @@ async def test_a_refused_row_is_a_row_error_with_the_servers_number(native: Nati
     await SqlStore(native).migrate()
     with pytest.raises(RowError) as refused:
         await native.insert_encoded(insert_encoded(TICK, "t", careful=True), b"\xc1")
-    assert refused.value.code
+    assert refused.value.engine_code
     assert not refused.value.retryable
     assert "Stack trace" not in str(refused.value)
 
@@ -135,7 +135,7 @@ async def test_errors_of_the_server_are_those_of_http(clickhouse_url: str, click
         for engine in engines:
             with pytest.raises(StoreError) as raised:
                 await engine.fetch(statement)
-            found.append((type(raised.value), raised.value.code, raised.value.retryable))
+            found.append((type(raised.value), raised.value.engine_code, raised.value.retryable))
         assert found[0] == found[1], statement
         assert found[0][1] == code, statement
     for engine in engines:
@@ -259,7 +259,7 @@ async def test_nobody_there_is_retryable_and_a_refusal_is_not(clickhouse_native_
     with pytest.raises(StoreError, match="Authentication failed") as refused:
         await NativeEngine.open(f"clickhouse://market_writer:guess@127.0.0.1:{options.tcp_port}")
     await server.stop()
-    assert (refused.value.code, refused.value.retryable) == (516, False)
+    assert (refused.value.engine_code, refused.value.retryable) == (516, False)
 
 
 async def test_a_port_that_speaks_http_is_named_as_such() -> None:
