@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
 import secrets
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -16,10 +14,10 @@ import structlog
 from blockbuster import blockbuster_ctx
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
+from tests.support.clickhouse import serve_clickhouse
 
 with contextlib.suppress(ImportError):  # an extra
     import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
@@ -80,52 +78,37 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def clickhouse_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """A real ClickHouse server over HTTP and over its native protocol: one that is named, or one of our own.
+def clickhouse_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real ClickHouse server over HTTP: one that is named, or one of our own.
 
     Whoever uses it is in the group `clickhouse`.
     """
     named = os.environ.get("MARKETPRISM_CLICKHOUSE_URL")
     if named:
-        yield named, os.environ.get("MARKETPRISM_CLICKHOUSE_NATIVE_URL", "")
+        yield named
         return
-    options = LocalOptions(tmp_path_factory.mktemp("clickhouse"), choose_port(0), choose_port(0), native=True)
-    told: queue.Queue[tuple[str, str] | BaseException] = queue.Queue()
-    ended = threading.Event()
-
-    async def serve() -> None:
-        try:
-            server = await LocalClickHouse.start(options)
-        except BaseException as error:
-            told.put(error)
-            raise
-        told.put((server.url, server.native_url))
-        await asyncio.to_thread(ended.wait)
-        await server.stop()
-
-    # A thread of its own, because it is asked for inside running loops; it lives as long as the server.
-    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="clickhouse")
-    thread.start()
-    urls = told.get(timeout=900)
-    if isinstance(urls, BaseException):
-        raise urls
-    yield urls
-    ended.set()
-    thread.join()
+    with serve_clickhouse(tmp_path_factory.mktemp("clickhouse")) as (url, _):
+        yield url
 
 
 @pytest.fixture(scope="session")
-def clickhouse_url(clickhouse_urls: tuple[str, str]) -> str:
-    """The server over HTTP."""
-    return clickhouse_urls[0]
+def clickhouse_both_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A server over HTTP and over its native protocol.
+
+    Not the one of `clickhouse_url`: this build of the library can end by what is done to its native port.
+    """
+    named = os.environ.get("MARKETPRISM_CLICKHOUSE_URL"), os.environ.get("MARKETPRISM_CLICKHOUSE_NATIVE_URL")
+    if named[0] and named[1]:
+        yield named[0], named[1]
+        return
+    with serve_clickhouse(tmp_path_factory.mktemp("native"), native=True) as urls:
+        yield urls
 
 
 @pytest.fixture(scope="session")
-def clickhouse_native_url(clickhouse_urls: tuple[str, str]) -> str:
-    """The same server over its native protocol."""
-    if not clickhouse_urls[1]:
-        pytest.skip("MARKETPRISM_CLICKHOUSE_URL is named without MARKETPRISM_CLICKHOUSE_NATIVE_URL")
-    return clickhouse_urls[1]
+def clickhouse_native_url(clickhouse_both_urls: tuple[str, str]) -> str:
+    """A server over its native protocol."""
+    return clickhouse_both_urls[1]
 
 
 @pytest.fixture

@@ -31,6 +31,13 @@ from tests.contract.test_market_store import TICKS
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("clickhouse")]
 
+
+@pytest.fixture(scope="session")
+def clickhouse_url(clickhouse_both_urls: tuple[str, str]) -> str:
+    """The same server over HTTP, to compare with."""
+    return clickhouse_both_urls[0]
+
+
 VALUES = (
     "toInt8(-1)", "toUInt8(1)", "toInt16(1)", "toUInt16(2)", "toInt32(1)", "toUInt32(1)", "toInt64(-1)",
     "toUInt64(18446744073709551615)", "toFloat32(1.5)", "toFloat64(1.5)", "true", "'x'", "'中文'", "toLowCardinality('x')",
