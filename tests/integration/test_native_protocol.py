@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,14 +28,28 @@ from marketprism_application.ports.storage import EncodedRows, StreamRange
 from marketprism_sdk.urls import Url
 from marketprism_services.wiring.store import ServerEngines
 from tests.contract.test_market_store import TICKS
+from tests.support.clickhouse import serve_clickhouse
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("clickhouse")]
 
 
-@pytest.fixture(scope="session")
-def clickhouse_url(clickhouse_both_urls: tuple[str, str]) -> str:
+@pytest.fixture(scope="module")
+def both_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A server for this file alone: what is done to its native port here can end this build of the library."""
+    with serve_clickhouse(tmp_path_factory.mktemp("native"), native=True) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="module")
+def clickhouse_url(both_urls: tuple[str, str]) -> str:
     """The same server over HTTP, to compare with."""
-    return clickhouse_both_urls[0]
+    return both_urls[0]
+
+
+@pytest.fixture(scope="module")
+def clickhouse_native_url(both_urls: tuple[str, str]) -> str:
+    """The server over its native protocol."""
+    return both_urls[1]
 
 
 VALUES = (
