@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from marketprism_sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from marketprism_sdk.observability._export import export_traces, record_traces
+    from marketprism_sdk.observability._export import check_endpoint, export_traces, record_traces
     from marketprism_sdk.observability._loop_watch import LoopWatch
     from marketprism_sdk.observability._metrics import Metrics, rss_bytes
     from marketprism_sdk.observability._tracing import Sampled, Sampler, continue_trace, sampled, trace_headers
@@ -13,7 +13,7 @@ else:
     __getattr__ = lazy_names(
         __name__,
         {
-            "marketprism_sdk.observability._export": ("export_traces", "record_traces"),
+            "marketprism_sdk.observability._export": ("check_endpoint", "export_traces", "record_traces"),
             "marketprism_sdk.observability._loop_watch": ("LoopWatch",),
             "marketprism_sdk.observability._metrics": ("Metrics", "rss_bytes"),
             "marketprism_sdk.observability._tracing": (
@@ -31,6 +31,7 @@ __all__ = [
     "Metrics",
     "Sampled",
     "Sampler",
+    "check_endpoint",
     "continue_trace",
     "export_traces",
     "record_traces",

@@ -6,12 +6,25 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from marketprism_sdk.errors import ConfigurationError
+from marketprism_sdk.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter
 
 _FLUSH_MS = 2_000
+
+
+def check_endpoint(endpoint: str) -> str:
+    """The URL of a collector, where spans can be sent from here.
+
+    Raises:
+        InvalidSetting: it is no http(s) URL, or the extra `otlp` is not installed.
+    """
+    if not endpoint.startswith(("http://", "https://")):
+        raise InvalidSetting(f"expected http://host:4318 of an OTLP collector, was {endpoint!r}")
+    if find_spec("opentelemetry.exporter") is None or find_spec("opentelemetry.exporter.otlp") is None:
+        raise InvalidSetting("expected the exporter, pip install 'marketprism[otlp]', none is there")
+    return endpoint
 
 
 def export_traces(endpoint: str, service: str, instance: str = "") -> Callable[[], None]:
@@ -21,14 +34,9 @@ def export_traces(endpoint: str, service: str, instance: str = "") -> Callable[[
     retries, and logged by the exporter. A process has one collector for its life.
 
     Raises:
-        ConfigurationError: the extra `otlp` is not installed, or the endpoint is no http(s) URL.
+        InvalidSetting: as `check_endpoint`.
     """
-    if not endpoint.startswith(("http://", "https://")):
-        raise ConfigurationError(f"trace.endpoint: expected http://host:4318 of an OTLP collector, was {endpoint!r}")
-    if find_spec("opentelemetry.exporter") is None or find_spec("opentelemetry.exporter.otlp") is None:
-        raise ConfigurationError(
-            "trace.endpoint: expected the exporter, pip install 'marketprism[otlp]', none is there"
-        )
+    check_endpoint(endpoint)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 (an extra, and heavy)
         OTLPSpanExporter,
     )

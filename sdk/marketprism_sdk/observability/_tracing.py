@@ -38,11 +38,6 @@ class Trace(NamedTuple):
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
-def current_trace() -> Trace | None:
-    """Trace of the running task, None outside of any."""
-    return _current.get()
-
-
 @cache
 def _propagator() -> TraceContextTextMapPropagator:
     from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415 (only who traces)

@@ -17,6 +17,7 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.connection_hours import ConnectionTimes
 from marketprism_domain.values import Bounds, check_bounds
+from marketprism_sdk.observability import check_endpoint
 from marketprism_sdk.urls import Url
 from marketprism_services.settings.services import SERVICES
 
@@ -182,4 +183,6 @@ class TraceSettings(Section):
     """Messages that are followed from the gateway to the store; calls are always traced."""
 
     every: int = Field(1_000, ge=0, description="one of so many raw messages; 0 for none")
-    endpoint: str = Field("", description="an OTLP collector that spans go to, http://host:4318; empty: nowhere")
+    endpoint: Annotated[str, AfterValidator(lambda given: given and check_endpoint(given))] = Field(
+        "", description="an OTLP collector that spans go to, http://host:4318; empty: nowhere"
+    )

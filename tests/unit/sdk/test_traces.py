@@ -89,7 +89,7 @@ def test_headers_that_name_no_span_begin_a_trace_of_their_own(
 
 
 def test_an_endpoint_that_is_no_url_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"trace\.endpoint: expected http://host:4318 .* was 'localhost:4318'"):
+    with pytest.raises(ConfigurationError, match=r"expected http://host:4318 .* was 'localhost:4318'"):
         export_traces("localhost:4318", "gateway")
 
 

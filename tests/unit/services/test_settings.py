@@ -237,3 +237,9 @@ def _accepted(given: dict[str, dict[str, object]]) -> Settings | None:
         return load(None, given)
     except SettingsError:
         return None
+
+
+def test_a_collector_that_is_no_url_is_refused_before_anything_starts() -> None:
+    with pytest.raises(SettingsError, match=r"trace\.endpoint: expected http://host:4318 .*, was 'localhost:4318'"):
+        load(None, {"trace": {"endpoint": "localhost:4318"}})
+    assert load(None, {"trace": {"endpoint": "http://127.0.0.1:4318"}}).trace.endpoint == "http://127.0.0.1:4318"
