@@ -204,9 +204,15 @@ class MarketClient:
         return await self._range(TICK, symbol, start, end, venue, None)
 
     async def records(
-        self, kind: str, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None,
+        self,
+        kind: str,
+        symbol: str,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
         interval: str | None = None,
-    ) -> pa.Table:  # fmt: skip
+    ) -> pa.Table:
         """Stored records of any kind with their time in [start, end); klines need an interval."""
         found = KINDS.get(kind)
         if found is None:

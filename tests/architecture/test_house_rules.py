@@ -10,10 +10,25 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
 TOP_LEVEL = {
-    "domain", "application", "adapters", "services", "sdk", "deploy", "tests", "docs", "console", "pyproject.toml",
-    "ARCHITECTURE.md", "README.md", "README.zh-CN.md", "Makefile", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    "domain",
+    "application",
+    "adapters",
+    "services",
+    "sdk",
+    "deploy",
+    "tests",
+    "docs",
+    "console",
+    "pyproject.toml",
+    "ARCHITECTURE.md",
+    "README.md",
+    "README.zh-CN.md",
+    "Makefile",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
     "constraints.txt",
-}  # fmt: skip
+}
 
 
 def sources(*folders: str) -> Iterator[Path]:

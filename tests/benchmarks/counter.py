@@ -82,16 +82,26 @@ async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) ->
         folder = Path(name)
         server = await EmbeddedServer.start(EmbeddedOptions(folder, port=0))
         front, address, told = await _front(
-            str(LISTS["ctp"]), "--crowd", str(instruments), "--rate", f"{rate:g}", "--seconds", f"{seconds + instruments / 1_000:g}",
-        )  # fmt: skip
+            str(LISTS["ctp"]),
+            "--crowd",
+            str(instruments),
+            "--rate",
+            f"{rate:g}",
+            "--seconds",
+            f"{seconds + instruments / 1_000:g}",
+        )
         given, port = settings_of(), choose_port(0)
         counter = replace(given.ctp, md_fronts=(address,), td_fronts=(address,), user="bench")
-        settings = given.model_copy(update={
-            "nats": replace(given.nats, url=Url(server.url)), "ctp": counter, "data_dir": folder / "data",
-            "source": given.source.model_copy(update={"spec": "ctp"}),
-            "http": given.http.model_copy(update={"gateway": port}),
-            "log": given.log.model_copy(update={"level": "error"}),
-        })  # fmt: skip
+        settings = given.model_copy(
+            update={
+                "nats": replace(given.nats, url=Url(server.url)),
+                "ctp": counter,
+                "data_dir": folder / "data",
+                "source": given.source.model_copy(update={"spec": "ctp"}),
+                "http": given.http.model_copy(update={"gateway": port}),
+                "log": given.log.model_copy(update={"level": "error"}),
+            }
+        )
         config = folder / "settings.json"
         run_files.write_whole(config, settings)
         command = [sys.executable, "-m", "marketprism_services", "run", "gateway", "--config", str(config)]
@@ -112,10 +122,15 @@ async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) ->
     took = (ended - began) / 1e9
     sent = next((line["rows"] for line in told if line.get("event") == "end"), 0)
     return {
-        "asked_ticks_per_s": ticks_per_s, "sent_ticks_per_s": round(sent / took) if took else 0,
-        "published": metrics.get("ticks_received_total", 0), "dropped": metrics.get("source_dropped_ticks", 0),
-        "leases": metrics.get("leases_acquired_total", 0), "deepest": metrics.get("source_queue_deepest", 0), "cut": why, "worst_stall_s": round(metrics.get("event_loop_worst_stall_seconds", 0), 3),
-    }  # fmt: skip
+        "asked_ticks_per_s": ticks_per_s,
+        "sent_ticks_per_s": round(sent / took) if took else 0,
+        "published": metrics.get("ticks_received_total", 0),
+        "dropped": metrics.get("source_dropped_ticks", 0),
+        "leases": metrics.get("leases_acquired_total", 0),
+        "deepest": metrics.get("source_queue_deepest", 0),
+        "cut": why,
+        "worst_stall_s": round(metrics.get("event_loop_worst_stall_seconds", 0), 3),
+    }
 
 
 async def _metrics(port: int) -> dict[str, float]:

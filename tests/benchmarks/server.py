@@ -97,9 +97,12 @@ async def _write(connection: NatsConnection, engine: ClickHouseEngine, last: int
     rows = sum(count for count, _ in batches)
     ordered = sorted(count for count, _ in batches)
     return {
-        "rows": rows, "seconds": round(seconds, 1), "rows_per_s": round(rows / seconds),
-        "writer_cpu_us_per_row": round(used / rows * 1e6, 2), "batch_rows_p50": ordered[len(ordered) // 2],
-    }  # fmt: skip
+        "rows": rows,
+        "seconds": round(seconds, 1),
+        "rows_per_s": round(rows / seconds),
+        "writer_cpu_us_per_row": round(used / rows * 1e6, 2),
+        "batch_rows_p50": ordered[len(ordered) // 2],
+    }
 
 
 _SIZE = """SELECT sum(data_compressed_bytes) AS bytes, sum(rows) AS rows FROM system.parts
@@ -133,9 +136,12 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
             await server.stop()
             await nats.stop()
     return {
-        "symbols": _SYMBOLS, "writer": written, "insert_1000_bars_ms": bars, "through_the_service_ms": queries,
+        "symbols": _SYMBOLS,
+        "writer": written,
+        "insert_1000_bars_ms": bars,
+        "through_the_service_ms": queries,
         "bytes_per_tick": round(int(size["bytes"]) / max(1, int(size["rows"])), 1),
-    }  # fmt: skip
+    }
 
 
 async def _merged(engine: ClickHouseEngine) -> None:
@@ -153,11 +159,15 @@ async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
     for batch in range(_SYMBOLS // 2):
         rows = [
             bar._replace(
-                symbol=_symbol(batch), interval="1m", ts_open=bar.ts_open + n * 60 * 10**9,
-                ts_event=bar.ts_event + n * 60 * 10**9, seq=n, close=Decimal("1.5"),
+                symbol=_symbol(batch),
+                interval="1m",
+                ts_open=bar.ts_open + n * 60 * 10**9,
+                ts_event=bar.ts_event + n * 60 * 10**9,
+                seq=n,
+                close=Decimal("1.5"),
             )
             for n in range(1_000)
-        ]  # fmt: skip
+        ]
         places = [Place(batch * 1_000 + n, 0) for n in range(1_000)]
         started = time.perf_counter()
         await store.insert(BAR, rows, places, StreamRange("B", "x", batch, batch), 1)
@@ -169,13 +179,22 @@ async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
 async def _query_service(nats_url: str, clickhouse_url: str, path: Path) -> Any:
     port = choose_port(0)
     values = {
-        "NATS__URL": nats_url, "STORE__ENGINE": "clickhouse", "STORE__URL": clickhouse_url, "HTTP__QUERY": str(port),
-        "DATA_DIR": str(path / "query"), "LOG__LEVEL": "error", "QUERY__PER_SECOND": "1000000",
-    }  # fmt: skip
+        "NATS__URL": nats_url,
+        "STORE__ENGINE": "clickhouse",
+        "STORE__URL": clickhouse_url,
+        "HTTP__QUERY": str(port),
+        "DATA_DIR": str(path / "query"),
+        "LOG__LEVEL": "error",
+        "QUERY__PER_SECOND": "1000000",
+    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "marketprism_services", "run", "query",
+        sys.executable,
+        "-m",
+        "marketprism_services",
+        "run",
+        "query",
         env={**os.environ, **{f"MARKETPRISM_{name}": value for name, value in values.items()}},
-    )  # fmt: skip
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         async with aiohttp.ClientSession() as session, asyncio.timeout(60):

@@ -40,19 +40,52 @@ def measure_load(
     port = choose_port(0)
     with tempfile.TemporaryDirectory() as folder:
         simulator = subprocess.Popen(
-            [*PROGRAM, "simulate", "binance-usdm", "--bases", str(instruments), "--rate", str(rate), "--changes", "10",
-             "--trades", "1", "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [
+                *PROGRAM,
+                "simulate",
+                "binance-usdm",
+                "--bases",
+                str(instruments),
+                "--rate",
+                str(rate),
+                "--changes",
+                "10",
+                "--trades",
+                "1",
+                "--port",
+                str(port),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         environment = {
-            **os.environ, "MARKETPRISM_VENUE__KINDS": "trade,orderbook,ticker", "MARKETPRISM_VENUE__QUOTE_MS": "1000",
-            "MARKETPRISM_VENUE__LIFETIME_S": str(lifetime_s), "MARKETPRISM_VENUE__AUDIT_S": "600",
-            "MARKETPRISM_STORE__BATCH_MS": "1000", "MARKETPRISM_STORE__BATCH_ROWS": "20000",
-        }  # fmt: skip
+            **os.environ,
+            "MARKETPRISM_VENUE__KINDS": "trade,orderbook,ticker",
+            "MARKETPRISM_VENUE__QUOTE_MS": "1000",
+            "MARKETPRISM_VENUE__LIFETIME_S": str(lifetime_s),
+            "MARKETPRISM_VENUE__AUDIT_S": "600",
+            "MARKETPRISM_STORE__BATCH_MS": "1000",
+            "MARKETPRISM_STORE__BATCH_ROWS": "20000",
+        }
         time.sleep(3)
         pipeline = subprocess.Popen(
-            [*PROGRAM, "up", "--source", f"binance-usdm:*,url=127.0.0.1:{port}", "--clickhouse", "server", "--data-dir", folder,
-             "--nats-port", "0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
-        )  # fmt: skip
+            [
+                *PROGRAM,
+                "up",
+                "--source",
+                f"binance-usdm:*,url=127.0.0.1:{port}",
+                "--clickhouse",
+                "server",
+                "--data-dir",
+                folder,
+                "--nats-port",
+                "0",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
         try:
             time.sleep(_WARM_S + seconds)
             settings = json.loads((Path(folder) / "run/settings.json").read_text())

@@ -88,11 +88,28 @@ async def ccxt(given: dict[str, Any]) -> dict[str, Any]:
     import ccxt.pro as pro
 
     exchange = pro.binanceusdm()
-    market = exchange.safe_market_structure({
-        "id": "BTCUSDT", "symbol": "BTC/USDT:USDT", "base": "BTC", "quote": "USDT", "settle": "USDT", "baseId": "BTC",
-        "quoteId": "USDT", "type": "swap", "swap": True, "spot": False, "future": False, "option": False, "margin": False,
-        "linear": True, "inverse": False, "contract": True, "active": True, "contractSize": 1.0,
-    })  # fmt: skip
+    market = exchange.safe_market_structure(
+        {
+            "id": "BTCUSDT",
+            "symbol": "BTC/USDT:USDT",
+            "base": "BTC",
+            "quote": "USDT",
+            "settle": "USDT",
+            "baseId": "BTC",
+            "quoteId": "USDT",
+            "type": "swap",
+            "swap": True,
+            "spot": False,
+            "future": False,
+            "option": False,
+            "margin": False,
+            "linear": True,
+            "inverse": False,
+            "contract": True,
+            "active": True,
+            "contractSize": 1.0,
+        }
+    )
     exchange.set_markets([market])
 
     class Client:
@@ -116,10 +133,14 @@ async def ccxt(given: dict[str, Any]) -> dict[str, Any]:
     snapshot = given["snapshot"]
 
     async def books() -> None:
-        book.reset({
-            "bids": [[float(p), float(q)] for p, q in snapshot["bids"]],
-            "asks": [[float(p), float(q)] for p, q in snapshot["asks"]], "nonce": 1_000, "symbol": market["symbol"],
-        })  # fmt: skip
+        book.reset(
+            {
+                "bids": [[float(p), float(q)] for p, q in snapshot["bids"]],
+                "asks": [[float(p), float(q)] for p, q in snapshot["asks"]],
+                "nonce": 1_000,
+                "symbol": market["symbol"],
+            }
+        )
         for frame in frames:
             exchange.handle_order_book_message(client, json.loads(frame)["data"], book)
 

@@ -100,12 +100,20 @@ def measure_sockets(seconds: float = 1.5) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, frame in (("trade", agg_trade()), ("depth 20+20", depths(1)[1][0])):
         for library, receive in (
-            ("picows", _receive_picows), ("aiohttp", _receive_aiohttp), ("websockets", _receive_websockets)
-        ):  # fmt: skip
+            ("picows", _receive_picows),
+            ("aiohttp", _receive_aiohttp),
+            ("websockets", _receive_websockets),
+        ):
             server = subprocess.Popen(
-                [sys.executable, "-c", f"import asyncio,uvloop; from tests.benchmarks.venue_sockets import _serve; "
-                 f"uvloop.run(_serve({frame.decode()!r}))"], stdout=subprocess.PIPE, text=True,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    "-c",
+                    f"import asyncio,uvloop; from tests.benchmarks.venue_sockets import _serve; "
+                    f"uvloop.run(_serve({frame.decode()!r}))",
+                ],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
             try:
                 assert server.stdout is not None
                 port = int(server.stdout.readline())

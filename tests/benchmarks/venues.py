@@ -26,8 +26,20 @@ PEER_PACKAGES = ("cryptofeed==3.0.1", "ccxt==4.5.90")
 
 def agg_trade() -> bytes:
     """Binance aggTrade in its envelope, as USD-M sends it now."""
-    data = {"e": "aggTrade", "E": 1786171884624, "a": 3404749954, "s": "BTCUSDT", "p": "64990.90", "q": "0.002",
-            "nq": "0.002", "f": 7960913511, "l": 7960913511, "T": 1786171884471, "m": True, "st": 1}  # fmt: skip
+    data = {
+        "e": "aggTrade",
+        "E": 1786171884624,
+        "a": 3404749954,
+        "s": "BTCUSDT",
+        "p": "64990.90",
+        "q": "0.002",
+        "nq": "0.002",
+        "f": 7960913511,
+        "l": 7960913511,
+        "T": 1786171884471,
+        "m": True,
+        "st": 1,
+    }
     return _dump({"stream": "btcusdt@aggTrade", "data": data})
 
 
@@ -45,13 +57,27 @@ def depths(count: int, levels: int = 20) -> tuple[dict[str, Any], list[bytes]]:
         sides = []
         for start, sign in ((60000.0, -1), (60000.1, 1)):
             places = chance.sample(range(300), levels)
-            sides.append([
-                [f"{start + sign * n * 0.1:.2f}", "0.000" if chance.random() < 0.3 else f"{chance.uniform(0.1, 5):.3f}"]
-                for n in places
-            ])  # fmt: skip
+            sides.append(
+                [
+                    [
+                        f"{start + sign * n * 0.1:.2f}",
+                        "0.000" if chance.random() < 0.3 else f"{chance.uniform(0.1, 5):.3f}",
+                    ]
+                    for n in places
+                ]
+            )
         last = 1_000 + number * 2
-        data = {"e": "depthUpdate", "E": last, "T": last, "s": "BTCUSDT", "U": last + 1, "u": last + 2, "pu": last,
-                "b": sides[0], "a": sides[1]}  # fmt: skip
+        data = {
+            "e": "depthUpdate",
+            "E": last,
+            "T": last,
+            "s": "BTCUSDT",
+            "U": last + 1,
+            "u": last + 2,
+            "pu": last,
+            "b": sides[0],
+            "a": sides[1],
+        }
         frames.append(_dump({"stream": "btcusdt@depth@100ms", "data": data}))
     return {"lastUpdateId": 1_000, "bids": bids, "asks": asks}, frames
 
@@ -59,30 +85,85 @@ def depths(count: int, levels: int = 20) -> tuple[dict[str, Any], list[bytes]]:
 def okx_frames(count: int) -> tuple[bytes, list[bytes]]:
     """A trade, and book updates of 20 + 20 levels behind a snapshot."""
     snapshot, frames = depths(count)
-    trade = {"arg": {"channel": "trades", "instId": "BTC-USDT"}, "data": [{
-        "instId": "BTC-USDT", "tradeId": "674510826", "px": "95634.9", "sz": "0.00011186", "side": "buy",
-        "ts": "1740394561685", "count": "1"}]}  # fmt: skip
+    trade = {
+        "arg": {"channel": "trades", "instId": "BTC-USDT"},
+        "data": [
+            {
+                "instId": "BTC-USDT",
+                "tradeId": "674510826",
+                "px": "95634.9",
+                "sz": "0.00011186",
+                "side": "buy",
+                "ts": "1740394561685",
+                "count": "1",
+            }
+        ],
+    }
     arg = {"channel": "books", "instId": "BTC-USDT"}
     wide = lambda side: [[price, quantity, "0", "1"] for price, quantity in side]  # noqa: E731
-    first = {"arg": arg, "action": "snapshot", "data": [{
-        "asks": wide(snapshot["asks"][:400]), "bids": wide(snapshot["bids"][:400]), "ts": "1", "checksum": 0,
-        "seqId": 1000, "prevSeqId": -1}]}  # fmt: skip
+    first = {
+        "arg": arg,
+        "action": "snapshot",
+        "data": [
+            {
+                "asks": wide(snapshot["asks"][:400]),
+                "bids": wide(snapshot["bids"][:400]),
+                "ts": "1",
+                "checksum": 0,
+                "seqId": 1000,
+                "prevSeqId": -1,
+            }
+        ],
+    }
     made = [_dump(first)]
     for frame in frames:
         data = json.loads(frame)["data"]
-        made.append(_dump({"arg": arg, "action": "update", "data": [{
-            "asks": wide(data["a"]), "bids": wide(data["b"]), "ts": "1", "checksum": 0, "seqId": data["u"],
-            "prevSeqId": data["pu"]}]}))  # fmt: skip
+        made.append(
+            _dump(
+                {
+                    "arg": arg,
+                    "action": "update",
+                    "data": [
+                        {
+                            "asks": wide(data["a"]),
+                            "bids": wide(data["b"]),
+                            "ts": "1",
+                            "checksum": 0,
+                            "seqId": data["u"],
+                            "prevSeqId": data["pu"],
+                        }
+                    ],
+                }
+            )
+        )
     return _dump(trade), made
 
 
 def deribit_frames(count: int) -> tuple[bytes, list[bytes]]:
     """A trade, and book changes of 20 + 20 levels behind a snapshot."""
     snapshot, frames = depths(count)
-    trade = {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": "trades.BTC-PERPETUAL.100ms", "data": [{
-        "timestamp": 1788335114435, "price": 77529.5, "direction": "buy", "index_price": 77504.36,
-        "instrument_name": "BTC-PERPETUAL", "trade_seq": 298099955, "amount": 170.0, "mark_price": 77529.76,
-        "tick_direction": 3, "trade_id": "443253707", "contracts": 17.0}]}}  # fmt: skip
+    trade = {
+        "jsonrpc": "2.0",
+        "method": "subscription",
+        "params": {
+            "channel": "trades.BTC-PERPETUAL.100ms",
+            "data": [
+                {
+                    "timestamp": 1788335114435,
+                    "price": 77529.5,
+                    "direction": "buy",
+                    "index_price": 77504.36,
+                    "instrument_name": "BTC-PERPETUAL",
+                    "trade_seq": 298099955,
+                    "amount": 170.0,
+                    "mark_price": 77529.76,
+                    "tick_direction": 3,
+                    "trade_id": "443253707",
+                    "contracts": 17.0,
+                }
+            ],
+        },
+    }
 
     def push(kind: str, last: int, prev: int | None, bids: Any, asks: Any, word: str) -> bytes:
         data: dict[str, Any] = {"type": kind, "timestamp": 1, "instrument_name": "BTC-PERPETUAL", "change_id": last}
@@ -190,15 +271,19 @@ def measure_venues() -> dict[str, Any]:
         "binance aggTrade, parsed and normalised": rate(_parsing("binance-usdm", agg_trade())),
         "binance depth 20+20, parsed and normalised": _parsing_all("binance-usdm", frames),
         "binance depth 20+20, into the book alone": _book_alone("binance-usdm", frames, snapshot),
-        "binance depth 20+20, frame to published book": _applying("binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=False),
-        "binance depth 20+20, frame to bytes for NATS": _applying("binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=True),
+        "binance depth 20+20, frame to published book": _applying(
+            "binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=False
+        ),
+        "binance depth 20+20, frame to bytes for NATS": _applying(
+            "binance-usdm", "BTC-USDT-PERP", frames, snapshot, encoded=True
+        ),
         "okx trade": rate(_parsing("okx", okx_trade)),
         "okx books 20+20, parsed": _parsing_all("okx", okx_books),
         "okx books 20+20, applied": _applying("okx", "BTC-USDT", okx_books, None, encoded=False),
         "deribit trade": rate(_parsing("deribit", deribit_trade)),
         "deribit book 20+20, parsed": _parsing_all("deribit", deribit_books),
         "deribit book 20+20, applied": _applying("deribit", "BTC-USD-PERP", deribit_books, None, encoded=False),
-    }  # fmt: skip
+    }
 
 
 # -- peers ---------------------------------------------------------------------------------------------------------------
@@ -210,13 +295,15 @@ def measure_peers(python: str = "") -> dict[str, Any]:
     if not Path(chosen).exists():
         return {"peers": f"not measured: no environment at {PEERS} (make bench-peers makes it, Python 3.13)"}
     snapshot, frames = depths(2_000)
-    given = {
-        "snapshot": snapshot, "depth": [json.loads(frame) for frame in frames], "trade": json.loads(agg_trade())
-    }  # fmt: skip
+    given = {"snapshot": snapshot, "depth": [json.loads(frame) for frame in frames], "trade": json.loads(agg_trade())}
     done = subprocess.run(
-        [chosen, str(Path(__file__).with_name("venue_peers.py"))], input=json.dumps(given), capture_output=True, text=True,
-        check=False, timeout=300,
-    )  # fmt: skip
+        [chosen, str(Path(__file__).with_name("venue_peers.py"))],
+        input=json.dumps(given),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     if done.returncode:
         return {"peers": f"not measured: {done.stderr.strip().splitlines()[-1:]}"}
     found: dict[str, Any] = json.loads(done.stdout)

@@ -57,21 +57,38 @@ TICKS = [
 def bar(venue: str, symbol: str, minute: int, close: str, **more: Any) -> Any:
     opened = OPEN + minute * NANOS_PER_MINUTE
     values: dict[str, Any] = {
-        "venue": venue, "symbol": symbol, "source": "test", "interval": "1m", "ts_open": opened,
-        "ts_close": opened + NANOS_PER_MINUTE, "ts_event": opened + NANOS_PER_MINUTE, "seq": opened // 10**9,
-        "trading_day": "20250303", "open": D(close) - 1, "high": D(close) + 2, "low": D(close) - 3, "close": D(close),
-        "volume": D(4), "turnover": D("100.25"), "ticks": 2, "revision": 0, "gap": False,
-    }  # fmt: skip
+        "venue": venue,
+        "symbol": symbol,
+        "source": "test",
+        "interval": "1m",
+        "ts_open": opened,
+        "ts_close": opened + NANOS_PER_MINUTE,
+        "ts_event": opened + NANOS_PER_MINUTE,
+        "seq": opened // 10**9,
+        "trading_day": "20250303",
+        "open": D(close) - 1,
+        "high": D(close) + 2,
+        "low": D(close) - 3,
+        "close": D(close),
+        "volume": D(4),
+        "turnover": D("100.25"),
+        "ticks": 2,
+        "revision": 0,
+        "gap": False,
+    }
     return SAMPLES["bar"]._replace(**values | more)
 
 
 CORRECTED = bar("shfe", FUTURE, 1, "3320", revision=2, gap=True)
 BARS = [  # as they are read
-    bar("shfe", FUTURE, 0, "3300"), CORRECTED, bar("shfe", FUTURE, 2, "3310", source="other", ticks=0),
+    bar("shfe", FUTURE, 0, "3300"),
+    CORRECTED,
+    bar("shfe", FUTURE, 2, "3310", source="other", ticks=0),
     *(bar(venue, COIN, 0, "80000", volume=WIDE, turnover=WIDE) for venue in VENUES),
-    bar("okx", COIN, 1, "80100", volume=WIDE, turnover=WIDE, gap=True), bar("deribit", PERP, 0, "79000"),
+    bar("okx", COIN, 1, "80100", volume=WIDE, turnover=WIDE, gap=True),
+    bar("deribit", PERP, 0, "79000"),
     bar("shfe", FUTURE, 0, "9999", interval="5m", ts_close=OPEN + 5 * NANOS_PER_MINUTE),
-]  # fmt: skip
+]
 REPLACED = [CORRECTED._replace(revision=0, close=D(1), volume=D(9)), CORRECTED._replace(revision=1, low=D(1))]
 
 
@@ -81,10 +98,12 @@ def gap(venue: str, symbol: str, start: int, length: int, cause: str, **more: An
 
 
 GAPS = [
-    gap("shfe", FUTURE, OPEN, 5, "silence"), gap("shfe", FUTURE, OPEN, 7, "restart"),
-    gap("shfe", FUTURE, OPEN, 7, "restart", kind="trade"), gap("shfe", FUTURE, NEXT, 11, "sequence", trading_day=""),
+    gap("shfe", FUTURE, OPEN, 5, "silence"),
+    gap("shfe", FUTURE, OPEN, 7, "restart"),
+    gap("shfe", FUTURE, OPEN, 7, "restart", kind="trade"),
+    gap("shfe", FUTURE, NEXT, 11, "sequence", trading_day=""),
     *(gap(venue, COIN, OPEN, 13, "disconnected") for venue in VENUES),
-]  # fmt: skip
+]
 
 
 def terms(venue: str, symbol: str, day: int, product: str, class_: str, **more: Any) -> Any:
@@ -190,10 +209,12 @@ async def test_symbols_count_ticks_and_bars_of_each_venue(pair: Pair) -> None:
     same(await read(pair, Symbols()), SYMBOLS, [])
     await fill(pair)
     rows = [
-        (COIN, "binance", 1, OPEN + 10, OPEN + 10, 1), (PERP, "deribit", 1, OPEN + 12, OPEN + 12, 1),
-        (COIN, "deribit", 1, OPEN + 10, OPEN + 10, 1), (COIN, "okx", 2, OPEN + 10, OPEN + 11, 2),
+        (COIN, "binance", 1, OPEN + 10, OPEN + 10, 1),
+        (PERP, "deribit", 1, OPEN + 12, OPEN + 12, 1),
+        (COIN, "deribit", 1, OPEN + 10, OPEN + 10, 1),
+        (COIN, "okx", 2, OPEN + 10, OPEN + 11, 2),
         (FUTURE, "shfe", 6, OPEN + 1, NEXT + 2, 4),
-    ]  # fmt: skip
+    ]
     same(await read(pair, Symbols()), SYMBOLS, [dict(zip(SYMBOLS.names, row, strict=True)) for row in rows])
 
 
@@ -201,16 +222,55 @@ async def test_days_of_each_venue_with_their_bars_and_gaps(pair: Pair) -> None:
     same(await read(pair, Daily(FUTURE)), daily.COLUMNS, [])
     await fill(pair)
     first = (
-        "shfe", FUTURE, "20250303", 4, OPEN + 1, OPEN + 4, D(3300), D(3310), D(3290), D(3290), D(9), D(9000), 3, 3, 19,
-    )  # fmt: skip
+        "shfe",
+        FUTURE,
+        "20250303",
+        4,
+        OPEN + 1,
+        OPEN + 4,
+        D(3300),
+        D(3310),
+        D(3290),
+        D(3290),
+        D(9),
+        D(9000),
+        3,
+        3,
+        19,
+    )
     second = (
-        "shfe", FUTURE, "20250304", 1, NEXT + 1, NEXT + 1, D(3350), D(3350), D(3350), D(3350), D(2), D(2000), 0, 0, 0,
-    )  # fmt: skip
+        "shfe",
+        FUTURE,
+        "20250304",
+        1,
+        NEXT + 1,
+        NEXT + 1,
+        D(3350),
+        D(3350),
+        D(3350),
+        D(3350),
+        D(2),
+        D(2000),
+        0,
+        0,
+        0,
+    )
     same(await read(pair, Daily(FUTURE)), daily.COLUMNS, _rows(daily.COLUMNS, first, second))
     same(await read(pair, Daily(FUTURE, NEXT, None)), daily.COLUMNS, _rows(daily.COLUMNS, second))
     cut = (
-        "shfe", FUTURE, "20250303", 2, OPEN + 3, OPEN + 4, *[D(3290)] * 4, D(9), D(9000), 2, 0, 0,
-    )  # fmt: skip
+        "shfe",
+        FUTURE,
+        "20250303",
+        2,
+        OPEN + 3,
+        OPEN + 4,
+        *[D(3290)] * 4,
+        D(9),
+        D(9000),
+        2,
+        0,
+        0,
+    )
     same(await read(pair, Daily(FUTURE, OPEN + 3, NEXT)), daily.COLUMNS, _rows(daily.COLUMNS, cut))
     coins = [
         (venue, COIN, "20250303", count, OPEN + 10, last, D(open_), D(high), D(open_), D(high), D(n), D(n * 1000),
@@ -237,36 +297,70 @@ async def test_statistics_have_the_newest_terms_of_each_venue(pair: Pair) -> Non
     )  # fmt: skip
     same(await read(pair, Statistics(FUTURE)), statistics.COLUMNS, _rows(statistics.COLUMNS, rb))
     middle = (
-        "shfe", FUTURE, 1, 2, 1, ends[1], ends[2], D(3319), D(3322), D(3317), D(3320), D(4), D("100.25"), D(10), "",
+        "shfe",
+        FUTURE,
+        1,
+        2,
+        1,
+        ends[1],
+        ends[2],
+        D(3319),
+        D(3322),
+        D(3317),
+        D(3320),
+        D(4),
+        D("100.25"),
+        D(10),
+        "",
         False,
-    )  # fmt: skip
+    )
     found = await read(pair, Statistics(FUTURE, ends[1], ends[2]))
     same(found, statistics.COLUMNS, _rows(statistics.COLUMNS, middle))
     one = (1, 2, 0, OPEN, ends[1], D(79_999), D(80_002), D(79_997), D(80_000), WIDE, WIDE)
     twice = D("24691357802469135780.246913578024691356")
     two = (2, 4, 1, OPEN, ends[2], D(79_999), D(80_102), D(79_997), D(80_100), twice, twice)
     coins = [
-        ("binance", COIN, *one, None, "BTC", False), ("deribit", COIN, *one, None, "", False),
+        ("binance", COIN, *one, None, "BTC", False),
+        ("deribit", COIN, *one, None, "", False),
         ("okx", COIN, *two, None, "BTC", False),
-    ]  # fmt: skip
+    ]
     same(await read(pair, Statistics(COIN)), statistics.COLUMNS, _rows(statistics.COLUMNS, *coins))
     perp = (
-        "deribit", PERP, 1, 2, 0, OPEN, ends[1], D(78_999), D(79_002), D(78_997), D(79_000), D(4), D("100.25"), None,
-        "BTC", True,
-    )  # fmt: skip
+        "deribit",
+        PERP,
+        1,
+        2,
+        0,
+        OPEN,
+        ends[1],
+        D(78_999),
+        D(79_002),
+        D(78_997),
+        D(79_000),
+        D(4),
+        D("100.25"),
+        None,
+        "BTC",
+        True,
+    )
     same(await read(pair, Statistics(PERP)), statistics.COLUMNS, _rows(statistics.COLUMNS, perp))
 
 
 @pytest.mark.parametrize(
     ("search", "expected"),
     [
-        (InstrumentSearch(), [BINANCE, DERIBIT, OKX, RB]), (InstrumentSearch(limit=2), [BINANCE, DERIBIT]),
-        (InstrumentSearch("btc"), [BINANCE, DERIBIT, OKX]), (InstrumentSearch("ÜNIT"), [OKX]),
-        (InstrumentSearch("螺纹"), [RB]), (InstrumentSearch(venue="okx"), [OKX]), (InstrumentSearch(at=8), OLD[::-1]),
-        (InstrumentSearch(class_="swap"), [DERIBIT]), (InstrumentSearch(product=COIN), [BINANCE, OKX]),
+        (InstrumentSearch(), [BINANCE, DERIBIT, OKX, RB]),
+        (InstrumentSearch(limit=2), [BINANCE, DERIBIT]),
+        (InstrumentSearch("btc"), [BINANCE, DERIBIT, OKX]),
+        (InstrumentSearch("ÜNIT"), [OKX]),
+        (InstrumentSearch("螺纹"), [RB]),
+        (InstrumentSearch(venue="okx"), [OKX]),
+        (InstrumentSearch(at=8), OLD[::-1]),
+        (InstrumentSearch(class_="swap"), [DERIBIT]),
+        (InstrumentSearch(product=COIN), [BINANCE, OKX]),
         (InstrumentSearch("nothing"), []),
     ],
-)  # fmt: skip
+)
 async def test_instruments_are_found_with_their_newest_terms(
     pair: Pair, search: InstrumentSearch, expected: list[Any]
 ) -> None:

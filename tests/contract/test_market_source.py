@@ -157,9 +157,12 @@ async def test_every_row_of_the_registry_is_in_this_suite(at: Workplace) -> None
 
     def made(spec: str) -> MarketSource:
         return make_source(
-            parse_source(spec), at.calendar, speed=None, venue=VenueSettings(),
+            parse_source(spec),
+            at.calendar,
+            speed=None,
+            venue=VenueSettings(),
             counter=lambda venue: counter(venue, at.folder, "sim:none.csv"),
-        )  # fmt: skip
+        )
 
     assert {type(await asyncio.to_thread(made, spec)) for spec in specs} == {case.adapter for case in CASES.values()}
 

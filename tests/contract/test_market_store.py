@@ -136,24 +136,44 @@ async def test_sums_over_a_range_and_the_terms_of_an_instrument(pair: Pair) -> N
     opened = at("2025-03-03 09:00:00")
     bars = [
         SAMPLES["bar"]._replace(
-            venue="shfe", symbol="rb2505", interval="1m", ts_open=opened + n * 60 * 10**9, seq=n, open=Decimal(n),
-            ts_close=opened + (n + 1) * 60 * 10**9, high=Decimal(n + 2), low=Decimal(n), close=Decimal(n + 1),
-            volume=Decimal(3), turnover=Decimal("30.5"), ticks=2, gap=n == 1, revision=0,
+            venue="shfe",
+            symbol="rb2505",
+            interval="1m",
+            ts_open=opened + n * 60 * 10**9,
+            seq=n,
+            open=Decimal(n),
+            ts_close=opened + (n + 1) * 60 * 10**9,
+            high=Decimal(n + 2),
+            low=Decimal(n),
+            close=Decimal(n + 1),
+            volume=Decimal(3),
+            turnover=Decimal("30.5"),
+            ticks=2,
+            gap=n == 1,
+            revision=0,
         )
         for n in range(4)
-    ]  # fmt: skip
+    ]
     await put(pair.store, BAR, [*bars, bars[2]._replace(interval="5m", volume=Decimal(999))])
     assert (await read(pair, Statistics("rb2505", opened, None))).column("multiplier").to_pylist() == [None]
     terms = [
         SAMPLES["instrument"]._replace(
-            venue="shfe", symbol=symbol, product=product, class_=kind, underlying=under, ts_event=day, seq=day,
+            venue="shfe",
+            symbol=symbol,
+            product=product,
+            class_=kind,
+            underlying=under,
+            ts_event=day,
+            seq=day,
             multiplier=Decimal(day),
         )
         for symbol, product, kind, under, day in (
-            ("rb2505", "rb", "future", "", 1), ("rb2505", "rb", "future", "", 10), ("cu2505", "cu", "future", "", 1),
+            ("rb2505", "rb", "future", "", 1),
+            ("rb2505", "rb", "future", "", 10),
+            ("cu2505", "cu", "future", "", 1),
             ("cu2505C9", "cu_o", "option", "cu2505", 1),
         )
-    ]  # fmt: skip
+    ]
     await put(pair.store, INSTRUMENT, terms, first=50)
     (row,) = (await read(pair, Statistics("rb2505", opened + 60 * 10**9, opened + 3 * 60 * 10**9))).to_pylist()
     assert (row["bars"], row["ticks"], row["gaps"], row["volume"], row["turnover"]) == (2, 4, 1, 6, 61)
@@ -161,10 +181,14 @@ async def test_sums_over_a_range_and_the_terms_of_an_instrument(pair: Pair) -> N
     assert (row["ts_from"], row["ts_to"]) == (opened + 60 * 10**9, opened + 3 * 60 * 10**9)
     assert (await read(pair, Statistics("nope", None, None))).num_rows == 0
     for search, symbols in (
-        (InstrumentSearch(), ["cu2505", "cu2505C9", "rb2505"]), (InstrumentSearch("CU25"), ["cu2505", "cu2505C9"]),
-        (InstrumentSearch(class_="option"), ["cu2505C9"]), (InstrumentSearch(product="rb", venue="shfe"), ["rb2505"]),
-        (InstrumentSearch(limit=2), ["cu2505", "cu2505C9"]), (InstrumentSearch("%"), []), (InstrumentSearch("' OR 1"), []),
-    ):  # fmt: skip
+        (InstrumentSearch(), ["cu2505", "cu2505C9", "rb2505"]),
+        (InstrumentSearch("CU25"), ["cu2505", "cu2505C9"]),
+        (InstrumentSearch(class_="option"), ["cu2505C9"]),
+        (InstrumentSearch(product="rb", venue="shfe"), ["rb2505"]),
+        (InstrumentSearch(limit=2), ["cu2505", "cu2505C9"]),
+        (InstrumentSearch("%"), []),
+        (InstrumentSearch("' OR 1"), []),
+    ):
         found = await read(pair, Instruments(search))
         assert found.column("symbol").to_pylist() == symbols, search
     assert found.column_names == list(INSTRUMENT.fields)
@@ -219,12 +243,15 @@ async def test_a_number_the_table_cannot_hold_exactly_is_refused(pair: Pair) -> 
 @pytest.mark.parametrize(
     ("query", "text"),
     [
-        (Records("bar", "", interval="1m"), "symbol: expected"), (Records("bar", "rb2505"), "interval: expected one"),
-        (Records("bar", "rb2505", interval="7x"), "interval: expected"), (Records("bar", "rb2505", interval="1m", venue="X"), "venue: expected"),
+        (Records("bar", "", interval="1m"), "symbol: expected"),
+        (Records("bar", "rb2505"), "interval: expected one"),
+        (Records("bar", "rb2505", interval="7x"), "interval: expected"),
+        (Records("bar", "rb2505", interval="1m", venue="X"), "venue: expected"),
         (Records("bar", "rb2505", interval="1m", ts_from=5, ts_to=4), "ts_to: expected at or after"),
-        (Records("bar", "rb2505", interval="1m", limit=0), "limit: expected 1 to"), (Records("bar", "rb2505", interval="1m", ts_from=-1), "ts_from: expected"),
+        (Records("bar", "rb2505", interval="1m", limit=0), "limit: expected 1 to"),
+        (Records("bar", "rb2505", interval="1m", ts_from=-1), "ts_from: expected"),
     ],
-)  # fmt: skip
+)
 def test_questions_that_cannot_be_answered_name_the_parameter(query: Records, text: str) -> None:
     with pytest.raises(QueryError, match=text):
         checked(query)
@@ -232,9 +259,15 @@ def test_questions_that_cannot_be_answered_name_the_parameter(query: Records, te
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("2018-10-09", at("2018-10-09 00:00:00")), ("20181009", at("2018-10-09 00:00:00")), ("2018-10-09T21:00", at("2018-10-09 21:00:00")),
-     ("2018-10-09T13:00:00Z", at("2018-10-09 21:00:00")), ("1539003600000000000", 1539003600000000000), (None, None)],
-)  # fmt: skip
+    [
+        ("2018-10-09", at("2018-10-09 00:00:00")),
+        ("20181009", at("2018-10-09 00:00:00")),
+        ("2018-10-09T21:00", at("2018-10-09 21:00:00")),
+        ("2018-10-09T13:00:00Z", at("2018-10-09 21:00:00")),
+        ("1539003600000000000", 1539003600000000000),
+        (None, None),
+    ],
+)
 def test_times_are_read_as_people_write_them(text: str | None, expected: int | None) -> None:
     assert parse_time(text, "from") == expected
     with pytest.raises(QueryError, match="from: expected a date or time"):

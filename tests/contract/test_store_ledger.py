@@ -55,9 +55,15 @@ async def test_a_watermark_is_what_was_recorded_last_of_this_stream_of_this_age(
         assert await book.again.watermark("MARKET_TICKS", "2025") == watermark
     await book.ledger.record("MARKET_TICKS", "2026", 1)
     await book.ledger.record("MARKET_BARS", "2025", 0)
-    found = [await book.ledger.watermark(*of) for of in (
-        ("MARKET_TICKS", "2025"), ("MARKET_TICKS", "2026"), ("MARKET_BARS", "2025"), ("MARKET_BARS", "2026"),
-    )]  # fmt: skip
+    found = [
+        await book.ledger.watermark(*of)
+        for of in (
+            ("MARKET_TICKS", "2025"),
+            ("MARKET_TICKS", "2026"),
+            ("MARKET_BARS", "2025"),
+            ("MARKET_BARS", "2026"),
+        )
+    ]
     assert found == [7, 1, 0, None]
 
 

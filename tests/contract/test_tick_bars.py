@@ -38,11 +38,19 @@ _numbers = count(1)
 async def test_windows_with_a_trade_are_one_row_each_of_their_venue(pair: Pair) -> None:
     given = [(1, 100, 5, 500), (30, 110, 7, 720), (31, 110, 7, 720), (181, 105, 8, 825)]
     ticks = [
-        tick(OPEN + s * NANOS_PER_SECOND, last, volume, seq=s, venue=venue, turnover=D(money), phase="continuous",
-             verdict="passed")._replace(seq=s)
+        tick(
+            OPEN + s * NANOS_PER_SECOND,
+            last,
+            volume,
+            seq=s,
+            venue=venue,
+            turnover=D(money),
+            phase="continuous",
+            verdict="passed",
+        )._replace(seq=s)
         for s, last, volume, money in given
         for venue in ("shfe", "ine")
-    ]  # fmt: skip
+    ]
     await put(pair.store, TICK, ticks)
     found = await read(pair, BarsOfTicks("rb2505", "shfe", SECTIONS, NANOS_PER_MINUTE))
     assert [(field.name, field.type) for field in found.schema] == [(field.name, field.type) for field in COLUMNS]
@@ -81,15 +89,22 @@ def pushes(draw: st.DrawFn) -> list[dict[str, Any]]:
         seconds = draw(st.sampled_from([-90, -1, 0, 5, 9, 30, 59, 60, 61, 200, 75 * 60 - 1, 75 * 60, 80 * 60]))
         price = draw(PRICES.filter(bool) if draw(st.integers(0, 9)) else st.none())
         amount = None if draw(st.integers(0, 9)) == 0 else D(volume * 1000)
-        found.append({
-            "ts_event": OPEN + seconds * NANOS_PER_SECOND, "last": price, "open": draw(PRICES), "high": draw(PRICES),
-            "low": draw(PRICES), "volume": None if trades else D(volume), "turnover": None if trades else amount,
-            "traded": D(draw(st.integers(0, 2))) if trades else None,
-            "traded_turnover": amount if trades else None,
-            "open_interest": draw(st.sampled_from([None, D(0), D(5), D(7)])),
-            "phase": draw(st.sampled_from(["auction", "continuous", "continuous", "section_end", "closed"])),
-            "verdict": draw(st.sampled_from(["valid", "valid", "valid", "warned", "stale"])),
-        })  # fmt: skip
+        found.append(
+            {
+                "ts_event": OPEN + seconds * NANOS_PER_SECOND,
+                "last": price,
+                "open": draw(PRICES),
+                "high": draw(PRICES),
+                "low": draw(PRICES),
+                "volume": None if trades else D(volume),
+                "turnover": None if trades else amount,
+                "traded": D(draw(st.integers(0, 2))) if trades else None,
+                "traded_turnover": amount if trades else None,
+                "open_interest": draw(st.sampled_from([None, D(0), D(5), D(7)])),
+                "phase": draw(st.sampled_from(["auction", "continuous", "continuous", "section_end", "closed"])),
+                "verdict": draw(st.sampled_from(["valid", "valid", "valid", "warned", "stale"])),
+            }
+        )
     return found
 
 

@@ -49,9 +49,16 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
     port = choose_port(0)
     url = f"nats://127.0.0.1:{port}"
     running = start(
-        "up", "--source", "sim:days=0,instruments=rb2505,rate=4", "--speed", "10", "--data-dir", str(tmp_path),
-        "--nats-port", str(port),
-    )  # fmt: skip
+        "up",
+        "--source",
+        "sim:days=0,instruments=rb2505,rate=4",
+        "--speed",
+        "10",
+        "--data-dir",
+        str(tmp_path),
+        "--nats-port",
+        str(port),
+    )
     try:
 
         def active() -> dict[str, dict[str, Any]]:

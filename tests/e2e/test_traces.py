@@ -48,11 +48,26 @@ async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store(tmp_path: 
     await site.start()
     port = runner.addresses[0][1]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "marketprism_services", "up", "--once", "--json", "--source", "sim:days=1",
-        "--nats-port", "0", "--data-dir", str(tmp_path),
-        env={**ENVIRONMENT, "MARKETPRISM_TRACE__ENDPOINT": f"http://127.0.0.1:{port}", "MARKETPRISM_TRACE__EVERY": "20"},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "marketprism_services",
+        "up",
+        "--once",
+        "--json",
+        "--source",
+        "sim:days=1",
+        "--nats-port",
+        "0",
+        "--data-dir",
+        str(tmp_path),
+        env={
+            **ENVIRONMENT,
+            "MARKETPRISM_TRACE__ENDPOINT": f"http://127.0.0.1:{port}",
+            "MARKETPRISM_TRACE__EVERY": "20",
+        },
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
     out, err = await process.communicate()
     await runner.cleanup()
     assert process.returncode == 0, err.decode()

@@ -21,9 +21,34 @@ from marketprism_client import MarketClient
 from tests.e2e.program import run, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
-DEPTH = {"v", "venue", "symbol", "source", "epoch", "seq", "ts_event", "ts_recv", "ts_pub", "last", "volume", "turnover", "open_interest",
-         "open", "high", "low", "pre_close", "pre_settlement", "limit_up", "limit_down", "bids", "asks", "trading_day", "phase",
-         "quality_score", "verdict"}  # fmt: skip
+DEPTH = {
+    "v",
+    "venue",
+    "symbol",
+    "source",
+    "epoch",
+    "seq",
+    "ts_event",
+    "ts_recv",
+    "ts_pub",
+    "last",
+    "volume",
+    "turnover",
+    "open_interest",
+    "open",
+    "high",
+    "low",
+    "pre_close",
+    "pre_settlement",
+    "limit_up",
+    "limit_down",
+    "bids",
+    "asks",
+    "trading_day",
+    "phase",
+    "quality_score",
+    "verdict",
+}
 
 
 def verdict(*arguments: str) -> dict[str, Any]:
@@ -180,9 +205,10 @@ def check_other_formats(data_dir: Path) -> None:
     second = run("up", "--source", "sim", "--data-dir", str(data_dir))
     assert (second.returncode, "running on it already" in second.stderr) == (6, True)
     for arguments, text in (
-        (("bars", "nope1"), "expected one that is stored, was 'nope1'"), (("bars", "ru1901", "--from", "yesterday"), "expected a date or time"),
+        (("bars", "nope1"), "expected one that is stored, was 'nope1'"),
+        (("bars", "ru1901", "--from", "yesterday"), "expected a date or time"),
         (("bars", "ru1901", "--from", "2018-10-10", "--to", "2018-10-09"), "expected at or after"),
-    ):  # fmt: skip
+    ):
         refused = run(*arguments, *where)
         assert refused.returncode in (1, 2)
         assert text in refused.stderr

@@ -89,9 +89,11 @@ async def test_what_two_leaders_of_a_venue_published_is_in_the_stream_once(
 def _service(name: str, url: str, folder: Path, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [*PROGRAM, "run", name, "--nats-url", url, "--data-dir", str(folder), *more],
-        env={**ENVIRONMENT, "MARKETPRISM_NATS__REPLICAS": "3"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**ENVIRONMENT, "MARKETPRISM_NATS__REPLICAS": "3"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
-    )  # fmt: skip
+    )
 
 
 def _trades(found: list[StoredMessage], symbol: str) -> list[Any]:

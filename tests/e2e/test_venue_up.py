@@ -76,9 +76,12 @@ def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
     with simulated("binance-usdm") as server:
         source = f"binance-usdm:BTC-USDT-PERP+ETH-USDT-PERP,url=127.0.0.1:{server.port}"
         program = subprocess.Popen(
-            [*PROGRAM, "up", "--source", source, "--data-dir", str(tmp_path), "--nats-port", "0"], env=environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            [*PROGRAM, "up", "--source", source, "--data-dir", str(tmp_path), "--nats-port", "0"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
             base = f"http://127.0.0.1:{http}/api/v1"
             book = f"{base}/orderbook/binance/BTC-USDT-PERP"

@@ -35,11 +35,24 @@ INTERVALS = ("1m", "5m", "1d")
 
 def bar(minute: int, close: str = "1.5", revision: int = 0, symbol: str = "rb2505") -> Bar:
     made: Bar = SAMPLES["bar"]._replace(
-        venue="shfe", symbol=symbol, interval="1m", ts_open=OPENED + minute * MINUTE,
-        ts_close=OPENED + (minute + 1) * MINUTE, ts_event=OPENED + (minute + 1) * MINUTE, seq=minute, ticks=3,
-        open=Decimal(1), high=Decimal(2), low=Decimal(1), close=Decimal(close), volume=Decimal(10),
-        turnover=Decimal(150), revision=revision, gap=False, trading_day="20250303",
-    )  # fmt: skip
+        venue="shfe",
+        symbol=symbol,
+        interval="1m",
+        ts_open=OPENED + minute * MINUTE,
+        ts_close=OPENED + (minute + 1) * MINUTE,
+        ts_event=OPENED + (minute + 1) * MINUTE,
+        seq=minute,
+        ticks=3,
+        open=Decimal(1),
+        high=Decimal(2),
+        low=Decimal(1),
+        close=Decimal(close),
+        volume=Decimal(10),
+        turnover=Decimal(150),
+        revision=revision,
+        gap=False,
+        trading_day="20250303",
+    )
     return made
 
 

@@ -136,10 +136,13 @@ async def test_a_user_who_only_reads_answers_queries_and_changes_nothing(
     reading = await engines.open()
     assert (await SqlReader(reading).answer(Records("tick", "rb2505"))).num_rows == 0
     for statement in (
-        "INSERT INTO market.dead_letters (reason) VALUES ('x')", "DROP TABLE market.gaps", "SELECT * FROM system.parts",
-        "CREATE TABLE market.x (a Int8) ENGINE = Memory", "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+        "INSERT INTO market.dead_letters (reason) VALUES ('x')",
+        "DROP TABLE market.gaps",
+        "SELECT * FROM system.parts",
+        "CREATE TABLE market.x (a Int8) ENGINE = Memory",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')",
-    ):  # fmt: skip
+    ):
         with pytest.raises(StoreError, match=r"ACCESS_DENIED|READONLY"):
             await reading.execute(statement)
     await reading.close()
@@ -188,11 +191,13 @@ async def test_retention_follows_the_setting(clickhouse_url: str) -> None:
 @pytest.mark.parametrize(
     ("made", "text"),
     [
-        ({"cluster": "x' ON"}, "store.cluster: expected the name"), ({"quorum": "most"}, "store.quorum: expected auto"),
-        ({"keep_days": {"ticks": 1}}, "store.keep_days: expected one of"), ({"keep_days": {"gaps": 0}}, "gaps: expected at least 1"),
+        ({"cluster": "x' ON"}, "store.cluster: expected the name"),
+        ({"quorum": "most"}, "store.quorum: expected auto"),
+        ({"keep_days": {"ticks": 1}}, "store.keep_days: expected one of"),
+        ({"keep_days": {"gaps": 0}}, "gaps: expected at least 1"),
         ({"partition_by": {"gaps": "hour"}}, "store.partition_by.gaps: expected one of day, month, year"),
     ],
-)  # fmt: skip
+)
 def test_a_layout_that_is_none_names_the_setting(made: dict[str, object], text: str) -> None:
     with pytest.raises(InvalidValue, match=text):
         Topology(**made)  # type: ignore[arg-type]

@@ -43,9 +43,15 @@ NAMES = ("ru1901_20181009", "AP010_20200803", "AP101_20200804")
 
 def source_of(calendar: MarketCalendar, tmp_path: Path, *fronts: str, trader: str = "", **changed: Any) -> CtpSource:
     settings = CounterSettings(
-        fronts, "9999", "user", Secret("secret"), (trader,) if trader else (), "app", Secret("0000"),
+        fronts,
+        "9999",
+        "user",
+        Secret("secret"),
+        (trader,) if trader else (),
+        "app",
+        Secret("0000"),
         **{"answer_s": 5.0, **changed},
-    )  # fmt: skip
+    )
     return CtpSource(Counter("ctp", settings, tmp_path / "flow"), calendar, lambda front: simulated(front, calendar))
 
 
@@ -187,9 +193,20 @@ def test_single_messages_are_read_as_the_venues_mean_them(fixtures: Path, calend
 
 
 COLUMNS = [f"{side}{what}{n}" for side in ("Bid", "Ask") for what in ("Price", "Volume") for n in range(1, 6)] + [
-    "ClosePrice", "SettlementPrice", "AveragePrice", "PreOpenInterest", "PreClosePrice", "PreSettlementPrice",
-    "UpperLimitPrice", "LowerLimitPrice", "OpenPrice", "HighestPrice", "LowestPrice", "OpenInterest", "Turnover",
-]  # fmt: skip
+    "ClosePrice",
+    "SettlementPrice",
+    "AveragePrice",
+    "PreOpenInterest",
+    "PreClosePrice",
+    "PreSettlementPrice",
+    "UpperLimitPrice",
+    "LowerLimitPrice",
+    "OpenPrice",
+    "HighestPrice",
+    "LowestPrice",
+    "OpenInterest",
+    "Turnover",
+]
 
 
 def test_the_instrument_lists_become_terms(fixtures: Path) -> None:

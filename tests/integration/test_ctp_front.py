@@ -184,8 +184,10 @@ def test_a_callback_that_is_given_nonsense_says_so_and_raises_nothing(calendar: 
     spi.onRspUserLogin({}, "not a map", 0, True)
     spi.onHeartBeatWarning(12)
     assert [(item.name, item.front) for item in heard] == [
-        ("callback_failed", 3), ("callback_failed", 3), ("heartbeat_late", 3)
-    ]  # fmt: skip
+        ("callback_failed", 3),
+        ("callback_failed", 3),
+        ("heartbeat_late", 3),
+    ]
     assert "TypeError" in str(heard[0].data["reason"])
 
 
@@ -199,8 +201,11 @@ async def test_what_a_full_queue_drops_is_a_gap_of_its_instrument(calendar: Mark
     made = [tick(when, 100, 1, ts_recv=recv) for when, recv in zip(times, (10, 11, 14, 15), strict=True)]
     gaps = [losses.before(each, each.ts_recv, bridge.lost) for each in made]
     assert [gap and (gap.cause, gap.ts_from, gap.ts_to) for gap in gaps] == [
-        None, None, ("queue_full", at(times[1]), at(times[2])), None
-    ]  # fmt: skip
+        None,
+        None,
+        ("queue_full", at(times[1]), at(times[2])),
+        None,
+    ]
 
 
 @pytest.mark.parametrize("venue", sorted(COUNTERS))
@@ -240,19 +245,28 @@ def test_what_is_no_front_is_refused_by_name(calendar: MarketCalendar) -> None:
     assert Frames().feed(frame("beat", 1) + frame("end", 2)[:3]) == [["beat", 1]]
 
 
-@pytest.mark.parametrize(("venue", "listed", "singles"), [
-    ("ctp", "ctp/reference/ctp_instruments_20250813.csv.gz", 18_937),
-    ("sopt", "sopt/sopt_instruments_20250813.csv.gz", 4_429),  # and 40 combinations
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("venue", "listed", "singles"),
+    [
+        ("ctp", "ctp/reference/ctp_instruments_20250813.csv.gz", 18_937),
+        ("sopt", "sopt/sopt_instruments_20250813.csv.gz", 4_429),  # and 40 combinations
+    ],
+)
 async def test_a_counters_whole_list_becomes_terms_and_its_ticks_find_their_venue(
     line: Line, fixtures: Path, calendar: MarketCalendar, tmp_path: Path, venue: str, listed: str, singles: int
 ) -> None:
     market = await asyncio.to_thread(Crowd, fixtures / listed, 40, 2.0, 30.0, at("2025-08-13 10:00:00"))
     address = await line.open(market)
     given = CounterSettings(
-        (address,), "9999", "u", Secret("p"), (address,), auth_code=Secret("0"), subscribe_per_second=800,
+        (address,),
+        "9999",
+        "u",
+        Secret("p"),
+        (address,),
+        auth_code=Secret("0"),
+        subscribe_per_second=800,
         instruments=tuple(str(item["InstrumentID"]) for item in market.instruments[:40]),
-    )  # fmt: skip
+    )
     source = CtpSource(Counter(venue, given, tmp_path), calendar, lambda spec: simulated(spec, calendar, venue=venue))
     await source.connect()
     terms = source._talk.terms

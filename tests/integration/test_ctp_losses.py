@@ -32,9 +32,13 @@ async def test_a_front_that_is_shut_overnight_leaves_no_gap_unless_it_comes_back
     opened.fronts, opened.up = [SimMdOf(days[0])], {0}
     before, after = days[0].rows[-1][1], next(data for ts, data in days[1].rows if ts > at("2020-08-04 09:40:00"))
     for name, data, when in (
-        ("depth", before, "2020-08-03 14:59:59"), ("front_disconnected", {"reason": 0x1001}, "2020-08-03 15:40:00"),
-        ("front_connected", {}, back), ("login", {}, back), ("depth", after, "2020-08-04 09:40:01"), ("end", {}, back),
-    ):  # fmt: skip
+        ("depth", before, "2020-08-03 14:59:59"),
+        ("front_disconnected", {"reason": 0x1001}, "2020-08-03 15:40:00"),
+        ("front_connected", {}, back),
+        ("login", {}, back),
+        ("depth", after, "2020-08-04 09:40:01"),
+        ("end", {}, back),
+    ):
         opened.bridge.put(Callback("md", 0, name, data, {}, True, at(when)))
     gaps = [gap async for batch in source.stream({}) for _, gap in batch.gaps]
     assert [gap.ts_from for gap in gaps] == ([] if gap_from is None else [at(f"2020-08-04 {gap_from}")])

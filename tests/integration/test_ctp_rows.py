@@ -35,10 +35,13 @@ HOURS = {
 }
 AUCTIONS = {"AP": [540], "ru": [1260, 540], "IF": [570]}
 FILES = {
-    **{f"AP010_2020080{n}": "AP" for n in range(3, 8)}, "AP101_20200803": "AP", "AP101_20200804": "AP",
-    **{f"ru1901_201810{n}": "ru" for n in ("08", "09", "10")}, "CFFEX_IF2101_20210104": "IF",
+    **{f"AP010_2020080{n}": "AP" for n in range(3, 8)},
+    "AP101_20200803": "AP",
+    "AP101_20200804": "AP",
+    **{f"ru1901_201810{n}": "ru" for n in ("08", "09", "10")},
+    "CFFEX_IF2101_20210104": "IF",
     "CFFEX_IF2101_20210105": "IF",
-}  # fmt: skip
+}
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -93,9 +96,12 @@ async def test_every_row_has_its_trading_day_and_its_lots_are_in_its_minute(
     source = ReplaySource([path], calendar, checked=True)
     await source.connect()
     built = await rebuild(
-        source.stream({}), calendar, bars=BarSettings(("1m",)), rules=ValidationRules(),
+        source.stream({}),
+        calendar,
+        bars=BarSettings(("1m",)),
+        rules=ValidationRules(),
         on_validated=lambda packed: ticks.extend(packed.ticks),
-    )  # fmt: skip
+    )
     await source.close()
     assert built.rejected == ({"duplicate": repeats} if repeats else {})
     assert built.stale == early
@@ -155,8 +161,11 @@ def test_silvers_evening_rows_before_and_in_the_auction(fixtures: Path, calendar
         rows = list(csv.DictReader(text))
     ticks = []
     for number, row in enumerate(rows, 1):
-        numbers = {name: float(value) if value else DBL_MAX for name, value in row.items()
-                   if name not in ("TradingDay", "InstrumentID", "UpdateTime")}  # fmt: skip
+        numbers = {
+            name: float(value) if value else DBL_MAX
+            for name, value in row.items()
+            if name not in ("TradingDay", "InstrumentID", "UpdateTime")
+        }
         whole = {name: int(numbers[name]) for name in numbers if "Volume" in name or name == "UpdateMillisec"}
         made = DepthReader(calendar, "ctp").tick(message(**{**row, **numbers, **whole}), number)
         assert isinstance(made, Tick)
@@ -176,14 +185,27 @@ def test_an_option_on_a_fund_trades_in_the_stock_exchanges_hours(calendar: Marke
     listed = {"90005909": "szse", "10009876": "sse"}
     reader = DepthReader(calendar, "sopt", listed)
     for clock, ms, phase in (
-        ("09:20:00", 0, "auction"), ("09:30:00", 40, "continuous"), ("11:30:00", 0, "section_end"),
-        ("12:00:00", 0, "break"), ("14:58:30", 990, "continuous"), ("15:00:00", 0, "section_end"),
-    ):  # fmt: skip
+        ("09:20:00", 0, "auction"),
+        ("09:30:00", 40, "continuous"),
+        ("11:30:00", 0, "section_end"),
+        ("12:00:00", 0, "break"),
+        ("14:58:30", 990, "continuous"),
+        ("15:00:00", 0, "section_end"),
+    ):
         for symbol, venue in listed.items():
             given = message(
-                InstrumentID=symbol, TradingDay="20250813", UpdateTime=clock, UpdateMillisec=ms, LastPrice=0.1234,
-                Volume=7, BidPrice1=0.1233, BidVolume1=3, AskPrice1=0.1235, AskVolume1=2, UpperLimitPrice=DBL_MAX,
-            )  # fmt: skip
+                InstrumentID=symbol,
+                TradingDay="20250813",
+                UpdateTime=clock,
+                UpdateMillisec=ms,
+                LastPrice=0.1234,
+                Volume=7,
+                BidPrice1=0.1233,
+                BidVolume1=3,
+                AskPrice1=0.1235,
+                AskVolume1=2,
+                UpperLimitPrice=DBL_MAX,
+            )
             tick = reader.tick(given, 1)
             assert isinstance(tick, Tick)
             assert (tick.venue, tick.last, tick.limit_up) == (venue, Decimal("0.1234"), None)

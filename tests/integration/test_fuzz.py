@@ -76,9 +76,19 @@ def malformed(dice: random.Random) -> bytes:
 def hostile(dice: random.Random) -> bytes:
     """A message of the right shape with nonsense in it."""
     tick: list[Any] = [
-        dice.choice(["shfe", "nowhere", "", "x" * 300]), dice.choice(["zz9999", "", "rb", "..", "*", "ü"]), "fuzz", 0,
-        dice.choice([0, -1, 2**62]), dice.choice([0, -(2**62), 2**62]), 0, 0, "not a day", "NaN", "-1", "1e400",
-    ]  # fmt: skip
+        dice.choice(["shfe", "nowhere", "", "x" * 300]),
+        dice.choice(["zz9999", "", "rb", "..", "*", "ü"]),
+        "fuzz",
+        0,
+        dice.choice([0, -1, 2**62]),
+        dice.choice([0, -(2**62), 2**62]),
+        0,
+        0,
+        "not a day",
+        "NaN",
+        "-1",
+        "1e400",
+    ]
     return msgspec.msgpack.encode(
         [PACKED_VERSION, "fuzz", 0, 0, [tick[: dice.randrange(len(tick) + 1)]], [], [], "s", 0]
     )

@@ -113,10 +113,16 @@ async def test_the_life_of_a_connection_is_told_in_order(place: Place, fixtures:
     await eventually(lambda: "TradingSessionOpened" in place.names() and place.ticks > 50, 40)
     told = [name for name in place.names() if not name.startswith(("Trading", "Heartbeat", "PreMarket"))]
     assert told == [
-        "GatewayInitialized", "MarketSourceConnected", "GatewayAuthenticationSucceeded", "ContractDataRequested",
-        "ContractDataReceived", "InstrumentsLoaded", "SubscriptionRequested", "AllInstrumentsSubscribed",
+        "GatewayInitialized",
+        "MarketSourceConnected",
+        "GatewayAuthenticationSucceeded",
+        "ContractDataRequested",
+        "ContractDataReceived",
+        "InstrumentsLoaded",
+        "SubscriptionRequested",
+        "AllInstrumentsSubscribed",
         "MarketOpeningSequenceCompleted",
-    ]  # fmt: skip
+    ]
     await eventually(lambda: "HeartbeatReceived" in place.names())
 
 

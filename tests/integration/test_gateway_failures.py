@@ -62,9 +62,13 @@ async def test_a_gateway_tells_what_failed_is_unhealthy_and_reads_on(
         source.errors = [error]
         own = await NatsConnection.open(connection.url, name=group)
         made = GatewayService(
-            own, source, lambda: Ingest(calendar, lambda _: 0), calendar, group=group,
+            own,
+            source,
+            lambda: Ingest(calendar, lambda _: 0),
+            calendar,
+            group=group,
             retry=RetryPolicy(0.1, 0.2),
-        )  # fmt: skip
+        )
         stop = asyncio.Event()
         running = asyncio.create_task(made.run(stop))
         try:

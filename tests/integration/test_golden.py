@@ -101,9 +101,14 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
     for interval in INTERVALS if isinstance(asked, SqlReader) else ("1m", "1d"):
         wanted = {bar.ts_open: bar for bar in built.bars if bar.interval == interval and bar.symbol == symbol}
         question = Records(
-            "bar", symbol, interval=interval, ts_from=first - 86_400 * 10**9, ts_to=last + 10**9, limit=20_000,
+            "bar",
+            symbol,
+            interval=interval,
+            ts_from=first - 86_400 * 10**9,
+            ts_to=last + 10**9,
+            limit=20_000,
             made_of="ticks",
-        )  # fmt: skip
+        )
         made = (await answer_question(asked, question, rules)).to_pylist()
         assert [row["ts_open"] for row in made] == sorted(wanted), interval
         for row in made:
@@ -130,11 +135,14 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({"interval": "7s"}, "interval: expected seconds that divide"), ({"interval": "1w"}, "interval: expected seconds"),
-        ({"ts_from": None}, "from and to: expected both"), ({"ts_to": 10**19 // 2}, "to: expected at most 92 days"),
-        ({"after": (1, 1)}, "after: expected none"), ({"made_of": "bars"}, "made_of: expected ticks"),
+        ({"interval": "7s"}, "interval: expected seconds that divide"),
+        ({"interval": "1w"}, "interval: expected seconds"),
+        ({"ts_from": None}, "from and to: expected both"),
+        ({"ts_to": 10**19 // 2}, "to: expected at most 92 days"),
+        ({"after": (1, 1)}, "after: expected none"),
+        ({"made_of": "bars"}, "made_of: expected ticks"),
     ],
-)  # fmt: skip
+)
 async def test_bars_that_ticks_cannot_make_are_refused(
     tmp_path: Path, calendar: MarketCalendar, changed: dict[str, object], text: str
 ) -> None:

@@ -102,9 +102,17 @@ class Query(Service):
         if asked != ["okx", "BTC-USDT", 0]:
             raise RemoteError("UNKNOWN_SYMBOL" if asked[0] == "okx" else "UNAVAILABLE", f"was {asked}")
         return {
-            "venue": "okx", "symbol": "BTC-USDT", "valid": True, "seq": 7, "ts_event": 1, "ts_recv": 2,
-            "bids": [["1", "2"]], "asks": [], "bid_floor": None, "ask_ceiling": None,
-        }  # fmt: skip
+            "venue": "okx",
+            "symbol": "BTC-USDT",
+            "valid": True,
+            "seq": 7,
+            "ts_event": 1,
+            "ts_recv": 2,
+            "bids": [["1", "2"]],
+            "asks": [],
+            "bid_floor": None,
+            "ask_ceiling": None,
+        }
 
 
 async def test_a_book_that_nobody_keeps_is_none_and_one_that_nobody_answers_for_an_error(

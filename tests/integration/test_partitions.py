@@ -74,10 +74,20 @@ async def test_status_names_what_the_records_say_and_nobody_does(
     await bucket.put("own.3", msgspec.msgpack.encode(OwnerRecord("gone", 9)))
     await bucket.put("own.4", b"\xc1 no record")
     registry = await NatsKeyValue.open(own_connection, "service_instances", ttl_s=5.0)
-    await registry.put("aggregator.x", msgspec.msgpack.encode(
-        {"service": "aggregator", "instance": "x", "version": "0", "status": "active", "ts_started": 0,
-         "ts_heartbeat": 0, "metadata": {"partitions": []}}
-    ))  # fmt: skip
+    await registry.put(
+        "aggregator.x",
+        msgspec.msgpack.encode(
+            {
+                "service": "aggregator",
+                "instance": "x",
+                "version": "0",
+                "status": "active",
+                "ts_started": 0,
+                "ts_heartbeat": 0,
+                "metadata": {"partitions": []},
+            }
+        ),
+    )
     problems = (await overviews.overview(own_connection)).problems
     assert "aggregator: partition 3 is held by gone, who is not alive" in problems
     assert f"aggregator: expected a record in {streams.AGGREGATOR_SHARDS}/own.4, was none" in problems

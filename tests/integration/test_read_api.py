@@ -121,8 +121,13 @@ async def test_a_published_bar_is_seen_while_no_table_has_it_and_once_when_it_ha
         while len(found := await api.rows(question)) < 6 or found[1]["revision"] == 0:
             await asyncio.sleep(0.005)
     assert [(row["seq"], row["close"]) for row in found] == [
-        (5, "1.5"), (6, "9"), (7, "1.5"), (8, "1.5"), (9, "1.5"), (10, "1.5"),
-    ]  # fmt: skip
+        (5, "1.5"),
+        (6, "9"),
+        (7, "1.5"),
+        (8, "1.5"),
+        (9, "1.5"),
+        (10, "1.5"),
+    ]
     (newest,) = await api.rows("bars/rb2505/latest?interval=1m")
     assert newest["seq"] == 10
     async with MarketClient(api.url) as market:

@@ -44,11 +44,24 @@ GOLDEN: dict[str, tuple[int, str, str]] = json.loads(
 
 def bar(minute: int, symbol: str, interval: str = "1m") -> Bar:
     made: Bar = SAMPLES["bar"]._replace(
-        venue="shfe", symbol=symbol, interval=interval, ts_open=OPENED + minute * MINUTE,
-        ts_close=OPENED + (minute + 1) * MINUTE, ts_event=OPENED + (minute + 1) * MINUTE, seq=minute, ticks=3,
-        open=Decimal(1), high=Decimal(2), low=Decimal(1), close=Decimal("1.5"), volume=Decimal(10),
-        turnover=Decimal(150), revision=0, gap=False, trading_day="20250303",
-    )  # fmt: skip
+        venue="shfe",
+        symbol=symbol,
+        interval=interval,
+        ts_open=OPENED + minute * MINUTE,
+        ts_close=OPENED + (minute + 1) * MINUTE,
+        ts_event=OPENED + (minute + 1) * MINUTE,
+        seq=minute,
+        ticks=3,
+        open=Decimal(1),
+        high=Decimal(2),
+        low=Decimal(1),
+        close=Decimal("1.5"),
+        volume=Decimal(10),
+        turnover=Decimal(150),
+        revision=0,
+        gap=False,
+        trading_day="20250303",
+    )
     return made
 
 

@@ -197,9 +197,11 @@ async def test_a_store_that_does_not_answer_blinds_no_look(connection: NatsConne
     now, ticks = [0.0], ticks_of(1, 3)
     keys = [(each.venue, each.symbol, each.ts_event, each.seq) for each in ticks]
     audit = PipelineAudit(
-        await probe_of(connection), RemoteTally(LeaderClient(RpcClient(bus), "storage")), Reconciler(still_s=8, age_s=0),
+        await probe_of(connection),
+        RemoteTally(LeaderClient(RpcClient(bus), "storage")),
+        Reconciler(still_s=8, age_s=0),
         clock=lambda: now[0],
-    )  # fmt: skip
+    )
     last = await published(connection, 1, ticks)
     ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
     await ranges.put(streams.TICKS, msgspec.msgpack.encode(Progress("", 1, 1, last, last)))

@@ -49,7 +49,7 @@ def _damaged() -> bytes:
         ("a.txt.gz", gzip.compress(lines(*hour()))[:-20], "complete compressed file"),
         ("a.txt.xz", lzma.compress(lines(*hour()))[:-20], "complete compressed file"),
         ("a.txt.bz2", bz2.compress(lines(*hour()))[:-20], "complete compressed file"),
-        ("a.txt", lines((T0, depth(T0, 1, 1)))+ lines((T0, book(1)))[:60], "line 2: expected a whole book"),
+        ("a.txt", lines((T0, depth(T0, 1, 1))) + lines((T0, book(1)))[:60], "line 2: expected a whole book"),
         ("dob_ETHBTC_20201101_09_update.json", b'{"a":1}', "expected a frame"),
         ("dob_ETHBTC_20201101_09_update.json", b"[1,2]", "element 1: expected a frame, was"),
         ("dob_ETHBTC_20201101_09_update.json", b'[{"e":"depthUpdate","s":"ETHBTC"}]', "an event time `E`"),
@@ -59,7 +59,7 @@ def _damaged() -> bytes:
         ("a.json", b'{"lastUpdateId":"x","bids":1}', "expected a whole book"),
         ("a.jsonl", b"\xff\xfe\x00garbage\n" * 3, "found none of them"),
     ],
-)  # fmt: skip
+)
 def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
@@ -99,10 +99,14 @@ def test_the_content_says_how_a_file_is_packed(tmp_path: Path, name: str, pack: 
 def test_recordings_are_known_under_any_name(tmp_path: Path) -> None:
     held = lines(*hour())
     for name, content, known in (
-        ("btcusdt_20240808.gz", gzip.compress(held), True), ("capture", held, True), ("OKX.ws.1.0", b"", True),
-        ("notes", b"hello\n", False), ("t.csv", b"", False), ("t.csv.gz", gzip.compress(b"a,b\n"), False),
+        ("btcusdt_20240808.gz", gzip.compress(held), True),
+        ("capture", held, True),
+        ("OKX.ws.1.0", b"", True),
+        ("notes", b"hello\n", False),
+        ("t.csv", b"", False),
+        ("t.csv.gz", gzip.compress(b"a,b\n"), False),
         ("broken", b"\x1f\x8bxx", False),
-    ):  # fmt: skip
+    ):
         (tmp_path / name).write_bytes(content)
         assert is_recording(tmp_path / name) == known, name
 
@@ -158,10 +162,14 @@ def test_one_document_is_a_frame_or_a_list_of_frames(tmp_path: Path) -> None:
 def test_saved_requests_are_read_as_answers(tmp_path: Path) -> None:
     path = tmp_path / "rest.jsonl"
     rows = [
-        {"path": "/fapi/v1/openInterest", "method": "GET", "query": "symbol=BTCUSDT",
-         "data": {"symbol": "BTCUSDT", "openInterest": "10.5", "time": T0}},
+        {
+            "path": "/fapi/v1/openInterest",
+            "method": "GET",
+            "query": "symbol=BTCUSDT",
+            "data": {"symbol": "BTCUSDT", "openInterest": "10.5", "time": T0},
+        },
         {"path": "/fapi/v1/depth", "method": "GET", "query": "limit=5", "data": {**book(5), "E": T0, "T": T0}},
-    ]  # fmt: skip
+    ]
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     report = report_of(path)
     assert (report["market"], report["answers"]) == ("binance-usdm", 2)

@@ -168,18 +168,33 @@ def test_the_market_is_told_by_names_and_by_fields(
 
 
 KLINE = {
-    "e": "kline", "E": T0, "s": "BTCUSDT",
+    "e": "kline",
+    "E": T0,
+    "s": "BTCUSDT",
     "k": {
-        "t": T0, "T": T0 + 59_999, "s": "BTCUSDT", "i": "1m", "f": 1, "L": 1, "o": "1.1", "c": "1.1", "h": "1.1",
-        "l": "1.1", "v": "1", "n": 1, "x": False, "q": "1", "V": "1",
+        "t": T0,
+        "T": T0 + 59_999,
+        "s": "BTCUSDT",
+        "i": "1m",
+        "f": 1,
+        "L": 1,
+        "o": "1.1",
+        "c": "1.1",
+        "h": "1.1",
+        "l": "1.1",
+        "v": "1",
+        "n": 1,
+        "x": False,
+        "q": "1",
+        "V": "1",
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
     ("folder", "market", "by"),
     [("x", "binance-usdm", "assumed"), ("usdm", "binance-usdm", "name"), ("spot", "binance", "name")],
-)  # fmt: skip
+)
 def test_what_frames_do_not_tell_the_name_may_else_it_is_said(
     tmp_path: Path, folder: str, market: str, by: str
 ) -> None:

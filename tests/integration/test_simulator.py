@@ -60,9 +60,15 @@ async def test_what_it_refuses_it_refuses_in_the_venues_words() -> None:
 )
 async def test_usdm_pushes_a_stream_on_its_side_only(path: str, pushed: set[str]) -> None:
     wanted = [
-        "btcusdt@depth@100ms", "btcusdt@bookTicker", "btcusdt@depth5@100ms", "btcusdt@trade", "btcusdt@aggTrade",
-        "btcusdt@markPrice@1s", "btcusdt@kline_1m", "btcusdt@ticker",
-    ]  # fmt: skip
+        "btcusdt@depth@100ms",
+        "btcusdt@bookTicker",
+        "btcusdt@depth5@100ms",
+        "btcusdt@trade",
+        "btcusdt@aggTrade",
+        "btcusdt@markPrice@1s",
+        "btcusdt@kline_1m",
+        "btcusdt@ticker",
+    ]
     async with simulated("binance-usdm") as (_, at), at(path) as client:
         await client.send_json({"method": "SUBSCRIBE", "params": wanted, "id": 1})
         assert (await heard(client, 1))[0] == {"result": None, "id": 1}

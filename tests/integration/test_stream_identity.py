@@ -56,9 +56,11 @@ async def test_the_streams_say_how_they_are_written(small: NatsConnection, tmp_p
         config = (await stream_info(small, stream))["config"]
         of = {name: text for name, text in config["metadata"].items() if name.startswith("marketprism.")}
         assert of == {
-            "marketprism.product": "marketprism", "marketprism.schema": "1", "marketprism.partitions": "32",
+            "marketprism.product": "marketprism",
+            "marketprism.schema": "1",
+            "marketprism.partitions": "32",
             "marketprism.hash": "fnv1a-32",
-        }  # fmt: skip
+        }
         assert config["max_bytes"] >= 1 << 20
     assert await streams.partitions_of(small, 7) == 32
 
@@ -81,11 +83,19 @@ async def test_a_service_with_another_number_of_partitions_does_not_start(
 ) -> None:
     await streams.ensure_streams(small, settings_of(small, tmp_path).layout())
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "marketprism_services", "run", service,
-        "--nats-url", small.url, "--data-dir", str(tmp_path / "data"),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        sys.executable,
+        "-m",
+        "marketprism_services",
+        "run",
+        service,
+        "--nats-url",
+        small.url,
+        "--data-dir",
+        str(tmp_path / "data"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "MARKETPRISM_STREAMS__PARTITIONS": "16", "MARKETPRISM_NATS__MAX_STORE_GB": str(SMALL_GB)},
-    )  # fmt: skip
+    )
     async with asyncio.timeout(60):
         said, _ = await process.communicate()
     assert b"stream MARKET_TICKS: expected marketprism.partitions 16, was 32" in said

@@ -29,11 +29,26 @@ for _row in SERVICES:  # not inside a loop, where importing one holds everything
 pytestmark = pytest.mark.timeout(240)
 
 GONE = (
-    "MARKET_RAW", "MARKET_TICKS", "MARKET_BARS", "MARKET_EVENTS", "MARKET_DATA", "COMMANDS", "KV_shards_validator",
-    "KV_shards_aggregator", "KV_service_leaders", "KV_service_instances", "KV_source_positions", "KV_latest_ticks",
-    "KV_latest_bars", "KV_market_data_streams", "KV_quality_metrics", "KV_store_ranges", "KV_gateway_wishes",
-    "KV_validation_rules", "KV_commands_done",
-)  # fmt: skip
+    "MARKET_RAW",
+    "MARKET_TICKS",
+    "MARKET_BARS",
+    "MARKET_EVENTS",
+    "MARKET_DATA",
+    "COMMANDS",
+    "KV_shards_validator",
+    "KV_shards_aggregator",
+    "KV_service_leaders",
+    "KV_service_instances",
+    "KV_source_positions",
+    "KV_latest_ticks",
+    "KV_latest_bars",
+    "KV_market_data_streams",
+    "KV_quality_metrics",
+    "KV_store_ranges",
+    "KV_gateway_wishes",
+    "KV_validation_rules",
+    "KV_commands_done",
+)
 
 
 @pytest.fixture

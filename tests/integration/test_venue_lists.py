@@ -88,10 +88,19 @@ class WithOptions(OkxDialect):
             return super().get(path, query, books, old=old)
         family = query["uly"]
         option = {
-            "instId": f"{family}-261225-100-C", "instType": "OPTION", "tickSz": "0.01", "lotSz": "1", "minSz": "1",
-            "state": "live", "uly": family, "stk": "100", "optType": "C", "ctVal": "1", "settleCcy": family[:3],
+            "instId": f"{family}-261225-100-C",
+            "instType": "OPTION",
+            "tickSz": "0.01",
+            "lotSz": "1",
+            "minSz": "1",
+            "state": "live",
+            "uly": family,
+            "stk": "100",
+            "optType": "C",
+            "ctVal": "1",
+            "settleCcy": family[:3],
             "expTime": "1798185600000",
-        }  # fmt: skip
+        }
         return Reply(200, {"code": "0", "msg": "", "data": [option]})
 
 
@@ -99,8 +108,9 @@ async def test_options_of_every_family_that_the_venue_names_are_listed() -> None
     source = await listed("okx", WithOptions(("BTC",)))
     options = [each for each in await source.instruments() if each.class_ == "option"]
     assert [(each.base, each.strike, each.expire_day) for each in options] == [
-        ("BTC", 100, "20261225"), ("SOL", 100, "20261225")
-    ]  # fmt: skip
+        ("BTC", 100, "20261225"),
+        ("SOL", 100, "20261225"),
+    ]
 
 
 class Stammering(Okx):

@@ -47,7 +47,7 @@ RECORDED = [
     ("okx/cf_20220513*.gz", "okx", 0, 197, 0),
     ("deribit/cf_20210405*.gz", "deribit", 0, 0, 0),
     ("deribit/cf_20210722*.gz", "deribit", 0, 0, 0),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("pattern", "market", "prices", "checksums", "klines"), RECORDED, ids=[r[0] for r in RECORDED])

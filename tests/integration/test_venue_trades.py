@@ -190,9 +190,20 @@ def _trade(server: SimulatedVenueServer, source: VenueSource, symbol: str, numbe
     made = server.books[symbol].prints[number]
     ts = made.ts_ms * 1_000_000
     return TradeMessage(
-        1, source.venue.name, symbol, source.source, 1, made.trade_id, ts, ts, ts, str(made.trade_id), made.price,
-        made.quantity, "sell" if made.sell else "buy",
-    )  # fmt: skip
+        1,
+        source.venue.name,
+        symbol,
+        source.source,
+        1,
+        made.trade_id,
+        ts,
+        ts,
+        ts,
+        str(made.trade_id),
+        made.price,
+        made.quantity,
+        "sell" if made.sell else "buy",
+    )
 
 
 @pytest.mark.parametrize("market", ["binance", "okx", "deribit"])

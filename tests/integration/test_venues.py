@@ -172,7 +172,7 @@ async def test_a_clock_that_is_wrong_is_measured_and_its_ticks_are_stale() -> No
         '{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1,"s":"BTCUSDT","U":"one","u":2,"b":[],"a":[]}}',
     ],
     ids=["10 MB", "no UTF-8", "NaN", "a text for a number"],
-)  # fmt: skip
+)
 async def test_a_bad_frame_is_counted_or_ends_the_connection_and_the_rest_goes_on(frame: str | bytes) -> None:
     async with venue("binance") as (server, source):
         audit = VenueAudit(server)

@@ -61,9 +61,17 @@ async def test_each_venue_has_a_book_of_its_own() -> None:
 
 def test_a_book_as_a_gateway_shows_it() -> None:
     shown = {
-        "venue": "okx", "symbol": "BTC-USDT", "valid": True, "seq": 7, "ts_event": 1, "ts_recv": 2,
-        "bids": [["10.5", "0.25"]], "asks": [], "bid_floor": "10.5", "ask_ceiling": None,
-    }  # fmt: skip
+        "venue": "okx",
+        "symbol": "BTC-USDT",
+        "valid": True,
+        "seq": 7,
+        "ts_event": 1,
+        "ts_recv": 2,
+        "bids": [["10.5", "0.25"]],
+        "asks": [],
+        "bid_floor": "10.5",
+        "ask_ceiling": None,
+    }
     book = msgspec.convert(shown, BookView).as_book()
     assert (book.form, book.seq, book.bids[0].price, book.bid_floor) == (SNAPSHOT, 7, Decimal("10.5"), Decimal("10.5"))
     assert msgspec.convert({**shown, "valid": False}, BookView).as_book().form == INVALID

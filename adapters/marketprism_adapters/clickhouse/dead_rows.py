@@ -29,10 +29,15 @@ class SqlDeadRows:
     async def bury(self, row: DeadRow, *, redriven: bool = False) -> None:
         """Set a row aside; of a long payload its beginning."""
         values = {
-            "stream": row.stream, "seq": row.seq, "index": row.offset, "reason": parameter(row.reason),
-            "payload": row.payload[:_KEPT].hex(), "kind": row.kind, "subject": parameter(row.subject),
+            "stream": row.stream,
+            "seq": row.seq,
+            "index": row.offset,
+            "reason": parameter(row.reason),
+            "payload": row.payload[:_KEPT].hex(),
+            "kind": row.kind,
+            "subject": parameter(row.subject),
             "redriven": "true" if redriven else "false",
-        }  # fmt: skip
+        }
         await self._engine.execute(_INSERT, values)
 
     async def count(self) -> int:
@@ -55,11 +60,16 @@ class SqlDeadRows:
         )
         return [
             DeadRow(
-                row["stream"], row["stream_seq"], row["stream_index"], row["reason"], bytes.fromhex(row["payload"]),
-                row["kind"], row["subject"],
+                row["stream"],
+                row["stream_seq"],
+                row["stream_index"],
+                row["reason"],
+                bytes.fromhex(row["payload"]),
+                row["kind"],
+                row["subject"],
             )
             for row in found.to_pylist()
-        ]  # fmt: skip
+        ]
 
     async def forget(self, row: DeadRow) -> None:
         """Recorded as redriven: the row of the same key that was written last counts."""

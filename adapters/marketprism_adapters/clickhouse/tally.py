@@ -57,9 +57,11 @@ class SqlTally:
 
     async def _there(self, names: Sequence[tuple[str, str]], ticks: Sequence[TickKey]) -> set[TickKey]:
         params: Params = {
-            "from": min(tick.ts_event for tick in ticks), "to": max(tick.ts_event for tick in ticks),
-            "low": min(tick.seq for tick in ticks), "high": max(tick.seq for tick in ticks),
-        }  # fmt: skip
+            "from": min(tick.ts_event for tick in ticks),
+            "to": max(tick.ts_event for tick in ticks),
+            "low": min(tick.seq for tick in ticks),
+            "high": max(tick.seq for tick in ticks),
+        }
         listed = []
         for number, symbol in enumerate(sorted({symbol for _, symbol in names})):
             params[f"s{number}"] = parameter(symbol)

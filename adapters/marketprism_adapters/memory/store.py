@@ -195,15 +195,24 @@ class MemoryStore:
             terms = max(listed, key=lambda i: i.ts_event, default=None)
             rows.append(
                 {
-                    "venue": venue, "symbol": asked.symbol, "bars": len(bars), "ticks": sum(b.ticks for b in bars),
-                    "gaps": sum(b.gap for b in bars), "ts_from": bars[0].ts_open,
-                    "ts_to": max(b.ts_close for b in bars), "open": bars[0].open,
-                    "high": max(b.high for b in bars), "low": min(b.low for b in bars), "close": bars[-1].close,
-                    "volume": _total(b.volume for b in bars), "turnover": _total(b.turnover for b in bars),
-                    "multiplier": terms.multiplier if terms else None, "base": terms.base if terms else "",
+                    "venue": venue,
+                    "symbol": asked.symbol,
+                    "bars": len(bars),
+                    "ticks": sum(b.ticks for b in bars),
+                    "gaps": sum(b.gap for b in bars),
+                    "ts_from": bars[0].ts_open,
+                    "ts_to": max(b.ts_close for b in bars),
+                    "open": bars[0].open,
+                    "high": max(b.high for b in bars),
+                    "low": min(b.low for b in bars),
+                    "close": bars[-1].close,
+                    "volume": _total(b.volume for b in bars),
+                    "turnover": _total(b.turnover for b in bars),
+                    "multiplier": terms.multiplier if terms else None,
+                    "base": terms.base if terms else "",
                     "inverse": terms.inverse if terms else False,
                 }
-            )  # fmt: skip
+            )
         return pa.Table.from_pylist(rows, STATISTICS)
 
     def _instruments(self, question: Instruments) -> pa.Table:
@@ -250,13 +259,22 @@ def _day(ticks: list[Any], bars: int, gaps: list[Any]) -> dict[str, Any]:
     prices = [tick.last for tick in ticks if tick.last is not None]
     times = [tick.ts_event for tick in ticks]
     return {
-        "venue": ticks[0].venue, "symbol": ticks[0].symbol, "trading_day": ticks[0].trading_day, "ticks": len(ticks),
-        "ts_first": min(times), "ts_last": max(times), "first": prices[0] if prices else None,
-        "high": max(prices, default=None), "low": min(prices, default=None), "last": prices[-1] if prices else None,
+        "venue": ticks[0].venue,
+        "symbol": ticks[0].symbol,
+        "trading_day": ticks[0].trading_day,
+        "ticks": len(ticks),
+        "ts_first": min(times),
+        "ts_last": max(times),
+        "first": prices[0] if prices else None,
+        "high": max(prices, default=None),
+        "low": min(prices, default=None),
+        "last": prices[-1] if prices else None,
         "volume": max((tick.volume for tick in ticks if tick.volume is not None), default=None),
         "turnover": max((tick.turnover for tick in ticks if tick.turnover is not None), default=None),
-        "bars": bars, "gaps": len(gaps), "gap_ns": sum(gap.ts_to - gap.ts_from for gap in gaps),
-    }  # fmt: skip
+        "bars": bars,
+        "gaps": len(gaps),
+        "gap_ns": sum(gap.ts_to - gap.ts_from for gap in gaps),
+    }
 
 
 def _check(kind: DataKind, row: Any) -> None:

@@ -145,9 +145,8 @@ class PipelineProbe:
         end, now = await _end_of(self.connection, stream)
         progress.behind[f"storage:{stream}"] = max(0, max(lasts) - stored)
         waits = [
-            await self._waiting(stream, subject, stored, seq, now)
-            for subject, seq in zip(subjects, lasts, strict=True)
-        ]  # fmt: skip
+            await self._waiting(stream, subject, stored, seq, now) for subject, seq in zip(subjects, lasts, strict=True)
+        ]
         waiting = Waiting(
             sum(wait.messages for wait in waits),
             max((wait.age_s for wait in waits), default=0.0),

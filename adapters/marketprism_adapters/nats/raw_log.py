@@ -26,9 +26,15 @@ class RawLog:
 
     @classmethod
     async def open(
-        cls, connection: NatsConnection, group: str, instance: str, epoch: int, *,
-        sampler: Sampler, on_fenced: Callable[[str], None],
-    ) -> RawLog:  # fmt: skip
+        cls,
+        connection: NatsConnection,
+        group: str,
+        instance: str,
+        epoch: int,
+        *,
+        sampler: Sampler,
+        on_fenced: Callable[[str], None],
+    ) -> RawLog:
         """Raise the fence and begin a session of its own."""
         fence = await raise_fence(connection, streams.RAW, f"fence.gateway.{group}", instance, epoch)
         publisher = await fenced_publisher(connection, fence, on_fenced)

@@ -64,8 +64,27 @@ class SimulatedDay:
         bids = tuple(BookLevel(self.last - grid * n, Decimal(self._random.randint(1, 200))) for n in range(1, 6))
         asks = tuple(BookLevel(self.last + grid * n, Decimal(self._random.randint(1, 200))) for n in range(1, 6))
         return Tick(
-            self._it.venue, self._it.symbol, self._source, 0, 0, ts, ts, 0, 0, trading_day, self.last,
-            Decimal(self._volume), self._turnover, Decimal(self._interest), self._open, self._high, self._low,
-            pre_settlement=self._settlement, pre_close=self._settlement, limit_up=self.limit_up,
-            limit_down=self.limit_down, bids=bids, asks=asks,
-        )  # fmt: skip
+            self._it.venue,
+            self._it.symbol,
+            self._source,
+            0,
+            0,
+            ts,
+            ts,
+            0,
+            0,
+            trading_day,
+            self.last,
+            Decimal(self._volume),
+            self._turnover,
+            Decimal(self._interest),
+            self._open,
+            self._high,
+            self._low,
+            pre_settlement=self._settlement,
+            pre_close=self._settlement,
+            limit_up=self.limit_up,
+            limit_down=self.limit_down,
+            bids=bids,
+            asks=asks,
+        )

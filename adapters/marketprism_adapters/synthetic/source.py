@@ -66,11 +66,21 @@ class SimulatedVenue:
         """The plan's instruments with their terms."""
         return [
             InstrumentRecord(
-                it.venue, it.symbol, self.source, 0, 0, 0, 0, 0, product_of(it.symbol), "future",
-                Decimal(it.multiplier), it.price_tick,
+                it.venue,
+                it.symbol,
+                self.source,
+                0,
+                0,
+                0,
+                0,
+                0,
+                product_of(it.symbol),
+                "future",
+                Decimal(it.multiplier),
+                it.price_tick,
             )
             for it in (INSTRUMENTS[symbol] for symbol in self._plan.instruments)
-        ]  # fmt: skip
+        ]
 
     def read_over(self, known: Mapping[str, int]) -> None:
         """See `PacedSource`."""

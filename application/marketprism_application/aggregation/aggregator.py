@@ -105,9 +105,19 @@ class ShardAggregator:
         missing = tick.source_seq != place + 1 if cut else known.seq > 0 and tick.seq > known.seq
         if missing and known.ts_event < tick.ts_event:
             hole = Gap(
-                tick.venue, tick.symbol, tick.source, tick.epoch, tick.seq, tick.ts_event, tick.ts_recv, tick.ts_pub,
-                known.ts_event, tick.ts_event, TRUNCATED, tick.trading_day,
-            )  # fmt: skip
+                tick.venue,
+                tick.symbol,
+                tick.source,
+                tick.epoch,
+                tick.seq,
+                tick.ts_event,
+                tick.ts_recv,
+                tick.ts_pub,
+                known.ts_event,
+                tick.ts_event,
+                TRUNCATED,
+                tick.trading_day,
+            )
             bars += builder.on_gap(hole)
             self.holes.append(hole)
         return True

@@ -152,11 +152,23 @@ INSTRUMENT = DataKind(
     "market.instrument.{venue}.{symbol}",
     "instruments",
     ("symbol", "venue", "ts_event"),
-    few_values=frozenset({
-        "product", "class_", "underlying", "option_type", "list_day", "expire_day", "name", "native", "base", "quote",
-        "settle", "status",
-    }),
-)  # fmt: skip
+    few_values=frozenset(
+        {
+            "product",
+            "class_",
+            "underlying",
+            "option_type",
+            "list_day",
+            "expire_day",
+            "name",
+            "native",
+            "base",
+            "quote",
+            "settle",
+            "status",
+        }
+    ),
+)
 
 
 def _of_venue(name: str, model: type[Any], table: str, suffix: str = "", **more: Any) -> DataKind:

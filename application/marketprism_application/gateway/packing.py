@@ -162,9 +162,10 @@ class Ingest:
         key = (change.venue, change.product.lower())
         self._changes.setdefault(key, []).append(change)
         told = {
-            partition for (venue, symbol), partition in self._partitions.items()
+            partition
+            for (venue, symbol), partition in self._partitions.items()
             if (venue, self._calendar.product_of(symbol).lower()) == key
-        }  # fmt: skip
+        }
         for partition in told:
             pending = self._pending[partition]
             pending.changes.append((len(pending.ticks), change))

@@ -173,10 +173,15 @@ class Inspector:
         seen = self._streams.get((symbol, kind), _Seen())
         rejected = self.rejected.get((symbol, kind), Counter())
         row: dict[str, Any] = {
-            "symbol": symbol, "kind": kind, "messages": seen.messages + sum(rejected.values()),
-            "normalised": seen.messages, "rejected": dict(rejected), "sequence_gaps": seen.gaps,
-            "first": seen.first, "last": seen.last,
-        }  # fmt: skip
+            "symbol": symbol,
+            "kind": kind,
+            "messages": seen.messages + sum(rejected.values()),
+            "normalised": seen.messages,
+            "rejected": dict(rejected),
+            "sequence_gaps": seen.gaps,
+            "first": seen.first,
+            "last": seen.last,
+        }
         sync = self.feed.books.find(symbol)
         if kind == ORDERBOOK.name and sync is not None:
             row["sequence_gaps"] = sync.gaps

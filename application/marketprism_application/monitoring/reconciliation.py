@@ -13,8 +13,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 STANDING, SKIPPED, UNTAKEN, MISSING, BEYOND, UNREADABLE = (
-    "standing", "skipped", "untaken", "missing", "beyond", "unreadable",
-)  # fmt: skip
+    "standing",
+    "skipped",
+    "untaken",
+    "missing",
+    "beyond",
+    "unreadable",
+)
 _NAMES = 3
 
 

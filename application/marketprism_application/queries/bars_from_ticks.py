@@ -118,7 +118,14 @@ def _window(row: dict[str, Any], interval: Interval, cascade: Cascade) -> Window
 
 def _row(row: dict[str, Any], window: Window, venue: str, query: Records, *, gap: bool) -> dict[str, Any]:
     return {
-        **{name: row[name] for name in COLUMNS.names if name != "start"}, "venue": venue, "symbol": query.symbol,
-        "seq": window.ts_open // NANOS_PER_SECOND, "ts_event": window.ts_close, "interval": query.interval,
-        "ts_open": window.ts_open, "ts_close": window.ts_close, "revision": 0, "gap": gap,
-    }  # fmt: skip
+        **{name: row[name] for name in COLUMNS.names if name != "start"},
+        "venue": venue,
+        "symbol": query.symbol,
+        "seq": window.ts_open // NANOS_PER_SECOND,
+        "ts_event": window.ts_close,
+        "interval": query.interval,
+        "ts_open": window.ts_open,
+        "ts_close": window.ts_close,
+        "revision": 0,
+        "gap": gap,
+    }

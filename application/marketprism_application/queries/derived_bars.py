@@ -99,18 +99,44 @@ def _made(minutes: list[dict[str, Any]], interval: str, query: Records, rules: R
 def _minute(row: dict[str, Any]) -> Minute:
     window = Window(row["ts_open"], row["ts_close"], row["trading_day"])
     return Minute(
-        window, row["open"], row["high"], row["low"], row["close"], row["volume"], row["turnover"],
-        row["open_interest"], row["ticks"], row["gap"], 0, row["source"], row["epoch"], row["ts_recv"], row["ts_pub"],
-    )  # fmt: skip
+        window,
+        row["open"],
+        row["high"],
+        row["low"],
+        row["close"],
+        row["volume"],
+        row["turnover"],
+        row["open_interest"],
+        row["ticks"],
+        row["gap"],
+        0,
+        row["source"],
+        row["epoch"],
+        row["ts_recv"],
+        row["ts_pub"],
+    )
 
 
 def _row(bar: Minute, last: dict[str, Any], interval: str) -> dict[str, Any]:
     """A made bar as a row; its place in the order is that of its last minute."""
     window = bar.window
     return {
-        **last, "interval": interval, "ts_open": window.ts_open, "ts_close": window.ts_close,
-        "ts_event": window.ts_close, "trading_day": window.trading_day, "open": bar.open, "high": bar.high,
-        "low": bar.low, "close": bar.close, "volume": bar.volume, "turnover": bar.turnover,
-        "open_interest": bar.open_interest, "ticks": bar.ticks, "gap": bar.gap, "revision": 0,
-        "ts_recv": bar.ts_recv, "ts_pub": bar.ts_pub,
-    }  # fmt: skip
+        **last,
+        "interval": interval,
+        "ts_open": window.ts_open,
+        "ts_close": window.ts_close,
+        "ts_event": window.ts_close,
+        "trading_day": window.trading_day,
+        "open": bar.open,
+        "high": bar.high,
+        "low": bar.low,
+        "close": bar.close,
+        "volume": bar.volume,
+        "turnover": bar.turnover,
+        "open_interest": bar.open_interest,
+        "ticks": bar.ticks,
+        "gap": bar.gap,
+        "revision": 0,
+        "ts_recv": bar.ts_recv,
+        "ts_pub": bar.ts_pub,
+    }

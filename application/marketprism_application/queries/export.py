@@ -22,9 +22,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BAR_COLUMNS = (
-    "symbol", "venue", "interval", "ts_open", "ts_close", "trading_day", "open", "high", "low", "close", "volume",
-    "turnover", "open_interest", "revision", "gap",
-)  # fmt: skip
+    "symbol",
+    "venue",
+    "interval",
+    "ts_open",
+    "ts_close",
+    "trading_day",
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "turnover",
+    "open_interest",
+    "revision",
+    "gap",
+)
 FORMATS = ("csv", "json", "arrow", "parquet", "msgpack")
 
 

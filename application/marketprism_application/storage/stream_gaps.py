@@ -87,9 +87,20 @@ class Hole:
     def _gap(self, end: RowsEnd, ts_to: int, epoch: int, now: int) -> Gap:
         missing = "" if self.kind is TICK else self.kind.name
         return Gap(
-            end.venue, end.symbol, end.source, epoch, self._wanted, ts_to, now, now, end.ts_event, ts_to, CAUSE,
-            end.trading_day, missing,
-        )  # fmt: skip
+            end.venue,
+            end.symbol,
+            end.source,
+            epoch,
+            self._wanted,
+            ts_to,
+            now,
+            now,
+            end.ts_event,
+            ts_to,
+            CAUSE,
+            end.trading_day,
+            missing,
+        )
 
 
 __all__ = ["CAUSE", "Hole", "RowsEnd", "RowsLedger", "RowsNext", "kinds_of"]

@@ -65,8 +65,17 @@ class StreamMemory:
     """Everything remembered of one instrument's stream."""
 
     __slots__ = (
-        "anomalies", "excluded", "hole", "key", "missing", "quality", "schedule", "silence", "stale", "stream",
-    )  # fmt: skip
+        "anomalies",
+        "excluded",
+        "hole",
+        "key",
+        "missing",
+        "quality",
+        "schedule",
+        "silence",
+        "stale",
+        "stream",
+    )
 
     def __init__(self, key: str, schedule: Schedule, saved: SavedStream | None = None) -> None:
         self.key = key  # venue.symbol
@@ -134,19 +143,30 @@ class PartitionMemory:
         found: dict[str, Any] | None = self.totals.get(source)
         if found is None:
             found = self.totals[source] = {
-                "accepted": 0, "stale": 0, "redelivered": 0, "rejected": {}, "out_of_chain": 0,
-            }  # fmt: skip
+                "accepted": 0,
+                "stale": 0,
+                "redelivered": 0,
+                "rejected": {},
+                "out_of_chain": 0,
+            }
         return found
 
     def snapshot(self) -> bytes:
         """Complete state."""
         saved = tuple(
             SavedStream(
-                *key, w.stream.state, w.anomalies.state, w.silence.state, w.quality.state, w.stale, w.missing, w.hole,
+                *key,
+                w.stream.state,
+                w.anomalies.state,
+                w.silence.state,
+                w.quality.state,
+                w.stale,
+                w.missing,
+                w.hole,
                 w.excluded,
             )
             for key, w in self.streams.items()
-        )  # fmt: skip
+        )
         clocks = tuple(SavedClock(*key, clock.state) for key, clock in self.clocks.items())
         return msgspec.msgpack.encode(
             ValidatorState(
@@ -180,4 +200,4 @@ class PartitionMemory:
                 f"{saved.venue}.{saved.symbol}", self.calendar.schedule(saved.venue, saved.symbol), saved
             )
             for saved in state.streams
-        }  # fmt: skip
+        }

@@ -207,10 +207,22 @@ class MessagePass:
             self._hole(tick, since, tick.ts_event, EXCLUDED)
 
     def _hole(self, tick: Tick, ts_from: int, ts_to: int, cause: str) -> None:
-        self._gap(Gap(
-            tick.venue, tick.symbol, tick.source, tick.epoch, tick.seq, tick.ts_event, tick.ts_recv, self._ts_pub,
-            ts_from, ts_to, cause, tick.trading_day,
-        ))  # fmt: skip
+        self._gap(
+            Gap(
+                tick.venue,
+                tick.symbol,
+                tick.source,
+                tick.epoch,
+                tick.seq,
+                tick.ts_event,
+                tick.ts_recv,
+                self._ts_pub,
+                ts_from,
+                ts_to,
+                cause,
+                tick.trading_day,
+            )
+        )
 
     def _silence(self, tick: Tick, placement: Placement, watched: StreamMemory, *, named: bool) -> None:
         hole = watched.silence.on_tick(tick.ts_event, placement, self._memory.rules)
@@ -219,9 +231,15 @@ class MessagePass:
             self._hole(tick, *hole)
 
     def _quality(
-        self, watched: StreamMemory, tick: Tick, score: int, reasons: tuple[str, ...], anomalies: tuple[Anomaly, ...],
-        *, accepted: bool,
-    ) -> None:  # fmt: skip
+        self,
+        watched: StreamMemory,
+        tick: Tick,
+        score: int,
+        reasons: tuple[str, ...],
+        anomalies: tuple[Anomaly, ...],
+        *,
+        accepted: bool,
+    ) -> None:
         rules = self._memory.rules
         report, event = watched.quality.observe(tick, score, reasons, anomalies, rules, accepted=accepted)
         if report is not None:

@@ -29,9 +29,13 @@ class ShardValidator:
     """
 
     def __init__(
-        self, calendar: MarketCalendar, rules: ValidationRules, epoch: int = 0, name: str = "0",
+        self,
+        calendar: MarketCalendar,
+        rules: ValidationRules,
+        epoch: int = 0,
+        name: str = "0",
         sessions: GatewaySessions | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.memory = PartitionMemory(calendar, rules, epoch, name, GatewaySessions() if sessions is None else sessions)
 
     @property
@@ -100,9 +104,10 @@ class ShardValidator:
         self.memory.joined += 1
         session.joined = True
         session.since = {
-            watched.key: last.ts_event for watched in self.memory.streams.values()
+            watched.key: last.ts_event
+            for watched in self.memory.streams.values()
             if (last := watched.stream.state.last) is not None
-        }  # fmt: skip
+        }
         run.add_event(SessionJoined(packed.session, self.memory.partition, packed.chain, session.held))
 
     def truncated(self, lost: int = 0) -> None:

@@ -30,33 +30,81 @@ class BookMessages:
         if self._scale is not None:
             bids, asks = self._levels(symbol, bids), self._levels(symbol, asks)
         return OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, change.last_id, change.ts_event, change.ts_recv, 0, UPDATE, True,
-            change.first_id, change.prev_id, bids, asks,
-        )  # fmt: skip
+            1,
+            self._venue,
+            symbol,
+            self._source,
+            0,
+            change.last_id,
+            change.ts_event,
+            change.ts_recv,
+            0,
+            UPDATE,
+            True,
+            change.first_id,
+            change.prev_id,
+            bids,
+            asks,
+        )
 
     def whole(self, symbol: str, sync: BookSync) -> Message:
         """Every level that is held, and how far they are known."""
         book = sync.book
         return OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, book.last_id, sync.ts_event, sync.ts_recv, 0, SNAPSHOT, True,
-            book.last_id, None, self._levels(symbol, book.bids.top()), self._levels(symbol, book.asks.top()),
-            book.bid_floor, book.ask_ceiling,
-        )  # fmt: skip
+            1,
+            self._venue,
+            symbol,
+            self._source,
+            0,
+            book.last_id,
+            sync.ts_event,
+            sync.ts_recv,
+            0,
+            SNAPSHOT,
+            True,
+            book.last_id,
+            None,
+            self._levels(symbol, book.bids.top()),
+            self._levels(symbol, book.asks.top()),
+            book.bid_floor,
+            book.ask_ceiling,
+        )
 
     def top(self, symbol: str, sync: BookSync) -> Message:
         """The best levels."""
         bids, asks = sync.book.top(self._depth)
         return BookTopMessage(
-            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.ts_event, sync.ts_recv, 0, True,
-            self._depth, self._levels(symbol, bids), self._levels(symbol, asks),
-        )  # fmt: skip
+            1,
+            self._venue,
+            symbol,
+            self._source,
+            0,
+            sync.book.last_id,
+            sync.ts_event,
+            sync.ts_recv,
+            0,
+            True,
+            self._depth,
+            self._levels(symbol, bids),
+            self._levels(symbol, asks),
+        )
 
     def invalid(self, symbol: str, sync: BookSync, cause: str) -> Message:
         """That it is not known any more."""
         return OrderBookMessage(
-            1, self._venue, symbol, self._source, 0, sync.book.last_id, sync.known_at, sync.ts_recv, 0, INVALID, False,
+            1,
+            self._venue,
+            symbol,
+            self._source,
+            0,
+            sync.book.last_id,
+            sync.known_at,
+            sync.ts_recv,
+            0,
+            INVALID,
+            False,
             cause=cause,
-        )  # fmt: skip
+        )
 
     def show(self, symbol: str, sync: BookSync, depth: int | None) -> BookView:
         """A book in words and texts. Levels are amounts, best first, only known ones."""
@@ -80,12 +128,20 @@ class BookMessages:
         if not sync.valid or bid is None or ask is None:
             return None
         ((bid_price, bid_quantity),), ((ask_price, ask_quantity),) = (
-            self._pairs(symbol, [bid]), self._pairs(symbol, [ask]),
-        )  # fmt: skip
+            self._pairs(symbol, [bid]),
+            self._pairs(symbol, [ask]),
+        )
         return Quote(
-            self._venue, symbol, sync.ts_event, sync.ts_recv, sync.book.last_id, bid_price, bid_quantity, ask_price,
+            self._venue,
+            symbol,
+            sync.ts_event,
+            sync.ts_recv,
+            sync.book.last_id,
+            bid_price,
+            bid_quantity,
+            ask_price,
             ask_quantity,
-        )  # fmt: skip
+        )
 
     def _levels(self, symbol: str, levels: Sequence[Level]) -> Sequence[TextLevel] | Sequence[Level]:
         scale = self._scale

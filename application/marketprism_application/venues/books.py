@@ -280,10 +280,23 @@ class VenueBooks:
         # A snapshot without a time has ours, which may be behind the venue's: the ids say as well what is missing.
         if lost_at and (sync.made_by > lost_at or sync.book.last_id != tracked.published_id):
             until = max(sync.made_by, lost_at + 1)
-            self.gaps.append(Gap(
-                self._venue, symbol, self._source, 0, sync.book.last_id, until, sync.ts_recv, 0, lost_at, until,
-                "sequence", utc_day_text(until), ORDERBOOK.name,
-            ))  # fmt: skip
+            self.gaps.append(
+                Gap(
+                    self._venue,
+                    symbol,
+                    self._source,
+                    0,
+                    sync.book.last_id,
+                    until,
+                    sync.ts_recv,
+                    0,
+                    lost_at,
+                    until,
+                    "sequence",
+                    utc_day_text(until),
+                    ORDERBOOK.name,
+                )
+            )
 
     def _whole(self, symbol: str, tracked: TrackedBook) -> None:
         tracked.ts_snapshot, tracked.published_id = tracked.sync.ts_recv, tracked.sync.book.last_id

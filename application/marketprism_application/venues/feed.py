@@ -124,11 +124,20 @@ class VenueFeed:
         if made is BookChange:
             self.books.lose(symbol, "malformed")
         elif made is TradeMessage:
-            self.on_gap(symbol, min(self.tape(symbol).ts_last or item.ts_event, item.ts_event), item.ts_event + 1,
-                        item.ts_recv, MISSING_TRADES)  # fmt: skip
-        refusal = error if isinstance(error, ParseRefused) else ParseRefused(
-            "unforeseen", f"{made.__name__} of {symbol}: expected one that can be used: {error!r}"[:300]
-        )  # fmt: skip
+            self.on_gap(
+                symbol,
+                min(self.tape(symbol).ts_last or item.ts_event, item.ts_event),
+                item.ts_event + 1,
+                item.ts_recv,
+                MISSING_TRADES,
+            )
+        refusal = (
+            error
+            if isinstance(error, ParseRefused)
+            else ParseRefused(
+                "unforeseen", f"{made.__name__} of {symbol}: expected one that can be used: {error!r}"[:300]
+            )
+        )
         self._refuse(refusal, frame, path)
 
     def missing(self, symbol: str, kind: str, since: int, until: int, cause: str) -> None:
@@ -287,14 +296,28 @@ class VenueFeed:
         if tick is not None:
             self._out.ticks.append(tick)
 
-    def on_gap(
-        self, symbol: str, ts_from: int, ts_to: int, ts_recv: int, cause: str, kind: str = TRADE.name
-    ) -> None:  # fmt: skip
+    def on_gap(self, symbol: str, ts_from: int, ts_to: int, ts_recv: int, cause: str, kind: str = TRADE.name) -> None:
         """A hole that the connection knows of."""
-        self._out.gaps.append((len(self._out.ticks), Gap(
-            self.venue, symbol, self.source, 0, 0, ts_to, ts_recv, 0, ts_from, ts_to, cause, utc_day_text(ts_to),
-            kind,
-        )))  # fmt: skip
+        self._out.gaps.append(
+            (
+                len(self._out.ticks),
+                Gap(
+                    self.venue,
+                    symbol,
+                    self.source,
+                    0,
+                    0,
+                    ts_to,
+                    ts_recv,
+                    0,
+                    ts_from,
+                    ts_to,
+                    cause,
+                    utc_day_text(ts_to),
+                    kind,
+                ),
+            )
+        )
 
     def on_clock(self, now_ns: int) -> None:
         """Time has passed: what waited for it."""

@@ -284,9 +284,10 @@ def checked(items: Sequence[Item], ts_recv: int) -> Sequence[Item]:
 def _check_time(ts: int, ts_recv: int, symbol: str, what: str) -> None:
     if not _FIRST_NS <= ts <= max(ts_recv, _FIRST_NS) + _AHEAD_NS:
         raise ParseRefused(
-            "time", f"event time of {what}: expected one from the year 2000 to a day after receipt ({ts_recv} ns), "
-            f"was {ts} ns", symbol,
-        )  # fmt: skip
+            "time",
+            f"event time of {what}: expected one from the year 2000 to a day after receipt ({ts_recv} ns), was {ts} ns",
+            symbol,
+        )
 
 
 def _unforeseen(error: Exception) -> ParseRefused:

@@ -56,10 +56,22 @@ class TickMaker:
         if state.pending is not None:
             self._take(state, state.pending)
         return Tick(
-            trade.venue, trade.symbol, trade.source, 0, 0, trade.ts_event, trade.ts_recv, 0, trade.seq,
-            utc_day_text(trade.ts_event), price, bids=state.bids, asks=state.asks, traded=quantity,
+            trade.venue,
+            trade.symbol,
+            trade.source,
+            0,
+            0,
+            trade.ts_event,
+            trade.ts_recv,
+            0,
+            trade.seq,
+            utc_day_text(trade.ts_event),
+            price,
+            bids=state.bids,
+            asks=state.asks,
+            traded=quantity,
             traded_turnover=self._money_of(trade.symbol, price, quantity),
-        )  # fmt: skip
+        )
 
     def is_due(self, symbol: str, ts_recv: int) -> bool:
         """Whether new best prices would be told now."""
@@ -77,9 +89,10 @@ class TickMaker:
         """Ticks of best prices that have waited long enough."""
         due = now_ns - self._every
         return [
-            self._quoted(state, source) for state in self._states.values()
+            self._quoted(state, source)
+            for state in self._states.values()
             if state.pending is not None and state.ts_made <= due
-        ]  # fmt: skip
+        ]
 
     @staticmethod
     def _take(state: _State, quote: Quote) -> None:
@@ -94,8 +107,19 @@ class TickMaker:
         state.ts_made = quote.ts_recv
         state.quote_seq = max(state.quote_seq + 1, quote.ts_event)
         return Tick(
-            quote.venue, quote.symbol, f"{source}:quote", 0, 0, quote.ts_event, quote.ts_recv, 0,
+            quote.venue,
+            quote.symbol,
+            f"{source}:quote",
+            0,
+            0,
+            quote.ts_event,
+            quote.ts_recv,
+            0,
             state.quote_seq,
-            utc_day_text(quote.ts_event), state.last, bids=state.bids, asks=state.asks, traded=ZERO,
+            utc_day_text(quote.ts_event),
+            state.last,
+            bids=state.bids,
+            asks=state.asks,
+            traded=ZERO,
             traded_turnover=ZERO,
-        )  # fmt: skip
+        )

@@ -68,14 +68,38 @@ class ActivityBarBuilder:
         last = tick.last
         assert last is not None  # noqa: S101 (checked by on_tick)
         bar = self.state.bar or Bar(
-            tick.venue, tick.symbol, tick.source, tick.epoch, tick.ts_event // NANOS_PER_SECOND, 0, 0, 0, self._name,
-            tick.ts_event, 0, trading_day, last, last, last, last, ZERO, ZERO,
-        )  # fmt: skip
+            tick.venue,
+            tick.symbol,
+            tick.source,
+            tick.epoch,
+            tick.ts_event // NANOS_PER_SECOND,
+            0,
+            0,
+            0,
+            self._name,
+            tick.ts_event,
+            0,
+            trading_day,
+            last,
+            last,
+            last,
+            last,
+            ZERO,
+            ZERO,
+        )
         self.state.bar = bar._replace(
-            high=max(bar.high, last), low=min(bar.low, last), close=last, volume=bar.volume + grown,
-            turnover=bar.turnover + money, open_interest=tick.open_interest or bar.open_interest, ticks=bar.ticks + 1,
-            ts_event=tick.ts_event, ts_close=tick.ts_event, ts_recv=tick.ts_recv, ts_pub=tick.ts_pub,
-        )  # fmt: skip
+            high=max(bar.high, last),
+            low=min(bar.low, last),
+            close=last,
+            volume=bar.volume + grown,
+            turnover=bar.turnover + money,
+            open_interest=tick.open_interest or bar.open_interest,
+            ticks=bar.ticks + 1,
+            ts_event=tick.ts_event,
+            ts_close=tick.ts_event,
+            ts_recv=tick.ts_recv,
+            ts_pub=tick.ts_pub,
+        )
 
     def _close(self) -> list[Bar]:
         bar, self.state.bar, self.state.measured = self.state.bar, None, ZERO

@@ -101,16 +101,40 @@ class BarBuilder:
             window = minute_window(session, start)
             gap = window.meets(self._s.gaps)
             self._s.current = Minute(
-                window, first, max(first, high), min(first, low), last, grown, money, tick.open_interest, 1, gap, 0,
-                tick.source, tick.epoch, tick.ts_recv, tick.ts_pub,
-            )  # fmt: skip
+                window,
+                first,
+                max(first, high),
+                min(first, low),
+                last,
+                grown,
+                money,
+                tick.open_interest,
+                1,
+                gap,
+                0,
+                tick.source,
+                tick.epoch,
+                tick.ts_recv,
+                tick.ts_pub,
+            )
         else:
             self._s.current = Minute(
-                current.window, current.open, high if high > current.high else current.high,
-                low if low < current.low else current.low, last, current.volume + grown, current.turnover + money,
-                tick.open_interest or current.open_interest, current.ticks + 1, current.gap, 0,
-                tick.source, tick.epoch, tick.ts_recv, tick.ts_pub,
-            )  # fmt: skip
+                current.window,
+                current.open,
+                high if high > current.high else current.high,
+                low if low < current.low else current.low,
+                last,
+                current.volume + grown,
+                current.turnover + money,
+                tick.open_interest or current.open_interest,
+                current.ticks + 1,
+                current.gap,
+                0,
+                tick.source,
+                tick.epoch,
+                tick.ts_recv,
+                tick.ts_pub,
+            )
         _remember(running, tick)
 
     def on_clock(self, ts: int) -> list[Bar]:
@@ -183,9 +207,16 @@ class BarBuilder:
         for window in self._cascade.minutes_between(before.window, until):
             flat = before.close
             empty = before._replace(
-                window=window, open=flat, high=flat, low=flat, volume=ZERO, turnover=ZERO, ticks=0, revision=0,
+                window=window,
+                open=flat,
+                high=flat,
+                low=flat,
+                volume=ZERO,
+                turnover=ZERO,
+                ticks=0,
+                revision=0,
                 gap=window.meets(self._s.gaps),
-            )  # fmt: skip
+            )
             self._close(empty, out)
 
     def _close(self, minute: Minute, out: list[Bar]) -> None:
@@ -216,9 +247,13 @@ class BarBuilder:
             return
         low, high = _extremes(tick, last, running)
         revised = _touched(minute, tick)._replace(
-            high=max(minute.high, high), low=min(minute.low, low), close=last, volume=minute.volume + grown,
-            turnover=minute.turnover + money, revision=minute.revision + 1,
-        )  # fmt: skip
+            high=max(minute.high, high),
+            low=min(minute.low, low),
+            close=last,
+            volume=minute.volume + grown,
+            turnover=minute.turnover + money,
+            revision=minute.revision + 1,
+        )
         if tick.traded is None:
             _remember(running, tick)
         self._revise(minute, revised, out)
@@ -238,10 +273,29 @@ class BarBuilder:
         # The sequence orders bars of one instrument and interval and follows from the window alone.
         seq = window.ts_open // NANOS_PER_SECOND
         return Bar(
-            self._venue, self._symbol, made.source, made.epoch, seq, window.ts_close, made.ts_recv, made.ts_pub,
-            interval, window.ts_open, window.ts_close, window.trading_day, made.open, made.high, made.low, made.close,
-            made.volume, made.turnover, made.open_interest, made.ticks, made.revision, made.gap,
-        )  # fmt: skip
+            self._venue,
+            self._symbol,
+            made.source,
+            made.epoch,
+            seq,
+            window.ts_close,
+            made.ts_recv,
+            made.ts_pub,
+            interval,
+            window.ts_open,
+            window.ts_close,
+            window.trading_day,
+            made.open,
+            made.high,
+            made.low,
+            made.close,
+            made.volume,
+            made.turnover,
+            made.open_interest,
+            made.ticks,
+            made.revision,
+            made.gap,
+        )
 
 
 def _minute_start(ts: int, session: Session, placement: Placement) -> int:

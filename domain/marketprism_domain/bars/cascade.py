@@ -201,12 +201,22 @@ def _session_minute(sessions: tuple[Session, ...], position: int) -> tuple[int, 
 def _merge(bar: Minute, minute: Minute) -> Minute:
     """`bar` with a later minute added."""
     return Minute(
-        bar.window, bar.open, max(bar.high, minute.high), min(bar.low, minute.low), minute.close,
-        bar.volume + minute.volume, bar.turnover + minute.turnover,
+        bar.window,
+        bar.open,
+        max(bar.high, minute.high),
+        min(bar.low, minute.low),
+        minute.close,
+        bar.volume + minute.volume,
+        bar.turnover + minute.turnover,
         bar.open_interest if minute.open_interest is None else minute.open_interest,
-        bar.ticks + minute.ticks, bar.gap or minute.gap, bar.revision,
-        minute.source, minute.epoch, minute.ts_recv, minute.ts_pub,
-    )  # fmt: skip
+        bar.ticks + minute.ticks,
+        bar.gap or minute.gap,
+        bar.revision,
+        minute.source,
+        minute.epoch,
+        minute.ts_recv,
+        minute.ts_pub,
+    )
 
 
 def _shift(bar: Minute, old: Minute, new: Minute) -> Minute:

@@ -143,9 +143,14 @@ class OrderBook:
         self._ceiling: str | None = None
 
     def load(
-        self, bids: Sequence[Level], asks: Sequence[Level], last_id: int, *, cut_at: int | None,
+        self,
+        bids: Sequence[Level],
+        asks: Sequence[Level],
+        last_id: int,
+        *,
+        cut_at: int | None,
         window: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Replace the book; a side with `cut_at` levels or more was cut off there."""
         self.bids.load(bids)
         self.asks.load(asks)

@@ -160,8 +160,13 @@ class ClockOff:
 
 
 __all__ = [
-    "PIPELINE_EVENTS", "ClockOff", "MessagesOutOfChain", "SessionJoined", "StreamReplaced", "StreamTruncated",
-]  # fmt: skip
+    "PIPELINE_EVENTS",
+    "ClockOff",
+    "MessagesOutOfChain",
+    "SessionJoined",
+    "StreamReplaced",
+    "StreamTruncated",
+]
 
 
 PIPELINE_EVENTS = (

@@ -127,9 +127,14 @@ EVENTS: dict[str, type[Any]] = {
         *PIPELINE_EVENTS,
     )
 }
-PER_TICK = frozenset({
-    "MarketTickReceived", "TickDataValidated", "TickPublishedToPubSub", "TickProcessingPipelineCompleted",
-})  # fmt: skip
+PER_TICK = frozenset(
+    {
+        "MarketTickReceived",
+        "TickDataValidated",
+        "TickPublishedToPubSub",
+        "TickProcessingPipelineCompleted",
+    }
+)
 
 
 def to_record(
@@ -147,9 +152,18 @@ def to_record(
     data = {item.name: getattr(event, item.name) for item in fields(event)}
     venue, symbol = data.get("venue", ""), data.get("symbol", "")
     return EventRecord(
-        venue, symbol, source, epoch, seq, ts_event, ts_recv or ts_event, ts_pub or ts_event, type(event).__name__,
-        event_id, {name: value for name, value in data.items() if name not in ("venue", "symbol")},
-    )  # fmt: skip
+        venue,
+        symbol,
+        source,
+        epoch,
+        seq,
+        ts_event,
+        ts_recv or ts_event,
+        ts_pub or ts_event,
+        type(event).__name__,
+        event_id,
+        {name: value for name, value in data.items() if name not in ("venue", "symbol")},
+    )
 
 
 __all__ = [

@@ -39,9 +39,13 @@ class Schedule:
     """Sessions of one product over time, with a cache of the section last asked for."""
 
     def __init__(
-        self, venue: str, versions: Versions, days: TradingDays, edge_tolerance_ns: int,
+        self,
+        venue: str,
+        versions: Versions,
+        days: TradingDays,
+        edge_tolerance_ns: int,
         by_day: dict[str, tuple[Session, ...]] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._venue = venue
         self._versions = versions
         self._starts = [first for first, _ in versions]

@@ -135,8 +135,8 @@ def _rings(session: Session, venue: str, product: str) -> list[tuple[int, object
     rings: list[tuple[int, object]] = [(session.ts_open, opened(venue, day, number, product))]
     if session.ts_auction < session.ts_open:
         rings.insert(0, (session.ts_auction, PreMarketOpened(venue, day, product)))
-    closed = TradingSessionClosed(venue, day, product) if session.last else TradingSessionPaused(
-        venue, day, number, product
-    )  # fmt: skip
+    closed = (
+        TradingSessionClosed(venue, day, product) if session.last else TradingSessionPaused(venue, day, number, product)
+    )
     rings.append((session.ts_close, closed))
     return rings

@@ -143,9 +143,11 @@ class PhaseWatch:
         self._calendar.overrule(change)
         verdict.changes.append(change)
         was = (table.ts_open, table.ts_close) if table is not None else (0, 0)
-        verdict.events.append(TradingHoursOverruled(
-            change.venue, change.product, change.trading_day, change.ts_open, change.ts_close, *was
-        ))  # fmt: skip
+        verdict.events.append(
+            TradingHoursOverruled(
+                change.venue, change.product, change.trading_day, change.ts_open, change.ts_close, *was
+            )
+        )
 
     def _limit(self, venue: str, product: str, ts: int) -> int:
         """The latest end that a section may have whose true one is not known yet."""

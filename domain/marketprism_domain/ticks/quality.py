@@ -50,9 +50,15 @@ class DataQualityMonitor:
         self.state = state or MonitorState()
 
     def observe(
-        self, tick: Tick, score: int, reasons: tuple[str, ...], anomalies: tuple[Anomaly, ...], rules: ValidationRules,
-        *, accepted: bool,
-    ) -> tuple[QualityReport | None, Event | None]:  # fmt: skip
+        self,
+        tick: Tick,
+        score: int,
+        reasons: tuple[str, ...],
+        anomalies: tuple[Anomaly, ...],
+        rules: ValidationRules,
+        *,
+        accepted: bool,
+    ) -> tuple[QualityReport | None, Event | None]:
         """Count one tick; the report of the window it ends, and the change of state that report makes."""
         report, event = self._roll(tick, rules)
         window = self.state.window
@@ -101,7 +107,22 @@ class DataQualityMonitor:
 
 def _report(window: QualityMetrics, tick: Tick, seq: int) -> QualityReport:
     return QualityReport(
-        tick.venue, tick.symbol, tick.source, tick.epoch, seq, window.ts_to, tick.ts_recv, tick.ts_pub,
-        window.ts_from, window.ts_to, window.score, window.ticks, window.accepted, window.rejected, window.stale,
-        window.warned, window.anomalies, window.reasons,
-    )  # fmt: skip
+        tick.venue,
+        tick.symbol,
+        tick.source,
+        tick.epoch,
+        seq,
+        window.ts_to,
+        tick.ts_recv,
+        tick.ts_pub,
+        window.ts_from,
+        window.ts_to,
+        window.score,
+        window.ticks,
+        window.accepted,
+        window.rejected,
+        window.stale,
+        window.warned,
+        window.anomalies,
+        window.reasons,
+    )

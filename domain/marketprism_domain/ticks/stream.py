@@ -57,9 +57,14 @@ class MarketDataStream:
         return self._s
 
     def accept(
-        self, tick: Tick, placement: Placement, service: TickValidationService, epoch: int, ts_pub: int,
+        self,
+        tick: Tick,
+        placement: Placement,
+        service: TickValidationService,
+        epoch: int,
+        ts_pub: int,
         offset_ns: int = 0,
-    ) -> Accepted | Rejected | None:  # fmt: skip
+    ) -> Accepted | Rejected | None:
         """Take the next tick; None means a place of its source that was seen before.
 
         `offset_ns` is how far its receive clock is known to be ahead of the venue's.
@@ -78,10 +83,23 @@ class MarketDataStream:
             return Rejected(tick, result.errors, result.score)
         state.seq += 1
         verdict = "stale" if result.stale else "warned" if result.warnings else "valid"
-        published = Tick._make((
-            tick.venue, tick.symbol, tick.source, epoch, state.seq, *tick[_TS_EVENT:_TS_PUB], ts_pub,
-            *tick[_TS_PUB + 1 : _PHASE], placement.phase, verdict, result.score, result.warnings, service.rules.version,
-        ))  # fmt: skip
+        published = Tick._make(
+            (
+                tick.venue,
+                tick.symbol,
+                tick.source,
+                epoch,
+                state.seq,
+                *tick[_TS_EVENT:_TS_PUB],
+                ts_pub,
+                *tick[_TS_PUB + 1 : _PHASE],
+                placement.phase,
+                verdict,
+                result.score,
+                result.warnings,
+                service.rules.version,
+            )
+        )
         if not result.stale:
             state.last = published
         return Accepted(published)

@@ -33,10 +33,23 @@ HUGE_VALUE = "huge_value"
 OUT_OF_SESSION = "out_of_session"
 STALE = "stale"
 
-ERRORS = frozenset({
-    MISSING_VOLUME, DUPLICATE, TIME_REVERSED, ABOVE_LIMIT, BELOW_LIMIT, OUTSIDE_BAND, VOLUME_NEGATIVE, VOLUME_FELL,
-    TURNOVER_FELL, BOOK_CROSSED, BOOK_ORDER, BOOK_QUANTITY, HUGE_VALUE,
-})  # fmt: skip
+ERRORS = frozenset(
+    {
+        MISSING_VOLUME,
+        DUPLICATE,
+        TIME_REVERSED,
+        ABOVE_LIMIT,
+        BELOW_LIMIT,
+        OUTSIDE_BAND,
+        VOLUME_NEGATIVE,
+        VOLUME_FELL,
+        TURNOVER_FELL,
+        BOOK_CROSSED,
+        BOOK_ORDER,
+        BOOK_QUANTITY,
+        HUGE_VALUE,
+    }
+)
 
 MOST_LATE_NS = 7 * 86_400 * NANOS_PER_SECOND  # what streams keep; an instant of another century is no late trade
 

@@ -224,9 +224,12 @@ async def direct_request(connection: NatsConnection, stream: str, body: bytes) -
             raise StreamMissing(text, STREAM_NOT_FOUND) from error
 
     return await retry(
-        ask, attempts=None, backoff=_AGAIN, deadline_s=API_TIMEOUT_S,
+        ask,
+        attempts=None,
+        backoff=_AGAIN,
+        deadline_s=API_TIMEOUT_S,
         retryable=lambda error: isinstance(error, StreamError) and error.retryable,
-    )  # fmt: skip
+    )
 
 
 async def _serves_direct(connection: NatsConnection, stream: str) -> bool:
@@ -299,7 +302,25 @@ def parse_ack(data: bytes, what: str) -> PubAck:
 
 
 __all__ = [
-    "API_TIMEOUT_S", "DUPLICATE_IN_BATCH", "NOT_FOUND", "UNSETTLED", "PubAck", "StoredMessage", "StreamError",
-    "StreamMisconfigured", "StreamMissing", "answered", "api", "delete_stream", "direct_get", "direct_get_last",
-    "direct_request", "ensure_stream", "leader_get_last", "nobody_takes", "parse_ack", "publish_ack", "stream_info",
-]  # fmt: skip
+    "API_TIMEOUT_S",
+    "DUPLICATE_IN_BATCH",
+    "NOT_FOUND",
+    "UNSETTLED",
+    "PubAck",
+    "StoredMessage",
+    "StreamError",
+    "StreamMisconfigured",
+    "StreamMissing",
+    "answered",
+    "api",
+    "delete_stream",
+    "direct_get",
+    "direct_get_last",
+    "direct_request",
+    "ensure_stream",
+    "leader_get_last",
+    "nobody_takes",
+    "parse_ack",
+    "publish_ack",
+    "stream_info",
+]

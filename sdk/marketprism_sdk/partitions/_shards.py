@@ -292,5 +292,13 @@ class Shards:
             self._wake.set()
 
 
-__all__ = ["OwnerRecord", "ShardClaimed", "ShardDisagreed", "ShardReleased", "Shards",
-           "partition_of", "rendezvous", "weight"]  # fmt: skip
+__all__ = [
+    "OwnerRecord",
+    "ShardClaimed",
+    "ShardDisagreed",
+    "ShardReleased",
+    "Shards",
+    "partition_of",
+    "rendezvous",
+    "weight",
+]

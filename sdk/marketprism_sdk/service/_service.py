@@ -227,9 +227,14 @@ class Service:
             done = await NatsKeyValue.open(self.connection, DONE, ttl_s=DONE_S, replicas=replicas)
             parallel = self.settings.commands_parallel
             receiver = CommandReceiver(
-                self.connection, self.name, self.metrics, done=done, parallel=parallel, group=self.group,
+                self.connection,
+                self.name,
+                self.metrics,
+                done=done,
+                parallel=parallel,
+                group=self.group,
                 meant_for=self.meant_for,
-            )  # fmt: skip
+            )
             for name, (method, policy) in commands.items():
                 receiver.add(name, command_handler(name, method), policy)
             self.spawn(receiver.run(), "commands")

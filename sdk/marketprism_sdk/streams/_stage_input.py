@@ -80,9 +80,11 @@ class SettledInput:
     """
 
     def __init__(
-        self, look: Callable[[], Awaitable[InputState]], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        self,
+        look: Callable[[], Awaitable[InputState]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now_s: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._look = look
         self._sleep = sleep
         self._now_s = now_s
@@ -138,9 +140,14 @@ def read_on(part: Part, cut: InputCut, stream: str) -> None:
         )
     level = log.error if cut.log else log.info
     level(
-        "input stream read on behind a cut", stream=stream, partition=part.number, wanted=cut.wanted, first=cut.first,
-        processed=cut.processed, reason=cut.reason,
-    )  # fmt: skip
+        "input stream read on behind a cut",
+        stream=stream,
+        partition=part.number,
+        wanted=cut.wanted,
+        first=cut.first,
+        processed=cut.processed,
+        reason=cut.reason,
+    )
     if cut.log:
         part.done_seq, part.since, part.taken = 0, cut.first - 1, 0
     part.partial = part.skip = 0 if cut.log or cut.first > part.done_seq + 1 else part.partial

@@ -35,9 +35,14 @@ class StageInput:
     """
 
     def __init__(
-        self, connection: NatsConnection, settings: StageSettings, factory: Callable[[int, int], Processor],
-        holder: str, on_arrival: Callable[[], None], on_cut: Callable[[int, InputCut], None],
-    ) -> None:  # fmt: skip
+        self,
+        connection: NatsConnection,
+        settings: StageSettings,
+        factory: Callable[[int, int], Processor],
+        holder: str,
+        on_arrival: Callable[[], None],
+        on_cut: Callable[[int, InputCut], None],
+    ) -> None:
         self._connection = connection
         self._settings = settings
         self._factory = factory

@@ -199,9 +199,18 @@ class Part:
         # What is restored lags behind its own checkpoint until the messages since the snapshot have come again.
         stats = self.carried if self.done_seq else self.processor.stats()
         record = Checkpoint(
-            1, self.epoch, holder, in_seq, self.partial, self.snap_in_seq, self.snap_chunks, stats,
-            since=self.since, taken=self.taken, created=self.created,
-        )  # fmt: skip
+            1,
+            self.epoch,
+            holder,
+            in_seq,
+            self.partial,
+            self.snap_in_seq,
+            self.snap_chunks,
+            stats,
+            since=self.since,
+            taken=self.taken,
+            created=self.created,
+        )
         return msgspec.msgpack.encode(record)
 
 

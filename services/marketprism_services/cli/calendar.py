@@ -78,13 +78,18 @@ def day_option(text: str | None) -> date:
 
 def _plain(symbol: str, venue: str, sessions: tuple[Session, ...], following: date) -> dict[str, object]:
     return {
-        "symbol": symbol, "venue": venue, "trading_day": sessions[0].trading_day, "next": day_text(following),
+        "symbol": symbol,
+        "venue": venue,
+        "trading_day": sessions[0].trading_day,
+        "next": day_text(following),
         "sections": [
             {
                 "auction": clock_text(session.ts_auction) if session.ts_auction < session.ts_open else None,
-                "open": clock_text(session.ts_open), "close": clock_text(session.ts_close),
-                "ts_open": session.ts_open, "ts_close": session.ts_close,
+                "open": clock_text(session.ts_open),
+                "close": clock_text(session.ts_close),
+                "ts_open": session.ts_open,
+                "ts_close": session.ts_close,
             }
             for session in sessions
         ],
-    }  # fmt: skip
+    }

@@ -54,8 +54,10 @@ def inspect_command(
         if recording.market_by == "assumed":
             err.print(
                 f"note: {recording.path}: nothing in it tells the market, read as {recording.market}; --market says it",
-                highlight=False, markup=False, soft_wrap=True,
-            )  # fmt: skip
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
     if not ok:
         raise typer.Exit(Exit.FAILED)
 
@@ -65,16 +67,19 @@ def _table(report: dict[str, Any]) -> tuple[Table, int]:
     rows = [_cells(row) for row in report["streams"]]
     heads = ("symbol", "kind", "messages", "rejected", "gaps", "resyncs", "checks", "from, to (UTC)")
     table = Table(
-        title=f"{report['market']}: {report['frames']} frames, {report['answers']} answers", title_justify="left",
-        header_style="bold", box=None, pad_edge=False,
-    )  # fmt: skip
+        title=f"{report['market']}: {report['frames']} frames, {report['answers']} answers",
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+    )
     least = 2 * (len(heads) - 1)
     for at, name in enumerate(heads):
         words = at in _FOLDED
         width = _FOLDED.get(at) or max(len(name), *(len(row[at]) for row in rows), 0)
         table.add_column(
             name, justify="left" if words else "right", no_wrap=not words, overflow="fold", min_width=width
-        )  # fmt: skip
+        )
         least += width
     for row in rows:
         table.add_row(*row)
@@ -85,10 +90,15 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     checks = row.get("checks", {}).values()
     made, failed = (sum(check[what] for check in checks) for what in ("made", "failed"))
     return (
-        row["symbol"], row["kind"], str(row["messages"]), str(sum(row["rejected"].values()) or ""),
-        str(row["sequence_gaps"] or ""), str(row.get("resyncs") or ""), f"{made - failed}/{made}" if made else "",
+        row["symbol"],
+        row["kind"],
+        str(row["messages"]),
+        str(sum(row["rejected"].values()) or ""),
+        str(row["sequence_gaps"] or ""),
+        str(row.get("resyncs") or ""),
+        f"{made - failed}/{made}" if made else "",
         f"{_time(row['first'])} {_time(row['last'], after=row['first'])}".strip(),
-    )  # fmt: skip
+    )
 
 
 def _said(report: dict[str, Any]) -> None:

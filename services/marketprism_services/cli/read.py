@@ -102,8 +102,18 @@ def coverage(
     """What is stored of an instrument by trading day, and how complete it is."""
     data = ask(url_of(data_dir, nats_url), lambda market: market.daily(symbol, start, end))
     columns = (
-        "trading_day", "first", "high", "low", "last", "volume", "ticks", "bars", "minutes", "complete", "gaps",
-    )  # fmt: skip
+        "trading_day",
+        "first",
+        "high",
+        "low",
+        "last",
+        "volume",
+        "ticks",
+        "bars",
+        "minutes",
+        "complete",
+        "gaps",
+    )
     show(data, form, columns, f"{symbol} by trading day", f"nothing stored of {symbol}")
 
 

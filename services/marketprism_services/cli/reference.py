@@ -34,8 +34,15 @@ def instruments(
 ) -> None:
     """Contract terms; names, order volumes and all the rest with --format json."""
     columns = (
-        "venue", "symbol", "class_", "multiplier", "price_tick", "underlying", "strike", "expire_day",
-    )  # fmt: skip
+        "venue",
+        "symbol",
+        "class_",
+        "multiplier",
+        "price_tick",
+        "underlying",
+        "strike",
+        "expire_day",
+    )
     data = ask(
         url_of(data_dir, nats_url),
         lambda market: market.instruments(text, class_=kind, venue=venue, at=at, limit=limit),

@@ -59,9 +59,14 @@ def simulate_command(
         server: SimulatedVenueServer = PlayedVenueServer(market, recording, speed=speed, port=port)
     else:
         server = SimulatedVenueServer(
-            DIALECTS[market](_names(bases)), seed=seed, rate=rate, changes=changes, levels=levels,
-            trades_per_step=trades, port=port,
-        )  # fmt: skip
+            DIALECTS[market](_names(bases)),
+            seed=seed,
+            rate=rate,
+            changes=changes,
+            levels=levels,
+            trades_per_step=trades,
+            port=port,
+        )
     shown = [name for name in FAULTS if name not in server.faults.cannot]
     server.faults.plan = heapq.merge(wanted, random_faults(seed, chaos, shown))
     asyncio.run(_serve(server, market, faulty=bool(wanted) or chaos > 0))

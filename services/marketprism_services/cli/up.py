@@ -118,8 +118,9 @@ class _Told:
             err.print(wrong or "the source is there", style="yellow", highlight=False, markup=False)
         for symbol in progress.refused.keys() - self._refused:
             self._refused.add(symbol)
-            err.print(f"{symbol} is not subscribed: {progress.refused[symbol]}", style="yellow", highlight=False,
-                      markup=False)  # fmt: skip
+            err.print(
+                f"{symbol} is not subscribed: {progress.refused[symbol]}", style="yellow", highlight=False, markup=False
+            )
 
 
 def _never(_: pipeline_probe.Progress) -> bool:

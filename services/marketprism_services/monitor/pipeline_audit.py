@@ -43,9 +43,12 @@ class PipelineAudit:
     """
 
     def __init__(
-        self, probe: PipelineProbe, tally: RemoteTally | None, reconciler: Reconciler | None = None,
+        self,
+        probe: PipelineProbe,
+        tally: RemoteTally | None,
+        reconciler: Reconciler | None = None,
         clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._probe = probe
         self._tally = tally
         self._reconciler = reconciler or Reconciler()

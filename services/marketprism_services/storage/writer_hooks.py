@@ -65,9 +65,14 @@ class StorageHooks(WriterHooks):
         known = was or Progress()
         self._metrics.count("store_refills_total", stream=self._stream, reason=begin.reason)
         log.error(
-            "stream is stored again from elsewhere", stream=self._stream, reason=begin.reason, store=store,
-            was=known.store, watermark=known.watermark, start=begin.watermark,
-        )  # fmt: skip
+            "stream is stored again from elsewhere",
+            stream=self._stream,
+            reason=begin.reason,
+            store=store,
+            was=known.store,
+            watermark=known.watermark,
+            start=begin.watermark,
+        )
         if begin.reason in OF_STORE:
             self._tell(StoreReplaced(self._stream, store, known.store, begin.reason, known.watermark, begin.watermark))
         else:

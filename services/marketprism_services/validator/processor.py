@@ -83,9 +83,15 @@ class ValidatorProcessor:
             self._states[instrument_key(tick.venue, tick.symbol)] = _state_of(tick)
         if out.ticks or out.marks or out.gaps or out.changes:
             validated = Packed(
-                PACKED_VERSION, packed.source, self._epoch, now, tuple(out.ticks), tuple(out.marks), tuple(out.gaps),
+                PACKED_VERSION,
+                packed.source,
+                self._epoch,
+                now,
+                tuple(out.ticks),
+                tuple(out.marks),
+                tuple(out.gaps),
                 changes=tuple(out.changes),
-            )  # fmt: skip
+            )
             outputs.append(Output(self._packed_subject, encode_packed(validated)))
         prefix = f"{self._shard.memory.event_prefix}-{seq}"
         for number, (_, gap) in enumerate(out.gaps):

@@ -67,9 +67,16 @@ class ValidatorService(MarketStageService):
     def processor(self, partition: int, epoch: int) -> Processor:
         """Validator of a partition."""
         return ValidatorProcessor(
-            partition, epoch, self._calendar, self._rules, self.latest, self._reports, self._states,
-            lambda: self.metrics.count("malformed_messages_total"), self.losses,
-        )  # fmt: skip
+            partition,
+            epoch,
+            self._calendar,
+            self._rules,
+            self.latest,
+            self._reports,
+            self._states,
+            lambda: self.metrics.count("malformed_messages_total"),
+            self.losses,
+        )
 
     def buckets(self) -> dict[str, float | None]:
         """With the rules, the reports and the states of the streams."""
@@ -124,9 +131,10 @@ class ValidatorService(MarketStageService):
 
     def _shard_list(self) -> list[tuple[int, ShardValidator]]:
         return [
-            (number, part.processor.shard) for number, part in list(self.stage.parts.items())
+            (number, part.processor.shard)
+            for number, part in list(self.stage.parts.items())
             if isinstance(part.processor, ValidatorProcessor)
-        ]  # fmt: skip
+        ]
 
     def status(self) -> dict[str, Any]:
         """What `/status` shows: clocks too, in seconds ahead of the venue's, by source."""

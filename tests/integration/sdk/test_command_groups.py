@@ -84,9 +84,13 @@ async def test_what_an_older_sender_put_on_the_shared_queue_is_handed_on(
     await ensure_command_streams(connection)
     subject, consumer = f"cmd.{unique}.*", f"commands-{unique}"
     config = {
-        "durable_name": consumer, "name": consumer, "ack_policy": "explicit", "ack_wait": 30_000_000_000,
-        "filter_subject": subject, "max_ack_pending": 1,
-    }  # fmt: skip
+        "durable_name": consumer,
+        "name": consumer,
+        "ack_policy": "explicit",
+        "ack_wait": 30_000_000_000,
+        "filter_subject": subject,
+        "max_ack_pending": 1,
+    }
     body = {"stream_name": "COMMANDS", "config": config}
     await api(connection, f"CONSUMER.CREATE.COMMANDS.{consumer}.{subject}", body)
     for n in range(20):

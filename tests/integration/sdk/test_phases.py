@@ -174,9 +174,13 @@ class Sharded(ShardedService):
 
     def __init__(self, name: str, connection: NatsConnection) -> None:
         super().__init__(
-            name, connection, settings(name), partitions=2, shards_bucket=f"{name}-shards",
+            name,
+            connection,
+            settings(name),
+            partitions=2,
+            shards_bucket=f"{name}-shards",
             latest_bucket=f"{name}-latest",
-        )  # fmt: skip
+        )
         self.phases: list[str] = []
 
     def processor(self, partition: int, epoch: int) -> Processor:

@@ -161,7 +161,11 @@ def test_each_input_comes_out_once_whatever_happens_to_those_who_work_on_it(nats
     run_state_machine_as_test(
         lambda: StageUnderFaults(nats_url),
         settings=settings(
-            max_examples=8, stateful_step_count=14, deadline=None, database=None, derandomize=True,
+            max_examples=8,
+            stateful_step_count=14,
+            deadline=None,
+            database=None,
+            derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
-    )  # fmt: skip
+    )

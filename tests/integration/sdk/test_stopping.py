@@ -95,9 +95,16 @@ async def test_subscriptions_end_at_once_and_not_in_turn() -> None:
 
 async def test_sigterm_while_there_is_no_nats_ends_a_service_with_0() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "marketprism_services", "run", "validator", "--nats-url", "nats://127.0.0.1:1",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "marketprism_services",
+        "run",
+        "validator",
+        "--nats-url",
+        "nats://127.0.0.1:1",
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
     assert process.stderr is not None
     try:
         while b"waiting for NATS" not in await process.stderr.readline():

@@ -17,10 +17,18 @@ from tests.fakes.ticks import at
 
 DBL_MAX, FLT_MAX = 1.7976931348623157e308, 3.4028234663852886e38
 GOOD: dict[str, Any] = {
-    **dict.fromkeys(CTP_COLUMNS, DBL_MAX), **{name: 0 for name in CTP_COLUMNS if "Volume" in name},
-    "TradingDay": "20250304", "ActionDay": "20250303", "InstrumentID": "ru2505", "ExchangeID": "",
-    "UpdateTime": "21:00:01", "UpdateMillisec": 5, "LastPrice": 17005.0, "Volume": 3, "Turnover": 510150.0,
-}  # fmt: skip
+    **dict.fromkeys(CTP_COLUMNS, DBL_MAX),
+    **{name: 0 for name in CTP_COLUMNS if "Volume" in name},
+    "TradingDay": "20250304",
+    "ActionDay": "20250303",
+    "InstrumentID": "ru2505",
+    "ExchangeID": "",
+    "UpdateTime": "21:00:01",
+    "UpdateMillisec": 5,
+    "LastPrice": 17005.0,
+    "Volume": 3,
+    "Turnover": 510150.0,
+}
 
 
 def test_a_message_with_hardly_a_value_is_a_tick_of_what_it_has(calendar: MarketCalendar) -> None:
@@ -41,15 +49,18 @@ def test_no_value_of_any_double_gets_through(calendar: MarketCalendar, name: str
     assert all(abs(value) < 10**20 for value in tick if isinstance(value, Decimal))
 
 
-@pytest.mark.parametrize(("changed", "text"), [
-    ({"UpdateMillisec": 1_000}, "column UpdateMillisec: expected 0 to 999, was '1000'"),
-    ({"UpdateMillisec": -1}, "column UpdateMillisec: expected 0 to 999, was '-1'"),
-    ({"ActionDay": "20251301"}, "column ActionDay: expected a date as YYYYMMDD, was '20251301'"),
-    ({"ActionDay": "", "TradingDay": "soon"}, "column TradingDay: expected a date as YYYYMMDD, was 'soon'"),
-    ({"InstrumentID": "zz9999"}, "column ExchangeID: expected an exchange, because the product is not a known one"),
-    ({"InstrumentID": ""}, "symbol: expected"),
-    ({"LastPrice": "dear"}, "column LastPrice: expected a number, was 'dear'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"UpdateMillisec": 1_000}, "column UpdateMillisec: expected 0 to 999, was '1000'"),
+        ({"UpdateMillisec": -1}, "column UpdateMillisec: expected 0 to 999, was '-1'"),
+        ({"ActionDay": "20251301"}, "column ActionDay: expected a date as YYYYMMDD, was '20251301'"),
+        ({"ActionDay": "", "TradingDay": "soon"}, "column TradingDay: expected a date as YYYYMMDD, was 'soon'"),
+        ({"InstrumentID": "zz9999"}, "column ExchangeID: expected an exchange, because the product is not a known one"),
+        ({"InstrumentID": ""}, "symbol: expected"),
+        ({"LastPrice": "dear"}, "column LastPrice: expected a number, was 'dear'"),
+    ],
+)
 def test_a_field_out_of_range_is_named_with_what_was_expected(
     calendar: MarketCalendar, changed: dict[str, Any], text: str
 ) -> None:

@@ -20,10 +20,20 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import at
 
 BASE = {
-    "TradingDay": "20250304", "InstrumentID": "rb2505", "LastPrice": "3300.00", "Volume": "10", "Turnover": "330000.00",
-    "OpenInterest": "1000", "UpdateTime": "09:00:01", "UpdateMillisec": "500", "ActionDay": "20250304",
-    "BidPrice1": "3299.00", "BidVolume1": "3", "AskPrice1": "3301.00", "AskVolume1": "4",
-}  # fmt: skip
+    "TradingDay": "20250304",
+    "InstrumentID": "rb2505",
+    "LastPrice": "3300.00",
+    "Volume": "10",
+    "Turnover": "330000.00",
+    "OpenInterest": "1000",
+    "UpdateTime": "09:00:01",
+    "UpdateMillisec": "500",
+    "ActionDay": "20250304",
+    "BidPrice1": "3299.00",
+    "BidVolume1": "3",
+    "AskPrice1": "3301.00",
+    "AskVolume1": "4",
+}
 
 
 def write(path: Path, *rows: dict[str, str], columns: tuple[str, ...] = CTP_COLUMNS) -> Path:
@@ -127,9 +137,14 @@ def test_files_that_are_no_recordings(tmp_path: Path, calendar: MarketCalendar) 
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00" * 50)
     write(tmp_path / "columns.csv", {}, columns=("TradingDay", "LastPrice"))
     cases = {
-        "none.csv": "there is none", "cut.csv.gz": "expected a complete gzip file", "plain.csv.gz": "expected a complete gzip file",
-        "empty.csv": "the file is empty", "bytes.csv": "expected UTF-8", "columns.csv": "missing InstrumentID", "good.txt": "ending in .csv",
-    }  # fmt: skip
+        "none.csv": "there is none",
+        "cut.csv.gz": "expected a complete gzip file",
+        "plain.csv.gz": "expected a complete gzip file",
+        "empty.csv": "the file is empty",
+        "bytes.csv": "expected UTF-8",
+        "columns.csv": "missing InstrumentID",
+        "good.txt": "ending in .csv",
+    }
     for name, text in cases.items():
         with pytest.raises(SourceError, match=text):
             list(Recording(tmp_path / name, calendar).rows())

@@ -26,28 +26,44 @@ def known(watermark: int, first: int = 0, last: int = 0, store: str = "A", fill:
         pytest.param(known(100), 70, "B", True, Beginning(70, "other_store"), id="a store that was the leader's once"),
         pytest.param(known(100, 110, 150), 70, "B", True, Beginning(70, "other_store"), id="another store, open range"),
         pytest.param(known(100), 60, "A", True, Beginning(60, "older_copy"), id="restored from a copy"),
-        pytest.param(known(100), None, "A", True, Beginning(0, "older_copy"), id="restored from before the first record"),
+        pytest.param(
+            known(100), None, "A", True, Beginning(0, "older_copy"), id="restored from before the first record"
+        ),
         pytest.param(None, 80, "A", True, Beginning(80, "watermark_unreadable"), id="garbage, the table knows"),
         pytest.param(None, None, "A", False, Beginning(0, "watermark_unreadable"), id="garbage, nobody knows"),
         pytest.param(Progress(), 80, "A", True, Beginning(80, "watermark_lost"), id="lost, the table knows"),
         pytest.param(Progress(), None, "A", True, Beginning(0, "watermark_lost"), id="lost, a store of old"),
         pytest.param(known(900), 480, "A", True, Beginning(480, "watermark_beyond_stream"), id="beyond the stream"),
-        pytest.param(known(900), 900, "A", True, Beginning(500, "watermark_beyond_stream"), id="the stream lost its end"),
+        pytest.param(
+            known(900), 900, "A", True, Beginning(500, "watermark_beyond_stream"), id="the stream lost its end"
+        ),
         pytest.param(
             known(100, 490, 510), 100, "A", True, Beginning(100, "watermark_beyond_stream"), id="open range beyond it"
         ),
         pytest.param(known(100, store=""), None, "A", True, Beginning(100), id="a record of old"),
         pytest.param(known(100, 101, 120, store=""), None, "A", True, Beginning(100, "", 101, 120), id="of old, open"),
         pytest.param(known(100, store=""), None, "A", False, Beginning(0, "empty_store"), id="of old, empty tables"),
-        pytest.param(known(0, store="", fill="f"), 400, "A", True, Beginning(0, "rebuild"), id="a rebuild is asked for"),
         pytest.param(
-            Progress("made-0", 3, 0, 900, 900, "A"), None, "A", True, Beginning(0, "stream_remade"), id="stream made anew"
+            known(0, store="", fill="f"), 400, "A", True, Beginning(0, "rebuild"), id="a rebuild is asked for"
         ),
         pytest.param(
-            Progress("made-0", 3, 0, 900, 900, "A"), 40, "A", True, Beginning(40, "stream_remade"), id="an older watermark"
+            Progress("made-0", 3, 0, 900, 900, "A"),
+            None,
+            "A",
+            True,
+            Beginning(0, "stream_remade"),
+            id="stream made anew",
+        ),
+        pytest.param(
+            Progress("made-0", 3, 0, 900, 900, "A"),
+            40,
+            "A",
+            True,
+            Beginning(40, "stream_remade"),
+            id="an older watermark",
         ),
     ],
-)  # fmt: skip
+)
 def test_the_lower_of_the_two_counts_and_why_is_said(
     progress: Progress | None, own: int | None, store: str, holds: bool, expected: Beginning
 ) -> None:

@@ -14,9 +14,17 @@ from marketprism_sdk.service._bodies import decoded
 @pytest.mark.parametrize("valid", [True, False])
 def test_a_book_is_the_map_that_it_always_was(valid: bool) -> None:
     shown = {
-        "venue": "okx", "symbol": "BTC-USDT", "valid": valid, "seq": 7, "ts_event": 1, "ts_recv": 2,
-        "bids": [("10.5", "0.25")] if valid else [], "asks": [], "bid_floor": "10.5", "ask_ceiling": None,
-    }  # fmt: skip
+        "venue": "okx",
+        "symbol": "BTC-USDT",
+        "valid": valid,
+        "seq": 7,
+        "ts_event": 1,
+        "ts_recv": 2,
+        "bids": [("10.5", "0.25")] if valid else [],
+        "asks": [],
+        "bid_floor": "10.5",
+        "ask_ceiling": None,
+    }
     view = BookView("okx", "BTC-USDT", valid, 7, 1, 2, [("10.5", "0.25")] if valid else [], [], "10.5", None)
     assert msgspec.msgpack.encode(view) == msgspec.msgpack.encode(shown)
     assert msgspec.json.encode(view) == msgspec.json.encode(shown)
@@ -32,7 +40,8 @@ def test_a_request_is_the_list_that_it_always_was() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "text"),
     [
-        (BookRequest, None, "body: expected array"), (BookRequest, [], "body: expected array of at"),
+        (BookRequest, None, "body: expected array"),
+        (BookRequest, [], "body: expected array of at"),
         (BookRequest, ["okx", "BTC-USDT"], "body: expected array of at"),
         (BookRequest, ["okx", "B", 0, 1], "body: expected array of at"),
         (BookRequest, ["okx", 5, 0], "symbol: expected str, was int"),
@@ -43,7 +52,7 @@ def test_a_request_is_the_list_that_it_always_was() -> None:
         (LatestBars, ["", "1m"], "symbol: expected str of length >= 1"),
         (LatestBars, ["rb2505", 1], "interval: expected str, was int"),
     ],
-)  # fmt: skip
+)
 def test_a_body_that_is_no_request_is_refused(kind: type, body: object, text: str) -> None:
     with pytest.raises(RemoteError, match=text) as refused:
         decoded(body, kind, "query")

@@ -28,9 +28,14 @@ MINUTES = 6
 SETTLE_MINUTES = 2  # bars in which a clock may be found out
 OFFSETS = [-3_600, -30, -5.1, 0, 5.1, 30, 3_600]
 STEPS = [
-    *((offset, offset) for offset in OFFSETS), *((0, offset) for offset in OFFSETS if offset),
-    *((offset, 0) for offset in OFFSETS if offset), (30, -30), (-5.1, 5.1), (3_600, -3_600), (-3_600, 3_600),
-]  # fmt: skip
+    *((offset, offset) for offset in OFFSETS),
+    *((0, offset) for offset in OFFSETS if offset),
+    *((offset, 0) for offset in OFFSETS if offset),
+    (30, -30),
+    (-5.1, 5.1),
+    (3_600, -3_600),
+    (-3_600, 3_600),
+]
 Offset = Callable[[int], float]
 
 
@@ -59,11 +64,19 @@ def trades(seed: int) -> list[Tick]:
         ts = at("2018-10-08 08:00:00") + number * SECOND // 3
         made.append(
             tick(
-                ts, 60_000 + dice.randrange(100), None, venue="okx", symbol="BTC-USDT", day="20181008", seq=number + 1,
-                traded=Decimal(dice.randrange(1, 9)), traded_turnover=Decimal(1), open_interest=None,
+                ts,
+                60_000 + dice.randrange(100),
+                None,
+                venue="okx",
+                symbol="BTC-USDT",
+                day="20181008",
+                seq=number + 1,
+                traded=Decimal(dice.randrange(1, 9)),
+                traded_turnover=Decimal(1),
+                open_interest=None,
                 ts_recv=ts + dice.randrange(5, 40) * 10**6,
             )
-        )  # fmt: skip
+        )
     return made
 
 

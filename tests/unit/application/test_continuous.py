@@ -36,10 +36,16 @@ def test_the_contract_with_the_most_interest_leads_from_the_next_day_on_and_neve
     assert led() == []
     assert led(day("rb2505", "20250303", 5), day("rb2510", "20250303", 3)) == [("20250303", "rb2505")]
     days = [
-        day("rb2505", "20250303", 5), day("rb2510", "20250303", 3), day("rb2505", "20250304", 3, 100),
-        day("rb2510", "20250304", 5, 110), day("rb2505", "20250305", 6), day("rb2510", "20250305", 5),
-        day("rb2510", "20250306", 2), day("rb2601", "20250306", 3, 90), day("rb2601", "20250307", 9),
-    ]  # fmt: skip
+        day("rb2505", "20250303", 5),
+        day("rb2510", "20250303", 3),
+        day("rb2505", "20250304", 3, 100),
+        day("rb2510", "20250304", 5, 110),
+        day("rb2505", "20250305", 6),
+        day("rb2510", "20250305", 5),
+        day("rb2510", "20250306", 2),
+        day("rb2601", "20250306", 3, 90),
+        day("rb2601", "20250307", 9),
+    ]
     assert led(*days) == [("20250303", "rb2505"), ("20250305", "rb2510"), ("20250307", "rb2601")]
     assert led(*reversed(days)) == led(*days)
     found = rolls(days)
@@ -60,10 +66,16 @@ def test_zhengzhous_years_have_one_digit() -> None:
 
 
 def test_prices_before_a_change_meet_those_after_it() -> None:
-    found = rolls([
-        day("rb2505", "20250303", 5, 100), day("rb2510", "20250303", 6, 120), day("rb2505", "20250304", 5),
-        day("rb2510", "20250304", 6, 100), day("rb2601", "20250304", 7, 50), day("rb2601", "20250305", 7),
-    ])  # fmt: skip
+    found = rolls(
+        [
+            day("rb2505", "20250303", 5, 100),
+            day("rb2510", "20250303", 6, 120),
+            day("rb2505", "20250304", 5),
+            day("rb2510", "20250304", 6, 100),
+            day("rb2601", "20250304", 7, 50),
+            day("rb2601", "20250305", 7),
+        ]
+    )
     assert [roll.symbol for roll in found] == ["rb2510", "rb2601"]
     assert [(a.factor, a.shift) for a in adjustments(found, "none")] == [(1, 0), (1, 0)]
     assert [(a.factor, a.shift) for a in adjustments(found, "difference")] == [(1, -50), (1, 0)]
@@ -87,11 +99,23 @@ async def store_of(calendar: MarketCalendar) -> tuple[MemoryStore, list[str]]:
         for symbol, price, interest in (("rb2505", 3000 + number, 100 - 10 * number), ("rb2510", 3007 + number, 55)):
             bars.append(
                 SAMPLES["bar"]._replace(
-                    venue="shfe", symbol=symbol, interval="1d", ts_open=opened, ts_close=closed, ts_event=closed,
-                    seq=number, trading_day=text, open=Decimal(price), high=Decimal(price), low=Decimal(price),
-                    close=Decimal(price), volume=Decimal(1), open_interest=Decimal(interest), revision=0,
+                    venue="shfe",
+                    symbol=symbol,
+                    interval="1d",
+                    ts_open=opened,
+                    ts_close=closed,
+                    ts_event=closed,
+                    seq=number,
+                    trading_day=text,
+                    open=Decimal(price),
+                    high=Decimal(price),
+                    low=Decimal(price),
+                    close=Decimal(price),
+                    volume=Decimal(1),
+                    open_interest=Decimal(interest),
+                    revision=0,
                 )
-            )  # fmt: skip
+            )
     await store.insert(BAR, bars, [Place(n, 0) for n in range(len(bars))], StreamRange("S", "x", 1, len(bars)), 1)
     tick = SAMPLES["tick"]
     from marketprism_application.contracts.kinds import TICK  # noqa: PLC0415

@@ -61,10 +61,17 @@ class Failing:
         raise self._error
 
 
-@pytest.mark.parametrize("error", [
-    QueryError("a"), UnknownSymbolError("b"), StoreError("c", retryable=True), ApplicationError("d"), SourceError("e"),
-    error_of("OUT_OF_STOCK", "f", retryable=True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        QueryError("a"),
+        UnknownSymbolError("b"),
+        StoreError("c", retryable=True),
+        ApplicationError("d"),
+        SourceError("e"),
+        error_of("OUT_OF_STOCK", "f", retryable=True),
+    ],
+)
 async def test_an_error_arrives_as_it_left(error: ApplicationError) -> None:
     store = Failing(error)
     with pytest.raises(type(error)) as caught:

@@ -22,9 +22,14 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.fakes.ticks import tick
 
 OPENED = [
-    "GatewayInitialized", "MarketSourceConnected", "GatewayAuthenticationSucceeded", "ContractDataRequested",
-    "ContractDataReceived", "InstrumentsLoaded", "SubscriptionRequested",
-]  # fmt: skip
+    "GatewayInitialized",
+    "MarketSourceConnected",
+    "GatewayAuthenticationSucceeded",
+    "ContractDataRequested",
+    "ContractDataReceived",
+    "InstrumentsLoaded",
+    "SubscriptionRequested",
+]
 SUBSCRIBED = ["AllInstrumentsSubscribed", "MarketOpeningSequenceCompleted"]
 
 

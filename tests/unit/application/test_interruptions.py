@@ -20,9 +20,18 @@ def message(
 ) -> Packed:
     made = tuple(tick(when, 100, volume)._replace(source="ctp") for when, volume in ticks)
     return Packed(
-        PACKED_VERSION, "ctp", 1, 0, made, tuple(Mark(len(made), at(mark), "shfe") for mark in marks), (), session,
-        chain, (), at(resumed) if resumed else 0,
-    )  # fmt: skip
+        PACKED_VERSION,
+        "ctp",
+        1,
+        0,
+        made,
+        tuple(Mark(len(made), at(mark), "shfe") for mark in marks),
+        (),
+        session,
+        chain,
+        (),
+        at(resumed) if resumed else 0,
+    )
 
 
 def gaps_of(calendar: MarketCalendar, *messages: Packed, restart: bool = False) -> list[Gap]:
@@ -66,9 +75,13 @@ def test_a_source_that_is_read_again_from_its_beginning_misses_nothing(calendar:
     )
 
 
-@pytest.mark.parametrize(("back", "first", "gap_from"), [
-    ("13:29:00", "13:30:01", None), ("13:45:00", "13:45:01", "13:30:00"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("back", "first", "gap_from"),
+    [
+        ("13:29:00", "13:30:01", None),
+        ("13:45:00", "13:45:01", "13:30:00"),
+    ],
+)
 def test_a_change_of_gateways_in_a_break_is_no_gap_unless_it_lasts(
     calendar: MarketCalendar, back: str, first: str, gap_from: str | None
 ) -> None:
@@ -86,10 +99,13 @@ def test_two_gateways_write_one_partition_and_neither_is_taken_for_the_other(cal
     other = message((DAY + "09:00:01", 1), session="s", chain=0)
     other = other._replace(source="sopt", ticks=tuple(t._replace(source="sopt", symbol="hc2505") for t in other.ticks))
     told = [
-        message((DAY + "09:00:01", 1), session="a", chain=0, resumed=DAY + "08:50:00"), other,
+        message((DAY + "09:00:01", 1), session="a", chain=0, resumed=DAY + "08:50:00"),
+        other,
         message((DAY + "09:00:02", 2), session="a", chain=1),
-        other._replace(chain=1, ticks=tuple(t._replace(ts_event=t.ts_event + 10**9, source_seq=2) for t in other.ticks)),
-    ]  # fmt: skip
+        other._replace(
+            chain=1, ticks=tuple(t._replace(ts_event=t.ts_event + 10**9, source_seq=2) for t in other.ticks)
+        ),
+    ]
     taken = [len(validator.process(packed, number, 0).ticks) for number, packed in enumerate(told)]
     assert sum(taken) >= 3
     assert validator.memory.out_of_chain == 0

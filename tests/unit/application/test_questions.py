@@ -122,10 +122,14 @@ def test_each_question_has_a_handler() -> None:
 def test_no_text_of_a_caller_is_in_a_statement() -> None:
     strange = "x' OR 1=1 --"
     for question in (
-        Records("bar", strange, strange, interval=strange), Latest("tick", (strange,)), Audit((strange,)),
-        Daily(strange), Statistics(strange), Instruments(InstrumentSearch(strange, strange, strange, strange)),
+        Records("bar", strange, strange, interval=strange),
+        Latest("tick", (strange,)),
+        Audit((strange,)),
+        Daily(strange),
+        Statistics(strange),
+        Instruments(InstrumentSearch(strange, strange, strange, strange)),
         BarsOfTicks(strange, strange, SECTIONS),
-    ):  # fmt: skip
+    ):
         asked = statement(question)
         assert strange not in asked.text
         assert strange in asked.params.values()

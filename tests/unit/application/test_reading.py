@@ -26,10 +26,16 @@ ASKED = Records("bar", "rb2505", interval="1m", limit=1_000)
 
 def bar(minute: int, close: int = 1, revision: int = 0, venue: str = "shfe") -> Bar:
     made: Bar = SAMPLES["bar"]._replace(
-        venue=venue, symbol="rb2505", interval="1m", ts_open=minute * NANOS_PER_MINUTE,
-        ts_close=(minute + 1) * NANOS_PER_MINUTE, ts_event=(minute + 1) * NANOS_PER_MINUTE, seq=minute,
-        close=Decimal(close), revision=revision,
-    )  # fmt: skip
+        venue=venue,
+        symbol="rb2505",
+        interval="1m",
+        ts_open=minute * NANOS_PER_MINUTE,
+        ts_close=(minute + 1) * NANOS_PER_MINUTE,
+        ts_event=(minute + 1) * NANOS_PER_MINUTE,
+        seq=minute,
+        close=Decimal(close),
+        revision=revision,
+    )
     return made
 
 

@@ -41,9 +41,15 @@ def run(calendar: MarketCalendar, batches: list[SourceBatch], *, restarts: bool)
     for number, (_, packed) in enumerate(made for batch in batches for made in ingest.feed(batch)):
         out = validator.process(decode_packed(encode_packed(packed)), number, 0)
         validated = Packed(
-            PACKED_VERSION, packed.source, 0, 0, tuple(out.ticks), tuple(out.marks), tuple(out.gaps),
+            PACKED_VERSION,
+            packed.source,
+            0,
+            0,
+            tuple(out.ticks),
+            tuple(out.marks),
+            tuple(out.gaps),
             changes=tuple(out.changes),
-        )  # fmt: skip
+        )
         bars += aggregator.process(decode_packed(encode_packed(validated)))
         if restarts:
             states = validator.snapshot(), aggregator.snapshot()

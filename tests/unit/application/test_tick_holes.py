@@ -85,8 +85,13 @@ def test_a_log_of_ticks_that_is_read_again_counts_nothing_twice(calendar: Market
     assert last_of(bars).keys() == right.keys()
     for key, bar in last_of(bars).items():
         assert (bar.volume, bar.high, bar.low, bar.open, bar.close, bar.gap) == (
-            right[key].volume, right[key].high, right[key].low, right[key].open, right[key].close, right[key].gap,
-        )  # fmt: skip
+            right[key].volume,
+            right[key].high,
+            right[key].low,
+            right[key].open,
+            right[key].close,
+            right[key].gap,
+        )
 
 
 def test_a_replaced_log_that_begins_later_leaves_a_gap(calendar: MarketCalendar) -> None:

@@ -104,9 +104,17 @@ def test_a_night_exists_only_when_no_holiday_lies_between() -> None:
 
 @pytest.mark.parametrize(
     ("symbol", "product", "venue"),
-    [("ru1901", "ru", "shfe"), ("AP010", "AP", "czce"), ("IF2101", "IF", "cffex"), ("m2505-C-3000", "m", "dce"),
-     ("SR505C6000", "SR", "czce"), ("IO2501-C-4000", "IO", "cffex"), ("lc2505", "lc", "gfex"), ("sc2506", "sc", "ine")],
-)  # fmt: skip
+    [
+        ("ru1901", "ru", "shfe"),
+        ("AP010", "AP", "czce"),
+        ("IF2101", "IF", "cffex"),
+        ("m2505-C-3000", "m", "dce"),
+        ("SR505C6000", "SR", "czce"),
+        ("IO2501-C-4000", "IO", "cffex"),
+        ("lc2505", "lc", "gfex"),
+        ("sc2506", "sc", "ine"),
+    ],
+)
 def test_products_and_venues_follow_from_symbols(symbol: str, product: str, venue: str) -> None:
     assert product_of(symbol) == product
     assert venue_of(symbol) == venue

@@ -28,9 +28,14 @@ def test_a_command_is_its_issuers_to_give_and_nobody_elses() -> None:
 
 def test_every_command_has_an_issuer() -> None:
     assert {kind.__name__ for kind in ISSUERS} == {
-        "InitializeGateway", "ConnectToMarketSource", "DisconnectFromMarketSource", "SubscribeInstrument",
-        "SubscribeAllInstruments", "UpdateSubscriptionList", "AdjustValidationRules",
-    }  # fmt: skip
+        "InitializeGateway",
+        "ConnectToMarketSource",
+        "DisconnectFromMarketSource",
+        "SubscribeInstrument",
+        "SubscribeAllInstruments",
+        "UpdateSubscriptionList",
+        "AdjustValidationRules",
+    }
 
 
 @pytest.mark.parametrize(("text", "found"), [("rb2505", "rb2505"), ("shfe.rb2505", "rb2505"), ("czce.A?1*", "A?1*")])

@@ -43,11 +43,18 @@ def spans(calendar: MarketCalendar, symbol: str, day: str, venue: str = "shfe") 
 
 def test_a_day_as_the_table_has_it_changes_nothing(calendar: MarketCalendar) -> None:
     words = [
-        ("auction_order", EVE + "20:55:00"), ("auction_match", EVE + "20:59:00"), ("continuous", EVE + "21:00:00"),
-        ("break", EVE + "23:00:01"), ("auction_order", DAY + "08:55:00"), ("continuous", DAY + "09:00:00"),
-        ("break", DAY + "10:15:00"), ("continuous", DAY + "10:30:00"), ("break", DAY + "11:30:00"),
-        ("continuous", DAY + "13:30:00"), ("closed", DAY + "15:00:00"),
-    ]  # fmt: skip
+        ("auction_order", EVE + "20:55:00"),
+        ("auction_match", EVE + "20:59:00"),
+        ("continuous", EVE + "21:00:00"),
+        ("break", EVE + "23:00:01"),
+        ("auction_order", DAY + "08:55:00"),
+        ("continuous", DAY + "09:00:00"),
+        ("break", DAY + "10:15:00"),
+        ("continuous", DAY + "10:30:00"),
+        ("break", DAY + "11:30:00"),
+        ("continuous", DAY + "13:30:00"),
+        ("closed", DAY + "15:00:00"),
+    ]
     own, verdict = heard(calendar, "rb", *words)
     assert verdict.changes == []
     assert [type(event) for event in verdict.events] == [MarketStatusReceived] * len(words)
@@ -57,10 +64,16 @@ def test_a_day_as_the_table_has_it_changes_nothing(calendar: MarketCalendar) -> 
 @pytest.mark.parametrize("skew", ["20:59:58", "21:00:31"])
 def test_clocks_that_differ_by_seconds_disagree_with_nothing(calendar: MarketCalendar, skew: str) -> None:
     words = [
-        ("pre_open", EVE + "20:50:00"), ("continuous", EVE + skew), ("pre_open", EVE + "22:59:57"),
-        ("continuous", DAY + "08:59:58"), ("pre_open", DAY + "10:14:58"), ("continuous", DAY + "10:29:58"),
-        ("pre_open", DAY + "11:30:02"), ("continuous", DAY + "13:29:31"), ("closed", DAY + "15:00:02"),
-    ]  # fmt: skip
+        ("pre_open", EVE + "20:50:00"),
+        ("continuous", EVE + skew),
+        ("pre_open", EVE + "22:59:57"),
+        ("continuous", DAY + "08:59:58"),
+        ("pre_open", DAY + "10:14:58"),
+        ("continuous", DAY + "10:29:58"),
+        ("pre_open", DAY + "11:30:02"),
+        ("continuous", DAY + "13:29:31"),
+        ("closed", DAY + "15:00:02"),
+    ]
     for venue, product in (("shfe", "rb"), ("czce", "SR")):
         own, verdict = heard(calendar, product, *words, venue=venue)
         assert verdict.changes == []
@@ -167,11 +180,22 @@ def test_the_bell_rings_each_boundary_once_and_in_order(calendar: MarketCalendar
     for minute in range(0, 19 * 60, 7):
         events += bell.on_clock(start + minute * 60_000_000_000)
     assert [(type(e), e.product) for e in events] == [  # type: ignore[attr-defined]
-        (PreMarketOpened, "rb"), (TradingSessionOpened, "rb"), (TradingSessionPaused, "rb"),
-        (PreMarketOpened, "AP"), (PreMarketOpened, "rb"), (TradingSessionOpened, "AP"), (TradingSessionResumed, "rb"),
-        (TradingSessionPaused, "AP"), (TradingSessionPaused, "rb"), (TradingSessionResumed, "AP"),
-        (TradingSessionResumed, "rb"), (TradingSessionPaused, "AP"), (TradingSessionPaused, "rb"),
-        (TradingSessionResumed, "AP"), (TradingSessionResumed, "rb"), (TradingSessionClosed, "AP"),
+        (PreMarketOpened, "rb"),
+        (TradingSessionOpened, "rb"),
+        (TradingSessionPaused, "rb"),
+        (PreMarketOpened, "AP"),
+        (PreMarketOpened, "rb"),
+        (TradingSessionOpened, "AP"),
+        (TradingSessionResumed, "rb"),
+        (TradingSessionPaused, "AP"),
+        (TradingSessionPaused, "rb"),
+        (TradingSessionResumed, "AP"),
+        (TradingSessionResumed, "rb"),
+        (TradingSessionPaused, "AP"),
+        (TradingSessionPaused, "rb"),
+        (TradingSessionResumed, "AP"),
+        (TradingSessionResumed, "rb"),
+        (TradingSessionClosed, "AP"),
         (TradingSessionClosed, "rb"),
-    ]  # fmt: skip
+    ]
     assert bell.on_clock(start) == []

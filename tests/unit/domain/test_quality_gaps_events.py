@@ -130,8 +130,11 @@ def test_every_event_that_is_not_the_data_path_itself_is_raised_but_for_four() -
     )
     raised = {name for name in registry.EVENTS if re.search(rf"\b{name}\b", code)}
     unraised = {
-        "BarDataAggregated", "BarsStoredToClickHouse", "DisasterRecoveryActivated", "MarketBarGenerated",
-    }  # fmt: skip
+        "BarDataAggregated",
+        "BarsStoredToClickHouse",
+        "DisasterRecoveryActivated",
+        "MarketBarGenerated",
+    }
     assert set(registry.EVENTS) - raised == unraised | registry.PER_TICK
 
 

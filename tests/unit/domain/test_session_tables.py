@@ -110,8 +110,10 @@ def test_java_traders_dated_table_is_ours_day_by_day(calendar: MarketCalendar, f
     assert checked > 900
 
 
-@pytest.mark.parametrize(("venue", "day", "opens"), [("shfe", "20191226", 1350), ("czce", "20190902", 540),
-                                                     ("czce", "20191202", 540), ("dce", "20190902", 1260)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("venue", "day", "opens"),
+    [("shfe", "20191226", 1350), ("czce", "20190902", 540), ("czce", "20191202", 540), ("dce", "20190902", 1260)],
+)
 def test_a_night_that_was_late_or_cancelled_at_one_venue(
     calendar: MarketCalendar, venue: str, day: str, opens: int
 ) -> None:

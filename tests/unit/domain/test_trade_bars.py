@@ -19,9 +19,21 @@ D = Decimal
 
 def tick(ts: int, price: str, quantity: str, seq: int = 0, recv: int | None = None) -> Tick:
     return Tick(
-        "binance", "BTC-USDT", "s", 0, seq, ts, ts if recv is None else recv, 0, seq, "", D(price), traded=D(quantity),
-        traded_turnover=D(price) * D(quantity), verdict="valid",
-    )  # fmt: skip
+        "binance",
+        "BTC-USDT",
+        "s",
+        0,
+        seq,
+        ts,
+        ts if recv is None else recv,
+        0,
+        seq,
+        "",
+        D(price),
+        traded=D(quantity),
+        traded_turnover=D(price) * D(quantity),
+        verdict="valid",
+    )
 
 
 def builder(*intervals: str) -> BarBuilder:

@@ -72,9 +72,15 @@ def test_3_the_venues_own_limits(calendar: MarketCalendar, last: object, expecte
 
 @pytest.mark.parametrize(
     ("symbol", "last", "expected"),
-    [("rb2505", 110, "ok"), ("rb2505", "110.01", v.OUTSIDE_BAND), ("rb2505", 90, "ok"), ("rb2505", "89.99", v.OUTSIDE_BAND),
-     ("rb2505C3000", 130, "ok"), ("rb2505C3000", "130.01", v.OUTSIDE_BAND)],
-)  # fmt: skip
+    [
+        ("rb2505", 110, "ok"),
+        ("rb2505", "110.01", v.OUTSIDE_BAND),
+        ("rb2505", 90, "ok"),
+        ("rb2505", "89.99", v.OUTSIDE_BAND),
+        ("rb2505C3000", 130, "ok"),
+        ("rb2505C3000", "130.01", v.OUTSIDE_BAND),
+    ],
+)
 def test_3_the_configured_band_when_the_venue_sends_no_limits(
     calendar: MarketCalendar, symbol: str, last: object, expected: str
 ) -> None:

@@ -36,9 +36,15 @@ class Member:
         self._checkpoints = checkpoints
         self._told = told
         self.shards = Shards(
-            line, name, count=count, on_own=self._own, on_lose=self._lose, working=lambda: self.parts,
-            settings=SETTINGS, clock=line,
-        )  # fmt: skip
+            line,
+            name,
+            count=count,
+            on_own=self._own,
+            on_lose=self._lose,
+            working=lambda: self.parts,
+            settings=SETTINGS,
+            clock=line,
+        )
         self.task = stage.begin(self.shards.run)
 
     async def _own(self, partition: int, epoch: int) -> None:

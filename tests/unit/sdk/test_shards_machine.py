@@ -25,7 +25,7 @@ from tests.unit.sdk.shards_model import (
     Own,
     Record,
     State,
-)  # fmt: skip
+)
 
 MODEL = Model("abc", {})
 
@@ -141,8 +141,10 @@ class AsModelled(Group):
 def _seen(state: State) -> tuple[object, ...]:
     """What can be compared: views are nobody's to see, and an epoch is that of the record or an older one."""
     record = state.record
-    own = tuple(o and (o.phase, (record.holder, record.held, record.epoch) == (name, True, o.epoch))
-                for name, o in zip(NAMES, state.own, strict=True))  # fmt: skip
+    own = tuple(
+        o and (o.phase, (record.holder, record.held, record.epoch) == (name, True, o.epoch))
+        for name, o in zip(NAMES, state.own, strict=True)
+    )
     return state.session, own, record[:2]
 
 

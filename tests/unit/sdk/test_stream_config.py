@@ -74,9 +74,13 @@ def test_subjects_and_metadata_are_added_to() -> None:
     assert config is not None
     assert config["subjects"] == ["a.>", "b.>", "c.>"]
     assert config["metadata"] == {
-        "marketprism.product": "marketprism", "marketprism.schema": "3", "marketprism.partitions": "32",
-        "marketprism.hash": "fnv1a-32", "_nats.ver": "2.15.1", "team": "md",
-    }  # fmt: skip
+        "marketprism.product": "marketprism",
+        "marketprism.schema": "3",
+        "marketprism.partitions": "32",
+        "marketprism.hash": "fnv1a-32",
+        "_nats.ver": "2.15.1",
+        "team": "md",
+    }
 
 
 def test_a_limit_is_lowered_where_that_is_allowed_and_bytes_get_their_first_bound() -> None:

@@ -70,8 +70,11 @@ def test_no_class_declares_a_field_for_each_service() -> None:
     for path in OURS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef):
-                fields = {item.target.id for item in node.body if isinstance(item, ast.AnnAssign)
-                          and isinstance(item.target, ast.Name)}  # fmt: skip
+                fields = {
+                    item.target.id
+                    for item in node.body
+                    if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+                }
                 found += [f"{path.name}:{node.name}"] if len(fields & set(names())) > 1 else []
     assert found == []
 

@@ -31,14 +31,24 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (SettingsError("x"), Exit.USAGE), (ConfigurationError("x"), Exit.USAGE), (InvalidSetting("x"), Exit.USAGE),
-        (SourceError("x"), Exit.INPUT), (NotConnected("x"), Exit.NATS), (StreamError("x", retryable=True), Exit.NATS),
-        (StreamError("x"), Exit.FAILED), (SdkError("x"), Exit.FAILED), (EmbeddedServerError("x"), Exit.NATS),
-        (EmbeddedServerError("data directory x"), Exit.NATS), (DataDirError("x"), Exit.STORE),
-        (LocalServerError("x"), Exit.STORE), (StoreError("x", retryable=True), Exit.STORE),
-        (DataDirInUse("x"), Exit.RUNNING), (OSError("x"), Exit.FAILED), (Stop(Exit.INPUT, "x"), Exit.INPUT),
+        (SettingsError("x"), Exit.USAGE),
+        (ConfigurationError("x"), Exit.USAGE),
+        (InvalidSetting("x"), Exit.USAGE),
+        (SourceError("x"), Exit.INPUT),
+        (NotConnected("x"), Exit.NATS),
+        (StreamError("x", retryable=True), Exit.NATS),
+        (StreamError("x"), Exit.FAILED),
+        (SdkError("x"), Exit.FAILED),
+        (EmbeddedServerError("x"), Exit.NATS),
+        (EmbeddedServerError("data directory x"), Exit.NATS),
+        (DataDirError("x"), Exit.STORE),
+        (LocalServerError("x"), Exit.STORE),
+        (StoreError("x", retryable=True), Exit.STORE),
+        (DataDirInUse("x"), Exit.RUNNING),
+        (OSError("x"), Exit.FAILED),
+        (Stop(Exit.INPUT, "x"), Exit.INPUT),
     ],
-)  # fmt: skip
+)
 def test_an_error_has_the_exit_code_of_its_class_whatever_it_says(error: Exception, code: Exit) -> None:
     assert stop_of(error).code is code
     assert stop_of(ExceptionGroup("several", [error])).code is code

@@ -91,8 +91,9 @@ def test_a_member_of_a_list_is_set_by_its_number(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("MARKETPRISM_CTP__MD_FRONTS__1", "tcp://127.0.0.1:10")
     ctp = load(tmp_path / "given.toml").ctp
     assert [(other.broker, other.password.reveal()) for other in ctp.others] == [
-        ("one", "first"), ("two", "s3cret-two"),
-    ]  # fmt: skip
+        ("one", "first"),
+        ("two", "s3cret-two"),
+    ]
     assert ctp.md_fronts == ("tcp://127.0.0.1:9", "tcp://127.0.0.1:10")
     monkeypatch.setenv("MARKETPRISM_CTP__OTHERS__5__PASSWORD", "nobody's")
     with pytest.raises(SettingsError, match=r"setting others\.5: expected a number up to 2, was 5"):

@@ -99,8 +99,11 @@ def test_no_class_mirrors_a_section() -> None:
     for path in (path for layer in LAYERS for path in (ROOT / layer).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and node.name not in sections and node.name[0] != "_":
-                fields = {item.target.id for item in node.body if isinstance(item, ast.AnnAssign)
-                          and isinstance(item.target, ast.Name) and item.value is not None}  # fmt: skip
+                fields = {
+                    item.target.id
+                    for item in node.body
+                    if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.value is not None
+                }
                 mirrored = [name for name, own in sections.items() if len(fields & own) > 1]
                 mirrors.update(dict.fromkeys([node.name], mirrored) if mirrored else {})
     assert mirrors == {"VenueLimits": ["VenueSettings"]}  # what a venue says itself, which a setting of 0 leaves alone
@@ -109,10 +112,13 @@ def test_no_class_mirrors_a_section() -> None:
 def test_settings_are_read_without_a_server_a_store_or_a_tracer() -> None:
     heavy = ("aiohttp", "pyarrow", "numpy", "opentelemetry", "vnpy", "chdb", "nats", "dependency_injector")
     modules = sorted(path.stem for path in (ROOT / "services/marketprism_services/settings").glob("[a-z]*.py"))
-    code = "\n".join((
-        "import sys", *(f"import marketprism_services.settings.{name}" for name in modules),
-        f"print([name for name in {heavy!r} if name in sys.modules])",
-    ))  # fmt: skip
+    code = "\n".join(
+        (
+            "import sys",
+            *(f"import marketprism_services.settings.{name}" for name in modules),
+            f"print([name for name in {heavy!r} if name in sys.modules])",
+        )
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
@@ -120,9 +126,17 @@ def test_settings_are_read_without_a_server_a_store_or_a_tracer() -> None:
 def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     lists = {".".join(path) for path in _leaves(Settings) if is_list(type_at(Settings, path))}
     assert lists == {
-        "bars.intervals", "venue.instruments", "venue.kinds", "venue.intervals", "ctp.md_fronts", "ctp.td_fronts",
-        "ctp.instruments", "sopt.md_fronts", "sopt.td_fronts", "sopt.instruments",
-    }  # fmt: skip
+        "bars.intervals",
+        "venue.instruments",
+        "venue.kinds",
+        "venue.intervals",
+        "ctp.md_fronts",
+        "ctp.td_fronts",
+        "ctp.instruments",
+        "sopt.md_fronts",
+        "sopt.td_fronts",
+        "sopt.instruments",
+    }
     monkeypatch.setenv("MARKETPRISM_VENUE__KINDS", "trade, kline")
     monkeypatch.setenv("MARKETPRISM_CTP__OTHERS__0__MD_FRONTS", "tcp://a:1,tcp://b:1")
     monkeypatch.setenv("MARKETPRISM_STORE__KEEP_DAYS__MARKET_TICKS", "30")
@@ -173,7 +187,11 @@ def test_speeds(text: str, speed: float | None) -> None:
     ("section", "values", "said"),
     [
         ("lease", {"heartbeat_s": 0.25, "probe_s": 0.4}, "setting lease: expected lease_s > 2 x heartbeat_s"),
-        ("lease", {"lease_s": 0.1, "heartbeat_s": 0.04, "probe_s": 0.01}, "setting lease: expected 0 < probe_timeout_s"),
+        (
+            "lease",
+            {"lease_s": 0.1, "heartbeat_s": 0.04, "probe_s": 0.01},
+            "setting lease: expected 0 < probe_timeout_s",
+        ),
         ("lease", {"lease_s": float("inf")}, "setting lease: expected lease_s of at most 3600, was inf"),
         ("lease", {"lease_s": float("nan")}, "setting lease: expected lease_s of at most 3600, was nan"),
         ("bars", {"grace_s": 3_601}, "setting bars.grace_s: expected 0 to 3600 seconds, was 3601"),
@@ -181,7 +199,7 @@ def test_speeds(text: str, speed: float | None) -> None:
         ("bars", {"intervals": ["1s"]}, "setting bars: interval: expected 1m or longer"),
         ("bars", {"intervals": ["7x"]}, "setting bars: interval"),
     ],
-)  # fmt: skip
+)
 def test_what_a_settings_owner_refuses_is_a_wrong_setting(section: str, values: dict[str, object], said: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(None, {section: values})

@@ -41,9 +41,26 @@ def test_a_bar_has_to_be_the_sum_of_its_trades_with_their_first_and_last_price()
     def bar(minute: int, first: int, last: int, volume: str, *, gap: bool = False) -> Bar:
         prices = [Decimal(100 + each) for each in (first, last)]
         return Bar(
-            "v", "s", "x", 1, 0, 0, 0, 0, "1m", minute * 60_000 * 10**6, (minute + 1) * 60_000 * 10**6, "", prices[0],
-            max(prices), min(prices), prices[1], Decimal(volume), Decimal(0), gap=gap,
-        )  # fmt: skip
+            "v",
+            "s",
+            "x",
+            1,
+            0,
+            0,
+            0,
+            0,
+            "1m",
+            minute * 60_000 * 10**6,
+            (minute + 1) * 60_000 * 10**6,
+            "",
+            prices[0],
+            max(prices),
+            min(prices),
+            prices[1],
+            Decimal(volume),
+            Decimal(0),
+            gap=gap,
+        )
 
     # Trades of the first and the last minute may be cut off; 3 to 5, 6 to 8 and 9 to 11 are whole.
     right = {60_000: bar(1, 3, 5, "1.5"), 120_000: bar(2, 6, 8, "1.5"), 180_000: bar(3, 9, 11, "1.5")}

@@ -28,9 +28,14 @@ ERRORS = {
 }
 # THOST_FTDC_IS_…, what OnRtnInstrumentStatus says.
 STATUS = {
-    "0": "pre_open", "1": "break", "2": "continuous", "3": "auction_order", "4": "auction_balance",
-    "5": "auction_match", "6": "closed",
-}  # fmt: skip
+    "0": "pre_open",
+    "1": "break",
+    "2": "continuous",
+    "3": "auction_order",
+    "4": "auction_balance",
+    "5": "auction_match",
+    "6": "closed",
+}
 # Trying again with the same words cannot help: the account would be locked.
 FATAL = {3, 7, 9, 59, 63, 75, 131, 140, 143}
 

@@ -88,11 +88,29 @@ def venue_token(exchange: str, symbol: str) -> str:
 
 
 CTP_COLUMNS = (
-    "TradingDay", "InstrumentID", "ExchangeID", "LastPrice", "PreSettlementPrice", "PreClosePrice", "PreOpenInterest",
-    "OpenPrice", "HighestPrice", "LowestPrice", "Volume", "Turnover", "OpenInterest", "ClosePrice", "SettlementPrice",
-    "UpperLimitPrice", "LowerLimitPrice", "UpdateTime", "UpdateMillisec", "AveragePrice", "ActionDay",
+    "TradingDay",
+    "InstrumentID",
+    "ExchangeID",
+    "LastPrice",
+    "PreSettlementPrice",
+    "PreClosePrice",
+    "PreOpenInterest",
+    "OpenPrice",
+    "HighestPrice",
+    "LowestPrice",
+    "Volume",
+    "Turnover",
+    "OpenInterest",
+    "ClosePrice",
+    "SettlementPrice",
+    "UpperLimitPrice",
+    "LowerLimitPrice",
+    "UpdateTime",
+    "UpdateMillisec",
+    "AveragePrice",
+    "ActionDay",
     *(f"{side}{what}{n}" for n in range(1, 6) for side in ("Bid", "Ask") for what in ("Price", "Volume")),
-)  # fmt: skip
+)
 
 
 Maker = Callable[[Sequence[Any], int, int | None], Tick | Skipped]
@@ -133,9 +151,29 @@ def ctp_maker(calendar: MarketCalendar, source: str, numbers: Numbers | RawNumbe
 
     def make(fields: Sequence[Any], number: int, ts_recv: int | None) -> Tick | Skipped:
         (
-            stated, symbol, exchange, last, pre_settlement, pre_close, pre_open_interest, opened, high, low, volume,
-            turnover, open_interest, close, settlement, limit_up, limit_down, clock, millisec, average, action_day, *_,
-        ) = fields  # fmt: skip
+            stated,
+            symbol,
+            exchange,
+            last,
+            pre_settlement,
+            pre_close,
+            pre_open_interest,
+            opened,
+            high,
+            low,
+            volume,
+            turnover,
+            open_interest,
+            close,
+            settlement,
+            limit_up,
+            limit_down,
+            clock,
+            millisec,
+            average,
+            action_day,
+            *_,
+        ) = fields
         found = known.get((exchange, symbol))
         if found is None:
             token = venue_token(exchange, Symbol(symbol))
@@ -151,20 +189,44 @@ def ctp_maker(calendar: MarketCalendar, source: str, numbers: Numbers | RawNumbe
         lots = fresh(volume, "Volume")
         # Before the first trade, open, high and low are leftovers of the day before or zero.
         day_open, day_high, day_low = (
-            value(opened, "OpenPrice"), value(high, "HighestPrice"), value(low, "LowestPrice"),
-        )  # fmt: skip
+            value(opened, "OpenPrice"),
+            value(high, "HighestPrice"),
+            value(low, "LowestPrice"),
+        )
         trading_day = day_of_row(schedule.place(ts), stated)
-        return new(Tick, (
-            venue, symbol, source, 0, 0, ts, ts if ts_recv is None else ts_recv, 0, number, trading_day,
-            value(last, "LastPrice") or None, lots, fresh(turnover, "Turnover"), value(open_interest, "OpenInterest"),
-            (day_open or None) if lots else None, (day_high or None) if lots else None,
-            (day_low or None) if lots else None, value(close, "ClosePrice") or None,
-            value(settlement, "SettlementPrice") or None, value(pre_close, "PreClosePrice") or None,
-            value(pre_settlement, "PreSettlementPrice") or None, value(pre_open_interest, "PreOpenInterest"),
-            value(limit_up, "UpperLimitPrice") or None, value(limit_down, "LowerLimitPrice") or None,
-            fresh(average, "AveragePrice") or None,
-            side(fields, _BID), side(fields, _ASK), *_UNJUDGED,
-        ))  # fmt: skip
+        return new(
+            Tick,
+            (
+                venue,
+                symbol,
+                source,
+                0,
+                0,
+                ts,
+                ts if ts_recv is None else ts_recv,
+                0,
+                number,
+                trading_day,
+                value(last, "LastPrice") or None,
+                lots,
+                fresh(turnover, "Turnover"),
+                value(open_interest, "OpenInterest"),
+                (day_open or None) if lots else None,
+                (day_high or None) if lots else None,
+                (day_low or None) if lots else None,
+                value(close, "ClosePrice") or None,
+                value(settlement, "SettlementPrice") or None,
+                value(pre_close, "PreClosePrice") or None,
+                value(pre_settlement, "PreSettlementPrice") or None,
+                value(pre_open_interest, "PreOpenInterest"),
+                value(limit_up, "UpperLimitPrice") or None,
+                value(limit_down, "LowerLimitPrice") or None,
+                fresh(average, "AveragePrice") or None,
+                side(fields, _BID),
+                side(fields, _ASK),
+                *_UNJUDGED,
+            ),
+        )
 
     return make
 

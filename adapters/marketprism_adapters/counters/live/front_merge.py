@@ -8,9 +8,20 @@ from typing import Any
 
 _REMEMBERED = 256
 _KEY = (
-    "UpdateTime", "UpdateMillisec", "Volume", "Turnover", "OpenInterest", "LastPrice", "BidPrice1", "BidVolume1",
-    "AskPrice1", "AskVolume1", "BidPrice2", "AskPrice2", "TradingDay",
-)  # fmt: skip
+    "UpdateTime",
+    "UpdateMillisec",
+    "Volume",
+    "Turnover",
+    "OpenInterest",
+    "LastPrice",
+    "BidPrice1",
+    "BidVolume1",
+    "AskPrice1",
+    "AskVolume1",
+    "BidPrice2",
+    "AskPrice2",
+    "TradingDay",
+)
 
 
 class Merge:

@@ -41,12 +41,29 @@ def terms_of(data: Mapping[str, Any], source: str, ts: int) -> InstrumentRecord 
         if named and not option_type:
             option_type = "call" if named[2] == "C" else "put"
     return InstrumentRecord(
-        str(venue), str(symbol), source, 0, 0, ts, ts, 0, product, class_,
-        _number(data, "VolumeMultiple"), _number(data, "PriceTick"), underlying, strike, option_type,
-        _text(data, "OpenDate") or _text(data, "CreateDate"), _text(data, "ExpireDate"), _text(data, "InstrumentName"),
-        _number(data, "MinLimitOrderVolume"), _number(data, "MaxLimitOrderVolume"),
-        _number(data, "MinMarketOrderVolume"), _number(data, "MaxMarketOrderVolume"),
-    )  # fmt: skip
+        str(venue),
+        str(symbol),
+        source,
+        0,
+        0,
+        ts,
+        ts,
+        0,
+        product,
+        class_,
+        _number(data, "VolumeMultiple"),
+        _number(data, "PriceTick"),
+        underlying,
+        strike,
+        option_type,
+        _text(data, "OpenDate") or _text(data, "CreateDate"),
+        _text(data, "ExpireDate"),
+        _text(data, "InstrumentName"),
+        _number(data, "MinLimitOrderVolume"),
+        _number(data, "MaxLimitOrderVolume"),
+        _number(data, "MinMarketOrderVolume"),
+        _number(data, "MaxMarketOrderVolume"),
+    )
 
 
 def _class_of(data: Mapping[str, Any]) -> str | None:

@@ -67,6 +67,16 @@ class Losses:
 
     def _gap(self, tick: Tick, clock: int, since: int, cause: str) -> Gap:
         return Gap(
-            tick.venue, tick.symbol, self._source, 0, 0, tick.ts_event, clock, 0, since, tick.ts_event, cause,
+            tick.venue,
+            tick.symbol,
+            self._source,
+            0,
+            0,
+            tick.ts_event,
+            clock,
+            0,
+            since,
+            tick.ts_event,
+            cause,
             tick.trading_day,
-        )  # fmt: skip
+        )

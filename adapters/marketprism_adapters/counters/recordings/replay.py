@@ -165,10 +165,22 @@ class ReplaySource:
                 continue
             end = max(end, session.ts_close + _END_RUN_NS)
             if clock + _END_GAP_NS < session.ts_close:
-                gaps.append(Gap(
-                    venue, symbol, tick.source, 0, 0, session.ts_close, clock, 0, tick.ts_event, session.ts_close,
-                    "recording_end", session.trading_day,
-                ))  # fmt: skip
+                gaps.append(
+                    Gap(
+                        venue,
+                        symbol,
+                        tick.source,
+                        0,
+                        0,
+                        session.ts_close,
+                        clock,
+                        0,
+                        tick.ts_event,
+                        session.ts_close,
+                        "recording_end",
+                        session.trading_day,
+                    )
+                )
         return end, gaps
 
 

@@ -93,8 +93,10 @@ class _Front:
 
 
 _CALLBACKS = {
-    "authenticate": "onRspAuthenticate", "login": "onRspUserLogin", "settlement": "onRspSettlementInfoConfirm",
-}  # fmt: skip
+    "authenticate": "onRspAuthenticate",
+    "login": "onRspUserLogin",
+    "settlement": "onRspSettlementInfoConfirm",
+}
 
 
 class SimTd(_Front):

@@ -68,15 +68,33 @@ class Crowd:
             of_day = (ts - midnight(date)) // 1_000_000
             seconds = of_day // 1000
             price = 4_000.0 + (number * 7 + lap) % 50
-            yield ts, {
-                **blank, "InstrumentID": self._symbols[number % count], "ExchangeID": "", "TradingDay": day_text(date),
-                "ActionDay": day_text(date), "UpdateMillisec": of_day % 1000,
-                "UpdateTime": f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}",
-                "LastPrice": price, "Volume": lap + 1, "Turnover": price * (lap + 1) * 10, "OpenInterest": 1000.0,
-                "OpenPrice": 4_000.0, "HighestPrice": 4_050.0, "LowestPrice": 4_000.0, "PreSettlementPrice": 4_010.0,
-                "PreClosePrice": 4_010.0, "UpperLimitPrice": 4_400.0, "LowerLimitPrice": 3_600.0,
-                "BidPrice1": price - 1, "BidVolume1": 5, "AskPrice1": price + 1, "AskVolume1": 7,
-            }  # fmt: skip
+            yield (
+                ts,
+                {
+                    **blank,
+                    "InstrumentID": self._symbols[number % count],
+                    "ExchangeID": "",
+                    "TradingDay": day_text(date),
+                    "ActionDay": day_text(date),
+                    "UpdateMillisec": of_day % 1000,
+                    "UpdateTime": f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}",
+                    "LastPrice": price,
+                    "Volume": lap + 1,
+                    "Turnover": price * (lap + 1) * 10,
+                    "OpenInterest": 1000.0,
+                    "OpenPrice": 4_000.0,
+                    "HighestPrice": 4_050.0,
+                    "LowestPrice": 4_000.0,
+                    "PreSettlementPrice": 4_010.0,
+                    "PreClosePrice": 4_010.0,
+                    "UpperLimitPrice": 4_400.0,
+                    "LowerLimitPrice": 3_600.0,
+                    "BidPrice1": price - 1,
+                    "BidVolume1": 5,
+                    "AskPrice1": price + 1,
+                    "AskVolume1": 7,
+                },
+            )
 
 
 def instruments_of(path: Path) -> list[dict[str, Any]]:

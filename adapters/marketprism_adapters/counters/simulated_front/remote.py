@@ -185,10 +185,12 @@ class RemoteTd(_Remote):
     def _callbacks(self) -> dict[str, Callable[..., None]]:
         api: Any = self
         return {
-            "authenticate": api.onRspAuthenticate, "login": api.onRspUserLogin,
-            "settlement": api.onRspSettlementInfoConfirm, "instrument": api.onRspQryInstrument,
+            "authenticate": api.onRspAuthenticate,
+            "login": api.onRspUserLogin,
+            "settlement": api.onRspSettlementInfoConfirm,
+            "instrument": api.onRspQryInstrument,
             "status": api.onRtnInstrumentStatus,
-        }  # fmt: skip
+        }
 
 
 class RemoteMd(_Remote):
@@ -217,9 +219,11 @@ class RemoteMd(_Remote):
     def _callbacks(self) -> dict[str, Callable[..., None]]:
         api: Any = self
         return {
-            "login": api.onRspUserLogin, "subscribed": api.onRspSubMarketData, "depth": self._depth,
+            "login": api.onRspUserLogin,
+            "subscribed": api.onRspSubMarketData,
+            "depth": self._depth,
             "end": api.onEnd,
-        }  # fmt: skip
+        }
 
 
 def address_of(address: str) -> tuple[str, int]:

@@ -68,8 +68,16 @@ class Script:
     @staticmethod
     def _listed(symbol: str, venue: str) -> dict[str, Any]:
         return {
-            "InstrumentID": symbol, "InstrumentName": symbol, "ExchangeID": venue.upper(),
-            "ProductID": product_of(symbol), "ProductClass": "1", "VolumeMultiple": 10, "PriceTick": 1.0,
-            "OpenDate": "20180101", "ExpireDate": "20991231", "UnderlyingInstrID": "", "OptionsType": "",
+            "InstrumentID": symbol,
+            "InstrumentName": symbol,
+            "ExchangeID": venue.upper(),
+            "ProductID": product_of(symbol),
+            "ProductClass": "1",
+            "VolumeMultiple": 10,
+            "PriceTick": 1.0,
+            "OpenDate": "20180101",
+            "ExpireDate": "20991231",
+            "UnderlyingInstrID": "",
+            "OptionsType": "",
             "StrikePrice": DBL_MAX,
-        }  # fmt: skip
+        }

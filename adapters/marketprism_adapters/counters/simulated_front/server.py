@@ -111,11 +111,18 @@ class FrontServer:
             self._sessions.pop(session.number, None)
             writer.close()
             if session.login_at:
-                self._tell({
-                    "event": "left", "session": session.number, "side": session.side, "user": session.user,
-                    "t": time.time_ns(), "login": session.login_at, "alive": session.alive,
-                    "reason": session.ended or reason,
-                })  # fmt: skip
+                self._tell(
+                    {
+                        "event": "left",
+                        "session": session.number,
+                        "side": session.side,
+                        "user": session.user,
+                        "t": time.time_ns(),
+                        "login": session.login_at,
+                        "alive": session.alive,
+                        "reason": session.ended or reason,
+                    }
+                )
 
     @staticmethod
     def _heard(session: _Session) -> None:
@@ -146,13 +153,20 @@ class FrontServer:
         if name == "login" and not number:
             session.user, session.login_at = str(words.get("UserID", "")), time.time_ns()
             others = [
-                other.number for other in self._sessions.values()
+                other.number
+                for other in self._sessions.values()
                 if other.login_at and other is not session and (other.side, other.user) == (session.side, session.user)
-            ]  # fmt: skip
-            self._tell({
-                "event": "login", "session": session.number, "side": session.side, "user": session.user,
-                "t": session.login_at, "others": others,
-            })  # fmt: skip
+            ]
+            self._tell(
+                {
+                    "event": "login",
+                    "session": session.number,
+                    "side": session.side,
+                    "user": session.user,
+                    "t": session.login_at,
+                    "others": others,
+                }
+            )
         self._send(session, frame(name, self._clock, words, error, reqid, True))
 
     async def _list(self, session: _Session, reqid: int) -> None:

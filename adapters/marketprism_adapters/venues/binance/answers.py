@@ -134,12 +134,21 @@ class BinanceAnswers:
     def __init__(self, market: str) -> None:
         self._market = market
         self._readers: dict[str, Callable[[bytes, Parameters, int, BinanceParser], Answer]] = {
-            "depth": self._depth, "exchangeInfo": self._listing, "openInterest": self._interest,
-            "openInterestHist": self._interest_history, "fundingRate": self._funding, "fundingInfo": self._info,
-            "premiumIndex": self._premium, "klines": self._klines, "continuousKlines": self._other,
-            "aggTrades": self._agg_trades, "trades": self._trades, "historicalTrades": self._trades,
-            "ticker/24hr": self._tickers, "ticker/bookTicker": self._best,
-        }  # fmt: skip
+            "depth": self._depth,
+            "exchangeInfo": self._listing,
+            "openInterest": self._interest,
+            "openInterestHist": self._interest_history,
+            "fundingRate": self._funding,
+            "fundingInfo": self._info,
+            "premiumIndex": self._premium,
+            "klines": self._klines,
+            "continuousKlines": self._other,
+            "aggTrades": self._agg_trades,
+            "trades": self._trades,
+            "historicalTrades": self._trades,
+            "ticker/24hr": self._tickers,
+            "ticker/bookTicker": self._best,
+        }
 
     def read(self, path: str, parameters: Parameters, body: bytes, ts_recv: int, parser: BinanceParser) -> Answer:
         """See `Venue.answer`."""
@@ -185,13 +194,19 @@ class BinanceAnswers:
 
     def _interest_history(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:
         rows = msgspec.json.decode(body, type=list[InterestHistory])
-        return Answer(items=[
-            self._open(
-                parser, o.symbol or given.get("symbol", o.pair), o.interest, o.value,
-                nanos(o.timestamp, "timestamp"), ts_recv,
-            )
-            for o in rows
-        ])  # fmt: skip
+        return Answer(
+            items=[
+                self._open(
+                    parser,
+                    o.symbol or given.get("symbol", o.pair),
+                    o.interest,
+                    o.value,
+                    nanos(o.timestamp, "timestamp"),
+                    ts_recv,
+                )
+                for o in rows
+            ]
+        )
 
     @staticmethod
     def _open(parser: BinanceParser, native: str, text: str, value: str | None, ts: int, ts_recv: int) -> Item:
@@ -199,20 +214,44 @@ class BinanceAnswers:
         contracts = number(text, "openInterest")
         amount = contracts if size is None else parser.amounts.scaled(contracts, size)
         return OpenInterestMessage(
-            1, VENUE, symbol, parser.source, 0, ts // 1_000_000, ts, ts_recv, 0, amount,
-            None if size is None else contracts, None if size is not None else optional(value, "sumOpenInterestValue"),
-        )  # fmt: skip
+            1,
+            VENUE,
+            symbol,
+            parser.source,
+            0,
+            ts // 1_000_000,
+            ts,
+            ts_recv,
+            0,
+            amount,
+            None if size is None else contracts,
+            None if size is not None else optional(value, "sumOpenInterestValue"),
+        )
 
     def _funding(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
-        return Answer(items=[
-            FundingRateMessage(
-                1, VENUE, parser.amounts.of(f.symbol)[0], parser.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0,
-                number(f.rate, "fundingRate"), ts, parser.amounts.funding_s(f.symbol), True, None,
-                optional(f.mark, "markPrice"),
-            )
-            for f in msgspec.json.decode(body, type=list[Funding])
-            for ts in (nanos(f.time, "fundingTime"),)
-        ])  # fmt: skip
+        return Answer(
+            items=[
+                FundingRateMessage(
+                    1,
+                    VENUE,
+                    parser.amounts.of(f.symbol)[0],
+                    parser.source,
+                    0,
+                    ts // NANOS_PER_MS,
+                    ts,
+                    ts_recv,
+                    0,
+                    number(f.rate, "fundingRate"),
+                    ts,
+                    parser.amounts.funding_s(f.symbol),
+                    True,
+                    None,
+                    optional(f.mark, "markPrice"),
+                )
+                for f in msgspec.json.decode(body, type=list[Funding])
+                for ts in (nanos(f.time, "fundingTime"),)
+            ]
+        )
 
     def _premium(self, body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG002
         made: list[Item] = []
@@ -224,10 +263,16 @@ class BinanceAnswers:
             if not p.rate:
                 made.append(TickerMessage(*head, mark_price=mark, index_price=index))
                 continue
-            made.append(FundingRateMessage(
-                *head, number(p.rate, "lastFundingRate"), nanos(p.due, "nextFundingTime") if p.due else None,
-                parser.amounts.funding_s(p.symbol), mark_price=mark, index_price=index,
-            ))  # fmt: skip
+            made.append(
+                FundingRateMessage(
+                    *head,
+                    number(p.rate, "lastFundingRate"),
+                    nanos(p.due, "nextFundingTime") if p.due else None,
+                    parser.amounts.funding_s(p.symbol),
+                    mark_price=mark,
+                    index_price=index,
+                )
+            )
         return Answer(items=made)
 
     @staticmethod
@@ -250,17 +295,19 @@ class BinanceAnswers:
     @staticmethod
     def _agg_trades(body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:
         rows = msgspec.json.decode(body, type=list[AggTrade])
-        return Answer(items=[
-            _trade(parser, given["symbol"], (t.a, t.T, t.p, t.q, t.m), (t.f, t.l), ts_recv) for t in rows
-        ])  # fmt: skip
+        return Answer(
+            items=[_trade(parser, given["symbol"], (t.a, t.T, t.p, t.q, t.m), (t.f, t.l), ts_recv) for t in rows]
+        )
 
     @staticmethod
     def _trades(body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:
         rows = msgspec.json.decode(body, type=list[Trade])
-        return Answer(items=[
-            _trade(parser, given["symbol"], (t.id, t.time, t.price, t.qty, t.maker), (t.id, t.id), ts_recv)
-            for t in rows
-        ])  # fmt: skip
+        return Answer(
+            items=[
+                _trade(parser, given["symbol"], (t.id, t.time, t.price, t.qty, t.maker), (t.id, t.id), ts_recv)
+                for t in rows
+            ]
+        )
 
     @staticmethod
     def _tickers(body: bytes, given: Parameters, ts_recv: int, parser: BinanceParser) -> Answer:  # noqa: ARG004
@@ -286,11 +333,25 @@ class BinanceAnswers:
         for q in _many(body, BestPrices):
             symbol, size = parser.amounts.of(q.symbol)
             ts = nanos(q.time, "time") if q.time else ts_recv
-            made.append(TickerMessage(
-                1, VENUE, symbol, parser.source, 0, ts // 1_000_000, ts, ts_recv, 0, None, None,
-                number(q.bid_price, "bidPrice"), parser.amounts.quantity(q.bid_qty, "bidQty", size),
-                number(q.ask_price, "askPrice"), parser.amounts.quantity(q.ask_qty, "askQty", size),
-            ))  # fmt: skip
+            made.append(
+                TickerMessage(
+                    1,
+                    VENUE,
+                    symbol,
+                    parser.source,
+                    0,
+                    ts // 1_000_000,
+                    ts,
+                    ts_recv,
+                    0,
+                    None,
+                    None,
+                    number(q.bid_price, "bidPrice"),
+                    parser.amounts.quantity(q.bid_qty, "bidQty", size),
+                    number(q.ask_price, "askPrice"),
+                    parser.amounts.quantity(q.ask_qty, "askQty", size),
+                )
+            )
         return Answer(items=made)
 
 
@@ -306,8 +367,19 @@ def _trade(
     seq, time, price, text, maker = fields
     quantity = number(text, "qty")
     return TradeMessage(
-        1, VENUE, symbol, parser.source, 0, identity(seq, "id"), nanos(time, "time"), ts_recv, 0, str(seq),
+        1,
+        VENUE,
+        symbol,
+        parser.source,
+        0,
+        identity(seq, "id"),
+        nanos(time, "time"),
+        ts_recv,
+        0,
+        str(seq),
         number(price, "price"),
-        quantity if size is None else parser.amounts.scaled(quantity, size), "sell" if maker else "buy",
-        None if size is None else quantity, *covers,
-    )  # fmt: skip
+        quantity if size is None else parser.amounts.scaled(quantity, size),
+        "sell" if maker else "buy",
+        None if size is None else quantity,
+        *covers,
+    )

@@ -54,19 +54,33 @@ def record_of(pair: Pair, market: str, ts: int) -> InstrumentRecord:
     status = pair.status or pair.contract_status
     symbol = names.compose(pair.base_asset, pair.quote_asset, delivery)
     return InstrumentRecord(
-        "binance", symbol, "binance", 0, 0, ts, ts, 0, f"{pair.base_asset}-{pair.quote_asset}",
+        "binance",
+        symbol,
+        "binance",
+        0,
+        0,
+        ts,
+        ts,
+        0,
+        f"{pair.base_asset}-{pair.quote_asset}",
         "spot" if market == "spot" else "swap" if delivery == "PERP" else "future",
-        Decimal(pair.contract_size) if pair.contract_size else Decimal(1), _decimal(price.tick_size if price else ""),
+        Decimal(pair.contract_size) if pair.contract_size else Decimal(1),
+        _decimal(price.tick_size if price else ""),
         list_day=day_text(pair.onboard_date),
         expire_day="" if pair.delivery_date >= _FOREVER_MS else day_text(pair.delivery_date),
-        min_limit_volume=_decimal(lot.min_qty if lot else ""), max_limit_volume=_decimal(lot.max_qty if lot else ""),
+        min_limit_volume=_decimal(lot.min_qty if lot else ""),
+        max_limit_volume=_decimal(lot.max_qty if lot else ""),
         min_market_volume=_decimal(market_lot.min_qty if market_lot else ""),
-        max_market_volume=_decimal(market_lot.max_qty if market_lot else ""), native=pair.symbol, base=pair.base_asset,
-        quote=pair.quote_asset, settle=pair.margin_asset or pair.quote_asset, inverse=market == "coinm",
+        max_market_volume=_decimal(market_lot.max_qty if market_lot else ""),
+        native=pair.symbol,
+        base=pair.base_asset,
+        quote=pair.quote_asset,
+        settle=pair.margin_asset or pair.quote_asset,
+        inverse=market == "coinm",
         quantity_step=_decimal(lot.step_size if lot else ""),
         min_notional=_decimal((notional.min_notional or notional.notional) if notional else ""),
         status=_STATUS.get(status, status.lower()),
-    )  # fmt: skip
+    )
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -31,10 +31,17 @@ _DEPTH_HEAD = 300  # bytes of a frame in which a depth update says that it is on
 _QUOTES = "USDT|USDC|FDUSD|BUSD|TUSD|USDP|BTC|ETH|BNB|EUR|TRY|USD"
 _SYMBOL = re.compile(rf"(?<![A-Z0-9])([A-Z0-9]{{2,12}})-?({_QUOTES})(_(?:PERP|\d{{6}}))?(?![A-Z0-9])")
 _SPOT_HOSTS = (
-    "stream.binance.com", "api.binance.com", "www.binance.com", "data-stream.binance.vision",
-    "data-api.binance.vision", "api1.binance.com", "api2.binance.com", "api3.binance.com", "api4.binance.com",
+    "stream.binance.com",
+    "api.binance.com",
+    "www.binance.com",
+    "data-stream.binance.vision",
+    "data-api.binance.vision",
+    "api1.binance.com",
+    "api2.binance.com",
+    "api3.binance.com",
+    "api4.binance.com",
     "api-gcp.binance.com",
-)  # fmt: skip
+)
 
 
 def _market_of(native: str) -> str:
@@ -81,10 +88,24 @@ class _Bare:
     """Fulfils `BareForms`."""
 
     words: Mapping[str, str] = {
-        "spot": SPOT, "usdm": USDM, "um": USDM, "fstream": USDM, "fapi": USDM, "futures": USDM, "perp": USDM,
-        "perpetual": USDM, "swap": USDM, "linear": USDM, "usdtm": USDM, "coinm": COINM, "cm": COINM, "dstream": COINM,
-        "dapi": COINM, "inverse": COINM, "delivery": COINM,
-    }  # fmt: skip
+        "spot": SPOT,
+        "usdm": USDM,
+        "um": USDM,
+        "fstream": USDM,
+        "fapi": USDM,
+        "futures": USDM,
+        "perp": USDM,
+        "perpetual": USDM,
+        "swap": USDM,
+        "linear": USDM,
+        "usdtm": USDM,
+        "coinm": COINM,
+        "cm": COINM,
+        "dstream": COINM,
+        "dapi": COINM,
+        "inverse": COINM,
+        "delivery": COINM,
+    }
     assumed = SPOT
     top_levels: Sequence[int] = (5, 10, 20)
 
@@ -136,10 +157,11 @@ class _Bare:
 
 SIGNS = VenueSigns(
     hosts={
-        SPOT: _SPOT_HOSTS, USDM: ("fstream.binance.com", "fapi.binance.com"),
+        SPOT: _SPOT_HOSTS,
+        USDM: ("fstream.binance.com", "fapi.binance.com"),
         COINM: ("dstream.binance.com", "dapi.binance.com"),
     },
     of_frame=_of_frame,
     paths={"/api/v1/": SPOT, "/api/v3/": SPOT, "/fapi/": USDM, "/futures/data/": USDM, "/dapi/": COINM},
     bare=_Bare(),
-)  # fmt: skip
+)

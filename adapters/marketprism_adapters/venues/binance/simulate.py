@@ -94,7 +94,7 @@ class BinanceDialect:
         """aggTrade."""
         return self._frame(
             pair, "aggTrade", {"e": "aggTrade", "E": made.ts_ms, "s": pair.native, **self._trade_row(made)}
-        )  # fmt: skip
+        )
 
     def trades(self, pair: SimulatedPair, made: SimulatedTrade) -> Sequence[tuple[str, str]]:
         """Each trade by itself: here an aggregate is of one."""
@@ -103,37 +103,72 @@ class BinanceDialect:
         if not paced.raw_trades:
             return []
         data = {
-            "e": "trade", "E": made.ts_ms, "s": pair.native, "t": made.trade_id, "p": made.price, "q": made.quantity,
-            "T": made.ts_ms, "m": made.sell, **({"X": "MARKET"} if self._futures else {"M": True}),
-        }  # fmt: skip
+            "e": "trade",
+            "E": made.ts_ms,
+            "s": pair.native,
+            "t": made.trade_id,
+            "p": made.price,
+            "q": made.quantity,
+            "T": made.ts_ms,
+            "m": made.sell,
+            **({"X": "MARKET"} if self._futures else {"M": True}),
+        }
         return [self._frame(pair, "trade", data)]
 
     @staticmethod
     def _trade_row(made: SimulatedTrade) -> dict[str, Any]:
         return {
-            "a": made.trade_id, "p": made.price, "q": made.quantity, "f": made.trade_id, "l": made.trade_id,
-            "T": made.ts_ms, "m": made.sell,
-        }  # fmt: skip
+            "a": made.trade_id,
+            "p": made.price,
+            "q": made.quantity,
+            "f": made.trade_id,
+            "l": made.trade_id,
+            "T": made.ts_ms,
+            "m": made.sell,
+        }
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
         """bookTicker, 24hrTicker and klines; futures also their mark price."""
         (bid, bid_quantity), (ask, ask_quantity) = book.best()
         quote: dict[str, Any] = {
-            "u": book.last_id, "s": pair.native, "b": bid, "B": bid_quantity, "a": ask, "A": ask_quantity
-        }  # fmt: skip
+            "u": book.last_id,
+            "s": pair.native,
+            "b": bid,
+            "B": bid_quantity,
+            "a": ask,
+            "A": ask_quantity,
+        }
         if self._futures:
             quote |= {"e": "bookTicker", "T": ts_ms, "E": ts_ms}
         day = {
-            "e": "24hrTicker", "E": ts_ms, "s": pair.native, "c": bid, "Q": "1.000", "o": bid, "h": ask, "l": bid,
-            "v": "1000.000", "q": "60000000.00", "b": bid, "B": bid_quantity, "a": ask, "A": ask_quantity,
-        }  # fmt: skip
+            "e": "24hrTicker",
+            "E": ts_ms,
+            "s": pair.native,
+            "c": bid,
+            "Q": "1.000",
+            "o": bid,
+            "h": ask,
+            "l": bid,
+            "v": "1000.000",
+            "q": "60000000.00",
+            "b": bid,
+            "B": bid_quantity,
+            "a": ask,
+            "A": ask_quantity,
+        }
         made = [self._frame(pair, "bookTicker", quote), self._frame(pair, "ticker", day)]
         made += [self._frame(pair, kind, data) for kind, data in self._of(pair).klines(ts_ms)]
         if self._futures:
             mark = {
-                "e": "markPriceUpdate", "E": ts_ms, "s": pair.native, "p": bid, "i": ask, "P": bid, "r": "0.00010000",
+                "e": "markPriceUpdate",
+                "E": ts_ms,
+                "s": pair.native,
+                "p": bid,
+                "i": ask,
+                "P": bid,
+                "r": "0.00010000",
                 "T": ts_ms - ts_ms % _FUNDING_MS + _FUNDING_MS,
-            }  # fmt: skip
+            }
             suffixes = ("markPrice@1s", "markPrice") if self._of(pair).marks(ts_ms) else ("markPrice@1s",)
             made += [self._frame(pair, suffix, mark) for suffix in suffixes]
         return made
@@ -177,12 +212,15 @@ class BinanceDialect:
 
     def _listed(self, pair: SimulatedPair) -> dict[str, Any]:
         listed: dict[str, Any] = {
-            "symbol": pair.native, "baseAsset": pair.base, "quoteAsset": pair.quote, "status": "TRADING",
+            "symbol": pair.native,
+            "baseAsset": pair.base,
+            "quoteAsset": pair.quote,
+            "status": "TRADING",
             "filters": [
                 {"filterType": "PRICE_FILTER", "tickSize": str(Decimal(1).scaleb(-pair.decimals))},
                 {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "9000", "stepSize": "0.001"},
             ],
-        }  # fmt: skip
+        }
         if self._futures:
             dated = pair.native.rpartition("_")[2].isdigit()
             listed |= {"contractType": "CURRENT_QUARTER" if dated else "PERPETUAL", "marginAsset": pair.quote}

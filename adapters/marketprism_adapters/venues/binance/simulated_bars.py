@@ -41,7 +41,7 @@ class Klines:
 
     def __init__(
         self, interval: str, ts_ms: int, price: Text, trades: Iterable[SimulatedTrade], turnover: Cost
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._interval = interval
         self._series = BarSeries(partial(span, interval), ts_ms, price, turnover)
         begins_ms = self._series.running.opened_ms
@@ -63,8 +63,27 @@ class Klines:
         return self._kline_frame(self._series.running, native, ts_ms)
 
     def _kline_frame(self, bar: SimulatedBar, native: str, ts_ms: int) -> dict[str, Any]:
-        return {"e": "kline", "E": ts_ms, "s": native, "k": {
-            "t": bar.opened_ms, "T": bar.ends_ms - 1, "s": native, "i": self._interval, "f": bar.first, "L": bar.last,
-            "o": bar.open, "c": bar.close, "h": bar.high, "l": bar.low, "v": str(bar.volume), "n": bar.count,
-            "x": ts_ms >= bar.ends_ms, "q": str(bar.cost), "V": str(bar.bought), "Q": str(bar.bought_for), "B": "0",
-        }}  # fmt: skip
+        return {
+            "e": "kline",
+            "E": ts_ms,
+            "s": native,
+            "k": {
+                "t": bar.opened_ms,
+                "T": bar.ends_ms - 1,
+                "s": native,
+                "i": self._interval,
+                "f": bar.first,
+                "L": bar.last,
+                "o": bar.open,
+                "c": bar.close,
+                "h": bar.high,
+                "l": bar.low,
+                "v": str(bar.volume),
+                "n": bar.count,
+                "x": ts_ms >= bar.ends_ms,
+                "q": str(bar.cost),
+                "V": str(bar.bought),
+                "Q": str(bar.bought_for),
+                "B": "0",
+            },
+        }

@@ -107,10 +107,16 @@ class PacedStreams:
         """depthUpdate."""
         of_futures = self._form == "futures"
         return {
-            "e": "depthUpdate", "E": made.ts_ms, **({"T": made.ts_ms} if of_futures else {}), "s": self._pair.native,
-            "U": made.first_id, "u": made.last_id, **({"pu": made.prev_id} if of_futures else {}), "b": made.bids,
+            "e": "depthUpdate",
+            "E": made.ts_ms,
+            **({"T": made.ts_ms} if of_futures else {}),
+            "s": self._pair.native,
+            "U": made.first_id,
+            "u": made.last_id,
+            **({"pu": made.prev_id} if of_futures else {}),
+            "b": made.bids,
             "a": made.asks,
-        }  # fmt: skip
+        }
 
     def _top(self, book: SimulatedBook, change: SimulatedStep, levels: int) -> dict[str, Any]:
         """The best levels: by themselves on spot, in the form of an update on futures."""

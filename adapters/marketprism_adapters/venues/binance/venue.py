@@ -31,9 +31,13 @@ _DERIVATIVES = {
     "liquidation": Coverage("stream", _LATEST_ONLY),
 }
 _SUFFIX = {
-    "trade": "aggTrade", "orderbook": "depth@100ms", "ticker": "ticker", "quote": "bookTicker",
-    "funding_rate": "markPrice@1s", "liquidation": "forceOrder",
-}  # fmt: skip
+    "trade": "aggTrade",
+    "orderbook": "depth@100ms",
+    "ticker": "ticker",
+    "quote": "bookTicker",
+    "funding_rate": "markPrice@1s",
+    "liquidation": "forceOrder",
+}
 # USD-M streams live on two endpoints, and one connection cannot mix them.
 _PUBLIC = frozenset({"orderbook", "quote"})
 _CADENCE_S = {"funding_rate": 5.0, "ticker": 30.0}  # klines and depth come only when something happens
@@ -43,9 +47,14 @@ _ONLY_OF = {"funding_rate": "-PERP"}  # a delivery contract has none
 
 class _Market:
     def __init__(
-        self, ws: Mapping[str, str], rest: str, base: str, weight_per_minute: float,
-        depth: tuple[int, float], shallow: tuple[int, float],
-    ) -> None:  # fmt: skip
+        self,
+        ws: Mapping[str, str],
+        rest: str,
+        base: str,
+        weight_per_minute: float,
+        depth: tuple[int, float],
+        shallow: tuple[int, float],
+    ) -> None:
         self.ws = ws  # `public` and `market` where they differ, else one for all: ``
         self.rest = rest
         self.base = base
@@ -59,12 +68,16 @@ _MARKETS = {
     ),
     "usdm": _Market(
         {"public": "wss://fstream.binance.com/public", "market": "wss://fstream.binance.com/market"},
-        "https://fapi.binance.com", "/fapi/v1", 2400, (1000, 20), (100, 5),
+        "https://fapi.binance.com",
+        "/fapi/v1",
+        2400,
+        (1000, 20),
+        (100, 5),
     ),
     "coinm": _Market(
         {"": "wss://dstream.binance.com"}, "https://dapi.binance.com", "/dapi/v1", 2400, (1000, 20), (100, 5)
     ),
-}  # fmt: skip
+}
 
 
 class Binance:
@@ -87,13 +100,16 @@ class Binance:
         self._ws_url = ws_url
         minute = self._market.weight_per_minute
         self.limits = VenueLimits(
-            streams_per_connection=1024 if market == "spot" else 200, streams_per_message=200,
-            messages_per_s=3.0 if market == "spot" else 6.0, connects_per_s=1.0, connects_at_once=5.0,
+            streams_per_connection=1024 if market == "spot" else 200,
+            streams_per_message=200,
+            messages_per_s=3.0 if market == "spot" else 6.0,
+            connects_per_s=1.0,
+            connects_at_once=5.0,
             lifetime_s=24 * 3600.0,
             silent_s=60.0 if market == "spot" else 240.0,
             budgets={"rest": (minute / 60 * 0.6, minute / 3), "funding": (500 / 300 * 0.8, 50)},
             used_header=("X-MBX-USED-WEIGHT-1M", minute),
-        )  # fmt: skip
+        )
         self._answers = BinanceAnswers(market)
         self._amounts = Amounts(market)
 
@@ -147,8 +163,10 @@ class Binance:
     def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
         """Aggregate trades from an id on."""
         parameters = {
-            "symbol": self._native(symbol), "fromId": str(first), "limit": str(min(_MOST_TRADES, last - first + 1))
-        }  # fmt: skip
+            "symbol": self._native(symbol),
+            "fromId": str(first),
+            "limit": str(min(_MOST_TRADES, last - first + 1)),
+        }
         return RestRequest(f"{self._market.base}/aggTrades", parameters, 4 if self._of == "spot" else 20)
 
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:

@@ -114,10 +114,24 @@ class BybitParser:
             numbers = self._numbers.get(t.s)
             if numbers is None:
                 numbers = self._numbers[t.s] = _Numbers()
-            made.append(TradeMessage(
-                1, VENUE, self.names.symbol(t.s), self.source, 0, numbers.of(t.seq, t.i), nanos(t.T, "T"), ts_recv, 0,
-                t.i, number(t.p, "p"), number(t.v, "v"), side, off_book=t.BT,
-            ))  # fmt: skip
+            made.append(
+                TradeMessage(
+                    1,
+                    VENUE,
+                    self.names.symbol(t.s),
+                    self.source,
+                    0,
+                    numbers.of(t.seq, t.i),
+                    nanos(t.T, "T"),
+                    ts_recv,
+                    0,
+                    t.i,
+                    number(t.p, "p"),
+                    number(t.v, "v"),
+                    side,
+                    off_book=t.BT,
+                )
+            )
         return made
 
     def _book(self, push: frames.Push[frames.Book], ts_recv: int, depth: int) -> Sequence[Item]:
@@ -126,10 +140,23 @@ class BybitParser:
         check_levels(book.a, "a")
         snapshot, last_id = push.type == "snapshot" or book.u == 1, identity(book.u, "u")
         ts = nanos(push.cts, "cts") if push.cts else nanos(push.ts, "ts")
-        return (BookChange(
-            VENUE, self.names.symbol(book.s), ts, ts_recv, last_id, last_id,
-            None if snapshot else last_id - 1, book.b, book.a, snapshot, None, "", depth if snapshot else None,
-        ),)  # fmt: skip
+        return (
+            BookChange(
+                VENUE,
+                self.names.symbol(book.s),
+                ts,
+                ts_recv,
+                last_id,
+                last_id,
+                None if snapshot else last_id - 1,
+                book.b,
+                book.a,
+                snapshot,
+                None,
+                "",
+                depth if snapshot else None,
+            ),
+        )
 
 
 _head = msgspec.json.Decoder(frames.Head)

@@ -74,10 +74,19 @@ class BybitDialect:
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
         """publicTrade."""
-        data = [{
-            "T": made.ts_ms, "s": pair.native, "S": "Sell" if made.sell else "Buy", "v": made.quantity, "p": made.price,
-            "i": str(made.trade_id), "seq": made.trade_id, "L": "PlusTick", "BT": False,
-        }]  # fmt: skip
+        data = [
+            {
+                "T": made.ts_ms,
+                "s": pair.native,
+                "S": "Sell" if made.sell else "Buy",
+                "v": made.quantity,
+                "p": made.price,
+                "i": str(made.trade_id),
+                "seq": made.trade_id,
+                "L": "PlusTick",
+                "BT": False,
+            }
+        ]
         return self._frame(f"publicTrade.{pair.native}", "snapshot", made.ts_ms, data)
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:  # noqa: ARG002
@@ -97,7 +106,11 @@ class BybitDialect:
 
     def _listed(self, pair: SimulatedPair) -> dict[str, Any]:
         return {
-            "symbol": pair.native, "baseCoin": pair.base, "quoteCoin": pair.quote, "status": "Trading",
-            "priceFilter": {"tickSize": "0.01"}, "lotSizeFilter": {"minOrderQty": "0.001", "qtyStep": "0.001"},
+            "symbol": pair.native,
+            "baseCoin": pair.base,
+            "quoteCoin": pair.quote,
+            "status": "Trading",
+            "priceFilter": {"tickSize": "0.01"},
+            "lotSizeFilter": {"minOrderQty": "0.001", "qtyStep": "0.001"},
             "contractType": "LinearPerpetual" if self.market == "linear" else "",
-        }  # fmt: skip
+        }

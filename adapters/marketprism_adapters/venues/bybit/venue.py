@@ -40,9 +40,16 @@ class Bybit:
     coverage: Mapping[str, Coverage] = {name: Coverage("stream") for name in _TOPICS}
     cadence_s: Mapping[str, float] = {}
     limits = VenueLimits(
-        streams_per_connection=200, streams_per_message=10, messages_per_s=5.0, connects_per_s=1.0,
-        connects_at_once=5.0, ping_s=20.0, ping=_PING, silent_s=40.0, budgets={"rest": (8.0, 40.0)},
-    )  # fmt: skip
+        streams_per_connection=200,
+        streams_per_message=10,
+        messages_per_s=5.0,
+        connects_per_s=1.0,
+        connects_at_once=5.0,
+        ping_s=20.0,
+        ping=_PING,
+        silent_s=40.0,
+        budgets={"rest": (8.0, 40.0)},
+    )
 
     def __init__(self, category: str, ws_url: str = "", rest_url: str = "") -> None:
         self._category = category
@@ -121,14 +128,27 @@ class Bybit:
         symbol = pair if not linear else f"{pair}-PERP" if perpetual else each.symbol
         lot = each.lotSizeFilter
         return InstrumentRecord(
-            VENUE, symbol, VENUE, 0, 0, ts, ts, 0, pair,
-            "swap" if linear and perpetual else "future" if linear else "spot", Decimal(1),
-            Decimal(each.priceFilter.tickSize), min_limit_volume=Decimal(lot.minOrderQty),
-            max_limit_volume=Decimal(lot.maxOrderQty) if lot.maxOrderQty else None, native=each.symbol,
-            base=each.baseCoin, quote=each.quoteCoin, settle=each.settleCoin or each.quoteCoin,
+            VENUE,
+            symbol,
+            VENUE,
+            0,
+            0,
+            ts,
+            ts,
+            0,
+            pair,
+            "swap" if linear and perpetual else "future" if linear else "spot",
+            Decimal(1),
+            Decimal(each.priceFilter.tickSize),
+            min_limit_volume=Decimal(lot.minOrderQty),
+            max_limit_volume=Decimal(lot.maxOrderQty) if lot.maxOrderQty else None,
+            native=each.symbol,
+            base=each.baseCoin,
+            quote=each.quoteCoin,
+            settle=each.settleCoin or each.quoteCoin,
             quantity_step=Decimal(lot.qtyStep or lot.basePrecision or 1),
             status="trading" if each.status == "Trading" else each.status.lower(),
-        )  # fmt: skip
+        )
 
 
 class _Stamp(msgspec.Struct):

@@ -81,10 +81,13 @@ class DeribitAnswers:
 
     def __init__(self) -> None:
         self._readers: dict[str, Callable[[bytes, Parameters, int, DeribitParser], Answer]] = {
-            "get_instruments": self._instruments, "get_instrument": self._instruments, "get_order_book": self._book,
-            "get_last_trades_by_instrument": self._trades, "get_funding_rate_history": self._funding,
+            "get_instruments": self._instruments,
+            "get_instrument": self._instruments,
+            "get_order_book": self._book,
+            "get_last_trades_by_instrument": self._trades,
+            "get_funding_rate_history": self._funding,
             "ticker": self._ticker,
-        }  # fmt: skip
+        }
 
     def read(self, path: str, parameters: Parameters, body: bytes, ts_recv: int, parser: DeribitParser) -> Answer:
         """See `Venue.answer`."""
@@ -132,14 +135,30 @@ class DeribitAnswers:
     @staticmethod
     def _funding(body: bytes, given: Parameters, ts_recv: int, parser: DeribitParser) -> Answer:
         symbol = symbol_of(given["instrument_name"])
-        return Answer(items=[
-            FundingRateMessage(
-                1, VENUE, symbol, parser.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, from_number(row.interest_1h),
-                ts, 3600, True, None, None, from_number(row.index_price),
-            )
-            for row in msgspec.json.decode(body, type=Reply[list[HourFunding]]).result
-            for ts in (nanos(row.timestamp, "timestamp"),)
-        ])  # fmt: skip
+        return Answer(
+            items=[
+                FundingRateMessage(
+                    1,
+                    VENUE,
+                    symbol,
+                    parser.source,
+                    0,
+                    ts // NANOS_PER_MS,
+                    ts,
+                    ts_recv,
+                    0,
+                    from_number(row.interest_1h),
+                    ts,
+                    3600,
+                    True,
+                    None,
+                    None,
+                    from_number(row.index_price),
+                )
+                for row in msgspec.json.decode(body, type=Reply[list[HourFunding]]).result
+                for ts in (nanos(row.timestamp, "timestamp"),)
+            ]
+        )
 
 
 def _pushed(parser: DeribitParser, channel: str, data: object, ts_recv: int) -> Any:

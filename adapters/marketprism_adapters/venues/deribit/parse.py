@@ -148,20 +148,53 @@ class DeribitParser:
                 raise ParseRefused("field", f"direction: expected buy or sell, was {t.direction!r}")
             symbol, price, amount = self._symbol(t.instrument_name), _text(t.price), _text(t.amount)
             iv, ts = None if t.iv is None else t.iv * _PERCENT, nanos(t.timestamp, "timestamp")
-            made.append(TradeMessage(
-                1, VENUE, symbol, self.source, 0, identity(t.trade_seq, "trade_seq"), ts, ts_recv, 0, t.trade_id, price,
-                amount, t.direction, from_number(t.contracts), t.trade_seq, t.trade_seq,
-                t.block_trade_id is not None or t.block_rfq_id is not None,
-                {"T": "taker", "M": "maker", "MT": "both"}.get(t.liquidation, ""), from_number(t.mark_price),
-                from_number(t.index_price), from_number(iv),
-            ))  # fmt: skip
+            made.append(
+                TradeMessage(
+                    1,
+                    VENUE,
+                    symbol,
+                    self.source,
+                    0,
+                    identity(t.trade_seq, "trade_seq"),
+                    ts,
+                    ts_recv,
+                    0,
+                    t.trade_id,
+                    price,
+                    amount,
+                    t.direction,
+                    from_number(t.contracts),
+                    t.trade_seq,
+                    t.trade_seq,
+                    t.block_trade_id is not None or t.block_rfq_id is not None,
+                    {"T": "taker", "M": "maker", "MT": "both"}.get(t.liquidation, ""),
+                    from_number(t.mark_price),
+                    from_number(t.index_price),
+                    from_number(iv),
+                )
+            )
             for place, who in enumerate("TM"):
                 if who in t.liquidation:
                     side = t.direction if who == "T" else _SIDES[t.direction]
-                    made.append(LiquidationMessage(
-                        1, VENUE, symbol, self.source, 0, identity(t.trade_seq * 2 + place, "trade_seq"), ts, ts_recv,
-                        0, side, price, amount, "trade", True, from_number(t.contracts),
-                    ))  # fmt: skip
+                    made.append(
+                        LiquidationMessage(
+                            1,
+                            VENUE,
+                            symbol,
+                            self.source,
+                            0,
+                            identity(t.trade_seq * 2 + place, "trade_seq"),
+                            ts,
+                            ts_recv,
+                            0,
+                            side,
+                            price,
+                            amount,
+                            "trade",
+                            True,
+                            from_number(t.contracts),
+                        )
+                    )
         return made
 
     def _book(self, book: frames.Book, ts_recv: int) -> Sequence[Item]:
@@ -170,26 +203,57 @@ class DeribitParser:
         if not snapshot and last_id <= (book.prev_change_id or 0):
             problem = f"change_id: expected one behind {book.prev_change_id}, was {last_id}"
             raise ParseRefused("number", problem[:200], self._symbol(book.instrument_name))
-        return (BookChange(
-            VENUE, self._symbol(book.instrument_name), nanos(book.timestamp, "timestamp"), ts_recv, last_id, last_id,
-            None if snapshot else book.prev_change_id, _changes(book.bids), _changes(book.asks), snapshot,
-        ),)  # fmt: skip
+        return (
+            BookChange(
+                VENUE,
+                self._symbol(book.instrument_name),
+                nanos(book.timestamp, "timestamp"),
+                ts_recv,
+                last_id,
+                last_id,
+                None if snapshot else book.prev_change_id,
+                _changes(book.bids),
+                _changes(book.asks),
+                snapshot,
+            ),
+        )
 
     def _top(self, book: frames.GroupedBook, ts_recv: int, depth: int) -> Sequence[Item]:
         sides = ([(_text(price), _text(amount)) for price, amount in side] for side in (book.bids, book.asks))
-        return (BookTopMessage(
-            1, VENUE, self._symbol(book.instrument_name), self.source, 0,
-            identity(book.change_id, "change_id"), nanos(book.timestamp, "timestamp"), ts_recv, 0, True, depth, *sides,
-        ),)  # fmt: skip
+        return (
+            BookTopMessage(
+                1,
+                VENUE,
+                self._symbol(book.instrument_name),
+                self.source,
+                0,
+                identity(book.change_id, "change_id"),
+                nanos(book.timestamp, "timestamp"),
+                ts_recv,
+                0,
+                True,
+                depth,
+                *sides,
+            ),
+        )
 
     def _quote(self, q: frames.Quote, ts_recv: int) -> Sequence[Item]:
         bid, ask = q.best_bid_price, q.best_ask_price
         if not bid or not ask or not q.best_bid_amount or not q.best_ask_amount:
             return (Control("ignored", "quote", "a side of the book is empty"),)
-        return (Quote(
-            VENUE, self._symbol(q.instrument_name), nanos(q.timestamp, "timestamp"), ts_recv, 0, _text(bid),
-            _text(q.best_bid_amount), _text(ask), _text(q.best_ask_amount),
-        ),)  # fmt: skip
+        return (
+            Quote(
+                VENUE,
+                self._symbol(q.instrument_name),
+                nanos(q.timestamp, "timestamp"),
+                ts_recv,
+                0,
+                _text(bid),
+                _text(q.best_bid_amount),
+                _text(ask),
+                _text(q.best_ask_amount),
+            ),
+        )
 
     def _ticker(self, t: frames.Ticker, ts_recv: int) -> Sequence[Item]:
         native, ts = t.instrument_name, nanos(t.timestamp, "timestamp")
@@ -209,14 +273,32 @@ class DeribitParser:
             from_number(greeks.rho),
         )]  # fmt: skip
         if t.open_interest is not None and self._is_new("open_interest", symbol, t.open_interest):
-            made.append(OpenInterestMessage(
-                1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, _text(t.open_interest)
-            ))  # fmt: skip
+            made.append(
+                OpenInterestMessage(
+                    1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, _text(t.open_interest)
+                )
+            )
         if t.current_funding is not None and self._is_new("funding", symbol, (t.current_funding, t.funding_8h)):
-            made.append(FundingRateMessage(
-                1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, _text(t.current_funding), None,
-                _FUNDING_S, False, None, from_number(t.mark_price), from_number(t.index_price),
-            ))  # fmt: skip
+            made.append(
+                FundingRateMessage(
+                    1,
+                    VENUE,
+                    symbol,
+                    self.source,
+                    0,
+                    ts // NANOS_PER_MS,
+                    ts,
+                    ts_recv,
+                    0,
+                    _text(t.current_funding),
+                    None,
+                    _FUNDING_S,
+                    False,
+                    None,
+                    from_number(t.mark_price),
+                    from_number(t.index_price),
+                )
+            )
         return made
 
     def _is_new(self, what: str, symbol: str, value: Any) -> bool:
@@ -253,10 +335,26 @@ class DeribitParser:
             raise ParseRefused("field", f"channel: expected one of {', '.join(INTERVALS)}, was {resolution[:20]!r}")
         cost, opened = _text(bar.cost), nanos(bar.tick, "tick")
         return KlineMessage(
-            1, VENUE, self._symbol(native), self.source, 0, ts_recv // NANOS_PER_MS, ts_recv, ts_recv, 0, interval,
-            opened, opened + length_ms(resolution) * NANOS_PER_MS, _text(bar.open), _text(bar.high), _text(bar.low),
-            _text(bar.close), cost if self._inverse(native) else _text(bar.volume), closed, cost,
-        )  # fmt: skip
+            1,
+            VENUE,
+            self._symbol(native),
+            self.source,
+            0,
+            ts_recv // NANOS_PER_MS,
+            ts_recv,
+            ts_recv,
+            0,
+            interval,
+            opened,
+            opened + length_ms(resolution) * NANOS_PER_MS,
+            _text(bar.open),
+            _text(bar.high),
+            _text(bar.low),
+            _text(bar.close),
+            cost if self._inverse(native) else _text(bar.volume),
+            closed,
+            cost,
+        )
 
 
 _head = msgspec.json.Decoder(frames.Head)

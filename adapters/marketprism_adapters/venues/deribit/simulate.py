@@ -68,7 +68,7 @@ class DeribitDialect:
         made = (
             f'["delete",{price},0.0]' if not float(quantity) else f'["change",{price},{quantity}]'
             for price, quantity in levels
-        )  # fmt: skip
+        )
         return f"[{','.join(made)}]"
 
     def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
@@ -123,8 +123,9 @@ class DeribitDialect:
         )
         charts = [
             self._frame(f"chart.trades.{pair.native}.{name}", self._chart(bar))
-            for name, bar, closed in self._bars.pushed(pair.native, ts_ms, bid) if not closed
-        ]  # fmt: skip
+            for name, bar, closed in self._bars.pushed(pair.native, ts_ms, bid)
+            if not closed
+        ]
         quote, ticker = f"quote.{pair.native}", f"ticker.{pair.native}.100ms"
         return [self._frame(quote, f"{{{best}}}"), self._frame(ticker, day), *charts]
 
@@ -153,15 +154,28 @@ class DeribitDialect:
         last_id, ts_ms, bids, asks = books[pair.symbol].snapshot(int(query.get("depth", "5")), old=old)
         sides = [[[float(price), float(quantity)] for price, quantity in side] for side in (bids, asks)]
         result = {
-            "instrument_name": pair.native, "change_id": last_id, "timestamp": ts_ms, "bids": sides[0], "asks": sides[1]
-        }  # fmt: skip
+            "instrument_name": pair.native,
+            "change_id": last_id,
+            "timestamp": ts_ms,
+            "bids": sides[0],
+            "asks": sides[1],
+        }
         return Reply(200, {"jsonrpc": "2.0", "result": result})
 
     @staticmethod
     def _listed(pair: SimulatedPair) -> dict[str, Any]:
         return {
-            "instrument_name": pair.native, "kind": "future", "base_currency": pair.base, "quote_currency": "USD",
-            "tick_size": 0.01, "min_trade_amount": 1.0, "is_active": True, "contract_size": 1.0,
-            "settlement_currency": pair.base, "settlement_period": "perpetual", "instrument_type": "reversed",
-            "expiration_timestamp": 32503708800000, "creation_timestamp": 1534242287000,
-        }  # fmt: skip
+            "instrument_name": pair.native,
+            "kind": "future",
+            "base_currency": pair.base,
+            "quote_currency": "USD",
+            "tick_size": 0.01,
+            "min_trade_amount": 1.0,
+            "is_active": True,
+            "contract_size": 1.0,
+            "settlement_currency": pair.base,
+            "settlement_period": "perpetual",
+            "instrument_type": "reversed",
+            "expiration_timestamp": 32503708800000,
+            "creation_timestamp": 1534242287000,
+        }

@@ -9,9 +9,19 @@ from typing import NamedTuple
 
 # Our intervals by the venue's resolutions: minutes, and a day.
 RESOLUTIONS: Mapping[str, str] = {
-    "1m": "1", "3m": "3", "5m": "5", "10m": "10", "15m": "15", "30m": "30", "1h": "60", "2h": "120", "3h": "180",
-    "6h": "360", "12h": "720", "1d": "1D",
-}  # fmt: skip
+    "1m": "1",
+    "3m": "3",
+    "5m": "5",
+    "10m": "10",
+    "15m": "15",
+    "30m": "30",
+    "1h": "60",
+    "2h": "120",
+    "3h": "180",
+    "6h": "360",
+    "12h": "720",
+    "1d": "1D",
+}
 INTERVALS: Mapping[str, str] = {resolution: interval for interval, resolution in RESOLUTIONS.items()}
 GREETING_ID, TEST_ID = 8211, 8212
 _FIRST_ID = 10_000

@@ -46,14 +46,25 @@ class Deribit:
     dense_trades = True
     # Open interest, funding and liquidations come out of tickers and trades.
     coverage: Mapping[str, Coverage] = {
-        "trade": _STREAM, "orderbook": _STREAM, "kline": _STREAM, "ticker": _STREAM, "quote": _STREAM,
-        "funding_rate": _DERIVED, "open_interest": _DERIVED, "liquidation": _DERIVED,
-    }  # fmt: skip
+        "trade": _STREAM,
+        "orderbook": _STREAM,
+        "kline": _STREAM,
+        "ticker": _STREAM,
+        "quote": _STREAM,
+        "funding_rate": _DERIVED,
+        "open_interest": _DERIVED,
+        "liquidation": _DERIVED,
+    }
     cadence_s: Mapping[str, float] = {}  # notifications come when something changes
     limits = VenueLimits(
-        streams_per_connection=400, streams_per_message=100, messages_per_s=2.0, connects_per_s=1.0,
-        silent_s=3.0 * _HEARTBEAT_S, budgets={"rest": (5.0, 20.0), "instruments": (0.8, 1.0)}, greeting=(_GREETING,),
-    )  # fmt: skip
+        streams_per_connection=400,
+        streams_per_message=100,
+        messages_per_s=2.0,
+        connects_per_s=1.0,
+        silent_s=3.0 * _HEARTBEAT_S,
+        budgets={"rest": (5.0, 20.0), "instruments": (0.8, 1.0)},
+        greeting=(_GREETING,),
+    )
 
     def __init__(self, ws_url: str = "", rest_url: str = "") -> None:
         self._ws_url = ws_url or "wss://www.deribit.com"
@@ -107,9 +118,12 @@ class Deribit:
     def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
         """Trades by their sequence."""
         parameters = {
-            "instrument_name": native_of(symbol), "start_seq": str(first), "end_seq": str(last),
-            "count": str(min(_MOST_TRADES, last - first + 1)), "sorting": "asc",
-        }  # fmt: skip
+            "instrument_name": native_of(symbol),
+            "start_seq": str(first),
+            "end_seq": str(last),
+            "count": str(min(_MOST_TRADES, last - first + 1)),
+            "sorting": "asc",
+        }
         return RestRequest(f"{_PUBLIC}/get_last_trades_by_instrument", parameters)
 
     def polls(self, wanted: Sequence[StreamKey]) -> Sequence[Poll]:  # noqa: ARG002 (the port's form)
@@ -125,6 +139,11 @@ class Deribit:
 
 
 _CHANNELS = {
-    "trade": "trades.{}.100ms", "orderbook": "book.{}.100ms", "ticker": "ticker.{}.100ms", "quote": "quote.{}",
-    "funding_rate": "ticker.{}.100ms", "open_interest": "ticker.{}.100ms", "liquidation": "trades.{}.100ms",
-}  # fmt: skip
+    "trade": "trades.{}.100ms",
+    "orderbook": "book.{}.100ms",
+    "ticker": "ticker.{}.100ms",
+    "quote": "quote.{}",
+    "funding_rate": "ticker.{}.100ms",
+    "open_interest": "ticker.{}.100ms",
+    "liquidation": "trades.{}.100ms",
+}

@@ -16,9 +16,13 @@ _SHOWN = 120
 
 
 def listed(
-    rows: Sequence[msgspec.Raw], row_type: type[T], record: Callable[[T], InstrumentRecord], parser: FrameParser,
-    where: str, more: Sequence[RestRequest] = (),
-) -> Answer:  # fmt: skip
+    rows: Sequence[msgspec.Raw],
+    row_type: type[T],
+    record: Callable[[T], InstrumentRecord],
+    parser: FrameParser,
+    where: str,
+    more: Sequence[RestRequest] = (),
+) -> Answer:
     """The instruments of an answer, which the parser learns; `refused` names the rows that are none.
 
     Raises:

@@ -180,7 +180,8 @@ class SimulatedBook:
         now = (self.last_id, self.ts_ms, self.bids, self.asks)
         last_id, ts_ms, bids, asks = self.states[0] if old and self.states else now
         return (
-            last_id, ts_ms,
+            last_id,
+            ts_ms,
             [(self.price(p), self.quantity(bids[p])) for p in sorted(bids, reverse=True)[:limit]],
             [(self.price(p), self.quantity(asks[p])) for p in sorted(asks)[:limit]],
-        )  # fmt: skip
+        )

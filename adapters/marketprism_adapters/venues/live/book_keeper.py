@@ -36,10 +36,17 @@ class BookKeeper:
     """
 
     def __init__(
-        self, venue: Venue, parser: FrameParser, books: VenueBooks, rest: RestClient,
-        again: Callable[[str], Awaitable[None]], *, audit_s: float = 300.0, parallel: int = 8,
+        self,
+        venue: Venue,
+        parser: FrameParser,
+        books: VenueBooks,
+        rest: RestClient,
+        again: Callable[[str], Awaitable[None]],
+        *,
+        audit_s: float = 300.0,
+        parallel: int = 8,
         backoff: Backoff | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._venue = venue
         self._parser = parser
         self._books = books
@@ -58,12 +65,15 @@ class BookKeeper:
         """Counts for metrics."""
         syncs = [tracked.sync for _, tracked in self._books.items()]
         return {
-            "books": float(len(syncs)), "books_valid": float(sum(sync.valid for sync in syncs)),
+            "books": float(len(syncs)),
+            "books_valid": float(sum(sync.valid for sync in syncs)),
             "book_gaps_total": float(sum(sync.gaps for sync in syncs)),
             "book_resyncs_total": float(sum(sync.resyncs for sync in syncs)),
-            "book_audits_total": float(self.audits), "book_audits_failed_total": float(self.failed_audits),
-            "book_audits_not_compared_total": float(self.not_compared), "book_snapshots_total": float(self.snapshots),
-        }  # fmt: skip
+            "book_audits_total": float(self.audits),
+            "book_audits_failed_total": float(self.failed_audits),
+            "book_audits_not_compared_total": float(self.not_compared),
+            "book_snapshots_total": float(self.snapshots),
+        }
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -215,9 +225,7 @@ class BookKeeper:
         """Whether the venue's book has gone on while nothing has been heard of ours."""
         return sync.valid and sync.ts_recv < began and snapshot.last_id > sync.book.last_id
 
-    async def _compare(
-        self, symbol: str, sync: BookSync, priority: Priority
-    ) -> tuple[BookSnapshot, Audit | None]:  # fmt: skip
+    async def _compare(self, symbol: str, sync: BookSync, priority: Priority) -> tuple[BookSnapshot, Audit | None]:
         """A fresh snapshot, and how the live book compares with it once both are at one id; None if that never was.
 
         What the stream says meanwhile is kept for that, until the caller ends it.

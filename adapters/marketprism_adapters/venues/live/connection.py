@@ -90,9 +90,17 @@ class Connection:
     """`streams` of one endpoint over one connection at a time (two while it is renewed)."""
 
     def __init__(
-        self, venue: Venue, url: str, streams: Mapping[str, StreamKey], events: ConnectionEvents, connects: RateLimiter,
-        *, backoff: Backoff | None = None, lifetime_s: float | None = None, silent_s: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        venue: Venue,
+        url: str,
+        streams: Mapping[str, StreamKey],
+        events: ConnectionEvents,
+        connects: RateLimiter,
+        *,
+        backoff: Backoff | None = None,
+        lifetime_s: float | None = None,
+        silent_s: float | None = None,
+    ) -> None:
         self.url = url
         self.streams: dict[str, StreamKey] = dict(streams)
         self._venue = venue

@@ -48,9 +48,14 @@ class FrameIntake:
     """
 
     def __init__(
-        self, venue: Venue, source: str, settings: FeedSettings, tap: FrameTap | None, backlog: int,
+        self,
+        venue: Venue,
+        source: str,
+        settings: FeedSettings,
+        tap: FrameTap | None,
+        backlog: int,
         suspect: Callable[[Sequence[str]], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._venue = venue
         self._suspect = suspect
         self._tap = tap
@@ -134,9 +139,10 @@ class FrameIntake:
             return (key.symbol,)
         groups = self._venue.groups
         return [
-            symbol for symbol in self.symbols
+            symbol
+            for symbol in self.symbols
             if any(name in group.streams for group in groups([key._replace(symbol=symbol)]))
-        ]  # fmt: skip
+        ]
 
     def _name_trades(self, symbols: Iterable[str], since: int, now: int, cause: str) -> None:
         """A hole of tapes whose numbers do not tell it: some are left out, or none was ever heard."""
@@ -245,10 +251,11 @@ class FrameIntake:
             "renewals_total": float(sum(connection.renewals for connection in connections)),
             "losses_total": float(sum(connection.losses for connection in connections)),
             **{f"streams_{state}": float(count) for state, count in self.health.counts().items()},
-            "repeats_total": float(self.feed.repeats), "frames_total": float(self.feed.frames),
+            "repeats_total": float(self.feed.repeats),
+            "frames_total": float(self.feed.frames),
             "event_delay_shortest_seconds": self.delays.shortest / 1e9,
             "event_delay_longest_seconds": self.delays.longest / 1e9,
-        }  # fmt: skip
+        }
 
     # -- what the frames say -----------------------------------------------------------------------------------------
 
@@ -309,9 +316,14 @@ class FrameIntake:
         count, now = self.skipped[error.reason], time.time_ns()
         if count in (1, 10, 100) or count % 1000 == 0:
             log.warning(
-                "frame refused", reason=error.reason, count=count, error=str(error)[:300], path=path,
-                begins=repr(error.frame[:_SHOWN]), bytes=len(error.frame),
-            )  # fmt: skip
+                "frame refused",
+                reason=error.reason,
+                count=count,
+                error=str(error)[:300],
+                path=path,
+                begins=repr(error.frame[:_SHOWN]),
+                bytes=len(error.frame),
+            )
         reported_at, reported = self._reported.get(error.reason, (0, 0))
         if now - reported_at > _AGAIN_NS:
             self._reported[error.reason] = now, count

@@ -22,9 +22,14 @@ class Polls:
     """One for each source. Where a period would take more than its share of a budget, it is made longer."""
 
     def __init__(
-        self, venue: Venue, feed: VenueFeed, rest: RestClient, scheduler: Scheduler, health: StreamHealth,
+        self,
+        venue: Venue,
+        feed: VenueFeed,
+        rest: RestClient,
+        scheduler: Scheduler,
+        health: StreamHealth,
         arrived: asyncio.Event,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._venue = venue
         self._feed = feed
         self._rest = rest
@@ -54,8 +59,9 @@ class Polls:
         for poll in polls:
             used[poll.request.budget] = used.get(poll.request.budget, 0.0) + poll.request.weight / poll.period_s
         budgets = self._venue.limits.budgets
-        return max((math.ceil(each / (budgets[name][0] * _SHARE)) for name, each in used.items() if name in budgets),
-                   default=1)  # fmt: skip
+        return max(
+            (math.ceil(each / (budgets[name][0] * _SHARE)) for name, each in used.items() if name in budgets), default=1
+        )
 
     def _asking(self, poll: Poll) -> Callable[[], Coroutine[Any, Any, None]]:
         async def ask() -> None:

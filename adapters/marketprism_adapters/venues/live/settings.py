@@ -37,8 +37,15 @@ class VenueSettings(FeedSettings):
 
     instruments: tuple[str, ...] = ()
     kinds: tuple[str, ...] = (
-        "trade", "orderbook", "quote", "ticker", "kline", "funding_rate", "open_interest", "liquidation",
-    )  # fmt: skip
+        "trade",
+        "orderbook",
+        "quote",
+        "ticker",
+        "kline",
+        "funding_rate",
+        "open_interest",
+        "liquidation",
+    )
     intervals: tuple[str, ...] = ("1m",)
     collectors: int = 1
     audit_s: float = 300.0

@@ -92,10 +92,15 @@ async def open_socket(url: str, on_frame: OnFrame, on_closed: OnClosed) -> Socke
     socket = Socket(on_frame, on_closed)
     try:
         await ws_connect(
-            lambda: socket, url, websocket_handshake_timeout=_HANDSHAKE_S, max_frame_size=MAX_FRAME,
-            enable_auto_pong=True, enable_auto_ping=False, use_aiofastnet=False,
+            lambda: socket,
+            url,
+            websocket_handshake_timeout=_HANDSHAKE_S,
+            max_frame_size=MAX_FRAME,
+            enable_auto_pong=True,
+            enable_auto_ping=False,
+            use_aiofastnet=False,
             ssl_context=_trusted() if url.startswith("wss") else None,
-        )  # fmt: skip
+        )
     except (OSError, WSError, TimeoutError) as error:
         raise SourceError(f"{url.partition('?')[0]}: expected a web socket: {error!r}", retryable=True) from error
     return socket

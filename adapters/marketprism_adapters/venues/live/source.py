@@ -43,9 +43,15 @@ class VenueSource:
     traits = SourceTraits(live=True, named=True, resumable=True, confirms_subscriptions=True, keeps_books=True)
 
     def __init__(
-        self, venue: Venue, settings: VenueSettings, *, source: str = "", tap: FrameTap | None = None,
-        scheduler: Scheduler | None = None, backoff: Backoff = BACKOFF,
-    ) -> None:  # fmt: skip
+        self,
+        venue: Venue,
+        settings: VenueSettings,
+        *,
+        source: str = "",
+        tap: FrameTap | None = None,
+        scheduler: Scheduler | None = None,
+        backoff: Backoff = BACKOFF,
+    ) -> None:
         self.venue = venue
         self.source = source or venue.market
         self._settings = settings
@@ -165,16 +171,27 @@ class VenueSource:
                 if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                     raise error
             yield SourceBatch(
-                collected.ticks, now_ns, {self.source: now_ns}, collected.gaps, events=events,
-                messages=collected.messages, instruments=changed,
-            )  # fmt: skip
+                collected.ticks,
+                now_ns,
+                {self.source: now_ns},
+                collected.gaps,
+                events=events,
+                messages=collected.messages,
+                instruments=changed,
+            )
 
     def _connection(self, url: str, streams: dict[str, StreamKey]) -> Connection:
         given = self._settings
         return Connection(
-            self.venue, url, streams, self.desk, self._connects, backoff=self._backoff,
-            lifetime_s=given.lifetime_s or None, silent_s=given.silent_s or None,
-        )  # fmt: skip
+            self.venue,
+            url,
+            streams,
+            self.desk,
+            self._connects,
+            backoff=self._backoff,
+            lifetime_s=given.lifetime_s or None,
+            silent_s=given.silent_s or None,
+        )
 
     async def close(self) -> None:
         """Leave; `connect` and `stream` begin anew."""
@@ -219,10 +236,14 @@ class VenueSource:
         """Counts for metrics."""
         rest = self._rest
         return {
-            **self.desk.figures(), **self.keeper.figures(), **self.refill.figures(),
-            "requests_total": float(rest.requests), "requests_refused_total": float(rest.refused),
-            "requests_wait_seconds": rest.waits_s, "clock_skew_seconds": rest.skew_s,
-        }  # fmt: skip
+            **self.desk.figures(),
+            **self.keeper.figures(),
+            **self.refill.figures(),
+            "requests_total": float(rest.requests),
+            "requests_refused_total": float(rest.refused),
+            "requests_wait_seconds": rest.waits_s,
+            "clock_skew_seconds": rest.skew_s,
+        }
 
     def streams(self) -> list[dict[str, object]]:
         """Each stream in words: its state, and its quiet beside what it is used to."""
@@ -244,9 +265,10 @@ class VenueSource:
         added, removed = await self.subscribe(self._symbols)
         watched.update(self._wanted.symbols)
         changed = [
-            terms for symbol, terms in self._listed.known.items()
+            terms
+            for symbol, terms in self._listed.known.items()
             if symbol in watched and (symbol not in before or _terms(before[symbol]) != _terms(terms))
-        ]  # fmt: skip
+        ]
         self._changed += changed
         if added or removed or changed:
             log.info("instruments changed", added=added, removed=removed, other_terms=len(changed))

@@ -60,9 +60,11 @@ class StreamHealth:
     """Every stream of a venue. A stream that is quiet by nature (liquidations) is never stale."""
 
     def __init__(
-        self, cadence_s: Mapping[str, float], quiet: Iterable[str] = ("liquidation",),
+        self,
+        cadence_s: Mapping[str, float],
+        quiet: Iterable[str] = ("liquidation",),
         clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._clock = clock
         self._cadence_s = cadence_s
         self._quiet = frozenset(quiet)
@@ -154,9 +156,12 @@ class StreamHealth:
         now = self._clock()
         return [
             {
-                "stream": str(key), "state": state.state, "messages": state.count,
+                "stream": str(key),
+                "state": state.state,
+                "messages": state.count,
                 "silent_s": round(now - state.seen_at, 3) if state.seen_at else None,
-                "limit_s": state.limit_s(), "reason": state.reason,
+                "limit_s": state.limit_s(),
+                "reason": state.reason,
             }
             for key, state in self._states.items()
-        ]  # fmt: skip
+        ]

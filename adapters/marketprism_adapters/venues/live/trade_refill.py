@@ -40,9 +40,17 @@ class TradeRefill:
     """
 
     def __init__(
-        self, venue: Venue, feed: VenueFeed, rest: RestClient, arrived: asyncio.Event, merging: Callable[[], bool],
-        *, parallel: int = 4, most: int = MOST, backoff: Backoff | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        venue: Venue,
+        feed: VenueFeed,
+        rest: RestClient,
+        arrived: asyncio.Event,
+        merging: Callable[[], bool],
+        *,
+        parallel: int = 4,
+        most: int = MOST,
+        backoff: Backoff | None = None,
+    ) -> None:
         self._venue = venue
         self._feed = feed
         self._rest = rest

@@ -79,13 +79,22 @@ class OkxAnswers:
 
     def __init__(self) -> None:
         self._readers: dict[str, Callable[[bytes, Parameters, int, OkxParser], Answer]] = {
-            "books": self._books, "books-full": self._books, "instruments": self._instruments,
+            "books": self._books,
+            "books-full": self._books,
+            "instruments": self._instruments,
             "underlying": self._underlyings,
-            "funding-rate-history": self._settled, "trades": self._as_pushed, "history-trades": self._as_pushed,
-            "tickers": self._as_pushed, "ticker": self._as_pushed, "open-interest": self._as_pushed,
-            "funding-rate": self._as_pushed, "mark-price": self._as_pushed, "opt-summary": self._as_pushed,
-            "candles": self._candles, "history-candles": self._candles,
-        }  # fmt: skip
+            "funding-rate-history": self._settled,
+            "trades": self._as_pushed,
+            "history-trades": self._as_pushed,
+            "tickers": self._as_pushed,
+            "ticker": self._as_pushed,
+            "open-interest": self._as_pushed,
+            "funding-rate": self._as_pushed,
+            "mark-price": self._as_pushed,
+            "opt-summary": self._as_pushed,
+            "candles": self._candles,
+            "history-candles": self._candles,
+        }
 
     def read(self, path: str, parameters: Parameters, body: bytes, ts_recv: int, parser: OkxParser) -> Answer:
         """See `Venue.answer`."""
@@ -147,10 +156,23 @@ class OkxAnswers:
         for row in msgspec.json.decode(body, type=Reply[SettledFunding]).data:
             due = ns(row.fundingTime, "fundingTime")
             rate = optional(row.realizedRate, "realizedRate") or number(row.fundingRate, "fundingRate")
-            made.append(FundingRateMessage(
-                1, VENUE, symbol_of(row.instId), parser.source, 0, due // NANOS_PER_MS, due, ts_recv, 0, rate, due,
-                None, True,
-            ))  # fmt: skip
+            made.append(
+                FundingRateMessage(
+                    1,
+                    VENUE,
+                    symbol_of(row.instId),
+                    parser.source,
+                    0,
+                    due // NANOS_PER_MS,
+                    due,
+                    ts_recv,
+                    0,
+                    rate,
+                    due,
+                    None,
+                    True,
+                )
+            )
         return Answer(items=made)
 
 

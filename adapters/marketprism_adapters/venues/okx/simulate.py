@@ -35,15 +35,19 @@ class OkxDialect:
     notice = json.dumps({"event": "notice", "code": "64008", "msg": "The connection will soon be closed."})
 
     def __init__(
-        self, bases: Sequence[str] = ("BTC", "ETH"), options: Mapping[str, Sequence[str]] | None = None,
-        *, swaps: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        bases: Sequence[str] = ("BTC", "ETH"),
+        options: Mapping[str, Sequence[str]] | None = None,
+        *,
+        swaps: bool = False,
+    ) -> None:
         self._options = options or {}
         self._bars = SimulatedBars(_LENGTHS_MS)
         self.pairs: Sequence[SimulatedPair] = [
             SimulatedPair(f"{base}-USDT{ours}", f"{base}-USDT{theirs}", base, "USDT")
-            for ours, theirs in (("", ""), ("-PERP", "-SWAP"))[: 1 + swaps] for base in bases
-        ]  # fmt: skip
+            for ours, theirs in (("", ""), ("-PERP", "-SWAP"))[: 1 + swaps]
+            for base in bases
+        ]
 
     @property
     def _by_native(self) -> dict[str, SimulatedPair]:
@@ -101,10 +105,13 @@ class OkxDialect:
     def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:
         """An update of `books`."""
         row = {
-            "asks": self._levels(made.asks), "bids": self._levels(made.bids), "ts": str(made.ts_ms),
-            "checksum": zlib.crc32(b"wrong") - (1 << 31) if wrong_checksum else 0, "seqId": made.last_id,
+            "asks": self._levels(made.asks),
+            "bids": self._levels(made.bids),
+            "ts": str(made.ts_ms),
+            "checksum": zlib.crc32(b"wrong") - (1 << 31) if wrong_checksum else 0,
+            "seqId": made.last_id,
             "prevSeqId": made.prev_id,
-        }  # fmt: skip
+        }
         return self._frame("books", pair, row, "update")
 
     def begins(self, pair: SimulatedPair, book: SimulatedBook, stream: str) -> str | None:
@@ -113,9 +120,13 @@ class OkxDialect:
             return None
         last_id, ts_ms, bids, asks = book.snapshot(400)
         row = {
-            "asks": self._levels(asks), "bids": self._levels(bids), "ts": str(ts_ms), "checksum": 0, "seqId": last_id,
+            "asks": self._levels(asks),
+            "bids": self._levels(bids),
+            "ts": str(ts_ms),
+            "checksum": 0,
+            "seqId": last_id,
             "prevSeqId": -1,
-        }  # fmt: skip
+        }
         return self._frame("books", pair, row, "snapshot")[1]
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
@@ -126,21 +137,34 @@ class OkxDialect:
     @staticmethod
     def _trade_row(pair: SimulatedPair, made: SimulatedTrade) -> dict[str, Any]:
         return {
-            "instId": pair.native, "tradeId": str(made.trade_id), "px": made.price, "sz": made.quantity,
-            "side": "sell" if made.sell else "buy", "ts": str(made.ts_ms),
-        }  # fmt: skip
+            "instId": pair.native,
+            "tradeId": str(made.trade_id),
+            "px": made.price,
+            "sz": made.quantity,
+            "side": "sell" if made.sell else "buy",
+            "ts": str(made.ts_ms),
+        }
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
         """bbo-tbt, tickers and candles."""
         bid, ask = book.best()
-        best = {
-            "asks": self._levels([ask]), "bids": self._levels([bid]), "ts": str(ts_ms), "seqId": book.last_id
-        }  # fmt: skip
+        best = {"asks": self._levels([ask]), "bids": self._levels([bid]), "ts": str(ts_ms), "seqId": book.last_id}
         day = {
-            "instType": type_of(pair.native), "instId": pair.native, "last": bid[0], "lastSz": "1", "askPx": ask[0],
-            "askSz": ask[1], "bidPx": bid[0], "bidSz": bid[1], "open24h": bid[0], "high24h": ask[0], "low24h": bid[0],
-            "volCcy24h": "1000", "vol24h": "10", "ts": str(ts_ms),
-        }  # fmt: skip
+            "instType": type_of(pair.native),
+            "instId": pair.native,
+            "last": bid[0],
+            "lastSz": "1",
+            "askPx": ask[0],
+            "askSz": ask[1],
+            "bidPx": bid[0],
+            "bidSz": bid[1],
+            "open24h": bid[0],
+            "high24h": ask[0],
+            "low24h": bid[0],
+            "volCcy24h": "1000",
+            "vol24h": "10",
+            "ts": str(ts_ms),
+        }
         candles = [
             self._frame(f"candle{name}", pair, self._candle(bar, closed=closed))
             for name, bar, closed in self._bars.pushed(pair.native, ts_ms, bid[0])
@@ -155,23 +179,34 @@ class OkxDialect:
         due = (ts_ms // _FUNDING_MS + 1) * _FUNDING_MS
         of = {"instType": SWAP, "instId": pair.native}
         funding = {
-            **of, "fundingRate": "0.0001", "fundingTime": str(due), "nextFundingTime": str(due + _FUNDING_MS),
+            **of,
+            "fundingRate": "0.0001",
+            "fundingTime": str(due),
+            "nextFundingTime": str(due + _FUNDING_MS),
             "ts": str(ts_ms),
-        }  # fmt: skip
+        }
         interest = {**of, "oi": "1000", "oiCcy": "1000", "ts": str(ts_ms)}
         detail = {"side": "sell", "posSide": "long", "bkPx": price, "sz": "2", "ts": str(ts_ms)}
         orders = {"arg": {"channel": "liquidation-orders", "instType": SWAP}, "data": [{**of, "details": [detail]}]}
         return [
-            self._frame("funding-rate", pair, funding), self._frame("open-interest", pair, interest),
+            self._frame("funding-rate", pair, funding),
+            self._frame("open-interest", pair, interest),
             (f"liquidation-orders:{SWAP}", json.dumps(orders)),
-        ]  # fmt: skip
+        ]
 
     @staticmethod
     def _candle(bar: SimulatedBar, *, closed: bool) -> list[str]:
         return [
-            str(bar.opened_ms), bar.open, bar.high, bar.low, bar.close, str(bar.volume), str(bar.cost), str(bar.cost),
+            str(bar.opened_ms),
+            bar.open,
+            bar.high,
+            bar.low,
+            bar.close,
+            str(bar.volume),
+            str(bar.cost),
+            str(bar.cost),
             str(int(closed)),
-        ]  # fmt: skip
+        ]
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
         """instruments, underlying, books, history-trades."""
@@ -205,9 +240,11 @@ class OkxDialect:
             return Reply(400, {"code": "50015", "msg": refusal, "data": []})
         underlying, family = query.get("uly"), query.get("instFamily")
         rows = [
-            self._option(name, each) for name, families in self._options.items() for each in families
+            self._option(name, each)
+            for name, families in self._options.items()
+            for each in families
             if (each == family if family else name == underlying)
-        ]  # fmt: skip
+        ]
         if not rows:
             refusal = f"Parameter {'instFamily' if family else 'uly'} error"
             return Reply(200, {"code": "51000", "msg": refusal, "data": []})
@@ -216,17 +253,31 @@ class OkxDialect:
     @staticmethod
     def _option(underlying: str, family: str) -> dict[str, str]:
         return {
-            "instId": f"{family}-261225-100-C", "instType": "OPTION", "tickSz": "0.01", "lotSz": "1", "minSz": "1",
-            "state": "live", "uly": underlying, "instFamily": family, "stk": "100", "optType": "C", "ctVal": "1",
-            "settleCcy": underlying.partition("-")[0], "expTime": "1798185600000",
-        }  # fmt: skip
+            "instId": f"{family}-261225-100-C",
+            "instType": "OPTION",
+            "tickSz": "0.01",
+            "lotSz": "1",
+            "minSz": "1",
+            "state": "live",
+            "uly": underlying,
+            "instFamily": family,
+            "stk": "100",
+            "optType": "C",
+            "ctVal": "1",
+            "settleCcy": underlying.partition("-")[0],
+            "expTime": "1798185600000",
+        }
 
     @staticmethod
     def _listed(pair: SimulatedPair) -> dict[str, str]:
         terms = {
-            "instId": pair.native, "instType": type_of(pair.native), "tickSz": "0.01", "lotSz": "0.001",
-            "minSz": "0.001", "state": "live",
-        }  # fmt: skip
+            "instId": pair.native,
+            "instType": type_of(pair.native),
+            "tickSz": "0.01",
+            "lotSz": "0.001",
+            "minSz": "0.001",
+            "state": "live",
+        }
         if type_of(pair.native) == SPOT:
             return {**terms, "baseCcy": pair.base, "quoteCcy": pair.quote}
         family = f"{pair.base}-{pair.quote}"

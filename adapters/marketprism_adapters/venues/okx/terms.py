@@ -12,10 +12,25 @@ from marketprism_application.venues.protocol import ParseRefused
 # Our intervals by the venue's names. Bars for which it matters when a day begins are had in two forms: `1D` begins at
 # midnight of UTC+8, `1Dutc` at that of UTC.
 BARS: Mapping[str, str] = {
-    "1s": "1s", "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1h": "1H", "2h": "2H", "4h": "4H",
-    "6h": "6Hutc", "12h": "12Hutc", "1d": "1Dutc", "2d": "2Dutc", "3d": "3Dutc", "5d": "5Dutc", "1w": "1Wutc",
-    "1M": "1Mutc", "3M": "3Mutc",
-}  # fmt: skip
+    "1s": "1s",
+    "1m": "1m",
+    "3m": "3m",
+    "5m": "5m",
+    "15m": "15m",
+    "30m": "30m",
+    "1h": "1H",
+    "2h": "2H",
+    "4h": "4H",
+    "6h": "6Hutc",
+    "12h": "12Hutc",
+    "1d": "1Dutc",
+    "2d": "2Dutc",
+    "3d": "3Dutc",
+    "5d": "5Dutc",
+    "1w": "1Wutc",
+    "1M": "1Mutc",
+    "3M": "3Mutc",
+}
 _UNITS_S = {"s": 1, "m": 60, "H": 3600, "D": 86_400, "W": 604_800}
 
 

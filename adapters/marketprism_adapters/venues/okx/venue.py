@@ -28,9 +28,13 @@ log = structlog.get_logger()
 _ONE_A_SECOND = "at most one liquidation of a contract in each second is pushed, at its bankruptcy price"
 _STREAM = Coverage("stream")
 _CHANNELS = {
-    "trade": "trades", "orderbook": "books", "ticker": "tickers", "quote": "bbo-tbt", "funding_rate": "funding-rate",
+    "trade": "trades",
+    "orderbook": "books",
+    "ticker": "tickers",
+    "quote": "bbo-tbt",
+    "funding_rate": "funding-rate",
     "open_interest": "open-interest",
-}  # fmt: skip
+}
 _ONLY_OF: Mapping[str, Callable[[str], bool]] = {
     "funding_rate": has_funding,
     "open_interest": lambda native: type_of(native) != SPOT,
@@ -48,16 +52,28 @@ class Okx:
     rule: ChainRule = LinkedIds()
     dense_trades = True  # a push joins `count` executions of one taker order: ids up to the one it names
     coverage: Mapping[str, Coverage] = {
-        "trade": _STREAM, "orderbook": _STREAM, "kline": _STREAM, "ticker": _STREAM, "quote": _STREAM,
-        "funding_rate": _STREAM, "open_interest": _STREAM, "liquidation": Coverage("stream", _ONE_A_SECOND),
-    }  # fmt: skip
+        "trade": _STREAM,
+        "orderbook": _STREAM,
+        "kline": _STREAM,
+        "ticker": _STREAM,
+        "quote": _STREAM,
+        "funding_rate": _STREAM,
+        "open_interest": _STREAM,
+        "liquidation": Coverage("stream", _ONE_A_SECOND),
+    }
     # A quiet book sends a heartbeat about once a minute, a funding rate comes every 30 to 90 s; anything else comes
     # when there is something to say.
     cadence_s: Mapping[str, float] = {"orderbook": 90.0, "funding_rate": 120.0}
     limits = VenueLimits(
-        streams_per_connection=240, streams_per_message=100, messages_per_s=2.0, connects_per_s=3.0, ping_s=20.0,
-        ping=b"ping", silent_s=30.0, budgets={"rest": (8.0, 16.0)},
-    )  # fmt: skip
+        streams_per_connection=240,
+        streams_per_message=100,
+        messages_per_s=2.0,
+        connects_per_s=3.0,
+        ping_s=20.0,
+        ping=b"ping",
+        silent_s=30.0,
+        budgets={"rest": (8.0, 16.0)},
+    )
 
     def __init__(self, ws_url: str = "", rest_url: str = "") -> None:
         self._ws_url = ws_url or "wss://ws.okx.com:8443"

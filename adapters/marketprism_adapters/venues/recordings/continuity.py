@@ -78,17 +78,18 @@ def runs_of(recordings: Iterable[VenueRecording]) -> list[Run]:
 
 def _grouped(
     recordings: Sequence[VenueRecording], ends: Mapping[int, _Ends], rule: ChainRule
-) -> list[list[VenueRecording]]:  # fmt: skip
+) -> list[list[VenueRecording]]:
     groups: list[list[VenueRecording]] = []
     # What holds only answers says nothing of what it joins: it goes with what was recorded then, or right behind it.
     lone = [each for each in recordings if not ends[id(each)].frames]
     for recording in (each for each in recordings if ends[id(each)].frames):
         mine = ends[id(recording)]
         fitting = [
-            group for group in groups
+            group
+            for group in groups
             if any(_joins(ends[id(each)], mine, rule) for each in group)
             and not any(_contradicts(ends[id(each)], mine, rule) for each in group)
-        ]  # fmt: skip
+        ]
         if fitting:
             fitting[-1].append(recording)
         else:

@@ -88,9 +88,10 @@ def files_of(pattern: str) -> tuple[list[Path], bool]:
     in_folder = path.is_dir()
     if in_folder:
         found = sorted(
-            each for each in path.rglob("*")
+            each
+            for each in path.rglob("*")
             if each.is_file() and not any(part.startswith(".") for part in each.relative_to(path).parts)
-        )  # fmt: skip
+        )
     elif any(sign in pattern for sign in "*?[") and not path.exists():
         found = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207 (absolute patterns)
     else:

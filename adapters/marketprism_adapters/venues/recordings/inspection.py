@@ -47,9 +47,14 @@ def _report(runs: Sequence[Run]) -> dict[str, Any]:
 def _file(recording: VenueRecording) -> dict[str, Any]:
     held = recording.held
     return {
-        "path": str(recording.path), "market_by": recording.market_by, "markets": sorted(recording.markets),
-        "frames": held.frames, "answers": held.answers, "first": held.first, "last": held.last,
-    }  # fmt: skip
+        "path": str(recording.path),
+        "market_by": recording.market_by,
+        "markets": sorted(recording.markets),
+        "frames": held.frames,
+        "answers": held.answers,
+        "first": held.first,
+        "last": held.last,
+    }
 
 
 def _inspect(run: Run) -> dict[str, Any]:

@@ -104,15 +104,37 @@ def _begin_of(tick: Tick) -> Gap:
     """The minute in which a later recording begins is not whole."""
     start = tick.ts_event - tick.ts_event % NANOS_PER_MINUTE
     return Gap(
-        tick.venue, tick.symbol, tick.source.removesuffix(":quote"), 0, 0, tick.ts_event, tick.ts_recv, 0, start,
-        tick.ts_event, "recording_end", utc_day_text(tick.ts_event), "trade",
-    )  # fmt: skip
+        tick.venue,
+        tick.symbol,
+        tick.source.removesuffix(":quote"),
+        0,
+        0,
+        tick.ts_event,
+        tick.ts_recv,
+        0,
+        start,
+        tick.ts_event,
+        "recording_end",
+        utc_day_text(tick.ts_event),
+        "trade",
+    )
 
 
 def end_of(tick: Tick, clock: int) -> Gap:
     """The minute in which a recording ends is not whole."""
     end = clock - clock % NANOS_PER_MINUTE + NANOS_PER_MINUTE
     return Gap(
-        tick.venue, tick.symbol, tick.source.removesuffix(":quote"), 0, 0, end, clock, 0, max(tick.ts_event, 1), end,
-        "recording_end", utc_day_text(tick.ts_event), "trade",
-    )  # fmt: skip
+        tick.venue,
+        tick.symbol,
+        tick.source.removesuffix(":quote"),
+        0,
+        0,
+        end,
+        clock,
+        0,
+        max(tick.ts_event, 1),
+        end,
+        "recording_end",
+        utc_day_text(tick.ts_event),
+        "trade",
+    )

@@ -138,8 +138,9 @@ class VenueReplay:
         """What all recordings hold, by receive time; inside one file in its own order."""
         part_of = {
             (id(recording), run.venue.market): part
-            for run, part in zip(self._runs, parts, strict=True) for recording in run.recordings
-        }  # fmt: skip
+            for run, part in zip(self._runs, parts, strict=True)
+            for recording in run.recordings
+        }
         for recording, row in in_order(self._recordings):
             if not row.ts_recv:
                 raise SourceError(
@@ -211,9 +212,14 @@ class VenueReplay:
         yield SourceBatch([], clock + END_RUN_NS, dict(positions), gaps, finished=True)
 
     def _chunk(
-        self, parts: Sequence[ReplayPart], rows: Iterator[_Row], held: _Row | None, clock: int, pacer: Pacer,
+        self,
+        parts: Sequence[ReplayPart],
+        rows: Iterator[_Row],
+        held: _Row | None,
+        clock: int,
+        pacer: Pacer,
         positions: Mapping[str, int],
-    ) -> _Chunk:  # fmt: skip
+    ) -> _Chunk:
         """The next frames that are due, behind those at `positions`. Reading and parsing happen in a thread: heartbeats
         go on meanwhile."""
         chunk = _Chunk(ReplayedFrames([], [], []), clock, {}, 0.0, None, ended=True)

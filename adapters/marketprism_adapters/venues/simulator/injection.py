@@ -13,10 +13,18 @@ from marketprism_adapters.venues.simulator.faults import CLOSE_CODES, LEAST_CODE
 from marketprism_adapters.venues.simulator.session import Session
 
 _GARBAGE: tuple[bytes | str, ...] = (
-    "{", "[]", "null", '{"stream":"x@y","data":', '{"e":"depthUpdate"}', '{"arg":{"channel":"books"},"data":[{}]}',
-    '{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.X.100ms","data":{"bids":1}}}', "\u0000" * 40,
-    '{"a":' * 200, b"\xff\xfe\xfd", b"\x00\x01\x02" * 100,
-)  # fmt: skip
+    "{",
+    "[]",
+    "null",
+    '{"stream":"x@y","data":',
+    '{"e":"depthUpdate"}',
+    '{"arg":{"channel":"books"},"data":[{}]}',
+    '{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.X.100ms","data":{"bids":1}}}',
+    "\u0000" * 40,
+    '{"a":' * 200,
+    b"\xff\xfe\xfd",
+    b"\x00\x01\x02" * 100,
+)
 _OF_A_CONNECTION = ("silence", "slow", "garbage", "abort", "close")
 
 
@@ -27,9 +35,13 @@ class Injection:
     """
 
     def __init__(
-        self, sessions: Set[Session], chance: random.Random, faults: Iterable[Fault], notice: str,
+        self,
+        sessions: Set[Session],
+        chance: random.Random,
+        faults: Iterable[Fault],
+        notice: str,
         cannot: Mapping[str, str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.cannot = cannot
         self.done: list[Fault] = []
         self.armed = Armed(self.done)

@@ -8,10 +8,15 @@ from typing import Any
 import msgspec
 
 _BY_EVENT = {
-    "depthUpdate": "depth@100ms", "aggTrade": "aggTrade", "trade": "trade", "bookTicker": "bookTicker",
-    "24hrTicker": "ticker", "24hrMiniTicker": "miniTicker", "markPriceUpdate": "markPrice@1s",
+    "depthUpdate": "depth@100ms",
+    "aggTrade": "aggTrade",
+    "trade": "trade",
+    "bookTicker": "bookTicker",
+    "24hrTicker": "ticker",
+    "24hrMiniTicker": "miniTicker",
+    "markPriceUpdate": "markPrice@1s",
     "forceOrder": "forceOrder",
-}  # fmt: skip
+}
 # What a stream tells does not depend on its pace: Binance's depth@500ms, OKX's books-l2-tbt, Deribit's book.X.raw.
 _PACES = (
     (re.compile(r"@\d+m?s$"), ""),

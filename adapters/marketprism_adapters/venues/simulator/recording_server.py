@@ -31,10 +31,21 @@ _SIZES = ("limit", "sz", "depth")
 _SIDES = frozenset({"bids", "asks", "a", "b"})
 # What is answered without a recording of it: lists of the instruments that it has, clocks, and that no more trades are
 # known. Anything else would be made up.
-_MADE = frozenset({
-    "exchangeInfo", "fundingInfo", "instruments", "underlying", "get_instruments", "instruments-info", "ping", "time",
-    "aggTrades", "history-trades", "get_last_trades_by_instrument",
-})  # fmt: skip
+_MADE = frozenset(
+    {
+        "exchangeInfo",
+        "fundingInfo",
+        "instruments",
+        "underlying",
+        "get_instruments",
+        "instruments-info",
+        "ping",
+        "time",
+        "aggTrades",
+        "history-trades",
+        "get_last_trades_by_instrument",
+    }
+)
 _BY_NOTHING = ("assumed", "name")  # what tells the market of a recording that may as well be of another
 _LOOKED_AT = 20_000
 _LONGEST_S = 1.0  # silences of a recording are not waited for longer than so
@@ -139,10 +150,11 @@ class PlayedVenueServer(SimulatedVenueServer):
         """The newest answer to the same question; a book from the moment that is being played."""
         name = path.rstrip("/").rsplit("/", 1)[-1]
         same = [
-            row for row in self._answers
+            row
+            for row in self._answers
             if row.path.rsplit("/", 1)[-1] == name
             and all(query.get(key) == value for key, value in row.parameters.items() if key not in _SIZES)
-        ]  # fmt: skip
+        ]
         if not same:
             if name in _MADE:
                 return self.dialect.get(path, query, self.books, old=False)

@@ -50,10 +50,19 @@ class SimulatedVenueServer:
     """
 
     def __init__(
-        self, dialect: Dialect, *, seed: int = 7, rate: float = 10.0, changes: int = 3, levels: int = 100,
-        trades_per_step: float = 0.5, quotes: bool = True, faults: Iterable[Fault] = (), port: int = 0,
+        self,
+        dialect: Dialect,
+        *,
+        seed: int = 7,
+        rate: float = 10.0,
+        changes: int = 3,
+        levels: int = 100,
+        trades_per_step: float = 0.5,
+        quotes: bool = True,
+        faults: Iterable[Fault] = (),
+        port: int = 0,
         skew_s: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.dialect = dialect
         self._skew_s = skew_s
         opened = self.now_ms()

@@ -63,9 +63,13 @@ async def audit(connection: NatsConnection, settings: Settings, recordings: list
     report.lost = len(outside)
     report.duplicated = sum(count - max(wanted[key], 1) for key, count in found.items() if count > max(wanted[key], 1))
     bars = [decode(BAR, m.data) for m in await read_stream(connection, streams.BARS, ["market.bar.>"])]
-    _compare(expected.bars, bars,
-             lambda bar: bar.ts_close < ends.get(bar.symbol, 0) and bar.ts_open >= starts.get(bar.symbol, 1 << 62),
-             holes, report)  # fmt: skip
+    _compare(
+        expected.bars,
+        bars,
+        lambda bar: bar.ts_close < ends.get(bar.symbol, 0) and bar.ts_open >= starts.get(bar.symbol, 1 << 62),
+        holes,
+        report,
+    )
     count = sum(map(len, holes.values()))
     report.notes.append(
         f"{len(within)} ticks played; {len(missing)} of them missed, all but {report.lost} in {count} gaps"

@@ -282,11 +282,16 @@ class CounterTrial:
         spans = [[(max(a, s["login"]["t"]), b) for a, b in s.get("left", {}).get("alive", ())] for s in known]
         together = [
             (min(a[1], b[1]) - max(a[0], b[0])) / 1e6
-            for n, one in enumerate(spans) for other in spans[n + 1 :] for a in one for b in other
+            for n, one in enumerate(spans)
+            for other in spans[n + 1 :]
+            for a in one
+            for b in other
             if min(a[1], b[1]) > max(a[0], b[0])
-        ]  # fmt: skip
-        report.notes.append(f"{len(spans)} sessions at the front; two alive at once: {len(together)} times"
-                            + (f", at most {max(together):.0f} ms" if together else ""))  # fmt: skip
+        ]
+        report.notes.append(
+            f"{len(spans)} sessions at the front; two alive at once: {len(together)} times"
+            + (f", at most {max(together):.0f} ms" if together else "")
+        )
         if self._fault in ("kill", "cut"):
             report.wrong += len(together)
 

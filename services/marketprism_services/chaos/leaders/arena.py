@@ -121,8 +121,11 @@ class Arena:
             url = proxy.url
         setup = Setup(name, url, BUCKET, FENCED, TWIN, self._nodes, lease=self.lease)
         command = [
-            sys.executable, "-m", "marketprism_services.chaos.leaders.candidate", msgspec.json.encode(setup).decode(),
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "marketprism_services.chaos.leaders.candidate",
+            msgspec.json.encode(setup).decode(),
+        ]
         child = Child(command, self._hear, name=name, env={"PYTHONPATH": os.pathsep.join(sys.path)})
         self.candidates[name] = child
         await child.start()

@@ -23,9 +23,7 @@ _MINUTE_MS = 60_000
 _OF_TICKS = ("", "tick", TRADE.name)
 
 
-async def audit(
-    connection: NatsConnection, token: str, books: Mapping[str, SimulatedBook], report: Report
-) -> None:  # fmt: skip
+async def audit(connection: NatsConnection, token: str, books: Mapping[str, SimulatedBook], report: Report) -> None:
     """Fill in `lost`, `duplicated` and `wrong`; what lies in a gap of the ledger is missing, not lost."""
     gaps = [decode(GAP, each.data) for each in await read_stream(connection, streams.EVENTS, ["market.gap.>"])]
     subject = TRADE.subject.format(venue=escape(token), symbol="*")
@@ -70,7 +68,5 @@ def wrong_bars(bars: Mapping[int, Any], made: Sequence[SimulatedTrade], contract
             wrong += 1
         elif not bar.gap:
             volume = contract_size * sum((Decimal(each.quantity) for each in trades), Decimal(0))
-            wrong += (bar.volume, bar.open, bar.close) != (
-                volume, Decimal(trades[0].price), Decimal(trades[-1].price)
-            )  # fmt: skip
+            wrong += (bar.volume, bar.open, bar.close) != (volume, Decimal(trades[0].price), Decimal(trades[-1].price))
     return wrong

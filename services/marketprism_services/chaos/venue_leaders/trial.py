@@ -78,7 +78,7 @@ class VenueLeaderTrial:
                 dialect = DIALECTS[self._market](("BTC", "ETH"))
                 async with SimulatedVenueServer(
                     dialect, rate=20.0, levels=50, trades_per_step=1.0, quotes=False
-                ) as venue:  # fmt: skip
+                ) as venue:
                     token = MARKETS[self._market].make("", "").name
                     await self._listen(connection, token)
                     await self._play(self._config(Path(name) / "pipeline.json", nats.url, venue), report)

@@ -150,9 +150,10 @@ class VenueAudit:
         if known:
             first, last = min(known), max(known)
             missed = [
-                made.ts_ms for made in self._truth[symbol].prints
+                made.ts_ms
+                for made in self._truth[symbol].prints
                 if first < made.trade_id < last and made.trade_id not in known
-            ]  # fmt: skip
+            ]
             self._check_gaps(symbol, TRADE.name, missed, "trades")
 
     def _check_gaps(self, symbol: str, name: str, missed: Sequence[int], what: str) -> None:

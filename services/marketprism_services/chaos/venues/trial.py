@@ -102,9 +102,7 @@ async def _run(source: VenueSource, audit: VenueAudit, found: Trial, server: Sim
         await stream.aclose()  # type: ignore[attr-defined]
 
 
-def _not_well(
-    broken: list[str], silent: list[str], server: SimulatedVenueServer, source: VenueSource
-) -> str:  # fmt: skip
+def _not_well(broken: list[str], silent: list[str], server: SimulatedVenueServer, source: VenueSource) -> str:
     """What has not come back, by name."""
     said = []
     if broken:
@@ -158,10 +156,8 @@ async def trials(count: int, first_seed: int, parallel: int, markets: tuple[str,
         "missing_trades_fetched": sum(each.fetched for each in done),
         "recovery_s": {"p50": _at(recovery, 0.5), "p99": _at(recovery, 0.99), "max": round(recovery[-1], 2)},
         "memory_mb": memory,
-        "wrong": [
-            {"seed": each.seed, "market": each.market, "wrong": each.wrong[:5]} for each in done if each.wrong
-        ],
-    }  # fmt: skip
+        "wrong": [{"seed": each.seed, "market": each.market, "wrong": each.wrong[:5]} for each in done if each.wrong],
+    }
 
 
 def _at(values: list[float], share: float) -> float:

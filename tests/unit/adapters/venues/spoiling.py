@@ -26,9 +26,27 @@ PATH = "1"
 _SECOND = 1_000_000_000
 _encode = msgspec.json.Encoder(decimal_format="number").encode  # digits as they were written
 _VALUES: tuple[Any, ...] = (
-    None, "", "x", "NaN", "Infinity", "-1", "9" * 25, "1e999999", "1e-999999", -1, 0, Decimal(10**30), 1.5, True, [], {},
-    [None], ["x"], "<half a pair>", "\u0000",
-)  # fmt: skip
+    None,
+    "",
+    "x",
+    "NaN",
+    "Infinity",
+    "-1",
+    "9" * 25,
+    "1e999999",
+    "1e-999999",
+    -1,
+    0,
+    Decimal(10**30),
+    1.5,
+    True,
+    [],
+    {},
+    [None],
+    ["x"],
+    "<half a pair>",
+    "\u0000",
+)
 
 
 class Connection:

@@ -117,8 +117,10 @@ def test_an_interval_that_the_venue_does_not_have_is_left_out_and_told_once(logs
     found = [name for _ in range(2) for group in venue.groups(keys) for name in group.streams]
     assert found == ["chart.trades.BTC-PERPETUAL.1D"] * 2
     assert [(entry["log_level"], entry["interval"]) for entry in logs] == [
-        ("warning", "4h"), ("warning", "1w"), ("warning", "1s")
-    ]  # fmt: skip
+        ("warning", "4h"),
+        ("warning", "1w"),
+        ("warning", "1s"),
+    ]
     assert "3h" in logs[0]["expected"]
 
 
@@ -186,9 +188,7 @@ def test_the_simulated_venue_pushes_bars() -> None:
         for stream, frame in dialect.others(pair, book, ts_ms):
             if stream == CHART:
                 found += parser.parse(frame.encode(), NOW)
-    assert klines(found) == [
-        (T0, "5.00", False), (T0, "7.00", False), (T0, "7.00", True), (T0 + 60_000, "6.00", False)
-    ]  # fmt: skip
+    assert klines(found) == [(T0, "5.00", False), (T0, "7.00", False), (T0, "7.00", True), (T0 + 60_000, "6.00", False)]
 
 
 def test_no_cadence_is_promised() -> None:
@@ -210,9 +210,15 @@ def test_no_cadence_is_promised() -> None:
 )
 def test_blocks_are_off_the_book_and_in_the_numbers(more: dict[str, Any], off_book: bool) -> None:
     data = {
-        "trade_seq": 9, "trade_id": "x", "timestamp": 5, "price": 1.5, "instrument_name": "BTC-PERPETUAL",
-        "direction": "sell", "amount": 2.0, **more,
-    }  # fmt: skip
+        "trade_seq": 9,
+        "trade_id": "x",
+        "timestamp": 5,
+        "price": 1.5,
+        "instrument_name": "BTC-PERPETUAL",
+        "direction": "sell",
+        "amount": 2.0,
+        **more,
+    }
     (made,) = Deribit().parser("test").parse(push(TRADES, [data]), NOW)
     trade: Any = made
     assert (trade.seq, trade.off_book) == (9, off_book)

@@ -115,10 +115,22 @@ def test_every_answer_of_binance_is_read_or_says_why_not(fixtures: Path, market:
 @pytest.mark.parametrize("venue", ["okx", "deribit"])
 def test_every_answer_and_push_of_the_samples_is_read(fixtures: Path, venue: str) -> None:
     made = MARKETS[venue].make("", "")
-    paths = {"okx": {"order_book": "books", "candlesticks_full": "candles", "candlesticks": "candles", "trades": "trades",
-                     "funding_rate_history": "funding-rate-history", "mark_price": "mark-price"},
-             "deribit": {"order_book": "get_order_book", "instruments": "get_instruments", "instrument": "get_instrument",
-                         "instrument_option": "get_instrument"}}[venue]  # fmt: skip
+    paths = {
+        "okx": {
+            "order_book": "books",
+            "candlesticks_full": "candles",
+            "candlesticks": "candles",
+            "trades": "trades",
+            "funding_rate_history": "funding-rate-history",
+            "mark_price": "mark-price",
+        },
+        "deribit": {
+            "order_book": "get_order_book",
+            "instruments": "get_instruments",
+            "instrument": "get_instrument",
+            "instrument_option": "get_instrument",
+        },
+    }[venue]
     read = 0
     for path in sorted((fixtures / venue / "nautilus").glob("*.json")):
         body = msgspec.json.encode(json.loads(path.read_bytes()))
@@ -139,15 +151,27 @@ def test_every_answer_and_push_of_the_samples_is_read(fixtures: Path, venue: str
 
 
 UNKNOWN = [
-    ("binance-usdm", b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1,"s":"BTCUSDT","a":1,"p":"1.50","q":"2.0",'
-     b'"nq":"2","f":1,"l":1,"T":5,"m":true,"st":1,"zz":{"new":[1]}}}'),
-    ("okx", b'{"arg":{"channel":"trades","instId":"BTC-USDT","later":1},"data":[{"instId":"BTC-USDT","tradeId":"9","px":"1.50",'
-     b'"sz":"2.0","side":"sell","ts":"5","count":"1","source":"0","seqId":7}]}'),
-    ("deribit", b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"trades.BTC-PERPETUAL.100ms","data":[{"trade_seq":9,'
-     b'"trade_id":"x","timestamp":5,"price":1.50,"instrument_name":"BTC-PERPETUAL","direction":"sell","amount":2.0,"later":[]}]}}'),
-    ("bybit", b'{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":6,"data":[{"T":5,"s":"BTCUSDT","S":"Sell","v":"2.0","p":"1.50",'
-     b'"L":"PlusTick","i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"seq":1783284617,"later":1}]}'),
-]  # fmt: skip
+    (
+        "binance-usdm",
+        b'{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1,"s":"BTCUSDT","a":1,"p":"1.50","q":"2.0",'
+        b'"nq":"2","f":1,"l":1,"T":5,"m":true,"st":1,"zz":{"new":[1]}}}',
+    ),
+    (
+        "okx",
+        b'{"arg":{"channel":"trades","instId":"BTC-USDT","later":1},"data":[{"instId":"BTC-USDT","tradeId":"9","px":"1.50",'
+        b'"sz":"2.0","side":"sell","ts":"5","count":"1","source":"0","seqId":7}]}',
+    ),
+    (
+        "deribit",
+        b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"trades.BTC-PERPETUAL.100ms","data":[{"trade_seq":9,'
+        b'"trade_id":"x","timestamp":5,"price":1.50,"instrument_name":"BTC-PERPETUAL","direction":"sell","amount":2.0,"later":[]}]}}',
+    ),
+    (
+        "bybit",
+        b'{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":6,"data":[{"T":5,"s":"BTCUSDT","S":"Sell","v":"2.0","p":"1.50",'
+        b'"L":"PlusTick","i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false,"seq":1783284617,"later":1}]}',
+    ),
+]
 
 
 @pytest.mark.parametrize(("market", "frame"), UNKNOWN, ids=[market for market, _ in UNKNOWN])
@@ -160,22 +184,55 @@ def test_fields_that_nobody_knows_are_passed_over_and_numbers_stay_as_they_were_
 
 
 BAD = [
-    ("binance", b'{"stream":"a@aggTrade","data":{"s":"BTCUSDT","a":1,"p":"NaN","q":"1","f":1,"l":1,"T":1,"m":true}}', "number", "p"),
-    ("binance", b'{"stream":"a@aggTrade","data":{"s":"BTCUSDT","a":1,"p":"1e999","q":"1","f":1,"l":1,"T":1,"m":true}}', "number", "p"),
-    ("binance", b'{"stream":"a@aggTrade","data":{"s":"BTCUSDT","a":1,"q":"1","f":1,"l":1,"T":1,"m":true}}', "field", "`p`"),
+    (
+        "binance",
+        b'{"stream":"a@aggTrade","data":{"s":"BTCUSDT","a":1,"p":"NaN","q":"1","f":1,"l":1,"T":1,"m":true}}',
+        "number",
+        "p",
+    ),
+    (
+        "binance",
+        b'{"stream":"a@aggTrade","data":{"s":"BTCUSDT","a":1,"p":"1e999","q":"1","f":1,"l":1,"T":1,"m":true}}',
+        "number",
+        "p",
+    ),
+    (
+        "binance",
+        b'{"stream":"a@aggTrade","data":{"s":"BTCUSDT","a":1,"q":"1","f":1,"l":1,"T":1,"m":true}}',
+        "field",
+        "`p`",
+    ),
     ("binance", b'{"stream":"a@depth","data":{"E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["1","x"]],"a":[]}}', "number", "b"),
     ("binance", b'{"stream":"a@depth","data":{"E":1,"s":"BTCUSDT","U":1,"u":2,"b":[["1"]],"a":[]}}', "field", "b"),
     ("binance", b"\xff\xfe\x00", "malformed", ""),
     ("binance", b'{"stream":"\xff\xfe@aggTrade","data":{}}', "malformed", ""),
     ("binance", b'{"stream":"a@aggTrade","data":' + b"[" * 5000, "malformed", ""),
-    ("okx", b'{"arg":{"channel":"trades","instId":"X-Y"},"data":[{"instId":"X-Y","tradeId":"1","px":"1","sz":"1","side":"up","ts":"1"}]}',
-     "field", "side"),
-    ("okx", b'{"arg":{"channel":"books","instId":"X-Y"},"action":"update","data":[{"asks":[["inf","1","0","1"]],"bids":[],"ts":"1"}]}',
-     "number", "asks"),
-    ("deribit", b'{"method":"subscription","params":{"channel":"book.B.100ms","data":{"timestamp":1,"instrument_name":"B","change_id":1,'
-     b'"bids":[["gone",1.0,1.0]],"asks":[]}}}', "field", "gone"),
-    ("deribit", b'{"method":"subscription","params":{"channel":"trades.B.100ms","data":[{"price":NaN}]}}', "malformed", ""),
-]  # fmt: skip
+    (
+        "okx",
+        b'{"arg":{"channel":"trades","instId":"X-Y"},"data":[{"instId":"X-Y","tradeId":"1","px":"1","sz":"1","side":"up","ts":"1"}]}',
+        "field",
+        "side",
+    ),
+    (
+        "okx",
+        b'{"arg":{"channel":"books","instId":"X-Y"},"action":"update","data":[{"asks":[["inf","1","0","1"]],"bids":[],"ts":"1"}]}',
+        "number",
+        "asks",
+    ),
+    (
+        "deribit",
+        b'{"method":"subscription","params":{"channel":"book.B.100ms","data":{"timestamp":1,"instrument_name":"B","change_id":1,'
+        b'"bids":[["gone",1.0,1.0]],"asks":[]}}}',
+        "field",
+        "gone",
+    ),
+    (
+        "deribit",
+        b'{"method":"subscription","params":{"channel":"trades.B.100ms","data":[{"price":NaN}]}}',
+        "malformed",
+        "",
+    ),
+]
 
 
 @pytest.mark.parametrize(("market", "frame", "reason", "named"), BAD)
@@ -204,10 +261,20 @@ def test_contract_sizes_are_applied(fixtures: Path) -> None:
     listed = {
         "code": "0",
         "data": [
-            {"instId": "BTC-USDT-SWAP", "instType": "SWAP", "tickSz": "0.1", "lotSz": "1", "minSz": "1", "state": "live",
-             "ctVal": "0.01", "ctMult": "1", "ctType": "linear", "uly": "BTC-USDT"},
+            {
+                "instId": "BTC-USDT-SWAP",
+                "instType": "SWAP",
+                "tickSz": "0.1",
+                "lotSz": "1",
+                "minSz": "1",
+                "state": "live",
+                "ctVal": "0.01",
+                "ctMult": "1",
+                "ctType": "linear",
+                "uly": "BTC-USDT",
+            },
         ],
-    }  # fmt: skip
+    }
     venue.answer("/api/v5/public/instruments", {}, json.dumps(listed).encode(), NOW, parser)
     frame = (
         b'{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","tradeId":"9","px":"93630",'
@@ -259,9 +326,18 @@ def test_trades_that_a_recording_holds_in_two_numberings_are_told_once(first: st
     data = {
         "trade": {"e": "trade", "E": 2, "T": 1, "s": "BTCUSDT", "t": 79, "p": "5", "q": "1", "X": "MARKET", "m": True},
         "aggTrade": {
-            "e": "aggTrade", "E": 2, "T": 1, "s": "BTCUSDT", "a": 34, "p": "5", "q": "1", "f": 79, "l": 79, "m": True
+            "e": "aggTrade",
+            "E": 2,
+            "T": 1,
+            "s": "BTCUSDT",
+            "a": 34,
+            "p": "5",
+            "q": "1",
+            "f": 79,
+            "l": 79,
+            "m": True,
         },
-    }  # fmt: skip
+    }
 
     def frame(name: str) -> bytes:
         return json.dumps({"stream": f"btcusdt@{name}", "data": data[name]} if enveloped else data[name]).encode()

@@ -100,11 +100,15 @@ SYMBOLS = ("BTC-USDT", "BTC-USDT-PERP", "BTC-USD-250328", "BTC-USD_UM_XPERP-3104
         ("liquidation", ["liquidation-orders:SWAP", "liquidation-orders:FUTURES"]),
         (
             "open_interest",
-            ["open-interest:BTC-USDT-SWAP", "open-interest:BTC-USD-250328", "open-interest:BTC-USD_UM_XPERP-310404",
-             "open-interest:BTC-USD-250328-90000-C"],
+            [
+                "open-interest:BTC-USDT-SWAP",
+                "open-interest:BTC-USD-250328",
+                "open-interest:BTC-USD_UM_XPERP-310404",
+                "open-interest:BTC-USD-250328-90000-C",
+            ],
         ),
     ],
-)  # fmt: skip
+)
 def test_each_kind_is_subscribed_of_the_instruments_that_have_it(kind: str, expected: Sequence[str]) -> None:
     assert list(streams(*(StreamKey(kind, symbol) for symbol in SYMBOLS))) == expected
 
@@ -115,9 +119,18 @@ def test_only_what_is_promised_counts_as_a_cadence() -> None:
 
 @pytest.mark.parametrize(
     ("interval", "name"),
-    [("1s", "1s"), ("1m", "1m"), ("1h", "1H"), ("4h", "4H"), ("6h", "6Hutc"), ("12h", "12Hutc"), ("1d", "1Dutc"),
-     ("1w", "1Wutc"), ("1M", "1Mutc")],
-)  # fmt: skip
+    [
+        ("1s", "1s"),
+        ("1m", "1m"),
+        ("1h", "1H"),
+        ("4h", "4H"),
+        ("6h", "6Hutc"),
+        ("12h", "12Hutc"),
+        ("1d", "1Dutc"),
+        ("1w", "1Wutc"),
+        ("1M", "1Mutc"),
+    ],
+)
 def test_klines_are_those_of_utc_days_and_are_read_back_to_their_interval(interval: str, name: str) -> None:
     key = StreamKey("kline", "BTC-USDT", interval)
     assert streams(key) == {f"candle{name}:BTC-USDT": key}
@@ -199,16 +212,23 @@ def test_a_refusal_names_the_stream_as_it_is_subscribed(frame: Mapping[str, Any]
 def test_the_simulated_venue_refuses_as_the_true_one_does() -> None:
     venue = Okx()
     wanted = [
-        "books:BTC-USDT", "books:NOPE-USDT", "funding-rate:BTC-USDT", "candle1Dutc:BTC-USDT", "candle4Hutc:BTC-USDT",
-        "candle7m:BTC-USDT", "liquidation-orders:SWAP",
-    ]  # fmt: skip
+        "books:BTC-USDT",
+        "books:NOPE-USDT",
+        "funding-rate:BTC-USDT",
+        "candle1Dutc:BTC-USDT",
+        "candle4Hutc:BTC-USDT",
+        "candle7m:BTC-USDT",
+        "liquidation-orders:SWAP",
+    ]
     said = OkxDialect(("BTC",)).heard(venue.subscribe(wanted, 7).decode())
     parser = venue.parser("test")
     items: list[Any] = [item for answer in said.answers for item in parser.parse(answer.encode(), NOW)]
     assert len(items) == len(wanted)
     assert [item.stream for item in items if item.what == "refused"] == [
-        "books:NOPE-USDT", "funding-rate:BTC-USDT", "candle7m:BTC-USDT"
-    ]  # fmt: skip
+        "books:NOPE-USDT",
+        "funding-rate:BTC-USDT",
+        "candle7m:BTC-USDT",
+    ]
     assert all(json.loads(answer)["connId"] for answer in said.answers)
 
 
@@ -225,5 +245,5 @@ def test_the_simulated_venue_pushes_klines_and_says_which_have_closed() -> None:
     closed = [each for each in found if each.closed]
     assert [(each.open, each.high, each.low, each.close, each.volume) for each in closed] == [
         ("5.00", "7.00", "5.00", "7.00", "4")
-    ]  # fmt: skip
+    ]
     assert found[-1].ts_open == closed[0].ts_close

@@ -53,8 +53,11 @@ def test_okx(native: str, ours: str) -> None:
 @given(COIN, COIN, DAY, STRIKE, st.sampled_from("CP"))
 def test_okx_comes_back(base: str, quote: str, day: str, strike: str, right: str) -> None:
     for native in (
-        f"{base}-{quote}", f"{base}-{quote}-SWAP", f"{base}-{quote}-{day}", f"{base}-{quote}-{day}-{strike}-{right}",
-    ):  # fmt: skip
+        f"{base}-{quote}",
+        f"{base}-{quote}-SWAP",
+        f"{base}-{quote}-{day}",
+        f"{base}-{quote}-{day}-{strike}-{right}",
+    ):
         assert okx.native_of(okx.symbol_of(native)) == native
 
 
