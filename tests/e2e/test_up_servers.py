@@ -73,5 +73,5 @@ def test_a_signal_to_the_whole_group_ends_everything_and_starts_nothing_again(tm
         running.kill()
     assert "starting it again" not in output
     assert "server.restarting" not in output
-    assert "drain deadline passed" not in output
+    assert "service.drain_timed_out" not in output
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)

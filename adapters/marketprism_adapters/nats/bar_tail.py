@@ -54,10 +54,10 @@ class BarTail:
                 try:
                     await self._follow(kv)
                 except StreamMissing as error:  # nothing there yet, or away until its service makes it again
-                    log.debug("no bars to follow", error=str(error))
+                    log.debug("bar_tail.unavailable", error=str(error))
                     await asyncio.sleep(_AGAIN_S)
                 except SdkError as error:
-                    log.warning("the tail of the bars starts again", error=reason_of(error))
+                    log.warning("bar_tail.restarting", error=reason_of(error))
                     await asyncio.sleep(_AGAIN_S)
         finally:
             await stop()
@@ -104,7 +104,7 @@ class BarTail:
             self._recent.add(seq, decode(BAR, data))
         except ContractError as error:
             self._metrics.count("tail_malformed_total")
-            log.warning("a bar that is none", seq=seq, error=reason_of(error))
+            log.warning("bar.malformed", seq=seq, error=reason_of(error))
 
     async def _made_anew(self, kv: NatsKeyValue) -> bool:
         if not self._connection.connected:

@@ -97,7 +97,7 @@ class Positions:
             await self._put(told)
             self._said = told
         except SdkError as error:
-            log.warning("how the source is was not told", told=told.error, refused=told.refused, error=str(error))
+            log.warning("source_state.not_published", state=told.error, refused=told.refused, error=str(error))
 
     @staticmethod
     async def forget(bucket: NatsKeyValue) -> None:

@@ -110,7 +110,7 @@ class KvProgress:
             return Progress()
         progress = decode_or_none(entry, Progress)
         if progress is None:
-            log.error("a watermark that is none", stream=self._key, value=entry.value[:64].hex())
+            log.error("watermark.malformed", stream=self._key, value=entry.value[:64].hex())
         return progress
 
     async def save(self, progress: Progress) -> None:

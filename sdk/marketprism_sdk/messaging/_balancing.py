@@ -245,4 +245,4 @@ class Balancer:
         seconds = min(self._settings.longest_s, self._settings.first_s * 2.0 ** (health.ejections - 1))
         health.until = self._clock.monotonic_s() + seconds
         self._on_eject(instance, seconds)
-        log.warning("instance left out", service=self._service, instance=instance, seconds=seconds)
+        log.warning("instance.ejected", service=self._service, instance=instance, seconds=seconds)

@@ -113,7 +113,7 @@ class Inbox:
                 await self._handler(message)
             except Exception:
                 self.failed += 1
-                log.exception("handler failed", subject=message.subject)
+                log.exception("handler.failed", subject=message.subject)
             finally:
                 self._queue.task_done()
 

@@ -88,7 +88,7 @@ class Registration:
         try:
             await self._kv.put(self.record.key, msgspec.msgpack.encode(self.record))
         except SdkError as error:
-            log.warning("heartbeat not written", error=reason_of(error))
+            log.warning("heartbeat.not_written", error=reason_of(error))
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -101,7 +101,7 @@ class Registration:
         try:
             await self._kv.delete(self.record.key)
         except SdkError as error:
-            log.debug("registry entry not removed, it will expire", error=reason_of(error))
+            log.debug("registry.entry_not_removed", error=reason_of(error), detail="it will expire")
 
 
 class Discovery:
@@ -133,7 +133,7 @@ class Discovery:
         try:
             entries = await self._kv.entries()
         except SdkError as error:
-            log.debug("registry not readable, the last known state stands", error=reason_of(error))
+            log.debug("registry.not_readable", error=reason_of(error), detail="the last known state is used")
             return
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
 

@@ -92,7 +92,7 @@ class NatsKeyValue:
         except StreamMissing:
             if self._config is None:
                 raise
-        log.warning("a bucket was gone and is made anew", bucket=self.bucket)
+        log.warning("bucket.recreated", bucket=self.bucket)
         await ensure_stream(self._connection, self._config)
         return await ask()
 

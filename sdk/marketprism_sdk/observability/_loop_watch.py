@@ -74,7 +74,7 @@ class LoopWatch:
             self._told = True
             frame = sys._current_frames().get(self._thread_id)
             where = "".join(traceback.format_stack(frame)[-4:]) if frame is not None else ""
-            log.warning("event loop is blocked", seconds=round(stalled_s, 3), where=where)
+            log.warning("event_loop.blocked", seconds=round(stalled_s, 3), where=where)
             self._on_stall(stalled_s, where)
 
     def stop(self) -> None:

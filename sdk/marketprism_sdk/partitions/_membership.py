@@ -210,7 +210,7 @@ class Membership:
                 seen.revision = min(seen.revision, entry.revision - 1)
                 self.hint(entry)
             return
-        log.warning("peer declared dead", member=self.member, peer=name, why=why)
+        log.warning("peer.declared_dead", member=self.member, peer=name, reason=why)
         seen.revision, seen.state, seen.changed_at = revision, "dead", self._clock.monotonic_s()
         self._on_change()
 
@@ -225,9 +225,9 @@ class Membership:
                     on_dead()
                     return
             except (SdkError, TimeoutError) as error:
-                log.warning("session not renewed", member=self.member, error=str(error) or "no answer")
+                log.warning("membership.not_renewed", member=self.member, error=str(error) or "no answer")
             except Exception:  # a session that nobody renews any more would be dead without knowing it
-                log.exception("session not renewed", member=self.member)
+                log.exception("membership.not_renewed", member=self.member)
 
 
 def _decode(entry: KvEntry | None) -> SessionRecord | None:

@@ -53,12 +53,12 @@ async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain
     def asked(name: str) -> None:
         if stop.is_set():
             os._exit(130)
-        log.info("stopping", signal=name)
+        log.info("service.stopping", signal=name)
         stop.set()
         loop.call_later(drain_s, _too_late)
 
     def _too_late() -> None:
-        log.error("drain deadline passed", drain_s=drain_s)
+        log.error("service.drain_timed_out", drain_s=drain_s)
         os._exit(1)
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -42,7 +42,7 @@ class PeriodicJobs:
                 self.runs += 1
             except Exception as error:  # noqa: BLE001 (counted, told, and tried again at its next time)
                 self.failures += 1
-                log.warning("periodic job failed", job=name, error=str(error)[:300])
+                log.warning("job.failed", job=name, error=str(error)[:300])
             after = _next(self._clock(), period_s, offset_s)
             self.skipped += max(0, round((after - due) / period_s) - 1)
             due = max(after, due + period_s)

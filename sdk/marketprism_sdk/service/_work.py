@@ -23,9 +23,10 @@ class Work:
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed = not self._ending
-            tell = log.error if self.failed else log.warning
-            event = "service failed" if self.failed else "work.failed_while_ending"
-            tell(event, task=self.name, error=repr(error), exc_info=error)
+            if self.failed:
+                log.error("service.failed", task=self.name, error=repr(error), exc_info=error)
+            else:
+                log.warning("work.failed_while_ending", task=self.name, error=repr(error), exc_info=error)
         self._on_end()
 
     @property

@@ -128,7 +128,7 @@ class StageInput:
         try:
             state = await input_state(self._connection, stream)
         except StreamError as error:
-            log.warning("input stream is away", stream=stream, error=str(error))
+            log.warning("stream.unreachable", stream=stream, error=str(error))
             self.away = str(error)
             return
         self.away = ""

@@ -110,7 +110,7 @@ def process_or_set_aside(part: Part, message: StoredMessage, dead: str, max_payl
             if len(output.payload) > max_payload:
                 raise ValueError(f"output on {output.subject}: {len(output.payload)} bytes, at most {max_payload}")
     except Exception as error:
-        log.exception("message set aside", subject=message.subject, seq=message.seq)
+        log.exception("message.dead_lettered", subject=message.subject, seq=message.seq)
         reason = f"{type(error).__name__}: {error}"[:1_000]
         poison = Poison(message.seq, reason, message.data[:_KEPT])
         part.poisoned += 1

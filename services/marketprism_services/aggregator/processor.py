@@ -46,7 +46,7 @@ class AggregatorProcessor:
         try:
             packed = decode_packed(payload)
         except ContractError as error:
-            log.warning("packed message refused", seq=seq, error=str(error))
+            log.warning("packed_message.malformed", seq=seq, error=str(error))
             self._on_malformed()
             return ()
         bars = self._shard.process(packed)

@@ -96,7 +96,7 @@ class MonitorService(Service):
                 await self._judge(self._audit.progress)
                 await self._look_at_streams()
             except SdkError as error:
-                log.warning("pipeline not readable", error=str(error))
+                log.warning("pipeline.not_readable", error=str(error))
             await asyncio.sleep(_LOOK_S)
 
     async def _tell(self, problems: list[Problem]) -> None:

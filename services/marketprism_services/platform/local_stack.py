@@ -146,7 +146,7 @@ def _with_free_ports(settings: Settings) -> Settings:
         port = settings.http.port_of(row.name)
         if port and not is_free(port):
             chosen[row.name] = choose_port(0)
-            log.warning("http port taken, using another", service=row.name, port=port, instead=chosen[row.name])
+            log.warning("http.port_taken", service=row.name, port=port, instead=chosen[row.name])
     return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 
 
@@ -189,7 +189,7 @@ async def until_done(
         try:
             progress = await running.probe.read(running.sources)
         except SdkError as error:
-            log.warning("NATS is away, waiting", error=str(error))
+            log.warning("nats.unreachable", error=str(error), detail="waiting until it answers")
             await asyncio.sleep(1)
             continue
         on_progress(progress, running.total)

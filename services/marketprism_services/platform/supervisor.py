@@ -71,7 +71,7 @@ class Supervisor:
                 try:
                     await asyncio.to_thread(rotate, self.log_of(service))
                 except OSError as error:
-                    log.warning("log not rotated", service=service, error=str(error))
+                    log.warning("log.not_rotated", service=service, error=str(error))
 
     async def _keep(self, service: str) -> None:
         backoff_s = 0.1
@@ -86,7 +86,7 @@ class Supervisor:
                 return
             self.restarts += 1
             backoff_s = 0.1 if time.monotonic() - started > 10 else min(backoff_s * 2, _MAX_BACKOFF_S)
-            log.warning("service ended, starting it again", service=service, code=code, backoff_s=backoff_s)
+            log.warning("service.restarting", service=service, code=code, backoff_s=backoff_s)
             await asyncio.sleep(backoff_s)
 
     async def _run(self, service: str) -> int:
@@ -148,4 +148,4 @@ class Supervisor:
                 try:
                     action(process)
                 except ProcessLookupError:
-                    log.debug("service had ended already", pid=process.pid)
+                    log.debug("service.already_ended", pid=process.pid)

@@ -110,12 +110,12 @@ class StorageService(SingleActiveService):
             store = SqlStore(engine, self._topology)
             patient = Inserter("schema", store, self._away("schema")).until_done
             for name in await patient(store.migrate, whatever=True):
-                log.info("migration applied", migration=name)
+                log.info("migration.applied", migration=name)
             ledger = SqlLedger(engine)
             identity = await patient(ledger.identity, whatever=True)
         except (SchemaError, StoreError) as error:
             self._state.away(OPENING, str(error))
-            log.exception("store cannot be opened, others go first")
+            log.exception("store.not_opened", detail="the lease is left to others")
             self.election.surrender(f"store: {error}")
             return
         self._well("schema")
@@ -123,7 +123,7 @@ class StorageService(SingleActiveService):
         letters = Letters(SqlDeadRows(engine), store, self.connection, epoch)
         holes = HoleNamer(self.connection, ledger)
         self._open_store = OpenStore(store, ledger, SqlReader(engine), letters, holes, identity)
-        log.info("store open", store=identity, epoch=epoch)
+        log.info("store.opened", store=identity, epoch=epoch)
         self._write_all(self._open_store, epoch)
 
     def _write_all(self, opened: OpenStore, epoch: int) -> None:
@@ -139,7 +139,7 @@ class StorageService(SingleActiveService):
                 if not error.retryable or attempt + 1 == _OPEN_ATTEMPTS:
                     raise
                 if self._state.away(OPENING, str(error)):
-                    log.warning("store not free yet", error=str(error)[:200])
+                    log.warning("store.in_use", error=str(error)[:200])
                 await asyncio.sleep(_OPEN_PAUSE_S)
         raise AssertionError("unreachable")
 
@@ -156,9 +156,9 @@ class StorageService(SingleActiveService):
                 self.election.surrender(f"another writer stores {stream}: {error}")
                 return
             except StreamRemade:
-                log.warning("stream made anew, writer starts again", stream=stream)
+                log.warning("writer.restarting", stream=stream, reason="the stream was recreated")
             except SdkError as error:
-                log.warning("writer starts again from its watermark", stream=stream, error=str(error))
+                log.warning("writer.restarting", stream=stream, error=str(error))
                 await self._look_after(error)
                 await asyncio.sleep(_AGAIN_S)
             finally:
@@ -174,7 +174,7 @@ class StorageService(SingleActiveService):
                 self.connection, streams.STORE_RANGES, replicas=self.settings.replicas
             )
         except SdkError as failure:
-            log.warning("streams could not be made again", error=str(failure))
+            log.warning("streams.not_recreated", error=str(failure))
 
     def _traced(self, source: StreamRanges, watermark: int) -> None:
         for age_s in source.stored(watermark):
@@ -184,7 +184,7 @@ class StorageService(SingleActiveService):
         def heard(attempt: int, pause_s: float, reason: str) -> None:
             self.metrics.count("store_retries_total", stream=what)
             if self._state.away(what, reason):
-                log.warning("store is away, trying again", stream=what, attempt=attempt, reason=reason)
+                log.warning("store.unreachable", stream=what, attempt=attempt, reason=reason)
             self._tell(StorageRetryScheduled(what, attempt, pause_s, reason[:200]))
 
         return heard
@@ -192,7 +192,7 @@ class StorageService(SingleActiveService):
     def _well(self, what: str) -> None:
         away_s = self._state.well(what)
         if away_s is not None:
-            log.info("store is back", stream=what, away_s=round(away_s, 1))
+            log.info("store.restored", stream=what, away_s=round(away_s, 1))
 
     def _tell(self, event: Any) -> None:
         self._do_soon(self._events.publish_soon([event], self.election.epoch))

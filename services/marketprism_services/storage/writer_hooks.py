@@ -49,7 +49,7 @@ class StorageHooks(WriterHooks):
         """The store did what it was asked."""
         away_s = self._state.well(self._stream)
         if away_s is not None:
-            log.info("store is back", stream=self._stream, away_s=round(away_s, 1))
+            log.info("store.restored", stream=self._stream, away_s=round(away_s, 1))
 
     def batch(self, rows: int, seconds: float, dead: int) -> None:
         """A range is stored."""
@@ -58,14 +58,14 @@ class StorageHooks(WriterHooks):
         self._metrics.observe("store_batch_rows", rows, stream=self._stream)
         if dead:
             self._metrics.count("dead_rows_total", dead, stream=self._stream)
-            log.warning("rows set aside", stream=self._stream, rows=dead)
+            log.warning("rows.dead_lettered", stream=self._stream, rows=dead)
 
     async def begun(self, begin: Beginning, was: Progress | None, store: str) -> None:
         """The writer begins elsewhere than where the last one ended."""
         known = was or Progress()
         self._metrics.count("store_refills_total", stream=self._stream, reason=begin.reason)
         log.error(
-            "stream is stored again from elsewhere",
+            "watermark.moved",
             stream=self._stream,
             reason=begin.reason,
             store=store,
@@ -85,7 +85,7 @@ class StorageHooks(WriterHooks):
         self._state.note(self._stream, lost)
         gaps = await self._holes.name(self._stream, wanted, bounds, self._epoch)
         self._tell(StreamTruncated(self._stream, "storage", wanted, bounds.first))
-        log.error("stream truncated", stream=self._stream, wanted=wanted, first=bounds.first, gaps=gaps)
+        log.error("stream.truncated", stream=self._stream, wanted=wanted, first=bounds.first, gaps=gaps)
 
 
 __all__ = ["RetryHeard", "StorageHooks"]

@@ -62,7 +62,7 @@ class ValidatorProcessor:
         try:
             packed = decode_packed(payload)
         except ContractError as error:
-            log.warning("raw message refused", partition=self._partition, seq=seq, error=str(error))
+            log.warning("raw_message.malformed", partition=self._partition, seq=seq, error=str(error))
             self._on_malformed()
             return ()
         now = time.time_ns()

@@ -192,7 +192,7 @@ class CtpSource:
             found = reader.tick(said.data, seq, said.ts_recv)
         except (BadField, InvalidValue) as error:
             self._skip("depth_malformed")
-            log.warning("a depth message that is none", source=self.source, error=str(error))
+            log.warning("depth.malformed", source=self.source, error=str(error))
             return None
         if isinstance(found, Skipped):
             self._skip(found.reason)
@@ -203,7 +203,7 @@ class CtpSource:
         """Everything that is no tick: the life of the connections."""
         if said.name == "callback_failed":
             self._skip("callback_failed")
-            log.error("a callback of the API brought what is no message", source=self.source, **said.data)
+            log.error("callback.malformed", source=self.source, **said.data)
         elif said.name == "heartbeat_late":
             self._events.append(NetworkLatencyExceeded(self.source, float(str(said.data["seconds"])), _LATE_S))
         elif said.side == "td":
@@ -220,7 +220,7 @@ class CtpSource:
             self._ended.add(said.front)
         elif said.error and trouble(said.error):
             self._skip(said.name)
-            log.warning("the front refused", source=self.source, front=said.front, error=trouble(said.error))
+            log.warning("front.refused", source=self.source, front=said.front, error=trouble(said.error))
 
     def _heard_trader(self, said: Callback, batch: _Making) -> None:
         if said.name == "status":
@@ -228,12 +228,12 @@ class CtpSource:
         elif said.name == "front_disconnected":  # the list is in; the API connects again by itself
             self._skip("trader_disconnected")
             self._statuses.forget()
-            log.warning("the trader front went away", source=self.source, reason=_reason(said))
+            log.warning("trader_front.disconnected", source=self.source, reason=_reason(said))
         else:
             self._talk.on_trader_callback(said)
 
     def _lost(self, said: Callback) -> None:
-        log.warning("a front went away", source=self.source, front=said.front, reason=_reason(said))
+        log.warning("front.disconnected", source=self.source, front=said.front, reason=_reason(said))
         self._talk.up.discard(said.front)
         if not self._talk.up:
             self._losses.all_lost(said.ts_recv)

@@ -97,7 +97,7 @@ class Deribit:
     def _leave_out(self, interval: str) -> None:
         if interval not in self._left_out:
             self._left_out.add(interval)
-            log.warning("klines left out: no such interval", venue=VENUE, interval=interval, expected=list(RESOLUTIONS))
+            log.warning("kline.interval_unsupported", venue=VENUE, interval=interval, expected=list(RESOLUTIONS))
 
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
         """public/subscribe or public/unsubscribe."""

@@ -121,7 +121,7 @@ class BookKeeper:
                 else:
                     await self._subscribe_anew(symbol, why)
             except Exception as error:  # noqa: BLE001 (told, and tried again after its pause)
-                log.warning("book not begun yet", symbol=symbol, why=why, error=_text_of(error))
+                log.warning("book.not_started", symbol=symbol, reason=why, error=_text_of(error))
 
     async def _ask(self, symbol: str) -> None:
         """A snapshot by request; one that is too old is asked for again after a pause."""
@@ -174,7 +174,7 @@ class BookKeeper:
                 await self.audit(symbol)
             except Exception as error:  # noqa: BLE001 (told, and audited again in its turn)
                 self.not_compared += 1
-                log.warning("book not audited", symbol=symbol, error=_text_of(error))
+                log.warning("book.not_audited", symbol=symbol, error=_text_of(error))
 
     def _pause_s(self) -> float:
         """Between two audits: no shorter than their share of the budget takes to pay for one."""
@@ -213,7 +213,7 @@ class BookKeeper:
             self.audits += 1
             if found.wrong:
                 self.failed_audits += 1
-                log.error("book differs from the venue's", symbol=symbol, id=found.at_id, wrong=list(found.wrong[:5]))
+                log.error("book.mismatched", symbol=symbol, id=found.at_id, wrong=list(found.wrong[:5]))
                 self._books.lose(symbol, "audit")
                 return False
         if sync.valid:

@@ -271,7 +271,7 @@ class VenueSource:
         ]
         self._changed += changed
         if added or removed or changed:
-            log.info("instruments changed", added=added, removed=removed, other_terms=len(changed))
+            log.info("instruments.changed", added=added, removed=removed, other_terms=len(changed))
 
 
 def _terms(instrument: InstrumentRecord) -> InstrumentRecord:

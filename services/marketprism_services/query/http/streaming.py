@@ -90,7 +90,7 @@ class StreamApi:
             await response.write_eof()
         except (ConnectionError, TimeoutError) as error:
             self._metrics.count("streams_cut_total")
-            log.warning("a streamed answer was cut", path=request.path, rows=sent, error=repr(error))
+            log.warning("answer.truncated", path=request.path, rows=sent, error=repr(error))
             _abort(request)
         except Exception:
             self._metrics.count("streams_failed_total")

@@ -68,7 +68,7 @@ async def test_options_are_listed_by_underlying_with_all_families_of_it() -> Non
 async def test_a_list_among_many_that_is_refused_is_left_out_and_told(logs: list[Any]) -> None:
     source, _ = await loaded(Listing(("BTC",), UNDERLYINGS))
     assert source.skipped == {"instrument": 1}
-    (told,) = (entry for entry in logs if entry["event"] == "instruments left out of the list")
+    (told,) = (entry for entry in logs if entry["event"] == "instruments.skipped")
     assert "uly=SOL-USD" in told["first"][0]
     assert "51000 Parameter uly error" in told["first"][0]
 
