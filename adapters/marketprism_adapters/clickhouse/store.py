@@ -137,7 +137,6 @@ class SqlStore:
             await self._letters.bury(row)
 
     async def close(self) -> None:
-        """Close the engine."""
         await self._engine.close()
 
 

@@ -63,7 +63,7 @@ class EventPublisher:
         log.info("event.raised", name=record.name, **record.data)
 
     async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
-        """Send reference data."""
+        """Publish reference data, stamped with `epoch`; other tasks have their turn in between."""
         now = time.time_ns()
         for number, item in enumerate(instruments):
             if number % _TURN == 0:

@@ -35,7 +35,7 @@ class Leader(NamedTuple):
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The leader as plain values, for `--json`."""
         return {"holder": self.holder, "epoch": self.epoch, "state": self.state}
 
 

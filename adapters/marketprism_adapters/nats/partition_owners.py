@@ -127,7 +127,7 @@ def told(problems: Iterable[_Problem]) -> list[str]:
 
 
 def ranges(numbers: list[int]) -> str:
-    """0-3 7 9-10."""
+    """Sorted numbers with runs drawn together, as `0-3 7 9-10`."""
     parts: list[str] = []
     for number in sorted(numbers):
         if parts and int(parts[-1].rsplit("-", 1)[-1]) == number - 1:

@@ -57,7 +57,7 @@ class Positions:
         return cls(await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS, replicas=replicas))
 
     async def known(self) -> dict[str, int]:
-        """Position by source."""
+        """The stored position of every source, by its name; groups are left out. Raises SdkError."""
         found = positions_in(await self._bucket.entries())
         return {position.source: position.position for position in found if not position.group}
 

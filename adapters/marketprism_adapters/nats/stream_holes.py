@@ -77,7 +77,7 @@ class HoleNamer:
             await publisher.close()
 
     async def close(self) -> None:
-        """Stop looking."""
+        """End the tasks that narrow gaps, and wait for them."""
         for task in self._narrowing:
             task.cancel()
         await asyncio.gather(*self._narrowing, return_exceptions=True)

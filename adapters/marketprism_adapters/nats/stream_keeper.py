@@ -58,7 +58,7 @@ class StreamKeeper:
         self._service.spawn(self.run(), "streams")
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look every few seconds until cancelled; a look that fails is repeated."""
         try:
             while True:
                 try:

@@ -54,7 +54,7 @@ class StreamRanges:
         await self._consumer.open()
 
     async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
-        """What comes next."""
+        """Messages that come next, at most `max_messages`; empty when none came within `max_wait_s`."""
         assert self._consumer is not None  # noqa: S101 (opened by the writer)
         messages = await self._consumer.fetch(max_messages, max_wait_s)
         for message in messages:
@@ -88,7 +88,7 @@ class StreamRanges:
         return ages
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; `open` begins anew."""
         if self._consumer is not None:
             await self._consumer.close()
 

@@ -176,7 +176,7 @@ class ShardAggregator:
         return builder
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state as MessagePack, from which `restore` goes on."""
         saved = tuple(_Saved(*key, builder.state(), self._seen[key]) for key, builder in self._builders.items())
         return msgspec.msgpack.encode(_State(saved, self._bars, self._calendar.changes(), self._log))
 

@@ -53,7 +53,7 @@ class Inspector:
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def on_frame(self, frame: bytes, ts_recv: int) -> None:
-        """One frame."""
+        """Read one frame as a live source would, and check what it brings; `ts_recv` in nanoseconds UTC."""
         self.frames += 1
         self._ts = max(self._ts, ts_recv)
         self.feed.on_frame(frame, ts_recv)

@@ -47,7 +47,6 @@ class CachedReader:
             meanwhile.append(bar)
 
     def clear(self) -> None:
-        """Forget everything."""
         self._kept.clear()
         self._by_key.clear()
         self.bytes = 0

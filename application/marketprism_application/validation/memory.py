@@ -152,7 +152,7 @@ class PartitionMemory:
         return found
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete memory of the partition as MessagePack, from which `restore` goes on."""
         saved = tuple(
             SavedStream(
                 *key,

@@ -99,7 +99,7 @@ class VenueBooks:
         return found
 
     def items(self) -> Sequence[tuple[str, TrackedBook]]:
-        """Every book."""
+        """Every tracked book with its symbol; a copy, so that books may come and go meanwhile."""
         return list(self._tracked.items())
 
     def wants(self, symbol: str) -> bool:

@@ -193,7 +193,7 @@ class AlwaysOpen(Schedule):
         return day + timedelta(days=1)
 
     def trades(self, day: date) -> bool:  # noqa: ARG002 (every day)
-        """Always."""
+        """True for every day."""
         return True
 
     def next_session(self, ts: int) -> Session:

@@ -124,7 +124,7 @@ class Prober(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Stop answering probes: whoever asks takes this holder for gone."""
         ...
 
     async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:

@@ -134,7 +134,7 @@ class LeaseObserver:
         return self._missed >= self._settings.probes
 
     async def close(self) -> None:
-        """Follow no longer."""
+        """Stop following the key."""
         if self._stop is not None:
             stop, self._stop = self._stop, None
             await stop()

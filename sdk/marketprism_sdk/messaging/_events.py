@@ -98,6 +98,6 @@ class Events:
         )
 
     async def stop(self) -> None:
-        """Handle no more."""
+        """Unsubscribe all handlers: events are not handled any more."""
         stops, self._stops = self._stops, []
         await asyncio.gather(*(stop() for stop in stops))  # each may wait for a handler: at once, not in turn

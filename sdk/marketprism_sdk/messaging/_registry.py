@@ -37,7 +37,7 @@ class InstanceRecord(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """KV key."""
+        """The key of the entry in the registry's bucket."""
         return f"{self.service}.{self.instance}"
 
     @property
@@ -72,7 +72,7 @@ class Registration:
         endpoints: dict[str, str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Change the entry."""
+        """Change what is given in the entry, and write it."""
         record = self.record
         self.record = msgspec.structs.replace(
             record,
@@ -91,13 +91,13 @@ class Registration:
             log.warning("heartbeat.not_written", error=reason_of(error))
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Write the entry once per heartbeat, until cancelled."""
         while True:
             await self.beat()
             await asyncio.sleep(HEARTBEAT_S)
 
     async def leave(self) -> None:
-        """Remove the entry."""
+        """Remove the entry; where that fails it expires."""
         try:
             await self._kv.delete(self.record.key)
         except SdkError as error:
@@ -122,7 +122,7 @@ class Discovery:
         self._task = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Follow no longer."""
+        """Stop following the registry."""
         if self._task is not None:
             self._task.cancel()
         if self._stop is not None:

@@ -131,7 +131,7 @@ class NatsKeyValue:
         raise KeyExists(f"{self.bucket}/{key}: expected no entry, one is there")
 
     async def update(self, key: str, value: bytes, revision: int) -> int:
-        """Compare-and-swap."""
+        """The new revision, if `revision` is still the key's. Raises RevisionConflict."""
         return await self._write(key, value, revision)
 
     async def _write(self, key: str, value: bytes, revision: int) -> int:
@@ -145,7 +145,7 @@ class NatsKeyValue:
             ) from error
 
     async def put(self, key: str, value: bytes) -> int:
-        """Write unconditionally."""
+        """The new revision, whatever the key's was."""
         return (await self._there(lambda: publish_ack(self._connection, self._prefix + key, value))).seq
 
     async def delete(self, key: str) -> None:

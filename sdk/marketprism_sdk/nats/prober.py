@@ -55,7 +55,7 @@ class NatsProber:
             return  # whoever asked has its timeout
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Stop answering probes: whoever asks takes this holder for gone."""
         if self._stop is not None:
             stop, self._stop = self._stop, None
             await stop()

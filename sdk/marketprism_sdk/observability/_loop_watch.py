@@ -78,7 +78,7 @@ class LoopWatch:
             self._on_stall(stalled_s, where)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching the loop."""
         self._ended.set()
         if self._ticking is not None:
             self._ticking.cancel()

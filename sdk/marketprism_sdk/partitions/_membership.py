@@ -98,7 +98,7 @@ class Membership:
         await self.beat()
 
     async def leave(self) -> None:
-        """End the session."""
+        """End the membership at once: peers need not wait until it expires. Raises SdkError."""
         if self._prober is not None:
             await self._prober.stop()
         await self._kv.delete(SESSION_PREFIX + self.member)

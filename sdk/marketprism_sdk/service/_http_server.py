@@ -64,7 +64,7 @@ class HttpServer:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening and close what is open."""
         await self._runner.cleanup()
 
     async def report(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class PeriodicJobs:
             due = max(after, due + period_s)
 
     async def close(self) -> None:
-        """End every job."""
+        """Cancel every job and wait for its end."""
         tasks = list(self._tasks.values())
         self._tasks = {}
         for task in tasks:

@@ -76,7 +76,7 @@ class ShardedService(Service):
         return {self._shards_bucket: None, self._latest_bucket: self._latest_age_s}
 
     def status(self) -> dict[str, Any]:
-        """What `/status` shows."""
+        """Partitions of this instance as plain values, for `/status`."""
         return {
             "partitions": sorted(self._shards.owned),
             "working": sorted(self.stage.parts),

@@ -116,7 +116,7 @@ class Stage:
                 await part.close()
 
     async def run(self) -> None:
-        """Process until cancelled."""
+        """Read, process and commit until cancelled; what fails starts again from the checkpoints."""
         self._side = WindowPublisher(self._connection)
         await self._side.open()
         forget = self._connection.on_disconnect(self._interrupted)

@@ -48,7 +48,7 @@ class Processor(Protocol):
         ...
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state, from which `restore` goes on."""
         ...
 
     def restore(self, state: bytes) -> None:
@@ -165,7 +165,7 @@ class Part:
         self.written_at = time.monotonic()
 
     async def close(self) -> None:
-        """Read no more."""
+        """Stop reading the partition."""
         if self.consumer is not None:
             await self.consumer.close()
 

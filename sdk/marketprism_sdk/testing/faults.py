@@ -46,7 +46,7 @@ class FaultyKeyValue:
         return task
 
     async def get(self, key: str) -> KvEntry | None:
-        """As the bucket."""
+        """As the bucket, without faults."""
         return await self._kv.get(key)
 
     async def create(self, key: str, value: bytes) -> int:
@@ -62,11 +62,11 @@ class FaultyKeyValue:
         return await self._write(lambda: self._later(lambda: self._kv.put(key, value)))
 
     async def delete(self, key: str) -> None:
-        """As the bucket."""
+        """As the bucket, without faults."""
         await self._kv.delete(key)
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
-        """As the bucket."""
+        """As the bucket, without faults."""
         return await self._kv.entries(prefix)
 
     async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:

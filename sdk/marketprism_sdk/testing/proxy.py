@@ -30,7 +30,6 @@ class FaultyProxy:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
         return f"nats://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
@@ -42,7 +41,7 @@ class FaultyProxy:
         self._flowing.set()
 
     def drop(self) -> None:
-        """Close every connection."""
+        """Close every connection; new ones are let in."""
         for writer in list(self._writers):
             writer.close()
 
@@ -71,7 +70,7 @@ class FaultyProxy:
         sink.close()
 
     async def stop(self) -> None:
-        """Close everything."""
+        """Close every connection and stop listening."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -73,7 +73,7 @@ class AggregatorProcessor:
             self._shard.replaced(cut.log)
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state as MessagePack, from which `restore` goes on."""
         return self._shard.snapshot()
 
     def restore(self, state: bytes) -> None:

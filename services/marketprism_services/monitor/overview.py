@@ -36,7 +36,7 @@ class Overview:
     problems: list[str] = field(default_factory=list)  # what is wrong although every process may be healthy
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The overview as plain values, for `--json`."""
         instances = [{**msgspec.to_builtins(i), "health": self.health.get(i.instance, "")} for i in self.instances]
         return {
             "instances": instances,

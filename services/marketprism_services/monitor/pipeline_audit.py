@@ -86,7 +86,7 @@ class PipelineAudit:
             self._comparing = asyncio.create_task(self._count_ticks(tally, progress), name="table compared")
 
     async def close(self) -> None:
-        """Stop comparing."""
+        """Cancel a comparison that is running, and wait for its end."""
         if self._comparing is not None:
             self._comparing.cancel()
             await asyncio.gather(self._comparing, return_exceptions=True)

@@ -83,11 +83,11 @@ class MonitorService(Service):
 
     @rpc("status")
     async def status(self, _: Any) -> dict[str, Any]:
-        """What `/status` says."""
+        """The same as `/status` answers."""
         return self._snapshot()
 
     async def work(self) -> None:
-        """Look, measure, tell."""
+        """Look at the pipeline every few seconds, measure it and publish what changed, until cancelled."""
         while True:
             try:
                 problems = await self._audit.look(wait=False)
@@ -150,7 +150,7 @@ class MonitorService(Service):
             await self._events.publish_soon([SystemResourcesNormal(name)])
 
     async def on_stop(self) -> None:
-        """Stop looking."""
+        """End the audit and close what it reads."""
         await self._audit.close()
         await self._discovery.stop()
         await self._events.close()

@@ -125,7 +125,7 @@ class QueryService(Service):
             await self._engine.close()
 
     def routes(self) -> list[web.RouteDef]:
-        """The read API."""
+        """The routes of the read API."""
         return [
             web.get("/api/v1/ticks/{symbol}/latest", self._latest_tick),
             web.get("/api/v1/bars/{symbol}/latest", self._latest_bar),

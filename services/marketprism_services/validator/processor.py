@@ -54,7 +54,6 @@ class ValidatorProcessor:
 
     @property
     def shard(self) -> ShardValidator:
-        """The domain's part."""
         return self._shard
 
     def process(self, seq: int, payload: bytes) -> Sequence[Output]:
@@ -112,7 +111,7 @@ class ValidatorProcessor:
             self._shard.truncated(cut.processed)
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state as MessagePack, from which `restore` goes on."""
         return self._shard.snapshot()
 
     def restore(self, state: bytes) -> None:
@@ -123,7 +122,7 @@ class ValidatorProcessor:
             self._shard.change_rules(rules)
 
     def stats(self) -> Any:
-        """Counts by source."""
+        """Counts of ticks by source."""
         return self._shard.stats()
 
 

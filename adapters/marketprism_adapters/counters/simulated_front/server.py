@@ -83,7 +83,7 @@ class FrontServer:
         self._tasks = [asyncio.create_task(self._play()), asyncio.create_task(self._beat())]
 
     async def stop(self) -> None:
-        """End every session."""
+        """Close every session and stop listening."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

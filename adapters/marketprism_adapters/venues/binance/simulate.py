@@ -83,7 +83,7 @@ class BinanceDialect:
         return None
 
     def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
-        """depthUpdate."""
+        """Stream and text of one `depthUpdate`."""
         return self._frame(pair, "depth@100ms", self._of(pair).update(made))
 
     def books(self, pair: SimulatedPair, book: SimulatedBook, made: SimulatedStep) -> Sequence[tuple[str, str]]:
@@ -91,7 +91,7 @@ class BinanceDialect:
         return [self._frame(pair, kind, data) for kind, data in self._of(pair).depths(book, made)]
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
-        """aggTrade."""
+        """Stream and text of one `aggTrade`."""
         return self._frame(
             pair, "aggTrade", {"e": "aggTrade", "E": made.ts_ms, "s": pair.native, **self._trade_row(made)}
         )

@@ -97,7 +97,7 @@ class DeribitDialect:
         return "[" + ",".join(f'["new",{price},{quantity}]' for price, quantity in levels) + "]"
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
-        """trades."""
+        """Stream and text of one message of `trades`."""
         self._bars.on_trade(pair.native, made)
         return self._frame(f"trades.{pair.native}.100ms", f"[{self._trade_row(pair, made)}]")
 

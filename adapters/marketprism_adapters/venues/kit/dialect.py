@@ -85,7 +85,7 @@ class Alike:
 
     @staticmethod
     def framed(frame: str) -> str:
-        """As it is."""
+        """The frame as it is: this dialect wraps nothing."""
         return frame
 
 

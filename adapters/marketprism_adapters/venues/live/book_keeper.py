@@ -62,7 +62,7 @@ class BookKeeper:
         self.snapshots = self.audits = self.failed_audits = self.not_compared = 0
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of the books' metrics by name."""
         syncs = [tracked.sync for _, tracked in self._books.items()]
         return {
             "books": float(len(syncs)),
@@ -76,7 +76,7 @@ class BookKeeper:
         }
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Begin the books that need it and audit the others, until cancelled."""
         auditing = asyncio.ensure_future(self._audit_for_ever())
         try:
             while True:

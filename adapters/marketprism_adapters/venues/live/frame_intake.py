@@ -193,7 +193,7 @@ class FrameIntake:
         self._name_uncounted(self.connections, since, now, "overflow")
 
     def on_up(self, connection: Connection) -> None:
-        """A connection stands."""
+        """A connection stands: what it missed while it was down becomes gaps, unless another carried it."""
         now = time.time_ns()
         if not self.live_since:
             self.live_since = now
@@ -242,7 +242,7 @@ class FrameIntake:
             log.warning("instruments.skipped", count=len(refused), first=list(refused[:3]))
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of the metrics of connections, streams and frames by name."""
         connections = self.connections
         return {
             "connections_up": float(sum(connection.up for connection in connections)),

@@ -233,7 +233,7 @@ class VenueSource:
         return self.feed.books.show(symbol, depth)
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of all metrics of the source by name."""
         rest = self._rest
         return {
             **self.desk.figures(),

@@ -64,11 +64,11 @@ class TradeRefill:
         self.filled = self.given_up = 0
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of the metrics of fetched trades by name."""
         return {"trades_fetched_total": float(self.filled), "holes_given_up_total": float(self.given_up)}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Fetch missing trades, every tape by itself, until cancelled."""
         try:
             while True:
                 holes = self._feed.holes()

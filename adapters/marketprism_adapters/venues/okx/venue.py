@@ -144,7 +144,7 @@ class Okx:
     def answer(
         self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
     ) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         assert isinstance(parser, OkxParser)  # noqa: S101 (made by `parser`)
         return self._answers.read(path, parameters, body, ts_recv, parser)
 

@@ -178,7 +178,7 @@ class VenueReplay:
         return list(self._instruments.values())
 
     def read_over(self, known: Mapping[str, int]) -> None:
-        """See `PacedSource`."""
+        """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
         self._pacer = Pacer(self._speed)
         self._pacer.known = dict(known)
 

@@ -121,11 +121,10 @@ class SimulatedVenueServer:
 
     @property
     def rest_url(self) -> str:
-        """Where REST is."""
         return f"http://127.0.0.1:{self.port}"
 
     def now_ms(self) -> int:
-        """The venue's clock."""
+        """The clock of the simulated venue, in milliseconds UTC, its skew included."""
         return time.time_ns() // 1_000_000 + int(self._skew_s * 1_000)
 
     @property
@@ -134,7 +133,7 @@ class SimulatedVenueServer:
         return self.faults.done
 
     def do(self, fault: Fault) -> None:
-        """One fault, now."""
+        """Cause one fault now."""
         self.faults.do(fault)
 
     def _unseen(self) -> Mapping[str, str]:

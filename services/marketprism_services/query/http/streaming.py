@@ -54,7 +54,7 @@ class StreamApi:
         self._stall_s = limits.stall_s
 
     def routes(self) -> list[web.RouteDef]:
-        """What is served."""
+        """The routes of streamed answers, one for all kinds that have them."""
         return [web.get(f"/api/v1/{{kind:{'|'.join(STREAMED)}}}/{{symbol}}/stream", self._stream)]
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
@@ -162,11 +162,10 @@ class _Chunks(io.RawIOBase):
         self._parts: list[bytes] = []
 
     def writable(self) -> bool:
-        """It is."""
         return True
 
     def write(self, data: Any) -> int:
-        """Keep the bytes."""
+        """The number of bytes taken; `take` gives them on."""
         self._parts.append(bytes(data))
         return len(self._parts[-1])
 
