@@ -144,7 +144,7 @@ class MemoryPositions:
         if error:
             self.refused = {}
 
-    async def heard(self, group: str, events: Iterable[object]) -> None:
+    async def record_refusals(self, group: str, events: Iterable[object]) -> None:
         """Instruments that the source does not subscribe."""
         refused = {event.symbol: event.reason for event in events if isinstance(event, SubscriptionFailed)}
         if refused:

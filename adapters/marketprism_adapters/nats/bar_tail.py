@@ -93,7 +93,7 @@ class BarTail:
                 self._caught_up = not messages or messages[-1].pending == 0
                 if loop.time() >= look_at:
                     look_at = loop.time() + _LOOK_S
-                    if await self._made_anew(kv):
+                    if await self._recreated(kv):
                         return
         finally:
             self._caught_up = False
@@ -106,7 +106,7 @@ class BarTail:
             self._metrics.count("tail_malformed_total")
             log.warning("bar.malformed", seq=seq, error=reason_of(error))
 
-    async def _made_anew(self, kv: NatsKeyValue) -> bool:
+    async def _recreated(self, kv: NatsKeyValue) -> bool:
         if not self._connection.connected:
             return False
         entry = await kv.get(streams.BARS)

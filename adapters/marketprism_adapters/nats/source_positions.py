@@ -81,7 +81,7 @@ class Positions:
         refused = {} if error else self._told.refused
         await self._tell(SourcePosition(f"{_STATE}{group}", error=error, group=group, retry=retry, refused=refused))
 
-    async def heard(self, group: str, events: Iterable[object]) -> None:
+    async def record_refusals(self, group: str, events: Iterable[object]) -> None:
         """What the source says of instruments that it does not subscribe."""
         refused = {event.symbol: event.reason for event in events if isinstance(event, SubscriptionFailed)}
         if refused:

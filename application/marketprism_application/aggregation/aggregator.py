@@ -57,7 +57,7 @@ class ShardAggregator:
     def __init__(self, calendar: MarketCalendar, settings: BarSettings, name: str = "0") -> None:
         self._name = name
         self._log = ""  # which log of ticks this is, where it is not the first
-        self._calendar = calendar.own()
+        self._calendar = calendar.copy()
         self._settings = settings
         self._builders: dict[tuple[str, str], BarBuilder] = {}
         self._by_venue: dict[str, list[BarBuilder]] = defaultdict(list)

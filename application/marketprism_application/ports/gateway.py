@@ -75,7 +75,7 @@ class SourcePositions(Protocol):
         nobody takes it now."""
         ...
 
-    async def heard(self, group: str, events: Iterable[object]) -> None:
+    async def record_refusals(self, group: str, events: Iterable[object]) -> None:
         """Events of the source: what it says of instruments that it does not subscribe. As `tell`."""
         ...
 

@@ -52,7 +52,9 @@ async def bars(reader: StoreReader, query: Records, rules: ReadRules) -> pa.Tabl
         raise QueryError(f"after: expected none for {asked}, which is made of minutes; ask by from and to")
     table, minutes = await _minutes(reader, query, seconds // 60)
     # In a thread: a year of minutes takes longer than a heartbeat may wait.
-    made = await asyncio.to_thread(lambda: [row for row in _made(minutes, asked, query, rules) if _inside(row, query)])
+    made = await asyncio.to_thread(
+        lambda: [row for row in _longer_bars(minutes, asked, query, rules) if _inside(row, query)]
+    )
     kept = made[-query.limit :] if query.last else made[: query.limit]
     return pa.Table.from_pylist(kept, table.schema)
 
@@ -81,7 +83,9 @@ def _inside(row: dict[str, Any], query: Records) -> bool:
     return (query.ts_from is None or opened >= query.ts_from) and (query.ts_to is None or opened < query.ts_to)
 
 
-def _made(minutes: list[dict[str, Any]], interval: str, query: Records, rules: ReadRules) -> Iterator[dict[str, Any]]:
+def _longer_bars(
+    minutes: list[dict[str, Any]], interval: str, query: Records, rules: ReadRules
+) -> Iterator[dict[str, Any]]:
     for venue in sorted({row["venue"] for row in minutes}):
         schedule = rules.calendar.schedule(venue, query.symbol)
         cascade = Cascade([interval], schedule, by_clock=rules.by_clock)

@@ -99,7 +99,7 @@ class PartitionMemory:
     def __init__(
         self, calendar: MarketCalendar, rules: ValidationRules, epoch: int, name: str, sessions: GatewaySessions
     ) -> None:
-        self.calendar = calendar.own()
+        self.calendar = calendar.copy()
         self.service = TickValidationService(rules)
         self.epoch = epoch  # fencing token that accepted ticks carry
         self.sessions = sessions

@@ -38,7 +38,7 @@ class PhaseVerdict(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Heard:
+class _ProductPhase:
     """The state of one product: its phase, and a section that the table does not have (yet without its true end)."""
 
     phase: str = ""
@@ -51,7 +51,7 @@ class PhaseWatch:
 
     def __init__(self, calendar: MarketCalendar) -> None:
         self._calendar = calendar
-        self._heard: dict[tuple[str, str], _Heard] = {}
+        self._heard: dict[tuple[str, str], _ProductPhase] = {}
 
     def forget(self) -> None:
         """Nobody speaks any more: the table holds until the venue is heard again."""
@@ -60,7 +60,7 @@ class PhaseWatch:
 
     def on_status(self, venue: str, product: str, phase: str, ts: int) -> PhaseVerdict:
         """The venue says that a product is in `phase` since `ts`; a repeated word says nothing."""
-        heard = self._heard.setdefault((venue, product.lower()), _Heard())
+        heard = self._heard.setdefault((venue, product.lower()), _ProductPhase())
         before, heard.phase = heard.phase, phase
         verdict = PhaseVerdict([], [])
         if phase == before:
@@ -93,7 +93,14 @@ class PhaseWatch:
         return verdict
 
     def _begins(
-        self, venue: str, product: str, heard: _Heard, before: str, place: Placement, ts: int, verdict: PhaseVerdict
+        self,
+        venue: str,
+        product: str,
+        heard: _ProductPhase,
+        before: str,
+        place: Placement,
+        ts: int,
+        verdict: PhaseVerdict,
     ) -> None:
         session = place.session
         if heard.halted and session is not None:
@@ -109,7 +116,14 @@ class PhaseWatch:
             self._overrule(None, change, session, verdict)
 
     def _ends(
-        self, venue: str, product: str, heard: _Heard, phase: str, place: Placement, ts: int, verdict: PhaseVerdict
+        self,
+        venue: str,
+        product: str,
+        heard: _ProductPhase,
+        phase: str,
+        place: Placement,
+        ts: int,
+        verdict: PhaseVerdict,
     ) -> None:
         session = place.session
         if heard.open_ended is not None:
@@ -125,7 +139,7 @@ class PhaseWatch:
             heard.halted = True
             verdict.events.append(MarketHalted(venue, f"{product}: {phase} where the table says continuous", product))
 
-    def _extra(self, venue: str, product: str, heard: _Heard, ts: int, verdict: PhaseVerdict) -> None:
+    def _extra(self, venue: str, product: str, heard: _ProductPhase, ts: int, verdict: PhaseVerdict) -> None:
         """A section that no table has."""
         opens, day = _whole(ts), self._trading_day(ts)
         change = SessionChange(venue, product, day, opens, self._limit(venue, product, ts))
@@ -135,7 +149,7 @@ class PhaseWatch:
             verdict.events.append(AfterHoursOpened(venue, day, product))
 
     def _overrule(
-        self, heard: _Heard | None, change: SessionChange, table: Session | None, verdict: PhaseVerdict
+        self, heard: _ProductPhase | None, change: SessionChange, table: Session | None, verdict: PhaseVerdict
     ) -> None:
         """`heard`: the end is a guess, to be replaced when the venue says it."""
         if heard is not None:

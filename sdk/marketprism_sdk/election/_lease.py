@@ -127,7 +127,7 @@ class Prober(Protocol):
         """Stop answering probes: whoever asks takes this holder for gone."""
         ...
 
-    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+    async def unanswered(self, epoch: int, holder: str, timeout_s: float) -> bool:
         """True when the server says that nobody answers for this holder, False when the holder answered.
 
         Raises:

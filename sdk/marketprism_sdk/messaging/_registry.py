@@ -162,7 +162,7 @@ class Discovery:
     def pick(
         self,
         service: str,
-        how: str = "round-robin",
+        strategy: str = "round-robin",
         key: str = "",
         usable: Callable[[InstanceRecord], bool] = lambda _: True,
     ) -> InstanceRecord | None:
@@ -176,15 +176,15 @@ class Discovery:
         found = [r for r in self.instances(service) if r.status not in ("draining", "failed") and usable(r)]
         if not found:
             return None
-        if how == "round-robin":
+        if strategy == "round-robin":
             return found[next(self._turn) % len(found)]
-        if how == "random":
+        if strategy == "random":
             return random.choice(found)
-        if how == "sticky":
+        if strategy == "sticky":
             return max(found, key=lambda record: weight(key, record.instance))
-        if how == "least-loaded":
+        if strategy == "least-loaded":
             return min(found, key=lambda record: record.load)
-        raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {how!r}")
+        raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {strategy!r}")
 
 
 def _decode(entry: KvEntry) -> InstanceRecord | None:

@@ -60,7 +60,7 @@ class NatsProber:
             stop, self._stop = self._stop, None
             await stop()
 
-    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+    async def unanswered(self, epoch: int, holder: str, timeout_s: float) -> bool:
         """Whether the server knows that nobody serves the subject."""
         try:
             await self._connection.request(self._subject(epoch, holder), b"", timeout_s=timeout_s)

@@ -39,7 +39,7 @@ class _Seen:
     revision: int
     state: str
     changed_at: float
-    heard: bool = False
+    answered: bool = False
     missed: int = 0
 
 
@@ -139,7 +139,7 @@ class Membership:
         """Nothing could be heard: silence is counted anew, and so are probes."""
         now = self._clock.monotonic_s()
         for seen in self._seen.values():
-            seen.changed_at, seen.heard, seen.missed = now, False, 0
+            seen.changed_at, seen.answered, seen.missed = now, False, 0
 
     def live(self) -> frozenset[str]:
         """Members that partitions are shared among; oneself while not leaving."""
@@ -186,12 +186,12 @@ class Membership:
     async def _probe(self, prober: Prober, name: str, seen: _Seen) -> None:
         timeout_s = min(self._settings.probe_timeout_s, self.expires_in_s())
         try:
-            gone = await prober.gone(0, name, timeout_s)
+            unanswered = await prober.unanswered(0, name, timeout_s)
         except SdkError:
             return  # no answer in time is no sign of death
-        if not gone:
-            seen.heard, seen.missed = True, 0
-        elif seen.heard:
+        if not unanswered:
+            seen.answered, seen.missed = True, 0
+        elif seen.answered:
             seen.missed += 1
             if seen.missed >= self._settings.probes:
                 await self._declare_dead(name, seen, "its connection is gone")

@@ -178,7 +178,7 @@ class MemoryProber:
         for key in [key for key, prober in self._alive.items() if prober is self]:
             del self._alive[key]
 
-    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+    async def unanswered(self, epoch: int, holder: str, timeout_s: float) -> bool:
         """Whether nobody answers for this epoch. Raises NotConnected."""
         del timeout_s
         if not self.connected:

@@ -83,13 +83,13 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
         if (clickhouse := running.servers.clickhouse) is not None:
             where = f"ClickHouse [bold]{clickhouse.bare_url}[/bold]"
             err.print(f"{where}, user {READER}, password in {clickhouse.passwords_file}", highlight=False)
-        told = _Told()
+        notices = _SourceNotices()
         with _bar() as bar:
             show = _shown_in(bar)
 
             def seen(progress: pipeline_probe.Progress, total: int) -> None:
-                if not progress.error:  # which ends this, and is told then
-                    told.of(progress)
+                if not progress.error:  # which ends this, and is printed then
+                    notices.of(progress)
                 show(progress, total)
 
             done = await local_stack.until_done(running, stop, seen, _never if once else _enough(running))
@@ -98,11 +98,11 @@ async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: b
         if once:
             return await _report(running, done, as_json=as_json)
         await _show_bars(running)
-        await _stay(running, stop, told)
+        await _stay(running, stop, notices)
         return Exit.OK
 
 
-class _Told:
+class _SourceNotices:
     """Says once what is wrong with the source, and that it is well again."""
 
     def __init__(self) -> None:
@@ -196,11 +196,11 @@ async def _show_bars(running: local_stack.Running) -> None:
     )
 
 
-async def _stay(running: local_stack.Running, stop: asyncio.Event, told: _Told) -> None:
+async def _stay(running: local_stack.Running, stop: asyncio.Event, notices: _SourceNotices) -> None:
     running.supervisor.failed.add_done_callback(lambda _: stop.set())
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LOOK_S):
                 await stop.wait()
         with contextlib.suppress(SdkError):  # NATS is away: its services say so
-            told.of(await running.probe.how())
+            notices.of(await running.probe.read_sources())

@@ -14,7 +14,7 @@ import structlog
 
 from marketprism_sdk.private_files import private_folder
 from marketprism_sdk.service import die_with_parent
-from marketprism_services.platform.ending import told_to_end
+from marketprism_services.platform.ending import stop_requested
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.log_files import open_log, rotate
 from marketprism_services.settings.loading import without_settings
@@ -78,7 +78,7 @@ class Supervisor:
         while not self._over():
             started = time.monotonic()
             code = await self._run(service)
-            if self._over() or await told_to_end(code, self._ending):
+            if self._over() or await stop_requested(code, self._ending):
                 return
             if code in _FINAL:
                 if not self.failed.done():

@@ -99,7 +99,7 @@ class QueryService(Service):
 
     def _over(self, reader: StoreReader) -> StoreReader:
         cached = CachedReader(FreshReader(reader, self._recent), self._tail.is_live, self._cache_bytes)
-        self._recent.on_add(cached.heard)
+        self._recent.on_add(cached.on_bar)
         self.metrics.watch("cache_hits", lambda: cached.hits)
         self.metrics.watch("cache_misses", lambda: cached.misses)
         self.metrics.watch("cache_bytes", lambda: cached.bytes)

@@ -37,7 +37,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
 from marketprism_services.storage.dead_rows import Letters, LettersRequest
 from marketprism_services.storage.store_health import OPENING, StoreState
-from marketprism_services.storage.writer_hooks import RetryHeard, StorageHooks
+from marketprism_services.storage.writer_hooks import OnRetry, StorageHooks
 from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
@@ -180,14 +180,14 @@ class StorageService(SingleActiveService):
         for age_s in source.stored(watermark):
             self.metrics.observe("traced_age_seconds", age_s)
 
-    def _away(self, what: str) -> RetryHeard:
-        def heard(attempt: int, pause_s: float, reason: str) -> None:
+    def _away(self, what: str) -> OnRetry:
+        def on_retry(attempt: int, pause_s: float, reason: str) -> None:
             self.metrics.count("store_retries_total", stream=what)
             if self._state.away(what, reason):
                 log.warning("store.unreachable", stream=what, attempt=attempt, reason=reason)
             self._tell(StorageRetryScheduled(what, attempt, pause_s, reason[:200]))
 
-        return heard
+        return on_retry
 
     def _well(self, what: str) -> None:
         away_s = self._state.well(what)

@@ -17,7 +17,7 @@ from marketprism_services.storage.store_health import StoreState
 
 log = structlog.get_logger()
 
-RetryHeard = Callable[[int, float, str], None]  # attempt, pause in seconds, reason
+OnRetry = Callable[[int, float, str], None]  # attempt, pause in seconds, reason
 
 
 class StorageHooks(WriterHooks):
@@ -31,7 +31,7 @@ class StorageHooks(WriterHooks):
         tell: Callable[[Any], None],
         holes: HoleNamer,
         epoch: int,
-        heard: RetryHeard,
+        on_retry: OnRetry,
     ) -> None:
         self._stream = stream
         self._state = state
@@ -39,11 +39,11 @@ class StorageHooks(WriterHooks):
         self._tell = tell
         self._holes = holes
         self._epoch = epoch
-        self._heard = heard
+        self._on_retry = on_retry
 
     def retry(self, attempt: int, pause_s: float, reason: str) -> None:
         """The store is away."""
-        self._heard(attempt, pause_s, reason)
+        self._on_retry(attempt, pause_s, reason)
 
     def well(self) -> None:
         """The store did what it was asked."""
@@ -88,4 +88,4 @@ class StorageHooks(WriterHooks):
         log.error("stream.truncated", stream=self._stream, wanted=wanted, first=bounds.first, gaps=gaps)
 
 
-__all__ = ["RetryHeard", "StorageHooks"]
+__all__ = ["OnRetry", "StorageHooks"]

@@ -66,9 +66,9 @@ class BinanceDialect:
         """Combined or raw, with the streams that the URL asks for."""
         return BinanceConnection.at(path, query, sided=self.market == "usdm")
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """As a connection hears it that has subscribed nothing."""
-        return BinanceConnection(combined=True, side=None).heard(message)
+        return BinanceConnection(combined=True, side=None).on_message(message)
 
     @staticmethod
     def _frame(pair: SimulatedPair, suffix: str, data: Any) -> tuple[str, str]:

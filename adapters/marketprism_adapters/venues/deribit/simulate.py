@@ -33,7 +33,7 @@ class DeribitDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """set_heartbeat, test, subscribe and unsubscribe."""
         try:
             asked = json.loads(message)

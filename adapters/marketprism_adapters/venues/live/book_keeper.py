@@ -95,16 +95,16 @@ class BookKeeper:
     def _begin(self, symbol: str, why: str) -> None:
         tries, not_before = self._tries.get(symbol, (0, 0.0))
         now = time.monotonic()
-        if now < not_before or (self._venue.rule.by_request and not self._heard(symbol)):
+        if now < not_before or (self._venue.rule.by_request and not self._joinable(symbol)):
             return  # before the stream is there, what comes between a snapshot and its first change would be missing
         self._tries[symbol] = (tries + 1, now + self._backoff.pause_s(tries + 1))
         task = asyncio.get_running_loop().create_task(self._mend(symbol, why))
         self._busy[symbol] = task
         task.add_done_callback(lambda _: self._busy.pop(symbol, None))
 
-    def _heard(self, symbol: str) -> bool:
+    def _joinable(self, symbol: str) -> bool:
         sync = self._books.find(symbol)
-        return sync is not None and sync.heard
+        return sync is not None and sync.joinable
 
     def settled(self, symbol: str) -> None:
         """The book is valid: the next time begins without a pause."""
@@ -129,7 +129,7 @@ class BookKeeper:
         hurry = len(self._books.needed) > _MANY or self._tries.get(symbol, (0, 0.0))[0] > 1
         snapshot = await self._fetch(symbol, Priority.HIGH, shallow=hurry)
         self.snapshots += 1
-        if not self._heard(symbol):
+        if not self._joinable(symbol):
             return  # its stream ended meanwhile: a book would stand without anybody to change it
         if self._books.on_snapshot(symbol, snapshot):
             self.settled(symbol)

@@ -39,7 +39,7 @@ class ConnectionEvents(Protocol):
 
     def on_down(self, connection: Connection, reason: str, retry_s: float) -> None: ...
 
-    def on_gone(self, path: str) -> None: ...
+    def on_closed(self, path: str) -> None: ...
 
     def on_asked(self, keys: Iterable[StreamKey]) -> None: ...
 
@@ -162,7 +162,7 @@ class Connection:
             events.on_frame(frame, path)
 
         def ended(reason: str) -> None:
-            events.on_gone(path)
+            events.on_closed(path)
             if not wire.ended.done():
                 wire.ended.set_result(reason)
 

@@ -227,9 +227,9 @@ class FrameIntake:
         """Whether several connections bring the same streams: collectors, or one that is being renewed."""
         return any(connection.renewing or self._others(connection) for connection in self.connections)
 
-    def on_gone(self, path: str) -> None:
+    def on_closed(self, path: str) -> None:
         """A socket has ended."""
-        self.feed.on_gone(path)
+        self.feed.on_closed(path)
 
     def on_asked(self, keys: Iterable[StreamKey]) -> None:
         """Subscriptions are on their way."""

@@ -53,7 +53,7 @@ class OkxDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """ping, subscribe and unsubscribe."""
         if message == "ping":
             return Replies(("pong",))

@@ -185,15 +185,15 @@ class SimulatedVenueServer:
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._heard(session, message.data)
+                    self._on_text(session, message.data)
         finally:
             self.sessions.discard(session)
             writing.cancel()
         return socket
 
-    def _heard(self, session: Session, text: str) -> None:
+    def _on_text(self, session: Session, text: str) -> None:
         try:
-            replies = session.connection.heard(text)
+            replies = session.connection.on_message(text)
         except _SENSELESS:
             self.faults.close(session, _POLICY)
             return

@@ -220,7 +220,7 @@ def test_the_simulated_venue_refuses_as_the_true_one_does() -> None:
         "candle7m:BTC-USDT",
         "liquidation-orders:SWAP",
     ]
-    said = OkxDialect(("BTC",)).heard(venue.subscribe(wanted, 7).decode())
+    said = OkxDialect(("BTC",)).on_message(venue.subscribe(wanted, 7).decode())
     parser = venue.parser("test")
     items: list[Any] = [item for answer in said.answers for item in parser.parse(answer.encode(), NOW)]
     assert len(items) == len(wanted)
