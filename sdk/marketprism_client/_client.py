@@ -30,6 +30,7 @@ from marketprism_application.contracts.questions import (
     Symbols,
     decode_answer,
     encode_question,
+    key_of,
 )
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
@@ -315,7 +316,6 @@ class MarketClient:
     async def _pages(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> AsyncIterator[pa.Table]:
-        time = kind.time_field
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
         question = Records(kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
         while True:
@@ -323,5 +323,4 @@ class MarketClient:
             yield page
             if page.num_rows < question.limit:
                 return
-            after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
-            question = msgspec.structs.replace(question, after=after)
+            question = msgspec.structs.replace(question, after=key_of(kind, page))

@@ -133,7 +133,7 @@ class MemoryStore:
             key=attrgetter(*kind.read_order),
         )
         if query.after is not None:
-            found = [row for row in found if (getattr(row, kind.time_field), row.seq) > tuple(query.after)]
+            found = [row for row in found if kind.is_behind(row, query.after)]
         return table_of(kind, found[-query.limit :] if query.last else found[: query.limit])
 
     def _latest(self, question: Latest) -> pa.Table:

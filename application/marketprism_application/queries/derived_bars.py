@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from marketprism_application.contracts.questions import MAX_LIMIT, Records
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
@@ -72,7 +73,7 @@ async def _minutes(reader: StoreReader, query: Records, per_bar: int) -> tuple[p
     while table.num_rows == page.limit:
         if len(found) >= min(_MOST_MINUTES, query.limit * per_bar + MAX_LIMIT):
             break
-        page = msgspec.structs.replace(page, after=(found[-1]["ts_open"], found[-1]["seq"]))
+        page = msgspec.structs.replace(page, after=key_of(BAR, table))
         table = await reader.answer(page)
         found += await asyncio.to_thread(table.to_pylist)
     return first, found

@@ -14,7 +14,7 @@ from aiohttp import web
 from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.http.envelope import Stamp, failed
 from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
-from marketprism_application.contracts.questions import MAX_LIMIT, Records
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
@@ -104,7 +104,6 @@ class StreamApi:
             await response.write(data)
 
     async def _pages(self, question: Records, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
-        time = kind.time_field
         left = most
         while True:
             size = min(_PAGE, left)
@@ -113,8 +112,7 @@ class StreamApi:
             left -= page.num_rows
             if page.num_rows < size or left <= 0:
                 return
-            after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
-            question = msgspec.structs.replace(question, after=after)
+            question = msgspec.structs.replace(question, after=key_of(kind, page))
 
 
 def _abort(request: web.Request) -> None:
