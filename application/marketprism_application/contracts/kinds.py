@@ -96,7 +96,7 @@ class DataKind:
         """The fields that tell the records of one instrument from one another, in the order in which they are read."""
         return tuple(name for name in self.read_order if name != "symbol")
 
-    def is_behind(self, record: Any, key: Sequence[int | str]) -> bool:
+    def is_behind(self, record: object, key: Sequence[int | str]) -> bool:
         """Whether a record comes after all those whose page key begins like this."""
         return tuple(getattr(record, name) for name in self.page_key[: len(key)]) > tuple(key)
 
