@@ -78,7 +78,7 @@ class MarketClient:
         self._prefix = f"{prefix}." if prefix else ""
         self._connection: NatsConnection | None = None
         self.dropped = 0
-        self.malformed = 0
+        self.malformed: int = 0
 
     async def __aenter__(self) -> Self:
         self._connection = await NatsConnection.open(self._url, name="marketprism-client")

@@ -70,8 +70,8 @@ class Election:
         self._on_event = on_event
         self._wake = asyncio.Event()
         self._observer = LeaseObserver(kv, key, self._settings, self._clock, prober, self._wake.set)
-        self.role = Role.STANDBY
-        self.epoch = 0
+        self.role: Role = Role.STANDBY
+        self.epoch: int = 0
         self._revision = 0
         self._valid_until = 0.0
         self._releasing = False

@@ -28,7 +28,7 @@ class LeaseSettings:
         InvalidSetting: values that make no lease; the text names them.
     """
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     lease_s: float = 1.0
     heartbeat_s: float = 0.25

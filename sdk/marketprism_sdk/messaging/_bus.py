@@ -92,8 +92,8 @@ class Inbox:
         self._handler = handler
         self._on_drop = on_drop
         self._queue: asyncio.Queue[BusMessage] = asyncio.Queue(capacity)
-        self.dropped = 0
-        self.failed = 0
+        self.dropped: int = 0
+        self.failed: int = 0
         self._workers = [asyncio.create_task(self._work()) for _ in range(parallel)]
 
     def put(self, message: BusMessage) -> None:

@@ -107,7 +107,7 @@ class NatsConnection:
 
     def __init__(self, client: Client, url: str) -> None:
         self.nc = client
-        self.url = Url(url)
+        self.url: Url = Url(url)
         self._met: Exception | None = None
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []

@@ -64,7 +64,7 @@ class NatsKeyValue:
         self._config: dict[str, Any] | None = None
         self._may_miss = False
         self.bucket = bucket
-        self.stream = f"KV_{bucket}"
+        self.stream: str = f"KV_{bucket}"
         self._prefix = f"$KV.{bucket}."
         self._republish = f"kv.{bucket}."
 

@@ -27,7 +27,7 @@ class NatsProber:
         self._holder = holder
         self._stop: Callable[[], Awaitable[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.outages = 0
+        self.outages: int = 0
         connection.on_disconnect(self._away)
 
     def _away(self) -> None:

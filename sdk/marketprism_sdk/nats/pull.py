@@ -56,8 +56,8 @@ class PullConsumer:
         self._next_seq = start_seq
         self._start_ns = start_ns
         self._created = created
-        self.replaced = False
-        self.left = 0  # messages that the server had behind the last one that came
+        self.replaced: bool = False
+        self.left: int = 0  # messages that the server had behind the last one that came
         self.pending = 0
         self._on_arrival = on_arrival
         self._buffer: deque[StoredMessage] = deque()

@@ -41,7 +41,7 @@ class LoopWatch:
         self._told = False
         self._ended = threading.Event()
         self._ticking: asyncio.TimerHandle | None = None
-        self.worst_s = 0.0
+        self.worst_s: float = 0.0
 
     def start(self) -> None:
         """Begin to watch the running loop."""

@@ -20,7 +20,9 @@ class PeriodicJobs:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.runs = self.failures = self.skipped = 0
+        self.runs: int = 0
+        self.failures: int = 0
+        self.skipped: int = 0
 
     def every(self, name: str, period_s: float, job: Job, *, offset_s: float = 0.0) -> None:
         """Run a job at every multiple of its period, `offset_s` later; one of the same name is replaced."""

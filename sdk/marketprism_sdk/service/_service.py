@@ -84,15 +84,15 @@ class Service:
     ) -> None:
         self.name = name
         self.version = version
-        self.instance = instance or f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.instance: str = instance or f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{secrets.token_hex(2)}"
         self.connection = connection
-        self.settings = settings or ServiceSettings()
-        self.metrics = Metrics(name)
-        self.bus = NatsBus(connection)
-        self.calls = RpcClient(self.bus)
-        self.http = HttpServer(name, version, self.metrics)
+        self.settings: ServiceSettings = settings or ServiceSettings()
+        self.metrics: Metrics = Metrics(name)
+        self.bus: NatsBus = NatsBus(connection)
+        self.calls: RpcClient = RpcClient(self.bus)
+        self.http: HttpServer = HttpServer(name, version, self.metrics)
         self.registration: Registration | None = None
-        self.events = Events(self.bus, name, self.metrics)
+        self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
         self._watch = LoopWatch(self.metrics)
         self.metrics.watch("bus_dropped", lambda: float(self.bus.dropped))

@@ -17,7 +17,7 @@ class Work:
         self._task = task
         self._on_end = on_end
         self._ending = False
-        self.failed = False  # by itself; what it raises once its end was asked for is in the log, no more
+        self.failed: bool = False  # by itself; what it raises once its end was asked for is in the log, no more
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -68,7 +68,7 @@ class Stage:
         self._parts: dict[int, Part] = {}
         self._cut_at = -1  # the partition at which the last turn was cut short
         self._wake, self._lock = asyncio.Event(), asyncio.Lock()
-        self.input = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
+        self.input: StageInput = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
         self._batch = AtomicBatch(connection)
         self._opened = 0.0
         self._committing: asyncio.Task[None] | None = None

@@ -157,12 +157,12 @@ class Part:
         self.since = 0
         self.taken = 0
         self.carried: Any = None  # counters of the checkpoint that was taken over
-        self.snap_seq = 0  # where the snapshot is in the output stream; 0 when it was written a moment ago
+        self.snap_seq: int = 0  # where the snapshot is in the output stream; 0 when it was written a moment ago
         self.snapped_at = time.monotonic()
         self.dirty = False
         self.poisoned = 0
         self.created = ""  # of the input stream, which its sequences are of
-        self.written_at = time.monotonic()
+        self.written_at: float = time.monotonic()
 
     async def close(self) -> None:
         """Stop reading the partition."""

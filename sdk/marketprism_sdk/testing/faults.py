@@ -18,9 +18,9 @@ class FaultyKeyValue:
 
     def __init__(self, kv: KeyValue) -> None:
         self._kv = kv
-        self.lose_answers = 0
+        self.lose_answers: int = 0
         self.deaf = False
-        self.hold = asyncio.Event()
+        self.hold: asyncio.Event = asyncio.Event()
         self.hold.set()
         self.late: list[asyncio.Task[int]] = []
         self.before_write: Callable[[], None] = lambda: None

@@ -20,8 +20,8 @@ class FaultyProxy:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.delay_s = 0.0
-        self.port = 0
+        self.delay_s: float = 0.0
+        self.port: int = 0
 
     async def start(self) -> None:
         """Listen on a free port of the loopback."""
