@@ -110,7 +110,7 @@ class MarketClient:
 
     def live(self, kind: str, symbol: str, *, venue: str = "*", interval: str = "*") -> AsyncIterator[Any]:
         """Records of a kind that venues send by themselves, from now on: `trade`, `orderbook`, `book_top`, `kline`,
-        `ticker`, `funding_rate`, `open_interest`, `liquidation`.
+        `ticker`, `funding_rate`, `open_interest`, `liquidation`, `mark_price`.
 
         Raises:
             QueryFailed: no such kind.

@@ -26,6 +26,7 @@ from marketprism_application.contracts.kinds import (
     KINDS,
     KLINE,
     LIQUIDATION,
+    MARK_PRICE,
     OPEN_INTEREST,
     ORDERBOOK,
     PATHS,
@@ -46,6 +47,7 @@ from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.kline import Kline
 from marketprism_domain.marketdata.liquidation import Liquidation
+from marketprism_domain.marketdata.mark_price import MarkPrice
 from marketprism_domain.marketdata.open_interest import OpenInterest
 from marketprism_domain.marketdata.orderbook import BookTop, OrderBook
 from marketprism_domain.marketdata.quality import QualityReport
@@ -143,6 +145,7 @@ SAMPLES: dict[str, Any] = {
     FUNDING_RATE.name: FundingRate(*HEAD, D("0.00003936"), 1538960460000000000, 28800, mark_price=D("64991.37858696")),
     OPEN_INTEREST.name: OpenInterest(*HEAD, D("638584.898"), D("6385848.98"), D("1737793854.62")),
     LIQUIDATION.name: Liquidation(*HEAD, "sell", D("0.1355000"), D("5"), "average", False),
+    MARK_PRICE.name: MarkPrice(*HEAD, D("64991.37858696"), D("65016.05673913"), D("64980.01344384")),
 }
 
 

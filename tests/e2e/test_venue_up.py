@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.nats.local_server import choose_port
+from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_client import MarketClient
 from tests.e2e.program import ENVIRONMENT, PROGRAM, run
 from tests.e2e.readme_examples import examples, run_example
@@ -73,6 +74,7 @@ def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
         "MARKETPRISM_HTTP__QUERY": str(http),
         "MARKETPRISM_HTTP__GATEWAY": str(gateway),
         "MARKETPRISM_VENUE__TOP_MS": "100",
+        "MARKETPRISM_VENUE__KINDS": json.dumps([*VenueSettings().kinds, "mark_price"]),
     }
     with simulated("binance-usdm") as server:
         source = f"binance-usdm:BTC-USDT-PERP+ETH-USDT-PERP,url=127.0.0.1:{server.port}"
@@ -91,7 +93,8 @@ def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
             assert float(shown["bids"][0][0]) < float(shown["asks"][0][0])
             whole = get(f"{book}?depth=all")["data"]
             assert len(whole["bids"]) > 10
-            for table in ("trades", "order_books", "book_tops", "tickers", "funding_rates", "open_interest"):
+            tables = ("trades", "order_books", "book_tops", "tickers", "funding_rates", "open_interest", "mark_prices")
+            for table in tables:
                 rows = until(
                     lambda table=table: get(f"{base}/{table}/BTC-USDT-PERP?venue=binance&limit=5&last=true")["data"]
                 )

@@ -101,11 +101,19 @@ async def test_a_gateway_makes_a_true_book_of_a_recording(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("market", "recording", "kinds"),
     [
-        ("binance-usdm", "binance/usdm/hft_btcusdt_20230404.txt.xz", {"orderbook", "quote", "funding_rate"}),
+        (
+            "binance-usdm",
+            "binance/usdm/hft_btcusdt_20230404.txt.xz",
+            {"orderbook", "quote", "funding_rate", "mark_price"},
+        ),
         ("binance", "binance/spot/hft_btcusdt_20240808.txt.xz", {"orderbook", "quote"}),
         ("binance", "binance/spot/dob_ETHBTC_20201101_09_update.json.gz", {"orderbook"}),
         ("okx", "okx/cf_20220227_tbt.txt.gz", {"orderbook", "trade", "ticker"}),
-        ("deribit", "deribit/cf_20210405_options.txt.gz", {"orderbook", "ticker", "funding_rate", "open_interest"}),
+        (
+            "deribit",
+            "deribit/cf_20210405_options.txt.gz",
+            {"orderbook", "ticker", "funding_rate", "open_interest", "mark_price"},
+        ),
     ],
 )
 def test_what_the_community_records_is_served(fixtures: Path, market: str, recording: str, kinds: set[str]) -> None:

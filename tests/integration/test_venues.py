@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
 from marketprism_application.errors import SourceError
@@ -25,12 +26,13 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.mark.parametrize("market", MARKETS)
 async def test_every_kind_that_a_market_has_comes_and_its_books_are_true(market: str) -> None:
-    wanted = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation")
+    wanted = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation", "mark_price")
     async with venue(market, replace(FAST, kinds=wanted)) as (server, source):
         await source.connect()
         assert {each.symbol for each in await source.instruments()} == set(server.books)
         expected = {"Trade", "OrderBook", "BookTop"} | ({"Ticker"} if "ticker" in source.venue.coverage else set())
         expected |= {"FundingRate", "OpenInterest"} if "funding_rate" in source.venue.coverage else set()
+        expected |= {"MarkPrice"} if "mark_price" in source.venue.coverage else set()
         expected |= {"Liquidation"} if market == "okx" else set()
         seen = await batches(source, lambda found: expected <= kinds_of(found) and len(found) > 40, seconds=40)
         assert any(batch.ticks for batch in seen)
@@ -38,6 +40,14 @@ async def test_every_kind_that_a_market_has_comes_and_its_books_are_true(market:
         for symbol in server.books:
             assert source.book(source.venue.name, symbol, 5) is not None
         assert source.skipped == {}
+
+
+@pytest.mark.parametrize("market", [name for name in MARKETS if "mark_price" in MARKETS[name].make("", "").coverage])
+async def test_mark_prices_come_only_to_those_who_ask_for_them(market: str) -> None:
+    async with venue(market, VenueSettings(silent_s=5.0)) as (_, source):
+        await source.connect()
+        seen = await batches(source, lambda found: "Trade" in kinds_of(found) and len(found) > 20)
+        assert "MarkPrice" not in kinds_of(seen)
 
 
 # Each fault by itself on each market, and schedules of several by seed; `make chaos` runs a thousand.

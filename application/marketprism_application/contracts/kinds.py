@@ -18,6 +18,7 @@ from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.kline import Kline
 from marketprism_domain.marketdata.liquidation import Liquidation
+from marketprism_domain.marketdata.mark_price import MarkPrice
 from marketprism_domain.marketdata.open_interest import OpenInterest
 from marketprism_domain.marketdata.orderbook import BookTop, OrderBook
 from marketprism_domain.marketdata.quality import QualityReport
@@ -217,8 +218,9 @@ TICKER = _of_venue("ticker", Ticker, "tickers")
 FUNDING_RATE = _of_venue("funding_rate", FundingRate, "funding_rates")
 OPEN_INTEREST = _of_venue("open_interest", OpenInterest, "open_interest")
 LIQUIDATION = _of_venue("liquidation", Liquidation, "liquidations", few_values=frozenset({"side", "price_of"}))
+MARK_PRICE = _of_venue("mark_price", MarkPrice, "mark_prices")
 
-VENUE_KINDS = (TRADE, ORDERBOOK, BOOK_TOP, KLINE, TICKER, FUNDING_RATE, OPEN_INTEREST, LIQUIDATION)
+VENUE_KINDS = (TRADE, ORDERBOOK, BOOK_TOP, KLINE, TICKER, FUNDING_RATE, OPEN_INTEREST, LIQUIDATION, MARK_PRICE)
 KINDS: dict[str, DataKind] = {kind.name: kind for kind in (TICK, BAR, GAP, QUALITY, EVENT, INSTRUMENT, *VENUE_KINDS)}
 # What is served over HTTP, by its path.
 PATHS: dict[str, DataKind] = {kind.path: kind for kind in KINDS.values() if kind.path}

@@ -19,6 +19,7 @@ from marketprism_application.contracts.kinds import (
     FUNDING_RATE,
     KLINE,
     LIQUIDATION,
+    MARK_PRICE,
     OPEN_INTEREST,
     ORDERBOOK,
     TICKER,
@@ -165,6 +166,14 @@ class LiquidationMessage(Message, omit_defaults=True):
     contracts: str | None = None
 
 
+class MarkPriceMessage(Message, omit_defaults=True):
+    """What the venue values positions at. See `marketdata` for what each field means."""
+
+    mark_price: str
+    index_price: str | None = None
+    estimated_settlement_price: str | None = None
+
+
 KIND_OF: dict[type[Message], DataKind] = {
     TradeMessage: TRADE,
     OrderBookMessage: ORDERBOOK,
@@ -174,6 +183,7 @@ KIND_OF: dict[type[Message], DataKind] = {
     FundingRateMessage: FUNDING_RATE,
     OpenInterestMessage: OPEN_INTEREST,
     LiquidationMessage: LIQUIDATION,
+    MarkPriceMessage: MARK_PRICE,
 }
 
 _encoder = msgspec.msgpack.Encoder()

@@ -80,7 +80,13 @@ _FIRST_NS = 946_684_800_000_000_000  # the year 2000
 
 
 class FrameParser(Protocol):
-    """Frames of one venue and market to items. Keeps what instruments it was told of, and what several frames make."""
+    """Frames of one venue and market to items. Keeps what instruments it was told of, and what several frames make.
+
+    `kinds`: those that are asked for, None for all. A frame that was asked for one kind may hold another one as well:
+    a mark price is an item of its own only where it is asked for.
+    """
+
+    kinds: frozenset[str] | None
 
     def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
         """Terms of instruments: contract sizes, names."""

@@ -198,6 +198,7 @@ def test_speeds(text: str, speed: float | None) -> None:
         ("bars", {"grace_s": -1}, "setting bars.grace_s: expected 0 to 3600 seconds, was -1"),
         ("bars", {"intervals": ["1s"]}, "setting bars: interval: expected 1m or longer"),
         ("bars", {"intervals": ["7x"]}, "setting bars: interval"),
+        ("venue", {"kinds": ["trade", "markprice"]}, "setting venue.kinds: expected some of quote, trade, "),
     ],
 )
 def test_what_a_settings_owner_refuses_is_a_wrong_setting(section: str, values: dict[str, object], said: str) -> None:

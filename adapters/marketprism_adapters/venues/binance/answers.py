@@ -20,9 +20,11 @@ from marketprism_adapters.venues.kit.numbers import (
     optional,
     unreadable,
 )
+from marketprism_application.contracts.kinds import MARK_PRICE
 from marketprism_application.contracts.venue_messages import (
     FundingRateMessage,
     KlineMessage,
+    MarkPriceMessage,
     OpenInterestMessage,
     TickerMessage,
     TradeMessage,
@@ -70,7 +72,13 @@ class Funding(msgspec.Struct, rename={"rate": "fundingRate", "time": "fundingTim
 
 class Premium(
     msgspec.Struct,
-    rename={"mark": "markPrice", "index": "indexPrice", "rate": "lastFundingRate", "due": "nextFundingTime"},
+    rename={
+        "mark": "markPrice",
+        "index": "indexPrice",
+        "rate": "lastFundingRate",
+        "due": "nextFundingTime",
+        "settles": "estimatedSettlePrice",
+    },
 ):
     symbol: str
     mark: str
@@ -78,6 +86,7 @@ class Premium(
     rate: str
     due: int
     time: int
+    settles: str = ""
 
 
 class AggTrade(msgspec.Struct):
@@ -262,17 +271,12 @@ class BinanceAnswers:
             head = (1, VENUE, symbol, parser.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0)
             if not p.rate:
                 made.append(TickerMessage(*head, mark_price=mark, index_price=index))
-                continue
-            made.append(
-                FundingRateMessage(
-                    *head,
-                    number(p.rate, "lastFundingRate"),
-                    nanos(p.due, "nextFundingTime") if p.due else None,
-                    parser.amounts.funding_s(p.symbol),
-                    mark_price=mark,
-                    index_price=index,
-                )
-            )
+            else:
+                rate, due = number(p.rate, "lastFundingRate"), nanos(p.due, "nextFundingTime") if p.due else None
+                interval_s = parser.amounts.funding_s(p.symbol)
+                made.append(FundingRateMessage(*head, rate, due, interval_s, mark_price=mark, index_price=index))
+            if parser.is_asked(MARK_PRICE):
+                made.append(MarkPriceMessage(*head, mark, index, optional(p.settles, "estimatedSettlePrice")))
         return Answer(items=made)
 
     @staticmethod

@@ -21,11 +21,14 @@ from marketprism_adapters.venues.kit.numbers import (
     optional,
     unreadable,
 )
+from marketprism_application.contracts.kinds import FUNDING_RATE, MARK_PRICE, DataKind
 from marketprism_application.contracts.venue_messages import (
     BookTopMessage,
     FundingRateMessage,
     KlineMessage,
     LiquidationMessage,
+    MarkPriceMessage,
+    Message,
     TickerMessage,
     TradeMessage,
 )
@@ -49,6 +52,7 @@ class BinanceParser:
         self.market = market
         self.source = source
         self.amounts = amounts or Amounts(market)
+        self.kinds: frozenset[str] | None = None
         self._by_stream: dict[bytes, Handler] = {}
         self._numbering = Numbering()
         self._by_event: dict[str, Callable[[Any, int], Sequence[Item]]] = {
@@ -56,6 +60,10 @@ class BinanceParser:
             "bookTicker": self._book_ticker, "markPriceUpdate": self._mark_price, "24hrTicker": self._day_ticker,
             "kline": self._kline, "forceOrder": self._force_order,
         }  # fmt: skip
+
+    def is_asked(self, kind: DataKind) -> bool:
+        """Whether items of that kind are wanted."""
+        return self.kinds is None or kind.name in self.kinds
 
     def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
         """Names and contract sizes."""
@@ -247,16 +255,17 @@ class BinanceParser:
     def _mark_price(self, p: frames.MarkPrice, ts_recv: int) -> Sequence[Item]:
         symbol, _ = self.amounts.of(p.s)
         mark, index, ts = number(p.p, "p"), optional(p.i, "i"), nanos(p.E, "E")
-        if not p.r:  # a delivery contract has no funding
-            ticker = TickerMessage(
-                1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, mark_price=mark, index_price=index
-            )
-            return (ticker,)
-        rate = FundingRateMessage(
-            1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, number(p.r, "r"),
-            nanos(p.T, "T") if p.T else None, self.amounts.funding_s(p.s), mark_price=mark, index_price=index,
-        )  # fmt: skip
-        return (rate,)
+        head = (1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0)
+        made: list[Message] = []
+        if p.r and self.is_asked(FUNDING_RATE):
+            due, interval_s = nanos(p.T, "T") if p.T else None, self.amounts.funding_s(p.s)
+            rate = number(p.r, "r")
+            made.append(FundingRateMessage(*head, rate, due, interval_s, mark_price=mark, index_price=index))
+        elif not p.r and self.kinds is None:  # a delivery contract has no funding
+            made.append(TickerMessage(*head, mark_price=mark, index_price=index))
+        if self.is_asked(MARK_PRICE):
+            made.append(MarkPriceMessage(*head, mark, index, optional(p.P, "P")))
+        return made
 
     def _day_ticker(self, t: frames.DayTicker, ts_recv: int) -> Sequence[Item]:
         symbol, size = self.amounts.of(t.s)

@@ -27,6 +27,7 @@ _COMMON = {"trade": _STREAM, "orderbook": _STREAM, "kline": _STREAM, "ticker": _
 _DERIVATIVES = {
     **_COMMON,
     "funding_rate": _STREAM,
+    "mark_price": _STREAM,
     "open_interest": Coverage("poll"),
     "liquidation": Coverage("stream", _LATEST_ONLY),
 }
@@ -36,11 +37,16 @@ _SUFFIX = {
     "ticker": "ticker",
     "quote": "bookTicker",
     "funding_rate": "markPrice@1s",
+    "mark_price": "markPrice@1s",
     "liquidation": "forceOrder",
 }
 # USD-M streams live on two endpoints, and one connection cannot mix them.
 _PUBLIC = frozenset({"orderbook", "quote"})
-_CADENCE_S = {"funding_rate": 5.0, "ticker": 30.0}  # klines and depth come only when something happens
+_CADENCE_S = {
+    "funding_rate": 5.0,
+    "mark_price": 5.0,
+    "ticker": 30.0,
+}  # klines and depth come only when something happens
 _MOST_TRADES = 1_000
 _ONLY_OF = {"funding_rate": "-PERP"}  # a delivery contract has none
 
@@ -126,7 +132,7 @@ class Binance:
             if not key.symbol.endswith(_ONLY_OF.get(key.kind, "")):
                 continue
             side = "" if "" in self._market.ws else "public" if key.kind in _PUBLIC else "market"
-            found.setdefault(side, {})[self.stream(key)] = key
+            found.setdefault(side, {}).setdefault(self.stream(key), key)  # one stream has two kinds
         return [ConnectionGroup(f"{self._host(side)}/stream", streams) for side, streams in found.items()]
 
     def _host(self, side: str) -> str:

@@ -38,6 +38,15 @@ class Book(msgspec.Struct):
     seq: int = 0
 
 
+class Ticker(msgspec.Struct, rename="camel"):
+    """Of contracts; a change has only the fields that have changed."""
+
+    symbol: str
+    mark_price: str = ""
+    index_price: str = ""
+    predicted_delivery_price: str = ""
+
+
 class Head(msgspec.Struct):
     """Just enough of a frame to know what it is."""
 

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.symbols import Names
-from marketprism_adapters.venues.kit.numbers import UNREADABLE, check_levels, identity, nanos, number, unreadable
-from marketprism_application.contracts.venue_messages import TradeMessage
+from marketprism_adapters.venues.kit.numbers import (
+    NANOS_PER_MS,
+    UNREADABLE,
+    check_levels,
+    identity,
+    nanos,
+    number,
+    optional,
+    unreadable,
+)
+from marketprism_application.contracts.venue_messages import MarkPriceMessage, TradeMessage
 from marketprism_application.venues.protocol import Control, Item, ParseRefused
 from marketprism_domain.books.chain import BookChange
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -22,7 +31,12 @@ _A_SEQ = 100_000  # room for the trades of one cross sequence: they come in mess
 _MAX_SEQ = (1 << 63) // _A_SEQ
 _SEQS = 256
 _SIDES = {"Buy": "buy", "Sell": "sell"}
-_TYPES: dict[str, Any] = {"publicTrade": frames.Push[list[frames.Trade]], "orderbook": frames.Push[frames.Book]}
+_TYPES: dict[str, Any] = {
+    "publicTrade": frames.Push[list[frames.Trade]],
+    "orderbook": frames.Push[frames.Book],
+    "tickers": frames.Push[frames.Ticker],
+}
+_BEHIND_NS = 10_000_000_000  # a ticker that is older than the newest by less is of the slower of two connections
 
 
 class _Numbers:
@@ -55,17 +69,29 @@ class _Numbers:
         return seq * _A_SEQ + place
 
 
+class _Prices(NamedTuple):
+    """What the tickers of an instrument have said of its mark price; `mark_price` is empty before any has."""
+
+    ts: int  # nanoseconds
+    mark_price: str = ""
+    index_price: str | None = None
+    settlement_price: str | None = None
+
+
 class BybitParser:
     """Frames of one category. Fulfils `FrameParser`.
 
     Trades have no number of their own that counts up, only the venue's cross sequence: holes in them are not seen.
     Block trades are on the tape, but not in the book.
-    Books count up by one (`u`); a snapshot is sent again when the venue restarts.
+    Books count up by one (`u`); a snapshot is sent again when the venue restarts. A ticker is a snapshot and then what
+    changes of it: the prices that belong to a mark price are kept until another frame has them.
     """
 
     def __init__(self, source: str, names: Names) -> None:
         self.source = source
         self.names = names
+        self.kinds: frozenset[str] | None = None
+        self._prices: dict[str, _Prices] = {}
         self._numbers: dict[str, _Numbers] = {}
         self._decoders = {name: msgspec.json.Decoder(made).decode for name, made in _TYPES.items()}
 
@@ -80,7 +106,8 @@ class BybitParser:
         return None
 
     def lost(self) -> None:
-        """Nothing is made of several frames."""
+        """A price beside a mark price may have changed unread: it is not known until a frame has it."""
+        self._prices.clear()
 
     def money_of(self, symbol: str, price: Decimal, quantity: Decimal) -> Decimal:  # noqa: ARG002 (the port's form)
         """Turnover of a trade."""
@@ -99,8 +126,9 @@ class BybitParser:
             push = decode(frame)
             if name == "orderbook":
                 return self._book(push, ts_recv, int(rest.partition(".")[0]))
-            return self._trades(push, ts_recv)
+            return self._ticker(push, ts_recv) if name == "tickers" else self._trades(push, ts_recv)
         except UNREADABLE as error:
+            self._prices.clear()  # it may have been a change of them
             raise unreadable(error, "bybit frame") from error
 
     def _trades(self, push: frames.Push[list[frames.Trade]], ts_recv: int) -> Sequence[Item]:
@@ -157,6 +185,32 @@ class BybitParser:
                 depth if snapshot else None,
             ),
         )
+
+    def _ticker(self, push: frames.Push[frames.Ticker], ts_recv: int) -> Sequence[Item]:
+        """The mark price, where the frame changes it or a price that belongs to it."""
+        t, whole, ts = push.data, push.type == "snapshot", nanos(push.ts, "ts")
+        before = self._prices.get(t.symbol, _Prices(0))
+        if before.ts - _BEHIND_NS < ts < before.ts:
+            return (Control("ignored", push.topic, "a ticker that a newer one has followed"),)
+        before = _Prices(ts) if whole else before
+        self._prices.pop(t.symbol, None)  # what cannot be read leaves nothing that may be old
+        found = _Prices(
+            ts,
+            optional(t.mark_price, "markPrice") or before.mark_price,
+            optional(t.index_price, "indexPrice") or before.index_price,
+            _predicted(t.predicted_delivery_price) if t.predicted_delivery_price else before.settlement_price,
+        )
+        self._prices[t.symbol] = found
+        if not found.mark_price or (not whole and found[1:] == before[1:]):
+            return (Control("ignored", push.topic, "a ticker that changes no mark price"),)
+        head = (1, VENUE, self.names.symbol(t.symbol), self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0)
+        return (MarkPriceMessage(*head, *found[1:]),)
+
+
+def _predicted(text: str) -> str | None:
+    """A price of delivery; the venue writes 0 before it has one."""
+    found = optional(text, "predictedDeliveryPrice")
+    return None if found is None or not Decimal(found) else found
 
 
 _head = msgspec.json.Decoder(frames.Head)

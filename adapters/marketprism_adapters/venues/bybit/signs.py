@@ -1,6 +1,7 @@
 """By what a recording of Bybit is recognised: every push has a `topic` and a `ts`.
 
-Spot and linear contracts have the same topics; only the trades of contracts say the direction of the tick (`L`).
+Spot and linear contracts have the same topics; only the trades of contracts say the direction of the tick (`L`), and
+only their tickers have a mark price.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ def _of_frame(payload: bytes) -> str:
     head = payload[:_HEAD]
     if not (b'"topic"' in head and b'"ts"' in payload):
         return ""
-    return LINEAR if b"publicTrade" in head and b'"L":' in payload.replace(b" ", b"") else SPOT
+    of_linear = b'"L":' if b'"publicTrade.' in head else b'"markPrice":' if b'"tickers.' in head else b""
+    return LINEAR if of_linear and of_linear in payload.replace(b" ", b"") else SPOT
 
 
 def _hosts(category: str) -> tuple[str, ...]:

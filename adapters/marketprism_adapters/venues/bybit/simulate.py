@@ -22,6 +22,7 @@ class BybitDialect:
 
     def __init__(self, category: str, bases: Sequence[str] = ("BTC", "ETH")) -> None:
         self.market = category
+        self._prices: dict[str, dict[str, str]] = {}  # of tickers, as they were pushed last
         suffix = "-PERP" if category == "linear" else ""
         self.pairs: Sequence[SimulatedPair] = [
             SimulatedPair(f"{base}-USDT{suffix}", f"{base}USDT", base, "USDT", id_step=1) for base in bases
@@ -52,7 +53,9 @@ class BybitDialect:
     def _exists(self, topic: str) -> bool:
         name, _, rest = topic.partition(".")
         depth, _, symbol = rest.rpartition(".")
-        return symbol in self._by_native and (name == "publicTrade" or (name == "orderbook" and depth in _DEPTHS))
+        if name in ("publicTrade", "tickers"):
+            return rest in self._by_native
+        return symbol in self._by_native and name == "orderbook" and depth in _DEPTHS
 
     @staticmethod
     def _frame(topic: str, kind: str, ts_ms: int, data: Any) -> tuple[str, str]:
@@ -65,7 +68,10 @@ class BybitDialect:
         return self._frame(f"orderbook.{BOOK_DEPTH}.{pair.native}", "delta", made.ts_ms, data)
 
     def begins(self, pair: SimulatedPair, book: SimulatedBook, stream: str) -> str | None:
-        """The snapshot that begins a book's stream, None for other streams."""
+        """The snapshot that begins a stream of a book or a ticker, None for other streams."""
+        if stream == f"tickers.{pair.native}":
+            prices = self._prices.setdefault(pair.native, self._ticker(book))
+            return self._frame(stream, "snapshot", book.ts_ms, {"symbol": pair.native, **prices})[1]
         if stream != f"orderbook.{BOOK_DEPTH}.{pair.native}":
             return None
         last_id, ts_ms, bids, asks = book.snapshot(BOOK_DEPTH)
@@ -89,9 +95,19 @@ class BybitDialect:
         ]
         return self._frame(f"publicTrade.{pair.native}", "snapshot", made.ts_ms, data)
 
-    def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:  # noqa: ARG002
-        """Empty: this venue is simulated without further streams."""
-        return []
+    def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
+        """What has changed of a ticker; of a spot pair, all of it."""
+        before, now = self._prices.get(pair.native, {}), self._ticker(book)
+        self._prices[pair.native] = now
+        spot = self.market == "spot"
+        shown = {name: text for name, text in now.items() if spot or before.get(name) != text}
+        ticker = {"symbol": pair.native, **shown}
+        return [self._frame(f"tickers.{pair.native}", "snapshot" if spot else "delta", ts_ms, ticker)]
+
+    def _ticker(self, book: SimulatedBook) -> dict[str, str]:
+        (bid, _), (ask, _) = book.best()
+        last = {"lastPrice": bid}
+        return last if self.market == "spot" else {**last, "markPrice": bid, "indexPrice": ask}
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
         """The answer to `instruments-info` or `orderbook`."""

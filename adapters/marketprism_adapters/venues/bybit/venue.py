@@ -27,7 +27,8 @@ from marketprism_domain.books.chain import ChainRule, LinkedIds
 from marketprism_domain.books.sync import BookSnapshot
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
-_TOPICS = {"trade": "publicTrade.{}", "orderbook": f"orderbook.{BOOK_DEPTH}.{{}}"}
+_SPOT = {"trade": "publicTrade.{}", "orderbook": f"orderbook.{BOOK_DEPTH}.{{}}"}
+_TOPICS = {"spot": _SPOT, "linear": {**_SPOT, "mark_price": "tickers.{}"}}
 _PING = msgspec.json.encode({"op": "ping"})
 
 
@@ -37,7 +38,6 @@ class Bybit:
     name = VENUE
     rule: ChainRule = LinkedIds()
     dense_trades = False
-    coverage: Mapping[str, Coverage] = {name: Coverage("stream") for name in _TOPICS}
     cadence_s: Mapping[str, float] = {}
     limits = VenueLimits(
         streams_per_connection=200,
@@ -53,6 +53,8 @@ class Bybit:
 
     def __init__(self, category: str, ws_url: str = "", rest_url: str = "") -> None:
         self._category = category
+        self._topics = _TOPICS[category]
+        self.coverage: Mapping[str, Coverage] = {name: Coverage("stream") for name in self._topics}
         self.market = VENUE if category == "spot" else f"{VENUE}-{category}"
         self._ws_url = ws_url or "wss://stream.bybit.com"
         self.rest_url = rest_url or "https://api.bybit.com"
@@ -65,7 +67,9 @@ class Bybit:
     def groups(self, wanted: Sequence[StreamKey]) -> Sequence[ConnectionGroup]:
         """One endpoint for each category."""
         streams = {
-            _TOPICS[key.kind].format(self._names.native(key.symbol)): key for key in wanted if key.kind in _TOPICS
+            self._topics[key.kind].format(self._names.native(key.symbol)): key
+            for key in wanted
+            if key.kind in self._topics
         }
         return [ConnectionGroup(f"{self._ws_url}/v5/public/{self._category}", streams)] if streams else []
 

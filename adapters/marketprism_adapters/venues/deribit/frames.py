@@ -93,6 +93,7 @@ class Ticker(msgspec.Struct):
     mark_price: Decimal | None = None
     index_price: Decimal | None = None
     settlement_price: Decimal | None = None
+    estimated_delivery_price: Decimal | None = None
     underlying_price: Decimal | None = None
     open_interest: Decimal | None = None
     current_funding: Decimal | None = None

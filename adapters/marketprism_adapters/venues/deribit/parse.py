@@ -1,8 +1,8 @@
 """Deribit's frames to items. The channel chooses the type a push is decoded into.
 
-Deribit has no channels for open interest and liquidations: the first is in every ticker, the second are trades that say
-so. Both are items of their own here. Trades that were agreed on elsewhere (blocks, also by request for quotes) are on
-the tape, and in its numbers, but not in the book.
+Deribit has no channels for open interest, mark prices and liquidations: the first two are in every ticker, the last are
+trades that say so. All are items of their own here. Trades that were agreed on elsewhere (blocks, also by request for
+quotes) are on the tape, and in its numbers, but not in the book.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
 from marketprism_adapters.venues.deribit.terms import INTERVALS, TEST_ID, Requests, length_ms
 from marketprism_adapters.venues.kit.numbers import NANOS_PER_MS, UNREADABLE, from_number, identity, nanos, unreadable
+from marketprism_application.contracts.kinds import MARK_PRICE
 from marketprism_application.contracts.venue_messages import (
     BookTopMessage,
     FundingRateMessage,
     KlineMessage,
     LiquidationMessage,
+    MarkPriceMessage,
     OpenInterestMessage,
     TickerMessage,
     TradeMessage,
@@ -45,6 +47,7 @@ class DeribitParser:
 
     def __init__(self, source: str, requests: Requests | None = None) -> None:
         self.source = source
+        self.kinds: frozenset[str] | None = None
         self._requests = requests or Requests()
         self._linear: dict[str, bool] = {}
         self._symbols: dict[str, str] = {}
@@ -299,6 +302,11 @@ class DeribitParser:
                     from_number(t.index_price),
                 )
             )
+        if t.mark_price is not None and (self.kinds is None or MARK_PRICE.name in self.kinds):
+            prices = t.mark_price, t.index_price, t.estimated_delivery_price
+            if self._is_new("mark_price", symbol, prices):
+                head = (1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0)
+                made.append(MarkPriceMessage(*head, _text(t.mark_price), *map(from_number, prices[1:])))
         return made
 
     def _is_new(self, what: str, symbol: str, value: Any) -> bool:

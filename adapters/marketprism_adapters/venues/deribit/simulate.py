@@ -118,7 +118,7 @@ class DeribitDialect:
         )
         day = (
             f'{{{best},"stats":{{"volume":10.5,"volume_usd":630000.0,"high":{ask},"low":{bid}}},"state":"open",'
-            f'"open_interest":1000000,"mark_price":{bid},"index_price":{ask},"last_price":{bid},'
+            f'"open_interest":1000000,"mark_price":{bid},"index_price":{ask},"last_price":{bid},"estimated_delivery_price":{ask},'
             f'"current_funding":0.0001,"funding_8h":0.00002}}'
         )
         charts = [

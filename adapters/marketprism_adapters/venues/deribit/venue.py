@@ -44,7 +44,7 @@ class Deribit:
     market = VENUE
     rule: ChainRule = LinkedIds()
     dense_trades = True
-    # Open interest, funding and liquidations come out of tickers and trades.
+    # Open interest, funding, mark prices and liquidations come out of tickers and trades.
     coverage: Mapping[str, Coverage] = {
         "trade": _STREAM,
         "orderbook": _STREAM,
@@ -54,6 +54,7 @@ class Deribit:
         "funding_rate": _DERIVED,
         "open_interest": _DERIVED,
         "liquidation": _DERIVED,
+        "mark_price": _DERIVED,
     }
     cadence_s: Mapping[str, float] = {}  # notifications come when something changes
     limits = VenueLimits(
@@ -146,4 +147,5 @@ _CHANNELS = {
     "funding_rate": "ticker.{}.100ms",
     "open_interest": "ticker.{}.100ms",
     "liquidation": "trades.{}.100ms",
+    "mark_price": "ticker.{}.100ms",
 }

@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from marketprism_application.contracts.kinds import VENUE_KINDS
 from marketprism_application.venues.feed import FeedSettings
+from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Bounds, check_bounds
 from marketprism_sdk.urls import Url
 
+_KINDS = ("quote", *(kind.name for kind in VENUE_KINDS))  # best prices are a stream, ticks are made of them
 _YEAR_S = 31_536_000
 
 
 @dataclass(frozen=True)
 class VenueSettings(FeedSettings):
     """`instruments` are names or patterns of ours (`BTC-*`), `kinds` kinds of data, `intervals` the venue's own bars.
+    A mark price is a kind that has to be named: funding rates and tickers of most venues have it already.
 
     `collectors`: so many connections carry each stream, and are merged by sequence. `audit_s`: each book is compared
     with a fresh snapshot about so often; `refresh_s`: the instrument list is read again so often. `backlog`: frames
@@ -59,3 +63,6 @@ class VenueSettings(FeedSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_bounds(self, VenueSettings.BOUNDS)
+        for name in self.kinds:
+            if name not in _KINDS:
+                raise InvalidValue("kinds", f"some of {', '.join(_KINDS)}", name)

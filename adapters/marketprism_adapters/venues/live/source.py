@@ -59,6 +59,7 @@ class VenueSource:
         self._scheduler: Scheduler = scheduler or PeriodicJobs()
         self.desk = FrameIntake(venue, self.source, settings, tap, settings.backlog, self._suspect)
         self.feed, self.health, self.parser = self.desk.feed, self.desk.health, self.desk.parser
+        self.parser.kinds = frozenset(settings.kinds)
         self._rest = RestClient(venue.rest_url, venue.limits)
         self._opened = contextlib.AsyncExitStack()  # what `connect` opened
         self.keeper = BookKeeper(

@@ -28,6 +28,8 @@ from marketprism_application.contracts.venue_messages import (
     FundingRateMessage,
     KlineMessage,
     LiquidationMessage,
+    MarkPriceMessage,
+    Message,
     OpenInterestMessage,
     TickerMessage,
     TradeMessage,
@@ -52,6 +54,7 @@ class OkxParser:
     def __init__(self, source: str) -> None:
         self.source = source
         self.sizes_known = False
+        self.kinds: frozenset[str] | None = None
         self._contracts: dict[str, Contract] = {}
         self._by_arg: dict[bytes, Handler] = {}
 
@@ -259,11 +262,12 @@ class OkxParser:
         return made
 
     def _mark(self, m: frames.Mark, ts_recv: int) -> Sequence[Item]:
-        ts = ns(m.ts)
-        return (TickerMessage(
-            1, VENUE, self.contract(m.instId).symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0,
-            mark_price=number(m.markPx, "markPx"),
-        ),)  # fmt: skip
+        ts, mark = ns(m.ts), number(m.markPx, "markPx")
+        head = (1, VENUE, self.contract(m.instId).symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0)
+        made: list[Message] = [MarkPriceMessage(*head, mark)]
+        # Of a recording it is a ticker as well. A live one has a channel of its own for tickers, and where both have
+        # the same time they would be one message twice.
+        return [TickerMessage(*head, mark_price=mark), *made] if self.kinds is None else made
 
     def _greeks(self, g: frames.Greeks, ts_recv: int) -> Sequence[Item]:
         ts = ns(g.ts)

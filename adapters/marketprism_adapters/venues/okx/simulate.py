@@ -20,7 +20,7 @@ _SELDOM = 10  # steps of a book between two of what comes seldom
 _FUNDING_MS = 8 * 3_600_000
 _LENGTHS_MS = {"1m": 60_000, "1Dutc": 86_400_000}
 _CANDLES = frozenset(f"candle{name.removesuffix('utc')}{end}" for name in BARS.values() for end in ("", "utc"))
-_KNOWN = frozenset({"trades", "books", "bbo-tbt", "tickers", "funding-rate", "open-interest"})
+_KNOWN = frozenset({"trades", "books", "bbo-tbt", "tickers", "funding-rate", "open-interest", "mark-price"})
 
 
 class OkxDialect:
@@ -88,7 +88,7 @@ class OkxDialect:
             return False
         if channel == "funding-rate":
             return has_funding(native)
-        return channel != "open-interest" or type_of(native) != SPOT
+        return channel not in ("open-interest", "mark-price") or type_of(native) != SPOT
 
     @staticmethod
     def _frame(channel: str, pair: SimulatedPair, row: object, action: str = "") -> tuple[str, str]:
@@ -175,7 +175,7 @@ class OkxDialect:
         return pushed
 
     def _of_swap(self, pair: SimulatedPair, price: str, ts_ms: int) -> Sequence[tuple[str, str]]:
-        """funding-rate, open-interest and liquidation-orders."""
+        """funding-rate, open-interest, mark-price and liquidation-orders."""
         due = (ts_ms // _FUNDING_MS + 1) * _FUNDING_MS
         of = {"instType": SWAP, "instId": pair.native}
         funding = {
@@ -191,6 +191,7 @@ class OkxDialect:
         return [
             self._frame("funding-rate", pair, funding),
             self._frame("open-interest", pair, interest),
+            self._frame("mark-price", pair, {**of, "markPx": price, "ts": str(ts_ms)}),
             (f"liquidation-orders:{SWAP}", json.dumps(orders)),
         ]
 

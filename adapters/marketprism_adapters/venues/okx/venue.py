@@ -34,10 +34,12 @@ _CHANNELS = {
     "quote": "bbo-tbt",
     "funding_rate": "funding-rate",
     "open_interest": "open-interest",
+    "mark_price": "mark-price",
 }
 _ONLY_OF: Mapping[str, Callable[[str], bool]] = {
     "funding_rate": has_funding,
     "open_interest": lambda native: type_of(native) != SPOT,
+    "mark_price": lambda native: type_of(native) != SPOT,
     "liquidation": lambda native: type_of(native) in (SWAP, FUTURES),
 }
 _MARKET = "/api/v5/market"
@@ -60,10 +62,11 @@ class Okx:
         "funding_rate": _STREAM,
         "open_interest": _STREAM,
         "liquidation": Coverage("stream", _ONE_A_SECOND),
+        "mark_price": _STREAM,
     }
-    # A quiet book sends a heartbeat about once a minute, a funding rate comes every 30 to 90 s; anything else comes
-    # when there is something to say.
-    cadence_s: Mapping[str, float] = {"orderbook": 90.0, "funding_rate": 120.0}
+    # A quiet book sends a heartbeat about once a minute, a funding rate comes every 30 to 90 s, a mark price that does
+    # not change every 10 s; anything else comes when there is something to say.
+    cadence_s: Mapping[str, float] = {"orderbook": 90.0, "funding_rate": 120.0, "mark_price": 30.0}
     limits = VenueLimits(
         streams_per_connection=240,
         streams_per_message=100,

@@ -21,7 +21,7 @@ from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import RestRequest, StreamKey, Venue, read_answer
 from marketprism_services.chaos.venues.audit import VenueAudit
 
-KINDS = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation")
+KINDS = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation", "mark_price")
 PATH = "1"
 _SECOND = 1_000_000_000
 _encode = msgspec.json.Encoder(decimal_format="number").encode  # digits as they were written

@@ -114,7 +114,7 @@ def test_each_kind_is_subscribed_of_the_instruments_that_have_it(kind: str, expe
 
 
 def test_only_what_is_promised_counts_as_a_cadence() -> None:
-    assert set(Okx().cadence_s) == {"orderbook", "funding_rate"}
+    assert set(Okx().cadence_s) == {"orderbook", "funding_rate", "mark_price"}
 
 
 @pytest.mark.parametrize(
