@@ -74,7 +74,7 @@ def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
         "MARKETPRISM_HTTP__QUERY": str(http),
         "MARKETPRISM_HTTP__GATEWAY": str(gateway),
         "MARKETPRISM_VENUE__TOP_MS": "100",
-        "MARKETPRISM_VENUE__KINDS": json.dumps([*VenueSettings().kinds, "mark_price"]),
+        "MARKETPRISM_VENUE__KINDS": ",".join([*VenueSettings().kinds, "mark_price"]),
     }
     with simulated("binance-usdm") as server:
         source = f"binance-usdm:BTC-USDT-PERP+ETH-USDT-PERP,url=127.0.0.1:{server.port}"
