@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from marketprism_services.platform.catalogue import names
+
 HEAVY = {
     "aiohttp",
     "chdb",
@@ -35,14 +37,7 @@ HEAVY = {
 }
 # Health and metrics over HTTP are every service's; OpenTelemetry brings psutil along where it is installed.
 OF_A_SERVICE = {"aiohttp", "opentelemetry", "prometheus_client", "psutil"}
-SERVICES = {
-    "gateway": OF_A_SERVICE,
-    "validator": OF_A_SERVICE,
-    "aggregator": OF_A_SERVICE,
-    "monitor": OF_A_SERVICE,
-    "storage": OF_A_SERVICE | {"pydantic"},
-    "query": OF_A_SERVICE | {"pydantic"},
-}
+OF_SOME = {"storage": {"pydantic"}, "query": {"pydantic"}}
 _REPORT = "\nimport sys; sys.stderr.write('\\n'.join(['<modules>', *sys.modules]))"
 
 
@@ -86,9 +81,11 @@ def test_the_client_itself_loads_no_library_before_it_connects_or_reads() -> Non
     assert len(modules) <= 400
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", names())
 def test_a_service_loads_no_library_that_it_needs_later_or_never(name: str) -> None:
-    assert heavy(modules_after(f"import marketprism_services.{name}.service")) <= SERVICES[name]
+    assert heavy(modules_after(f"import marketprism_services.{name}.service")) <= OF_A_SERVICE | OF_SOME.get(
+        name, set()
+    )
 
 
 def test_running_a_service_loads_no_store_and_no_source_on_the_way() -> None:

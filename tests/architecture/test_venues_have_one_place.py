@@ -12,6 +12,8 @@ from pathlib import Path
 from marketprism_adapters.venues.recordings.market_detection import signs_of
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
+from marketprism_application.contracts.kinds import VENUE_KINDS
+from marketprism_client import MarketClient
 from marketprism_domain.sessions.exchange_hours import EXCHANGES
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,21 @@ def test_a_market_has_its_own_signs_and_names_no_market_that_there_is_not() -> N
         found = {*row.signs.paths.values(), *row.signs.words.values(), *row.signs.alike}
         assert {row.signs, *(signs_of(name) for name in found)} == {row.signs}
     assert len({row.signs for row in MARKETS.values() if row.signs.bare is not None}) == 1
+
+
+def test_a_market_covers_kinds_that_there_are_and_its_page_and_the_readmes_name_them() -> None:
+    names = {kind.name for kind in VENUE_KINDS}
+    for market, row in MARKETS.items():
+        venue = row.make("", "")
+        assert set(venue.coverage) <= {*names, "quote"}, market
+        page = (VENUES / venue.name / "README.md").read_text(encoding="utf-8")
+        rows = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| "))
+        assert {kind for kind in venue.coverage if kind in names and not re.search(rf"\b{kind}\b", rows)} == set()
+    for readme in (ROOT / "README.md", ROOT / "README.zh-CN.md"):
+        text = readme.read_text(encoding="utf-8")
+        assert f"`{' '.join(kind.name for kind in VENUE_KINDS)}`" in text, readme.name
+        assert f"`{'|'.join(kind.path for kind in VENUE_KINDS)}/<" in text, readme.name
+    assert all(f"`{name}`" in (MarketClient.live.__doc__ or "") for name in names)
 
 
 def test_a_live_gateway_loads_no_simulator_of_a_venue() -> None:

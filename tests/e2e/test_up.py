@@ -18,6 +18,7 @@ import pytest
 
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_client import MarketClient
+from marketprism_services.platform.catalogue import in_up
 from tests.e2e.program import run, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
@@ -196,10 +197,7 @@ def check_other_formats(data_dir: Path) -> None:
     assert parquet.read_bytes().startswith(b"PAR1")
     assert "█" in run("bars", "ru1901", "--interval", "30m", "--plot", *where).stdout
     status = run("status", *where)
-    assert all(
-        name in status.stdout
-        for name in ("gateway", "validator", "aggregator", "storage", "query", "monitor", "ru1901")
-    )
+    assert all(name in status.stdout for name in (*in_up(), "ru1901"))
     assert "no gaps known" in run("gaps", "ru1901", *where).stdout
     assert "score" in run("quality", "ru1901", *where).stdout
     second = run("up", "--source", "sim", "--data-dir", str(data_dir))

@@ -23,7 +23,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service
 from marketprism_sdk.values import REFUSED
 from marketprism_services.monitor.overview import overview
-from marketprism_services.platform.catalogue import SERVICES, wiring_of
+from marketprism_services.platform.catalogue import SERVICES, names, wiring_of
 from marketprism_services.platform.container import Container
 from marketprism_services.settings.settings import Settings
 
@@ -100,7 +100,7 @@ KEYS = {
     streams.STREAM_STATES: ("x",),
     streams.STORE_RANGES: (streams.TICKS, streams.BARS, streams.EVENTS, streams.DATA, "x"),
 }
-NAMES = ("storage", "query", "aggregator", "validator", "gateway", "monitor")
+NAMES = names()
 
 
 class Pipeline:

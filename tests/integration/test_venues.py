@@ -11,6 +11,7 @@ import pytest
 from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
+from marketprism_application.contracts.venue_messages import KIND_OF, BookTopMessage, LiquidationMessage
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import Venue
 from marketprism_domain.books.chain import BookChange, IdRange, Step
@@ -26,14 +27,14 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.mark.parametrize("market", MARKETS)
 async def test_every_kind_that_a_market_has_comes_and_its_books_are_true(market: str) -> None:
-    wanted = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation", "mark_price")
+    wanted = tuple(MARKETS[market].make("", "").coverage)
     async with venue(market, replace(FAST, kinds=wanted)) as (server, source):
         await source.connect()
         assert {each.symbol for each in await source.instruments()} == set(server.books)
-        expected = {"Trade", "OrderBook", "BookTop"} | ({"Ticker"} if "ticker" in source.venue.coverage else set())
-        expected |= {"FundingRate", "OpenInterest"} if "funding_rate" in source.venue.coverage else set()
-        expected |= {"MarkPrice"} if "mark_price" in source.venue.coverage else set()
-        expected |= {"Liquidation"} if market == "okx" else set()
+        covered = {message for message, kind in KIND_OF.items() if kind.name in wanted} | {BookTopMessage}
+        # No position is closed at the simulated Binance and Deribit.
+        covered -= {LiquidationMessage} if market != "okx" else set()
+        expected = {message.__name__.removesuffix("Message") for message in covered}
         seen = await batches(source, lambda found: expected <= kinds_of(found) and len(found) > 40, seconds=40)
         assert any(batch.ticks for batch in seen)
         assert all(source.feed.books.of(symbol).sync.valid for symbol in server.books)

@@ -6,6 +6,7 @@ This list stands below everything else, because each service has a setting of it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
@@ -35,8 +36,10 @@ class ServiceRow(NamedTuple):
         return f"marketprism_services.{self.name}.wiring"
 
 
+# Ports that services to come are known by: no other has them.
+RESERVED: Mapping[str, int] = {"collector": 8081, "scheduler": 8085}
 # Readers first, so that nothing waits once the gateway speaks. 8080 is the read API's until the API gateway stands
-# before it; 8081 (collector) and 8085 (scheduler) are spoken for.
+# before it.
 SERVICES = (
     ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083),
     ServiceRow("query", Instances.REPLICATED, 8080),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -25,6 +27,7 @@ from marketprism_application.contracts.questions import (
     Question,
     Records,
     Statistics,
+    StoreQuestion,
     Symbols,
     decode_answer,
     decode_question,
@@ -126,8 +129,18 @@ async def test_bytes_that_are_no_message_are_refused(data: bytes) -> None:
     assert caught.value.failure.code == "INVALID_PARAMETER"
 
 
-def test_each_question_has_a_handler() -> None:
+def test_each_question_has_a_handler_and_its_bytes() -> None:
     assert set(HANDLERS) == set(QUESTIONS.values())
+    assert {type(question) for question in WRITTEN.values()} == set(QUESTIONS.values())
+
+
+def test_each_question_of_the_store_is_put_to_every_store() -> None:
+    """In `tests/contract`, whose suites run over the memory and each engine."""
+    asked: set[str] = set()
+    for path in (Path(__file__).parents[2] / "contract").glob("test_*.py"):
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        asked |= {call.id for call in calls if isinstance(call, ast.Name)}
+    assert {cls.__name__ for cls in get_args(StoreQuestion)} - asked == set()
 
 
 def test_no_text_of_a_caller_is_in_a_statement() -> None:

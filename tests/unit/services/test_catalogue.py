@@ -19,6 +19,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service, ShardedService, SingleActiveService
 from marketprism_services.platform.catalogue import SERVICES, Instances, names, row_of, sharded, wiring_of
 from marketprism_services.platform.container import Container
+from marketprism_services.settings.services import RESERVED
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.shared import Shared
 
@@ -37,7 +38,7 @@ def test_every_folder_with_a_service_has_a_row() -> None:
 def test_ports_are_different_and_leave_those_of_coming_services_free() -> None:
     ports = [row.port for row in SERVICES if row.port]
     assert len(ports) == len(set(ports))
-    assert not {8081, 8085} & set(ports)
+    assert not {row.name for row in SERVICES if row.port in RESERVED.values() and RESERVED.get(row.name) != row.port}
     assert row_of("storage").port == 8083
     assert {row.name: Settings().http.port_of(row.name) for row in SERVICES} == {row.name: row.port for row in SERVICES}
 

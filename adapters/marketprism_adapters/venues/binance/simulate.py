@@ -115,8 +115,7 @@ class BinanceDialect:
         }
         return [self._frame(pair, "trade", data)]
 
-    @staticmethod
-    def _trade_row(made: SimulatedTrade) -> dict[str, Any]:
+    def _trade_row(self, made: SimulatedTrade) -> dict[str, Any]:
         return {
             "a": made.trade_id,
             "p": made.price,
@@ -125,6 +124,7 @@ class BinanceDialect:
             "l": made.trade_id,
             "T": made.ts_ms,
             "m": made.sell,
+            **({} if self._futures else {"M": True}),
         }
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
@@ -155,6 +155,7 @@ class BinanceDialect:
             "B": bid_quantity,
             "a": ask,
             "A": ask_quantity,
+            **({} if self._futures else {"x": bid}),
         }
         made = [self._frame(pair, "bookTicker", quote), self._frame(pair, "ticker", day)]
         made += [self._frame(pair, kind, data) for kind, data in self._of(pair).klines(ts_ms)]

@@ -89,7 +89,7 @@ class BybitDialect:
                 "p": made.price,
                 "i": str(made.trade_id),
                 "seq": made.trade_id,
-                "L": "PlusTick",
+                **({"L": "PlusTick"} if self.market == "linear" else {}),
                 "BT": False,
             }
         ]

@@ -16,12 +16,12 @@ from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
 from marketprism_adapters.venues.live.frame_intake import FrameIntake
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
+from marketprism_application.contracts.kinds import KLINE
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import RestRequest, StreamKey, Venue, read_answer
 from marketprism_services.chaos.venues.audit import VenueAudit
 
-KINDS = ("trade", "orderbook", "quote", "ticker", "funding_rate", "open_interest", "liquidation", "mark_price")
 PATH = "1"
 _SECOND = 1_000_000_000
 _encode = msgspec.json.Encoder(decimal_format="number").encode  # digits as they were written
@@ -56,7 +56,7 @@ class Connection:
     connects = renewals = losses = alive_ns = 0
 
     def __init__(self, venue: Venue, symbols: list[str]) -> None:
-        keys = [StreamKey(kind, symbol) for kind in KINDS for symbol in symbols]
+        keys = [StreamKey(kind, symbol) for kind in venue.coverage if kind != KLINE.name for symbol in symbols]
         self.streams = {name: key for group in venue.groups(keys) for name, key in group.streams.items()}
 
     def carries(self, path: str) -> bool:

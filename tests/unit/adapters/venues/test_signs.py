@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_adapters.venues.kit.simulated_market import SimulatedBook
 from marketprism_adapters.venues.recordings import market_detection
-from marketprism_adapters.venues.recordings.market_detection import BARE, market_of, of_path, of_url, signed
+from marketprism_adapters.venues.recordings.market_detection import BARE, market_of, of_path, of_url, signed, signs_of
 from marketprism_adapters.venues.recordings.recording import VenueRecording
+from marketprism_adapters.venues.registry import MARKETS
+from marketprism_adapters.venues.simulator.registry import DIALECTS
 
 BOOK = b'{"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1700000000000,"data":{"s":"BTCUSDT","b":[],"a":[],"u":2,"seq":7}}'
 SPOT_TRADE = b'{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1700000000000,"data":[{"T":1700000000000,"s":"BTCUSDT","S":"Sell","v":"2","p":"1.5","i":"1","BT":false}]}'
@@ -54,6 +57,24 @@ def test_frames_that_two_markets_share_are_told_apart_by_a_trade_or_the_name(
 )
 def test_a_frame_has_the_sign_of_its_market(frame: bytes, market: str) -> None:
     assert signed(frame) == market
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_what_a_simulated_market_sends_is_recognised_as_its_own(market: str) -> None:
+    """By the venues in their order: signs that another venue's frames have as well hide the one that comes later."""
+    dialect, now, own = DIALECTS[market](("BTC",)), 1_790_000_000_000, signs_of(market)
+    found = set()
+    for pair in dialect.pairs:
+        held = SimulatedBook(pair, market, ts_ms=now)
+        for stream, frame in (
+            dialect.book(pair, held.step(now), wrong_checksum=False),
+            dialect.trade(pair, held.trade(now)),
+            *dialect.others(pair, held, now),
+        ):
+            of = market_of(frame.encode())
+            assert of == market or of in own.alike, (stream, of)
+            found.add(of)
+    assert market in found
 
 
 def test_a_frame_of_a_form_without_a_sign_is_of_the_market_that_is_assumed() -> None:
