@@ -100,7 +100,7 @@ def test_every_port_has_a_suite() -> None:
 
 
 # What may only fall. Lower the number when you mend some; never raise it.
-MOST_UNFORMATTED = 40
+MOST_UNFORMATTED = 38
 MOST_SHORT_DOCSTRINGS = 0
 MOST_ANY = 609
 MOST_PRIVATE_LOOKS = 76

@@ -74,7 +74,11 @@ def test_no_code_outside_contracts_asks_for_a_kind_by_name() -> None:
 def test_no_package_index_is_named_anywhere() -> None:
     named = re.compile(r"https?://[^\s]*(pypi|pythonhosted|npmjs|index-url)", re.IGNORECASE)
     files = [
-        path for path in ROOT.rglob("*") if path.is_file() and not {".git", ".venv", "node_modules"} & set(path.parts)
+        path
+        for path in ROOT.rglob("*")
+        if path.is_file()
+        and not {".git", "node_modules"} & set(path.parts)
+        and not any(part.startswith(".venv") for part in path.parts)
     ]
     texts = [path for path in files if path.suffix in {".py", ".toml", ".md", ".txt", ".yaml", ".yml", ".cfg", ""}]
     assert [str(path) for path in texts if named.search(path.read_text(encoding="utf-8", errors="replace"))] == []

@@ -135,14 +135,14 @@ class OkxDialect:
         return self._frame("trades", pair, {**self._trade_row(pair, made), "count": "1"})
 
     @staticmethod
-    def _trade_row(pair: SimulatedPair, made: SimulatedTrade) -> dict[str, Any]:
+    def _trade_row(pair: SimulatedPair, trade: SimulatedTrade) -> dict[str, str]:
         return {
             "instId": pair.native,
-            "tradeId": str(made.trade_id),
-            "px": made.price,
-            "sz": made.quantity,
-            "side": "sell" if made.sell else "buy",
-            "ts": str(made.ts_ms),
+            "tradeId": str(trade.trade_id),
+            "px": trade.price,
+            "sz": trade.quantity,
+            "side": "sell" if trade.sell else "buy",
+            "ts": str(trade.ts_ms),
         }
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:
