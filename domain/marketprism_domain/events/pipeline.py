@@ -159,16 +159,6 @@ class ClockOff:
     settled: bool = False
 
 
-__all__ = [
-    "PIPELINE_EVENTS",
-    "ClockOff",
-    "MessagesOutOfChain",
-    "SessionJoined",
-    "StreamReplaced",
-    "StreamTruncated",
-]
-
-
 PIPELINE_EVENTS = (
     StreamTruncated,
     PipelineStalled,
@@ -184,23 +174,6 @@ PIPELINE_EVENTS = (
     SessionJoined,
     ClockOff,
 )
-
-__all__ = [
-    "PIPELINE_EVENTS",
-    "ClockOff",
-    "FrameRefused",
-    "MessagesOutOfChain",
-    "PipelineRecovered",
-    "PipelineStalled",
-    "SessionJoined",
-    "StorageFillingUp",
-    "StoreReplaced",
-    "StreamFillingUp",
-    "StreamMadeAnew",
-    "StreamReplaced",
-    "StreamTruncated",
-    "WatermarkRebuilt",
-]
 
 
 @dataclass(frozen=True, slots=True)

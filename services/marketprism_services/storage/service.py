@@ -29,7 +29,11 @@ from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.queries.answering import answer
 from marketprism_application.storage.inserter import Inserter
 from marketprism_application.storage.writer import StreamRemade, StreamWriter, WriterSettings
-from marketprism_domain.events.registry import StorageRetryScheduled
+from marketprism_domain.events.registry import (
+    DisasterRecoveryActivated,
+    StorageRetryScheduled,
+    TickProcessingPipelineCompleted,
+)
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -102,6 +106,8 @@ class StorageService(SingleActiveService):
 
     async def on_activate(self, epoch: int) -> None:
         """Open the store, bring its schema up to date, write: in a task of its own, for as long as that takes."""
+        if replaced := self.election.replaced:
+            self._tell(DisasterRecoveryActivated(self.name, f"{replaced} is gone"))
         self._running.append(self.spawn(self._serve_store(epoch), "store"))
 
     async def _serve_store(self, epoch: int) -> None:
@@ -177,8 +183,10 @@ class StorageService(SingleActiveService):
             log.warning("streams could not be made again", error=str(failure))
 
     def _traced(self, source: StreamRanges, watermark: int) -> None:
-        for age_s in source.stored(watermark):
+        for age_s, tick in source.stored(watermark):
             self.metrics.observe("traced_age_seconds", age_s)
+            if tick is not None:
+                self._tell(TickProcessingPipelineCompleted(tick.venue, tick.symbol, tick.seq))
 
     def _away(self, what: str) -> RetryHeard:
         def heard(attempt: int, pause_s: float, reason: str) -> None:
