@@ -60,13 +60,19 @@ class EventScene:
         async with asyncio.timeout(20):
             await entry[2]
 
+    async def ready(self, service: Service) -> None:
+        """Wait until it answers."""
+        async with asyncio.timeout(30):
+            while not service.http.ready:
+                await asyncio.sleep(0.05)
+
     async def until(self, *names: str, deadline_s: float = 40.0) -> None:
         """Wait until each of the events has come; an AssertionError names those that did not."""
         end = time.monotonic() + deadline_s
         while missing := sorted(set(names) - set(self.names)):
             for service, _, task in self._running:
                 assert not task.done(), f"{service.name} ended: {task.exception() or task.result()}"
-            assert time.monotonic() < end, f"expected {', '.join(missing)}, came {sorted(self.names)}"
+            assert time.monotonic() < end, f"expected {', '.join(missing)}, came {self.events}"
             await asyncio.sleep(0.05)
 
     async def put(self, *ticks: Tick, sampled: bool = False, chain: int | None = None, ts_pub: int = 0) -> None:

@@ -1,6 +1,8 @@
 """Domain events: what happened, in the past tense, and their published form.
 
-Events of a single tick (`PER_TICK`) are the data path itself: counted, and published in sampled form only.
+Events of a single tick (`MarketTickReceived`, `TickDataValidated`, `TickPublishedToPubSub`,
+`TickProcessingPipelineCompleted`) are the data path itself: every tick is counted, and those of a sampled message's last
+tick are published.
 """
 
 from __future__ import annotations
@@ -127,14 +129,6 @@ EVENTS: dict[str, type[Any]] = {
         *PIPELINE_EVENTS,
     )
 }
-PER_TICK = frozenset(
-    {
-        "MarketTickReceived",
-        "TickDataValidated",
-        "TickPublishedToPubSub",
-        "TickProcessingPipelineCompleted",
-    }
-)
 
 
 def to_record(
@@ -168,7 +162,6 @@ def to_record(
 
 __all__ = [
     "EVENTS",
-    "PER_TICK",
     "AbnormalPriceDetected",
     "AfterHoursOpened",
     "AllInstrumentsSubscribed",
