@@ -216,21 +216,23 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class OHLCV:
-    """Open, high, low, close and volume; refuses a high below or a low above the others."""
+    """Open, high, low, close and volume; refuses a high below or a low above the others.
 
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
+    Raises:
+        InvalidValue: names the one.
+    """
+
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Quantity
 
     def __post_init__(self) -> None:
         if self.high < max(self.open, self.close, self.low):
             raise InvalidValue("high", "at or above open, close and low", str(self.high))
         if self.low > min(self.open, self.close):
             raise InvalidValue("low", "at or below open and close", str(self.low))
-        if self.volume < 0:
-            raise InvalidValue("volume", "zero or more", str(self.volume))
 
 
 @dataclass(frozen=True, slots=True, order=True)

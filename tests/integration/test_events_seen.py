@@ -14,7 +14,6 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from marketprism_adapters.counters.api.callback_queue import Callback
 from marketprism_adapters.counters.live.settings import Counter, CounterSettings
 from marketprism_adapters.counters.live.source import CtpSource
 from marketprism_adapters.counters.recordings.replay import ReplaySource
@@ -38,6 +37,7 @@ from marketprism_sdk.election import encode_lease
 from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient, send_command
 from marketprism_sdk.nats.jetstream import api, delete_stream, ensure_stream, publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.partitions import OWNER_PREFIX, OwnerRecord
 from marketprism_sdk.streams import Checkpoint
 from marketprism_sdk.urls import Secret
 from marketprism_services.aggregator.service import AggregatorService
@@ -45,7 +45,7 @@ from marketprism_services.gateway.service import GatewayService
 from marketprism_services.monitor.service import MonitorService, ResourceLimits
 from marketprism_services.storage.service import StorageService
 from marketprism_services.validator.service import ValidatorService
-from marketprism_services.wiring.store import EmbeddedEngines
+from marketprism_services.wiring.store import EmbeddedEngines, ServerEngines
 from tests.fakes.ticks import at, tick
 from tests.integration.venue_side import venue
 from tests.support.event_scene import PARTITION, EventScene, event_scene
@@ -204,14 +204,12 @@ async def two_trading_days(scene: EventScene, _: Path) -> None:
 @raises("MarketStatusReceived", "MarketHalted", "AfterHoursOpened", "TradingHoursOverruled", "NetworkLatencyExceeded")
 async def a_venue_that_speaks_of_its_phases(scene: EventScene, fixtures: Path) -> None:
     async with front(scene, fixtures) as server:
-        source = counter(scene, server.port)
-        await gateway(scene, source)
+        await gateway(scene, counter(scene, server.port))
         await scene.until("MarketOpeningSequenceCompleted")
-        put = source._talk.bridge.put
         for code, entered in (("2", "09:20:00"), ("1", "09:30:00"), ("1", "15:00:00"), ("2", "16:00:00")):
-            data = {"ExchangeID": "CZCE", "InstrumentID": "AP", "InstrumentStatus": code, "EnterTime": entered}
-            put(Callback("td", 0, "status", data, {}, True, at(f"2020-08-04 {entered}")))
-        put(Callback("md", 0, "heartbeat_late", {"seconds": 12}, {}, True, at("2020-08-04 16:00:00")))
+            status = {"ExchangeID": "CZCE", "InstrumentID": "AP", "InstrumentStatus": code, "EnterTime": entered}
+            server.announce("status", status, at(f"2020-08-04 {entered}"))
+        server.announce("late", 12)
         await scene.until("MarketHalted", "AfterHoursOpened", "NetworkLatencyExceeded")
 
 
@@ -252,7 +250,6 @@ def ticks(first: int, count: int, **more: object) -> list[Tick]:
     "BarDataAggregated",
     "BarsStoredToClickHouse",
     "WatermarkRebuilt",
-    "StorageRetryScheduled",
 )
 async def ticks_on_their_whole_way(scene: EventScene, _: Path) -> None:
     await validator(scene)
@@ -265,12 +262,23 @@ async def ticks_on_their_whole_way(scene: EventScene, _: Path) -> None:
     leader = LeaderClient(RpcClient(NatsBus(scene.connection)), "storage")
     await leader.call("rebuild_store")
     await scene.until("WatermarkRebuilt")
-    engine = storage._engine
-    assert engine is not None
-    await engine.execute("RENAME TABLE market.market_ticks TO market.away")
-    await scene.put(*ticks(400, 10))
-    await scene.until("StorageRetryScheduled")
-    await engine.execute("RENAME TABLE market.away TO market.market_ticks")
+
+
+@raises("StorageRetryScheduled")
+async def a_store_that_is_away(scene: EventScene, _: Path) -> None:
+    engines = ServerEngines("http://127.0.0.1:1")
+    scene.run(StorageService(await scene.connect(), engines, WriterSettings(batch_ms=50)))
+
+
+@raises("DisasterRecoveryActivated")
+async def a_partition_whose_member_died(scene: EventScene, _: Path) -> None:
+    owners = await NatsKeyValue.open(scene.connection, streams.VALIDATOR_SHARDS)
+    await owners.put(f"{OWNER_PREFIX}{PARTITION}", msgspec.msgpack.encode(OwnerRecord("dead-2", 5)))
+    await validator(scene)
+    await scene.until("DisasterRecoveryActivated")
+    assert [event.data for event in scene.events if event.source == "validator"] == [
+        {"service": "validator", "reason": "dead-2 is gone"}
+    ]
 
 
 @raises("StoreReplaced")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marketprism_domain.errors import InvariantBroken
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.values import OHLCV
+from marketprism_domain.values import OHLCV, Price, Quantity
 
 
 class MarketBar:
@@ -15,7 +15,7 @@ class MarketBar:
     """
 
     def __init__(self, bar: Bar) -> None:
-        OHLCV(bar.open, bar.high, bar.low, bar.close, bar.volume)
+        OHLCV(Price(bar.open), Price(bar.high), Price(bar.low), Price(bar.close), Quantity(bar.volume))
         if bar.ts_close <= bar.ts_open:
             raise InvariantBroken(f"bar of {bar.symbol}: expected a close after {bar.ts_open}, was {bar.ts_close}")
         self._revisions = [bar]

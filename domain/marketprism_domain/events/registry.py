@@ -1,8 +1,8 @@
 """Domain events: what happened, in the past tense, and their published form.
 
 Events of a single tick (`MarketTickReceived`, `TickDataValidated`, `TickPublishedToPubSub`,
-`TickProcessingPipelineCompleted`) are the data path itself: every tick is counted, and those of a sampled message's last
-tick are published.
+`TickProcessingPipelineCompleted`) are the data path itself: every tick is counted, and events are published
+of the last tick of a sampled message.
 """
 
 from __future__ import annotations

@@ -146,6 +146,7 @@ class StorageService(SingleActiveService):
                     raise
                 if self._state.away(OPENING, str(error)):
                     log.warning("store not free yet", error=str(error)[:200])
+                    self._tell(StorageRetryScheduled(OPENING, attempt + 1, _OPEN_PAUSE_S, str(error)[:200]))
                 await asyncio.sleep(_OPEN_PAUSE_S)
         raise AssertionError("unreachable")
 
