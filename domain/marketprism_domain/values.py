@@ -64,13 +64,17 @@ def check_decimal(value: Decimal, field: str) -> Decimal:
     return value
 
 
+def _checked(value: str | int | Decimal, field: str) -> Decimal:
+    return check_decimal(value, field) if isinstance(value, Decimal) else exact(str(value), field)
+
+
 class Price(Decimal):
     """A price in the quote currency; may be negative (spreads, oil in 2020), never NaN or infinite."""
 
     __slots__ = ()
 
     def __new__(cls, value: str | int | Decimal) -> Self:
-        exact(str(value), "price")
+        _checked(value, "price")
         return super().__new__(cls, value)
 
 
@@ -80,7 +84,7 @@ class Quantity(Decimal):
     __slots__ = ()
 
     def __new__(cls, value: str | int | Decimal) -> Self:
-        if exact(str(value), "quantity") < 0:
+        if _checked(value, "quantity") < 0:
             raise InvalidValue("quantity", "zero or more", value)
         return super().__new__(cls, value)
 
@@ -91,7 +95,7 @@ class Turnover(Decimal):
     __slots__ = ()
 
     def __new__(cls, value: str | int | Decimal) -> Self:
-        if exact(str(value), "turnover") < 0:
+        if _checked(value, "turnover") < 0:
             raise InvalidValue("turnover", "zero or more", value)
         return super().__new__(cls, value)
 

@@ -42,3 +42,19 @@ class MarketBar:
         if bar.revision != self.bar.revision + 1:
             raise InvariantBroken(f"bar revision: expected {self.bar.revision + 1}, was {bar.revision}")
         self._revisions.append(bar)
+
+    def take(self, bar: Bar) -> bool:
+        """Take a bar as a log has it, where a revision may come again, and one may be missing; False for one that is
+        older than the one that stands.
+
+        Raises:
+            InvariantBroken: another bar's window.
+            InvalidValue: prices that no bar has.
+        """
+        if bar.revision < self.bar.revision:
+            return False
+        after = MarketBar(bar)
+        if after.identity != self.identity:
+            raise InvariantBroken(f"bar revision: expected the window of {self.identity}, was {after.identity}")
+        self._revisions.append(bar)
+        return True

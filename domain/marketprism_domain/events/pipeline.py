@@ -159,23 +159,6 @@ class ClockOff:
     settled: bool = False
 
 
-PIPELINE_EVENTS = (
-    StreamTruncated,
-    PipelineStalled,
-    PipelineRecovered,
-    StreamMadeAnew,
-    StreamFillingUp,
-    StorageFillingUp,
-    FrameRefused,
-    StoreReplaced,
-    WatermarkRebuilt,
-    StreamReplaced,
-    MessagesOutOfChain,
-    SessionJoined,
-    ClockOff,
-)
-
-
 @dataclass(frozen=True, slots=True)
 class TickPublishedToPubSub:
     """A tick is on its public subject."""
