@@ -18,7 +18,7 @@ STAMP := $(VENV)/.ready
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: help setup run test test-core test-oldest coverage lint format bench bench-peers chaos clean
+.PHONY: help setup run test test-core test-oldest test-types coverage lint format bench bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,11 @@ test-oldest: ## The same tests on the lowest versions that pyproject.toml allows
 	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-oldest/oldest.txt -e . $(TEST_TOOLS)
 	@.venv-oldest/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
 
+test-types: $(STAMP) ## How complete the public types of the SDK and the client are (pyright, in an environment of its own)
+	@test -x .venv-types/bin/basedpyright || { $(PYTHON) -m venv .venv-types && \
+	  .venv-types/bin/python -m pip install --quiet --disable-pip-version-check 'basedpyright>=1.30' -c constraints.txt -e .; }
+	@PATH="$(CURDIR)/.venv-types/bin:$$PATH" $(BIN)/python tests/support/public_types.py
+
 coverage: $(STAMP) ## Which lines the tests of one process reach; a report, no gate
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m coverage run -m pytest -q -p no:xdist tests/unit tests/contract $(ARGS)
@@ -84,4 +89,4 @@ chaos: $(STAMP) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)
 
 clean: ## Remove the virtual environment and caches (not your data)
-	rm -rf $(VENV) .venv-core .venv-oldest .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) .venv-core .venv-oldest .venv-types .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -140,7 +140,7 @@ class Gateway:
         return [*events, *self.disconnected(reason)]
 
     def disconnected(self, reason: str) -> GatewayEvents:
-        """The connection ended."""
+        """The connection ended: the events that say so."""
         self.state = GatewayState.DISCONNECTED
         self.instruments = 0
         return [MarketSourceDisconnected(self.source, self.source, reason)]

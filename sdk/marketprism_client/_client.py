@@ -30,6 +30,7 @@ from marketprism_application.contracts.questions import (
     Symbols,
     decode_answer,
     encode_question,
+    key_of,
 )
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
@@ -77,7 +78,7 @@ class MarketClient:
         self._prefix = f"{prefix}." if prefix else ""
         self._connection: NatsConnection | None = None
         self.dropped = 0
-        self.malformed = 0
+        self.malformed: int = 0
 
     async def __aenter__(self) -> Self:
         self._connection = await NatsConnection.open(self._url, name="marketprism-client")
@@ -315,7 +316,6 @@ class MarketClient:
     async def _pages(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
     ) -> AsyncIterator[pa.Table]:
-        time = kind.time_field
         ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
         question = Records(kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
         while True:
@@ -323,5 +323,4 @@ class MarketClient:
             yield page
             if page.num_rows < question.limit:
                 return
-            after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
-            question = msgspec.structs.replace(question, after=after)
+            question = msgspec.structs.replace(question, after=key_of(kind, page))

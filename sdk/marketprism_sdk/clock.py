@@ -19,7 +19,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for so many seconds."""
         ...
 
 
@@ -29,15 +29,15 @@ class SystemClock:
     _clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def now_ns(self) -> int:
-        """Wall clock."""
+        """Wall clock, in nanoseconds UTC."""
         return time.time_ns()
 
     def monotonic_s(self) -> float:
-        """Boot time."""
+        """Seconds since boot, suspension included where the system counts it."""
         return time.clock_gettime(self._clock)
 
     async def sleep(self, seconds: float) -> None:
-        """asyncio's."""
+        """Wait for so many seconds."""
         await asyncio.sleep(seconds)
 
 

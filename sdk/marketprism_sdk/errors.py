@@ -121,7 +121,7 @@ class RemoteError(SdkError):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
-        self.details = details or {}
+        self.details: dict[str, Any] = details or {}
         self.retryable = retryable
 
 

@@ -101,9 +101,11 @@ def test_every_port_has_a_suite() -> None:
 
 # What may only fall. Lower the number when you mend some; never raise it.
 MOST_UNFORMATTED = 40
-MOST_SHORT_DOCSTRINGS = 239
+MOST_SHORT_DOCSTRINGS = 0
 MOST_ANY = 609
 MOST_PRIVATE_LOOKS = 76
+MOST_OLD_WORDS = 48  # names of functions, classes and parameters; see OLD_WORDS
+OLD_WORDS = {"told", "said", "made", "came", "kept", "heard", "gone", "how", "wish"}
 
 
 def unformatted() -> int:
@@ -144,7 +146,25 @@ def private_looks() -> int:
     )
 
 
+def old_words() -> int:
+    names = [
+        name
+        for _, tree in trees(*LAYERS)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        for name in (
+            node.name,
+            *(
+                []
+                if isinstance(node, ast.ClassDef)
+                else [each.arg for each in (*node.args.args, *node.args.kwonlyargs)]
+            ),
+        )
+    ]
+    return sum(bool(OLD_WORDS & set(re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower().split("_"))) for name in names)
+
+
 def test_what_may_only_fall_has_not_risen() -> None:
-    now = (unformatted(), short_docstrings(), anys(), private_looks())
-    most = (MOST_UNFORMATTED, MOST_SHORT_DOCSTRINGS, MOST_ANY, MOST_PRIVATE_LOOKS)
+    now = (unformatted(), short_docstrings(), anys(), private_looks(), old_words())
+    most = (MOST_UNFORMATTED, MOST_SHORT_DOCSTRINGS, MOST_ANY, MOST_PRIVATE_LOOKS, MOST_OLD_WORDS)
     assert all(count <= limit for count, limit in zip(now, most, strict=True)), f"expected at most {most}, was {now}"

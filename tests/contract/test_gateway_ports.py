@@ -200,9 +200,9 @@ async def test_a_source_is_well_tried_again_or_failed(positions: SourcePositions
     assert (positions.error, positions.failed) == ("away", False)
     await positions.tell(unique, "wrong password")
     assert (positions.error, positions.failed) == ("wrong password", True)
-    await positions.heard(unique, [HeartbeatReceived("x")])
+    await positions.record_refusals(unique, [HeartbeatReceived("x")])
     assert positions.failed, "an event that says nothing of it changes nothing"
-    await positions.heard(unique, [SubscriptionFailed("shfe", "rb9", "no such")])
+    await positions.record_refusals(unique, [SubscriptionFailed("shfe", "rb9", "no such")])
     assert (positions.error, positions.failed) == ("", False)
     await positions.tell(unique)
     assert (positions.error, positions.failed) == ("", False)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -23,6 +24,7 @@ from marketprism_application.contracts.questions import (
     Records,
     Statistics,
     Symbols,
+    key_of,
 )
 from marketprism_application.queries import daily, statistics
 from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, schema_of
@@ -189,6 +191,23 @@ async def test_records_of_several_venues_at_one_instant_are_in_the_order_of_thei
     silence, restart, trades, later = of(GAPS, FUTURE)
     same(await read(pair, Records("gap", FUTURE)), gaps, [restart, trades, silence, later])
     same(await read(pair, Records("gap", FUTURE, ts_to=NEXT)), gaps, [restart, trades, silence])
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol", "interval"), [("tick", COIN, None), ("bar", COIN, "1m"), ("gap", FUTURE, None)]
+)
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_page_after_page_is_the_whole_also_of_several_rows_at_one_instant(
+    pair: Pair, kind: str, symbol: str, interval: str | None, limit: int
+) -> None:
+    await fill(pair)
+    question, found = Records(kind, symbol, interval=interval, limit=limit), []
+    whole = await read(pair, msgspec.structs.replace(question, limit=1000))
+    while (page := await read(pair, question)).num_rows:
+        found += page.to_pylist()
+        question = msgspec.structs.replace(question, after=key_of(KINDS[kind], page))
+    assert found == whole.to_pylist()
+    assert len({row[KINDS[kind].time_field] for row in found}) < len(found)
 
 
 async def test_the_latest_are_newest_first_and_one_a_venue(pair: Pair) -> None:

@@ -119,10 +119,10 @@ def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
         running.terminate()
         output, _ = running.communicate(timeout=60)
     printed += output
-    assert "NATS is away" in printed
+    assert "nats.disconnected" in printed
     assert f"nats://***@127.0.0.1:{nats.port}" in printed
     written = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
-    assert any(b"NATS is away" in text for path, text in written.items() if path.suffix == ".log")
+    assert any(b"nats.disconnected" in text for path, text in written.items() if path.suffix == ".log")
     told = {path.relative_to(data).as_posix() for path, text in written.items() if b"s3cret" in text}
     assert told == {"run/url.secret"}
     assert "s3cret" not in printed + "".join(commands)

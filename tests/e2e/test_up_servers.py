@@ -19,13 +19,14 @@ SOURCE = ("--source", "sim:days=1,instruments=rb2505", "--speed", "1500")
 
 
 def _children(pid: int) -> Iterator[tuple[int, str]]:
-    """Processes whose parent is this one, and their commands."""
+    """Processes that this one started, also through others, and their commands."""
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(OSError):
                 state = (folder / "stat").read_text().rpartition(")")[2].split()
                 if int(state[1]) == pid and state[0] != "Z":
                     yield int(folder.name), (folder / "cmdline").read_text().replace("\0", " ")
+                    yield from _children(int(folder.name))
 
 
 def _server(pid: int, word: str, other_than: int = 0) -> int:
@@ -73,5 +74,5 @@ def test_a_signal_to_the_whole_group_ends_everything_and_starts_nothing_again(tm
         running.kill()
     assert "starting it again" not in output
     assert "server.restarting" not in output
-    assert "drain deadline passed" not in output
+    assert "service.drain_timed_out" not in output
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)

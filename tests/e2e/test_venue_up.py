@@ -18,6 +18,7 @@ import pytest
 from marketprism_adapters.nats.local_server import choose_port
 from marketprism_client import MarketClient
 from tests.e2e.program import ENVIRONMENT, PROGRAM, run
+from tests.e2e.readme_examples import examples, run_example
 from tests.e2e.simulated_venue import simulated
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("venues")]
@@ -99,6 +100,14 @@ def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
             assert streams["orderbook.BTC-USDT-PERP"]["state"] == "flowing"
             url = (tmp_path / "run/url").read_text()
             asyncio.run(_listens(url))
+            for code in examples("market.books("):
+                assert int(
+                    run_example(
+                        code.replace("2026-11-01", "2026-01-01").replace("2026-11-02", "2099-01-01"),
+                        url,
+                        "table.num_rows",
+                    )
+                )
             for path, code in (("orderbook/binance/NOPE", 404), ("orderbook/binance/BTC-USDT-PERP?depth=x", 400)):
                 with pytest.raises(urllib.error.HTTPError) as caught:
                     get(f"{base}/{path}")

@@ -26,18 +26,18 @@ async def test_whoever_looks_sees_how_the_source_is_now(connection: NatsConnecti
     positions, probe = await Positions.open(connection, 1), await probe_of(connection)
     await positions.save({"binance": 7})
     await positions.tell("g", "no connection", retry=True)
-    seen = await probe.how()
+    seen = await probe.read_sources()
     assert (seen.away, seen.error, positions.failed) == ("no connection", "", False)
     await positions.tell("g")
-    await positions.heard("g", [SubscriptionFailed("binance", "NOPE", "not listed")])
-    seen = await probe.how()
+    await positions.record_refusals("g", [SubscriptionFailed("binance", "NOPE", "not listed")])
+    seen = await probe.read_sources()
     assert (seen.away, seen.refused) == ("", {"NOPE": "not listed"})
     await positions.tell("g", "wrong password")
-    seen = await probe.how()
+    seen = await probe.read_sources()
     assert (seen.error, seen.refused, positions.failed) == ("wrong password", {}, True)
     assert (await positions.known())["binance"] == 7
     await Positions.forget(await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS))
-    assert (await probe.how()).error == ""
+    assert (await probe.read_sources()).error == ""
     assert (await positions.known())["binance"] == 7
 
 
@@ -59,7 +59,7 @@ async def test_that_nobody_takes_the_word_ends_nothing_and_it_is_said_the_next_t
             while not seen:
                 await asyncio.sleep(0.1)
                 await positions.tell("g", "the venue is away", retry=True)
-                seen = (await (await probe_of(connection)).how()).away
+                seen = (await (await probe_of(connection)).read_sources()).away
         assert seen == "the venue is away"
     finally:
         await connection.close()

@@ -26,7 +26,7 @@ def chinese_trading_days(first_year: int = 2005, last_year: int = 2030) -> Tradi
         try:
             days = chinese_calendar.get_holidays(date(year, 1, 1), date(year, 12, 31), include_weekends=False)
         except NotImplementedError:
-            log.debug("no holidays known for this year", year=year)
+            log.debug("calendar.holidays_unknown", year=year)
             continue
         holidays += [day for day in days if day.weekday() < 5]
     return TradingDays(holidays)

@@ -84,7 +84,7 @@ class BlockWriter:
         self.size += len(header) + len(data)
 
     def close(self) -> None:
-        """Close both files."""
+        """Close the frames and their index. Raises OSError."""
         self._file.close()
         self._index.close()
 

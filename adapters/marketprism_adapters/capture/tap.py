@@ -94,7 +94,7 @@ class CaptureTap:
             except OSError as error:
                 self.failures += 1
                 self.error = f"capture: {error.strerror or error}"
-                log.warning("frames are not captured", error=self.error, folder=str(self._folder))
+                log.warning("frames.not_captured", error=self.error, folder=str(self._folder))
                 self._close()
                 if stopping:
                     self.dropped += len(frames)
@@ -131,7 +131,7 @@ class CaptureTap:
             path.unlink()
             path.with_suffix(INDEX).unlink(missing_ok=True)
             sizes.remove(size)
-            log.info("the oldest captured frames were removed", file=path.name, bytes=size)
+            log.info("capture.file_removed", file=path.name, bytes=size, reason="room for newer ones")
 
     def _close(self) -> None:
         writer, self._writer = self._writer, None
@@ -139,4 +139,4 @@ class CaptureTap:
             try:
                 writer.close()
             except OSError as error:
-                log.warning("a capture file was not closed", file=writer.path.name, error=str(error))
+                log.warning("capture.file_not_closed", file=writer.path.name, error=str(error))

@@ -210,7 +210,7 @@ class LocalClickHouse:
                 await asyncio.to_thread(self.process.wait)
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """End the process at once by SIGKILL, without waiting for it."""
         self.process.kill()
 
 

@@ -117,7 +117,6 @@ class ClickHouseEngine:
             raise StoreError(f"ClickHouse at {self._url}: no answer: {reason}", retryable=True) from error
 
     async def close(self) -> None:
-        """Close the connections."""
         await self._session.close()
 
 

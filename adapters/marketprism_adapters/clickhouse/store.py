@@ -56,7 +56,7 @@ class SqlStore:
         done = []
         for migration in await self.plan():
             for number, statement in enumerate(migration.statements, 1):
-                log.info("migrating", migration=migration.title, statement=number, of=len(migration.statements))
+                log.info("migration.running", migration=migration.title, statement=number, of=len(migration.statements))
                 await self._apply(statement)
             await self._engine.execute(
                 f"INSERT INTO {DATABASE}.schema_migrations (number, name, checksum) "
@@ -137,7 +137,6 @@ class SqlStore:
             await self._letters.bury(row)
 
     async def close(self) -> None:
-        """Close the engine."""
         await self._engine.close()
 
 

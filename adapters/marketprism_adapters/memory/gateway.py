@@ -103,7 +103,7 @@ class MemoryMarketDataLog:
         """Everything sent is there already."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close: all is in memory."""
 
 
 class MemoryPositions:
@@ -122,7 +122,7 @@ class MemoryPositions:
         return bool(self.error) and not self.retry
 
     async def known(self) -> dict[str, int]:
-        """Position by source."""
+        """The stored position of every source, by its name."""
         return dict(self.positions)
 
     async def save(self, positions: Mapping[str, int]) -> None:
@@ -130,7 +130,7 @@ class MemoryPositions:
         self.positions.update(positions)
 
     async def finish(self, source: MarketSource, positions: Mapping[str, int], known: Mapping[str, int]) -> None:
-        """At their end."""
+        """Every source is at its end: its position and, where it counts them, its rows."""
         counting = counting_source(source)
         counts = counting.rows if counting is not None else {}
         skipped = dict(counting.skipped) if counting is not None else {}
@@ -144,7 +144,7 @@ class MemoryPositions:
         if error:
             self.refused = {}
 
-    async def heard(self, group: str, events: Iterable[object]) -> None:
+    async def record_refusals(self, group: str, events: Iterable[object]) -> None:
         """Instruments that the source does not subscribe."""
         refused = {event.symbol: event.reason for event in events if isinstance(event, SubscriptionFailed)}
         if refused:
@@ -167,14 +167,14 @@ class MemoryEventLog:
         return [type(event).__name__ for event in self.events]
 
     async def publish_soon(self, events: Iterable[Any], epoch: int = 0) -> None:
-        """Note them."""
+        """Append events to `events`. Raises `broken` where a test has set it."""
         if self.broken is not None:
             raise self.broken
         self.events += events
         self.epoch = epoch
 
     async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
-        """Note them."""
+        """Append reference data to `instruments`."""
         self.instruments += instruments
         self.epoch = epoch
 
@@ -187,44 +187,34 @@ class MemoryObserver:
         self.seen: list[tuple[Any, ...]] = []
 
     def received(self, messages: int, ticks: int) -> None:
-        """Counted."""
         self.counts["messages"] += messages
         self.counts["ticks"] += ticks
 
     def refused(self, reason: str, frames: int) -> None:
-        """Counted by reason."""
         self.counts[f"refused {reason}"] += frames
 
     def resumed(self, left_off: LeftOff) -> None:
-        """Noted."""
         self.seen.append(("resumed", left_off))
 
     def subscribed(self, added: int, removed: int) -> None:
-        """Noted."""
         self.seen.append(("subscribed", added, removed))
 
     def events_lost(self, names: Sequence[str], error: Exception) -> None:
-        """Noted."""
         self.seen.append(("events_lost", str(error), *names))
 
     def retrying(self, error: SourceError, delay_s: float | None) -> None:
-        """Noted."""
         self.seen.append(("retrying", str(error), delay_s))
 
     async def waiting(self, epoch: int, until: int | None) -> None:
-        """Noted."""
         self.seen.append(("waiting", epoch, until))
 
     async def wanted(self, epoch: int) -> None:
-        """Noted."""
         self.seen.append(("wanted", epoch))
 
     async def finished(self, ticks: int) -> None:
-        """Noted."""
         self.seen.append(("finished", ticks))
 
     async def failed(self, error: SourceError) -> None:
-        """Noted."""
         self.seen.append(("failed", str(error)))
 
 

@@ -45,7 +45,7 @@ class MemoryStore:
         self.dead: dict[tuple[str, int, int], DeadRow] = {}
 
     async def migrate(self) -> Sequence[str]:
-        """Nothing to do."""
+        """Empty: there is no schema to migrate."""
         return []
 
     async def insert(
@@ -71,7 +71,7 @@ class MemoryStore:
     async def insert_encoded(
         self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
     ) -> int:
-        """Decode and write."""
+        """Decode rows and insert them; how many are new. A row that cannot be decoded raises as in the real store."""
         places = [Place(group.seq, group.first + n) for group in groups for n in range(len(group.rows))]
         try:
             decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
@@ -80,12 +80,12 @@ class MemoryStore:
         return await self.insert(kind, decoded, places, covered, epoch)
 
     async def bury(self, dead: Sequence[DeadRow]) -> None:
-        """Set rows aside."""
+        """Set rows aside by their places."""
         for row in dead:
             self.dead[row.stream, row.seq, row.offset] = row
 
     async def count(self) -> int:
-        """Dead rows."""
+        """How many rows are set aside."""
         return len(self.dead)
 
     async def letters(self, limit: int, key: LetterKey | None = None) -> Sequence[DeadRow]:
@@ -98,7 +98,7 @@ class MemoryStore:
         self.dead.pop((row.stream, row.seq, row.offset), None)
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Nothing to close: all is in memory."""
 
     def _rows(self, kind: DataKind) -> list[Any]:
         return [row for _, row in self._tables[kind.name].values()]
@@ -133,7 +133,7 @@ class MemoryStore:
             key=attrgetter(*kind.read_order),
         )
         if query.after is not None:
-            found = [row for row in found if (getattr(row, kind.time_field), row.seq) > tuple(query.after)]
+            found = [row for row in found if kind.is_behind(row, query.after)]
         return table_of(kind, found[-query.limit :] if query.last else found[: query.limit])
 
     def _latest(self, question: Latest) -> pa.Table:

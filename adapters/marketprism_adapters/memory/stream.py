@@ -38,7 +38,7 @@ class MemoryStream:
         return self.last
 
     def delete(self, seq: int) -> None:
-        """Remove one message."""
+        """Remove one message; the others keep their sequences."""
         self._messages.pop(seq, None)
         self.purge(min(self._messages, default=self.last + 1))
 
@@ -110,7 +110,7 @@ class MemoryRanges:
         return any(first <= seq <= last for seq in self.stream.deleted())
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; a next reader begins anew."""
         self._at = 0
 
 

@@ -55,10 +55,10 @@ class BarTail:
                 try:
                     await self._follow(kv)
                 except StreamMissing as error:  # nothing there yet, or away until its service makes it again
-                    log.debug("no bars to follow", error=str(error))
+                    log.debug("bar_tail.unavailable", error=str(error))
                     await asyncio.sleep(_AGAIN_S)
                 except SdkError as error:
-                    log.warning("the tail of the bars starts again", error=reason_of(error))
+                    log.warning("bar_tail.restarting", error=reason_of(error))
                     await asyncio.sleep(_AGAIN_S)
         finally:
             await stop()
@@ -94,7 +94,7 @@ class BarTail:
                 self._caught_up = not messages or messages[-1].pending == 0
                 if loop.time() >= look_at:
                     look_at = loop.time() + _LOOK_S
-                    if await self._made_anew(kv):
+                    if await self._recreated(kv):
                         return
         finally:
             self._caught_up = False
@@ -105,9 +105,9 @@ class BarTail:
             self._recent.add(seq, decode(BAR, data))
         except (ContractError, DomainError) as error:
             self._metrics.count("tail_malformed_total")
-            log.warning("a bar that is none", seq=seq, error=reason_of(error))
+            log.warning("bar.malformed", seq=seq, error=reason_of(error))
 
-    async def _made_anew(self, kv: NatsKeyValue) -> bool:
+    async def _recreated(self, kv: NatsKeyValue) -> bool:
         if not self._connection.connected:
             return False
         entry = await kv.get(streams.BARS)

@@ -46,7 +46,7 @@ class EventPublisher:
             )
             await self._send(subject_of(EVENT, record), encode(EVENT, record), event_id)
             of = {name: text for name in ("venue", "symbol") if (text := getattr(record, name))}
-            log.info("event", name=record.name, **{**of, **record.data})
+            log.info("event.raised", name=record.name, **{**of, **record.data})
 
     async def publish_once(self, event: Any, event_id: str) -> None:
         """Send an event that several tell under the same id, of which the first is kept, and wait for its receipt.
@@ -60,10 +60,10 @@ class EventPublisher:
         )
         ids = {"Nats-Msg-Id": event_id}
         await publish_ack(self._connection, subject_of(EVENT, record), encode(EVENT, record), ids)
-        log.info("event", name=record.name, **record.data)
+        log.info("event.raised", name=record.name, **record.data)
 
     async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
-        """Send reference data."""
+        """Publish reference data, stamped with `epoch`; other tasks have their turn in between."""
         now = time.time_ns()
         for number, item in enumerate(instruments):
             if number % _TURN == 0:
@@ -80,7 +80,7 @@ class EventPublisher:
                 await self._publisher.open()
             await self._publisher.publish(subject, payload, {"Nats-Msg-Id": message_id})
         except SdkError as error:
-            log.warning("event not published", subject=subject, error=str(error))
+            log.warning("events.not_published", subject=subject, error=str(error))
             await self.close()
 
     async def close(self) -> None:
@@ -91,5 +91,5 @@ class EventPublisher:
         try:
             await publisher.flush(2)
         except SdkError as error:
-            log.warning("events not acknowledged", error=str(error))
+            log.warning("events.not_acknowledged", error=str(error))
         await publisher.close()

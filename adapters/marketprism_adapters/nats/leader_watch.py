@@ -35,7 +35,7 @@ class Leader(NamedTuple):
     problem: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The leader as plain values, for `--json`."""
         return {"holder": self.holder, "epoch": self.epoch, "state": self.state}
 
 
@@ -74,7 +74,7 @@ async def _missing(
 ) -> str:
     """Why a holder is taken for lost; empty where it is there."""
     try:
-        if await NatsProber(connection, key, "status").gone(lease.epoch, lease.holder, _PROBE_S):
+        if await NatsProber(connection, key, "status").unanswered(lease.epoch, lease.holder, _PROBE_S):
             return "is gone"
     except SdkError:
         pass  # no answer in time is no sign of death: the rest decides
@@ -111,7 +111,7 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00")
 
 
-async def is_gone(connection: NatsConnection, record: InstanceRecord) -> bool:
+async def is_away(connection: NatsConnection, record: InstanceRecord) -> bool:
     """Whether the server knows that nobody answers for an instance, whose entry lives on for some seconds."""
     calls = RpcClient(NatsBus(connection))
     try:

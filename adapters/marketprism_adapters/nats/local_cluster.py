@@ -52,7 +52,7 @@ class LocalCluster:
         self.nodes[number] = await EmbeddedServer.start(replace(self._options[number]))
 
     async def kill_node(self, number: int) -> None:
-        """SIGKILL."""
+        """End one node at once by SIGKILL; nothing where it has ended."""
         node = self.nodes[number]
         if node is not None:
             node.process.kill()
@@ -106,6 +106,6 @@ class LocalCluster:
             await connection.close()
 
     async def stop(self) -> None:
-        """End every node."""
+        """End all nodes by SIGKILL."""
         for number in range(len(self.nodes)):
             await self.kill_node(number)

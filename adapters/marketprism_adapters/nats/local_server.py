@@ -56,7 +56,6 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
         return f"nats://127.0.0.1:{self.port}"
 
     @property

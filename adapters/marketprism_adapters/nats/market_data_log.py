@@ -74,7 +74,7 @@ class MarketDataLog:
             await self._publisher.flush(60)
 
     async def close(self) -> None:
-        """Let it go."""
+        """Close the publisher; `flush` before says that everything is stored."""
         if self._publisher is not None:
             await self._publisher.close()
 

@@ -112,10 +112,10 @@ async def lasting_problems(connection: NatsConnection, discovery: Discovery) -> 
         lasting = now if lasting is None else lasting & now
         if not lasting:
             break
-    return lines + told(lasting or frozenset())
+    return lines + problem_lines(lasting or frozenset())
 
 
-def told(problems: Iterable[_Problem]) -> list[str]:
+def problem_lines(problems: Iterable[_Problem]) -> list[str]:
     """Lines for people: partitions with the same problem on one."""
     grouped: dict[tuple[str, str], list[int]] = defaultdict(list)
     for problem in sorted(problems):
@@ -127,7 +127,7 @@ def told(problems: Iterable[_Problem]) -> list[str]:
 
 
 def ranges(numbers: list[int]) -> str:
-    """0-3 7 9-10."""
+    """Sorted numbers with runs drawn together, as `0-3 7 9-10`."""
     parts: list[str] = []
     for number in sorted(numbers):
         if parts and int(parts[-1].rsplit("-", 1)[-1]) == number - 1:
@@ -137,4 +137,4 @@ def ranges(numbers: list[int]) -> str:
     return " ".join(parts)
 
 
-__all__ = ["Shares", "lasting_problems", "problems_of", "ranges", "shares", "shares_of", "told"]
+__all__ = ["Shares", "lasting_problems", "problem_lines", "problems_of", "ranges", "shares", "shares_of"]

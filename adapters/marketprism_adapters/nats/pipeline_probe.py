@@ -81,7 +81,7 @@ class PipelineProbe:
             await self._read_store(progress, stream)
         return progress
 
-    async def how(self) -> Progress:
+    async def read_sources(self) -> Progress:
         """How the sources are, and nothing else."""
         progress = Progress()
         await self._read_source(progress, ())

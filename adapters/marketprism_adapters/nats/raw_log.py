@@ -69,5 +69,5 @@ class RawLog:
         await self._publisher.flush(60)
 
     async def close(self) -> None:
-        """Let it go."""
+        """Close the publisher; `flush` before says that everything is stored."""
         await self._publisher.close()

@@ -57,7 +57,7 @@ class Positions:
         return cls(await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS, replicas=replicas))
 
     async def known(self) -> dict[str, int]:
-        """Position by source."""
+        """The stored position of every source, by its name; groups are left out. Raises SdkError."""
         found = positions_in(await self._bucket.entries())
         return {position.source: position.position for position in found if not position.group}
 
@@ -81,7 +81,7 @@ class Positions:
         refused = {} if error else self._told.refused
         await self._tell(SourcePosition(f"{_STATE}{group}", error=error, group=group, retry=retry, refused=refused))
 
-    async def heard(self, group: str, events: Iterable[object]) -> None:
+    async def record_refusals(self, group: str, events: Iterable[object]) -> None:
         """What the source says of instruments that it does not subscribe."""
         refused = {event.symbol: event.reason for event in events if isinstance(event, SubscriptionFailed)}
         if refused:
@@ -97,7 +97,7 @@ class Positions:
             await self._put(told)
             self._said = told
         except SdkError as error:
-            log.warning("how the source is was not told", told=told.error, refused=told.refused, error=str(error))
+            log.warning("source_state.not_published", state=told.error, refused=told.refused, error=str(error))
 
     @staticmethod
     async def forget(bucket: NatsKeyValue) -> None:

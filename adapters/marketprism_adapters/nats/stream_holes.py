@@ -60,7 +60,7 @@ class HoleNamer:
                 nexts = await self._ledger.nexts(hole.kind, hole.first, hole.ts_pub)
                 await self._publish(hole.narrowed(nexts, epoch, time.time_ns()))
             except (StoreError, SdkError) as error:
-                log.warning("gaps of a hole are not narrowed yet", kind=hole.kind.name, error=str(error))
+                log.warning("gaps.not_narrowed", kind=hole.kind.name, error=str(error))
             if not hole.open:
                 return
 
@@ -77,7 +77,7 @@ class HoleNamer:
             await publisher.close()
 
     async def close(self) -> None:
-        """Stop looking."""
+        """End the tasks that narrow gaps, and wait for them."""
         for task in self._narrowing:
             task.cancel()
         await asyncio.gather(*self._narrowing, return_exceptions=True)

@@ -58,13 +58,13 @@ class StreamKeeper:
         self._service.spawn(self.run(), "streams")
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look every few seconds until cancelled; a look that fails is repeated."""
         try:
             while True:
                 try:
                     await self.look()
                 except SdkError as error:
-                    log.debug("streams not looked at", error=str(error))
+                    log.debug("streams.not_checked", error=str(error))
                 await asyncio.sleep(_LOOK_S)
         finally:
             await self._events.close()
@@ -79,7 +79,7 @@ class StreamKeeper:
             except StreamMissing:
                 if name in self._created:
                     if name not in self._missing:
-                        log.warning("a stream is gone", stream=name, ours=name in self._writes)
+                        log.warning("stream.missing", stream=name, ours=name in self._writes)
                     self._missing.add(name)
                 if name not in self._writes:
                     continue
@@ -88,7 +88,7 @@ class StreamKeeper:
             self._missing.discard(name)
             before, self._created[name] = self._created.get(name, created), created
             if created != before:
-                log.warning("a stream was made anew, what it held is gone", stream=name, created=created)
+                log.warning("stream.recreated", stream=name, created=created, detail="what it held is lost")
                 self._service.metrics.count("streams_made_anew_total", stream=name)
                 if name in self._writes:
                     self._untold[name] = created
@@ -104,7 +104,7 @@ class StreamKeeper:
             try:
                 await self._events.publish_once(event, f"made-anew-{name}-{created}")
             except SdkError as error:  # told at the next look
-                log.debug("not told yet", stream=name, error=str(error))
+                log.debug("events.not_published", stream=name, error=str(error), events=["StreamMadeAnew"])
                 return
             del self._untold[name]
 

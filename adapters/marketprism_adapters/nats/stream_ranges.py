@@ -58,7 +58,7 @@ class StreamRanges:
         await self._consumer.open()
 
     async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
-        """What comes next."""
+        """Messages that come next, at most `max_messages`; empty when none came within `max_wait_s`."""
         assert self._consumer is not None  # noqa: S101 (opened by the writer)
         messages = await self._consumer.fetch(max_messages, max_wait_s)
         for message in messages:
@@ -93,7 +93,7 @@ class StreamRanges:
         return found
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; `open` begins anew."""
         if self._consumer is not None:
             await self._consumer.close()
 
@@ -125,7 +125,7 @@ class KvProgress:
             return Progress()
         progress = decode_or_none(entry, Progress)
         if progress is None:
-            log.error("a watermark that is none", stream=self._key, value=entry.value[:64].hex())
+            log.error("watermark.malformed", stream=self._key, value=entry.value[:64].hex())
         return progress
 
     async def save(self, progress: Progress) -> None:

@@ -172,7 +172,9 @@ async def _ask_for_room(connection: NatsConnection, layout: StreamLayout, wanted
             )
         room = max(int(room * 0.75), MIN_STORE_BYTES)
     if room < wanted:
-        log.warning("JetStream has less room than nats.max_store_gb", wanted_gb=wanted / 1e9, has_gb=room / 1e9)
+        log.warning(
+            "jetstream.room_short", wanted_gb=wanted / 1e9, has_gb=room / 1e9, detail="less than nats.max_store_gb"
+        )
     return room
 
 

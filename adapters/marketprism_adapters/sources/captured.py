@@ -52,7 +52,7 @@ class CapturedTicks(CapturedRecording):
         self.skipped = {}
 
     def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
-        """Every tick."""
+        """Every captured tick, in the order of capture. Raises SourceError for a payload that is no tick."""
         del tap
         decoder = msgspec.msgpack.Decoder(Tick)
         for number, payload in enumerate(payloads(self._files, self._channel), 1):

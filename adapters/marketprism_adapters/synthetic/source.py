@@ -60,7 +60,7 @@ class SimulatedVenue:
         self.skipped: dict[str, int] = {}
 
     async def connect(self) -> None:
-        """Nothing to open."""
+        """Nothing to open: ticks are computed."""
 
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """The plan's instruments with their terms."""
@@ -83,7 +83,7 @@ class SimulatedVenue:
         ]
 
     def read_over(self, known: Mapping[str, int]) -> None:
-        """See `PacedSource`."""
+        """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
         self._pacer = Pacer(self._speed)
         self._pacer.known = dict(known)
 
@@ -106,7 +106,7 @@ class SimulatedVenue:
         yield SourceBatch([], clock + _END_RUN_NS, {self.source: seq}, finished=True)
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Nothing to close: ticks are computed."""
 
     def ticks(self) -> Iterator[Tick]:
         """Every tick, numbered; faults are put in day by day."""

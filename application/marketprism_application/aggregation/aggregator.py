@@ -57,7 +57,7 @@ class ShardAggregator:
     def __init__(self, calendar: MarketCalendar, settings: BarSettings, name: str = "0") -> None:
         self._name = name
         self._log = ""  # which log of ticks this is, where it is not the first
-        self._calendar = calendar.own()
+        self._calendar = calendar.copy()
         self._settings = settings
         self._builders: dict[tuple[str, str], BarBuilder] = {}
         self._by_venue: dict[str, list[BarBuilder]] = defaultdict(list)
@@ -176,7 +176,7 @@ class ShardAggregator:
         return builder
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state as MessagePack, from which `restore` goes on."""
         saved = tuple(_Saved(*key, builder.state(), self._seen[key]) for key, builder in self._builders.items())
         return msgspec.msgpack.encode(_State(saved, self._bars, self._calendar.changes(), self._log))
 

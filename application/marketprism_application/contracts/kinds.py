@@ -6,6 +6,7 @@ Codec, table, subscription and golden tests are written over this registry. A ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_type_hints
@@ -89,6 +90,15 @@ class DataKind:
     def read_order(self) -> tuple[str, ...]:
         """The fields by which records are read: time, seq, then what else tells rows of one key from one another."""
         return (self.time_field, "seq", *(name for name in self.order_by if name not in (self.time_field, "seq")))
+
+    @cached_property
+    def page_key(self) -> tuple[str, ...]:
+        """The fields that tell the records of one instrument from one another, in the order in which they are read."""
+        return tuple(name for name in self.read_order if name != "symbol")
+
+    def is_behind(self, record: object, key: Sequence[int | str]) -> bool:
+        """Whether a record comes after all those whose page key begins like this."""
+        return tuple(getattr(record, name) for name in self.page_key[: len(key)]) > tuple(key)
 
 
 TICK = DataKind(

@@ -20,6 +20,8 @@ from marketprism_application.contracts.failures import AnswerError, Code, Failur
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketprism_application.contracts.kinds import DataKind
+
 MAX_LIMIT = 20_000  # rows an answer: about 6 MB of ticks, below NATS's 8 MB
 
 
@@ -48,7 +50,9 @@ class _Question(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="meth
 class Records(_Question, frozen=True, tag="records"):
     """Records of one instrument with their time in [ts_from, ts_to), oldest first.
 
-    `after` is the key of the last row of the page before (keyset paging); `venue` None means every venue.
+    `after` is the key of the last row of the page before (keyset paging): the fields of the kind's `page_key`, or the
+    first of them, time and seq at least. With fewer than all, other rows that begin alike are passed over, such as
+    those of another venue at the same instant. `venue` None means every venue.
     `last` asks for the newest `limit` rows instead (still returned oldest first). `interval` is of bars and klines.
     `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are stored.
     """
@@ -60,9 +64,14 @@ class Records(_Question, frozen=True, tag="records"):
     ts_to: int | None = None
     interval: str | None = None
     limit: int = 1000
-    after: tuple[int, int] | None = None  # (ts, seq)
+    after: tuple[int | str, ...] | None = None
     last: bool = False
     made_of: str = ""
+
+
+def key_of(kind: DataKind, page: pa.Table) -> tuple[int | str, ...]:
+    """What `Records.after` is for the page that follows this one, which has a row."""
+    return tuple(page.column(name)[-1].as_py() for name in kind.page_key)
 
 
 class Latest(_Question, frozen=True, tag="latest"):

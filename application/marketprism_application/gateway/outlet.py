@@ -42,7 +42,7 @@ class Outlet:
         await self._raw.flush()
 
     async def close(self) -> None:
-        """Let them go."""
+        """Close both publishers; `flush` before says that everything is stored."""
         await self._data.close()
         await self._raw.close()
 

@@ -146,7 +146,7 @@ class GatewaySession:
 
     async def _publish(self, batch: SourceBatch, epoch: int) -> None:
         """Events of the source, and of the trading sessions that its clock has reached."""
-        await self._positions.heard(self.gateway.source, batch.events)
+        await self._positions.record_refusals(self.gateway.source, batch.events)
         events: list[object] = []
         for event in batch.events:
             if isinstance(event, AllInstrumentsSubscribed) and self.gateway.state != GatewayState.SUBSCRIBED:

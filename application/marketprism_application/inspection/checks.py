@@ -23,7 +23,7 @@ class Checks:
         self.failures: list[str] = []
 
     def add(self, right: bool, what: str) -> None:
-        """One check."""
+        """Count one check; the first five failures are remembered by `what`."""
         self.made += 1
         if not right:
             self.failed += 1
@@ -46,7 +46,7 @@ class QuoteChecks:
             self.on_book(quote.symbol)
 
     def on_book(self, symbol: str) -> None:
-        """The book moved."""
+        """Compare the quotes that wait for this book with it, after each of its steps."""
         sync, waiting = self._books.find(symbol), self._quotes.get(symbol)
         if sync is None or not sync.valid or not waiting:
             return

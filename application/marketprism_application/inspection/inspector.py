@@ -53,7 +53,7 @@ class Inspector:
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def on_frame(self, frame: bytes, ts_recv: int) -> None:
-        """One frame."""
+        """Read one frame as a live source would, and check what it brings; `ts_recv` in nanoseconds UTC."""
         self.frames += 1
         self._ts = max(self._ts, ts_recv)
         self.feed.on_frame(frame, ts_recv)
@@ -191,21 +191,21 @@ class Inspector:
             row["without_book"] = self._unbooked[symbol] + waiting
             row["unapplied"] = bool(self._changes[symbol]) and not sync.updates and symbol not in self._joined
             row["checks"] = {
-                "best_prices": _told(self._quotes.checks.get(symbol)),
+                "best_prices": _check_counts(self._quotes.checks.get(symbol)),
                 "venue_checksum": {"made": sync.proven + sync.disproven, "failed": sync.disproven},
                 "later_snapshot": {
-                    **_told(self._snapshots.checks.get(symbol)),
+                    **_check_counts(self._snapshots.checks.get(symbol)),
                     "not_reached": int(self._snapshots.waits(symbol)),
                 },
             }
         if kind == KLINE.name:
-            row["checks"] = {"trades": _told(self._klines.checks.get(symbol))}
+            row["checks"] = {"trades": _check_counts(self._klines.checks.get(symbol))}
         if kind == TRADE.name:
             row["repeats"] = self.feed.tape(symbol).repeats
         return row
 
 
-def _told(checks: Checks | None) -> dict[str, Any]:
+def _check_counts(checks: Checks | None) -> dict[str, Any]:
     if checks is None:
         return {"made": 0, "failed": 0}
     told: dict[str, Any] = {"made": checks.made, "failed": checks.failed}

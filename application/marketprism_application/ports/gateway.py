@@ -59,7 +59,7 @@ class SourcePositions(Protocol):
         ...
 
     async def known(self) -> dict[str, int]:
-        """Position by source."""
+        """The stored position of every source, by its name."""
         ...
 
     async def save(self, positions: Mapping[str, int]) -> None:
@@ -75,7 +75,7 @@ class SourcePositions(Protocol):
         nobody takes it now."""
         ...
 
-    async def heard(self, group: str, events: Iterable[object]) -> None:
+    async def record_refusals(self, group: str, events: Iterable[object]) -> None:
         """Events of the source: what it says of instruments that it does not subscribe. As `tell`."""
         ...
 
@@ -88,7 +88,7 @@ class GatewayEventLog(Protocol):
         ...
 
     async def publish_instruments(self, instruments: Sequence[InstrumentRecord], epoch: int) -> None:
-        """Send reference data."""
+        """Publish reference data, stamped with `epoch`."""
         ...
 
 
@@ -108,7 +108,7 @@ class SessionObserver(Protocol):
         ...
 
     def subscribed(self, added: int, removed: int) -> None:
-        """Subscriptions were changed."""
+        """So many subscriptions were added and removed while the source was read."""
         ...
 
     def events_lost(self, names: Sequence[str], error: Exception) -> None:

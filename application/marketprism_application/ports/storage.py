@@ -184,7 +184,7 @@ class RangeSource(Protocol):
         ...
 
     async def close(self) -> None:
-        """Stop reading."""
+        """Stop reading and free what that takes."""
         ...
 
 

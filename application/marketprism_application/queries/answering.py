@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,6 +86,7 @@ def checked(query: Records) -> Records:
     if query.interval is None and kind.has_interval:
         raise QueryError(f"interval: expected one for {kind.name}s, like 1m or 1d, was none")
     _check_range(query.ts_from, query.ts_to)
+    _check_after(kind, query.after)
     _check_limit(query.limit)
     return query
 
@@ -106,6 +107,20 @@ def _check_range(ts_from: int | None, ts_to: int | None) -> None:
             raise QueryError(f"{name}: expected nanoseconds since 1970, was {value}")
     if ts_from is not None and ts_to is not None and ts_to < ts_from:
         raise QueryError(f"ts_to: expected at or after ts_from ({ts_from}), was {ts_to}")
+
+
+def _check_after(kind: DataKind, key: Sequence[int | str] | None) -> None:
+    if key is None:
+        return
+    names = kind.page_key
+    if not 2 <= len(key) <= len(names):
+        raise QueryError(f"after: expected 2 to {len(names)} values ({', '.join(names)}), was {len(key)}")
+    for number, value in enumerate(key):
+        wanted = int if number < 2 else str
+        if type(value) is not wanted:
+            raise QueryError(f"after[{number}]: expected {wanted.__name__}, was {type(value).__name__}")
+        if isinstance(value, int) and not 0 <= value <= _MAX_NS:
+            raise QueryError(f"after[{number}]: expected 0 to {_MAX_NS}, was {value}")
 
 
 def _check_limit(limit: int) -> None:

@@ -38,7 +38,7 @@ class CachedReader:
         self.hits = 0
         self.misses = 0
 
-    def heard(self, bar: Bar) -> None:
+    def on_bar(self, bar: Bar) -> None:
         """A bar came: answers that it belongs into are no longer right."""
         key = (bar.symbol, bar.interval)
         for query in [query for query in self._by_key.get(key, ()) if _holds(query, bar)]:
@@ -47,7 +47,6 @@ class CachedReader:
             meanwhile.append(bar)
 
     def clear(self) -> None:
-        """Forget everything."""
         self._kept.clear()
         self._by_key.clear()
         self.bytes = 0

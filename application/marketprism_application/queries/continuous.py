@@ -43,7 +43,7 @@ async def dominant(reader: StoreReader, product: str) -> pa.Table:
     return pa.Table.from_pylist([roll._asdict() for roll in found], ROLLS)
 
 
-async def continuous(reader: StoreReader, product: str, query: Records, how: str, rules: ReadRules) -> pa.Table:
+async def continuous(reader: StoreReader, product: str, query: Records, adjust: str, rules: ReadRules) -> pa.Table:
     """Bars of the main contracts one after another; `symbol` says whose each is.
 
     Prices before a change are moved so that they meet those after it: by `difference`, by `ratio`, or by `none`.
@@ -51,13 +51,13 @@ async def continuous(reader: StoreReader, product: str, query: Records, how: str
     Raises:
         QueryError: as `dominant`, an adjustment that is none, or a product whose exchange nobody knows.
     """
-    how = how or "none"
-    if how not in ADJUSTMENTS:
-        raise QueryError(f"adjust: expected one of {', '.join(ADJUSTMENTS)}, was {how[:80]!r}")
+    adjust = adjust or "none"
+    if adjust not in ADJUSTMENTS:
+        raise QueryError(f"adjust: expected one of {', '.join(ADJUSTMENTS)}, was {adjust[:80]!r}")
     found = await _rolls(reader, product)
     rows: list[dict[str, Any]] = []
     schema: pa.Schema | None = None
-    for number, (roll, moved) in enumerate(zip(found, adjustments(found, how), strict=True)):
+    for number, (roll, moved) in enumerate(zip(found, adjustments(found, adjust), strict=True)):
         schedule = rules.calendar.schedule(_venue(roll.symbol, product, query.venue), roll.symbol)
         start = schedule.sessions(roll.trading_day)[0].ts_open
         after = found[number + 1] if number + 1 < len(found) else None

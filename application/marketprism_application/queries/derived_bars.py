@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from marketprism_application.contracts.questions import MAX_LIMIT, Records
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
@@ -52,7 +53,9 @@ async def bars(reader: StoreReader, query: Records, rules: ReadRules) -> pa.Tabl
         raise QueryError(f"after: expected none for {asked}, which is made of minutes; ask by from and to")
     table, minutes = await _minutes(reader, query, seconds // 60)
     # In a thread: a year of minutes takes longer than a heartbeat may wait.
-    made = await asyncio.to_thread(lambda: [row for row in _made(minutes, asked, query, rules) if _inside(row, query)])
+    made = await asyncio.to_thread(
+        lambda: [row for row in _longer_bars(minutes, asked, query, rules) if _inside(row, query)]
+    )
     kept = made[-query.limit :] if query.last else made[: query.limit]
     return pa.Table.from_pylist(kept, table.schema)
 
@@ -70,7 +73,7 @@ async def _minutes(reader: StoreReader, query: Records, per_bar: int) -> tuple[p
     while table.num_rows == page.limit:
         if len(found) >= min(_MOST_MINUTES, query.limit * per_bar + MAX_LIMIT):
             break
-        page = msgspec.structs.replace(page, after=(found[-1]["ts_open"], found[-1]["seq"]))
+        page = msgspec.structs.replace(page, after=key_of(BAR, table))
         table = await reader.answer(page)
         found += await asyncio.to_thread(table.to_pylist)
     return first, found
@@ -81,7 +84,9 @@ def _inside(row: dict[str, Any], query: Records) -> bool:
     return (query.ts_from is None or opened >= query.ts_from) and (query.ts_to is None or opened < query.ts_to)
 
 
-def _made(minutes: list[dict[str, Any]], interval: str, query: Records, rules: ReadRules) -> Iterator[dict[str, Any]]:
+def _longer_bars(
+    minutes: list[dict[str, Any]], interval: str, query: Records, rules: ReadRules
+) -> Iterator[dict[str, Any]]:
     for venue in sorted({row["venue"] for row in minutes}):
         schedule = rules.calendar.schedule(venue, query.symbol)
         cascade = Cascade([interval], schedule, by_clock=rules.by_clock)

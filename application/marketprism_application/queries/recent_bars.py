@@ -94,7 +94,7 @@ class RecentBars:
             if query.venue in (None, bar.venue)
             and (query.ts_from is None or bar.ts_open >= query.ts_from)
             and (query.ts_to is None or bar.ts_open < query.ts_to)
-            and (query.after is None or (bar.ts_open, bar.seq) > tuple(query.after))
+            and (query.after is None or BAR.is_behind(bar, query.after))
         ]
 
     def newest(self, symbol: str, interval: str) -> Sequence[Bar]:
@@ -142,5 +142,5 @@ def merged(table: pa.Table, recent: Sequence[Bar], query: Records) -> pa.Table:
         new.append(bar._asdict())
     kept = table.take(pa.array([n for n in range(table.num_rows) if n not in replaced], pa.int64()))
     both = pa.concat_tables([kept, pa.Table.from_pylist(new, table.schema)])
-    both = both.sort_by([("ts_open", "ascending"), ("seq", "ascending")])
+    both = both.sort_by([(name, "ascending") for name in BAR.read_order])
     return both.slice(max(0, both.num_rows - query.limit)) if query.last else both.slice(0, query.limit)

@@ -50,7 +50,7 @@ class DeadRows(Protocol):
         ...
 
 
-class _Kept(NamedTuple):
+class _RowMessage(NamedTuple):
     subject: str
     seq: int
     data: bytes
@@ -72,7 +72,7 @@ async def redrive(
             kind = KINDS[row.kind]
             await store.insert(kind, [decode_row(kind, row.payload)], [Place(row.seq, row.offset)], covered, epoch)
         else:
-            whole = message or (_Kept(row.subject, row.seq, row.payload) if row.subject else None)
+            whole = message or (_RowMessage(row.subject, row.seq, row.payload) if row.subject else None)
             if whole is None:
                 return "nothing says of what kind it is, and the stream does not hold its message any more"
             decoded = decode_messages(row.stream, [whole])

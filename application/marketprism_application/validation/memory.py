@@ -99,7 +99,7 @@ class PartitionMemory:
     def __init__(
         self, calendar: MarketCalendar, rules: ValidationRules, epoch: int, name: str, sessions: GatewaySessions
     ) -> None:
-        self.calendar = calendar.own()
+        self.calendar = calendar.copy()
         self.service = TickValidationService(rules)
         self.epoch = epoch  # fencing token that accepted ticks carry
         self.sessions = sessions
@@ -152,7 +152,7 @@ class PartitionMemory:
         return found
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete memory of the partition as MessagePack, from which `restore` goes on."""
         saved = tuple(
             SavedStream(
                 *key,

@@ -133,7 +133,7 @@ class ShardValidator:
         return self.memory.totals
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state as MessagePack, from which `restore` goes on."""
         return self.memory.snapshot()
 
     def restore(self, data: bytes) -> None:

@@ -25,7 +25,7 @@ class BookMessages:
         self._depth = depth
 
     def update(self, symbol: str, change: BookChange) -> Message:
-        """A step."""
+        """The message of one step of a book."""
         bids, asks = change.bids, change.asks
         if self._scale is not None:
             bids, asks = self._levels(symbol, bids), self._levels(symbol, asks)
@@ -71,7 +71,7 @@ class BookMessages:
         )
 
     def top(self, symbol: str, sync: BookSync) -> Message:
-        """The best levels."""
+        """The message of the best levels, as many as are published."""
         bids, asks = sync.book.top(self._depth)
         return BookTopMessage(
             1,

@@ -99,7 +99,7 @@ class VenueBooks:
         return found
 
     def items(self) -> Sequence[tuple[str, TrackedBook]]:
-        """Every book."""
+        """Every tracked book with its symbol; a copy, so that books may come and go meanwhile."""
         return list(self._tracked.items())
 
     def wants(self, symbol: str) -> bool:
@@ -167,10 +167,10 @@ class VenueBooks:
             tracked.sync.replace(shadow)
             tracked.path, tracked.shadow = path, None
 
-    def on_gone(self, path: str) -> None:
+    def on_closed(self, path: str) -> None:
         """A connection has ended: its books go on with their shadows, or are not known any more."""
         for symbol, tracked in self._tracked.items():
-            tracked.early.gone(path)
+            tracked.early.drop_connection(path)
             if tracked.early and not tracked.early.several:
                 self._give_up(tracked)
             if tracked.shadow is not None and tracked.shadow[0] == path:
@@ -278,8 +278,8 @@ class VenueBooks:
         sync = tracked.sync
         lost_at, sync.lost_at = sync.lost_at, 0
         # A snapshot without a time has ours, which may be behind the venue's: the ids say as well what is missing.
-        if lost_at and (sync.made_by > lost_at or sync.book.last_id != tracked.published_id):
-            until = max(sync.made_by, lost_at + 1)
+        if lost_at and (sync.ts_reached > lost_at or sync.book.last_id != tracked.published_id):
+            until = max(sync.ts_reached, lost_at + 1)
             self.gaps.append(
                 Gap(
                     self._venue,

@@ -58,7 +58,7 @@ class EarlyChanges:
         changes, self._changes = self._changes, []
         return changes
 
-    def gone(self, path: str) -> None:
+    def drop_connection(self, path: str) -> None:
         """A connection has ended."""
         self._reached.pop(path, None)
         self.several = len(self._reached) > 1

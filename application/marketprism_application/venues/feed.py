@@ -327,9 +327,9 @@ class VenueFeed:
             while tape.overdue(before):
                 self.give_up(symbol)
 
-    def on_gone(self, path: str) -> None:
+    def on_closed(self, path: str) -> None:
         """A connection has ended."""
-        self.books.on_gone(path)
+        self.books.on_closed(path)
 
     @property
     def repeats(self) -> int:

@@ -76,7 +76,7 @@ class Cascade:
         self._s = CascadeState()
 
     def state(self) -> CascadeState:
-        """Complete memory."""
+        """The complete memory, as `restore` takes it; it goes on changing with the cascade."""
         return self._s
 
     def restore(self, state: CascadeState) -> None:

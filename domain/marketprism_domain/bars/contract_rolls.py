@@ -96,22 +96,22 @@ class Adjustment(NamedTuple):
 ADJUSTMENTS = ("none", "difference", "ratio")
 
 
-def adjustments(found: list[Roll], how: str) -> list[Adjustment]:
+def adjustments(found: list[Roll], adjust: str) -> list[Adjustment]:
     """One per roll, so that prices before a change meet those after it: the last segment stays as it is.
 
     Raises:
-        InvalidValue: `how` is not one of none, difference, ratio.
+        InvalidValue: `adjust` is not one of none, difference, ratio.
     """
-    if how not in ADJUSTMENTS:
-        raise InvalidValue("adjust", f"one of {', '.join(ADJUSTMENTS)}", how)
+    if adjust not in ADJUSTMENTS:
+        raise InvalidValue("adjust", f"one of {', '.join(ADJUSTMENTS)}", adjust)
     factor, shift = Decimal(1), Decimal(0)
     made: list[Adjustment] = []
     for roll in reversed(found):
         made.append(Adjustment(factor, shift))
         if roll.previous_close is None or roll.close is None:
             continue
-        if how == "difference":
+        if adjust == "difference":
             shift += roll.close - roll.previous_close
-        elif how == "ratio" and roll.previous_close:
+        elif adjust == "ratio" and roll.previous_close:
             factor *= roll.close / roll.previous_close
     return made[::-1]

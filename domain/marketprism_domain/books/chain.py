@@ -70,7 +70,7 @@ class _Unproven:
     """A venue without checksums."""
 
     def proven(self, book: OrderBook, change: BookChange) -> bool | None:  # noqa: ARG002 (the port's form)
-        """Nothing to check."""
+        """None: books of this rule carry no checksum to check."""
         return None
 
 

@@ -90,7 +90,7 @@ class BookSide:
         self._gone = 0
 
     def best(self) -> Level | None:
-        """Best level."""
+        """The best level, None on an empty side."""
         return self._levels[self.keys[-1]] if self.keys else None
 
     def best_price(self) -> float | None:
@@ -170,7 +170,7 @@ class OrderBook:
         return self._ceiling if self.window is None else _edge(self.asks, len(self.asks), self.window)
 
     def apply(self, bids: Iterable[Level], asks: Iterable[Level], last_id: int) -> None:
-        """Take one step."""
+        """Apply one step of the venue to both sides and make `last_id` the book's."""
         self.bids.apply(bids)
         self.asks.apply(asks)
         self.last_id = last_id

@@ -71,7 +71,7 @@ class BookSync:
         self.several = False  # whether several connections bring the changes, so that old ones come late
 
     @property
-    def heard(self) -> bool:
+    def joinable(self) -> bool:
         """Whether the stream has said anything that a snapshot could be joined to."""
         return bool(self._kept) or self.valid
 
@@ -81,7 +81,7 @@ class BookSync:
         return self._known_at or self.ts_event
 
     @property
-    def made_by(self) -> int:
+    def ts_reached(self) -> int:
         """When, by the venue's clock, the book had come to the id that it stands at, at the latest."""
         return max(self.ts_event, self._until)
 

@@ -193,7 +193,7 @@ class AlwaysOpen(Schedule):
         return day + timedelta(days=1)
 
     def trades(self, day: date) -> bool:  # noqa: ARG002 (every day)
-        """Always."""
+        """True for every day."""
         return True
 
     def next_session(self, ts: int) -> Session:
@@ -229,7 +229,7 @@ class MarketCalendar:
             self._schedules[key] = found
         return found
 
-    def own(self) -> MarketCalendar:
+    def copy(self) -> MarketCalendar:
         """The same table, with changes of its own: what one log says must not show in the reading of another."""
         calendar = MarketCalendar(self.days, 0)
         calendar._edge = self._edge

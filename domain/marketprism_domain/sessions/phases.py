@@ -37,7 +37,7 @@ class PhaseVerdict(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Heard:
+class _ProductPhase:
     """The state of one product: its phase, and a section that the table does not have (yet without its true end)."""
 
     phase: str = ""
@@ -50,7 +50,7 @@ class PhaseWatch:
 
     def __init__(self, calendar: MarketCalendar) -> None:
         self._calendar = calendar
-        self._heard: dict[tuple[str, str], _Heard] = {}
+        self._heard: dict[tuple[str, str], _ProductPhase] = {}
 
     def forget(self) -> None:
         """Nobody speaks any more: the table holds until the venue is heard again."""
@@ -62,7 +62,7 @@ class PhaseWatch:
 
         Phases: pre_open, break, continuous, auction_order, auction_balance, auction_match, closed.
         """
-        heard = self._heard.setdefault((venue, product.lower()), _Heard())
+        heard = self._heard.setdefault((venue, product.lower()), _ProductPhase())
         before, heard.phase = heard.phase, phase
         verdict = PhaseVerdict([], [])
         if phase == before:
@@ -95,7 +95,14 @@ class PhaseWatch:
         return verdict
 
     def _begins(
-        self, venue: str, product: str, heard: _Heard, before: str, place: Placement, ts: int, verdict: PhaseVerdict
+        self,
+        venue: str,
+        product: str,
+        heard: _ProductPhase,
+        before: str,
+        place: Placement,
+        ts: int,
+        verdict: PhaseVerdict,
     ) -> None:
         session = place.session
         if heard.halted and session is not None:
@@ -111,7 +118,14 @@ class PhaseWatch:
             self._overrule(None, change, session, verdict)
 
     def _ends(
-        self, venue: str, product: str, heard: _Heard, phase: str, place: Placement, ts: int, verdict: PhaseVerdict
+        self,
+        venue: str,
+        product: str,
+        heard: _ProductPhase,
+        phase: str,
+        place: Placement,
+        ts: int,
+        verdict: PhaseVerdict,
     ) -> None:
         session = place.session
         if heard.open_ended is not None:
@@ -127,7 +141,7 @@ class PhaseWatch:
             heard.halted = True
             verdict.events.append(MarketHalted(venue, f"{product}: {phase} where the table says continuous", product))
 
-    def _extra(self, venue: str, product: str, heard: _Heard, ts: int, verdict: PhaseVerdict) -> None:
+    def _extra(self, venue: str, product: str, heard: _ProductPhase, ts: int, verdict: PhaseVerdict) -> None:
         """A section that no table has."""
         opens, day = _whole(ts), self._trading_day(ts)
         change = SessionChange(venue, product, day, opens, self._limit(venue, product, ts))
@@ -137,7 +151,7 @@ class PhaseWatch:
             verdict.events.append(AfterHoursOpened(venue, day, product))
 
     def _overrule(
-        self, heard: _Heard | None, change: SessionChange, table: Session | None, verdict: PhaseVerdict
+        self, heard: _ProductPhase | None, change: SessionChange, table: Session | None, verdict: PhaseVerdict
     ) -> None:
         """`heard`: the end is a guess, to be replaced when the venue says it."""
         if heard is not None:

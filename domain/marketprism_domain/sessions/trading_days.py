@@ -15,7 +15,7 @@ EPOCH = date(1970, 1, 1)
 
 
 def day_text(day: date) -> str:
-    """`YYYYMMDD`."""
+    """A day as `YYYYMMDD`."""
     return day.strftime("%Y%m%d")
 
 

@@ -110,7 +110,7 @@ class ValidationRules(RuleSettings):
         return replace(self, **changes, version=self.version + 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain form."""
+        """The rules as plain values, for messages and JSON."""
         return {**asdict(self), "stale_s_by_venue": dict(self.stale_s_by_venue)}
 
     @classmethod

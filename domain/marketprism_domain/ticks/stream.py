@@ -53,7 +53,7 @@ class MarketDataStream:
 
     @property
     def state(self) -> StreamState:
-        """Complete memory."""
+        """The complete memory of the stream; it goes on changing with the stream."""
         return self._s
 
     def accept(

@@ -70,9 +70,9 @@ class Election:
         self._on_event = on_event
         self._wake = asyncio.Event()
         self._observer = LeaseObserver(kv, key, self._settings, self._clock, prober, self._wake.set)
-        self.role = Role.STANDBY
-        self.epoch = 0
-        self.replaced = ""  # whose lease ran out before this one began; empty where the key was free or given back
+        self.role: Role = Role.STANDBY
+        self.epoch: int = 0
+        self.replaced: str = ""  # whose lease ran out before this one began; empty where the key was free or given back
         self._revision = 0
         self._valid_until = 0.0
         self._releasing = False
@@ -142,7 +142,7 @@ class Election:
                 pause_s = 0.0  # somebody else was first: see who, with the key read anew
         except SdkError as error:
             self._observer.blind()
-            log.debug("lease not readable", key=self.key, error=str(error))
+            log.debug("lease.not_readable", key=self.key, error=str(error))
             pause_s = self._settings.heartbeat_s / 2
         rest_s = min(pause_s, self._rest_until - self._clock.monotonic_s())
         await sleep_or(self._clock, max(rest_s, self._observer.next_look_s(pause_s)), self._wake)
@@ -183,7 +183,7 @@ class Election:
         self._surrender = None
         self._valid_until = sent + self._settings.lease_s
         self._observer.own(epoch, revision, self.holder)
-        log.info("lease acquired", key=self.key, holder=self.holder, epoch=epoch)
+        log.info("lease.acquired", key=self.key, holder=self.holder, epoch=epoch)
         self._on_event(LeaseAcquired(self.key, self.holder, epoch, silent_s))
         self._activation = asyncio.get_running_loop().create_task(self._activate(epoch))
 
@@ -199,7 +199,7 @@ class Election:
         except Fenced as error:
             self.surrender(f"activation failed: {error}", error.epoch)
         except Exception as error:
-            log.exception("activation failed, giving the lease back", key=self.key, epoch=epoch)
+            log.exception("activation.failed", key=self.key, epoch=epoch, detail="the lease is given back")
             self._give_up(f"activation failed: {error}")
 
     def _give_up(self, reason: str) -> None:
@@ -231,7 +231,7 @@ class Election:
                 self._revision = await self._kv.update(self.key, value, self._revision)
         except (SdkError, TimeoutError) as error:
             if not isinstance(error, RevisionConflict):
-                log.warning("lease not renewed", key=self.key, error=str(error) or "no answer")
+                log.warning("lease.not_renewed", key=self.key, error=str(error) or "no answer")
             self._pause_s = self._settings.probe_s
             await self._check_own()
             return
@@ -240,7 +240,7 @@ class Election:
         self._observer.own(self.epoch, self._revision, self.holder)
         self._valid_until = sent + self._settings.lease_s
         if lapsed:
-            log.warning("lease resumed", key=self.key, epoch=self.epoch)
+            log.warning("lease.resumed", key=self.key, epoch=self.epoch)
         self._on_event(LeaseRenewed(self.key, self.holder, self.epoch, max(0.0, sent - due)))
 
     async def _check_own(self) -> None:
@@ -252,7 +252,7 @@ class Election:
         try:
             entry = await self._kv.get(self.key)
         except SdkError as error:
-            log.debug("lease not readable", key=self.key, error=str(error))
+            log.debug("lease.not_readable", key=self.key, error=str(error))
             return
         record = decode_lease(entry)
         if entry is None or record is None or (record.holder, record.epoch) != (self.holder, self.epoch):
@@ -274,7 +274,7 @@ class Election:
             await self._kv.update(self.key, value, self._revision)
         except SdkError as error:
             reason = reason or f"not given back, it runs out by itself: {error}"
-            log.warning("lease not given back", key=self.key, error=str(error))
+            log.warning("lease.not_released", key=self.key, error=str(error))
         event: object = LeaseReleased(self.key, self.holder, self.epoch)
         if reason:
             event = LeaseLost(self.key, self.holder, self.epoch, reason)
@@ -292,11 +292,11 @@ class Election:
         if activation is not None and not activation.done():
             activation.cancel()
             await asyncio.wait([activation], timeout=hook_s)
-        log.info("lease ended", key=self.key, holder=self.holder, epoch=self.epoch, reason=reason)
+        log.info("lease.ended", key=self.key, holder=self.holder, epoch=self.epoch, reason=reason)
         try:
             async with asyncio.timeout(hook_s):
                 await self._on_lost(reason)
         except TimeoutError:
-            log.exception("deactivation did not end in time", key=self.key, hook_s=hook_s)
+            log.exception("deactivation.timed_out", key=self.key, hook_s=hook_s)
         except Exception:
-            log.exception("deactivation failed", key=self.key)
+            log.exception("deactivation.failed", key=self.key)

@@ -28,7 +28,7 @@ class LeaseSettings:
         InvalidSetting: values that make no lease; the text names them.
     """
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     lease_s: float = 1.0
     heartbeat_s: float = 0.25
@@ -124,10 +124,10 @@ class Prober(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Stop answering probes: whoever asks takes this holder for gone."""
         ...
 
-    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+    async def unanswered(self, epoch: int, holder: str, timeout_s: float) -> bool:
         """True when the server says that nobody answers for this holder, False when the holder answered.
 
         Raises:

@@ -117,24 +117,24 @@ class LeaseObserver:
             self.forget()
             await self.look()
             return self.revision == seen and self.silent_s() > self._settings.lease_s * CLOCK_SLACK
-        return record is not None and await self._gone(record)
+        return record is not None and await self._unanswered(record)
 
-    async def _gone(self, record: LeaseRecord) -> bool:
+    async def _unanswered(self, record: LeaseRecord) -> bool:
         if self._prober is None:
             return False
         try:
             timeout_s = min(self._settings.probe_timeout_s, self.expires_in_s())
-            gone = await self._prober.gone(record.epoch, record.holder, timeout_s)
+            unanswered = await self._prober.unanswered(record.epoch, record.holder, timeout_s)
         except SdkError:
             return False  # no answer in time is no sign of death
-        if not gone:
+        if not unanswered:
             self._heard, self._missed = record.epoch, 0
         elif self._heard == record.epoch:
             self._missed += 1
         return self._missed >= self._settings.probes
 
     async def close(self) -> None:
-        """Follow no longer."""
+        """Stop following the key."""
         if self._stop is not None:
             stop, self._stop = self._stop, None
             await stop()

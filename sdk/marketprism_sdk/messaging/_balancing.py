@@ -109,13 +109,13 @@ class LeaderClient:
         asking = asyncio.ensure_future(call)
         try:
             while not (await asyncio.wait([asking], timeout=self._look_s))[0]:
-                if await self._gone(leader) and not asking.done():
+                if await self._unanswered(leader) and not asking.done():
                     raise NoResponders(f"{self._service}: its leader {leader} went away before it answered")
             return asking.result()
         finally:
             asking.cancel()
 
-    async def _gone(self, instance: str) -> bool:
+    async def _unanswered(self, instance: str) -> bool:
         """Whether the server knows that nobody serves the instance; no answer in time is no sign of death."""
         try:
             await self._calls.call(self._service, PING, instance=instance, timeout_s=self._look_s)
@@ -161,7 +161,7 @@ class Balancer:
         discovery: Discovery,
         service: str,
         *,
-        how: str = "round-robin",
+        strategy: str = "round-robin",
         settings: EjectionSettings | None = None,
         on_eject: Callable[[str, float], None] = lambda _i, _s: None,
         clock: Clock | None = None,
@@ -169,7 +169,7 @@ class Balancer:
         self._calls = calls
         self._discovery = discovery
         self._service = service
-        self._how = how
+        self._strategy = strategy
         self._settings = settings or EjectionSettings()
         self._on_eject = on_eject
         self._clock = clock or SystemClock()
@@ -203,9 +203,9 @@ class Balancer:
         end = self._clock.monotonic_s() + timeout_s
         tried: set[str] = set()
         for attempt in range(1, attempts + 1):
-            record = self._discovery.pick(self._service, self._how, key, self._usable(tried))
+            record = self._discovery.pick(self._service, self._strategy, key, self._usable(tried))
             if record is None:
-                record = self._discovery.pick(self._service, self._how, key)  # all are out: better one than none
+                record = self._discovery.pick(self._service, self._strategy, key)  # all are out: better one than none
             if record is None:
                 raise NoResponders(f"{self._service}: expected an instance in the registry, there is none")
             if record.single_active:
@@ -245,4 +245,4 @@ class Balancer:
         seconds = min(self._settings.longest_s, self._settings.first_s * 2.0 ** (health.ejections - 1))
         health.until = self._clock.monotonic_s() + seconds
         self._on_eject(instance, seconds)
-        log.warning("instance left out", service=self._service, instance=instance, seconds=seconds)
+        log.warning("instance.ejected", service=self._service, instance=instance, seconds=seconds)

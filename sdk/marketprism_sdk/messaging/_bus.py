@@ -49,7 +49,7 @@ class MessageBus(Protocol):
     """
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Send. Raises NotConnected."""
+        """Send without waiting for anybody. Raises NotConnected."""
         ...
 
     async def request(
@@ -81,7 +81,7 @@ class MessageBus(Protocol):
 
     @property
     def failed(self) -> int:
-        """Handlers that raised."""
+        """How many times handlers raised an error."""
         ...
 
 
@@ -92,8 +92,8 @@ class Inbox:
         self._handler = handler
         self._on_drop = on_drop
         self._queue: asyncio.Queue[BusMessage] = asyncio.Queue(capacity)
-        self.dropped = 0
-        self.failed = 0
+        self.dropped: int = 0
+        self.failed: int = 0
         self._workers = [asyncio.create_task(self._work()) for _ in range(parallel)]
 
     def put(self, message: BusMessage) -> None:
@@ -113,7 +113,7 @@ class Inbox:
                 await self._handler(message)
             except Exception:
                 self.failed += 1
-                log.exception("handler failed", subject=message.subject)
+                log.exception("handler.failed", subject=message.subject)
             finally:
                 self._queue.task_done()
 
@@ -142,17 +142,17 @@ class NatsBus:
 
     @property
     def failed(self) -> int:
-        """Handlers that raised."""
+        """How many times handlers raised an error."""
         return sum(inbox.failed for inbox in self._inboxes)
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Send."""
+        """Send without waiting for anybody. Raises NotConnected."""
         await self._connection.publish(subject, data, headers or None)
 
     async def request(
         self, subject: str, data: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> BusMessage:
-        """Ask and wait."""
+        """The first answer. Raises NoResponders, DeadlineExceeded, NotConnected."""
         message = await self._connection.request(subject, data, timeout_s=timeout_s, headers=headers or None)
         return BusMessage(message.subject, message.data, message.headers or {}, message.reply)
 
@@ -166,7 +166,7 @@ class NatsBus:
         parallel: int = 1,
         on_drop: OnDrop | None = None,
     ) -> Stop:
-        """Subscribe."""
+        """Hand messages of `subject` to `handler`; the way to stop that."""
         inbox = Inbox(handler, capacity, parallel, on_drop)
         self._inboxes.append(inbox)
 

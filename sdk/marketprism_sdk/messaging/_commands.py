@@ -148,7 +148,7 @@ class CommandReceiver:
                 while True:
                     await self._next(queue.consumer)
             except SdkError as error:
-                log.warning("commands cannot be read, trying again", queue=queue.consumer, error=reason_of(error))
+                log.warning("commands.not_readable", queue=queue.consumer, error=reason_of(error))
                 await asyncio.sleep(0.5)
 
     async def _next(self, consumer: str) -> None:
@@ -198,12 +198,12 @@ class CommandReceiver:
             async with asyncio.timeout(policy.timeout_s):
                 await handler(command)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CommandRejected) as error:
-            log.warning("command refused", subject=subject, reason=reason_of(error))
+            log.warning("command.refused", subject=subject, reason=reason_of(error))
             await self._bury(command, subject, reason_of(error), attempts, data)
             return b"+TERM"
         except Exception as error:
             self._metrics.count("command_failures_total", command=self._known(command.name if command else ""))
-            log.exception("command failed", subject=subject, attempt=attempts)
+            log.exception("command.failed", subject=subject, attempt=attempts)
             reason = f"{type(error).__name__}: {error}" if str(error) else reason_of(error)
             if isinstance(error, TimeoutError):
                 reason = f"took longer than {policy.timeout_s:g} s"
@@ -246,7 +246,9 @@ class CommandReceiver:
         try:
             await self._remembered.put(_token(key), b"")
         except SdkError as error:
-            log.warning("what was done is remembered here only", key=key, error=reason_of(error))
+            log.warning(
+                "command.result_not_stored", key=key, error=reason_of(error), detail="it is known to this process only"
+            )
 
     async def _bury(self, command: Command | None, subject: str, reason: str, attempts: int, data: bytes) -> None:
         letter = DeadLetter(command, subject, reason, attempts, time.time_ns(), b"" if command else data[:65_536])

@@ -61,7 +61,7 @@ class Events:
             await self.publish(event)
         except SdkError as error:
             self._metrics.count("events_unsaid_total", event=type(event).__name__)
-            log.debug("event not said", said=type(event).__name__, error=str(error))
+            log.debug("events.not_published", events=[type(event).__name__], error=str(error))
 
     async def on(
         self, service: str, name: str, handler: EventHandler, *, mode: Mode, capacity: int = DEFAULT_CAPACITY
@@ -79,13 +79,13 @@ class Events:
                     body = msgspec.msgpack.decode(message.data)
                 except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
                     self._metrics.count("events_malformed_total")
-                    log.warning("event not understood", subject=message.subject)
+                    log.warning("event.malformed", subject=message.subject)
                     return
                 try:
                     await handler(Event(whose, what, body))
                 except Exception:
                     self._metrics.count("event_failures_total", event=name)
-                    log.exception("event handler failed", subject=message.subject)
+                    log.exception("event.handler_failed", subject=message.subject)
 
         def dropped(_: BusMessage) -> None:
             self._metrics.count("events_dropped_total", event=name)
@@ -98,6 +98,6 @@ class Events:
         )
 
     async def stop(self) -> None:
-        """Handle no more."""
+        """Unsubscribe all handlers: events are not handled any more."""
         stops, self._stops = self._stops, []
         await asyncio.gather(*(stop() for stop in stops))  # each may wait for a handler: at once, not in turn

@@ -37,7 +37,7 @@ class InstanceRecord(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        """KV key."""
+        """The key of the entry in the registry's bucket."""
         return f"{self.service}.{self.instance}"
 
     @property
@@ -72,7 +72,7 @@ class Registration:
         endpoints: dict[str, str] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Change the entry."""
+        """Change what is given in the entry, and write it."""
         record = self.record
         self.record = msgspec.structs.replace(
             record,
@@ -88,20 +88,20 @@ class Registration:
         try:
             await self._kv.put(self.record.key, msgspec.msgpack.encode(self.record))
         except SdkError as error:
-            log.warning("heartbeat not written", error=reason_of(error))
+            log.warning("heartbeat.not_written", error=reason_of(error))
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Write the entry once per heartbeat, until cancelled."""
         while True:
             await self.beat()
             await asyncio.sleep(HEARTBEAT_S)
 
     async def leave(self) -> None:
-        """Remove the entry."""
+        """Remove the entry; where that fails it expires."""
         try:
             await self._kv.delete(self.record.key)
         except SdkError as error:
-            log.debug("registry entry not removed, it will expire", error=reason_of(error))
+            log.debug("registry.entry_not_removed", error=reason_of(error), detail="it will expire")
 
 
 class Discovery:
@@ -122,7 +122,7 @@ class Discovery:
         self._task = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Follow no longer."""
+        """Stop following the registry."""
         if self._task is not None:
             self._task.cancel()
         if self._stop is not None:
@@ -133,7 +133,7 @@ class Discovery:
         try:
             entries = await self._kv.entries()
         except SdkError as error:
-            log.debug("registry not readable, the last known state stands", error=reason_of(error))
+            log.debug("registry.not_readable", error=reason_of(error), detail="the last known state is used")
             return
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
 
@@ -162,7 +162,7 @@ class Discovery:
     def pick(
         self,
         service: str,
-        how: str = "round-robin",
+        strategy: str = "round-robin",
         key: str = "",
         usable: Callable[[InstanceRecord], bool] = lambda _: True,
     ) -> InstanceRecord | None:
@@ -176,15 +176,15 @@ class Discovery:
         found = [r for r in self.instances(service) if r.status not in ("draining", "failed") and usable(r)]
         if not found:
             return None
-        if how == "round-robin":
+        if strategy == "round-robin":
             return found[next(self._turn) % len(found)]
-        if how == "random":
+        if strategy == "random":
             return random.choice(found)
-        if how == "sticky":
+        if strategy == "sticky":
             return max(found, key=lambda record: weight(key, record.instance))
-        if how == "least-loaded":
+        if strategy == "least-loaded":
             return min(found, key=lambda record: record.load)
-        raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {how!r}")
+        raise ValueError(f"pick: expected round-robin, random, sticky or least-loaded, was {strategy!r}")
 
 
 def _decode(entry: KvEntry) -> InstanceRecord | None:

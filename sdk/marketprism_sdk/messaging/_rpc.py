@@ -101,7 +101,7 @@ class RpcServer:
         self._stops.append(await self._bus.subscribe(f"rpc-cancel.{self._service}", self._cancel))
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Unsubscribe all methods: calls are not answered any more."""
         stops, self._stops = self._stops, []
         await asyncio.gather(*(stop() for stop in stops))  # each may wait for a handler: at once, not in turn
 

@@ -64,7 +64,7 @@ def encode_error(error: BaseException, method: str) -> tuple[bytes, str]:
     """Body of an error answer, and its code."""
     code, details, retryable = _parts(error)
     if code == "INTERNAL" and not isinstance(error, SdkError):
-        log.error("rpc handler failed", method=method, exc_info=error)
+        log.error("rpc.handler_failed", method=method, exc_info=error)
     message = error.message if isinstance(error, RemoteError) else reason_of(error)
     if code == "INTERNAL" and not isinstance(error, RemoteError):
         message = f"{type(error).__name__}: {error}" if str(error) else message

@@ -25,7 +25,7 @@ class AtomicBatch:
         self._connection = connection
         self._id = f"{_process}{next(_ids):x}"
         self._head = f"NATS/1.0\r\nNats-Batch-Id: {self._id}\r\nNats-Batch-Sequence: "
-        self.count = 0
+        self.count: int = 0
 
     async def add(
         self, subject: str, payload: bytes, expected_seq: int | None = None, headers: Mapping[str, str] | None = None

@@ -63,7 +63,7 @@ class _Direct:
         try:
             self._callback(message)
         except Exception:
-            log.exception("subscription callback failed", subject=message.subject)
+            log.exception("subscription.callback_failed", subject=message.subject)
 
     def empty(self) -> bool:
         return True
@@ -107,7 +107,7 @@ class NatsConnection:
 
     def __init__(self, client: Client, url: str) -> None:
         self.nc = client
-        self.url = Url(url)
+        self.url: Url = Url(url)
         self._met: Exception | None = None
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
@@ -160,7 +160,7 @@ class NatsConnection:
 
     async def _disconnected(self) -> None:
         if not self._closing:
-            log.warning("NATS is away", url=str(self.url))
+            log.warning("nats.disconnected", url=str(self.url))
         # What the client still holds would be sent after the reconnect, behind what was lost on the way: a hole.
         self.nc._pending = []
         self.nc._pending_data_size = 0
@@ -173,14 +173,14 @@ class NatsConnection:
             callback()
 
     async def _reconnected(self) -> None:
-        log.info("NATS is back", url=str(self.url))
+        log.info("nats.reconnected", url=str(self.url))
         for callback in list(self._on_reconnect):
             callback()
 
     async def _error(self, error: Exception) -> None:
         self._met = error
         # Failed attempts to reconnect come by the dozen a second; going away was said once already.
-        log.debug("NATS client", error=repr(error))
+        log.debug("nats.client_error", error=repr(error))
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after each reconnect; returns the way to stop that."""

@@ -94,7 +94,7 @@ async def answered(ask: Callable[[], Awaitable[T]], stream: str, within_s: float
 
     def tell(attempt: int, _pause_s: float, error: Exception) -> None:
         if attempt == 1:
-            log.warning("a stream does not answer, asking again", stream=stream, error=str(error))
+            log.warning("stream.unreachable", stream=stream, error=str(error), detail="asking again")
 
     return await retry(ask, attempts=None, backoff=_AGAIN, on_retry=tell, deadline_s=within_s)
 
@@ -163,7 +163,7 @@ async def _create(connection: NatsConnection, config: dict[str, Any]) -> dict[st
 def _tell(stream: str, note: str) -> None:
     if (stream, note) not in _noted:
         _noted.add((stream, note))
-        log.warning("a stream that differs from the settings", stream=stream, note=note)
+        log.warning("stream.misconfigured", stream=stream, note=note)
 
 
 async def stream_info(connection: NatsConnection, name: str, within_s: float = ENSURE_S) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class NatsKeyValue:
         self._config: dict[str, Any] | None = None
         self._may_miss = False
         self.bucket = bucket
-        self.stream = f"KV_{bucket}"
+        self.stream: str = f"KV_{bucket}"
         self._prefix = f"$KV.{bucket}."
         self._republish = f"kv.{bucket}."
 
@@ -92,7 +92,7 @@ class NatsKeyValue:
         except StreamMissing:
             if self._config is None:
                 raise
-        log.warning("a bucket was gone and is made anew", bucket=self.bucket)
+        log.warning("bucket.recreated", bucket=self.bucket)
         await ensure_stream(self._connection, self._config)
         return await ask()
 
@@ -131,7 +131,7 @@ class NatsKeyValue:
         raise KeyExists(f"{self.bucket}/{key}: expected no entry, one is there")
 
     async def update(self, key: str, value: bytes, revision: int) -> int:
-        """Compare-and-swap."""
+        """The new revision, if `revision` is still the key's. Raises RevisionConflict."""
         return await self._write(key, value, revision)
 
     async def _write(self, key: str, value: bytes, revision: int) -> int:
@@ -145,7 +145,7 @@ class NatsKeyValue:
             ) from error
 
     async def put(self, key: str, value: bytes) -> int:
-        """Write unconditionally."""
+        """The new revision, whatever the key's was."""
         return (await self._there(lambda: publish_ack(self._connection, self._prefix + key, value))).seq
 
     async def delete(self, key: str) -> None:

@@ -27,7 +27,7 @@ class NatsProber:
         self._holder = holder
         self._stop: Callable[[], Awaitable[None]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.outages = 0
+        self.outages: int = 0
         connection.on_disconnect(self._away)
 
     def _away(self) -> None:
@@ -55,12 +55,12 @@ class NatsProber:
             return  # whoever asked has its timeout
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Stop answering probes: whoever asks takes this holder for gone."""
         if self._stop is not None:
             stop, self._stop = self._stop, None
             await stop()
 
-    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+    async def unanswered(self, epoch: int, holder: str, timeout_s: float) -> bool:
         """Whether the server knows that nobody serves the subject."""
         try:
             await self._connection.request(self._subject(epoch, holder), b"", timeout_s=timeout_s)

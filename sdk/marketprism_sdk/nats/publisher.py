@@ -48,8 +48,8 @@ class WindowPublisher:
         self._repair: asyncio.Task[None] | None = None
         self._forget: Callable[[], None] | None = None
         self._stop: Callable[[], Awaitable[None]] | None = None
-        self.acknowledged = 0
-        self.retried = 0
+        self.acknowledged: int = 0
+        self.retried: int = 0
 
     def use(self, headers: Mapping[str, str]) -> None:
         """Other headers from now on."""

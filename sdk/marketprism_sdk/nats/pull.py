@@ -56,8 +56,8 @@ class PullConsumer:
         self._next_seq = start_seq
         self._start_ns = start_ns
         self._created = created
-        self.replaced = False
-        self.left = 0  # messages that the server had behind the last one that came
+        self.replaced: bool = False
+        self.left: int = 0  # messages that the server had behind the last one that came
         self.pending = 0
         self._on_arrival = on_arrival
         self._buffer: deque[StoredMessage] = deque()
@@ -158,7 +158,7 @@ class PullConsumer:
             try:
                 await action()
             except SdkError as error:
-                log.debug("pull request failed", stream=self._stream, error=str(error))
+                log.debug("pull_request.failed", stream=self._stream, error=str(error))
 
         task = asyncio.get_running_loop().create_task(run())
         self._tasks.add(task)
@@ -188,8 +188,10 @@ class PullConsumer:
                 await self._make()
                 failed = 0
             except SdkError as error:
-                tell = log.debug if failed else log.warning
-                tell("consumer could not be made again, retrying", stream=self._stream, error=str(error))
+                if failed:  # a warning once, not at every attempt
+                    log.debug("consumer.not_recreated", stream=self._stream, error=str(error))
+                else:
+                    log.warning("consumer.not_recreated", stream=self._stream, error=str(error))
                 failed += 1
 
     async def _unsubscribe(self) -> None:
@@ -248,7 +250,7 @@ class PullConsumer:
         try:
             await api(self._connection, f"CONSUMER.DELETE.{self._stream}.{self._name}")
         except SdkError as error:
-            log.debug("consumer was not deleted", stream=self._stream, error=str(error))
+            log.debug("consumer.not_deleted", stream=self._stream, error=str(error))
 
 
 async def read_stream(

@@ -26,9 +26,9 @@ class Retention:
         self._bytes = self._messages = 0
         self._rate = 0.0
         self._looked_at = 0.0
-        self.max_bytes = 0
-        self.max_age_s = 0.0
-        self.replicas = 1
+        self.max_bytes: int = 0
+        self.max_age_s: float = 0.0
+        self.replicas: int = 1
 
     async def look(self) -> None:
         """Ask the stream. Raises SdkError."""
@@ -83,7 +83,7 @@ class RetentionWatch:
     """A retention that looks by itself when it is due; for who goes round anyway and has no task to spare."""
 
     def __init__(self, connection: NatsConnection, stream: str) -> None:
-        self.of = Retention(connection, stream)
+        self.of: Retention = Retention(connection, stream)
         self._at = float("-inf")
 
     async def now(self) -> Retention:

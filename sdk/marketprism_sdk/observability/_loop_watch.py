@@ -41,7 +41,7 @@ class LoopWatch:
         self._told = False
         self._ended = threading.Event()
         self._ticking: asyncio.TimerHandle | None = None
-        self.worst_s = 0.0
+        self.worst_s: float = 0.0
 
     def start(self) -> None:
         """Begin to watch the running loop."""
@@ -74,11 +74,11 @@ class LoopWatch:
             self._told = True
             frame = sys._current_frames().get(self._thread_id)
             where = "".join(traceback.format_stack(frame)[-4:]) if frame is not None else ""
-            log.warning("event loop is blocked", seconds=round(stalled_s, 3), where=where)
+            log.warning("event_loop.blocked", seconds=round(stalled_s, 3), where=where)
             self._on_stall(stalled_s, where)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching the loop."""
         self._ended.set()
         if self._ticking is not None:
             self._ticking.cancel()

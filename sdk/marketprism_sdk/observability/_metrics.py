@@ -51,7 +51,7 @@ class Metrics:
         sums[key] = sums.get(key, 0) + amount
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Set a gauge."""
+        """Set a gauge to a value, for these labels."""
         values = self._gauges.get(name)
         if values is None:
             values = self._gauges[name] = {}
@@ -78,7 +78,7 @@ class Metrics:
         return sum(self._sums.get(name, {}).values())
 
     def text(self) -> bytes:
-        """Prometheus exposition format."""
+        """All metrics in Prometheus' exposition format."""
         return generate_latest(self._registry)
 
     def close(self) -> None:

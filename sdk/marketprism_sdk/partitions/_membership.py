@@ -39,7 +39,7 @@ class _Seen:
     revision: int
     state: str
     changed_at: float
-    heard: bool = False
+    answered: bool = False
     missed: int = 0
 
 
@@ -98,7 +98,7 @@ class Membership:
         await self.beat()
 
     async def leave(self) -> None:
-        """End the session."""
+        """End the membership at once: peers need not wait until it expires. Raises SdkError."""
         if self._prober is not None:
             await self._prober.stop()
         await self._kv.delete(SESSION_PREFIX + self.member)
@@ -139,7 +139,7 @@ class Membership:
         """Nothing could be heard: silence is counted anew, and so are probes."""
         now = self._clock.monotonic_s()
         for seen in self._seen.values():
-            seen.changed_at, seen.heard, seen.missed = now, False, 0
+            seen.changed_at, seen.answered, seen.missed = now, False, 0
 
     def live(self) -> frozenset[str]:
         """Members that partitions are shared among; oneself while not leaving."""
@@ -186,12 +186,12 @@ class Membership:
     async def _probe(self, prober: Prober, name: str, seen: _Seen) -> None:
         timeout_s = min(self._settings.probe_timeout_s, self.expires_in_s())
         try:
-            gone = await prober.gone(0, name, timeout_s)
+            unanswered = await prober.unanswered(0, name, timeout_s)
         except SdkError:
             return  # no answer in time is no sign of death
-        if not gone:
-            seen.heard, seen.missed = True, 0
-        elif seen.heard:
+        if not unanswered:
+            seen.answered, seen.missed = True, 0
+        elif seen.answered:
             seen.missed += 1
             if seen.missed >= self._settings.probes:
                 await self._declare_dead(name, seen, "its connection is gone")
@@ -210,7 +210,7 @@ class Membership:
                 seen.revision = min(seen.revision, entry.revision - 1)
                 self.hint(entry)
             return
-        log.warning("peer declared dead", member=self.member, peer=name, why=why)
+        log.warning("peer.declared_dead", member=self.member, peer=name, reason=why)
         seen.revision, seen.state, seen.changed_at = revision, "dead", self._clock.monotonic_s()
         self._on_change()
 
@@ -225,9 +225,9 @@ class Membership:
                     on_dead()
                     return
             except (SdkError, TimeoutError) as error:
-                log.warning("session not renewed", member=self.member, error=str(error) or "no answer")
+                log.warning("membership.not_renewed", member=self.member, error=str(error) or "no answer")
             except Exception:  # a session that nobody renews any more would be dead without knowing it
-                log.exception("session not renewed", member=self.member)
+                log.exception("membership.not_renewed", member=self.member)
 
 
 def _decode(entry: KvEntry | None) -> SessionRecord | None:

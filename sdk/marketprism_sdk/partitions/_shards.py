@@ -133,7 +133,7 @@ class Shards:
         try:
             await self._membership.join()
         except SdkError as error:
-            log.warning("session not begun, trying again", member=self.member, error=str(error))
+            log.warning("membership.not_started", member=self.member, error=str(error))
             await self._clock.sleep(self._settings.heartbeat_s)
             return None
         return asyncio.get_running_loop().create_task(self._membership.keep(self._declared_dead))
@@ -144,7 +144,7 @@ class Shards:
 
     async def _start_again(self, beating: asyncio.Task[None]) -> None:
         """Peers declared this session dead: what it owned is theirs. Let go of it and join as if new."""
-        log.warning("session was declared dead by a peer, joining again", member=self.member)
+        log.warning("membership.lost", member=self.member, detail="a peer declared it dead, joining again")
         beating.cancel()
         async with self._lock:
             for partition in list(self.owned):
@@ -169,7 +169,7 @@ class Shards:
             self._membership.blind()
             self._idle_since.clear()
             self._refreshed_at = float("-inf")
-            log.warning("shards not settled, trying again", member=self.member, error=str(error))
+            log.warning("shards.not_settled", member=self.member, error=str(error))
             await self._clock.sleep(self._settings.probe_s)
 
     async def _refresh(self) -> None:
@@ -216,7 +216,7 @@ class Shards:
                 await self._give_back(partition)
 
     def _disagreed(self, partition: int, reason: str) -> None:
-        log.warning("partition not as recorded", member=self.member, partition=partition, reason=reason)
+        log.warning("partition.mismatched", member=self.member, partition=partition, reason=reason)
         self._on_event(ShardDisagreed(self.member, partition, reason))
 
     async def _claim(self, partition: int) -> None:
@@ -242,12 +242,12 @@ class Shards:
         self.owned.pop(partition, None)
         self._rise(partition, error.epoch if isinstance(error, Fenced) else epoch)
         self._retries.failed(partition)
-        log.warning("partition not taken over, trying again", partition=partition, epoch=epoch, error=repr(error))
+        log.warning("partition.not_acquired", partition=partition, epoch=epoch, error=repr(error))
         self._on_event(ShardDisagreed(self.member, partition, "take_over_failed"))
         try:
             await self._owners.release(partition)
         except SdkError as failed:  # the record names this member, who does not own it: the next settling sees that
-            log.warning("partition not given back, trying again", partition=partition, error=str(failed))
+            log.warning("partition.not_released", partition=partition, error=str(failed))
 
     def _rise(self, partition: int, epoch: int) -> None:
         self._highest[partition] = max(self._highest.get(partition, 0), epoch)
@@ -264,7 +264,7 @@ class Shards:
         try:
             await self._on_lose(partition)
         except Exception as error:  # noqa: BLE001 (what is still worked on is seen at the next settling)
-            log.warning("partition not ended in order", partition=partition, error=repr(error))
+            log.warning("partition.not_stopped", partition=partition, error=repr(error))
 
     async def _give_back(self, partition: int) -> None:
         await self._let_go(partition)

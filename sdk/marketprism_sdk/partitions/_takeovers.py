@@ -60,7 +60,7 @@ class Retries:
         self._next.pop(partition, None)
 
     def keep(self, partitions: Collection[int]) -> None:
-        """Forget all others."""
+        """Forget the pauses of all other partitions."""
         self._next = {p: pause for p, pause in self._next.items() if p in partitions}
 
     def waiting(self) -> set[int]:

@@ -25,8 +25,8 @@ class Bulkhead:
             raise ConfigurationError(f"bulkhead: expected parallel >= 1 and waiting >= 0, was {parallel}, {waiting}")
         self._places = asyncio.Semaphore(parallel)
         self._room = parallel + waiting
-        self.inside = 0
-        self.refused = 0
+        self.inside: int = 0
+        self.refused: int = 0
 
     async def execute(self, call: Callable[[], Awaitable[T]]) -> T:
         """Run the call when there is a place.

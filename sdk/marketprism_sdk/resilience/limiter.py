@@ -62,7 +62,7 @@ class RateLimiter:
         self._waiters: list[_Waiter] = []
         self._numbers = itertools.count()
         self._serving: asyncio.Task[None] | None = None
-        self.refused = 0
+        self.refused: int = 0
 
     def _fill(self) -> None:
         now = self._clock.monotonic_s()

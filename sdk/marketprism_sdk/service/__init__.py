@@ -1,13 +1,53 @@
 """Services: life cycle, handlers, one active at a time."""
 
-from marketprism_sdk.service._handlers import command, event, marked, rpc
-from marketprism_sdk.service._leading import Lapsed, until_leading, while_leading
-from marketprism_sdk.service._lifecycle import die_with_parent, run, unless, until_signalled
-from marketprism_sdk.service._periodic import PeriodicJobs
-from marketprism_sdk.service._service import Service, ServiceSettings
-from marketprism_sdk.service._sharded import ShardedService
-from marketprism_sdk.service._single_active import SingleActiveService, leader_only
-from marketprism_sdk.service._work import Work
+from typing import TYPE_CHECKING
+
+from marketprism_sdk.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from marketprism_sdk.service._handlers import command, event, marked, rpc
+    from marketprism_sdk.service._leading import Lapsed, until_leading, while_leading
+    from marketprism_sdk.service._lifecycle import run, unless, until_signalled
+    from marketprism_sdk.service._parent import die_with_parent
+    from marketprism_sdk.service._periodic import PeriodicJobs
+    from marketprism_sdk.service._service import Service, ServiceSettings
+    from marketprism_sdk.service._sharded import ShardedService
+    from marketprism_sdk.service._single_active import SingleActiveService, leader_only
+    from marketprism_sdk.service._work import Work
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "marketprism_sdk.service._handlers": (
+                "command",
+                "event",
+                "marked",
+                "rpc",
+            ),
+            "marketprism_sdk.service._leading": (
+                "Lapsed",
+                "until_leading",
+                "while_leading",
+            ),
+            "marketprism_sdk.service._lifecycle": (
+                "run",
+                "unless",
+                "until_signalled",
+            ),
+            "marketprism_sdk.service._parent": ("die_with_parent",),
+            "marketprism_sdk.service._periodic": ("PeriodicJobs",),
+            "marketprism_sdk.service._service": (
+                "Service",
+                "ServiceSettings",
+            ),
+            "marketprism_sdk.service._sharded": ("ShardedService",),
+            "marketprism_sdk.service._single_active": (
+                "SingleActiveService",
+                "leader_only",
+            ),
+            "marketprism_sdk.service._work": ("Work",),
+        },
+    )
 
 __all__ = [
     "Lapsed",

@@ -42,7 +42,7 @@ class HttpServer:
         )
         # A handler whose client went away is cancelled, and with it what it asked for elsewhere.
         self._runner = web.AppRunner(self.app, access_log=None, handler_cancellation=True)
-        self.port = 0
+        self.port: int = 0
 
     def check(self, name: str, check: Check) -> None:
         """Add a dependency to the health answer."""
@@ -64,7 +64,7 @@ class HttpServer:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening and close what is open."""
         await self._runner.cleanup()
 
     async def report(self) -> dict[str, Any]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import gc
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -17,20 +15,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 DRAIN_S = 8.0  # less than the ten seconds that container engines give
-_PR_SET_PDEATHSIG = 1
 _COLLECT = (100_000, 20, 100)
-
-
-def die_with_parent() -> Callable[[], None] | None:
-    """For `preexec_fn`: the child gets SIGKILL when the thread that started it ends (Linux), so that none is left."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc = ctypes.CDLL(None)
-
-    def arrange() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-    return arrange
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -53,12 +38,12 @@ async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain
     def asked(name: str) -> None:
         if stop.is_set():
             os._exit(130)
-        log.info("stopping", signal=name)
+        log.info("service.stopping", signal=name)
         stop.set()
         loop.call_later(drain_s, _too_late)
 
     def _too_late() -> None:
-        log.error("drain deadline passed", drain_s=drain_s)
+        log.error("service.drain_timed_out", drain_s=drain_s)
         os._exit(1)
 
     for number in (signal.SIGTERM, signal.SIGINT):

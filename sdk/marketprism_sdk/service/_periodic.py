@@ -20,7 +20,9 @@ class PeriodicJobs:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self.runs = self.failures = self.skipped = 0
+        self.runs: int = 0
+        self.failures: int = 0
+        self.skipped: int = 0
 
     def every(self, name: str, period_s: float, job: Job, *, offset_s: float = 0.0) -> None:
         """Run a job at every multiple of its period, `offset_s` later; one of the same name is replaced."""
@@ -42,13 +44,13 @@ class PeriodicJobs:
                 self.runs += 1
             except Exception as error:  # noqa: BLE001 (counted, told, and tried again at its next time)
                 self.failures += 1
-                log.warning("periodic job failed", job=name, error=str(error)[:300])
+                log.warning("job.failed", job=name, error=str(error)[:300])
             after = _next(self._clock(), period_s, offset_s)
             self.skipped += max(0, round((after - due) / period_s) - 1)
             due = max(after, due + period_s)
 
     async def close(self) -> None:
-        """End every job."""
+        """Cancel every job and wait for its end."""
         tasks = list(self._tasks.values())
         self._tasks = {}
         for task in tasks:

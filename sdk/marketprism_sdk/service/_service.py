@@ -84,15 +84,15 @@ class Service:
     ) -> None:
         self.name = name
         self.version = version
-        self.instance = instance or f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{secrets.token_hex(2)}"
+        self.instance: str = instance or f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{secrets.token_hex(2)}"
         self.connection = connection
-        self.settings = settings or ServiceSettings()
-        self.metrics = Metrics(name)
-        self.bus = NatsBus(connection)
-        self.calls = RpcClient(self.bus)
-        self.http = HttpServer(name, version, self.metrics)
+        self.settings: ServiceSettings = settings or ServiceSettings()
+        self.metrics: Metrics = Metrics(name)
+        self.bus: NatsBus = NatsBus(connection)
+        self.calls: RpcClient = RpcClient(self.bus)
+        self.http: HttpServer = HttpServer(name, version, self.metrics)
         self.registration: Registration | None = None
-        self.events = Events(self.bus, name, self.metrics)
+        self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
         self._watch = LoopWatch(self.metrics)
         self.metrics.watch("bus_dropped", lambda: float(self.bus.dropped))
@@ -193,7 +193,7 @@ class Service:
         self.spawn(self.work(), "work")
         if self.registration.record.status == "starting":
             await self.announce("active")
-        log.info("service started", port=self.http.port)
+        log.info("service.started", port=self.http.port)
         return True
 
     async def _nats_health(self) -> str:
@@ -268,7 +268,7 @@ class Service:
 
     async def _abandon(self) -> None:
         """End what a start had begun when it was told to stop; what it holds elsewhere runs out."""
-        log.info("stopped before the start was done")
+        log.info("service.start_aborted")
         await self._end_tasks()
         await self._rpc.stop()
         if self.registration is not None:
@@ -282,7 +282,7 @@ class Service:
             async with asyncio.timeout(_POLITE_S):
                 await work
         except TimeoutError:
-            log.warning("registry not told in time, the entry will expire", within_s=_POLITE_S)
+            log.warning("registry.entry_not_removed", within_s=_POLITE_S, detail="no answer in time, it will expire")
 
     async def _end_tasks(self) -> None:
         ending, self._work = self._work, []

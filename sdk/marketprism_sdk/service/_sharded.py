@@ -86,7 +86,7 @@ class ShardedService(Service):
         return {self._shards_bucket: None, self._latest_bucket: self._latest_age_s}
 
     def status(self) -> dict[str, Any]:
-        """What `/status` shows."""
+        """Partitions of this instance as plain values, for `/status`."""
         return {
             "partitions": sorted(self._shards.owned),
             "working": sorted(self.stage.parts),
@@ -198,7 +198,7 @@ class ShardedService(Service):
                 await bucket.put(key, value)
             except SdkError as error:
                 values.setdefault(key, value)
-                log.debug("latest value not written", key=key, error=str(error))
+                log.debug("latest_value.not_written", key=key, error=str(error))
                 return
 
     async def on_drain(self) -> None:
@@ -210,7 +210,7 @@ class ShardedService(Service):
             await self._shards.leave()
             await self.write_values(self._latest_kv, self.latest)
         except SdkError as error:
-            log.warning("membership not ended in order, peers will notice", error=str(error))
+            log.warning("membership.not_ended", error=str(error), detail="peers will notice")
 
     async def on_stop(self) -> None:
         """Close the connection of the sessions. A subclass that overrides this calls it."""

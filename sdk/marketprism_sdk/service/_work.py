@@ -17,15 +17,16 @@ class Work:
         self._task = task
         self._on_end = on_end
         self._ending = False
-        self.failed = False  # by itself; what it raises once its end was asked for is in the log, no more
+        self.failed: bool = False  # by itself; what it raises once its end was asked for is in the log, no more
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed = not self._ending
-            tell = log.error if self.failed else log.warning
-            event = "service failed" if self.failed else "work.failed_while_ending"
-            tell(event, task=self.name, error=repr(error), exc_info=error)
+            if self.failed:
+                log.error("service.failed", task=self.name, error=repr(error), exc_info=error)
+            else:
+                log.warning("work.failed_while_ending", task=self.name, error=repr(error), exc_info=error)
         self._on_end()
 
     @property

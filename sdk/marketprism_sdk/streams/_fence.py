@@ -69,7 +69,7 @@ class FencedPublisher:
         self._timer: asyncio.Task[None] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._error: SdkError | None = None
-        self.acknowledged = 0
+        self.acknowledged: int = 0
 
     async def open(self) -> None:
         """Begin. The fence is written anew so early that the stream's limits never take it, every `refresh_s` at least.

@@ -39,7 +39,7 @@ class Fence:
 
     @property
     def stream(self) -> str:
-        """Where it is."""
+        """The stream that the record is in."""
         return self._stream
 
     @property

@@ -68,7 +68,7 @@ class Stage:
         self._parts: dict[int, Part] = {}
         self._cut_at = -1  # the partition at which the last turn was cut short
         self._wake, self._lock = asyncio.Event(), asyncio.Lock()
-        self.input = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
+        self.input: StageInput = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
         self._batch = AtomicBatch(connection)
         self._opened = 0.0
         self._committing: asyncio.Task[None] | None = None
@@ -108,13 +108,15 @@ class Stage:
                 await self._commit()
                 await self._settle()
             except SdkError as error:
-                log.warning("last commit of a partition failed", partition=partition, error=str(error))
+                log.warning(
+                    "stage.last_commit_failed", stage=self._settings.name, partition=partition, error=str(error)
+                )
                 await self._recover()
             if (part := self._parts.pop(partition, None)) is not None:
                 await part.close()
 
     async def run(self) -> None:
-        """Process until cancelled."""
+        """Read, process and commit until cancelled; what fails starts again from the checkpoints."""
         self._side = WindowPublisher(self._connection)
         await self._side.open()
         forget = self._connection.on_disconnect(self._interrupted)
@@ -128,7 +130,12 @@ class Stage:
                     try:
                         await self._turn()
                     except SdkError as error:
-                        log.warning("stage starts from its checkpoints", stage=self._settings.name, error=str(error))
+                        log.warning(
+                            "stage.restarting",
+                            stage=self._settings.name,
+                            error=str(error),
+                            detail="from its checkpoints",
+                        )
                         await self._recover()
                 await asyncio.sleep(0)  # with work waiting, nothing above gives way: heartbeats and take-overs must
         finally:
@@ -285,7 +292,7 @@ class Stage:
             try:
                 await self._side.open()
             except SdkError as error:
-                log.warning("stage cannot publish yet, trying again", stage=self._settings.name, error=str(error))
+                log.warning("stage.not_publishing", stage=self._settings.name, error=str(error))
                 await asyncio.sleep(0.2)
                 continue
             return
@@ -297,7 +304,7 @@ class Stage:
                 await self._own(number, epoch)
                 break
             except SdkError as error:
-                log.warning("partition not owned again", partition=number, attempt=attempt, error=str(error))
+                log.warning("partition.not_recovered", partition=number, attempt=attempt, error=str(error))
                 if isinstance(error, Fenced | InputRefused):
                     break
                 await asyncio.sleep(0.2)
@@ -317,7 +324,12 @@ class Stage:
                 await self._commit()
                 await self._settle()
         except (SdkError, TimeoutError) as error:
-            log.warning("last commit failed, the next owner repeats it", stage=self._settings.name, error=str(error))
+            log.warning(
+                "stage.last_commit_failed",
+                stage=self._settings.name,
+                error=str(error),
+                detail="the next owner repeats it",
+            )
         await self._release()
         if self._side is not None:
             await self._side.close()

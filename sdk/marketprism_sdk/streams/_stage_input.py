@@ -138,16 +138,11 @@ def read_on(part: Part, cut: InputCut, stream: str) -> None:
             f"partition {part.number}: expected stream {stream} to go on at {cut.wanted}, {cut.reason}; "
             "reading it again would do its work twice"
         )
-    level = log.error if cut.log else log.info
-    level(
-        "input stream read on behind a cut",
-        stream=stream,
-        partition=part.number,
-        wanted=cut.wanted,
-        first=cut.first,
-        processed=cut.processed,
-        reason=cut.reason,
-    )
+    fields = cut._asdict()
+    if fields.pop("log"):
+        log.error("input.replaced", stream=stream, partition=part.number, **fields)
+    else:
+        log.info("input.truncated", stream=stream, partition=part.number, **fields)
     if cut.log:
         part.done_seq, part.since, part.taken = 0, cut.first - 1, 0
     part.partial = part.skip = 0 if cut.log or cut.first > part.done_seq + 1 else part.partial

@@ -31,7 +31,7 @@ async def last_record(
     for _ in range(_BACK):
         if found is None or understood(found.data):
             break
-        log.error("a stage's record is not understood, the one before it holds", subject=subject, seq=found.seq)
+        log.error("checkpoint.malformed", subject=subject, seq=found.seq, detail="the one before it holds")
         before = (await last_of_each(connection, stream, [subject], found.seq - 1)) if found.seq > 1 else {}
         held = before.get(subject)
         found = None if held is None else StoredMessage(held.subject, held.seq, held.data)

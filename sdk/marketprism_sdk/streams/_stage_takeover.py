@@ -51,7 +51,7 @@ class StageInput:
         self._on_cut = on_cut
         self._settled = SettledInput(lambda: input_state(connection, settings.input_stream))
         self.refused: dict[int, str] = {}
-        self.away = ""
+        self.away: str = ""
 
     async def take_over(self, partition: int, epoch: int) -> Part:
         """The partition under an epoch, with its state, its messages coming.
@@ -128,7 +128,7 @@ class StageInput:
         try:
             state = await input_state(self._connection, stream)
         except StreamError as error:
-            log.warning("input stream is away", stream=stream, error=str(error))
+            log.warning("stream.unreachable", stream=stream, error=str(error))
             self.away = str(error)
             return
         self.away = ""

@@ -48,7 +48,7 @@ class Processor(Protocol):
         ...
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state, from which `restore` goes on."""
         ...
 
     def restore(self, state: bytes) -> None:
@@ -112,7 +112,7 @@ def process_or_set_aside(part: Part, message: StoredMessage, dead: str, max_payl
             if len(output.payload) > max_payload:
                 raise ValueError(f"output on {output.subject}: {len(output.payload)} bytes, at most {max_payload}")
     except Exception as error:
-        log.exception("message set aside", subject=message.subject, seq=message.seq)
+        log.exception("message.dead_lettered", subject=message.subject, seq=message.seq)
         reason = f"{type(error).__name__}: {error}"[:1_000]
         poison = Poison(message.seq, reason, message.data[:_KEPT])
         part.poisoned += 1
@@ -159,15 +159,15 @@ class Part:
         self.since = 0
         self.taken = 0
         self.carried: Any = None  # counters of the checkpoint that was taken over
-        self.snap_seq = 0  # where the snapshot is in the output stream; 0 when it was written a moment ago
+        self.snap_seq: int = 0  # where the snapshot is in the output stream; 0 when it was written a moment ago
         self.snapped_at = time.monotonic()
         self.dirty = False
         self.poisoned = 0
         self.created = ""  # of the input stream, which its sequences are of
-        self.written_at = time.monotonic()
+        self.written_at: float = time.monotonic()
 
     async def close(self) -> None:
-        """Read no more."""
+        """Stop reading the partition."""
         if self.consumer is not None:
             await self.consumer.close()
 

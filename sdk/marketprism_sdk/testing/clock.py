@@ -16,11 +16,11 @@ class ManualClock:
         self._count = 0
 
     def now_ns(self) -> int:
-        """Wall clock."""
+        """Wall clock, in nanoseconds UTC; only `advance` moves it."""
         return self._start_ns + int((self._now_s - 1_000.0) * 1e9)
 
     def monotonic_s(self) -> float:
-        """Monotonic clock."""
+        """Monotonic clock, in seconds; only `advance` moves it."""
         return self._now_s
 
     async def sleep(self, seconds: float) -> None:

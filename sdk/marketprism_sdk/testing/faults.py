@@ -18,9 +18,9 @@ class FaultyKeyValue:
 
     def __init__(self, kv: KeyValue) -> None:
         self._kv = kv
-        self.lose_answers = 0
+        self.lose_answers: int = 0
         self.deaf = False
-        self.hold = asyncio.Event()
+        self.hold: asyncio.Event = asyncio.Event()
         self.hold.set()
         self.late: list[asyncio.Task[int]] = []
         self.before_write: Callable[[], None] = lambda: None
@@ -46,7 +46,7 @@ class FaultyKeyValue:
         return task
 
     async def get(self, key: str) -> KvEntry | None:
-        """As the bucket."""
+        """As the bucket, without faults."""
         return await self._kv.get(key)
 
     async def create(self, key: str, value: bytes) -> int:
@@ -62,11 +62,11 @@ class FaultyKeyValue:
         return await self._write(lambda: self._later(lambda: self._kv.put(key, value)))
 
     async def delete(self, key: str) -> None:
-        """As the bucket."""
+        """As the bucket, without faults."""
         await self._kv.delete(key)
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
-        """As the bucket."""
+        """As the bucket, without faults."""
         return await self._kv.entries(prefix)
 
     async def watch(self, prefix: str, on_entry: Callable[[KvEntry], None]) -> Stop:

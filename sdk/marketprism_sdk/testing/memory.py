@@ -25,19 +25,19 @@ class MemoryKeyValue:
             raise NotConnected("the bucket is away")
 
     async def get(self, key: str) -> KvEntry | None:
-        """The live entry."""
+        """The entry, None where there is none or it was deleted."""
         self._check()
         entry = self._entries.get(key)
         return None if entry is None or entry.deleted else entry
 
     async def create(self, key: str, value: bytes) -> int:
-        """First write."""
+        """The revision of a new entry. Raises KeyExists."""
         if await self.get(key) is not None:
             raise KeyExists(f"{key}: expected no entry")
         return self._write(key, value)
 
     async def update(self, key: str, value: bytes, revision: int) -> int:
-        """Compare-and-swap."""
+        """The new revision, if `revision` is still the key's. Raises RevisionConflict."""
         self._check()
         entry = self._entries.get(key)
         if (entry.revision if entry is not None else 0) != revision:
@@ -45,12 +45,12 @@ class MemoryKeyValue:
         return self._write(key, value)
 
     async def put(self, key: str, value: bytes) -> int:
-        """Write."""
+        """The new revision, whatever the key's was."""
         self._check()
         return self._write(key, value)
 
     async def delete(self, key: str) -> None:
-        """Remove."""
+        """Mark the entry as deleted; watchers see it."""
         self._check()
         self._write(key, b"", deleted=True)
 
@@ -94,11 +94,11 @@ class MemoryBus:
 
     @property
     def failed(self) -> int:
-        """Handlers that raised."""
+        """How many times handlers raised an error."""
         return sum(inbox.failed for _, _, inbox in self._subscriptions)
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Send."""
+        """Hand a message to every subscriber, and to one of each queue."""
         self._deliver(BusMessage(subject, data, headers or {}))
 
     def _deliver(self, message: BusMessage) -> int:
@@ -117,7 +117,7 @@ class MemoryBus:
     async def request(
         self, subject: str, data: bytes, *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> BusMessage:
-        """Ask and wait."""
+        """The first answer. Raises NoResponders, DeadlineExceeded."""
         self._inboxes += 1
         reply = f"_INBOX.{self._inboxes}"
         answered: asyncio.Future[BusMessage] = asyncio.get_running_loop().create_future()
@@ -147,7 +147,7 @@ class MemoryBus:
         parallel: int = 1,
         on_drop: OnDrop | None = None,
     ) -> Stop:
-        """Subscribe."""
+        """Hand messages that match `subject` to `handler`; the way to stop that."""
         pattern = re.escape(subject).replace(r"\*", r"[^.]+").replace(">", r".+")
         entry = (re.compile(pattern), queue, Inbox(handler, capacity, parallel, on_drop))
         self._subscriptions.append(entry)
@@ -174,12 +174,12 @@ class MemoryProber:
         self._alive[(epoch, self._holder)] = self
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Stop answering probes: whoever asks takes this holder for gone."""
         for key in [key for key, prober in self._alive.items() if prober is self]:
             del self._alive[key]
 
-    async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
-        """Whether nobody answers."""
+    async def unanswered(self, epoch: int, holder: str, timeout_s: float) -> bool:
+        """Whether nobody answers for this epoch. Raises NotConnected."""
         del timeout_s
         if not self.connected:
             raise NotConnected("the prober is away")

@@ -33,7 +33,6 @@ class Child:
         self._reading: asyncio.Task[None]
 
     async def start(self) -> None:
-        """Start it."""
         self.process = await asyncio.create_subprocess_exec(
             *self._command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -54,7 +53,6 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id."""
         return self.process.pid
 
     @property
@@ -103,7 +101,6 @@ class Burners:
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Begin to burn."""
         for _ in range(self._count):
             self._processes.append(
                 subprocess.Popen(
@@ -113,7 +110,7 @@ class Burners:
             )
 
     def stop(self) -> None:
-        """End them."""
+        """Kill the processes and wait for their end."""
         for process in self._processes:
             process.kill()
             process.wait()

@@ -20,8 +20,8 @@ class FaultyProxy:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self.delay_s = 0.0
-        self.port = 0
+        self.delay_s: float = 0.0
+        self.port: int = 0
 
     async def start(self) -> None:
         """Listen on a free port of the loopback."""
@@ -30,7 +30,6 @@ class FaultyProxy:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
         return f"nats://127.0.0.1:{self.port}"
 
     def cut(self) -> None:
@@ -42,7 +41,7 @@ class FaultyProxy:
         self._flowing.set()
 
     def drop(self) -> None:
-        """Close every connection."""
+        """Close every connection; new ones are let in."""
         for writer in list(self._writers):
             writer.close()
 
@@ -71,7 +70,7 @@ class FaultyProxy:
         sink.close()
 
     async def stop(self) -> None:
-        """Close everything."""
+        """Close every connection and stop listening."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -47,7 +47,7 @@ class AggregatorProcessor:
         try:
             packed = decode_packed(payload)
         except ContractError as error:
-            log.warning("packed message refused", seq=seq, error=str(error))
+            log.warning("packed_message.malformed", seq=seq, error=str(error))
             self._on_malformed()
             return ()
         bars = self._shard.process(packed)
@@ -74,7 +74,7 @@ class AggregatorProcessor:
             self._shard.replaced(cut.log)
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state as MessagePack, from which `restore` goes on."""
         return self._shard.snapshot()
 
     def restore(self, state: bytes) -> None:

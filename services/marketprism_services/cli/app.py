@@ -97,7 +97,7 @@ class LazyCommand(TyperCommand):
         self._row = row
 
     def load(self) -> Any:
-        """The command itself."""
+        """The command itself; its module is imported here."""
         name = self.name or ""
         found = getattr(import_module(f"{_COMMANDS}.{self._row.module}"), self._row.name)
         program = typer.Typer(**_LOOK)

@@ -47,7 +47,7 @@ def inspect_command(
             table, least = _table(report)
             wide = Console(file=out.file, width=max(least, out.width if out.is_terminal else _PIPED))
             wide.print(table)
-            _said(report)
+            _print_report(report)
         for each in found.unread:
             out.print(f"not read: {each.path}: {each.reason}", highlight=False, markup=False, soft_wrap=True)
     for recording in found.recordings:
@@ -101,7 +101,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _said(report: dict[str, Any]) -> None:
+def _print_report(report: dict[str, Any]) -> None:
     def say(text: str) -> None:
         out.print(text, highlight=False, markup=False, soft_wrap=True)
 

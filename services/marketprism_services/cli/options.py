@@ -14,7 +14,6 @@ import typer
 from rich.console import Console
 
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.settings.settings import Settings, load
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from marketprism_sdk.messaging import LeaderClient
     from marketprism_sdk.nats.connection import NatsConnection
     from marketprism_sdk.urls import Url
+    from marketprism_services.settings.settings import Settings
 
 out = Console()
 err = Console(stderr=True)
@@ -50,6 +50,8 @@ def settings_of(
     Raises:
         Stop: exit code 2, a setting that is wrong or unknown.
     """
+    from marketprism_services.settings.settings import load  # noqa: PLC0415 (pydantic: after a launcher has begun)
+
     overrides: dict[str, Any] = {"data_dir": str(data_dir) if data_dir else None, "nats": {"url": nats_url}, **more}
     return load(config, _without_none(overrides))
 
@@ -63,6 +65,7 @@ def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
     """NATS of the pipeline that runs on the data directory, unless one is named."""
     from marketprism_sdk.urls import Url  # noqa: PLC0415 (only commands that connect)
     from marketprism_services.platform.run_files import known_url  # noqa: PLC0415
+    from marketprism_services.settings.settings import load  # noqa: PLC0415
 
     settings: Settings = load(None, {"data_dir": str(data_dir)} if data_dir else {})
     if nats_url or settings.nats.url:

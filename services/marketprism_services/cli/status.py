@@ -144,7 +144,7 @@ async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, A
     try:
         found = await market.monitor(timeout_s=_MONITOR_S)
     except SdkError as error:
-        log.debug("no monitor answers, looking here", error=str(error))
+        log.debug("monitor.unreachable", error=str(error))
     else:
         return found
     try:

@@ -1,36 +1,14 @@
-"""`marketprism up`: every service on this machine, and what a person sees of it."""
+"""`marketprism up`: every service on this machine."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import os
-import sys
-import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from marketprism_adapters.clickhouse.access import READER
-from marketprism_adapters.nats import pipeline_probe
-from marketprism_client import MarketClient, QueryFailed
-from marketprism_sdk.errors import SdkError
-from marketprism_sdk.observability import logs
-from marketprism_sdk.private_files import UMASK
-from marketprism_sdk.service import run
-from marketprism_services.cli.options import Config, DataDir, NatsUrl, err, out, settings_of
-from marketprism_services.cli.tables import bars_table
-from marketprism_services.platform import local_stack, run_verdict
-from marketprism_services.platform.exits import Exit
-from marketprism_services.settings.sections import LOCAL_SERVER
-from marketprism_services.settings.settings import Settings
-
-_FIRST_BARS = 15
-_PATIENCE_S = 20.0
-_LOOK_S = 2.0
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, settings_of
+from marketprism_services.platform.launcher import launcher
 
 
 def up(
@@ -49,6 +27,10 @@ def up(
     config: Config = None,
 ) -> None:
     """Run every service on this machine, with a nats-server and a store of their own."""
+    # Loads what the services need while this process loads its own part and looks at the source.
+    starting = launcher()
+    from marketprism_services.cli.up_view import run_up  # noqa: PLC0415
+
     settings = settings_of(
         config,
         data_dir,
@@ -57,150 +39,14 @@ def up(
         source={"spec": source, "speed": speed},
         store=_store_of(clickhouse),
     )
-    raise typer.Exit(run_up(settings, once=once, as_json=as_json))
+    raise typer.Exit(run_up(settings, starting, once=once, as_json=as_json))
 
 
 def _store_of(clickhouse: str | None) -> dict[str, str | None]:
     """Settings of the store that `--clickhouse` means; the environment names a server as well."""
+    from marketprism_services.settings.sections import LOCAL_SERVER  # noqa: PLC0415
+
     wanted = clickhouse or os.environ.get("MARKETPRISM_CLICKHOUSE_URL")
     if not wanted:
         return {}
     return {"engine": "clickhouse", "url": LOCAL_SERVER if wanted == LOCAL_SERVER else wanted}
-
-
-def run_up(settings: Settings, *, once: bool, as_json: bool) -> int:
-    """Exit code of the whole run."""
-    os.umask(UMASK)
-    logs.configure(level="warning" if settings.log.level == "info" else settings.log.level, form=settings.log.format)
-    return run(lambda stop: _up(settings, stop, once=once, as_json=as_json), settings.drain_s + 8)
-
-
-async def _up(settings: Settings, stop: asyncio.Event, *, once: bool, as_json: bool) -> int:
-    async with AsyncExitStack() as stack:
-        with err.status("checking the source and starting NATS and the services …"):
-            running = await local_stack.start(settings, stack, stop)
-        err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False)
-        if (clickhouse := running.servers.clickhouse) is not None:
-            where = f"ClickHouse [bold]{clickhouse.bare_url}[/bold]"
-            err.print(f"{where}, user {READER}, password in {clickhouse.passwords_file}", highlight=False)
-        told = _Told()
-        with _bar() as bar:
-            show = _shown_in(bar)
-
-            def seen(progress: pipeline_probe.Progress, total: int) -> None:
-                if not progress.error:  # which ends this, and is told then
-                    told.of(progress)
-                show(progress, total)
-
-            done = await local_stack.until_done(running, stop, seen, _never if once else _enough(running))
-        if stop.is_set():
-            return Exit.INTERRUPTED if once else Exit.OK
-        if once:
-            return await _report(running, done, as_json=as_json)
-        await _show_bars(running)
-        await _stay(running, stop, told)
-        return Exit.OK
-
-
-class _Told:
-    """Says once what is wrong with the source, and that it is well again."""
-
-    def __init__(self) -> None:
-        self._wrong = ""
-        self._refused: set[str] = set()
-
-    def of(self, progress: pipeline_probe.Progress) -> None:
-        wrong = f"the source is away, trying again: {progress.away}" if progress.away else ""
-        if progress.error:
-            wrong = f"the source cannot go on: {progress.error}; `marketprism gateway connect` tries again"
-        if wrong != self._wrong:
-            self._wrong = wrong
-            err.print(wrong or "the source is there", style="yellow", highlight=False, markup=False)
-        for symbol in progress.refused.keys() - self._refused:
-            self._refused.add(symbol)
-            err.print(
-                f"{symbol} is not subscribed: {progress.refused[symbol]}", style="yellow", highlight=False, markup=False
-            )
-
-
-def _never(_: pipeline_probe.Progress) -> bool:
-    return False
-
-
-def _enough(running: local_stack.Running) -> Callable[[pipeline_probe.Progress], bool]:
-    """A source that goes on for long shows its first bars after a while."""
-
-    def seen(progress: pipeline_probe.Progress) -> bool:
-        return bool(progress.bars) and time.monotonic() - running.started > _PATIENCE_S
-
-    return seen
-
-
-def _bar() -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("ticks"),
-        TimeElapsedColumn(),
-    )
-    return Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty())
-
-
-def _shown_in(bar: Progress) -> local_stack.OnProgress:
-    task = bar.add_task("validated", total=None)
-
-    def show(progress: pipeline_probe.Progress, total: int) -> None:
-        seen = progress.accepted + sum(progress.rejected.values())
-        behind = sum(progress.behind.values())
-        text = f"validated · {sum(progress.bars.values())} bars" + (f" · {behind} messages behind" if behind else "")
-        bar.update(task, completed=seen, total=total or None, description=text)
-
-    return show
-
-
-async def _report(running: local_stack.Running, done: pipeline_probe.Progress, *, as_json: bool) -> int:
-    result = await run_verdict.verdict(running, done)
-    if as_json:
-        print(run_verdict.as_json(result))
-    else:
-        for name, value in result.items():
-            out.print(f"{name:>18}  {value}", highlight=False)
-    return Exit.OK if result["ok"] else Exit.FAILED
-
-
-async def _show_bars(running: local_stack.Running) -> None:
-    """The newest one-minute bars of each instrument, and how to look further."""
-    try:
-        async with MarketClient(running.url) as market:
-            symbols = (await run_verdict.patiently(market.symbols)).to_pylist()
-            for row in symbols[:3]:
-                bars = await market.last("bar", row["symbol"], _FIRST_BARS, interval="1m")
-                out.print(bars_table(bars, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))
-                days = await market.last("bar", row["symbol"], 5, interval="1d")
-                if days.num_rows:
-                    out.print(bars_table(days, title=f"{row['venue']}.{row['symbol']} 1d"))
-    except (SdkError, QueryFailed) as error:
-        err.print(f"bars cannot be shown: {error}", highlight=False)
-        return
-    symbol = symbols[0]["symbol"] if symbols else "<symbol>"
-    out.print(
-        f"\n{sum(row['ticks'] for row in symbols)} ticks and {sum(row['bars'] for row in symbols)} bars of "
-        f"{len(symbols)} instruments are stored. Look further:\n"
-        f"  marketprism bars {symbol} --interval 5m --plot\n"
-        f"  marketprism tail {symbol}\n"
-        f"  marketprism status\n"
-        f"  http://{running.settings.http.host}:{running.settings.http.port_of('query')}/api/v1/bars/{symbol}?interval=5m\n"
-        "Ctrl-C stops.",
-        highlight=False,
-    )
-
-
-async def _stay(running: local_stack.Running, stop: asyncio.Event, told: _Told) -> None:
-    running.supervisor.failed.add_done_callback(lambda _: stop.set())
-    while not stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
-                await stop.wait()
-        with contextlib.suppress(SdkError):  # NATS is away: its services say so
-            told.of(await running.probe.how())

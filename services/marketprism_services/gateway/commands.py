@@ -78,7 +78,7 @@ class OperatorCommands:
 
     @command("SubscribeInstrument")
     async def subscribe_instrument(self, order: SubscribeInstrument, given: Command) -> None:
-        """One more instrument."""
+        """Subscribe one more instrument."""
         await self._follow(order, given)
 
     @command("SubscribeAllInstruments")

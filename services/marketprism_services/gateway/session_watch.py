@@ -28,7 +28,6 @@ class SessionWatch:
         self._venue = venue
 
     def received(self, messages: int, ticks: int) -> None:
-        """Count them."""
         self._metrics.count("messages_received_total", messages)
         self._metrics.count("ticks_received_total", ticks)
 
@@ -37,11 +36,9 @@ class SessionWatch:
         self._metrics.count("frames_refused_total", frames, venue=self._venue, reason=reason)
 
     def resumed(self, left_off: LeftOff) -> None:
-        """Log it."""
         log.info("source.resumed", since=left_off.since, trades=len(left_off.trades), sent_again=len(left_off.recent))
 
     def subscribed(self, added: int, removed: int) -> None:
-        """Log it."""
         log.info("subscriptions.changed", added=added, removed=removed)
 
     def events_lost(self, names: Sequence[str], error: Exception) -> None:

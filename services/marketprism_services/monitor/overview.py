@@ -10,7 +10,7 @@ import aiohttp
 import msgspec
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.leader_watch import is_gone, leaders_of
+from marketprism_adapters.nats.leader_watch import is_away, leaders_of
 from marketprism_adapters.nats.partition_owners import Shares, lasting_problems, ranges, shares_of
 from marketprism_adapters.nats.source_positions import SourcePosition
 from marketprism_sdk.errors import SdkError
@@ -36,7 +36,7 @@ class Overview:
     problems: list[str] = field(default_factory=list)  # what is wrong although every process may be healthy
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The overview as plain values, for `--json`."""
         instances = [{**msgspec.to_builtins(i), "health": self.health.get(i.instance, "")} for i in self.instances]
         return {
             "instances": instances,
@@ -88,7 +88,7 @@ async def _read_health(found: Overview, connection: NatsConnection) -> None:
     for record, answer in zip(found.instances, answers, strict=True):
         found.health[record.instance] = answer
         # Killed a moment ago: its entry lives on until it expires.
-        if answer in ("", "no answer") and await is_gone(connection, record):
+        if answer in ("", "no answer") and await is_away(connection, record):
             found.health[record.instance] = "gone"
             found.problems.append(f"instance gone: {record.service} {record.instance} was {record.status}")
 

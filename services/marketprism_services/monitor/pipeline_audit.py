@@ -86,7 +86,7 @@ class PipelineAudit:
             self._comparing = asyncio.create_task(self._count_ticks(tally, progress), name="table compared")
 
     async def close(self) -> None:
-        """Stop comparing."""
+        """Cancel a comparison that is running, and wait for its end."""
         if self._comparing is not None:
             self._comparing.cancel()
             await asyncio.gather(self._comparing, return_exceptions=True)
@@ -125,7 +125,7 @@ class PipelineAudit:
         try:
             await self._compare_ticks(tally, progress)
         except SdkError as error:
-            log.warning("table not compared with its stream", error=str(error))
+            log.warning("table.not_compared", error=str(error))
 
     async def _compare_ticks(self, tally: RemoteTally, progress: Progress) -> None:
         info = await stream_info(self._connection, streams.TICKS, _FIRST_LOOK_S)
@@ -158,7 +158,7 @@ class PipelineAudit:
             try:
                 ticks = decode_packed(held.data).ticks
             except ContractError as error:
-                log.warning("packed message not understood", seq=held.seq, error=str(error))
+                log.warning("packed_message.malformed", seq=held.seq, error=str(error))
                 continue
             places.update((TickKey(tick.venue, tick.symbol, tick.ts_event, tick.seq), at) for tick in ticks)
             if len(places) >= _ASKED_AT_ONCE:

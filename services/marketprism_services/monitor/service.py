@@ -96,11 +96,11 @@ class MonitorService(Service):
 
     @rpc("status")
     async def status(self, _: Any) -> dict[str, Any]:
-        """What `/status` says."""
+        """The same as `/status` answers."""
         return self._snapshot()
 
     async def work(self) -> None:
-        """Look, measure, tell."""
+        """Look at the pipeline every few seconds, measure it and publish what changed, until cancelled."""
         while True:
             try:
                 problems = await self._audit.look(wait=False)
@@ -109,7 +109,7 @@ class MonitorService(Service):
                 await self._judge(self._audit.progress)
                 await self._look_at_streams()
             except SdkError as error:
-                log.warning("pipeline not readable", error=str(error))
+                log.warning("pipeline.not_readable", error=str(error))
             await asyncio.sleep(_LOOK_S)
 
     async def _tell(self, problems: list[Problem]) -> None:
@@ -165,7 +165,7 @@ class MonitorService(Service):
             await self._events.publish_soon([SystemResourcesNormal(name)])
 
     async def on_stop(self) -> None:
-        """Stop looking."""
+        """End the audit and close what it reads."""
         await self._audit.close()
         await self._discovery.stop()
         await self._events.close()

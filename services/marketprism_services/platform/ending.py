@@ -11,7 +11,7 @@ _ACCIDENTS = {-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS,
 _WORD_S = 1.0
 
 
-async def told_to_end(code: int, ending: asyncio.Event) -> bool:
+async def stop_requested(code: int, ending: asyncio.Event) -> bool:
     """Whether `ending` is set, or becomes so within a second of a child's end that may have the same reason.
 
     systemd and containers signal every process of a service: a child may act upon it before its parent does.

@@ -21,7 +21,7 @@ from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, publish_ack
-from marketprism_services.platform.ending import told_to_end
+from marketprism_services.platform.ending import stop_requested
 
 log = structlog.get_logger()
 
@@ -116,7 +116,7 @@ class ServerWatch:
             await asyncio.sleep(self._policy.look_s)
             try:
                 if (code := self._server.ended) is not None:
-                    if await told_to_end(code, self._ending):
+                    if await stop_requested(code, self._ending):
                         return
                     await self._start_again(f"it ended with code {code}")
                 elif time.monotonic() >= due:

@@ -26,6 +26,7 @@ from marketprism_sdk.urls import Url
 from marketprism_services.platform import catalogue, run_files
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.launcher import Launcher
 from marketprism_services.platform.local_servers import JetStreamProbe, ServerWatch
 from marketprism_services.platform.runtime import connect
 from marketprism_services.platform.supervisor import Supervisor
@@ -71,12 +72,17 @@ class Running:
         return sum(self.rows.values())
 
 
-async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event | None = None) -> Running:
+async def start(
+    settings: Settings, stack: AsyncExitStack, launcher: Launcher, stop: asyncio.Event | None = None
+) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
+
+    The launcher is closed when `stack` is left.
 
     Raises:
         ApplicationError, SdkError: with what is in the way; nothing was started then.
     """
+    stack.push_async_callback(launcher.close)
     source = source_of(settings, chinese_calendar_of_markets())
     stack.enter_context(DataDirLock(settings.data_dir))
     if group_of(settings) not in LIVE:
@@ -95,7 +101,7 @@ async def start(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event |
     await _watch(servers, connection, stop, stack)
     config, environment = await asyncio.to_thread(run_files.write, _checked(settings))
     logs = settings.data_dir / "logs"
-    supervisor = Supervisor(config, logs, catalogue.in_up(), environment=environment, ending=stop)
+    supervisor = Supervisor(config, logs, catalogue.in_up(), launcher, environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start()
     skipped = dict(recording.skipped) if recording is not None else {}
@@ -146,7 +152,7 @@ def _with_free_ports(settings: Settings) -> Settings:
         port = settings.http.port_of(row.name)
         if port and not is_free(port):
             chosen[row.name] = choose_port(0)
-            log.warning("http port taken, using another", service=row.name, port=port, instead=chosen[row.name])
+            log.warning("http.port_taken", service=row.name, port=port, instead=chosen[row.name])
     return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 
 
@@ -189,7 +195,7 @@ async def until_done(
         try:
             progress = await running.probe.read(running.sources)
         except SdkError as error:
-            log.warning("NATS is away, waiting", error=str(error))
+            log.warning("nats.unreachable", error=str(error), detail="waiting until it answers")
             await asyncio.sleep(1)
             continue
         on_progress(progress, running.total)

@@ -76,7 +76,7 @@ async def _connect_patiently(settings: Settings, name: str) -> NatsConnection:
         except NotConnected as error:
             if attempt + 1 == _START_ATTEMPTS:
                 raise
-            log.warning("waiting for NATS", error=reason_of(error))
+            log.warning("nats.unreachable", error=reason_of(error), detail="waiting until it answers")
             await asyncio.sleep(0.5)
     raise AssertionError("unreachable")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,11 +12,10 @@ from pathlib import Path
 import structlog
 
 from marketprism_sdk.private_files import private_folder
-from marketprism_sdk.service import die_with_parent
-from marketprism_services.platform.ending import told_to_end
+from marketprism_services.platform.ending import stop_requested
 from marketprism_services.platform.exits import Exit
+from marketprism_services.platform.launcher import Launcher, ServiceProcess
 from marketprism_services.platform.log_files import open_log, rotate
-from marketprism_services.settings.loading import without_settings
 
 log = structlog.get_logger()
 
@@ -39,6 +37,7 @@ class Supervisor:
         config: Path,
         logs: Path,
         services: Sequence[str],
+        launcher: Launcher,
         *,
         environment: Mapping[str, str] | None = None,
         ending: asyncio.Event | None = None,
@@ -46,9 +45,10 @@ class Supervisor:
         self._config = config
         self._logs = logs
         self._services = services
+        self._launcher = launcher
         self._environment = environment or {}
         self._ending = ending or asyncio.Event()
-        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._processes: dict[str, ServiceProcess] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
         self.restarts = 0
@@ -71,14 +71,14 @@ class Supervisor:
                 try:
                     await asyncio.to_thread(rotate, self.log_of(service))
                 except OSError as error:
-                    log.warning("log not rotated", service=service, error=str(error))
+                    log.warning("log.not_rotated", service=service, error=str(error))
 
     async def _keep(self, service: str) -> None:
         backoff_s = 0.1
         while not self._over():
             started = time.monotonic()
             code = await self._run(service)
-            if self._over() or await told_to_end(code, self._ending):
+            if self._over() or await stop_requested(code, self._ending):
                 return
             if code in _FINAL:
                 if not self.failed.done():
@@ -86,28 +86,18 @@ class Supervisor:
                 return
             self.restarts += 1
             backoff_s = 0.1 if time.monotonic() - started > 10 else min(backoff_s * 2, _MAX_BACKOFF_S)
-            log.warning("service ended, starting it again", service=service, code=code, backoff_s=backoff_s)
+            log.warning("service.restarting", service=service, code=code, backoff_s=backoff_s)
             await asyncio.sleep(backoff_s)
 
     async def _run(self, service: str) -> int:
         output = await asyncio.to_thread(open_log, self.log_of(service))
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "marketprism_services",
-                "run",
-                service,
-                "--config",
-                str(self._config),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**without_settings(os.environ), **self._environment, "PYTHONUNBUFFERED": "1"},
-                # Ctrl-C is for this process, which stops its children in order.
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
+            process = await self._launcher.launch(
+                ("run", service, "--config", str(self._config)), self._environment, output
             )
+        except OSError as error:
+            log.warning("service.not_started", service=service, error=str(error))
+            return Exit.FAILED
         finally:
             os.close(output)
         self._processes[service] = process
@@ -136,16 +126,16 @@ class Supervisor:
                 async with asyncio.timeout(deadline_s):
                     await asyncio.shield(done)
             except TimeoutError:
-                self._signal_all(lambda process: process.kill())
+                self._signal_all(lambda process: process.send_signal(signal.SIGKILL))
                 await done
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _signal_all(self, action: Callable[[asyncio.subprocess.Process], None]) -> None:
+    def _signal_all(self, action: Callable[[ServiceProcess], None]) -> None:
         for process in reversed(self._processes.values()):
             if process.returncode is None:
                 try:
                     action(process)
                 except ProcessLookupError:
-                    log.debug("service had ended already", pid=process.pid)
+                    log.debug("service.already_ended", pid=process.pid)

@@ -99,7 +99,7 @@ class QueryService(Service):
 
     def _over(self, reader: StoreReader) -> StoreReader:
         cached = CachedReader(FreshReader(reader, self._recent), self._tail.is_live, self._cache_bytes)
-        self._recent.on_add(cached.heard)
+        self._recent.on_add(cached.on_bar)
         self.metrics.watch("cache_hits", lambda: cached.hits)
         self.metrics.watch("cache_misses", lambda: cached.misses)
         self.metrics.watch("cache_bytes", lambda: cached.bytes)
@@ -125,7 +125,7 @@ class QueryService(Service):
             await self._engine.close()
 
     def routes(self) -> list[web.RouteDef]:
-        """The read API."""
+        """The routes of the read API."""
         return [
             web.get("/api/v1/ticks/{symbol}/latest", self._latest_tick),
             web.get("/api/v1/bars/{symbol}/latest", self._latest_bar),

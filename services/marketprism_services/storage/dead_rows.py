@@ -79,7 +79,10 @@ class Letters:
             done[str(key)] = wrong = await redrive(
                 row, self._store, self._rows, self._epoch, await self._message_of(row)
             )
-            log.info("dead row redriven" if not wrong else "dead row refused again", key=str(key), reason=wrong)
+            if wrong:
+                log.info("dead_row.refused", key=str(key), reason=wrong)
+            else:
+                log.info("dead_row.redriven", key=str(key))
         return done
 
     async def _wanted(self, request: LettersRequest) -> list[DeadRow]:
@@ -92,7 +95,7 @@ class Letters:
         try:
             return await direct_get(self._connection, row.stream, row.seq)
         except SdkError as error:
-            log.warning("message of a dead row not readable", stream=row.stream, seq=row.seq, error=str(error))
+            log.warning("dead_row.not_readable", stream=row.stream, seq=row.seq, error=str(error))
             return None
 
 

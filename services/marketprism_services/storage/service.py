@@ -41,7 +41,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
 from marketprism_services.storage.dead_rows import Letters, LettersRequest
 from marketprism_services.storage.store_health import OPENING, StoreState
-from marketprism_services.storage.writer_hooks import RetryHeard, StorageHooks
+from marketprism_services.storage.writer_hooks import OnRetry, StorageHooks
 from marketprism_services.wiring.store import EngineSource
 
 log = structlog.get_logger()
@@ -116,12 +116,12 @@ class StorageService(SingleActiveService):
             store = SqlStore(engine, self._topology)
             patient = Inserter("schema", store, self._away("schema")).until_done
             for name in await patient(store.migrate, whatever=True):
-                log.info("migration applied", migration=name)
+                log.info("migration.applied", migration=name)
             ledger = SqlLedger(engine)
             identity = await patient(ledger.identity, whatever=True)
         except (SchemaError, StoreError) as error:
             self._state.away(OPENING, str(error))
-            log.exception("store cannot be opened, others go first")
+            log.exception("store.not_opened", detail="the lease is left to others")
             self.election.surrender(f"store: {error}")
             return
         self._well("schema")
@@ -129,7 +129,7 @@ class StorageService(SingleActiveService):
         letters = Letters(SqlDeadRows(engine), store, self.connection, epoch)
         holes = HoleNamer(self.connection, ledger)
         self._open_store = OpenStore(store, ledger, SqlReader(engine), letters, holes, identity)
-        log.info("store open", store=identity, epoch=epoch)
+        log.info("store.opened", store=identity, epoch=epoch)
         self._write_all(self._open_store, epoch)
 
     def _write_all(self, opened: OpenStore, epoch: int) -> None:
@@ -145,7 +145,7 @@ class StorageService(SingleActiveService):
                 if not error.retryable or attempt + 1 == _OPEN_ATTEMPTS:
                     raise
                 if self._state.away(OPENING, str(error)):
-                    log.warning("store not free yet", error=str(error)[:200])
+                    log.warning("store.in_use", error=str(error)[:200])
                     self._tell(StorageRetryScheduled(OPENING, attempt + 1, _OPEN_PAUSE_S, str(error)[:200]))
                 await asyncio.sleep(_OPEN_PAUSE_S)
         raise AssertionError("unreachable")
@@ -163,9 +163,9 @@ class StorageService(SingleActiveService):
                 self.election.surrender(f"another writer stores {stream}: {error}")
                 return
             except StreamRemade:
-                log.warning("stream made anew, writer starts again", stream=stream)
+                log.warning("writer.restarting", stream=stream, reason="the stream was recreated")
             except SdkError as error:
-                log.warning("writer starts again from its watermark", stream=stream, error=str(error))
+                log.warning("writer.restarting", stream=stream, error=str(error))
                 await self._look_after(error)
                 await asyncio.sleep(_AGAIN_S)
             finally:
@@ -181,7 +181,7 @@ class StorageService(SingleActiveService):
                 self.connection, streams.STORE_RANGES, replicas=self.settings.replicas
             )
         except SdkError as failure:
-            log.warning("streams could not be made again", error=str(failure))
+            log.warning("streams.not_recreated", error=str(failure))
 
     def _traced(self, source: StreamRanges, watermark: int) -> None:
         for age_s, tick in source.stored(watermark):
@@ -189,21 +189,21 @@ class StorageService(SingleActiveService):
             if tick is not None:
                 self._tell(TickProcessingPipelineCompleted(tick.venue, tick.symbol, tick.seq))
 
-    def _away(self, what: str) -> RetryHeard:
-        def heard(attempt: int, pause_s: float, reason: str) -> None:
+    def _away(self, what: str) -> OnRetry:
+        def on_retry(attempt: int, pause_s: float, reason: str) -> None:
             self.metrics.count("store_retries_total", stream=what)
             if self._state.away(what, reason):
-                log.warning("store is away, trying again", stream=what, attempt=attempt, reason=reason)
+                log.warning("store.unreachable", stream=what, attempt=attempt, reason=reason)
             self._tell(StorageRetryScheduled(what, attempt, pause_s, reason[:200]))
 
-        return heard
+        return on_retry
 
     def _well(self, what: str) -> None:
         away_s = self._state.well(what)
         if away_s is not None:
-            log.info("store is back", stream=what, away_s=round(away_s, 1))
+            log.info("store.restored", stream=what, away_s=round(away_s, 1))
 
-    def _tell(self, event: Any) -> None:
+    def _tell(self, event: object) -> None:
         self._do_soon(self._events.publish_soon([event], self.election.epoch))
 
     def _do_soon(self, work: Coroutine[Any, Any, None]) -> None:

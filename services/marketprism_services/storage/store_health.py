@@ -78,7 +78,7 @@ class StoreState:
         }
 
     def snapshot(self) -> dict[str, Any]:
-        """For `/status`."""
+        """Health, watermarks and refills as plain values, for `/status`."""
         return {
             "health": self.health(),
             "watermarks": {stream: writer.watermark for stream, writer in self.writers.items()},

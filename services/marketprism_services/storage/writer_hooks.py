@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
@@ -23,7 +22,7 @@ from marketprism_services.storage.store_health import StoreState
 
 log = structlog.get_logger()
 
-RetryHeard = Callable[[int, float, str], None]  # attempt, pause in seconds, reason
+OnRetry = Callable[[int, float, str], None]  # attempt, pause in seconds, reason
 
 
 class StorageHooks(WriterHooks):
@@ -34,10 +33,10 @@ class StorageHooks(WriterHooks):
         stream: str,
         state: StoreState,
         metrics: Metrics,
-        tell: Callable[[Any], None],
+        tell: Callable[[object], None],
         holes: HoleNamer,
         epoch: int,
-        heard: RetryHeard,
+        on_retry: OnRetry,
     ) -> None:
         self._stream = stream
         self._state = state
@@ -45,17 +44,17 @@ class StorageHooks(WriterHooks):
         self._tell = tell
         self._holes = holes
         self._epoch = epoch
-        self._heard = heard
+        self._on_retry = on_retry
 
     def retry(self, attempt: int, pause_s: float, reason: str) -> None:
         """The store is away."""
-        self._heard(attempt, pause_s, reason)
+        self._on_retry(attempt, pause_s, reason)
 
     def well(self) -> None:
         """The store did what it was asked."""
         away_s = self._state.well(self._stream)
         if away_s is not None:
-            log.info("store is back", stream=self._stream, away_s=round(away_s, 1))
+            log.info("store.restored", stream=self._stream, away_s=round(away_s, 1))
 
     def batch(self, rows: int, seconds: float, dead: int) -> None:
         """A range is stored."""
@@ -66,14 +65,14 @@ class StorageHooks(WriterHooks):
             self._tell(BarsStoredToClickHouse(rows - dead))
         if dead:
             self._metrics.count("dead_rows_total", dead, stream=self._stream)
-            log.warning("rows set aside", stream=self._stream, rows=dead)
+            log.warning("rows.dead_lettered", stream=self._stream, rows=dead)
 
     async def begun(self, begin: Beginning, was: Progress | None, store: str) -> None:
         """The writer begins elsewhere than where the last one ended."""
         known = was or Progress()
         self._metrics.count("store_refills_total", stream=self._stream, reason=begin.reason)
         log.error(
-            "stream is stored again from elsewhere",
+            "watermark.moved",
             stream=self._stream,
             reason=begin.reason,
             store=store,
@@ -93,7 +92,7 @@ class StorageHooks(WriterHooks):
         self._state.note(self._stream, lost)
         gaps = await self._holes.name(self._stream, wanted, bounds, self._epoch)
         self._tell(StreamTruncated(self._stream, "storage", wanted, bounds.first))
-        log.error("stream truncated", stream=self._stream, wanted=wanted, first=bounds.first, gaps=gaps)
+        log.error("stream.truncated", stream=self._stream, wanted=wanted, first=bounds.first, gaps=gaps)
 
 
-__all__ = ["RetryHeard", "StorageHooks"]
+__all__ = ["OnRetry", "StorageHooks"]

@@ -55,7 +55,6 @@ class ValidatorProcessor:
 
     @property
     def shard(self) -> ShardValidator:
-        """The domain's part."""
         return self._shard
 
     def process(self, seq: int, payload: bytes) -> Sequence[Output]:
@@ -63,7 +62,7 @@ class ValidatorProcessor:
         try:
             packed = decode_packed(payload)
         except ContractError as error:
-            log.warning("raw message refused", partition=self._partition, seq=seq, error=str(error))
+            log.warning("raw_message.malformed", partition=self._partition, seq=seq, error=str(error))
             self._on_malformed()
             return ()
         now = time.time_ns()
@@ -114,7 +113,7 @@ class ValidatorProcessor:
             self._shard.truncated(cut.processed)
 
     def snapshot(self) -> bytes:
-        """Complete state."""
+        """The complete state as MessagePack, from which `restore` goes on."""
         return self._shard.snapshot()
 
     def restore(self, state: bytes) -> None:
@@ -125,7 +124,7 @@ class ValidatorProcessor:
             self._shard.change_rules(rules)
 
     def stats(self) -> Any:
-        """Counts by source."""
+        """Counts of ticks by source."""
         return self._shard.stats()
 
 

@@ -117,7 +117,7 @@ class ValidatorService(MarketStageService):
         self._rules = rules
         for _, shard in self._shard_list():
             shard.change_rules(rules)
-        log.info("validation rules changed", version=rules.version)
+        log.info("validation_rules.changed", version=rules.version)
 
     @command("AdjustValidationRules")
     async def adjust_rules(self, order: AdjustValidationRules, given: Command) -> None:

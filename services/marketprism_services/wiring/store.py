@@ -38,11 +38,11 @@ class EmbeddedEngines:
         self._path = path
 
     async def preload(self) -> None:
-        """Load the library."""
+        """Load the chDB library before it is needed."""
         await ChdbEngine.preload()
 
     async def open(self) -> Engine:
-        """Open the directory."""
+        """The open engine. Raises StoreError."""
         return await ChdbEngine.open(self._path)
 
 
@@ -67,7 +67,7 @@ class ServerEngines:
             await NativeEngine.preload()
 
     async def open(self) -> Engine:
-        """Connect."""
+        """The open engine. Raises StoreError."""
         if is_native(self._url):
             await loaded(_NATIVE)
             from marketprism_adapters.clickhouse.native import NativeEngine  # noqa: PLC0415 (loads pyarrow)
@@ -77,7 +77,7 @@ class ServerEngines:
 
 
 def engines_of(settings: Settings) -> EngineSource:
-    """For the writer."""
+    """The engine that the writer opens: the server of `store.url`, or the embedded directory."""
     store = settings.store
     if store.engine == "clickhouse":
         return ServerEngines(store.url, store.write_settings)

@@ -107,7 +107,7 @@ async def test_sigterm_while_there_is_no_nats_ends_a_service_with_0() -> None:
     )
     assert process.stderr is not None
     try:
-        while b"waiting for NATS" not in await process.stderr.readline():
+        while b"nats.unreachable" not in await process.stderr.readline():
             assert process.returncode is None
         process.send_signal(signal.SIGTERM)
         await process.stderr.read()

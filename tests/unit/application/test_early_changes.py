@@ -60,7 +60,7 @@ def test_a_connection_that_says_nothing_is_not_waited_for_for_ever(books: VenueB
 def test_when_the_other_connection_ends_nobody_is_waited_for(books: VenueBooks) -> None:
     books.on_change(change(2), "a")
     books.on_change(change(4), "b")
-    books.on_gone("a")
+    books.on_closed("a")
     assert books.of("s").sync.gaps == 1
     assert books.on_snapshot("s", BookSnapshot(3, 0, 0, [("10", "1")], [("11", "1")]))
     books.on_change(change(5), "b")

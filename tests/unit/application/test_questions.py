@@ -94,7 +94,18 @@ def test_fields_of_a_later_version_pass() -> None:
         ({"method": "daily"}, "symbol: expected a value, was none"),
         ({"method": "daily", "symbol": 7}, "symbol: expected str, was int"),
         ({"method": "records", "kind": "tick", "symbol": "x", "after": [1, "2"]}, r"after\[1\]: expected int, was str"),
-        ({"method": "records", "kind": "tick", "symbol": "x", "after": [1]}, "after: expected array of length 2"),
+        (
+            {"method": "records", "kind": "tick", "symbol": "x", "after": [1, 2, 3]},
+            r"after\[2\]: expected str, was int",
+        ),
+        (
+            {"method": "records", "kind": "tick", "symbol": "x", "after": [-1, 2]},
+            r"after\[0\]: expected 0 to \d+, was -1",
+        ),
+        (
+            {"method": "records", "kind": "tick", "symbol": "x", "after": [1]},
+            r"after: expected 2 to 3 values \(ts_event, seq, venue\), was 1",
+        ),
         ({"method": "instruments", "search": ["a", 5]}, r"search\[1\]: expected str, was int"),
         ({"method": "bars_of_ticks", "symbol": "x"}, "venue: expected a value, was none"),
         ({"method": "records", "kind": "nope", "symbol": "x"}, "kind: expected one of tick, bar, .*, was 'nope'"),

@@ -163,16 +163,16 @@ async def test_an_answer_is_kept_until_a_bar_comes_that_belongs_into_it() -> Non
         assert len(keys(await reader.answer(ASKED))) == 10
     assert (counting.asked, reader.hits, reader.misses) == (2, 4, 2)
     await put(store, 20, [bar(10)])
-    reader.heard(bar(10))  # behind the closed range, inside the open one
+    reader.on_bar(bar(10))  # behind the closed range, inside the open one
     assert len(keys(await reader.answer(closed))) == 10
     assert len(keys(await reader.answer(ASKED))) == 11
     assert counting.asked == 3
     await put(store, 30, [bar(4, close=7, revision=1)])
-    reader.heard(bar(4, close=7, revision=1))
+    reader.on_bar(bar(4, close=7, revision=1))
     assert keys(await reader.answer(closed))[4] == (4, Decimal(7))
     assert counting.asked == 4
-    reader.heard(bar(4)._replace(symbol="cu2505"))
-    reader.heard(bar(4)._replace(interval="5m"))
+    reader.on_bar(bar(4)._replace(symbol="cu2505"))
+    reader.on_bar(bar(4)._replace(interval="5m"))
     assert keys(await reader.answer(closed))[4] == (4, Decimal(7))
     assert counting.asked == 4
 
@@ -186,7 +186,7 @@ async def test_an_answer_that_was_overtaken_on_its_way_is_given_and_not_kept() -
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     await put(store, 2, [bar(2)])
-    reader.heard(bar(2))
+    reader.on_bar(bar(2))
     counting.pause.set()
     assert len(keys(await asking)) == 1
     assert len(keys(await reader.answer(ASKED))) == 2

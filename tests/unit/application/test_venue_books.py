@@ -70,9 +70,9 @@ def test_what_was_kept_of_a_stream_that_ended_joins_no_snapshot() -> None:
     books.lose_all("disconnected")
     sync = books.find(S)
     assert sync is not None
-    assert not sync.heard  # so that nobody asks for a snapshot before the stream is there again
+    assert not sync.joinable  # so that nobody asks for a snapshot before the stream is there again
     books.on_change(change(30, 30))
-    assert sync.heard
+    assert sync.joinable
     assert not books.on_snapshot(S, snapshot(12)), "what lies between is missing"
     assert books.on_snapshot(S, snapshot(29))
 

@@ -30,7 +30,7 @@ EVE = "2025-03-03 "
 def heard(
     calendar: MarketCalendar, product: str, *words: tuple[str, str], venue: str = "shfe"
 ) -> tuple[MarketCalendar, PhaseVerdict]:
-    own = calendar.own()
+    own = calendar.copy()
     watch, verdict = PhaseWatch(own), PhaseVerdict([], [])
     for phase, when in words:
         following = watch.on_status(venue, product, phase, at(when))
@@ -116,7 +116,7 @@ def test_trading_after_the_close_goes_on_in_a_section_of_its_own(calendar: Marke
 
 
 def test_trades_after_the_tables_end_prolong_the_section_until_the_venue_ends_it(calendar: MarketCalendar) -> None:
-    own = calendar.own()
+    own = calendar.copy()
     watch = PhaseWatch(own)
     watch.on_status("cffex", "IF", "continuous", at(EVE + "13:00:00"))
     assert watch.on_trade("cffex", "IF", at(EVE + "14:59:00")) is None
@@ -129,7 +129,7 @@ def test_trades_after_the_tables_end_prolong_the_section_until_the_venue_ends_it
 
 
 def test_trades_out_of_hours_alone_do_not_overrule_the_table(calendar: MarketCalendar) -> None:
-    watch = PhaseWatch(calendar.own())
+    watch = PhaseWatch(calendar.copy())
     assert watch.on_trade("cffex", "IF", at(EVE + "15:05:00")) is None
     watch.on_status("cffex", "IF", "continuous", at(EVE + "13:00:00"))
     watch.forget()

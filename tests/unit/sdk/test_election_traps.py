@@ -131,11 +131,11 @@ async def test_a_standby_that_is_back_before_the_leader_does_not_take_its_absenc
 
 async def test_a_probe_that_hangs_does_not_delay_the_end_of_the_lease() -> None:
     class Hanging(MemoryProber):
-        async def gone(self, epoch: int, holder: str, timeout_s: float) -> bool:
+        async def unanswered(self, epoch: int, holder: str, timeout_s: float) -> bool:
             if frozen:
                 await clock.sleep(timeout_s)
                 raise DeadlineExceeded("no answer")
-            return await super().gone(epoch, holder, timeout_s)
+            return await super().unanswered(epoch, holder, timeout_s)
 
     kv, clock, alive, frozen = MemoryKeyValue(), ManualClock(), {}, []
     one = Candidate(kv, clock, "one", alive)

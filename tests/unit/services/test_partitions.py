@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from marketprism_adapters.nats.partition_owners import problems_of, shares, told
+from marketprism_adapters.nats.partition_owners import problem_lines, problems_of, shares
 from marketprism_application.contracts.partitions import PARTITIONS
 from marketprism_sdk.messaging import InstanceRecord
 from marketprism_sdk.partitions import OwnerRecord, SessionRecord
@@ -33,7 +33,7 @@ BOTH = [_instance("a", list(range(HALF))), _instance("b", list(range(HALF, PARTI
 
 
 def _told(entries: list[KvEntry], instances: list[InstanceRecord]) -> list[str]:
-    return told(problems_of("aggregator", shares(entries), instances))
+    return problem_lines(problems_of("aggregator", shares(entries), instances))
 
 
 def test_nothing_is_wrong_when_everybody_works_on_what_he_holds() -> None:

@@ -29,7 +29,7 @@ class Migration(NamedTuple):
 
     @property
     def title(self) -> str:
-        """Number and name."""
+        """Number and name, as `0001 ticks`."""
         return f"{self.number:04d} {self.name}"
 
     @property

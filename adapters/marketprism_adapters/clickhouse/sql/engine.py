@@ -30,5 +30,5 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go."""
+        """Close connections, or the embedded directory: another process can open it then."""
         ...

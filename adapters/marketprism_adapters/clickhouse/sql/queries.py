@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from marketprism_adapters.clickhouse.sql import tick_bars
@@ -9,7 +10,7 @@ from marketprism_adapters.clickhouse.sql.columns import from_engine
 from marketprism_adapters.clickhouse.sql.parameters import Params, Statement, as_schema, bounds, parameter
 from marketprism_adapters.clickhouse.sql.schema import select
 from marketprism_adapters.clickhouse.topology import DATABASE
-from marketprism_application.contracts.kinds import INSTRUMENT, KINDS
+from marketprism_application.contracts.kinds import INSTRUMENT, KINDS, DataKind
 from marketprism_application.contracts.questions import (
     Audit,
     BarsOfTicks,
@@ -65,8 +66,7 @@ def records(query: Records) -> Statement:
         params["interval"] = parameter(query.interval)
     where += bounds(stored, query.ts_from, query.ts_to, params)
     if query.after is not None:
-        where.append(f"({stored}, t.seq) > (fromUnixTimestamp64Nano({{after_ts:Int64}}, 'UTC'), {{after_seq:Int64}})")
-        params["after_ts"], params["after_seq"] = query.after
+        where.append(_behind(kind, query.after, params))
     direction = "DESC" if query.last else "ASC"
     # Rows of one instant have an order too: several venues have bars of the same minute.
     chosen = {"symbol"} | ({"venue"} if query.venue is not None else set())
@@ -83,6 +83,16 @@ def records(query: Records) -> Statement:
         return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
 
     return Statement(text, params, shape)
+
+
+def _behind(kind: DataKind, key: Sequence[int | str], params: Params) -> str:
+    """The condition of rows whose page key comes after all those that begin like `key`."""
+    names, values = kind.page_key[: len(key)], []
+    for name, value in zip(names, key, strict=False):
+        params[f"after_{name}"] = parameter(value) if isinstance(value, str) else value
+        given = f"{{after_{name}:{'String' if isinstance(value, str) else 'Int64'}}}"
+        values.append(f"fromUnixTimestamp64Nano({given}, 'UTC')" if name == kind.time_field else given)
+    return f"({', '.join(f't.{name}' for name in names)}) > ({', '.join(values)})"
 
 
 def instruments(question: Instruments) -> Statement:

@@ -44,7 +44,7 @@ class Times:
         self._bases: dict[tuple[str, str, str, int], int] = {}
 
     def event_ns(self, venue: str, trading_day: str, action_day: str, of_day: int) -> int:
-        """Nanoseconds UTC."""
+        """Nanoseconds UTC, from `of_day` nanoseconds after the midnight that the dates and the night session name."""
         part = 1 if of_day >= _NIGHT_FROM else 2 if of_day < _NIGHT_TO else 0
         key = (venue, trading_day, action_day, part)
         base = self._bases.get(key)

@@ -127,7 +127,7 @@ class Conversation:
             terms = terms_of(callback.data, self.source, callback.ts_recv) if callback.data else None
         except InvalidValue as error:
             self._skip("instrument_malformed")
-            log.warning("an instrument that is none", error=str(error))
+            log.warning("instrument.malformed", error=str(error))
             return
         if terms is None:
             self._skip("instrument_not_single")
@@ -143,7 +143,7 @@ class Conversation:
             if not error.retryable:
                 raise
             self.failed = error
-            log.warning("a front is not there", source=self.source, front=number, error=str(error))
+            log.warning("front.unreachable", source=self.source, front=number, error=str(error))
             return False
         self.up.add(number)
         return True
@@ -164,7 +164,7 @@ class Conversation:
         if callback.error and trouble(callback.error):
             self._skip(f"trader_{callback.name}")
             log.warning(
-                "the trader front refused", source=self.source, what=callback.name, error=trouble(callback.error)
+                "trader_front.refused", source=self.source, callback=callback.name, error=trouble(callback.error)
             )
         elif callback.name == "front_connected" and given.auth_code:
             self._request(td.reqAuthenticate, self._authentication())

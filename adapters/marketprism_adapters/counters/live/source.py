@@ -74,7 +74,7 @@ class CtpSource:
     ) -> None:
         self._counter = counter
         self._given = counter.settings
-        self._calendar = calendar.own()
+        self._calendar = calendar.copy()
         self._api_of = api_of
         self._tap = tap
         self.source = counter.name
@@ -141,15 +141,15 @@ class CtpSource:
                 raise self._talk.failed
             taken, self._talk.held = [*self._talk.held, *await self._talk.bridge.take(timeout_s=_TAKE_S)], []
             batch = _Making()
-            for number, said in enumerate(taken, 1):
+            for number, callback in enumerate(taken, 1):
                 if number % _TURN == 0:
                     await asyncio.sleep(0)  # a lease is renewed in turns of the loop
-                if said.name != "depth":
-                    self._heard(said, batch)
+                if callback.name != "depth":
+                    self._on_callback(callback, batch)
                     continue
-                clock = max(clock, said.ts_recv)
-                seq = max(seq + 1, said.ts_recv)
-                tick = self._tick(reader, merge, said, seq)
+                clock = max(clock, callback.ts_recv)
+                seq = max(seq + 1, callback.ts_recv)
+                tick = self._tick(reader, merge, callback, seq)
                 if tick is not None:
                     self._deliver(tick, clock, batch)
             ticks = batch.ticks
@@ -175,83 +175,85 @@ class CtpSource:
         batch.ticks.append(tick)
 
     @staticmethod
-    def _take(told: PhaseVerdict | None, batch: _Making) -> None:
+    def _take(verdict: PhaseVerdict | None, batch: _Making) -> None:
         """What the venue's phases amount to, at this place among the ticks."""
-        if told is not None:
-            batch.events.extend(told.events)
-            batch.changes.extend((len(batch.ticks), change) for change in told.changes)
+        if verdict is not None:
+            batch.events.extend(verdict.events)
+            batch.changes.extend((len(batch.ticks), change) for change in verdict.changes)
 
-    def _tick(self, reader: DepthReader, merge: Merge, said: Callback, seq: int) -> Tick | None:
+    def _tick(self, reader: DepthReader, merge: Merge, callback: Callback, seq: int) -> Tick | None:
         if self._tap is not None:
             self._tap.frame(
-                Channel(f"{self.source}-{said.front}", DECODER), msgspec.msgpack.encode(said.data), said.ts_recv
+                Channel(f"{self.source}-{callback.front}", DECODER),
+                msgspec.msgpack.encode(callback.data),
+                callback.ts_recv,
             )
-        if not merge.is_new(said.data, said.front):
+        if not merge.is_new(callback.data, callback.front):
             return None
         try:
-            found = reader.tick(said.data, seq, said.ts_recv)
+            found = reader.tick(callback.data, seq, callback.ts_recv)
         except (BadField, InvalidValue) as error:
             self._skip("depth_malformed")
-            log.warning("a depth message that is none", source=self.source, error=str(error))
+            log.warning("depth.malformed", source=self.source, error=str(error))
             return None
         if isinstance(found, Skipped):
             self._skip(found.reason)
             return None
         return found
 
-    def _heard(self, said: Callback, batch: _Making) -> None:
+    def _on_callback(self, callback: Callback, batch: _Making) -> None:
         """Everything that is no tick: the life of the connections."""
-        if said.name == "callback_failed":
+        if callback.name == "callback_failed":
             self._skip("callback_failed")
-            log.error("a callback of the API brought what is no message", source=self.source, **said.data)
-        elif said.name == "heartbeat_late":
-            self._events.append(NetworkLatencyExceeded(self.source, float(str(said.data["seconds"])), _LATE_S))
-        elif said.side == "td":
-            self._heard_trader(said, batch)
-        elif said.name == "front_disconnected":
-            self._lost(said)
-        elif said.name == "front_connected":
-            self._talk.ask_login(said.front)
-        elif said.name == "login":
-            self._let_in(said)
-        elif said.name == "subscribe":
-            self._subscriptions.answered(said, self._talk.exchanges)
-        elif said.name == "end":
-            self._ended.add(said.front)
-        elif said.error and trouble(said.error):
-            self._skip(said.name)
-            log.warning("the front refused", source=self.source, front=said.front, error=trouble(said.error))
+            log.error("callback.malformed", source=self.source, **callback.data)
+        elif callback.name == "heartbeat_late":
+            self._events.append(NetworkLatencyExceeded(self.source, float(str(callback.data["seconds"])), _LATE_S))
+        elif callback.side == "td":
+            self._on_trader_callback(callback, batch)
+        elif callback.name == "front_disconnected":
+            self._lost(callback)
+        elif callback.name == "front_connected":
+            self._talk.ask_login(callback.front)
+        elif callback.name == "login":
+            self._let_in(callback)
+        elif callback.name == "subscribe":
+            self._subscriptions.answered(callback, self._talk.exchanges)
+        elif callback.name == "end":
+            self._ended.add(callback.front)
+        elif callback.error and trouble(callback.error):
+            self._skip(callback.name)
+            log.warning("front.refused", source=self.source, front=callback.front, error=trouble(callback.error))
 
-    def _heard_trader(self, said: Callback, batch: _Making) -> None:
-        if said.name == "status":
-            self._take(self._statuses.on_status(said.data, said.ts_recv), batch)
-        elif said.name == "front_disconnected":  # the list is in; the API connects again by itself
+    def _on_trader_callback(self, callback: Callback, batch: _Making) -> None:
+        if callback.name == "status":
+            self._take(self._statuses.on_status(callback.data, callback.ts_recv), batch)
+        elif callback.name == "front_disconnected":  # the list is in; the API connects again by itself
             self._skip("trader_disconnected")
             self._statuses.forget()
-            log.warning("the trader front went away", source=self.source, reason=_reason(said))
+            log.warning("trader_front.disconnected", source=self.source, reason=_reason(callback))
         else:
-            self._talk.on_trader_callback(said)
+            self._talk.on_trader_callback(callback)
 
-    def _lost(self, said: Callback) -> None:
-        log.warning("a front went away", source=self.source, front=said.front, reason=_reason(said))
-        self._talk.up.discard(said.front)
+    def _lost(self, callback: Callback) -> None:
+        log.warning("front.disconnected", source=self.source, front=callback.front, reason=_reason(callback))
+        self._talk.up.discard(callback.front)
         if not self._talk.up:
-            self._losses.all_lost(said.ts_recv)
+            self._losses.all_lost(callback.ts_recv)
 
-    def _let_in(self, said: Callback) -> None:
-        wrong = trouble(said.error)
+    def _let_in(self, callback: Callback) -> None:
+        wrong = trouble(callback.error)
         if wrong:
             self._talk.failed = SourceError(
                 f"{self.source}: expected a login at the market-data front, {wrong}",
-                retryable=not is_fatal(said.error),
-                refused=is_fatal(said.error),
+                retryable=not is_fatal(callback.error),
+                refused=is_fatal(callback.error),
             )
             return
         self._talk.failed = None
         if not self._talk.up:
-            self._losses.back(said.ts_recv)
-        self._talk.up.add(said.front)
-        self._spawn(self._send(said.front, self._subscriptions.wanted))
+            self._losses.back(callback.ts_recv)
+        self._talk.up.add(callback.front)
+        self._spawn(self._send(callback.front, self._subscriptions.wanted))
 
     async def _send(self, number: int, symbols: Sequence[str]) -> None:
         up = self._talk.up
@@ -298,5 +300,5 @@ class CtpSource:
             await opened.close()
 
 
-def _reason(said: Callback) -> str:
-    return reason_of(said.data.get("reason", 0))
+def _reason(callback: Callback) -> str:
+    return reason_of(callback.data.get("reason", 0))

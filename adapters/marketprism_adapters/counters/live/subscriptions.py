@@ -54,8 +54,8 @@ class Subscriptions:
                 if api.subscribeMarketData(symbol):
                     self._unanswered[number] -= 1
                     self._skip("subscribe_not_sent")
-                    log.warning("a subscription was not sent", source=self._source, front=number, symbol=symbol)
-        log.info("subscriptions sent", source=self._source, front=number, instruments=len(symbols))
+                    log.warning("subscription.not_sent", source=self._source, front=number, symbol=symbol)
+        log.info("subscriptions.sent", source=self._source, front=number, instruments=len(symbols))
 
     def answered(self, callback: Callback, exchanges: dict[str, str]) -> None:
         """The counter's answer about one instrument."""
@@ -67,7 +67,7 @@ class Subscriptions:
                 self.events.append(InstrumentSubscribed(exchanges.get(symbol) or venue_of(symbol) or "", symbol))
         if wrong:
             self._skip("subscribe")
-            log.warning("a subscription was refused", source=self._source, symbol=symbol, error=wrong)
+            log.warning("subscription.refused", source=self._source, symbol=symbol, error=wrong)
             if symbol not in self._refused:
                 self._refused.add(symbol)
                 venue = exchanges.get(symbol) or venue_of(symbol) or ""

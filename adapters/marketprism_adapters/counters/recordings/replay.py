@@ -104,7 +104,7 @@ class ReplaySource:
         ]
 
     def read_over(self, known: Mapping[str, int]) -> None:
-        """See `PacedSource`."""
+        """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
         self._pacer = Pacer(self._speed)
         self._pacer.known = dict(known)
 

@@ -41,7 +41,7 @@ class _Front:
         self._now = self.script.rows[0][0] if self.script.rows else 0
 
     def now_ns(self) -> int:
-        """The recording's clock."""
+        """The time of the recording, in nanoseconds UTC."""
         return self._now
 
     def registerFront(self, address: str) -> None:  # noqa: N802 (the API's name)
@@ -49,12 +49,12 @@ class _Front:
         del address
 
     def init(self) -> None:
-        """Connect."""
+        """Start the thread that plays the recording and calls back."""
         self._thread = threading.Thread(target=self._play, name="sim-front", daemon=True)
         self._thread.start()
 
     def exit(self) -> int:
-        """Leave."""
+        """End the thread and wait for it; 0, as the API returns."""
         with self._turn:
             self._leaving = True
             self._turn.notify_all()
@@ -103,13 +103,13 @@ class SimTd(_Front):
     """The trader side."""
 
     def createFtdcTraderApi(self, flow: bytes, production: bool) -> None:  # noqa: N802
-        """Nothing to make."""
+        """As the API has it; a simulated front needs nothing for it."""
 
     def subscribePrivateTopic(self, kind: int) -> None:  # noqa: N802
-        """Nothing is private."""
+        """As the API has it; a simulated front has no private messages."""
 
     def subscribePublicTopic(self, kind: int) -> None:  # noqa: N802
-        """Nothing is public."""
+        """As the API has it; a simulated front has no public messages."""
 
     def reqAuthenticate(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
         """Ask to be let in."""
@@ -117,12 +117,12 @@ class SimTd(_Front):
         return self._ask("authenticate", words)
 
     def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
-        """Log in."""
+        """0: the request is accepted, the front calls back."""
         del reqid
         return self._ask("login", words)
 
     def reqSettlementInfoConfirm(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
-        """Confirm the settlement."""
+        """0: the request is accepted, the front calls back."""
         del reqid
         return self._ask("settlement", words)
 
@@ -150,19 +150,19 @@ class SimMd(_Front):
         self._at = 0
 
     def createFtdcMdApi(self, flow: bytes, production: bool) -> None:  # noqa: N802
-        """Nothing to make."""
+        """As the API has it; a simulated front needs nothing for it."""
 
     def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
-        """Log in."""
+        """0: the request is accepted, the front calls back."""
         del reqid
         return self._ask("login", words)
 
     def subscribeMarketData(self, symbol: str) -> int:  # noqa: N802
-        """Subscribe one instrument."""
+        """0: the request is accepted, the front calls back."""
         return self._ask("subscribe", symbol)
 
     def unSubscribeMarketData(self, symbol: str) -> int:  # noqa: N802
-        """Leave one instrument."""
+        """0, and no more ticks of this instrument."""
         self._subscribed.discard(symbol)
         return 0
 

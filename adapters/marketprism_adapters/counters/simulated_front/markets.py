@@ -36,7 +36,7 @@ class Recorded:
         self.instruments = self._script.instruments
 
     def rows(self) -> Iterator[Row]:
-        """Every row."""
+        """Every row of the market, in the order of its time."""
         yield from self._script.rows
 
 

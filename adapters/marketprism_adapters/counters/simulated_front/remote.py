@@ -40,7 +40,7 @@ class _Remote:
         self._answers = self._callbacks()
 
     def now_ns(self) -> int:
-        """The front's clock."""
+        """The time of the front as it last sent it, in nanoseconds UTC."""
         return self._now
 
     def registerFront(self, address: str) -> None:  # noqa: N802 (the API's name)
@@ -56,7 +56,7 @@ class _Remote:
             thread.start()
 
     def exit(self) -> int:
-        """Leave."""
+        """Close the connection and wait for the threads; 0, as the API returns."""
         self._leaving.set()
         self._close()
         self._pieces.put(None)
@@ -158,10 +158,10 @@ class RemoteTd(_Remote):
     side = "td"
 
     def createFtdcTraderApi(self, flow: bytes, production: bool = True) -> None:  # noqa: N802
-        """Nothing to make."""
+        """As the API has it; a simulated front needs nothing for it."""
 
     def subscribePrivateTopic(self, kind: int) -> None:  # noqa: N802
-        """Nothing is private."""
+        """As the API has it; a simulated front has no private messages."""
 
     def subscribePublicTopic(self, kind: int) -> None:  # noqa: N802
         """Everybody hears the phases."""
@@ -171,11 +171,11 @@ class RemoteTd(_Remote):
         return self._say("authenticate", words, reqid)
 
     def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
-        """Log in."""
+        """0: the request is sent, the front calls back."""
         return self._say("login", words, reqid)
 
     def reqSettlementInfoConfirm(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
-        """Confirm the settlement."""
+        """0: the request is sent, the front calls back."""
         return self._say("settlement", words, reqid)
 
     def reqQryInstrument(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
@@ -200,18 +200,18 @@ class RemoteMd(_Remote):
     side = "md"
 
     def createFtdcMdApi(self, flow: bytes, production: bool = True) -> None:  # noqa: N802
-        """Nothing to make."""
+        """As the API has it; a simulated front needs nothing for it."""
 
     def reqUserLogin(self, words: dict[str, Any], reqid: int) -> int:  # noqa: N802
-        """Log in."""
+        """0: the request is sent, the front calls back."""
         return self._say("login", words, reqid)
 
     def subscribeMarketData(self, symbol: str) -> int:  # noqa: N802
-        """Subscribe one instrument."""
+        """0: the request is sent, the front calls back."""
         return self._say("subscribe", symbol)
 
     def unSubscribeMarketData(self, symbol: str) -> int:  # noqa: N802
-        """Leave one instrument."""
+        """0: the request is sent, the front calls back."""
         return self._say("unsubscribe", symbol)
 
     def _depth(self, values: list[Any]) -> None:

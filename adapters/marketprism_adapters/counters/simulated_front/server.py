@@ -39,7 +39,7 @@ class FrontOptions:
 class _Session:
     number: int
     writer: asyncio.StreamWriter
-    heard_at: float
+    last_seen_at: float
     side: str = ""
     user: str = ""
     login_at: int = 0
@@ -83,7 +83,7 @@ class FrontServer:
         self._tasks = [asyncio.create_task(self._play()), asyncio.create_task(self._beat())]
 
     async def stop(self) -> None:
-        """End every session."""
+        """Close every session and stop listening."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,7 +100,7 @@ class FrontServer:
         reason = "left"
         try:
             while piece := await reader.read(65_536):
-                self._heard(session)
+                self._touch(session)
                 for name, *parts in frames.feed(piece):
                     await self._hear(session, name, parts)
         except OSError as error:
@@ -125,13 +125,13 @@ class FrontServer:
                 )
 
     @staticmethod
-    def _heard(session: _Session) -> None:
+    def _touch(session: _Session) -> None:
         """A frozen process is not heard: what it says when it wakes begins another stretch."""
         now = time.monotonic()
-        if not session.alive or now - session.heard_at > _SLEPT_S:
+        if not session.alive or now - session.last_seen_at > _SLEPT_S:
             session.alive.append([time.time_ns(), 0])
         session.alive[-1][1] = time.time_ns()
-        session.heard_at = now
+        session.last_seen_at = now
 
     async def _hear(self, session: _Session, name: str, parts: list[Any]) -> None:
         if name == "beat":
@@ -218,7 +218,7 @@ class FrontServer:
             await asyncio.sleep(HEARTBEAT_S)
             now = time.monotonic()
             for session in list(self._sessions.values()):
-                if now - session.heard_at > SILENT_S:
+                if now - session.last_seen_at > SILENT_S:
                     self._cut(session, "silent")
                 else:
                     self._send(session, frame("beat", self._clock))

@@ -17,7 +17,7 @@ _LONGEST = 1 << 24
 
 
 def frame(*parts: Any) -> bytes:
-    """One message."""
+    """One message as it goes over the connection: its length, then `parts` encoded."""
     body = _encoder.encode(parts)
     return len(body).to_bytes(_LENGTH) + body
 

@@ -53,7 +53,7 @@ class Amounts:
 
     @staticmethod
     def scaled(quantity: str, size: Decimal) -> str:
-        """Contracts as money."""
+        """A number of contracts as an amount of money: `quantity` times `size`, exact."""
         return times(quantity, size)
 
     def quantity(self, text: str, field: str, size: Decimal | None) -> str | None:

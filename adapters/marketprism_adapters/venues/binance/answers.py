@@ -151,7 +151,7 @@ class BinanceAnswers:
         }
 
     def read(self, path: str, parameters: Parameters, body: bytes, ts_recv: int, parser: BinanceParser) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         name = path.rstrip("/").rsplit("/", 1)[-1]
         if "/ticker/" in path:
             name = f"ticker/{name}"

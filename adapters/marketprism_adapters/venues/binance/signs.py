@@ -122,7 +122,7 @@ class _Bare:
         return SPOT if len(close[1]) == _SPOT_DECIMALS else USDM
 
     def named(self, part: bytes) -> BareName:
-        """`e` and `s`."""
+        """Event and native symbol from the fields `e` and `s`, empty where they are missing."""
         event, native = _EVENT.search(part), _NATIVE.search(part)
         return BareName(event[1] if event is not None else b"", native[1] if native is not None else b"")
 

@@ -66,9 +66,9 @@ class BinanceDialect:
         """Combined or raw, with the streams that the URL asks for."""
         return BinanceConnection.at(path, query, sided=self.market == "usdm")
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """As a connection hears it that has subscribed nothing."""
-        return BinanceConnection(combined=True, side=None).heard(message)
+        return BinanceConnection(combined=True, side=None).on_message(message)
 
     @staticmethod
     def _frame(pair: SimulatedPair, suffix: str, data: Any) -> tuple[str, str]:
@@ -83,7 +83,7 @@ class BinanceDialect:
         return None
 
     def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
-        """depthUpdate."""
+        """Stream and text of one `depthUpdate`."""
         return self._frame(pair, "depth@100ms", self._of(pair).update(made))
 
     def books(self, pair: SimulatedPair, book: SimulatedBook, made: SimulatedStep) -> Sequence[tuple[str, str]]:
@@ -91,7 +91,7 @@ class BinanceDialect:
         return [self._frame(pair, kind, data) for kind, data in self._of(pair).depths(book, made)]
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
-        """aggTrade."""
+        """Stream and text of one `aggTrade`."""
         return self._frame(
             pair, "aggTrade", {"e": "aggTrade", "E": made.ts_ms, "s": pair.native, **self._trade_row(made)}
         )

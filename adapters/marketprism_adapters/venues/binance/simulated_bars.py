@@ -50,7 +50,7 @@ class Klines:
                 self.take(made)
 
     def take(self, made: SimulatedTrade) -> None:
-        """One trade more."""
+        """Add one trade to the running bar."""
         self._series.take(made)
 
     def closed(self, native: str, ts_ms: int) -> Iterator[dict[str, Any]]:

@@ -47,7 +47,7 @@ class BinanceConnection:
         """With its stream's name, or bare."""
         return frame if self._combined else frame[frame.index(_DATA) + len(_DATA) : -1]
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """A request; what it refuses, it refuses in the words of Binance's "Error Messages"."""
         try:
             asked = json.loads(message)

@@ -104,7 +104,7 @@ class PacedStreams:
                 yield suffix, self._top(book, change, levels) if levels else self.update(change)
 
     def update(self, made: SimulatedStep) -> dict[str, Any]:
-        """depthUpdate."""
+        """The `depthUpdate` of one step; futures have more fields than spot."""
         of_futures = self._form == "futures"
         return {
             "e": "depthUpdate",

@@ -143,7 +143,7 @@ class Binance:
         return self._amounts.names.native(symbol)
 
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
-        """SUBSCRIBE or UNSUBSCRIBE."""
+        """The SUBSCRIBE (`undo`: UNSUBSCRIBE) message for these streams."""
         method = "UNSUBSCRIBE" if undo else "SUBSCRIBE"
         return msgspec.json.encode({"method": method, "params": list(streams), "id": request_id})
 
@@ -180,6 +180,6 @@ class Binance:
     def answer(
         self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
     ) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         assert isinstance(parser, BinanceParser)  # noqa: S101 (made by `parser`)
         return self._answers.read(path, parameters, body, ts_recv, parser)

@@ -70,13 +70,13 @@ class BybitParser:
         self._decoders = {name: msgspec.json.Decoder(made).decode for name, made in _TYPES.items()}
 
     def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
-        """Names."""
+        """Learn the symbols of the venue's native names."""
         for each in instruments:
             self.names.learn(each)
 
     @property
     def scale(self) -> Callable[[str, str], str] | None:
-        """Amounts are amounts."""
+        """None: quantities are amounts, not contracts."""
         return None
 
     def lost(self) -> None:

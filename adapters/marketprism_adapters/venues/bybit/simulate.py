@@ -31,7 +31,7 @@ class BybitDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """ping, subscribe and unsubscribe."""
         try:
             asked = json.loads(message)
@@ -60,12 +60,12 @@ class BybitDialect:
         return topic, msgspec.json.encode(push).decode()
 
     def book(self, pair: SimulatedPair, made: SimulatedStep, *, wrong_checksum: bool) -> tuple[str, str]:  # noqa: ARG002
-        """A delta."""
+        """Stream and text of one delta of the book."""
         data = {"s": pair.native, "b": made.bids, "a": made.asks, "u": made.last_id, "seq": made.last_id * 7}
         return self._frame(f"orderbook.{BOOK_DEPTH}.{pair.native}", "delta", made.ts_ms, data)
 
     def begins(self, pair: SimulatedPair, book: SimulatedBook, stream: str) -> str | None:
-        """The snapshot."""
+        """The snapshot that begins a book's stream, None for other streams."""
         if stream != f"orderbook.{BOOK_DEPTH}.{pair.native}":
             return None
         last_id, ts_ms, bids, asks = book.snapshot(BOOK_DEPTH)
@@ -73,7 +73,7 @@ class BybitDialect:
         return self._frame(stream, "snapshot", ts_ms, data)[1]
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
-        """publicTrade."""
+        """Stream and text of one `publicTrade`."""
         data = [
             {
                 "T": made.ts_ms,
@@ -90,11 +90,11 @@ class BybitDialect:
         return self._frame(f"publicTrade.{pair.native}", "snapshot", made.ts_ms, data)
 
     def others(self, pair: SimulatedPair, book: SimulatedBook, ts_ms: int) -> Sequence[tuple[str, str]]:  # noqa: ARG002
-        """Nothing more."""
+        """Empty: this venue is simulated without further streams."""
         return []
 
     def get(self, path: str, query: Mapping[str, str], books: Mapping[str, SimulatedBook], *, old: bool) -> Reply:
-        """instruments-info and orderbook."""
+        """The answer to `instruments-info` or `orderbook`."""
         if path.endswith("instruments-info"):
             return Reply(200, {"retCode": 0, "retMsg": "OK", "result": {"list": [self._listed(p) for p in self.pairs]}})
         pair = self._by_native.get(query.get("symbol", ""))

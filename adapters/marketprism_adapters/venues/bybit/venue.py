@@ -70,12 +70,12 @@ class Bybit:
         return [ConnectionGroup(f"{self._ws_url}/v5/public/{self._category}", streams)] if streams else []
 
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
-        """subscribe or unsubscribe."""
+        """The subscribe (`undo`: unsubscribe) message for these streams."""
         call = {"req_id": str(request_id), "op": "unsubscribe" if undo else "subscribe", "args": list(streams)}
         return msgspec.json.encode(call)
 
     def instrument_requests(self) -> Sequence[RestRequest]:
-        """The category's list."""
+        """The one request for all instruments of the category."""
         return [RestRequest("/v5/market/instruments-info", {"category": self._category, "limit": "1000"})]
 
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one price)
@@ -94,7 +94,7 @@ class Bybit:
     def answer(
         self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
     ) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         try:
             refusal = msgspec.json.decode(body, type=frames.Refusal)
             if refusal.retCode:

@@ -90,7 +90,7 @@ class DeribitAnswers:
         }
 
     def read(self, path: str, parameters: Parameters, body: bytes, ts_recv: int, parser: DeribitParser) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         name = path.rstrip("/").rsplit("/", 1)[-1]
         try:
             refusal = msgspec.json.decode(body, type=_Refusal).error

@@ -33,7 +33,7 @@ class DeribitDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """set_heartbeat, test, subscribe and unsubscribe."""
         try:
             asked = json.loads(message)
@@ -97,7 +97,7 @@ class DeribitDialect:
         return "[" + ",".join(f'["new",{price},{quantity}]' for price, quantity in levels) + "]"
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
-        """trades."""
+        """Stream and text of one message of `trades`."""
         self._bars.on_trade(pair.native, made)
         return self._frame(f"trades.{pair.native}.100ms", f"[{self._trade_row(pair, made)}]")
 

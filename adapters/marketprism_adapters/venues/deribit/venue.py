@@ -97,10 +97,10 @@ class Deribit:
     def _leave_out(self, interval: str) -> None:
         if interval not in self._left_out:
             self._left_out.add(interval)
-            log.warning("klines left out: no such interval", venue=VENUE, interval=interval, expected=list(RESOLUTIONS))
+            log.warning("kline.interval_unsupported", venue=VENUE, interval=interval, expected=list(RESOLUTIONS))
 
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
-        """public/subscribe or public/unsubscribe."""
+        """The public/subscribe (`undo`: public/unsubscribe) message for these streams."""
         method = "public/unsubscribe" if undo else "public/subscribe"
         made = self._requests(Request(request_id, tuple(streams), undo))
         call = {"jsonrpc": "2.0", "id": made, "method": method, "params": {"channels": list(streams)}}
@@ -112,7 +112,7 @@ class Deribit:
         return [RestRequest(f"{_PUBLIC}/get_instruments", wanted, budget="instruments")]
 
     def snapshot_request(self, symbol: str, *, shallow: bool = False) -> RestRequest:  # noqa: ARG002 (one price)
-        """All levels."""
+        """The request for all levels of a book."""
         return RestRequest(f"{_PUBLIC}/get_order_book", {"instrument_name": native_of(symbol), "depth": "10000"})
 
     def trades_request(self, symbol: str, first: int, last: int) -> RestRequest | None:
@@ -133,7 +133,7 @@ class Deribit:
     def answer(
         self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
     ) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         assert isinstance(parser, DeribitParser)  # noqa: S101 (made by `parser`)
         return self._answers.read(path, parameters, body, ts_recv, parser)
 

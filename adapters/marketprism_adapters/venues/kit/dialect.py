@@ -34,7 +34,7 @@ class Dialect(Protocol):
     pairs: Sequence[SimulatedPair]
     notice: str
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """What a client said."""
         ...
 
@@ -66,7 +66,7 @@ class Connection(Protocol):
 
     streams: Sequence[str]
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """What the client said."""
         ...
 
@@ -81,11 +81,11 @@ class Alike:
     streams: Sequence[str] = ()
 
     def __init__(self, dialect: Dialect) -> None:
-        self.heard = dialect.heard
+        self.on_message = dialect.on_message
 
     @staticmethod
     def framed(frame: str) -> str:
-        """As it is."""
+        """The frame as it is: this dialect wraps nothing."""
         return frame
 
 

@@ -10,7 +10,7 @@ DIGITS = re.compile(r"\d{6}")
 
 
 def worded(digits: str) -> str:
-    """`250328` as `28MAR25`."""
+    """An expiry `250328` as `28MAR25`."""
     return f"{int(digits[4:6])}{_MONTHS[int(digits[2:4]) - 1]}{digits[:2]}"
 
 

@@ -36,7 +36,7 @@ class SimulatedBar:
     bought_for: Decimal = _NONE
 
     def take(self, made: SimulatedTrade, cost: Decimal) -> None:
-        """One trade more."""
+        """Add one trade to the running bar."""
         quantity = Decimal(made.quantity)
         if not self.count:
             self.open = self.high = self.low = made.price
@@ -69,7 +69,7 @@ class BarSeries:
             self.running = self._new(ts_ms, self.running.close)
 
     def take(self, made: SimulatedTrade) -> None:
-        """One trade more."""
+        """Add one trade to the running bar."""
         self._roll(made.ts_ms)
         self.running.take(made, self._cost(made))
 

@@ -62,7 +62,7 @@ class BookKeeper:
         self.snapshots = self.audits = self.failed_audits = self.not_compared = 0
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of the books' metrics by name."""
         syncs = [tracked.sync for _, tracked in self._books.items()]
         return {
             "books": float(len(syncs)),
@@ -76,7 +76,7 @@ class BookKeeper:
         }
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Begin the books that need it and audit the others, until cancelled."""
         auditing = asyncio.ensure_future(self._audit_for_ever())
         try:
             while True:
@@ -95,16 +95,16 @@ class BookKeeper:
     def _begin(self, symbol: str, why: str) -> None:
         tries, not_before = self._tries.get(symbol, (0, 0.0))
         now = time.monotonic()
-        if now < not_before or (self._venue.rule.by_request and not self._heard(symbol)):
+        if now < not_before or (self._venue.rule.by_request and not self._joinable(symbol)):
             return  # before the stream is there, what comes between a snapshot and its first change would be missing
         self._tries[symbol] = (tries + 1, now + self._backoff.pause_s(tries + 1))
         task = asyncio.get_running_loop().create_task(self._mend(symbol, why))
         self._busy[symbol] = task
         task.add_done_callback(lambda _: self._busy.pop(symbol, None))
 
-    def _heard(self, symbol: str) -> bool:
+    def _joinable(self, symbol: str) -> bool:
         sync = self._books.find(symbol)
-        return sync is not None and sync.heard
+        return sync is not None and sync.joinable
 
     def settled(self, symbol: str) -> None:
         """The book is valid: the next time begins without a pause."""
@@ -121,7 +121,7 @@ class BookKeeper:
                 else:
                     await self._subscribe_anew(symbol, why)
             except Exception as error:  # noqa: BLE001 (told, and tried again after its pause)
-                log.warning("book not begun yet", symbol=symbol, why=why, error=_text_of(error))
+                log.warning("book.not_started", symbol=symbol, reason=why, error=_text_of(error))
 
     async def _ask(self, symbol: str) -> None:
         """A snapshot by request; one that is too old is asked for again after a pause."""
@@ -129,7 +129,7 @@ class BookKeeper:
         hurry = len(self._books.needed) > _MANY or self._tries.get(symbol, (0, 0.0))[0] > 1
         snapshot = await self._fetch(symbol, Priority.HIGH, shallow=hurry)
         self.snapshots += 1
-        if not self._heard(symbol):
+        if not self._joinable(symbol):
             return  # its stream ended meanwhile: a book would stand without anybody to change it
         if self._books.on_snapshot(symbol, snapshot):
             self.settled(symbol)
@@ -174,7 +174,7 @@ class BookKeeper:
                 await self.audit(symbol)
             except Exception as error:  # noqa: BLE001 (told, and audited again in its turn)
                 self.not_compared += 1
-                log.warning("book not audited", symbol=symbol, error=_text_of(error))
+                log.warning("book.not_audited", symbol=symbol, error=_text_of(error))
 
     def _pause_s(self) -> float:
         """Between two audits: no shorter than their share of the budget takes to pay for one."""
@@ -213,7 +213,7 @@ class BookKeeper:
             self.audits += 1
             if found.wrong:
                 self.failed_audits += 1
-                log.error("book differs from the venue's", symbol=symbol, id=found.at_id, wrong=list(found.wrong[:5]))
+                log.error("book.mismatched", symbol=symbol, id=found.at_id, wrong=list(found.wrong[:5]))
                 self._books.lose(symbol, "audit")
                 return False
         if sync.valid:

@@ -39,7 +39,7 @@ class ConnectionEvents(Protocol):
 
     def on_down(self, connection: Connection, reason: str, retry_s: float) -> None: ...
 
-    def on_gone(self, path: str) -> None: ...
+    def on_closed(self, path: str) -> None: ...
 
     def on_asked(self, keys: Iterable[StreamKey]) -> None: ...
 
@@ -162,7 +162,7 @@ class Connection:
             events.on_frame(frame, path)
 
         def ended(reason: str) -> None:
-            events.on_gone(path)
+            events.on_closed(path)
             if not wire.ended.done():
                 wire.ended.set_result(reason)
 
@@ -205,7 +205,7 @@ class Connection:
         try:
             new = await self._open()
         except SourceError as error:
-            log.warning("connection not renewed yet", url=self.url, error=str(error))
+            log.warning("connection.not_renewed", url=self.url, error=str(error))
             self._later(old)
             return old
         before, undone = old.frames, False
@@ -213,13 +213,15 @@ class Connection:
         await self._until(lambda: new.answers >= asked and self._flows(new), _FLOWS_S, old, new)
         brings = new.frames > new.answers or old.frames == before
         if not old.ended.done() and not new.ended.done() and (new.answers < asked or not brings):
-            log.warning("connection not renewed yet", url=self.url, error="the new one brings nothing")
+            log.warning("connection.not_renewed", url=self.url, error="the new one brings nothing")
             new.close("brings nothing")
         if not new.ended.done():
             asked = old.answers + await self._subscribe(old, list(self.streams), undo=True)
             await self._until(lambda: old.answers >= asked, _DRAINED_S, old, new)
             if old.answers < asked:
-                log.warning("connection left before the venue said that it stops", url=self.url)
+                log.warning(
+                    "connection.closed_early", url=self.url, reason="the venue did not confirm the unsubscriptions"
+                )
             undone = True
         gone = new if new.ended.done() else old
         self._wires = [each for each in self._wires if each is not gone]
@@ -231,7 +233,7 @@ class Connection:
         self._current = new
         old.close("renewed")
         self.renewals += 1
-        log.info("connection renewed", url=self.url, streams=len(self.streams))
+        log.info("connection.renewed", url=self.url, streams=len(self.streams))
         return new
 
     @staticmethod

@@ -27,12 +27,12 @@ class Shards:
 
     @property
     def connections(self) -> list[Connection]:
-        """All connections."""
+        """A copy of the list of all connections."""
         return list(self._running)
 
     @property
     def tasks(self) -> list[asyncio.Task[None]]:
-        """What runs them."""
+        """The task that runs each connection."""
         return list(self._running.values())
 
     async def change(self, keys: Sequence[StreamKey]) -> None:
@@ -87,6 +87,6 @@ class Shards:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def close(self) -> None:
-        """End every connection."""
+        """Close every connection and wait for its end."""
         self._shards, self._wanted = [], {}
         await self._end(self.connections)

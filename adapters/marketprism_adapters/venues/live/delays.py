@@ -20,7 +20,7 @@ class Delays:
         self._before: tuple[int, int] | None = None
 
     def add(self, ts_event: int, ts_recv: int) -> None:
-        """One event."""
+        """Take the delay of one event into account; both times in nanoseconds UTC."""
         delay = ts_recv - ts_event
         if ts_recv - self._began > _WINDOW_NS:
             self._before = (self._shortest, self._longest) if self._began else None

@@ -187,13 +187,13 @@ class FrameIntake:
 
     def _resume(self, now: int) -> None:
         since, self._overflow_from = self._overflow_from, 0
-        log.error("frames dropped: the pipeline did not take them", dropped=self.dropped)
+        log.error("frames.dropped", dropped=self.dropped, reason="the pipeline is too slow")
         if TRADE.name in {key.kind for connection in self.connections for key in connection.streams.values()}:
             self._name_trades(self.symbols, since, now, "overflow")
         self._name_uncounted(self.connections, since, now, "overflow")
 
     def on_up(self, connection: Connection) -> None:
-        """A connection stands."""
+        """A connection stands: what it missed while it was down becomes gaps, unless another carried it."""
         now = time.time_ns()
         if not self.live_since:
             self.live_since = now
@@ -206,7 +206,7 @@ class FrameIntake:
 
     def on_down(self, connection: Connection, reason: str, retry_s: float) -> None:
         """A connection is lost."""
-        log.warning("connection lost", url=connection.url, reason=reason, retry_s=round(retry_s, 2))
+        log.warning("connection.lost", url=connection.url, reason=reason, retry_s=round(retry_s, 2))
         if connection.alive_ns:  # it was up at least once: what came before nobody waited for
             self._down_at.setdefault(id(connection), connection.alive_ns)
         if self._others(connection):
@@ -227,9 +227,9 @@ class FrameIntake:
         """Whether several connections bring the same streams: collectors, or one that is being renewed."""
         return any(connection.renewing or self._others(connection) for connection in self.connections)
 
-    def on_gone(self, path: str) -> None:
+    def on_closed(self, path: str) -> None:
         """A socket has ended."""
-        self.feed.on_gone(path)
+        self.feed.on_closed(path)
 
     def on_asked(self, keys: Iterable[StreamKey]) -> None:
         """Subscriptions are on their way."""
@@ -239,10 +239,10 @@ class FrameIntake:
         """Instruments of the venue's list that cannot be read."""
         if refused:
             self.skipped["instrument"] = self.skipped.get("instrument", 0) + len(refused)
-            log.warning("instruments left out of the list", count=len(refused), first=list(refused[:3]))
+            log.warning("instruments.skipped", count=len(refused), first=list(refused[:3]))
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of the metrics of connections, streams and frames by name."""
         connections = self.connections
         return {
             "connections_up": float(sum(connection.up for connection in connections)),
@@ -283,7 +283,7 @@ class FrameIntake:
         elif control.what == "refused":
             self._turned_down(control, path)
         elif control.what == "closing":
-            log.warning("the venue is about to close the connection", said=control.text)
+            log.warning("connection.closing", text=control.text)
             self.events.append(MarketStatusReceived(self._venue.name, "", control.text[:200]))
             for connection in self.connections:
                 connection.renew_soon(path)
@@ -305,7 +305,7 @@ class FrameIntake:
     def _turned_down(self, control: Control, path: str) -> None:
         self.skipped["refused"] = self.skipped.get("refused", 0) + 1
         keys = self._keys_of(control, path)
-        log.warning("the venue refused", said=control.text, streams=[str(key) for key in keys][:5])
+        log.warning("subscription.refused", text=control.text, streams=[str(key) for key in keys][:5])
         for key in keys:
             self.health.refused(key, control.text)
         for symbol in {key.symbol for key in keys}:
@@ -316,7 +316,7 @@ class FrameIntake:
         count, now = self.skipped[error.reason], time.time_ns()
         if count in (1, 10, 100) or count % 1000 == 0:
             log.warning(
-                "frame refused",
+                "frame.refused",
                 reason=error.reason,
                 count=count,
                 error=str(error)[:300],

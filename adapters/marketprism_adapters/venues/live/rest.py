@@ -92,7 +92,7 @@ class RestClient:
             wait_s = _DEFAULT_WAIT_S[status]
         wait_s = min(max(wait_s, 0.1), 3 * 86_400.0)
         self._not_before = max(self._not_before, time.monotonic() + wait_s)
-        log.warning("the venue says to wait", path=request.path, status=status, wait_s=wait_s)
+        log.warning("venue.rate_limited", path=request.path, status=status, wait_s=wait_s)
         raise SourceError(f"{request.path}: status {status}: wait {wait_s:g} s", retryable=True)
 
     def _note_used(self, headers: Mapping[str, str]) -> None:
@@ -101,7 +101,7 @@ class RestClient:
         if used.isdigit() and int(used) > self._allowed * _NEAR:
             wait_s = 60.0 - time.time() % 60.0
             self._not_before = max(self._not_before, time.monotonic() + wait_s)
-            log.warning("nearly all that the venue allows is used", used=int(used), wait_s=round(wait_s, 1))
+            log.warning("venue.rate_limit_near", used=int(used), wait_s=round(wait_s, 1))
 
     def _note_clock(self, headers: Mapping[str, str]) -> None:
         """How far the venue's clock is from ours, to the second that its header tells."""

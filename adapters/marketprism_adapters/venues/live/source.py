@@ -233,7 +233,7 @@ class VenueSource:
         return self.feed.books.show(symbol, depth)
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of all metrics of the source by name."""
         rest = self._rest
         return {
             **self.desk.figures(),
@@ -271,7 +271,7 @@ class VenueSource:
         ]
         self._changed += changed
         if added or removed or changed:
-            log.info("instruments changed", added=added, removed=removed, other_terms=len(changed))
+            log.info("instruments.changed", added=added, removed=removed, other_terms=len(changed))
 
 
 def _terms(instrument: InstrumentRecord) -> InstrumentRecord:

@@ -102,7 +102,7 @@ class StreamHealth:
             found.state, found.reason = REFUSED, reason
 
     def forget(self, keys: Iterable[StreamKey]) -> None:
-        """No longer wanted."""
+        """Forget streams that are not wanted any more."""
         for key in keys:
             self._states.pop(key, None)
 

@@ -64,11 +64,11 @@ class TradeRefill:
         self.filled = self.given_up = 0
 
     def figures(self) -> dict[str, float]:
-        """Counts for metrics."""
+        """Values of the metrics of fetched trades by name."""
         return {"trades_fetched_total": float(self.filled), "holes_given_up_total": float(self.given_up)}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Fetch missing trades, every tape by itself, until cancelled."""
         try:
             while True:
                 holes = self._feed.holes()
@@ -80,7 +80,7 @@ class TradeRefill:
                 for symbol in [symbol for symbol, task in self._busy.items() if task.done()]:
                     error = self._busy.pop(symbol).exception()
                     if error is not None:  # the feed names the hole when its time is over
-                        log.error("missing trades not fetched", symbol=symbol, error=repr(error)[:300])
+                        log.error("trade_refill.failed", symbol=symbol, error=repr(error)[:300])
                 await asyncio.sleep(_LOOK_S)
         finally:
             for task in self._busy.values():
@@ -105,7 +105,7 @@ class TradeRefill:
                 self._give_up(symbol, hole, str(error)[:200])
                 continue
             except SourceError as error:
-                log.warning("missing trades not fetched yet", symbol=symbol, error=str(error)[:200])
+                log.warning("trade_refill.retrying", symbol=symbol, error=str(error)[:200])
             else:
                 if found:
                     attempt = empty = self._barren[symbol] = 0
@@ -132,12 +132,12 @@ class TradeRefill:
         self.filled += len(trades)
         if trades:
             self._arrived.set()
-            log.info("missing trades fetched", symbol=symbol, trades=len(trades), first=hole.first, last=hole.last)
+            log.info("trade_refill.completed", symbol=symbol, trades=len(trades), first=hole.first, last=hole.last)
         return len(trades)
 
     def _give_up(self, symbol: str, hole: Hole, why: str) -> None:
         self.given_up += 1
-        log.warning("missing trades given up", symbol=symbol, first=hole.first, last=hole.last, why=why)
+        log.warning("trade_refill.abandoned", symbol=symbol, first=hole.first, last=hole.last, reason=why)
         self._feed.give_up(symbol)
         self._arrived.set()
 

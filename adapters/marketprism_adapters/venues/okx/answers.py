@@ -97,7 +97,7 @@ class OkxAnswers:
         }
 
     def read(self, path: str, parameters: Parameters, body: bytes, ts_recv: int, parser: OkxParser) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         name = path.rstrip("/").rsplit("/", 1)[-1]
         try:
             head = msgspec.json.decode(body, type=_Refusal)

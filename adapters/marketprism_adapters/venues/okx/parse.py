@@ -56,7 +56,7 @@ class OkxParser:
         self._by_arg: dict[bytes, Handler] = {}
 
     def learn(self, instruments: Sequence[InstrumentRecord]) -> None:
-        """Contract sizes."""
+        """Learn symbols and contract sizes; quantities cannot be scaled before."""
         self.sizes_known = True
         for each in instruments:
             size = each.multiplier if each.class_ != "spot" else None

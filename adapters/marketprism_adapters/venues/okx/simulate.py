@@ -53,7 +53,7 @@ class OkxDialect:
     def _by_native(self) -> dict[str, SimulatedPair]:
         return {pair.native: pair for pair in self.pairs}
 
-    def heard(self, message: str) -> Replies:
+    def on_message(self, message: str) -> Replies:
         """ping, subscribe and unsubscribe."""
         if message == "ping":
             return Replies(("pong",))
@@ -130,7 +130,7 @@ class OkxDialect:
         return self._frame("books", pair, row, "snapshot")[1]
 
     def trade(self, pair: SimulatedPair, made: SimulatedTrade) -> tuple[str, str]:
-        """trades."""
+        """Stream and text of one message of `trades`."""
         self._bars.on_trade(pair.native, made)
         return self._frame("trades", pair, {**self._trade_row(pair, made), "count": "1"})
 

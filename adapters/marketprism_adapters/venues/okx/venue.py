@@ -112,7 +112,7 @@ class Okx:
     def _leave_out(self, interval: str) -> None:
         if interval not in self._left_out:
             self._left_out.add(interval)
-            log.warning("klines left out: no such interval", venue=VENUE, interval=interval, expected=list(BARS))
+            log.warning("kline.interval_unsupported", venue=VENUE, interval=interval, expected=list(BARS))
 
     def subscribe(self, streams: Sequence[str], request_id: int, *, undo: bool = False) -> bytes:
         """One message for all of them."""
@@ -144,7 +144,7 @@ class Okx:
     def answer(
         self, path: str, parameters: Mapping[str, str], body: bytes, ts_recv: int, parser: FrameParser
     ) -> Answer:
-        """See `Venue.answer`."""
+        """As `Venue.answer` says. Raises ParseRefused."""
         assert isinstance(parser, OkxParser)  # noqa: S101 (made by `parser`)
         return self._answers.read(path, parameters, body, ts_recv, parser)
 

@@ -73,7 +73,9 @@ def venue_files(patterns: Iterable[str]) -> tuple[list[Path], frozenset[Path]]:
         if in_folder:
             found.update(mine)
             if mine and len(mine) < len(files):
-                log.warning("passed over", folder=pattern, files=[str(path) for path in files if path not in mine])
+                log.warning(
+                    "recording.files_skipped", folder=pattern, files=[str(path) for path in files if path not in mine]
+                )
         paths.update(dict.fromkeys(mine))
     return list(paths), frozenset(found)
 

@@ -95,18 +95,18 @@ class VenueReplay:
             except SourceError as error:
                 if path not in self._found:
                     raise
-                log.warning("passed over", error=str(error))
+                log.warning("recording.skipped", error=str(error))
                 continue
             if recording.held.first or path not in self._found:
                 self._recordings.append(recording)
             else:
-                log.warning("passed over", error=f"recording {path}: expected receive times, there are none")
+                log.warning("recording.skipped", error=f"recording {path}: expected receive times, there are none")
         if not self._recordings:
             raise SourceError(f"recording {self._paths[0]}: expected at least one that can be read, found none")
         self._runs = runs_of(self._recordings)
         for recording in self._recordings:
             if recording.market_by == "assumed":
-                log.warning("nothing tells the market", recording=str(recording.path), assumed=recording.market)
+                log.warning("recording.market_assumed", recording=str(recording.path), assumed=recording.market)
 
     def _count(self) -> None:
         """What the whole run will bring: the same reading, with nobody to wait for."""
@@ -132,7 +132,7 @@ class VenueReplay:
             for reason, count in part.skipped.items():
                 self.skipped[reason] = self.skipped.get(reason, 0) + count
         if self.skipped:
-            log.warning("passed over", reasons=self.skipped)
+            log.warning("recording.frames_skipped", reasons=self.skipped)
 
     def _merged(self, parts: Sequence[ReplayPart]) -> Iterator[_Row]:
         """What all recordings hold, by receive time; inside one file in its own order."""
@@ -178,7 +178,7 @@ class VenueReplay:
         return list(self._instruments.values())
 
     def read_over(self, known: Mapping[str, int]) -> None:
-        """See `PacedSource`."""
+        """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
         self._pacer = Pacer(self._speed)
         self._pacer.known = dict(known)
 

@@ -105,7 +105,7 @@ class Injection:
         task.add_done_callback(self._closing.discard)
 
     async def end(self) -> None:
-        """Close no further."""
+        """Cancel the closings that are planned, and wait for them."""
         for task in self._closing:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)

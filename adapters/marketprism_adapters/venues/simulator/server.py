@@ -121,11 +121,10 @@ class SimulatedVenueServer:
 
     @property
     def rest_url(self) -> str:
-        """Where REST is."""
         return f"http://127.0.0.1:{self.port}"
 
     def now_ms(self) -> int:
-        """The venue's clock."""
+        """The clock of the simulated venue, in milliseconds UTC, its skew included."""
         return time.time_ns() // 1_000_000 + int(self._skew_s * 1_000)
 
     @property
@@ -134,7 +133,7 @@ class SimulatedVenueServer:
         return self.faults.done
 
     def do(self, fault: Fault) -> None:
-        """One fault, now."""
+        """Cause one fault now."""
         self.faults.do(fault)
 
     def _unseen(self) -> Mapping[str, str]:
@@ -186,15 +185,15 @@ class SimulatedVenueServer:
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._heard(session, message.data)
+                    self._on_text(session, message.data)
         finally:
             self.sessions.discard(session)
             writing.cancel()
         return socket
 
-    def _heard(self, session: Session, text: str) -> None:
+    def _on_text(self, session: Session, text: str) -> None:
         try:
-            replies = session.connection.heard(text)
+            replies = session.connection.on_message(text)
         except _SENSELESS:
             self.faults.close(session, _POLICY)
             return

@@ -92,7 +92,7 @@ class CounterTrial:
         self.logins_ms: list[float] = []
 
     async def run(self) -> Report:
-        """Play, strike, count."""
+        """Play a recording through several gateways, cause the fault, count what is stored; the report."""
         report = Report(f"counter-{self._fault}", 0, "from the fault to the next leader's lease; the login is apart")
         with tempfile.TemporaryDirectory(prefix="marketprism-trials-") as name:
             folder = Path(name)

@@ -31,7 +31,7 @@ class ArenaError(Exception):
     """A trial did not come to its end; the text says what was waited for and what was told last."""
 
 
-class Told:
+class CandidateLine:
     """One line of a candidate."""
 
     __slots__ = ("event", "name", "t", "values")
@@ -55,7 +55,7 @@ class Arena:
         self._data_dir = data_dir
         self._nodes = nodes
         self.lease = lease or LeaseSettings()
-        self.told: list[Told] = []
+        self.lines: list[CandidateLine] = []
         self._changed = asyncio.Event()
         self._count = 0
         self.candidates: dict[str, Child] = {}
@@ -142,17 +142,19 @@ class Arena:
             await self.proxies.pop(name).stop()
 
     def _hear(self, child: Child, values: dict[str, Any]) -> None:
-        told = Told(child.name, values)
+        told = CandidateLine(child.name, values)
         if told.event == "acknowledged":
             number = int(values["number"])
             numbers = self.acknowledged.setdefault((told.name, told.epoch), set())
             run = number // 100_000
             numbers -= {n for n in numbers if n // 100_000 == run}
             numbers.add(number)
-        self.told.append(told)
+        self.lines.append(told)
         self._changed.set()
 
-    async def wait(self, matches: Callable[[Told], bool], what: str, since: int = 0, timeout_s: float = 30.0) -> Told:
+    async def wait(
+        self, matches: Callable[[CandidateLine], bool], what: str, since: int = 0, timeout_s: float = 30.0
+    ) -> CandidateLine:
         """The first line from `since` on that matches.
 
         Raises:
@@ -161,26 +163,26 @@ class Arena:
         end = time.monotonic() + timeout_s
         at = since
         while True:
-            while at < len(self.told):
-                if matches(self.told[at]):
-                    return self.told[at]
+            while at < len(self.lines):
+                if matches(self.lines[at]):
+                    return self.lines[at]
                 at += 1
             self._changed.clear()
             try:
                 async with asyncio.timeout(max(0.001, end - time.monotonic())):
                     await self._changed.wait()
             except TimeoutError:
-                last = [(t.name, t.event, t.values) for t in self.told if t.event != "acknowledged"][-8:]
-                raise ArenaError(f"waited {timeout_s:g} s for {what}; last told: {last}") from None
+                last = [(t.name, t.event, t.values) for t in self.lines if t.event != "acknowledged"][-8:]
+                raise ArenaError(f"waited {timeout_s:g} s for {what}; last lines: {last}") from None
 
     async def leader(self, since: int = 0) -> tuple[Child, int]:
         """Who leads and writes, and its epoch; waits until it has written for a moment."""
         told = await self.wait(
-            lambda t: t.event == "acknowledged" and t.name in self.candidates, "a leader", since or len(self.told)
+            lambda t: t.event == "acknowledged" and t.name in self.candidates, "a leader", since or len(self.lines)
         )
         return self.candidates[told.name], told.epoch
 
-    async def takeover(self, since: int, above: int) -> Told:
+    async def takeover(self, since: int, above: int) -> CandidateLine:
         """The first acknowledged write under an epoch above another."""
         return await self.wait(lambda t: t.event == "acknowledged" and t.epoch > above, "a takeover", since)
 

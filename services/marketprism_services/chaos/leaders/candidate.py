@@ -54,7 +54,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
 
 def tell(event: str, **values: Any) -> None:
-    """One line."""
+    """Write one JSON line to standard output, unbuffered."""
     line = json.dumps({"event": event, "t": time.monotonic(), **values}) + "\n"
     os.write(1, line.encode())  # whole lines, also when the process is killed between two
 
@@ -70,7 +70,7 @@ class Candidate:
         self._data: NatsConnection
 
     async def run(self) -> None:
-        """Until SIGTERM."""
+        """Take part in the election and write while leading, until SIGTERM."""
         setup = self._setup
         own = await NatsConnection.open(setup.url, name=f"{setup.name}-election")
         self._data = await NatsConnection.open(setup.url, name=setup.name)
@@ -170,7 +170,7 @@ class Candidate:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the candidate whose setup is the first argument."""
     logs.configure(level="error")
     setup = msgspec.json.decode(sys.argv[1], type=Setup)
     asyncio.run(Candidate(setup).run())

@@ -89,7 +89,6 @@ class Cut(Fault):
         return started
 
     async def heal(self, leader: Child) -> str:
-        """Let everything through."""
         await asyncio.sleep(self.dice.uniform(0.0, 0.5))
         self.arena.proxies[leader.name].heal()
         return await self._late_write(leader)
@@ -110,7 +109,6 @@ class NatsRestart(Fault):
         return time.monotonic()
 
     async def heal(self, leader: Child) -> str:
-        """Nothing to undo."""
         return f"{leader.name} writes again"
 
 

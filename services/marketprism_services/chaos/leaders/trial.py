@@ -47,7 +47,7 @@ async def _trial(fault: Fault, arena: Arena, number: int, report: Report, say: S
     leader, epoch = await arena.leader()
     # Any moment between two heartbeats.
     await asyncio.sleep(fault.rest_s + fault.dice.uniform(0.0, 0.25))
-    since = fault.since = len(arena.told)
+    since = fault.since = len(arena.lines)
     fault.epoch = epoch
     started = await fault.inject(leader)
     if fault.takes_over:
@@ -59,7 +59,7 @@ async def _trial(fault: Fault, arena: Arena, number: int, report: Report, say: S
     after = await fault.heal(leader)
     report.trials += 1
     report.times_ms.append(elapsed_ms)
-    epochs = {t.epoch for t in arena.told[since:] if t.event == "acquired"}
+    epochs = {t.epoch for t in arena.lines[since:] if t.event == "acquired"}
     surplus = len(epochs - {told.epoch})
     report.false_takeovers += surplus
     say(
@@ -87,7 +87,7 @@ async def idle_trial(seconds: float, *, overload: int, say: Say = lambda _: None
     with tempfile.TemporaryDirectory(prefix="marketprism-trials-") as folder:
         async with Arena(Path(folder)) as arena:
             _, epoch = await arena.leader()
-            since = len(arena.told)
+            since = len(arena.lines)
             burners.start()
             try:
                 end = time.monotonic() + seconds
@@ -96,7 +96,7 @@ async def idle_trial(seconds: float, *, overload: int, say: Say = lambda _: None
                     say(f"{seconds - max(0.0, end - time.monotonic()):.0f} s: epoch {epoch}")
             finally:
                 burners.stop()
-            acquired = [t for t in arena.told[since:] if t.event == "acquired"]
+            acquired = [t for t in arena.lines[since:] if t.event == "acquired"]
             report.false_takeovers = len(acquired)
             await _audit(arena, report)
     return report

@@ -87,7 +87,7 @@ class RollingTrial:
         self._registry: Discovery
 
     async def run(self) -> Report:
-        """Replay, restart, compare."""
+        """Replay while every service is restarted in turn, and compare the tables; the report."""
         report = Report("rolling", 0, "from the signal to the end of the process")
         with tempfile.TemporaryDirectory(prefix="marketprism-trials-") as name:
             folder = Path(name)

@@ -68,7 +68,7 @@ class ShardTrial:
         self._frozen: set[int] = set()
 
     async def run(self) -> Report:
-        """Replay, hit, compare."""
+        """Replay while instances are killed, and compare the tables; the report."""
         report = Report(
             "-".join(self._services),
             0,

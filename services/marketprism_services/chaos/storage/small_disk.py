@@ -47,7 +47,7 @@ class SmallDisk:
                 pass
 
     async def clear(self, url: str) -> None:
-        """Room again."""
+        """Make room on the disk again."""
         if self.mounted:
             await asyncio.to_thread(lambda: (self.folder / "ballast").unlink(missing_ok=True))
         else:
@@ -62,7 +62,7 @@ class SmallDisk:
             await engine.close()
 
     async def remove(self) -> None:
-        """Unmount it."""
+        """Unmount the disk, where it was mounted."""
         if self.mounted:
             command = [str(shutil.which("umount")), "-l", str(self.folder)]
             await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)

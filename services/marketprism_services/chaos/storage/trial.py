@@ -68,7 +68,7 @@ class StorageTrial:
         self._clickhouse: LocalClickHouse
 
     async def run(self) -> Report:
-        """Replay, strike, count."""
+        """Replay, cause the fault, count what is stored; the report."""
         report = Report(f"storage-{self._fault}", 0, "from the fault to the next watermark of a stream")
         with tempfile.TemporaryDirectory(prefix="marketprism-trials-") as name:
             folder = Path(name)

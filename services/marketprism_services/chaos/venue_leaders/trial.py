@@ -69,7 +69,7 @@ class VenueLeaderTrial:
         self._heard_at = 0.0
 
     async def run(self) -> Report:
-        """Trade, strike, count."""
+        """Trade on a simulated venue, cause the fault, count what is stored; the report."""
         report = Report(f"venue-leader-{self._fault}", 0, "from the fault to the next leader's first message")
         with tempfile.TemporaryDirectory(prefix="marketprism-trials-") as name:
             nats = await EmbeddedServer.start(EmbeddedOptions(Path(name), port=0))

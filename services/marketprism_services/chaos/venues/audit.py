@@ -33,7 +33,7 @@ class _Book:
         self.seq = 0
 
     def take(self, message: Any) -> None:
-        """One published step."""
+        """Apply one published message to the book that is audited."""
         if message.form == SNAPSHOT:
             self.sides, self.fingerprint = ({}, {}), 0
         for which, levels in enumerate((message.bids, message.asks)):

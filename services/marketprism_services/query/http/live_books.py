@@ -33,7 +33,7 @@ class BookApi:
         self._keepers: dict[tuple[str, str], str] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """One route."""
+        """The route of the live order book."""
         return [web.get("/api/v1/orderbook/{venue}/{symbol}", self._book)]
 
     async def _book(self, request: web.Request) -> web.Response:

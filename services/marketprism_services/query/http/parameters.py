@@ -78,11 +78,11 @@ def _one_of(names: tuple[str, ...]) -> Callable[[Any, ValidationInfo], str]:
     return check
 
 
-def _after(value: Any) -> tuple[int, int]:
+def _after(value: Any) -> tuple[int | str, ...]:
     parts = str(value).split(",")
-    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts):
+    if len(parts) < 2 or not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts[:2]):
         raise ValueError(f"after: expected <ts>,<seq> of the last row before, was {str(value)[:_SHOWN]!r}")
-    return int(parts[0]), int(parts[1])
+    return int(parts[0]), int(parts[1]), *parts[2:]
 
 
 def _symbols(value: Any) -> tuple[str, ...]:
@@ -174,8 +174,10 @@ class PageParameters(Parameters):
     venue: str | None = None
     from_: Time = _FROM
     to: Time = _TO
-    after: Annotated[tuple[int, int] | None, BeforeValidator(_after), WithJsonSchema({"type": "string"})] = Field(
-        None, description="<time>,<seq> of the last row of the page before"
+    after: Annotated[tuple[int | str, ...] | None, BeforeValidator(_after), WithJsonSchema({"type": "string"})] = Field(
+        None,
+        description="<time>,<seq>,<venue> of the last row of the page before; the venue can be left out where there "
+        "is one. Gaps have <cause>,<kind> besides, bars and klines <interval>, order books <form>.",
     )
     last: Flag = Field(False, description="the newest instead, oldest first all the same")
     interval: str | None = Field(

@@ -14,7 +14,7 @@ from aiohttp import web
 from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.http.envelope import Stamp, failed
 from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
-from marketprism_application.contracts.questions import MAX_LIMIT, Records
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
@@ -54,7 +54,7 @@ class StreamApi:
         self._stall_s = limits.stall_s
 
     def routes(self) -> list[web.RouteDef]:
-        """What is served."""
+        """The routes of streamed answers, one for all kinds that have them."""
         return [web.get(f"/api/v1/{{kind:{'|'.join(STREAMED)}}}/{{symbol}}/stream", self._stream)]
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
@@ -90,7 +90,7 @@ class StreamApi:
             await response.write_eof()
         except (ConnectionError, TimeoutError) as error:
             self._metrics.count("streams_cut_total")
-            log.warning("a streamed answer was cut", path=request.path, rows=sent, error=repr(error))
+            log.warning("answer.truncated", path=request.path, rows=sent, error=repr(error))
             _abort(request)
         except Exception:
             self._metrics.count("streams_failed_total")
@@ -104,7 +104,6 @@ class StreamApi:
             await response.write(data)
 
     async def _pages(self, question: Records, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
-        time = kind.time_field
         left = most
         while True:
             size = min(_PAGE, left)
@@ -113,8 +112,7 @@ class StreamApi:
             left -= page.num_rows
             if page.num_rows < size or left <= 0:
                 return
-            after = (page.column(time)[-1].as_py(), page.column("seq")[-1].as_py())
-            question = msgspec.structs.replace(question, after=after)
+            question = msgspec.structs.replace(question, after=key_of(kind, page))
 
 
 def _abort(request: web.Request) -> None:
@@ -162,11 +160,10 @@ class _Chunks(io.RawIOBase):
         self._parts: list[bytes] = []
 
     def writable(self) -> bool:
-        """It is."""
         return True
 
     def write(self, data: Any) -> int:
-        """Keep the bytes."""
+        """The number of bytes taken; `take` gives them on."""
         self._parts.append(bytes(data))
         return len(self._parts[-1])
 

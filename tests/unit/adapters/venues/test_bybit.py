@@ -133,6 +133,6 @@ def test_books_are_of_the_depth_whose_ids_requests_have(category: str) -> None:
 
 def test_a_depth_that_the_venue_does_not_have_is_refused() -> None:
     venue, dialect = Bybit("spot"), BybitDialect("spot", ("BTC",))
-    said = dialect.heard(venue.subscribe(["orderbook.500.BTCUSDT"], 1).decode())
+    said = dialect.on_message(venue.subscribe(["orderbook.500.BTCUSDT"], 1).decode())
     assert "handler not found" in said.answers[0]
     assert not said.added

@@ -172,7 +172,7 @@ def test_an_answer_to_something_else_is_one_item(result: Any) -> None:
 def test_the_simulated_venue_leaves_out_what_there_is_not() -> None:
     venue = Deribit()
     wanted = [TRADES, NOPE, CHART, "chart.trades.BTC-PERPETUAL.240", "nothing.BTC-PERPETUAL"]
-    said = DeribitDialect(("BTC",)).heard(venue.subscribe(wanted, 2).decode())
+    said = DeribitDialect(("BTC",)).on_message(venue.subscribe(wanted, 2).decode())
     assert list(said.added) == [TRADES, CHART]
     found: list[Any] = list(venue.parser("test").parse(said.answers[0].encode(), NOW))
     assert [item.stream for item in found if item.what == "refused"] == [NOPE, *wanted[3:]]

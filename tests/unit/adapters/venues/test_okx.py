@@ -68,7 +68,7 @@ async def test_options_are_listed_by_underlying_with_all_families_of_it() -> Non
 async def test_a_list_among_many_that_is_refused_is_left_out_and_told(logs: list[Any]) -> None:
     source, _ = await loaded(Listing(("BTC",), UNDERLYINGS))
     assert source.skipped == {"instrument": 1}
-    (told,) = (entry for entry in logs if entry["event"] == "instruments left out of the list")
+    (told,) = (entry for entry in logs if entry["event"] == "instruments.skipped")
     assert "uly=SOL-USD" in told["first"][0]
     assert "51000 Parameter uly error" in told["first"][0]
 
@@ -220,7 +220,7 @@ def test_the_simulated_venue_refuses_as_the_true_one_does() -> None:
         "candle7m:BTC-USDT",
         "liquidation-orders:SWAP",
     ]
-    said = OkxDialect(("BTC",)).heard(venue.subscribe(wanted, 7).decode())
+    said = OkxDialect(("BTC",)).on_message(venue.subscribe(wanted, 7).decode())
     parser = venue.parser("test")
     items: list[Any] = [item for answer in said.answers for item in parser.parse(answer.encode(), NOW)]
     assert len(items) == len(wanted)

@@ -1,0 +1,71 @@
+"""The examples of both READMEs do what stands beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marketprism_client import MarketClient, QueryFailed
+from marketprism_sdk.errors import SdkError
+from marketprism_services.platform.run_files import known_url
+from tests.e2e.program import start
+from tests.e2e.readme_examples import examples, run_example
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def pipeline(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a pipeline that reads the README's contract at sixty times its pace, five minutes of it being there."""
+    recording = fixtures / "ctp/ticks/ru1901_20181009.csv.gz"
+    if not recording.exists():
+        pytest.skip("no recording of ru1901 in the fixtures")
+    data = tmp_path_factory.mktemp("readme")
+    program = start(
+        "up", "--source", f"replay:{recording}", "--speed", "60", "--data-dir", str(data), "--nats-port", "0"
+    )
+    try:
+        yield asyncio.run(_url_with_bars(data))
+    finally:
+        program.send_signal(signal.SIGTERM)
+        output, _ = program.communicate(timeout=30)
+    assert program.returncode == 0, output
+
+
+async def _url_with_bars(data: Path) -> str:
+    """Of the pipeline, once it has bars of its first six minutes."""
+    async with asyncio.timeout(90):
+        while (url := known_url(data)) is None:
+            await asyncio.sleep(0.1)
+        async with MarketClient(url) as market:
+            while True:
+                with contextlib.suppress(QueryFailed, SdkError):
+                    if (await market.last("bar", "ru1901", 6, interval="1m")).num_rows == 6:
+                        return str(url)
+                await asyncio.sleep(0.1)
+
+
+def test_a_subscriber_hears_ticks(pipeline: str) -> None:
+    for code in examples("market.ticks("):
+        ts_event, last, _, verdict = run_example(code, pipeline).split()
+        assert ts_event.startswith("15390")
+        assert float(last) > 10_000
+        assert verdict == "valid"
+
+
+def test_any_language_hears_them(pipeline: str) -> None:
+    for code in examples("msgpack.unpackb"):
+        assert "'symbol': 'ru1901'" in run_example(code, pipeline)
+
+
+def test_questions_are_answered(pipeline: str) -> None:
+    for code in examples("market.bars("):
+        shown = run_example(code, pipeline, "len(frame)", "tick.symbol", "book.symbol", "total.num_rows")
+        bars, tick, book, total = shown.split()
+        assert int(bars) > 5
+        assert (tick, book, total) == ("ru1901", "ru1901", "1")
