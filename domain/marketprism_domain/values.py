@@ -64,13 +64,17 @@ def check_decimal(value: Decimal, field: str) -> Decimal:
     return value
 
 
+def _checked(value: str | int | Decimal, field: str) -> Decimal:
+    return check_decimal(value, field) if isinstance(value, Decimal) else exact(str(value), field)
+
+
 class Price(Decimal):
     """A price in the quote currency; may be negative (spreads, oil in 2020), never NaN or infinite."""
 
     __slots__ = ()
 
     def __new__(cls, value: str | int | Decimal) -> Self:
-        exact(str(value), "price")
+        _checked(value, "price")
         return super().__new__(cls, value)
 
 
@@ -80,7 +84,7 @@ class Quantity(Decimal):
     __slots__ = ()
 
     def __new__(cls, value: str | int | Decimal) -> Self:
-        if exact(str(value), "quantity") < 0:
+        if _checked(value, "quantity") < 0:
             raise InvalidValue("quantity", "zero or more", value)
         return super().__new__(cls, value)
 
@@ -91,7 +95,7 @@ class Turnover(Decimal):
     __slots__ = ()
 
     def __new__(cls, value: str | int | Decimal) -> Self:
-        if exact(str(value), "turnover") < 0:
+        if _checked(value, "turnover") < 0:
             raise InvalidValue("turnover", "zero or more", value)
         return super().__new__(cls, value)
 
@@ -216,21 +220,23 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class OHLCV:
-    """Open, high, low, close and volume; refuses a high below or a low above the others."""
+    """Open, high, low, close and volume; refuses a high below or a low above the others.
 
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
+    Raises:
+        InvalidValue: names the one.
+    """
+
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Quantity
 
     def __post_init__(self) -> None:
         if self.high < max(self.open, self.close, self.low):
             raise InvalidValue("high", "at or above open, close and low", str(self.high))
         if self.low > min(self.open, self.close):
             raise InvalidValue("low", "at or below open and close", str(self.low))
-        if self.volume < 0:
-            raise InvalidValue("volume", "zero or more", str(self.volume))
 
 
 @dataclass(frozen=True, slots=True, order=True)

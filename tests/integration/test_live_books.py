@@ -87,6 +87,9 @@ async def test_the_gateway_that_keeps_a_book_is_remembered_until_it_does_not(
         status, body = await ask("kraken/BTC-USD")
         assert status == 404
         assert "expected an instrument whose book is kept, was kraken.BTC-USD" in str(body)
+        for wrong in ("tick/BTC-USDT", f"binance/{'X' * 65}"):
+            status, body = await ask(wrong)
+            assert (status, body["error"]["code"]) == (400, "INVALID_PARAMETER"), wrong
         status, body = await ask("binance/BTC-USDT?depth=many")
         assert status == 400
 

@@ -65,6 +65,16 @@ async def test_questions_and_their_answers(serve: Serve) -> None:
             await market.bars("nope1", "1m")
 
 
+async def test_bars_by_activity_are_made_of_the_stored_ticks(serve: Serve) -> None:
+    api = await serve()
+    found = await api.rows("bars/rb2505?interval=tick:10000&from=2025-03-03&to=2025-03-04")
+    assert [(row["ticks"], row["volume"]) for row in found] == [(10_000, "10000"), (10_000, "10000"), (5_000, "5000")]
+    assert [row["ts_open"] for row in found] == [OPENED + n * 10**11 for n in range(3)]
+    async with MarketClient(api.url) as market:
+        bars = await market.bars("rb2505", "volume:12500", "2025-03-03", "2025-03-04")
+        assert bars.column("volume").to_pylist() == [Decimal(12_500)] * 2
+
+
 async def test_the_document_names_each_request_that_the_service_answers(serve: Serve) -> None:
     api = await serve()
     async with api.session.get(f"{api.base}/api/v1/openapi.json") as answer:

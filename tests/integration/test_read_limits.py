@@ -41,6 +41,12 @@ WRONG = [
     ("bars/rb2505/stream?interval=7m", 400, "interval: expected one of"),
     ("ticks/nope1/stream", 404, "symbol: expected one that is stored"),
     ("bars/rb2505/latest?interval=x", 400, "interval: expected"),
+    ("bars/%00/latest", 400, "symbol: expected"),
+    ("ticks/%00/latest", 400, "symbol: expected"),
+    ("dominant/%00", 400, "symbol: expected"),
+    ("bars/rb2505?interval=volume:450", 400, "from and to: expected both"),
+    ("bars/rb2505?interval=volume:many", 400, "quantity: expected a decimal number"),
+    ("klines/rb2505?interval=volume:450", 400, "interval: expected"),
 ]
 
 

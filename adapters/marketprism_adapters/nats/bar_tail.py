@@ -11,6 +11,7 @@ from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.queries.recent_bars import RecentBars
 from marketprism_application.storage.writer import Progress
+from marketprism_domain.errors import DomainError
 from marketprism_sdk.errors import SdkError, StreamMissing, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
@@ -102,7 +103,7 @@ class BarTail:
     def _add(self, seq: int, data: bytes) -> None:
         try:
             self._recent.add(seq, decode(BAR, data))
-        except ContractError as error:
+        except (ContractError, DomainError) as error:
             self._metrics.count("tail_malformed_total")
             log.warning("bar.malformed", seq=seq, error=reason_of(error))
 

@@ -11,10 +11,14 @@ import msgspec
 import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_application.contracts.codec import ContractError
+from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.ports.storage import StreamBounds
+from marketprism_application.storage.decoding import PACKED_PREFIX
 from marketprism_application.storage.writer import Progress, RangeMessage
+from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, stream_info
+from marketprism_sdk.nats.jetstream import StoredMessage, api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.observability import Sampled
 from marketprism_sdk.ports import KeyValue
@@ -41,7 +45,7 @@ class StreamRanges:
         self._connection = connection
         self._stream = stream
         self._consumer: PullConsumer | None = None
-        self._traced: deque[tuple[int, Sampled, int]] = deque(maxlen=1_000)
+        self._traced: deque[tuple[StoredMessage, Sampled, int]] = deque(maxlen=1_000)
 
     async def bounds(self) -> StreamBounds:
         """What the stream holds now."""
@@ -59,7 +63,7 @@ class StreamRanges:
         messages = await self._consumer.fetch(max_messages, max_wait_s)
         for message in messages:
             if message.trace is not None:
-                self._traced.append((message.seq, message.trace, time.time_ns()))
+                self._traced.append((message, message.trace, time.time_ns()))
         return messages
 
     async def settled(self, read_to: int) -> int:
@@ -78,19 +82,30 @@ class StreamRanges:
         info = await api(self._connection, f"STREAM.INFO.{self._stream}", {"deleted_details": True})
         return any(first <= seq <= last for seq in info["state"].get("deleted") or ())
 
-    def stored(self, last: int) -> list[float]:
-        """Ages in seconds of the sampled messages that are in the store now."""
-        ages, now = [], time.time_ns()
-        while self._traced and self._traced[0][0] <= last:
-            _, trace, fetched_ns = self._traced.popleft()
+    def stored(self, last: int) -> list[tuple[float, Tick | None]]:
+        """The sampled messages that are in the store now: the age of each in seconds, and its last tick where it is one
+        of ticks."""
+        found, now = [], time.time_ns()
+        while self._traced and self._traced[0][0].seq <= last:
+            message, trace, fetched_ns = self._traced.popleft()
             trace.step("store", fetched_ns, now, stream=self._stream)
-            ages.append((now - trace.origin_ns) / 1e9)
-        return ages
+            found.append(((now - trace.origin_ns) / 1e9, _last_tick(message)))
+        return found
 
     async def close(self) -> None:
         """Stop reading; `open` begins anew."""
         if self._consumer is not None:
             await self._consumer.close()
+
+
+def _last_tick(message: StoredMessage) -> Tick | None:
+    if not message.subject.startswith(PACKED_PREFIX):
+        return None
+    try:
+        ticks = decode_packed(message.data).ticks
+    except ContractError:  # it was set aside as a dead row, which its writer has told
+        return None
+    return ticks[-1] if ticks else None
 
 
 class KvProgress:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 from marketprism_application.gateway.orders import SubscriptionOrder
-from marketprism_domain.sessions.connection_hours import Attendance, ConnectionHours
+from marketprism_domain.sessions.connection_hours import ConnectionHours
+from marketprism_domain.values import TimeWindow
 
 _LOOK_S = 5.0  # a clock that is set, or a suspended machine, is noticed within so long
 
@@ -19,7 +20,7 @@ class ConnectionSchedule:
         self._hours = hours
         self._now_ns = now_ns
         self._changed = asyncio.Event()
-        self._known = Attendance(0, 0)
+        self._known = TimeWindow(0, 0)
         self.order = SubscriptionOrder()
 
     def follow(self, order: SubscriptionOrder) -> None:
@@ -32,9 +33,9 @@ class ConnectionSchedule:
         if self.order.connected is not None or self._hours is None:
             return self.order.connected is not False
         now = self._now_ns()
-        if not self._known[0] <= now < self._known[1]:
+        if not self._known.contains(now):
             self._known = self._hours.at(now)
-        return self._known[0] <= now
+        return self._known.contains(now)
 
     def next_ns(self) -> int | None:
         """When it will be wanted by the calendar; None when that is not for the calendar to say."""

@@ -31,8 +31,9 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.derived_bars import ReadRules, bars
+from marketprism_domain.bars.activity_bars import Activity
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.values import Interval, Symbol, Venue
+from marketprism_domain.values import InstrumentId, Interval, Symbol, Venue
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +79,7 @@ def checked(query: Records) -> Records:
     kind = kind_of(query.kind)
     _check_instrument(query.symbol, query.venue)
     try:
-        if query.interval is not None:
+        if query.interval is not None and not (kind is BAR and by_activity(query.interval)):
             Interval.parse(query.interval)
     except InvalidValue as error:
         raise QueryError(str(error)) from error
@@ -92,9 +93,10 @@ def checked(query: Records) -> Records:
 
 def _check_instrument(symbol: str, venue: str | None) -> None:
     try:
-        Symbol(symbol)
-        if venue is not None:
-            Venue(venue)
+        if venue is None:
+            Symbol(symbol)
+        else:
+            InstrumentId.of(venue, symbol)
     except InvalidValue as error:
         raise QueryError(str(error)) from error
 
@@ -124,6 +126,18 @@ def _check_after(kind: DataKind, key: Sequence[int | str] | None) -> None:
 def _check_limit(limit: int) -> None:
     if not 1 <= limit <= MAX_LIMIT:
         raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {limit}")
+
+
+def by_activity(interval: str) -> bool:
+    """Whether bars of it are counted by activity (`volume:1000`) and not by time.
+
+    Raises:
+        InvalidValue: by an activity that is none.
+    """
+    if ":" not in interval:
+        return False
+    Activity.parse(interval)
+    return True
 
 
 def _check_names(names: tuple[str, ...]) -> None:
@@ -172,6 +186,8 @@ async def _audit(reading: _Reading, question: Audit) -> pa.Table:
 async def _latest(reading: _Reading, question: Latest) -> pa.Table:
     kind_of(question.kind)
     _check_names(question.symbols)
+    for symbol in question.symbols:
+        _check_instrument(symbol, None)
     return await reading.store.answer(question)
 
 
@@ -206,6 +222,7 @@ async def _bars_of_ticks(reading: _Reading, question: BarsOfTicks) -> pa.Table:
 async def _dominant(reading: _Reading, question: Dominant) -> pa.Table:
     from marketprism_application.queries.continuous import dominant  # noqa: PLC0415 (loads pyarrow)
 
+    _check_instrument(question.product, None)
     return await dominant(reading.store, question.product)
 
 
@@ -241,6 +258,7 @@ async def _book(reading: _Reading, question: Book) -> pa.Table:
 
 
 async def _records(reading: _Reading, question: Records) -> pa.Table:
+    from marketprism_application.queries.activity_bars import activity_bars  # noqa: PLC0415 (loads pyarrow)
     from marketprism_application.queries.bars_from_ticks import bars_of_ticks  # noqa: PLC0415 (loads pyarrow)
 
     checked(question)
@@ -249,6 +267,8 @@ async def _records(reading: _Reading, question: Records) -> pa.Table:
     rules = reading.rules
     if question.kind != BAR.name or rules is None:
         found = await reading.store.answer(question)
+    elif by_activity(str(question.interval)):
+        found = await activity_bars(reading.store, question, rules)
     elif question.made_of or not _from_bars(question, rules):
         found = await bars_of_ticks(reading.store, question, rules)
     else:

@@ -21,9 +21,11 @@ from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.cascade import Cascade, Window
+from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, china_date, day_of, day_text
-from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
+from marketprism_domain.ticks.gaps import GapLedger
+from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, InstrumentId, Interval, TimeWindow
 
 _MOST_DAYS = 92
 
@@ -58,12 +60,7 @@ async def bars_of_ticks(reader: StoreReader, query: Records, rules: ReadRules) -
     interval = Interval.parse(str(query.interval))
     if interval.unit == "w" or (interval.seconds < 60 and 60 % interval.seconds):
         raise QueryError(f"interval: expected seconds that divide a minute, minutes, hours or 1d, was {interval}")
-    if query.ts_from is None or query.ts_to is None:
-        raise QueryError("from and to: expected both for bars that are made of ticks")
-    if query.ts_to - query.ts_from > _MOST_DAYS * NANOS_PER_DAY:
-        raise QueryError(f"to: expected at most {_MOST_DAYS} days after from for bars that are made of ticks")
-    if query.after is not None:
-        raise QueryError("after: expected none for bars that are made of ticks; ask by from and to")
+    span = check_range(query)
     newest = {
         row["venue"]: row["ts_event"] for row in (await reader.answer(Latest(TICK.name, (query.symbol,)))).to_pylist()
     }
@@ -71,17 +68,18 @@ async def bars_of_ticks(reader: StoreReader, query: Records, rules: ReadRules) -
     rows: list[dict[str, Any]] = []
     for venue in sorted(set(newest) if query.venue is None else newest.keys() & {query.venue}):
         schedule = rules.calendar.schedule(venue, query.symbol)
-        sections = sections_of(schedule, query.ts_from, query.ts_to)
+        sections = sections_of(schedule, span.ts_from, span.ts_to)
         width_ns = 0 if interval.unit == "d" else interval.nanos
         made = await reader.answer(BarsOfTicks(query.symbol, venue, sections, width_ns))
-        gaps = await _gaps(reader, query, venue)
+        instrument, gaps = InstrumentId.of(venue, query.symbol), await gap_ledger(reader, query, venue)
         cascade = Cascade((), schedule, by_clock=False)
         for row in made.to_pylist():
             window = _window(row, interval, cascade)
             # A window that may still get a tick is no bar yet.
             closed = window.ts_close <= max(now, newest[venue])
-            if closed and query.ts_from <= window.ts_open < query.ts_to:
-                rows.append(_row(row, window, venue, query, gap=window.meets(gaps)))
+            if closed and span.contains(window.ts_open):
+                holes = gaps.overlapping(instrument, TimeWindow(window.ts_open, window.ts_close))
+                rows.append(_row(row, window, venue, query, gap=bool(holes)))
     rows.sort(key=lambda row: row["ts_open"])
     kept = rows[-query.limit :] if query.last else rows[: query.limit]
     return pa.Table.from_pylist(kept, schema_of(BAR.name))
@@ -104,9 +102,28 @@ def sections_of(schedule: Schedule, ts_from: int, ts_to: int) -> Sections:
     return tuple(found)
 
 
-async def _gaps(reader: StoreReader, query: Records, venue: str) -> tuple[tuple[int, int], ...]:
+def check_range(query: Records) -> TimeWindow:
+    """The range of a query for bars that are made of ticks.
+
+    Raises:
+        QueryError: no range, one of more than 92 days, or a page of made bars.
+    """
+    if query.ts_from is None or query.ts_to is None:
+        raise QueryError("from and to: expected both for bars that are made of ticks")
+    if query.ts_to - query.ts_from > _MOST_DAYS * NANOS_PER_DAY:
+        raise QueryError(f"to: expected at most {_MOST_DAYS} days after from for bars that are made of ticks")
+    if query.after is not None:
+        raise QueryError("after: expected none for bars that are made of ticks; ask by from and to")
+    return TimeWindow(query.ts_from, query.ts_to)
+
+
+async def gap_ledger(reader: StoreReader, query: Records, venue: str) -> GapLedger:
+    """Holes of the query's instrument at a venue that are known up to its end."""
     found = await reader.answer(Records(GAP.name, query.symbol, venue, ts_to=query.ts_to, limit=MAX_LIMIT, last=True))
-    return tuple((row["ts_from"], row["ts_to"]) for row in found.to_pylist())
+    ledger = GapLedger()
+    for row in found.to_pylist():
+        ledger.add(Gap(**row))
+    return ledger
 
 
 def _window(row: dict[str, Any], interval: Interval, cascade: Cascade) -> Window:

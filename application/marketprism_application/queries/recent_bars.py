@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import Records, StoreQuestion
 from marketprism_application.ports.reading import StoreReader
+from marketprism_domain.bars.market_bar import MarketBar
 from marketprism_domain.marketdata.bar import Bar
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class RecentBars:
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
-        self._rows: dict[Key, dict[tuple[str, int], tuple[int, Bar]]] = {}
+        self._rows: dict[Key, dict[tuple[str, int], tuple[int, MarketBar]]] = {}
         self._order: deque[tuple[int, Bar]] = deque()
         self._newest: dict[Key, dict[str, Bar]] = {}
         self._listeners: list[Callable[[Bar], None]] = []
@@ -38,12 +39,16 @@ class RecentBars:
         self._listeners.append(listener)
 
     def add(self, seq: int, bar: Bar) -> None:
-        """A bar of the stream, at its sequence."""
-        key = (bar.symbol, bar.interval)
-        rows = self._rows.setdefault(key, {})
-        before = rows.get((bar.venue, bar.ts_open))
-        if before is None or before[1].revision <= bar.revision:
-            rows[bar.venue, bar.ts_open] = (seq, bar)
+        """A bar of the stream, at its sequence.
+
+        Raises:
+            DomainError: what no bar can be; it is not taken.
+        """
+        key, place = (bar.symbol, bar.interval), (bar.venue, bar.ts_open)
+        before = self._rows.get(key, {}).get(place)
+        standing = MarketBar(bar) if before is None else before[1]
+        if before is None or standing.take(bar):
+            self._rows.setdefault(key, {})[place] = (seq, standing)
         self._order.append((seq, bar))
         newest = self._newest.setdefault(key, {})
         known = newest.get(bar.venue)
@@ -82,7 +87,7 @@ class RecentBars:
 
     def wanted(self, query: Records) -> list[Bar]:
         """Bars that belong into the answer of a query."""
-        found = [bar for _, bar in self._rows.get((query.symbol, str(query.interval)), {}).values()]
+        found = [standing.bar for _, standing in self._rows.get((query.symbol, str(query.interval)), {}).values()]
         return [
             bar
             for bar in found

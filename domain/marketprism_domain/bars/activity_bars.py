@@ -10,9 +10,36 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import Schedule
-from marketprism_domain.values import NANOS_PER_SECOND
+from marketprism_domain.values import NANOS_PER_SECOND, Quantity, Turnover
 
 MEASURES = ("tick", "volume", "turnover")
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What fills a bar: so many ticks, so much volume or turnover. Written `volume:1000`."""
+
+    measure: str
+    size: Decimal
+
+    def __post_init__(self) -> None:
+        if self.measure not in MEASURES:
+            raise InvalidValue("measure", f"one of {', '.join(MEASURES)}", self.measure)
+        if not self.size > 0:
+            raise InvalidValue("size", "more than 0", str(self.size))
+
+    @classmethod
+    def parse(cls, text: str) -> Activity:
+        """`Activity.parse("turnover:1000000")`.
+
+        Raises:
+            InvalidValue: no measure, a colon and a number above 0.
+        """
+        measure, _, size = text.partition(":")
+        return cls(measure, Turnover(size) if measure == "turnover" else Quantity(size))
+
+    def __str__(self) -> str:
+        return f"{self.measure}:{self.size}"
 
 
 @dataclass(slots=True)
@@ -27,21 +54,15 @@ class ActivityState:
 class ActivityBarBuilder:
     """One instrument; a bar closes with the tick that fills it, and with the trading day.
 
-    A snapshot is never split: a bar may hold more than `size` by the last snapshot's amount. `interval` of the bars is
-    the measure and its size, like `volume:1000`.
+    A snapshot is never split: a bar may hold more than the size by the last snapshot's amount. The interval of the bars
+    is the activity, like `volume:1000`.
     """
 
-    def __init__(
-        self, schedule: Schedule, measure: str, size: Decimal | int, state: ActivityState | None = None
-    ) -> None:
-        if measure not in MEASURES:
-            raise InvalidValue("measure", f"one of {', '.join(MEASURES)}", measure)
-        if size <= 0:
-            raise InvalidValue("size", "more than 0", size)
+    def __init__(self, schedule: Schedule, activity: Activity, state: ActivityState | None = None) -> None:
         self._schedule = schedule
-        self._measure = measure
-        self._size = Decimal(size)
-        self._name = f"{measure}:{size}"
+        self._measure = activity.measure
+        self._size = activity.size
+        self._name = str(activity)
         self.state = state or ActivityState(Running())
 
     def on_tick(self, tick: Tick) -> list[Bar]:
@@ -54,14 +75,14 @@ class ActivityBarBuilder:
             return []
         out: list[Bar] = []
         if session.trading_day != s.running.trading_day:
-            out += self._close()
+            out += self.close()
             s.running = Running(session.trading_day)
         grown, money = traded_by(tick, s.running)
         self._add(tick, session.trading_day, grown, money)
         s.running.volume, s.running.turnover = tick.volume or ZERO, tick.turnover or s.running.turnover
         s.measured += {"tick": Decimal(1), "volume": grown, "turnover": money}[self._measure]
         if s.measured >= self._size:
-            out += self._close()
+            out += self.close()
         return out
 
     def _add(self, tick: Tick, trading_day: str, grown: Decimal, money: Decimal) -> None:
@@ -101,6 +122,7 @@ class ActivityBarBuilder:
             ts_pub=tick.ts_pub,
         )
 
-    def _close(self) -> list[Bar]:
+    def close(self) -> list[Bar]:
+        """The bar that is being made, ended as it is; none where there is none."""
         bar, self.state.bar, self.state.measured = self.state.bar, None, ZERO
         return [] if bar is None else [bar]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marketprism_domain.errors import InvariantBroken
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.values import OHLCV
+from marketprism_domain.values import OHLCV, Price, Quantity
 
 
 class MarketBar:
@@ -15,7 +15,7 @@ class MarketBar:
     """
 
     def __init__(self, bar: Bar) -> None:
-        OHLCV(bar.open, bar.high, bar.low, bar.close, bar.volume)
+        OHLCV(Price(bar.open), Price(bar.high), Price(bar.low), Price(bar.close), Quantity(bar.volume))
         if bar.ts_close <= bar.ts_open:
             raise InvariantBroken(f"bar of {bar.symbol}: expected a close after {bar.ts_open}, was {bar.ts_close}")
         self._revisions = [bar]
@@ -42,3 +42,19 @@ class MarketBar:
         if bar.revision != self.bar.revision + 1:
             raise InvariantBroken(f"bar revision: expected {self.bar.revision + 1}, was {bar.revision}")
         self._revisions.append(bar)
+
+    def take(self, bar: Bar) -> bool:
+        """Take a bar as a log has it, where a revision may come again, and one may be missing; False for one that is
+        older than the one that stands.
+
+        Raises:
+            InvariantBroken: another bar's window.
+            InvalidValue: prices that no bar has.
+        """
+        if bar.revision < self.bar.revision:
+            return False
+        after = MarketBar(bar)
+        if after.identity != self.identity:
+            raise InvariantBroken(f"bar revision: expected the window of {self.identity}, was {after.identity}")
+        self._revisions.append(bar)
+        return True

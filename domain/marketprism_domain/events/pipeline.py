@@ -159,50 +159,6 @@ class ClockOff:
     settled: bool = False
 
 
-__all__ = [
-    "PIPELINE_EVENTS",
-    "ClockOff",
-    "MessagesOutOfChain",
-    "SessionJoined",
-    "StreamReplaced",
-    "StreamTruncated",
-]
-
-
-PIPELINE_EVENTS = (
-    StreamTruncated,
-    PipelineStalled,
-    PipelineRecovered,
-    StreamMadeAnew,
-    StreamFillingUp,
-    StorageFillingUp,
-    FrameRefused,
-    StoreReplaced,
-    WatermarkRebuilt,
-    StreamReplaced,
-    MessagesOutOfChain,
-    SessionJoined,
-    ClockOff,
-)
-
-__all__ = [
-    "PIPELINE_EVENTS",
-    "ClockOff",
-    "FrameRefused",
-    "MessagesOutOfChain",
-    "PipelineRecovered",
-    "PipelineStalled",
-    "SessionJoined",
-    "StorageFillingUp",
-    "StoreReplaced",
-    "StreamFillingUp",
-    "StreamMadeAnew",
-    "StreamReplaced",
-    "StreamTruncated",
-    "WatermarkRebuilt",
-]
-
-
 @dataclass(frozen=True, slots=True)
 class TickPublishedToPubSub:
     """A tick is on its public subject."""

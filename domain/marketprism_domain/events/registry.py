@@ -1,6 +1,8 @@
 """Domain events: what happened, in the past tense, and their published form.
 
-Events of a single tick (`PER_TICK`) are the data path itself: counted, and published in sampled form only.
+Events of a single tick (`MarketTickReceived`, `TickDataValidated`, `TickPublishedToPubSub`,
+`TickProcessingPipelineCompleted`) are the data path itself: every tick is counted, and events are published
+of the last tick of a sampled message.
 """
 
 from __future__ import annotations
@@ -29,20 +31,32 @@ from marketprism_domain.events.gateway import (
     SubscriptionUpdated,
 )
 from marketprism_domain.events.pipeline import (
-    PIPELINE_EVENTS,
     BarDataAggregated,
     BarsStoredToClickHouse,
+    ClockOff,
     DisasterRecoveryActivated,
+    FrameRefused,
     MarketBarGenerated,
     MarketClosingSequenceCompleted,
     MarketOpeningSequenceCompleted,
     MemoryThresholdExceeded,
+    MessagesOutOfChain,
     NetworkLatencyExceeded,
+    PipelineRecovered,
+    PipelineStalled,
     ProcessingBacklogDetected,
+    SessionJoined,
+    StorageFillingUp,
     StorageRetryScheduled,
+    StoreReplaced,
+    StreamFillingUp,
+    StreamMadeAnew,
+    StreamReplaced,
+    StreamTruncated,
     SystemResourcesNormal,
     TickProcessingPipelineCompleted,
     TickPublishedToPubSub,
+    WatermarkRebuilt,
 )
 from marketprism_domain.events.quality import (
     AbnormalPriceDetected,
@@ -124,17 +138,21 @@ EVENTS: dict[str, type[Any]] = {
         MarketClosingSequenceCompleted,
         TickProcessingPipelineCompleted,
         DisasterRecoveryActivated,
-        *PIPELINE_EVENTS,
+        StreamTruncated,
+        PipelineStalled,
+        PipelineRecovered,
+        StreamMadeAnew,
+        StreamFillingUp,
+        StorageFillingUp,
+        FrameRefused,
+        StoreReplaced,
+        WatermarkRebuilt,
+        StreamReplaced,
+        MessagesOutOfChain,
+        SessionJoined,
+        ClockOff,
     )
 }
-PER_TICK = frozenset(
-    {
-        "MarketTickReceived",
-        "TickDataValidated",
-        "TickPublishedToPubSub",
-        "TickProcessingPipelineCompleted",
-    }
-)
 
 
 def to_record(
@@ -168,7 +186,6 @@ def to_record(
 
 __all__ = [
     "EVENTS",
-    "PER_TICK",
     "AbnormalPriceDetected",
     "AfterHoursOpened",
     "AllInstrumentsSubscribed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 from marketprism_domain.events.sessions import (
     PreMarketOpened,
@@ -18,16 +18,9 @@ from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.exchange_hours import versions_of
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import china_date, day_text
-from marketprism_domain.values import NANOS_PER_SECOND, Bounds, check_bounds
+from marketprism_domain.values import NANOS_PER_SECOND, Bounds, TimeWindow, check_bounds
 
 _FAR = 1 << 62
-
-
-class Attendance(NamedTuple):
-    """A stretch of time in which the connection is wanted, [ts_from, ts_to), nanoseconds UTC."""
-
-    ts_from: int
-    ts_to: int
 
 
 @dataclass(frozen=True)
@@ -64,11 +57,11 @@ class ConnectionHours:
     times: ConnectionTimes = ConnectionTimes()
     shortest_away_s: float = 10_800.0
 
-    def at(self, ts: int) -> Attendance:
-        """The stretch that holds `ts`, or the next one."""
+    def at(self, ts: int) -> TimeWindow:
+        """The stretch in which the connection is wanted that holds `ts`, or the next one."""
         return next(found for found in self._around(ts) if found.ts_to > ts)
 
-    def _around(self, ts: int) -> list[Attendance]:
+    def _around(self, ts: int) -> list[TimeWindow]:
         days = self.calendar.days
         day = days.previous(days.previous(china_date(ts) + timedelta(days=1)))
         before, after = int(self.times.warm_up_s * NANOS_PER_SECOND), int(self.times.linger_s * NANOS_PER_SECOND)
@@ -79,13 +72,13 @@ class ConnectionHours:
                 for session in self.calendar.schedule(venue, product).sessions(day_text(day)):
                     spans.add((session.ts_auction - before, session.ts_close + after))
             day = days.next(day)
-        found: list[Attendance] = []
+        found: list[TimeWindow] = []
         for start, end in sorted(spans):
             if found and start - found[-1].ts_to < short:
-                found[-1] = Attendance(found[-1].ts_from, max(end, found[-1].ts_to))
+                found[-1] = TimeWindow(found[-1].ts_from, max(end, found[-1].ts_to))
             else:
-                found.append(Attendance(start, end))
-        return found or [Attendance(0, _FAR)]
+                found.append(TimeWindow(start, end))
+        return found or [TimeWindow(0, _FAR)]
 
 
 class SessionBell:

@@ -23,7 +23,6 @@ from marketprism_domain.sessions.sessions import Placement, Session, SessionChan
 from marketprism_domain.sessions.trading_days import china_date, day_text, midnight
 from marketprism_domain.values import NANOS_PER_MINUTE
 
-PHASES = ("pre_open", "break", "continuous", "auction_order", "auction_balance", "auction_match", "closed")
 _HOUR = 60 * NANOS_PER_MINUTE
 _TOLERANCE = NANOS_PER_MINUTE  # clocks of venue, counter and table differ by seconds
 _LONGEST = 6 * _HOUR  # a section whose end nobody said yet
@@ -59,7 +58,10 @@ class PhaseWatch:
             heard.phase = ""
 
     def on_status(self, venue: str, product: str, phase: str, ts: int) -> PhaseVerdict:
-        """The venue says that a product is in `phase` since `ts`; a repeated word says nothing."""
+        """The venue says that a product is in `phase` since `ts`; a repeated word says nothing.
+
+        Phases: pre_open, break, continuous, auction_order, auction_balance, auction_match, closed.
+        """
         heard = self._heard.setdefault((venue, product.lower()), _ProductPhase())
         before, heard.phase = heard.phase, phase
         verdict = PhaseVerdict([], [])

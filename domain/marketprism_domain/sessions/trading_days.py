@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.values import NANOS_PER_SECOND
+from marketprism_domain.values import NANOS_PER_SECOND, TradingDay
 
 CHINA_OFFSET_NS = 8 * 3600 * NANOS_PER_SECOND
 NANOS_PER_DAY = 86_400 * NANOS_PER_SECOND
@@ -26,7 +26,7 @@ def day_of(text: str) -> date:
         InvalidValue: not a date.
     """
     try:
-        return datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC).date()
+        return datetime.strptime(TradingDay(text), "%Y%m%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise InvalidValue("trading_day", "a date as YYYYMMDD", text) from None
 

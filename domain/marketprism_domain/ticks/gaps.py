@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from marketprism_domain.errors import InvariantBroken
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import Schedule
 from marketprism_domain.sessions.sessions import Placement, Session
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.values import NANOS_PER_SECOND
+from marketprism_domain.values import NANOS_PER_SECOND, InstrumentId, TimeWindow
 
 JOINED = "joined"  # the first tick of a day came later than its opening
 TRUNCATED = "truncated"  # messages of the log were gone before they were read
@@ -115,34 +114,26 @@ class GapLedger:
     """Append-only list of gaps; the same hole is entered once."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[str, str, int, str], Gap] = {}
+        self._entries: dict[InstrumentId, dict[tuple[int, int, str], Gap]] = {}
 
     def add(self, gap: Gap) -> bool:
-        """Enter a gap; False when this very entry is there already.
+        """Enter a gap; False when this hole, of the same cause, is there already.
 
         Raises:
-            InvariantBroken: the gap ends before it begins, or the same hole was entered with another end.
+            InvalidValue: the gap ends before it begins, or is of no instrument.
         """
-        if gap.ts_to <= gap.ts_from:
-            raise InvariantBroken(
-                f"gap of {gap.venue}.{gap.symbol}: expected an end after {gap.ts_from}, was {gap.ts_to}"
-            )
-        key = (gap.venue, gap.symbol, gap.ts_from, gap.cause)
-        known = self._entries.get(key)
-        if known is not None and known.ts_to != gap.ts_to:
-            raise InvariantBroken(
-                f"gap of {gap.venue}.{gap.symbol} from {gap.ts_from}: expected the end {known.ts_to}, was {gap.ts_to}"
-            )
-        self._entries.setdefault(key, gap)
-        return known is None
+        TimeWindow(gap.ts_from, gap.ts_to)
+        entries = self._entries.setdefault(InstrumentId.of(gap.venue, gap.symbol), {})
+        return entries.setdefault((gap.ts_from, gap.ts_to, gap.cause), gap) is gap
 
-    def overlapping(self, venue: str, symbol: str, ts_from: int, ts_to: int) -> tuple[Gap, ...]:
-        """Gaps of one instrument that share an instant with [ts_from, ts_to)."""
+    def overlapping(self, instrument: InstrumentId, window: TimeWindow) -> tuple[Gap, ...]:
+        """Gaps of one instrument that touch a window. The tick that ends a gap brings what was traded in it: a gap's
+        end belongs to it."""
         return tuple(
             gap
-            for gap in self._entries.values()
-            if gap.venue == venue and gap.symbol == symbol and gap.ts_from < ts_to and ts_from < gap.ts_to
+            for (ts_from, ts_to, _), gap in self._entries.get(instrument, {}).items()
+            if ts_from < window.ts_to and window.ts_from <= ts_to
         )
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(len(entries) for entries in self._entries.values())

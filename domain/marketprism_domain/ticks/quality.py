@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from marketprism_domain.errors import InvariantBroken
 from marketprism_domain.events.registry import DataQualityDegraded, DataQualityRestored, Event
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.ticks.anomalies import Anomaly
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.values import NANOS_PER_SECOND
+from marketprism_domain.values import NANOS_PER_SECOND, QualityScore
 
 
 @dataclass(slots=True)
@@ -29,9 +28,13 @@ class QualityMetrics:
     reasons: dict[str, int] = field(default_factory=dict)
 
     @property
-    def score(self) -> int:
-        """Mean score of the window's ticks, 100 when there were none."""
-        return round(self.total / self.ticks) if self.ticks else 100
+    def score(self) -> QualityScore:
+        """Mean score of the window's ticks, 100 when there were none.
+
+        Raises:
+            InvalidValue: it is not within 0 to 100.
+        """
+        return QualityScore(round(self.total / self.ticks) if self.ticks else 100)
 
 
 @dataclass(slots=True)
@@ -90,22 +93,21 @@ class DataQualityMonitor:
         if not window.ticks:
             return None, None
         self.state.seq += 1
-        report = _report(window, tick, self.state.seq)
-        return report, self._judge(report, rules)
+        score = window.score
+        report = _report(window, score, tick, self.state.seq)
+        return report, self._judge(report, score, rules)
 
-    def _judge(self, report: QualityReport, rules: ValidationRules) -> Event | None:
-        if not 0 <= report.score <= 100:
-            raise InvariantBroken(f"quality score: expected 0 to 100, was {report.score}")
-        if not self.state.degraded and report.score < rules.degraded_below:
+    def _judge(self, report: QualityReport, score: QualityScore, rules: ValidationRules) -> Event | None:
+        if not self.state.degraded and score < QualityScore(rules.degraded_below):
             self.state.degraded = True
             return DataQualityDegraded(report.venue, report.symbol, report.score, rules.degraded_below)
-        if self.state.degraded and report.score >= rules.restored_at:
+        if self.state.degraded and score >= QualityScore(rules.restored_at):
             self.state.degraded = False
             return DataQualityRestored(report.venue, report.symbol, report.score)
         return None
 
 
-def _report(window: QualityMetrics, tick: Tick, seq: int) -> QualityReport:
+def _report(window: QualityMetrics, score: QualityScore, tick: Tick, seq: int) -> QualityReport:
     return QualityReport(
         tick.venue,
         tick.symbol,
@@ -117,7 +119,7 @@ def _report(window: QualityMetrics, tick: Tick, seq: int) -> QualityReport:
         tick.ts_pub,
         window.ts_from,
         window.ts_to,
-        window.score,
+        score.value,
         window.ticks,
         window.accepted,
         window.rejected,

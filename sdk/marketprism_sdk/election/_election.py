@@ -72,6 +72,7 @@ class Election:
         self._observer = LeaseObserver(kv, key, self._settings, self._clock, prober, self._wake.set)
         self.role: Role = Role.STANDBY
         self.epoch: int = 0
+        self.replaced: str = ""  # whose lease ran out before this one began; empty where the key was free or given back
         self._revision = 0
         self._valid_until = 0.0
         self._releasing = False
@@ -168,6 +169,7 @@ class Election:
             # The outcome is not known. If the write was taken, nobody renews it and it runs out.
             await self._stop_serving()
             raise
+        self.replaced = seen.holder if seen is not None and seen.state == "held" and seen.holder != self.holder else ""
         await self._acquired(epoch, self._revision, sent, silent_s)
         return True
 

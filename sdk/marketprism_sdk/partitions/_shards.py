@@ -235,7 +235,8 @@ class Shards:
             await self._not_taken_over(partition, epoch, error)
             return
         self._retries.forget(partition)
-        self._on_event(ShardClaimed(self.member, partition, epoch))
+        replaced = record.holder if record is not None and held_by_other else ""
+        self._on_event(ShardClaimed(self.member, partition, epoch, replaced))
 
     async def _not_taken_over(self, partition: int, epoch: int, error: Exception) -> None:
         self.owned.pop(partition, None)

@@ -12,11 +12,12 @@ _FIRST_S, _LONGEST_S = 0.1, 1.0
 
 @dataclass(frozen=True, slots=True)
 class ShardClaimed:
-    """This member owns a partition."""
+    """This member owns a partition; `replaced` names the member that held it and is gone, empty where it was free."""
 
     member: str
     partition: int
     epoch: int
+    replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.partitions import ShardDisagreed, Shards
+from marketprism_sdk.partitions import ShardClaimed, ShardDisagreed, Shards
 from marketprism_sdk.service._service import Service, ServiceSettings
 from marketprism_sdk.streams import InputCut, Processor, Stage, StageSettings
 
@@ -67,6 +67,16 @@ class ShardedService(Service):
     def on_cut(self, partition: int, cut: InputCut) -> None:
         """The stage goes on behind a cut of its input."""
 
+    def on_replaced(self, partition: int, member: str) -> None:
+        """A partition was taken over from a member that is gone and did not give it back."""
+
+    def on_traced(self, partition: int, age_s: float) -> None:  # noqa: ARG002 (for subclasses)
+        """A sampled message of a partition was processed, `age_s` seconds after it came from its source.
+
+        A subclass that overrides this calls it.
+        """
+        self.metrics.observe("traced_age_seconds", age_s)
+
     async def input_health(self) -> str:
         """healthy, degraded or unhealthy: of an input that can be read and is there."""
         return "healthy"
@@ -101,7 +111,7 @@ class ShardedService(Service):
             self.instance,
             on_lost=self._lost,
             on_commit=self._committed,
-            on_traced=lambda age_s: self.metrics.observe("traced_age_seconds", age_s),
+            on_traced=self.on_traced,
             on_cut=self.on_cut,
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
@@ -163,6 +173,8 @@ class ShardedService(Service):
             self.metrics.count("partition_disagreements_total", reason=event.reason)
             return
         self.metrics.count("partition_moves_total", what=type(event).__name__)
+        if isinstance(event, ShardClaimed) and event.replaced:
+            self.on_replaced(event.partition, event.replaced)
 
     def _lost(self, partition: int) -> None:
         self._shards.lost(partition)

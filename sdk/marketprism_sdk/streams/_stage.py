@@ -56,7 +56,7 @@ class Stage:
         *,
         on_lost: Callable[[int], None] = lambda _: None,
         on_commit: Callable[[int, int, float], None] = lambda _p, _m, _s: None,
-        on_traced: OnTraced = lambda _: None,
+        on_traced: OnTraced = lambda _p, _s: None,
         on_cut: Callable[[int, InputCut], None] = lambda _p, _c: None,
     ) -> None:
         self._connection = connection
@@ -197,7 +197,7 @@ class Stage:
             return
         skip = part.partial = part.skip
         part.skip, part.done_seq, part.dirty = 0, 0, True
-        headers = self._step(trace, started_ns) if trace is not None else None
+        headers = self._step(part.number, trace, started_ns) if trace is not None else None
         for output in outputs[skip:]:
             await self._put(output, headers)
             part.partial += 1

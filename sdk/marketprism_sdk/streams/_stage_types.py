@@ -80,13 +80,15 @@ class StageSettings:
         return f"stage.{self.name}.{partition}.{what}"
 
 
-OnTraced = Callable[[float], None]
+OnTraced = Callable[[int, float], None]  # the partition, and the age of its message in seconds
 
 
-def traced_step(name: str, holder: str, on_traced: OnTraced, trace: Sampled, started_ns: int) -> dict[str, str]:
+def traced_step(
+    name: str, holder: str, on_traced: OnTraced, partition: int, trace: Sampled, started_ns: int
+) -> dict[str, str]:
     """Record the step of a sampled message and its age; returns the headers with which its outputs go on."""
     now = time.time_ns()
-    on_traced((now - trace.origin_ns) / 1e9)
+    on_traced(partition, (now - trace.origin_ns) / 1e9)
     return trace.step(f"stage {name}", started_ns, now, holder=holder).headers()
 
 

@@ -13,6 +13,7 @@ from marketprism_application.contracts.kinds import BAR, GAP
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.contracts.subjects import instrument_key, subject_of
 from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.streams import InputCut, Output
 from marketprism_services.stages.input_losses import InputLosses
@@ -30,7 +31,7 @@ class AggregatorProcessor:
         settings: BarSettings,
         latest: dict[str, bytes],
         on_malformed: Callable[[], None],
-        on_bars: Callable[[int], None],
+        on_bars: Callable[[Sequence[Bar]], None],
         losses: InputLosses,
     ) -> None:
         self._partition = partition
@@ -56,7 +57,7 @@ class AggregatorProcessor:
             outputs.append(Output(subject_of(BAR, bar), message))
             self._latest[f"bar.{bar.interval}.{instrument_key(bar.venue, bar.symbol)}"] = message
         if bars:
-            self._on_bars(len(bars))
+            self._on_bars(bars)
         holes = self._shard.holes
         for number, hole in enumerate(holes):
             gap = hole._replace(kind=BAR.name)  # the ticks are where they always were, and whoever read them has them

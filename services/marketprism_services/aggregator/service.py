@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import packed_subject
 from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.streams import Processor, StageSettings
+from marketprism_services.aggregator.bar_events import BarEvents
 from marketprism_services.aggregator.processor import AggregatorProcessor
 from marketprism_services.stages.market_stage import MarketStageService
 
@@ -39,6 +43,7 @@ class AggregatorService(MarketStageService):
         )
         self._calendar = calendar
         self._bars = bars
+        self._bar_events = BarEvents()
 
     def processor(self, partition: int, epoch: int) -> Processor:
         """Aggregator of a partition; bars carry the epoch of their ticks, not of whoever aggregates."""
@@ -49,6 +54,14 @@ class AggregatorService(MarketStageService):
             self._bars,
             self.latest,
             lambda: self.metrics.count("malformed_messages_total"),
-            lambda count: self.metrics.count("bars_total", count),
+            self._closed,
             self.losses,
         )
+
+    def _closed(self, bars: Sequence[Bar]) -> None:
+        self.metrics.count("bars_total", len(bars))
+        self._bar_events.closed(bars)
+
+    def take_events(self) -> list[object]:
+        """With those of the bars that closed."""
+        return [*super().take_events(), *self._bar_events.take()]

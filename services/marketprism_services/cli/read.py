@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from marketprism_application.queries.answering import by_activity
 from marketprism_application.queries.export import BAR_COLUMNS, FORMATS, render
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def bars(
     symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
-    interval: Annotated[str, typer.Option(help="1m 3m 5m 15m 30m 1h 2h 4h 1d 1w")] = "1m",
+    interval: Annotated[str, typer.Option(help="1m 5m 1h 1d …, or made of ticks: tick:100, volume:1000.")] = "1m",
     start: From = None,
     end: To = None,
     form: Annotated[str, typer.Option("--format", help="table, csv, json, arrow, parquet or msgpack.")] = "table",
@@ -58,7 +59,8 @@ def bars(
 
 def _check_interval(interval: str) -> None:
     try:
-        Interval.parse(interval)
+        if not by_activity(interval):
+            Interval.parse(interval)
     except InvalidValue as error:
         raise Stop(Exit.USAGE, str(error)) from error
 

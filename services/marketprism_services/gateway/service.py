@@ -25,7 +25,9 @@ from marketprism_application.gateway.packing import Ingest
 from marketprism_application.gateway.session import PAUSE_S, GatewaySession, SessionPorts
 from marketprism_application.ports.sources import MarketSource, live_source, named_source
 from marketprism_application.replay.pace import paced_source
+from marketprism_domain.events.registry import DisasterRecoveryActivated, MarketTickReceived
 from marketprism_domain.gateway import Gateway, RetryPolicy
+from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
 from marketprism_sdk.election import LeaseSettings
@@ -149,7 +151,14 @@ class GatewayService(SingleActiveService):
     async def _open_outlet(self, epoch: int) -> Outlet:
         """Both logs of a leader; the fence of the raw log is raised."""
         connection, group, instance, surrender = self.connection, self.group, self.instance, self.election.surrender
-        raw = await RawLog.open(connection, group, instance, epoch, sampler=self._sampler, on_fenced=surrender)
+
+        def sampled(tick: Tick) -> None:
+            received = MarketTickReceived(tick.venue, tick.symbol, tick.source_seq)
+            self._beside(self._events.publish_soon([received], epoch))
+
+        raw = await RawLog.open(
+            connection, group, instance, epoch, sampler=self._sampler, on_fenced=surrender, on_sampled=sampled
+        )
         return Outlet(raw, MarketDataLog(connection, group, instance, epoch, layout_of(self.settings), surrender))
 
     # -- leading ----------------------------------------------------------------------------------------------------
@@ -173,6 +182,9 @@ class GatewayService(SingleActiveService):
 
     async def _lead(self, epoch: int) -> None:
         """Read until the source is at its end. Whatever goes wrong is told and tried again; only a fence ends it."""
+        if replaced := self.election.replaced:
+            recovery = DisasterRecoveryActivated(f"{self.name}.{self.group}", f"{replaced} is gone")
+            await self._events.publish_soon([recovery], epoch)
         while True:
             try:
                 if await self._attempt(epoch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -28,9 +29,15 @@ from marketprism_services.monitor.pipeline_audit import PipelineAudit
 log = structlog.get_logger()
 
 _LOOK_S = 2.0
-_BACKLOG = 5_000
-_MEMORY_MB = 1_000.0
 _BLIND_S = 10.0  # for so long nothing may be readable before that is a fault of its own
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """What is told beyond: messages that a stage is behind its input, megabytes that this process holds."""
+
+    backlog: int = 5_000
+    memory_mb: float = 1_000.0
 
 
 class MonitorService(Service):
@@ -38,9 +45,15 @@ class MonitorService(Service):
     when that is over. Its health is that of the whole pipeline."""
 
     def __init__(
-        self, connection: NatsConnection, *, version: str = "0", settings: ServiceSettings | None = None
+        self,
+        connection: NatsConnection,
+        *,
+        limits: ResourceLimits = ResourceLimits(),
+        version: str = "0",
+        settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("monitor", connection, version=version, settings=settings)
+        self._limits = limits
         self._events = EventPublisher(connection, "monitor")
         self._exceeded: set[str] = set()
         self._problems: dict[tuple[str, str, str], Problem] = {}
@@ -122,9 +135,11 @@ class MonitorService(Service):
             lags[name] = lags.get(name, 0) + lag
         for name, lag in lags.items():
             self.metrics.gauge("stage_lag_messages", lag, stage=name)
-            await self._edge(name, lag > _BACKLOG, ProcessingBacklogDetected(name, lag, _BACKLOG))
-        rss_mb = rss_bytes() / 1e6
-        await self._edge("memory", rss_mb > _MEMORY_MB, MemoryThresholdExceeded("monitor", rss_mb, _MEMORY_MB))
+            await self._edge(
+                name, lag > self._limits.backlog, ProcessingBacklogDetected(name, lag, self._limits.backlog)
+            )
+        rss_mb, most_mb = rss_bytes() / 1e6, self._limits.memory_mb
+        await self._edge("memory", rss_mb > most_mb, MemoryThresholdExceeded("monitor", rss_mb, most_mb))
         for reason, count in progress.rejected.items():
             self.metrics.gauge("ticks_rejected", count, reason=reason)
         self.metrics.gauge("ticks_accepted", progress.accepted)

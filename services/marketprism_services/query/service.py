@@ -29,7 +29,7 @@ from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.values import Interval
+from marketprism_domain.values import Interval, Symbol
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import Discovery, LeaderClient
@@ -178,9 +178,12 @@ class QueryService(Service):
     @rpc("latest_tick")
     async def latest_tick(self, symbol: Any) -> bytes | None:
         """The newest tick's message: the stream's last, which is there before it is in any table."""
-        if not isinstance(symbol, str) or not symbol:
+        if not isinstance(symbol, str):
             raise RemoteError(Code.INVALID_PARAMETER, f"symbol: expected a symbol, was {symbol!r}")
-        subject = tick_subject(symbol)
+        try:
+            subject = tick_subject(Symbol(symbol))
+        except InvalidValue as error:
+            raise RemoteError(Code.INVALID_PARAMETER, str(error)) from error
         message = await direct_get_last(self.connection, streams.TICKS, subject)
         if message is not None:
             entries = [KvEntry(subject, message.data, message.seq, bucket=streams.TICKS)]
@@ -200,9 +203,8 @@ class QueryService(Service):
 
     async def _newest_bars(self, asked: LatestBars) -> Sequence[Bar]:
         """From memory, else from the bucket; both know only what was made not long ago."""
-        symbol = asked.symbol
         try:
-            interval = str(Interval.parse(asked.interval))
+            symbol, interval = Symbol(asked.symbol), str(Interval.parse(asked.interval))
         except InvalidValue as error:
             raise QueryError(str(error)) from error
         found = self._recent.newest(symbol, interval)

@@ -8,13 +8,14 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_keeper import keep_streams
+from marketprism_domain.events.registry import DisasterRecoveryActivated
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings, ShardedService
 from marketprism_sdk.streams import InputCut, StageSettings
 from marketprism_services.stages.input_losses import InputLosses
 
-_LOSSES_S = 0.5
+_EVENTS_S = 0.5
 
 
 class MarketStageService(ShardedService):
@@ -46,6 +47,7 @@ class MarketStageService(ShardedService):
         )
         self.events_out = EventPublisher(connection, name)
         self.losses = InputLosses(name, stage.input_stream, self.metrics)
+        self._replaced: set[str] = set()  # members that are gone and whose partitions were taken over here
 
     async def on_start(self) -> None:
         """Streams, then the stage."""
@@ -54,27 +56,38 @@ class MarketStageService(ShardedService):
         writes = (self.stage_settings.output_stream, streams.EVENTS)
         reads = (self.stage_settings.input_stream,)
         keep_streams(self, self._layout, writes=writes, reads=reads, buckets=self.buckets())
-        self.spawn(self._publish_losses(), "losses")
+        self.spawn(self._publish_events(), "events")
 
     def on_cut(self, partition: int, cut: InputCut) -> None:
         """Noted, and told where it is a loss."""
         self.losses.cut(partition, cut)
 
+    def on_replaced(self, partition: int, member: str) -> None:  # noqa: ARG002 (one event a member is enough)
+        """A partition of a member that is gone is worked on here: told once for each member."""
+        if member not in self._replaced:
+            self._replaced.add(member)
+            self.losses.events.append(DisasterRecoveryActivated(self.name, f"{member} is gone"))
+
+    def take_events(self) -> list[object]:
+        """Events since the last call. A subclass that overrides this adds its own."""
+        events, self.losses.events = self.losses.events, []
+        return events
+
     async def input_health(self) -> str:
         """Degraded for a while after a loss."""
         return await self.losses.health()
 
-    async def _publish_losses(self) -> None:
+    async def _publish_events(self) -> None:
         while True:
-            await asyncio.sleep(_LOSSES_S)
-            events, self.losses.events = self.losses.events, []
+            await asyncio.sleep(_EVENTS_S)
+            events = self.take_events()
             if events:
                 await self.events_out.publish_soon(events)
 
     async def on_stop(self) -> None:
-        """Tell the losses that were not told yet, and wait until the last events are out."""
+        """Publish the events that are left, and wait until they are out."""
         await super().on_stop()
-        await self.events_out.publish_soon(self.losses.events)
+        await self.events_out.publish_soon(self.take_events())
         await self.events_out.close()
 
 

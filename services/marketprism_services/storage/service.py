@@ -29,7 +29,11 @@ from marketprism_application.errors import SchemaError, StoreError
 from marketprism_application.queries.answering import answer
 from marketprism_application.storage.inserter import Inserter
 from marketprism_application.storage.writer import StreamRemade, StreamWriter, WriterSettings
-from marketprism_domain.events.registry import StorageRetryScheduled
+from marketprism_domain.events.registry import (
+    DisasterRecoveryActivated,
+    StorageRetryScheduled,
+    TickProcessingPipelineCompleted,
+)
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -102,6 +106,8 @@ class StorageService(SingleActiveService):
 
     async def on_activate(self, epoch: int) -> None:
         """Open the store, bring its schema up to date, write: in a task of its own, for as long as that takes."""
+        if replaced := self.election.replaced:
+            self._tell(DisasterRecoveryActivated(self.name, f"{replaced} is gone"))
         self._running.append(self.spawn(self._serve_store(epoch), "store"))
 
     async def _serve_store(self, epoch: int) -> None:
@@ -140,6 +146,7 @@ class StorageService(SingleActiveService):
                     raise
                 if self._state.away(OPENING, str(error)):
                     log.warning("store.in_use", error=str(error)[:200])
+                    self._tell(StorageRetryScheduled(OPENING, attempt + 1, _OPEN_PAUSE_S, str(error)[:200]))
                 await asyncio.sleep(_OPEN_PAUSE_S)
         raise AssertionError("unreachable")
 
@@ -177,8 +184,10 @@ class StorageService(SingleActiveService):
             log.warning("streams.not_recreated", error=str(failure))
 
     def _traced(self, source: StreamRanges, watermark: int) -> None:
-        for age_s in source.stored(watermark):
+        for age_s, tick in source.stored(watermark):
             self.metrics.observe("traced_age_seconds", age_s)
+            if tick is not None:
+                self._tell(TickProcessingPipelineCompleted(tick.venue, tick.symbol, tick.seq))
 
     def _away(self, what: str) -> OnRetry:
         def on_retry(attempt: int, pause_s: float, reason: str) -> None:
@@ -194,7 +203,7 @@ class StorageService(SingleActiveService):
         if away_s is not None:
             log.info("store.restored", stream=what, away_s=round(away_s, 1))
 
-    def _tell(self, event: Any) -> None:
+    def _tell(self, event: object) -> None:
         self._do_soon(self._events.publish_soon([event], self.election.epoch))
 
     def _do_soon(self, work: Coroutine[Any, Any, None]) -> None:

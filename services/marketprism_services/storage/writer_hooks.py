@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
+from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.stream_holes import HoleNamer
 from marketprism_application.ports.storage import StreamBounds
 from marketprism_application.storage.progress import OF_STORE, Beginning
 from marketprism_application.storage.writer import Progress, WriterHooks
-from marketprism_domain.events.pipeline import StoreReplaced, StreamTruncated, WatermarkRebuilt
+from marketprism_domain.events.pipeline import (
+    BarsStoredToClickHouse,
+    StoreReplaced,
+    StreamTruncated,
+    WatermarkRebuilt,
+)
 from marketprism_sdk.observability import Metrics
 from marketprism_services.storage.store_health import StoreState
 
@@ -28,7 +33,7 @@ class StorageHooks(WriterHooks):
         stream: str,
         state: StoreState,
         metrics: Metrics,
-        tell: Callable[[Any], None],
+        tell: Callable[[object], None],
         holes: HoleNamer,
         epoch: int,
         on_retry: OnRetry,
@@ -56,6 +61,8 @@ class StorageHooks(WriterHooks):
         self._metrics.count("rows_stored_total", rows, stream=self._stream)
         self._metrics.observe("store_batch_seconds", seconds, stream=self._stream)
         self._metrics.observe("store_batch_rows", rows, stream=self._stream)
+        if self._stream == streams.BARS and rows > dead:
+            self._tell(BarsStoredToClickHouse(rows - dead))
         if dead:
             self._metrics.count("dead_rows_total", dead, stream=self._stream)
             log.warning("rows.dead_lettered", stream=self._stream, rows=dead)

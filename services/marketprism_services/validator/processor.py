@@ -51,6 +51,7 @@ class ValidatorProcessor:
         self._latest = latest
         self._reports = reports
         self._on_malformed = on_malformed
+        self.newest: Tick | None = None  # the last tick that the last message brought, None where none was accepted
 
     @property
     def shard(self) -> ShardValidator:
@@ -73,6 +74,7 @@ class ValidatorProcessor:
         if lost:
             self._losses.gaps(self._partition, lost, self._cut)
             self._cut = None
+        self.newest = out.ticks[-1] if out.ticks else None
         outputs: list[Output] = []
         for tick in out.ticks:
             message = encode(TICK, tick)

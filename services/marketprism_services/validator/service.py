@@ -13,7 +13,7 @@ from marketprism_application.contracts.subjects import raw_subject
 from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.commands import AdjustValidationRules, authorize
 from marketprism_domain.errors import CommandRefused, InvalidValue
-from marketprism_domain.events.registry import ValidationRulesUpdated
+from marketprism_domain.events.registry import TickDataValidated, TickPublishedToPubSub, ValidationRulesUpdated
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.election import LeaseSettings
@@ -62,6 +62,7 @@ class ValidatorService(MarketStageService):
         self._rules = rules
         self._reports: dict[str, bytes] = {}
         self._states: dict[str, bytes] = {}
+        self._sampled: list[object] = []
         self._clocks = ClockWatch(self.metrics)
 
     def processor(self, partition: int, epoch: int) -> Processor:
@@ -128,6 +129,22 @@ class ValidatorService(MarketStageService):
             raise CommandRejected(str(error)) from error
         await self._rules_kv.put(_RULES_KEY, msgspec.msgpack.encode(rules.to_dict()))
         await self.events_out.publish_soon([ValidationRulesUpdated(rules.version, ",".join(sorted(changes)))])
+
+    def on_traced(self, partition: int, age_s: float) -> None:
+        """Of a sampled message the last tick is told; of the others they are counted."""
+        super().on_traced(partition, age_s)
+        part = self.stage.parts.get(partition)
+        tick = part.processor.newest if part is not None and isinstance(part.processor, ValidatorProcessor) else None
+        if tick is not None:
+            self._sampled += [
+                TickDataValidated(tick.venue, tick.symbol, tick.quality_score or 0),
+                TickPublishedToPubSub(tick.venue, tick.symbol, tick.seq),
+            ]
+
+    def take_events(self) -> list[object]:
+        """With those of sampled ticks."""
+        sampled, self._sampled = self._sampled, []
+        return [*super().take_events(), *sampled]
 
     def _shard_list(self) -> list[tuple[int, ShardValidator]]:
         return [

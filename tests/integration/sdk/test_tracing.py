@@ -28,7 +28,9 @@ async def test_a_trace_goes_from_the_first_writer_through_a_stage(connection: Na
     await publisher.flush()
     assert len(sent) == 3
     ages: list[float] = []
-    stage = Stage(connection, settings(unique), lambda p, _: Sums(unique, p), "one", on_traced=ages.append)
+    stage = Stage(
+        connection, settings(unique), lambda p, _: Sums(unique, p), "one", on_traced=lambda _, age_s: ages.append(age_s)
+    )
     await stage.own(0, 1)
     running = asyncio.create_task(stage.run())
     consumer = PullConsumer(connection, f"{unique}-out", [f"{unique}.out.0"])

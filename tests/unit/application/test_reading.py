@@ -6,6 +6,7 @@ import asyncio
 from decimal import Decimal
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from marketprism_application.ports.reading import StoreReader
 from marketprism_application.ports.storage import Place, StreamRange
 from marketprism_application.queries.bar_cache import CachedReader
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
+from marketprism_domain.errors import DomainError
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import NANOS_PER_MINUTE
 from tests.contract.test_codec import SAMPLES
@@ -33,6 +35,9 @@ def bar(minute: int, close: int = 1, revision: int = 0, venue: str = "shfe") -> 
         ts_close=(minute + 1) * NANOS_PER_MINUTE,
         ts_event=(minute + 1) * NANOS_PER_MINUTE,
         seq=minute,
+        open=Decimal(close),
+        high=Decimal(close),
+        low=Decimal(close),
         close=Decimal(close),
         revision=revision,
     )
@@ -113,6 +118,18 @@ def test_memory_is_bounded_and_what_goes_is_counted() -> None:
     recent.clear()
     assert not recent.wanted(ASKED)
     assert not recent.newest("rb2505", "1m")
+
+
+def test_of_one_window_the_later_revision_stands_and_what_no_bar_can_be_is_not_taken() -> None:
+    recent = RecentBars()
+    for seq, made in enumerate((bar(1), bar(1, 3, revision=2), bar(1, 2, revision=1), bar(1, 4, revision=2))):
+        recent.add(seq, made)
+    assert [(made.close, made.revision) for made in recent.wanted(ASKED)] == [(4, 2)]
+    for wrong in ({"high": Decimal(0)}, {"ts_close": 0}, {"volume": Decimal(-1)}):
+        with pytest.raises(DomainError):
+            recent.add(9, bar(2)._replace(**wrong))
+    assert [made.ts_open // NANOS_PER_MINUTE for made in recent.wanted(ASKED)] == [1]
+    assert len(recent) == 4
 
 
 class Counting:

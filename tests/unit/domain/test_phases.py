@@ -20,6 +20,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours, ConnectionTimes, SessionBell
 from marketprism_domain.sessions.phases import PhaseVerdict, PhaseWatch
 from marketprism_domain.sessions.sessions import SessionChange, changed
+from marketprism_domain.values import TimeWindow
 from tests.fakes.ticks import at
 
 DAY = "2025-03-04 "  # a Tuesday
@@ -161,12 +162,12 @@ def test_a_connection_is_wanted_around_the_sections_of_its_products(calendar: Ma
         ("2025-03-01 12:00:00", "2025-03-03 08:40:00", "2025-03-03 15:30:00"),  # a Saturday
         ("2025-09-30 21:00:00", "2025-10-09 08:40:00", "2025-10-09 15:30:00"),  # no night before a holiday
     ):
-        assert tuple(hours.at(at(inside))) == (at(start), at(end)), inside
+        assert hours.at(at(inside)) == TimeWindow(at(start), at(end)), inside
 
 
 def test_day_products_alone_keep_the_evening_free(calendar: MarketCalendar) -> None:
     hours = ConnectionHours(calendar, (("sse", "90005909"),), ConnectionTimes(warm_up_s=600, linger_s=60))
-    assert tuple(hours.at(at(EVE + "20:00:00"))) == (at(DAY + "09:05:00"), at(DAY + "15:01:00"))
+    assert hours.at(at(EVE + "20:00:00")) == TimeWindow(at(DAY + "09:05:00"), at(DAY + "15:01:00"))
 
 
 def test_wrong_hours_are_refused_by_name() -> None:

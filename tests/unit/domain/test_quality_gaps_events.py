@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import fields
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -19,6 +17,7 @@ from marketprism_domain.ticks.anomalies import AnomalyDetectionService
 from marketprism_domain.ticks.gaps import GapLedger, SilenceDetector
 from marketprism_domain.ticks.quality import DataQualityMonitor
 from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.values import InstrumentId, TimeWindow
 from tests.fakes.ticks import at, book, tick
 
 RULES = ValidationRules()
@@ -84,15 +83,17 @@ def test_a_stream_joined_in_the_middle_of_the_day_says_so(calendar: MarketCalend
 def test_the_ledger_takes_a_hole_once() -> None:
     ledger = GapLedger()
     hole = Gap("shfe", "rb2505", "x", 0, 0, 0, 0, 0, 10, 20, "silence")
+    instrument = InstrumentId.of("shfe", "rb2505")
     assert ledger.add(hole)
-    assert not ledger.add(hole)
+    assert not ledger.add(hole._replace(source="y"))
     assert len(ledger) == 1
-    assert ledger.overlapping("shfe", "rb2505", 19, 30) == (hole,)
-    assert ledger.overlapping("shfe", "rb2505", 20, 30) == ()
-    with pytest.raises(InvariantBroken, match="expected the end 20, was 25"):
-        ledger.add(hole._replace(ts_to=25))
-    with pytest.raises(InvariantBroken, match="expected an end after 10"):
-        ledger.add(hole._replace(ts_to=10))
+    assert ledger.overlapping(instrument, TimeWindow(19, 30)) == (hole,)
+    assert ledger.overlapping(instrument, TimeWindow(20, 30)) == (hole,), "its last tick brings what it lacks"
+    assert ledger.overlapping(instrument, TimeWindow(21, 30)) == ledger.overlapping(instrument, TimeWindow(0, 10)) == ()
+    assert ledger.overlapping(InstrumentId.of("shfe", "rb2510"), TimeWindow(0, 30)) == ()
+    assert ledger.add(hole._replace(ts_to=25))
+    with pytest.raises(InvalidValue, match="an end at or after its start"):
+        ledger.add(hole._replace(ts_to=9))
 
 
 def test_windows_do_not_overlap_and_degradation_is_told_once() -> None:
@@ -116,26 +117,7 @@ def test_every_event_of_the_domain_is_a_type_with_a_record() -> None:
         record = registry.to_record(kind(**values), event_id="id", source="s", ts_event=7)
         assert (record.name, record.ts_event) == (name, 7)
         assert set(record.data) == set(values) - {"venue", "symbol"}
-    assert set(registry.EVENTS) >= registry.PER_TICK
     assert len(registry.EVENTS) >= 47
-
-
-def test_every_event_that_is_not_the_data_path_itself_is_raised_but_for_four() -> None:
-    root = Path(__file__).parents[3]
-    code = "".join(
-        path.read_text(encoding="utf-8")
-        for folder in ("domain", "application", "services", "adapters")
-        for path in (root / folder).rglob("*.py")
-        if path.parent != root / "domain/marketprism_domain/events"
-    )
-    raised = {name for name in registry.EVENTS if re.search(rf"\b{name}\b", code)}
-    unraised = {
-        "BarDataAggregated",
-        "BarsStoredToClickHouse",
-        "DisasterRecoveryActivated",
-        "MarketBarGenerated",
-    }
-    assert set(registry.EVENTS) - raised == unraised | registry.PER_TICK
 
 
 def test_6_a_source_has_one_live_connection() -> None:

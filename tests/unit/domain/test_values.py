@@ -98,14 +98,12 @@ def test_windows_are_half_open() -> None:
 
 
 def test_ohlcv_keeps_high_above_and_low_below() -> None:
-    d = Decimal
-    OHLCV(d(2), d(3), d(1), d(2), d(0))
+    p, none = Price, Quantity(0)
+    OHLCV(p(2), p(3), p(1), p(2), none)
     with pytest.raises(InvalidValue, match="high"):
-        OHLCV(d(2), d(1), d(1), d(2), d(0))
+        OHLCV(p(2), p(1), p(1), p(2), none)
     with pytest.raises(InvalidValue, match="low"):
-        OHLCV(d(2), d(3), d("2.5"), d(3), d(0))
-    with pytest.raises(InvalidValue, match="volume"):
-        OHLCV(d(2), d(3), d(1), d(2), d(-1))
+        OHLCV(p(2), p(3), p("2.5"), p(3), none)
 
 
 @pytest.mark.parametrize("value", [-1, 101])

@@ -190,6 +190,7 @@ class RemoteTd(_Remote):
             "settlement": api.onRspSettlementInfoConfirm,
             "instrument": api.onRspQryInstrument,
             "status": api.onRtnInstrumentStatus,
+            "late": api.onHeartBeatWarning,
         }
 
 

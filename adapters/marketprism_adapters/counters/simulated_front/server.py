@@ -201,6 +201,14 @@ class FrontServer:
         if session.writer.transport.get_write_buffer_size() > _BUFFERED:
             self._cut(session, "does not read")
 
+    def announce(self, name: str, data: object, ts: int = 0) -> None:
+        """Send every trader session what nobody asked for, at a time of the market (0: now): a product's phase
+        (`status`, its fields), or that the front was not heard for so many seconds (`late`)."""
+        self._clock = max(self._clock, ts)
+        for session in self._sessions.values():
+            if session.side == "td":
+                self._send(session, frame(name, self._clock, data))
+
     def _cut(self, session: _Session, why: str) -> None:
         session.ended = why
         session.writer.transport.abort()

@@ -9,7 +9,9 @@ import msgspec
 
 from marketprism_adapters.venues.kit.numbers import UNREADABLE, unreadable
 from marketprism_application.venues.protocol import Answer, FrameParser, ParseRefused, RestRequest
+from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
+from marketprism_domain.values import InstrumentId
 
 T = TypeVar("T")
 _SHOWN = 120
@@ -33,12 +35,20 @@ def listed(
     reason = ""
     for row in rows:
         try:
-            found.append(record(msgspec.json.decode(row, type=row_type)))
+            item = record(msgspec.json.decode(row, type=row_type))
+            InstrumentId.of(item.venue, item.symbol)
+            found.append(item)
         except (ParseRefused, *UNREADABLE) as error:
-            refusal = error if isinstance(error, ParseRefused) else unreadable(error, where)
+            refusal = _refusal(error, where)
             reason = reason or refusal.reason
             refused.append(f"{refusal} in {bytes(row)[:_SHOWN].decode(errors='replace')}")
     if refused and not found:
         raise ParseRefused(reason, f"{where}: expected instruments, none can be read: {refused[0]}")
     parser.learn(found)
     return Answer(instruments=found, refused=refused, more=more)
+
+
+def _refusal(error: Exception, where: str) -> ParseRefused:
+    if isinstance(error, InvalidValue):
+        return ParseRefused("field", f"{where}: {error}")
+    return error if isinstance(error, ParseRefused) else unreadable(error, where)

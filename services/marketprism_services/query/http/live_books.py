@@ -12,7 +12,9 @@ from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.http.envelope import Stamp, answered, failed
 from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.failures import Code, wrong_field
-from marketprism_application.errors import UnknownSymbolError
+from marketprism_application.errors import QueryError, UnknownSymbolError
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import InstrumentId
 from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient
 from marketprism_services.query.http.parameters import LiveBookParameters
@@ -50,9 +52,15 @@ class BookApi:
         """A book as the gateway that keeps it shows it.
 
         Raises:
-            UnknownSymbolError: nobody keeps it. SdkError: nobody is there, does not answer, or answers with no book.
+            QueryError: it is of no instrument. UnknownSymbolError: nobody keeps it.
+            SdkError: nobody is there, does not answer, or answers with no book.
         """
         venue, symbol = asked.venue, asked.symbol
+        of = venue.partition("-")[0]
+        try:
+            InstrumentId.of(of, symbol)
+        except InvalidValue as error:
+            raise QueryError(str(error)) from error
         known = self.discovery.instances("gateway") if self.discovery is not None else []
         active = [each.instance for each in known if each.status == "active"]
         if not active:
@@ -68,7 +76,6 @@ class BookApi:
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-        of = venue.partition("-")[0]
         hint = f"; a market's venue is its first word, {of}" if of != venue else ""
         raise UnknownSymbolError(f"orderbook: expected an instrument whose book is kept, was {venue}.{symbol}{hint}")
 

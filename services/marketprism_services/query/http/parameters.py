@@ -180,7 +180,10 @@ class PageParameters(Parameters):
         "is one. Gaps have <cause>,<kind> besides, bars and klines <interval>, order books <form>.",
     )
     last: Flag = Field(False, description="the newest instead, oldest first all the same")
-    interval: str | None = Field(None, description="of bars and klines, which need one: like 1m, 1h or 1d")
+    interval: str | None = Field(
+        None,
+        description="of bars and klines, which need one: 1m, 1h, 1d; of bars also volume:1000",
+    )
     made_of: str = Field("", description="of bars: `ticks` makes them of the ticks, whatever bars are stored")
 
 

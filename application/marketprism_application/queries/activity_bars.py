@@ -1,0 +1,105 @@
+"""Bars by activity of stored ticks: so many ticks, so much volume or turnover each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import pyarrow as pa
+
+from marketprism_application.contracts.kinds import BAR, TICK
+from marketprism_application.contracts.questions import MAX_LIMIT, Latest, Records
+from marketprism_application.errors import QueryError
+from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.arrow_tables import schema_of
+from marketprism_application.queries.bars_from_ticks import check_range, gap_ledger, sections_of
+from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_domain.bars.activity_bars import Activity, ActivityBarBuilder
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.values import InstrumentId, TimeWindow
+
+_MOST_TICKS = 1_000_000
+_COLUMNS = (
+    "venue",
+    "symbol",
+    "source",
+    "epoch",
+    "seq",
+    "ts_event",
+    "ts_recv",
+    "ts_pub",
+    "source_seq",
+    "trading_day",
+    "last",
+    "volume",
+    "turnover",
+    "open_interest",
+    "verdict",
+    "traded",
+    "traded_turnover",
+)
+
+
+async def activity_bars(reader: StoreReader, query: Records, rules: ReadRules) -> pa.Table:
+    """Bars of the query's activity with ts_open in its range, oldest first; counted from the begin of a trading day.
+
+    What is not full yet is no bar, as long as its trading day lasts.
+
+    Raises:
+        QueryError: no range, one of more than 92 days or of more than a million ticks, or a page of made bars.
+    """
+    activity = Activity.parse(str(query.interval))
+    span = check_range(query)
+    newest = await reader.answer(Latest(TICK.name, (query.symbol,)))
+    venues = {str(venue) for venue in newest.column("venue").to_pylist()}
+    bars: list[Bar] = []
+    for venue in sorted(venues if query.venue is None else venues & {query.venue}):
+        instrument, gaps = InstrumentId.of(venue, query.symbol), await gap_ledger(reader, query, venue)
+        for bar in await _of_venue(reader, query, instrument, activity, rules):
+            if span.contains(bar.ts_open):
+                holes = gaps.overlapping(instrument, TimeWindow(bar.ts_open, bar.ts_close))
+                bars.append(bar._replace(gap=bool(holes)))
+    bars.sort(key=lambda bar: bar.ts_open)
+    kept = bars[-query.limit :] if query.last else bars[: query.limit]
+    return pa.Table.from_pylist([bar._asdict() for bar in kept], schema_of(BAR.name))
+
+
+async def _of_venue(
+    reader: StoreReader, query: Records, instrument: InstrumentId, activity: Activity, rules: ReadRules
+) -> list[Bar]:
+    """Bars of every trading day that the query's range touches."""
+    schedule = rules.calendar.schedule(instrument.venue, instrument.symbol)
+    sections = sections_of(schedule, query.ts_from or 0, query.ts_to or 0)
+    if not sections:
+        return []
+    builder = ActivityBarBuilder(schedule, activity)
+    ts_from, ts_to = sections[0][0], sections[-1][2] + 1
+    page = Records(TICK.name, query.symbol, instrument.venue, ts_from, ts_to, limit=MAX_LIMIT)
+    bars: list[Bar] = []
+    async for ticks in _pages(reader, page):
+        # In a thread: so many ticks take longer than a heartbeat may wait.
+        bars += await asyncio.to_thread(_fed, builder, ticks)
+    return [*bars, *builder.close()] if rules.now_ns() >= ts_to else bars
+
+
+def _fed(builder: ActivityBarBuilder, ticks: list[Tick]) -> list[Bar]:
+    return [bar for tick in ticks for bar in builder.on_tick(tick)]
+
+
+async def _pages(reader: StoreReader, page: Records) -> AsyncIterator[list[Tick]]:
+    count = 0
+    while True:
+        table = await reader.answer(page)
+        ticks = [Tick(**row) for row in await asyncio.to_thread(table.select(list(_COLUMNS)).to_pylist)]
+        yield ticks
+        if len(ticks) < page.limit:
+            return
+        count += len(ticks)
+        if count >= _MOST_TICKS:
+            raise QueryError(f"to: expected a range of at most {_MOST_TICKS} ticks for bars by activity")
+        page = msgspec.structs.replace(page, after=(ticks[-1].ts_event, ticks[-1].seq))
+
+
+__all__ = ["activity_bars"]
