@@ -32,6 +32,7 @@ PLACES = {
     A + "venues/feed.py": {"ORDERBOOK", "TRADE"},  # books are followed, trades are one tape
     P + "memory/gateway.py": {"ORDERBOOK", "TRADE"},  # what a leader left off at
     P + "nats/last_published.py": {"TRADE"},
+    P + "venues/deribit/parse.py": {"MARK_PRICE"},  # one frame carries it beside a ticker
     P + "venues/live/frame_intake.py": {"ORDERBOOK", "TRADE"},  # which silence of a stream costs what
     P + "venues/live/source.py": {"ORDERBOOK", "TRADE"},
     S + "chaos/venues/audit.py": {"BOOK_TOP", "ORDERBOOK", "TRADE"},
