@@ -102,9 +102,9 @@ def test_every_port_has_a_suite() -> None:
 # What may only fall. Lower the number when you mend some; never raise it.
 MOST_UNFORMATTED = 38
 MOST_SHORT_DOCSTRINGS = 0
-MOST_ANY = 609
+MOST_ANY = 607
 MOST_PRIVATE_LOOKS = 76
-MOST_OLD_WORDS = 48  # names of functions, classes and parameters; see OLD_WORDS
+MOST_OLD_WORDS = 47  # names of functions, classes and parameters; see OLD_WORDS
 OLD_WORDS = {"told", "said", "made", "came", "kept", "heard", "gone", "how", "wish"}
 
 

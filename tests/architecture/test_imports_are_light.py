@@ -69,6 +69,11 @@ def test_a_list_of_commands_loads_none_of_them() -> None:
     assert len(modules) <= 400
 
 
+def test_up_begins_to_load_its_services_before_it_loads_anything_itself() -> None:
+    assert heavy(modules_after("import marketprism_services.cli.up")) == set()
+    assert heavy(modules_after("import marketprism_services.cli.up_view")) <= {"chinese_calendar", "pydantic"}
+
+
 def test_importing_the_client_loads_nothing_that_it_does_not_use_yet() -> None:
     modules = modules_after("import marketprism_client")
     assert heavy(modules) == set()

@@ -35,6 +35,8 @@ def pipeline(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         program.send_signal(signal.SIGTERM)
         output, _ = program.communicate(timeout=30)
     assert program.returncode == 0, output
+    assert "shfe.ru1901 1m, the first of them" in output
+    assert "10-09 09:00:00" in output
 
 
 async def _url_with_bars(data: Path) -> str:

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from rich.table import Table
 
 from marketprism_application.contracts.codec import plain
 from marketprism_services.platform.exits import Exit, Stop
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Times are shown in exchange time of the Chinese venues; data and files keep nanoseconds UTC.
 CHINA = timezone(timedelta(hours=8), "CST")
@@ -49,6 +51,8 @@ def heading(name: str) -> str:
 
 def table_of(data: pa.Table, columns: Sequence[str], *, title: str = "", last: int = 20) -> Table:
     """The newest `last` rows of an Arrow table as a terminal table."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     numeric = {
         name for name in columns if name in data.column_names and not pa.types.is_string(data.schema.field(name).type)

@@ -14,7 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from marketprism_adapters.clickhouse.access import READER
 from marketprism_adapters.nats import pipeline_probe
+from marketprism_application.contracts.kinds import BAR
 from marketprism_client import MarketClient, QueryFailed
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import UMASK
@@ -28,8 +30,7 @@ from marketprism_services.settings.settings import Settings
 
 _FIRST_BARS = 15
 _FEW_BARS = 5
-_FIRST_S = 5.0
-_AGAIN_S = 0.2
+_FIRST_LOOK_S = 0.1
 _PATIENCE_S = 20.0
 _LOOK_S = 2.0
 
@@ -58,11 +59,13 @@ async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, on
                     notices.of(progress)
                 show(progress, total)
 
-            if not once:
-                begun = await local_stack.until_done(running, stop, seen, _has_bars)
-                if not begun.done and not stop.is_set():
-                    await _show_first_bars(running)
-            done = await local_stack.until_done(running, stop, seen, _never if once else _long_enough(running))
+            first = asyncio.create_task(asyncio.sleep(0) if once else _show_first_bars(running))
+            try:
+                done = await local_stack.until_done(running, stop, seen, _never if once else _long_enough(running))
+            finally:
+                first.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await first
         if stop.is_set():
             return Exit.INTERRUPTED if once else Exit.OK
         if once:
@@ -95,10 +98,6 @@ class _SourceNotices:
 
 def _never(_: pipeline_probe.Progress) -> bool:
     return False
-
-
-def _has_bars(progress: pipeline_probe.Progress) -> bool:
-    return progress.bars.get("1m", 0) > 1
 
 
 def _long_enough(running: local_stack.Running) -> Callable[[pipeline_probe.Progress], bool]:
@@ -144,20 +143,17 @@ async def _report(running: local_stack.Running, done: pipeline_probe.Progress, *
 
 
 async def _show_first_bars(running: local_stack.Running) -> None:
-    """The first one-minute bars that can be read, of one instrument, while the source goes on."""
-    async with MarketClient(running.url) as market:
-        end = time.monotonic() + _FIRST_S
-        while time.monotonic() < end:
-            with contextlib.suppress(
-                SdkError, QueryFailed
-            ):  # not there yet; the whole picture follows, with what is wrong
-                for row in (await market.symbols()).to_pylist():
-                    bars = await market.last("bar", row["symbol"], _FEW_BARS, interval="1m")
-                    if bars.num_rows:
-                        title = f"{row['venue']}.{row['symbol']} 1m, so far"
-                        out.print(bars_table(bars, title=title, last=_FEW_BARS))
-                        return
-            await asyncio.sleep(_AGAIN_S)
+    """The first one-minute bars of this run, while the source goes on: in the stream, and maybe not stored yet."""
+    from marketprism_application.queries.arrow_tables import table_of  # noqa: PLC0415 (loads pyarrow)
+
+    bars: list[Bar] = []
+    while len(bars) < _FEW_BARS:
+        await asyncio.sleep(_FIRST_LOOK_S)
+        with contextlib.suppress(SdkError):  # NATS is away: whoever follows the progress says so
+            bars = await local_stack.first_bars(running, _FEW_BARS)
+    for venue, symbol in dict.fromkeys((bar.venue, bar.symbol) for bar in bars):
+        table = table_of(BAR, [bar for bar in bars if (bar.venue, bar.symbol) == (venue, symbol)])
+        out.print(bars_table(table, title=f"{venue}.{symbol} 1m, the first of them", last=_FEW_BARS))
 
 
 async def _show_bars(running: local_stack.Running) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from marketprism_sdk.service import die_with_parent
 from marketprism_services.platform.fork_server import MAX_MESSAGE, Request
-from marketprism_services.settings.loading import without_settings
+from marketprism_services.settings.variables import without_settings
 
 _MODULE = "marketprism_services.platform.fork_server"
 

@@ -7,19 +7,22 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port, is_free
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.source_positions import Positions
-from marketprism_application.ports.sources import counting_source, named_source
+from marketprism_application.contracts.codec import decode
+from marketprism_application.contracts.kinds import BAR
+from marketprism_application.ports.sources import MarketSource, counting_source, named_source
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.direct import next_of
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
@@ -34,11 +37,15 @@ from marketprism_services.settings.sections import LOCAL_SERVER
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.sources import LIVE, group_of, source_of
 
+if TYPE_CHECKING:
+    from marketprism_adapters.clickhouse.local_server import LocalClickHouse
+
 log = structlog.get_logger()
 
 _LOOK_S = 0.2
 _STUCK_S = 300.0
-_ATTEMPTS = 60
+_FIRST_LOOK_S = 0.5
+_READER = "gateway"  # the service that reads the source
 
 OnProgress = Callable[[Progress, int], None]
 
@@ -55,7 +62,7 @@ class Servers:
 class Running:
     """A pipeline that is up."""
 
-    url: Url
+    connection: NatsConnection
     settings: Settings
     sources: tuple[str, ...]
     rows: dict[str, int]
@@ -64,7 +71,13 @@ class Running:
     probe: PipelineProbe
     servers: Servers
     data_from: int = 1  # sequence in MARKET_DATA at which this run begins
+    bars_from: int = 1  # the same of MARKET_BARS
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def url(self) -> Url:
+        """The address of its NATS."""
+        return self.connection.url
 
     @property
     def total(self) -> int:
@@ -77,20 +90,20 @@ async def start(
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
-    The launcher is closed when `stack` is left.
+    What can be seen of a source at once is seen before anything starts. Reading long recordings to their end takes
+    seconds: meanwhile everything but the gateway starts. The launcher is closed when `stack` is left.
 
     Raises:
-        ApplicationError, SdkError: with what is in the way; nothing was started then.
+        ApplicationError, SdkError: with what is in the way; nothing has been read into the pipeline then.
     """
     stack.push_async_callback(launcher.close)
     source = source_of(settings, chinese_calendar_of_markets())
     stack.enter_context(DataDirLock(settings.data_dir))
-    if group_of(settings) not in LIVE:
-        await source.connect()
-    recording = counting_source(source) if source.traits.recording else None
-    rows = dict(recording.rows) if recording is not None else {}
-    named = named_source(source)
-    names = tuple(rows) or (named.source if named is not None else "",)
+    check = asyncio.create_task(_check(source) if group_of(settings) not in LIVE else asyncio.sleep(0))
+    stack.push_async_callback(_ended, check)
+    await asyncio.wait((check,), timeout=_FIRST_LOOK_S)
+    if check.done():
+        await check
     servers = Servers()
     settings = await _with_nats(settings, servers, stack)
     settings = await _with_clickhouse(_with_free_ports(settings), servers, stack)
@@ -98,14 +111,31 @@ async def start(
     stack.push_async_callback(connection.close)
     probe = await _probe(connection)
     data_from = await _end_of(connection, streams.DATA) + 1
+    bars_from = await _end_of(connection, streams.BARS) + 1
     await _watch(servers, connection, stop, stack)
     config, environment = await asyncio.to_thread(run_files.write, _checked(settings))
     logs = settings.data_dir / "logs"
-    supervisor = Supervisor(config, logs, catalogue.in_up(), launcher, environment=environment, ending=stop)
+    supervisor = Supervisor(config, logs, launcher, environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
-    await supervisor.start()
+    await supervisor.start([name for name in catalogue.in_up() if name != _READER])
+    await check
+    await supervisor.start([_READER])
+    recording = counting_source(source) if source.traits.recording else None
+    rows = dict(recording.rows) if recording is not None else {}
     skipped = dict(recording.skipped) if recording is not None else {}
-    return Running(connection.url, settings, names, rows, skipped, supervisor, probe, servers, data_from)
+    named = named_source(source)
+    names = tuple(rows) or (named.source if named is not None else "",)
+    return Running(connection, settings, names, rows, skipped, supervisor, probe, servers, data_from, bars_from)
+
+
+async def _check(source: MarketSource) -> None:
+    await source.connect()
+
+
+async def _ended(check: asyncio.Task[None]) -> None:
+    """No thread reads on for something that is over, and no error of it goes unseen."""
+    check.cancel()
+    await asyncio.gather(check, return_exceptions=True)
 
 
 async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack) -> Settings:
@@ -124,6 +154,8 @@ async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack
 async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExitStack) -> Settings:
     if settings.store.engine != "clickhouse" or settings.store.url != LOCAL_SERVER:
         return settings
+    from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions  # noqa: PLC0415 (loads aiohttp)
+
     options = LocalOptions(settings.data_dir / "clickhouse", choose_port(0), choose_port(0))
     servers.clickhouse = await LocalClickHouse.start(options)
     stack.push_async_callback(servers.clickhouse.stop)
@@ -213,6 +245,23 @@ async def until_done(
             )
         await asyncio.sleep(_LOOK_S)
     return last
+
+
+async def first_bars(running: Running, most: int) -> list[Bar]:
+    """The first one-minute bars that this run published, as they are in the stream; none where it has published none.
+
+    Raises:
+        SdkError: NATS does not answer.
+    """
+    subject, place = BAR.subject.format(interval="1m", symbol="*"), running.bars_from
+    found: list[Bar] = []
+    while len(found) < most:
+        held = await next_of(running.connection, streams.BARS, subject, place)
+        if held is None:
+            break
+        found.append(decode(BAR, held.data))
+        place = held.seq + 1
+    return found
 
 
 def _state(progress: Progress) -> tuple[Any, ...]:

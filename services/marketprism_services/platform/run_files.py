@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Secret, Url
-from marketprism_services.settings.loading import variable
 from marketprism_services.settings.settings import Settings
 from marketprism_services.settings.shape import changed, fields_of, values_of
+from marketprism_services.settings.variables import variable
 
 _URL = "url"
 _SECRET_URL = "url.secret"  # noqa: S105 (a file's name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,11 +14,14 @@ from marketprism_sdk.errors import ConfigurationError, NotConnected, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import export_traces, logs
 from marketprism_sdk.private_files import UMASK
-from marketprism_sdk.service import Service, run, unless
+from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
 from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
+
+if TYPE_CHECKING:  # heavy with its HTTP server; who runs one imports it with the service's wiring
+    from marketprism_sdk.service import Service
 
 log = structlog.get_logger()
 

@@ -36,7 +36,6 @@ class Supervisor:
         self,
         config: Path,
         logs: Path,
-        services: Sequence[str],
         launcher: Launcher,
         *,
         environment: Mapping[str, str] | None = None,
@@ -44,7 +43,7 @@ class Supervisor:
     ) -> None:
         self._config = config
         self._logs = logs
-        self._services = services
+        self._services: list[str] = []
         self._launcher = launcher
         self._environment = environment or {}
         self._ending = ending or asyncio.Event()
@@ -54,12 +53,14 @@ class Supervisor:
         self.restarts = 0
         self.failed: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
 
-    async def start(self) -> None:
-        """Start every service, in order, without waiting for any to be ready."""
+    async def start(self, services: Sequence[str]) -> None:
+        """Start services, in order, without waiting for any to be ready; others may follow."""
         await asyncio.to_thread(private_folder, self._logs)
-        for service in self._services:
+        if not self._services:
+            self._tasks.append(asyncio.create_task(self._rotate(), name="rotate-logs"))
+        for service in services:
+            self._services.append(service)
             self._tasks.append(asyncio.create_task(self._keep(service), name=f"keep-{service}"))
-        self._tasks.append(asyncio.create_task(self._rotate(), name="rotate-logs"))
 
     def _over(self) -> bool:
         return self._stopping or self._ending.is_set()

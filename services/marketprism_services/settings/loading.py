@@ -5,21 +5,12 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.shape import is_list, type_at
-
-PREFIX = "MARKETPRISM_"
-# Environment names with our prefix that are not settings: they steer tests and the Makefile.
-_NOT_SETTINGS = {
-    "MARKETPRISM_FIXTURES",
-    "MARKETPRISM_HOME",
-    "MARKETPRISM_CLICKHOUSE_URL",
-    "MARKETPRISM_READER_PASSWORD",
-}
+from marketprism_services.settings.variables import PREFIX, is_setting
 
 
 def from_file(path: Path) -> dict[str, Any]:
@@ -48,7 +39,7 @@ def from_environment(settings: type) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for name, text in sorted(os.environ.items()):
-        if not _is_setting(name):
+        if not is_setting(name):
             continue
         path = name.removeprefix(PREFIX).lower().split("__")
         target = values
@@ -59,20 +50,6 @@ def from_environment(settings: type) -> dict[str, Any]:
         # pydantic converts all other text to what the setting is.
         target[path[-1]] = [part.strip() for part in text.split(",")] if is_list(type_at(settings, path)) else text
     return values
-
-
-def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables of an environment that are not settings: for a child that gets its settings in another way."""
-    return {name: value for name, value in environment.items() if not _is_setting(name)}
-
-
-def variable(path: Sequence[str]) -> str:
-    """Name of the variable that sets what is at a path of the settings."""
-    return PREFIX + "__".join(path).upper()
-
-
-def _is_setting(name: str) -> bool:
-    return name.startswith(PREFIX) and name not in _NOT_SETTINGS
 
 
 def merge(base: dict[str, Any], extra: dict[str, Any]) -> None:

@@ -13,8 +13,8 @@ from marketprism_services.platform import run_files
 from marketprism_services.platform.exits import Exit, code_of
 from marketprism_services.platform.log_files import open_log, rotate
 from marketprism_services.settings.errors import SettingsError
-from marketprism_services.settings.loading import without_settings
 from marketprism_services.settings.settings import Settings, load
+from marketprism_services.settings.variables import without_settings
 
 GIVEN = """
 [nats]
