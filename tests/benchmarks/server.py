@@ -28,7 +28,7 @@ from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.packed import PACKED_VERSION
 from marketprism_application.contracts.subjects import tick_subject
-from marketprism_application.ports.storage import Place, StreamRange
+from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
@@ -168,7 +168,7 @@ async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
             )
             for n in range(1_000)
         ]
-        places = [Place(batch * 1_000 + n, 0) for n in range(1_000)]
+        places = [StreamPlace(batch * 1_000 + n, 0) for n in range(1_000)]
         started = time.perf_counter()
         await store.insert(BAR, rows, places, StreamRange("B", "x", batch, batch), 1)
         times.append((time.perf_counter() - started) * 1_000)

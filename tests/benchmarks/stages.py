@@ -19,9 +19,9 @@ from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch
-from marketprism_application.ports.storage import Place, StreamRange
+from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarBuilder, BarSettings
 from marketprism_domain.marketdata.tick import Tick
@@ -63,13 +63,13 @@ def measure() -> dict[str, float]:
     result: dict[str, float] = {"ticks": count}
     if parse is not None:
         result["parse_us_per_tick"] = parse * 1e6
-    raw = Ingest(calendar, lambda _: 0).feed(SourceBatch(ticks, ticks[-1].ts_recv, {}))
+    raw = TickPacker(calendar, lambda _: 0).feed(SourceBatch(ticks, ticks[-1].ts_recv, {}))
     encoded = [encode_packed(packed) for _, packed in raw]
 
     def timed(name: str, work: Callable[[], object]) -> None:
         result[f"{name}_us_per_tick"] = median_seconds(work) / count * 1e6
 
-    timed("ingest", lambda: Ingest(calendar, lambda _: 0).feed(SourceBatch(ticks, ticks[-1].ts_recv, {})))
+    timed("ingest", lambda: TickPacker(calendar, lambda _: 0).feed(SourceBatch(ticks, ticks[-1].ts_recv, {})))
     timed("encode_packed", lambda: [encode_packed(packed) for _, packed in raw])
     timed("decode_packed", lambda: [decode_packed(data) for data in encoded])
     timed("encode_public", lambda: [encode(TICK, tick) for tick in ticks])
@@ -110,7 +110,7 @@ async def _insert(ticks: list[Tick]) -> float:
             started = time.perf_counter()
             for first in range(0, len(ticks), 20_000):
                 part = [tick._replace(seq=tick.source_seq, symbol=f"x{run}") for tick in ticks[first : first + 20_000]]
-                places = [Place(first + n, 0) for n in range(len(part))]
+                places = [StreamPlace(first + n, 0) for n in range(len(part))]
                 await store.insert(TICK, part, places, StreamRange(f"S{run}", "c", first, first + len(part)), 1)
             seconds.append(time.perf_counter() - started)
         await store.close()

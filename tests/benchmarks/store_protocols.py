@@ -29,7 +29,7 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats.local_server import choose_port
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.ports.reading import RangeQuery
-from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
 from tests.benchmarks.stages import ticks_to_measure
 from tests.contract.test_codec import SAMPLES
 
@@ -74,7 +74,9 @@ async def measure_protocols() -> dict[str, Any]:
         await stores["http"].migrate()
         bar = SAMPLES["bar"]
         bars = [bar._replace(symbol="zz", ts_open=bar.ts_open + n * 60 * 10**9, seq=n) for n in range(1_000)]
-        await stores["http"].insert(BAR, bars, [Place(n, 0) for n in range(1_000)], StreamRange("B", "x", 0, 0), 1)
+        await stores["http"].insert(
+            BAR, bars, [StreamPlace(n, 0) for n in range(1_000)], StreamRange("B", "x", 0, 0), 1
+        )
         inserts: dict[str, list[tuple[float, float, float]]] = {name: [] for name in engines}
         queries: dict[str, list[tuple[float, float, float]]] = {name: [] for name in engines}
         asked = RangeQuery("zz", interval=bar.interval, limit=1_000)

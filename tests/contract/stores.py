@@ -15,7 +15,7 @@ from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.questions import StoreQuestion
 from marketprism_application.ports.reading import StoreReader
-from marketprism_application.ports.storage import MarketStore, Place, StreamRange
+from marketprism_application.ports.storage import MarketStore, StreamPlace, StreamRange
 
 
 class Pair(NamedTuple):
@@ -51,7 +51,7 @@ def covered(first: int, last: int) -> StreamRange:
 async def put(store: MarketStore, kind: DataKind, rows: list[Any], first: int = 1) -> None:
     """Insert rows, one a message, from sequence `first` on."""
     await store.insert(
-        kind, rows, [Place(first + n, 0) for n in range(len(rows))], covered(first, first + len(rows) - 1), 1
+        kind, rows, [StreamPlace(first + n, 0) for n in range(len(rows))], covered(first, first + len(rows) - 1), 1
     )
 
 

@@ -143,11 +143,11 @@ async def test_a_message_of_a_venue_is_in_the_log_once_and_shows_where_its_reade
     assert all(each.ts_pub for each in found)
     await data.close()
     await logs.raw(2)
-    left_off = await (later := logs.data(2)).left_off(logs.venue, ["BTC-USDT", "ETH-USDT"], found[0].ts_pub)
-    assert left_off.since == found[0].ts_pub
-    assert {symbol: each.seq for symbol, each in left_off.trades.items()} == {"BTC-USDT": 2}
-    assert left_off.books == {}
-    assert [each.seq for each in left_off.recent] == [1, 2]
+    resume_point = await (later := logs.data(2)).resume_point(logs.venue, ["BTC-USDT", "ETH-USDT"], found[0].ts_pub)
+    assert resume_point.since == found[0].ts_pub
+    assert {symbol: each.seq for symbol, each in resume_point.trades.items()} == {"BTC-USDT": 2}
+    assert resume_point.books == {}
+    assert [each.seq for each in resume_point.recent] == [1, 2]
     await later.close()
 
 

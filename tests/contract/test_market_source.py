@@ -17,11 +17,11 @@ from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import (
     BookSource,
     CountingSource,
-    LeftOff,
     LiveSource,
     MarketSource,
     NamedSource,
     ResumableSource,
+    ResumePoint,
     SourceBatch,
     SourceTraits,
     book_source,
@@ -310,7 +310,7 @@ async def test_a_resumable_source_names_what_it_reads_and_goes_on(case: Case, at
         instruments = await source.instruments()
         assert {resumed.venue_name} == {each.venue for each in instruments}
         assert sorted(resumed.resumable) == sorted(each.symbol for each in instruments)
-        resumed.resume(LeftOff())
+        resumed.resume(ResumePoint())
         assert len(ticks_of(await read(source))) >= ENOUGH
         await source.close()
 

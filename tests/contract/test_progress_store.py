@@ -20,7 +20,7 @@ BEGUN = Progress("2025", epoch=3, first=11, last=20, watermark=10, store="s1", f
 DONE = Progress("2025", epoch=3, watermark=20, store="s1")
 
 
-class Place(NamedTuple):
+class StreamPlace(NamedTuple):
     """Where the progress of one stream is: a new writer of it, and a way to spoil what is there."""
 
     writer: Callable[[], ProgressStore]
@@ -28,27 +28,27 @@ class Place(NamedTuple):
 
 
 @pytest.fixture(params=["memory", "memory bucket", "nats"])
-async def place(request: pytest.FixtureRequest, nats_url: str, unique: str) -> AsyncIterator[Place]:
+async def place(request: pytest.FixtureRequest, nats_url: str, unique: str) -> AsyncIterator[StreamPlace]:
     if request.param == "memory":
         cell = ProgressCell()
 
         async def spoil() -> None:
             cell.put(None)
 
-        yield Place(lambda: MemoryProgress(cell), spoil)
+        yield StreamPlace(lambda: MemoryProgress(cell), spoil)
         return
     connection = await NatsConnection.open(nats_url) if request.param == "nats" else None
     kv: KeyValue = MemoryKeyValue() if connection is None else await NatsKeyValue.open(connection, unique)
-    yield Place(lambda: KvProgress(kv, "TICKS"), lambda: kv.put("TICKS", b"\xc1"))
+    yield StreamPlace(lambda: KvProgress(kv, "TICKS"), lambda: kv.put("TICKS", b"\xc1"))
     if connection is not None:
         await connection.close()
 
 
-async def test_where_there_is_none_progress_is_empty(place: Place) -> None:
+async def test_where_there_is_none_progress_is_empty(place: StreamPlace) -> None:
     assert await place.writer().load() == Progress()
 
 
-async def test_what_was_saved_is_loaded_by_the_same_and_by_the_next_writer(place: Place) -> None:
+async def test_what_was_saved_is_loaded_by_the_same_and_by_the_next_writer(place: StreamPlace) -> None:
     writer = place.writer()
     await writer.load()
     for progress in (BEGUN, DONE):
@@ -57,7 +57,7 @@ async def test_what_was_saved_is_loaded_by_the_same_and_by_the_next_writer(place
     assert await writer.load() == DONE
 
 
-async def test_a_writer_whose_progress_another_one_changed_is_refused_and_changes_nothing(place: Place) -> None:
+async def test_a_writer_whose_progress_another_one_changed_is_refused_and_changes_nothing(place: StreamPlace) -> None:
     first, second = place.writer(), place.writer()
     await first.load()
     await second.load()
@@ -72,7 +72,7 @@ async def test_a_writer_whose_progress_another_one_changed_is_refused_and_change
     assert await place.writer().load() == DONE
 
 
-async def test_a_value_that_cannot_be_read_is_none_and_can_be_replaced(place: Place) -> None:
+async def test_a_value_that_cannot_be_read_is_none_and_can_be_replaced(place: StreamPlace) -> None:
     writer = place.writer()
     await writer.load()
     await writer.save(BEGUN)

@@ -10,7 +10,7 @@ import pytest
 from marketprism_adapters.memory.gateway import MemoryObserver
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.gateway import SessionObserver, SessionStatus
-from marketprism_application.ports.sources import LeftOff
+from marketprism_application.ports.sources import ResumePoint
 from marketprism_sdk.observability import Metrics
 from marketprism_services.gateway.session_watch import RegistryStatus, SessionWatch
 
@@ -48,7 +48,7 @@ def test_what_is_received_and_refused_is_summed(observed: tuple[SessionObserver,
 
 def test_no_word_of_a_session_raises(observed: tuple[SessionObserver, Count]) -> None:
     observer, _ = observed
-    observer.resumed(LeftOff())
+    observer.resumed(ResumePoint())
     observer.subscribed(3, 0)
     observer.events_lost(["MarketHalted"], RuntimeError("away"))
     observer.retrying(SourceError("expected a front, none answers", retryable=True), None)

@@ -16,7 +16,7 @@ from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.questions import Records
-from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
 from tests.contract.stores import NATIVE, SERVER, Pair, engine_of
 from tests.contract.test_market_store import TICKS
 
@@ -49,7 +49,7 @@ async def test_every_text_of_up_to_18_digits_comes_back(engine_pair: Pair, value
         TICKS[0]._replace(symbol=f"s{first}", seq=n, last=Decimal(value), turnover=Decimal(value))
         for n, value in enumerate(values)
     ]
-    places = [Place(first + n, 0) for n in range(len(rows))]
+    places = [StreamPlace(first + n, 0) for n in range(len(rows))]
     covered = StreamRange("S", "2025", first, first + len(rows) - 1)
     if encoded:
         raw = [msgspec.msgpack.encode(row) for row in rows]

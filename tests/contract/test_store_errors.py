@@ -17,7 +17,7 @@ from marketprism_application.contracts.kinds import GAP, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
 from marketprism_application.storage.inserter import Inserter
 from marketprism_application.storage.redriving import LetterKey, redrive
 from tests.contract.test_codec import SAMPLES
@@ -66,7 +66,7 @@ class Failing:
         return ["0001"]
 
     async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
     ) -> int:
         self._fail("insert", rows)
         return await self.store.insert(kind, rows, places, covered, epoch)

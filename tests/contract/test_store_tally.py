@@ -11,7 +11,7 @@ import pytest
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.tally import SqlTally
 from marketprism_application.contracts.kinds import BAR, TICK
-from marketprism_application.ports.storage import DeadRow, MarketStore, Place, StoreTally, TickKey
+from marketprism_application.ports.storage import DeadRow, MarketStore, StoreTally, StreamPlace, TickKey
 from tests.contract.stores import SERVER, covered, engine_of, put
 from tests.fakes.ticks import at, tick
 
@@ -36,7 +36,14 @@ async def tallied(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def test_rows_are_counted_by_the_places_they_came_from(tallied: Tallied) -> None:
-    places = [Place(10, 0), Place(10, 1), Place(11, 0), Place(13, 0), Place(13, 1), Place(13, 2)]
+    places = [
+        StreamPlace(10, 0),
+        StreamPlace(10, 1),
+        StreamPlace(11, 0),
+        StreamPlace(13, 0),
+        StreamPlace(13, 1),
+        StreamPlace(13, 2),
+    ]
     await tallied.store.insert(TICK, TICKS, places, covered(10, 13), 1)
     await tallied.store.insert(TICK, TICKS[:2], places[:2], covered(10, 10), 2)  # again, under another name
     found = [await tallied.tally.rows(TICK, *part) for part in ((0, 99), (10, 13), (10, 10), (11, 12), (12, 12))]

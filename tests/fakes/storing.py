@@ -12,7 +12,7 @@ from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, Memo
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamBounds, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamBounds, StreamPlace, StreamRange
 from marketprism_application.storage.writer import Progress, WriterHooks
 from tests.fakes.ticks import at, tick
 
@@ -116,7 +116,7 @@ class World(WriterHooks):
         return []
 
     async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
     ) -> int:
         self.call()
         if any(row.seq % POISON == 0 for row in rows):

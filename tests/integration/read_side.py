@@ -16,7 +16,7 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
-from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -67,7 +67,7 @@ async def fill(store: SqlStore) -> None:
     await store.insert_encoded(TICK, [EncodedRows(1, rows)], StreamRange("T", "x", 1, 1), 1)
     for number, symbol in enumerate(("rb2505", "rb2510")):
         bars = [bar(n, symbol=symbol) for n in range(10)]
-        places = [Place(1 + n, 0) for n in range(10)]
+        places = [StreamPlace(1 + n, 0) for n in range(10)]
         await store.insert(BAR, bars, places, StreamRange("B", f"x{number}", 1, 10), 1)
     terms = [
         SAMPLES["instrument"]._replace(
@@ -75,7 +75,7 @@ async def fill(store: SqlStore) -> None:
         )
         for symbol, day in (("rb2505", 1), ("rb2505", 2), ("rb2510", 1))
     ]
-    await store.insert(INSTRUMENT, terms, [Place(n, 0) for n in range(3)], StreamRange("I", "x", 1, 3), 1)
+    await store.insert(INSTRUMENT, terms, [StreamPlace(n, 0) for n in range(3)], StreamRange("I", "x", 1, 3), 1)
 
 
 class Api(NamedTuple):

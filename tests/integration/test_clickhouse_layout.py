@@ -18,7 +18,7 @@ from marketprism_adapters.nats.local_server import choose_port
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.questions import Audit, Daily, Latest, Records, Symbols
 from marketprism_application.errors import StoreError
-from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
 from marketprism_domain.errors import InvalidValue
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import reading_engines_of
@@ -99,7 +99,7 @@ async def test_a_sharded_store_takes_every_range_once_and_answers_as_one(
         for symbol in symbols
         for n in range(10)
     ]
-    places = [Place(n + 1, 0) for n in range(len(ticks))]
+    places = [StreamPlace(n + 1, 0) for n in range(len(ticks))]
     for _ in range(2):
         rows = [msgspec.msgpack.encode(row) for row in ticks]
         await store.insert_encoded(TICK, [EncodedRows(1, rows)], StreamRange("S", "2025", 1, len(ticks)), 1)
@@ -178,7 +178,9 @@ async def test_retention_follows_the_setting(clickhouse_url: str) -> None:
     )
     assert await SqlStore(engine, thirty).migrate() == []
     store = SqlStore(engine, thirty)
-    await store.insert(TICK, [tick(at("2025-03-03 09:00:00"), 1, 1)], [Place(1, 0)], StreamRange("S", "x", 1, 1), 1)
+    await store.insert(
+        TICK, [tick(at("2025-03-03 09:00:00"), 1, 1)], [StreamPlace(1, 0)], StreamRange("S", "x", 1, 1), 1
+    )
     await engine.execute("OPTIMIZE TABLE market.market_ticks FINAL")
     assert (await SqlReader(engine).answer(Records("tick", "rb2505"))).num_rows == 0
     dense = Topology(keep_days={"market_ticks": 30}, dense_days=1)

@@ -25,7 +25,7 @@ from marketprism_adapters.nats.service_settings import MarketServiceSettings
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.subjects import raw_subject
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import MarketSource
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.bars.builder import BarSettings
@@ -122,7 +122,7 @@ async def gateway(scene: EventScene, source: MarketSource, *, trace_every: int =
     made = GatewayService(
         await scene.connect(),
         source,
-        lambda: Ingest(scene.calendar, lambda _: 0),
+        lambda: TickPacker(scene.calendar, lambda _: 0),
         scene.calendar,
         group="ctp",
         retry=RetryPolicy(0.1, 0.2, 3),

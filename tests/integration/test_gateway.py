@@ -20,7 +20,7 @@ from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServ
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.packed import decode_packed
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("gateway")]
 Wait = Callable[..., Any]
 
 
-class Place:
+class StreamPlace:
     """One NATS, one front, and gateways; events by name, in order."""
 
     def __init__(self, url: str, connection: NatsConnection, calendar: MarketCalendar, folder: Path) -> None:
@@ -73,7 +73,7 @@ class Place:
         made = GatewayService(
             own,
             source,
-            lambda: Ingest(self._calendar, lambda _: 0),
+            lambda: TickPacker(self._calendar, lambda _: 0),
             self._calendar,
             group="ctp",
             retry=retry,
@@ -97,17 +97,17 @@ class Place:
 
 
 @pytest.fixture
-async def place(calendar: MarketCalendar, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(calendar: MarketCalendar, tmp_path: Path) -> AsyncIterator[StreamPlace]:
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, port=0))
     connection = await NatsConnection.open(server.url, name="test")
-    made = Place(server.url, connection, calendar, tmp_path)
+    made = StreamPlace(server.url, connection, calendar, tmp_path)
     yield made
     await made.close()
     await connection.close()
     await server.stop()
 
 
-async def test_the_life_of_a_connection_is_told_in_order(place: Place, fixtures: Path, eventually: Wait) -> None:
+async def test_the_life_of_a_connection_is_told_in_order(place: StreamPlace, fixtures: Path, eventually: Wait) -> None:
     await place.open(fixtures / "ctp/ticks/AP101_20200804.csv.gz", FrontOptions(speed=300.0))
     await place.gateway()
     await eventually(lambda: "TradingSessionOpened" in place.names() and place.ticks > 50, 40)
@@ -127,7 +127,7 @@ async def test_the_life_of_a_connection_is_told_in_order(place: Place, fixtures:
 
 
 async def test_a_refused_login_is_told_and_not_said_again_until_an_operator_says_so(
-    place: Place, fixtures: Path, eventually: Wait
+    place: StreamPlace, fixtures: Path, eventually: Wait
 ) -> None:
     await place.open(fixtures / "ctp/ticks/AP101_20200804.csv.gz", FrontOptions(refuse=(("login", 3),)))
     made = await place.gateway()
@@ -144,7 +144,7 @@ async def test_a_refused_login_is_told_and_not_said_again_until_an_operator_says
 
 
 async def test_a_front_that_is_away_is_tried_again_up_to_the_limit_and_then_an_operator_is_waited_for(
-    place: Place, fixtures: Path, eventually: Wait
+    place: StreamPlace, fixtures: Path, eventually: Wait
 ) -> None:
     await place.open(fixtures / "ctp/ticks/AP101_20200804.csv.gz", FrontOptions())
     await place.front.stop()
@@ -159,7 +159,7 @@ async def test_a_front_that_is_away_is_tried_again_up_to_the_limit_and_then_an_o
 
 
 async def test_the_connection_follows_the_calendar_and_the_standby_is_logged_out(
-    place: Place, fixtures: Path, calendar: MarketCalendar, eventually: Wait
+    place: StreamPlace, fixtures: Path, calendar: MarketCalendar, eventually: Wait
 ) -> None:
     now = [at("2025-03-03 19:00:00")]
     await place.open(fixtures / "ctp/ticks/AP101_20200804.csv.gz", FrontOptions(speed=300.0))
@@ -181,7 +181,7 @@ async def test_the_connection_follows_the_calendar_and_the_standby_is_logged_out
 
 
 async def test_operators_disconnect_connect_and_change_what_is_subscribed(
-    place: Place, fixtures: Path, eventually: Wait
+    place: StreamPlace, fixtures: Path, eventually: Wait
 ) -> None:
     await place.open(fixtures / "ctp/ticks/AP101_20200804.csv.gz", FrontOptions(speed=60.0))
     await place.gateway(instruments=("nothing*",))

@@ -17,7 +17,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.subjects import escape
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -64,7 +64,7 @@ async def test_a_gateway_tells_what_failed_is_unhealthy_and_reads_on(
         made = GatewayService(
             own,
             source,
-            lambda: Ingest(calendar, lambda _: 0),
+            lambda: TickPacker(calendar, lambda _: 0),
             calendar,
             group=group,
             retry=RetryPolicy(0.1, 0.2),

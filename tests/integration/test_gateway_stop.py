@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.packed import decode_packed
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch, SourceTraits
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
@@ -59,7 +59,7 @@ async def test_a_leader_that_stops_lets_its_source_go_first_and_its_lease_before
     order: list[str] = []
     first, second = Endless(unique, order), Endless(unique, [])
     gateways = [
-        GatewayService(connection, source, lambda: Ingest(calendar, lambda _: 0), calendar, group=unique)
+        GatewayService(connection, source, lambda: TickPacker(calendar, lambda _: 0), calendar, group=unique)
         for source in (first, second)
     ]
     stops = [asyncio.Event(), asyncio.Event()]

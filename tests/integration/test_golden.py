@@ -19,7 +19,7 @@ from marketprism_application.contracts.packed import Packed
 from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.sources import MarketSource
-from marketprism_application.ports.storage import EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import EncodedRows, StreamPlace, StreamRange
 from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.replay.rebuild import rebuild
@@ -92,7 +92,7 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
     rows = [msgspec.msgpack.encode(tick) for tick in ticks]
     await store.insert_encoded(TICK, [EncodedRows(1, rows)], StreamRange("T", "x", 1, 1), 1)
     if gaps:
-        places = [Place(n, 0) for n in range(len(gaps))]
+        places = [StreamPlace(n, 0) for n in range(len(gaps))]
         await store.insert(GAP, gaps, places, StreamRange("G", "x", 1, 1), 1)
     symbol = ticks[0].symbol
     first, last = min(tick.ts_event for tick in ticks), ticks[-1].ts_event

@@ -35,7 +35,7 @@ PART = 3
 Wait = Callable[..., Any]
 
 
-class Place:
+class StreamPlace:
     """One NATS with a partition's worth of a pipeline."""
 
     def __init__(self, url: str, connection: NatsConnection, calendar: MarketCalendar) -> None:
@@ -98,11 +98,11 @@ class Place:
 
 
 @pytest.fixture
-async def place(calendar: MarketCalendar, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(calendar: MarketCalendar, tmp_path: Path) -> AsyncIterator[StreamPlace]:
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, port=0))
     connection = await NatsConnection.open(server.url, name="test")
     await streams.ensure_streams(connection)
-    made = Place(server.url, connection, calendar)
+    made = StreamPlace(server.url, connection, calendar)
     yield made
     for name in list(made.running):
         await made.stop(name)
@@ -110,7 +110,7 @@ async def place(calendar: MarketCalendar, tmp_path: Path) -> AsyncIterator[Place
     await server.stop()
 
 
-async def test_a_raw_log_that_was_cut_leaves_a_gap_and_goes_on(place: Place, eventually: Wait) -> None:
+async def test_a_raw_log_that_was_cut_leaves_a_gap_and_goes_on(place: StreamPlace, eventually: Wait) -> None:
     await place.start("aggregator")
     await place.start("validator")
     await place.put(range(70))
@@ -137,7 +137,7 @@ async def test_a_raw_log_that_was_cut_leaves_a_gap_and_goes_on(place: Place, eve
     assert told == [{"stream": "MARKET_RAW", "reader": f"validator.{PART}", "wanted": 71, "first": 151}]
 
 
-async def test_ticks_that_were_cut_before_they_became_bars_flag_the_bars(place: Place, eventually: Wait) -> None:
+async def test_ticks_that_were_cut_before_they_became_bars_flag_the_bars(place: StreamPlace, eventually: Wait) -> None:
     service = await place.start("aggregator")
     await place.start("validator")
     await place.put(range(70))

@@ -22,7 +22,7 @@ from marketprism_services.storage.service import StorageService
 from marketprism_services.wiring.store import EmbeddedEngines
 
 
-class Place:
+class StreamPlace:
     """Services of one NATS; `start` returns when one is ready."""
 
     def __init__(self, url: str, connection: NatsConnection) -> None:
@@ -45,10 +45,10 @@ class Place:
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
+async def place(tmp_path: Path) -> AsyncIterator[StreamPlace]:
     server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))
     connection = await NatsConnection.open(server.url, name="leaders-test")
-    made = Place(server.url, connection)
+    made = StreamPlace(server.url, connection)
     yield made
     codes = [await made.stop(service) for service in reversed(list(made.running))]
     assert set(codes) <= {0}
@@ -56,12 +56,12 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     await server.stop()
 
 
-def storage(place: Place, folder: Path) -> StorageService:
+def storage(place: StreamPlace, folder: Path) -> StorageService:
     return StorageService(place.connection, EmbeddedEngines(folder), WriterSettings())
 
 
 async def test_queries_go_to_the_storage_that_leads_and_survive_its_change(
-    place: Place, tmp_path: Path, calendar: MarketCalendar, eventually: Callable[..., object]
+    place: StreamPlace, tmp_path: Path, calendar: MarketCalendar, eventually: Callable[..., object]
 ) -> None:
     one, two = storage(place, tmp_path / "chdb"), storage(place, tmp_path / "chdb")
     await place.start(one)
@@ -94,7 +94,9 @@ async def _ask_until(market: MarketClient, over: Callable[[], bool]) -> int:
     return asked
 
 
-async def test_without_anybody_who_leads_a_question_is_unavailable(place: Place, calendar: MarketCalendar) -> None:
+async def test_without_anybody_who_leads_a_question_is_unavailable(
+    place: StreamPlace, calendar: MarketCalendar
+) -> None:
     await place.start(QueryService(place.connection, ReadRules(calendar, ("1m",))))
     async with MarketClient(place.url, timeout_s=1.0) as market:
         with pytest.raises(QueryFailed, match=r"storage: nobody answers on rpc\.storage\.arrow") as caught:
@@ -102,7 +104,7 @@ async def test_without_anybody_who_leads_a_question_is_unavailable(place: Place,
     assert caught.value.code == "UNAVAILABLE"
 
 
-async def test_the_interval_of_live_bars_is_looked_at(place: Place) -> None:
+async def test_the_interval_of_live_bars_is_looked_at(place: StreamPlace) -> None:
     async with MarketClient(place.url) as market:
         for wrong in ("", "1x", "1m 0\r\nPUB x", "5m.>"):
             with pytest.raises(QueryFailed, match="interval") as caught:

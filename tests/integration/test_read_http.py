@@ -22,7 +22,7 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, TRADE, DataKind
 from marketprism_application.contracts.questions import QUESTIONS, Question
 from marketprism_application.errors import StoreError
-from marketprism_application.ports.storage import Place, StreamRange
+from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.queries.answering import answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.marketdata.bar import Bar
@@ -80,7 +80,7 @@ async def fill(store: MemoryStore) -> None:
     ]
     for number, (kind, rows) in enumerate(groups):
         covered = StreamRange(kind.stream, str(number), 1, len(rows))
-        await store.insert(kind, rows, [Place(n, 0) for n in range(len(rows))], covered, 1)
+        await store.insert(kind, rows, [StreamPlace(n, 0) for n in range(len(rows))], covered, 1)
 
 
 class Served:

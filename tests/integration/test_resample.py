@@ -11,7 +11,7 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import QueryError
-from marketprism_application.ports.storage import Place, StreamRange
+from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.queries.answering import answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.replay.rebuild import rebuild
@@ -42,7 +42,7 @@ async def stored(calendar: MarketCalendar, paths: list[Path]) -> tuple[MemorySto
     built = await rebuild(source.stream({}), calendar, bars=BarSettings(("1m", *MADE)), rules=ValidationRules())
     store = MemoryStore()
     minutes = [bar for bar in built.bars if bar.interval == "1m"]
-    places = [Place(n + 1, 0) for n in range(len(minutes))]
+    places = [StreamPlace(n + 1, 0) for n in range(len(minutes))]
     await store.insert(BAR, minutes, places, StreamRange("S", "x", 1, len(minutes)), 1)
     return store, built.bars
 
@@ -74,7 +74,7 @@ async def test_a_bar_that_is_still_being_made_is_not_shown(fixtures: Path, calen
     assert (await answer_question(store, half, rules)).column("ts_open").to_pylist() == [first.ts_open]
     early = MemoryStore()
     minutes = [bar for bar in built if bar.interval == "1m"][:44]
-    await early.insert(BAR, minutes, [Place(n, 0) for n in range(44)], StreamRange("S", "x", 1, 44), 1)
+    await early.insert(BAR, minutes, [StreamPlace(n, 0) for n in range(44)], StreamRange("S", "x", 1, 44), 1)
     assert (await answer_question(early, Records("bar", "ru1901", interval="45m"), rules)).num_rows == 0
     for question, text in (
         (Records("bar", "ru1901", interval="90s"), "from and to: expected both"),

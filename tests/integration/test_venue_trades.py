@@ -23,7 +23,7 @@ from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.contracts.kinds import LIQUIDATION, TRADE
 from marketprism_application.contracts.venue_messages import Message, TradeMessage, kind_of
-from marketprism_application.ports.sources import LeftOff
+from marketprism_application.ports.sources import ResumePoint
 from marketprism_domain.marketdata.gap import MISSING_TRADES, Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.resilience import Backoff
@@ -213,7 +213,7 @@ async def test_a_source_goes_on_where_another_reader_left_off(market: str) -> No
             await asyncio.sleep(0.05)
         symbol, *others = server.books
         recent = [_trade(server, source, symbol, number) for number in range(4)]
-        source.resume(LeftOff(time.time_ns() - 10**9, {symbol: recent[-1]}, {}, recent))
+        source.resume(ResumePoint(time.time_ns() - 10**9, {symbol: recent[-1]}, {}, recent))
         found = Delivered()
         await found.take(source, 1.5)
         told = found.trades[symbol]
@@ -228,7 +228,7 @@ async def test_where_trades_cannot_be_fetched_the_time_between_two_readers_is_a_
         while any(not book.prints for book in server.books.values()):
             await asyncio.sleep(0.05)
         last = {symbol: _trade(server, source, symbol, 0) for symbol in server.books}
-        source.resume(LeftOff(time.time_ns() - 10**9, last))
+        source.resume(ResumePoint(time.time_ns() - 10**9, last))
         found = Delivered()
         await found.take(source, 1.0)
         assert {(gap.symbol, gap.ts_from) for gap in found.gaps} == {(key, each.ts_event) for key, each in last.items()}

@@ -17,7 +17,7 @@ from marketprism_adapters.clickhouse.sql.schema import COLUMNS, CREATED, PROVENA
 from marketprism_adapters.clickhouse.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import RowError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
 
 if TYPE_CHECKING:
     pass
@@ -98,7 +98,7 @@ class SqlStore:
         return wrong
 
     async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
     ) -> int:
         """Write rows once per (kind, range)."""
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)

@@ -12,7 +12,7 @@ from marketprism_application.contracts.packed import Packed
 from marketprism_application.contracts.venue_messages import Message, kind_of, message_id
 from marketprism_application.errors import SourceError
 from marketprism_application.gateway.outlet import Outlet
-from marketprism_application.ports.sources import LeftOff, MarketSource, counting_source
+from marketprism_application.ports.sources import MarketSource, ResumePoint, counting_source
 from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -82,14 +82,14 @@ class MemoryMarketDataLog:
         self._logs = logs
         self._epoch = epoch
 
-    async def left_off(self, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
+    async def resume_point(self, venue: str, symbols: Sequence[str], since: int) -> ResumePoint:
         """The newest trade and book step of each instrument, and the trades since then."""
         self._logs.check(self._epoch)
         found = [each for each in self._logs.data.values() if each.venue == venue and each.symbol in symbols]
         trades = [each for each in found if kind_of(each) is TRADE]
         books = {each.symbol: each for each in found if kind_of(each) is ORDERBOOK}
         recent = [each for each in trades if since and each.ts_pub >= since]
-        return LeftOff(since, {each.symbol: each for each in trades}, books, recent)
+        return ResumePoint(since, {each.symbol: each for each in trades}, books, recent)
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Each once, by the name that its venue's sequence gives it."""
@@ -193,8 +193,8 @@ class MemoryObserver:
     def refused(self, reason: str, frames: int) -> None:
         self.counts[f"refused {reason}"] += frames
 
-    def resumed(self, left_off: LeftOff) -> None:
-        self.seen.append(("resumed", left_off))
+    def resumed(self, resume_point: ResumePoint) -> None:
+        self.seen.append(("resumed", resume_point))
 
     def subscribed(self, added: int, removed: int) -> None:
         self.seen.append(("subscribed", added, removed))

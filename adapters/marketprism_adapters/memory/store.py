@@ -24,7 +24,7 @@ from marketprism_application.contracts.questions import (
     Symbols,
 )
 from marketprism_application.errors import RowError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
 from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, table_of
 from marketprism_application.queries.daily import COLUMNS as DAYS
 from marketprism_application.queries.statistics import COLUMNS as STATISTICS
@@ -49,7 +49,7 @@ class MemoryStore:
         return []
 
     async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
     ) -> int:
         """Write rows once per (kind, range); the epoch is for audit and not kept."""
         del epoch
@@ -72,7 +72,7 @@ class MemoryStore:
         self, kind: DataKind, groups: Sequence[EncodedRows], covered: StreamRange, epoch: int
     ) -> int:
         """Decode rows and insert them; how many are new. A row that cannot be decoded raises as in the real store."""
-        places = [Place(group.seq, group.first + n) for group in groups for n in range(len(group.rows))]
+        places = [StreamPlace(group.seq, group.first + n) for group in groups for n in range(len(group.rows))]
         try:
             decoded = [msgspec.msgpack.decode(row, type=kind.model) for group in groups for row in group.rows]
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

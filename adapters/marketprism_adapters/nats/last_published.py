@@ -11,7 +11,7 @@ from marketprism_adapters.nats import streams
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE, DataKind
 from marketprism_application.contracts.subjects import escape
 from marketprism_application.contracts.venue_messages import Message, OrderBookMessage, TradeMessage
-from marketprism_application.ports.sources import LeftOff
+from marketprism_application.ports.sources import ResumePoint
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import answered, leader_get_last
 from marketprism_sdk.nats.pull import read_stream
@@ -21,7 +21,7 @@ _BEFORE_NS = 5_000_000_000  # clocks of two hosts, and what was being flushed wh
 _AFTER_NS = 60_000_000_000
 
 
-async def read_left_off(connection: NatsConnection, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
+async def read_left_off(connection: NatsConnection, venue: str, symbols: Sequence[str], since: int) -> ResumePoint:
     """The newest trade and book step of each instrument, and the trades around `since`, when the place was last saved.
 
     To be read behind a fence: nobody else may be writing.
@@ -37,7 +37,7 @@ async def read_left_off(connection: NatsConnection, venue: str, symbols: Sequenc
 
     trades = await asyncio.gather(*(last(symbol, TRADE) for symbol in symbols))
     books = await asyncio.gather(*(last(symbol, ORDERBOOK) for symbol in symbols))
-    return LeftOff(
+    return ResumePoint(
         since,
         {each.symbol: each for each in trades if each is not None},
         {each.symbol: each for each in books if each is not None},

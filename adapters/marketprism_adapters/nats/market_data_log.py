@@ -9,7 +9,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.last_published import read_left_off
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.venue_messages import Message, Subjects, encode_message, message_id
-from marketprism_application.ports.sources import LeftOff
+from marketprism_application.ports.sources import ResumePoint
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.streams import FencedPublisher, fenced_publisher, raise_fence
 
@@ -40,7 +40,7 @@ class MarketDataLog:
         self._venues: set[str] = set()
         self._subjects = Subjects()
 
-    async def left_off(self, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
+    async def resume_point(self, venue: str, symbols: Sequence[str], since: int) -> ResumePoint:
         """Where whoever wrote before left off; from now on it is refused."""
         if self._publisher is None:
             await self._open()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.contracts.venue_messages import Message
 from marketprism_application.ports.gateway import MarketDataLog, RawLog
-from marketprism_application.ports.sources import LeftOff, MarketSource, resumable_source
+from marketprism_application.ports.sources import MarketSource, ResumePoint, resumable_source
 
 
 class Outlet:
@@ -18,7 +18,7 @@ class Outlet:
         self._data = data
         self._names_holes = False  # the source itself does, whoever read it before
 
-    async def resume(self, source: MarketSource, known: Mapping[str, int]) -> LeftOff | None:
+    async def resume(self, source: MarketSource, known: Mapping[str, int]) -> ResumePoint | None:
         """Let a source that can go on where its last reader left off, which is returned; None for any other source.
 
         `known` is when the position of each source was last saved.
@@ -26,10 +26,12 @@ class Outlet:
         resumed = resumable_source(source)
         if resumed is None:
             return None
-        left_off = await self._data.left_off(resumed.venue_name, resumed.resumable, known.get(resumed.source, 0))
-        resumed.resume(left_off)
+        resume_point = await self._data.resume_point(
+            resumed.venue_name, resumed.resumable, known.get(resumed.source, 0)
+        )
+        resumed.resume(resume_point)
         self._names_holes = True
-        return left_off
+        return resume_point
 
     async def send(self, packed: Sequence[tuple[int, Packed]], messages: Sequence[Message], resumed: int) -> None:
         """One batch of the source; see `RawLog.send`."""

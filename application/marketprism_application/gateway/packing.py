@@ -43,7 +43,7 @@ class _Venue:
         self.owed = False
 
 
-class Ingest:
+class TickPacker:
     """Packs ticks per partition and punctuates them with the event time that has been reached.
 
     Every time the receive clock passes a whole minute plus grace, each partition gets a mark for each venue it has

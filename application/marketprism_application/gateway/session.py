@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from marketprism_application.errors import SourceError
 from marketprism_application.gateway.connection_schedule import ConnectionSchedule
 from marketprism_application.gateway.outlet import Outlet
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.gateway import GatewayEventLog, SessionObserver, SessionStatus, SourcePositions
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source, live_source
 from marketprism_domain.events.registry import AllInstrumentsSubscribed
@@ -46,7 +46,7 @@ class GatewaySession:
         source: MarketSource,
         schedule: ConnectionSchedule,
         calendar: MarketCalendar,
-        make_ingest: Callable[[], Ingest],
+        make_packer: Callable[[], TickPacker],
         ports: SessionPorts,
         *,
         beside: Callable[[Coroutine[Any, Any, None]], None],
@@ -57,7 +57,7 @@ class GatewaySession:
         self._source = source
         self._schedule = schedule
         self._calendar = calendar
-        self._make_ingest = make_ingest
+        self._make_packer = make_packer
         self._open_outlet, self._positions, self._events, self._observer, self._status = ports
         self._beside = beside
         self._read_over = read_over
@@ -91,16 +91,16 @@ class GatewaySession:
         try:
             await self._open_source(epoch)
             known = await self._positions.known()
-            if (left_off := await outlet.resume(self._source, known)) is not None:
-                self._observer.resumed(left_off)
+            if (resume_point := await outlet.resume(self._source, known)) is not None:
+                self._observer.resumed(resume_point)
             if self._read_over is not None:
                 self._read_over(known)
-            ingest = self._make_ingest()
+            packer = self._make_packer()
             saved_at = self._now_s()
             async for batch in self._source.stream({}):
                 since = self._live.live_since if self._live is not None else 0
                 fresh = since > 0 or any(known.get(name, 0) < at for name, at in batch.positions.items())
-                packed = ingest.feed(batch)
+                packed = packer.feed(batch)
                 if fresh or batch.finished:
                     await outlet.send(packed, batch.messages, since)
                     self.ticks += len(batch.ticks)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from marketprism_application.contracts.packed import Packed
 from marketprism_application.contracts.venue_messages import Message
 from marketprism_application.errors import SourceError
-from marketprism_application.ports.sources import LeftOff, MarketSource
+from marketprism_application.ports.sources import MarketSource, ResumePoint
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 
@@ -30,7 +30,7 @@ class RawLog(Protocol):
 class MarketDataLog(Protocol):
     """The log of the kinds that venues send beside ticks, written as the raw log is."""
 
-    async def left_off(self, venue: str, symbols: Sequence[str], since: int) -> LeftOff:
+    async def resume_point(self, venue: str, symbols: Sequence[str], since: int) -> ResumePoint:
         """Where whoever wrote before left off; from now on it is refused."""
         ...
 
@@ -103,7 +103,7 @@ class SessionObserver(Protocol):
         """Frames of the source that nothing could be made of."""
         ...
 
-    def resumed(self, left_off: LeftOff) -> None:
+    def resumed(self, resume_point: ResumePoint) -> None:
         """The source goes on where its last reader left off."""
         ...
 

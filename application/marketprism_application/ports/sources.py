@@ -136,7 +136,7 @@ class LiveSource(NamedSource, Protocol):
         ...
 
 
-class LeftOff(NamedTuple):
+class ResumePoint(NamedTuple):
     """Where a source's last reader left off, as the log has it: the newest trade and book step of each instrument.
 
     `recent`: trades that were published shortly before the end, in order; whether their ticks were, nobody knows.
@@ -165,7 +165,7 @@ class ResumableSource(NamedSource, Protocol):
         """The instruments that are going to be read."""
         ...
 
-    def resume(self, left_off: LeftOff) -> None: ...
+    def resume(self, resume_point: ResumePoint) -> None: ...
 
 
 class CountingSource(Protocol):

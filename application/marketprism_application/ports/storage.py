@@ -26,7 +26,7 @@ class StreamRange(NamedTuple):
         return f"{self.stream}:{self.created}:{self.first}-{self.last}"
 
 
-class Place(NamedTuple):
+class StreamPlace(NamedTuple):
     """Where a record stood: stream sequence, and index inside its message."""
 
     seq: int
@@ -66,7 +66,7 @@ class MarketStore(Protocol):
     async def migrate(self) -> Sequence[str]: ...
 
     async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
     ) -> int:
         """Write records with where they stood; returns the number of rows given."""
         ...

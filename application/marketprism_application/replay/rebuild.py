@@ -1,4 +1,4 @@
-"""Offline rebuild: a recording through the same ingest, validation and bar code as the live pipeline.
+"""Offline rebuild: a recording through the same packer, validation and bar code as the live pipeline.
 
 No NATS, no store, no clock: the bars are those of the live run of the same recording, byte for byte, because
 every stage of the live pipeline is the same pure function that runs here.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
@@ -45,7 +45,7 @@ async def rebuild(
     Returns bars ordered by venue, symbol, interval (in the order of the settings) and open time; where a bar
     was revised, the last revision stands.
     """
-    ingest = Ingest(calendar, lambda _: 0, grace_s=bars.grace_s)
+    packer = TickPacker(calendar, lambda _: 0, grace_s=bars.grace_s)
     validator = ShardValidator(calendar, rules, epoch=0)
     aggregator = ShardAggregator(calendar, bars)
     latest: dict[tuple[str, str, str, int], MarketBar] = {}
@@ -53,7 +53,7 @@ async def rebuild(
     ticks_read = 0
     async for batch in batches:
         ticks_read += len(batch.ticks)
-        for _, packed in ingest.feed(batch):
+        for _, packed in packer.feed(batch):
             sequence += 1
             out = validator.process(packed, sequence, packed.ts_pub)
             validated = Packed(

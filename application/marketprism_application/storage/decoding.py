@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import KINDS, TICK, VENUE_KINDS, DataKind
 from marketprism_application.contracts.packed import decode_packed
-from marketprism_application.ports.storage import DeadRow, Place, RangeMessage
+from marketprism_application.ports.storage import DeadRow, RangeMessage, StreamPlace
 
 PACKED_PREFIX = "market.packed."
 
 
 class Rows(NamedTuple):
     rows: list[Any]
-    places: list[Place]
+    places: list[StreamPlace]
 
 
 class Decoded(NamedTuple):
@@ -40,7 +40,7 @@ def decode_messages(stream: str, messages: Sequence[RangeMessage]) -> Decoded:
             continue
         target = by_kind.setdefault(kind.name, Rows([], []))
         target.rows.extend(rows)
-        target.places.extend(Place(message.seq, index) for index in range(len(rows)))
+        target.places.extend(StreamPlace(message.seq, index) for index in range(len(rows)))
         count += len(rows)
     return Decoded(by_kind, dead, count)
 

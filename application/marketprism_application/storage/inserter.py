@@ -12,7 +12,14 @@ from marketprism_application.contracts.codec import ContractError, decode_row, t
 from marketprism_application.contracts.kinds import KINDS, TICK, DataKind
 from marketprism_application.contracts.packed import split_packed
 from marketprism_application.errors import RowError, SchemaError, StoreError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, MarketStore, Place, RangeMessage, StreamRange
+from marketprism_application.ports.storage import (
+    DeadRow,
+    EncodedRows,
+    MarketStore,
+    RangeMessage,
+    StreamPlace,
+    StreamRange,
+)
 from marketprism_application.storage.decoding import PACKED_PREFIX, Rows, decode_messages, venue_kind_of
 
 # A part's rows are part of what its token means: a change of this number is a change of every token.
@@ -116,7 +123,7 @@ class Inserter:
                 for index, raw in enumerate(group.rows, group.first):
                     try:
                         found.rows.append(decode_row(kind, raw))
-                        found.places.append(Place(group.seq, index))
+                        found.places.append(StreamPlace(group.seq, index))
                     except ContractError as error:
                         dead.append(DeadRow(self._stream, group.seq, index, str(error), bytes(raw), kind.name))
             if found.rows:

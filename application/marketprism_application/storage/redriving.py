@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from marketprism_application.contracts.codec import ContractError, decode_row
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.errors import RowError
-from marketprism_application.ports.storage import DeadRow, MarketStore, Place, RangeMessage, StreamRange
+from marketprism_application.ports.storage import DeadRow, MarketStore, RangeMessage, StreamPlace, StreamRange
 from marketprism_application.storage.decoding import decode_messages
 
 
@@ -70,7 +70,9 @@ async def redrive(
     try:
         if row.kind in KINDS:
             kind = KINDS[row.kind]
-            await store.insert(kind, [decode_row(kind, row.payload)], [Place(row.seq, row.offset)], covered, epoch)
+            await store.insert(
+                kind, [decode_row(kind, row.payload)], [StreamPlace(row.seq, row.offset)], covered, epoch
+            )
         else:
             whole = message or (_RowMessage(row.subject, row.seq, row.payload) if row.subject else None)
             if whole is None:

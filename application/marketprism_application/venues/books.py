@@ -208,7 +208,7 @@ class VenueBooks:
         tracked.early.take_all()
         self._tell(symbol, tracked, tracked.sync.lose(cause, unheard=unheard))
 
-    def left_off(self, symbol: str, ts_event: int, last_id: int = 0) -> None:
+    def resume_after(self, symbol: str, ts_event: int, last_id: int = 0) -> None:
         """Somebody else tracked the book until then, up to that id: what it misses from there on is a hole."""
         tracked = self.of(symbol)
         tracked.sync.lost_at, tracked.published_id = ts_event, last_id

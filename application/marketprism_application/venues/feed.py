@@ -238,7 +238,7 @@ class VenueFeed:
         if tick is not None:
             self._out.ticks.append(tick)
 
-    def left_off(self, trade: Any) -> None:
+    def resume_after(self, trade: Any) -> None:
         """Somebody else told the tape up to this trade."""
         self.tape(trade.symbol).resume(trade.seq, trade.ts_event)
 

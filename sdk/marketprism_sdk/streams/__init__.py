@@ -4,7 +4,7 @@ from marketprism_sdk.streams._fence import FencedPublisher, fenced_publisher
 from marketprism_sdk.streams._fence_record import Fence, FenceRecord, raise_fence
 from marketprism_sdk.streams._stage import Stage
 from marketprism_sdk.streams._stage_input import InputCut, InputRefused, InputState, SettledInput
-from marketprism_sdk.streams._stage_types import Checkpoint, Output, Part, Processor, StageSettings
+from marketprism_sdk.streams._stage_types import Checkpoint, Output, OwnedPartition, Processor, StageSettings
 
 __all__ = [
     "Checkpoint",
@@ -15,7 +15,7 @@ __all__ = [
     "InputRefused",
     "InputState",
     "Output",
-    "Part",
+    "OwnedPartition",
     "Processor",
     "SettledInput",
     "Stage",

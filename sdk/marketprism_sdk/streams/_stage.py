@@ -29,7 +29,7 @@ from marketprism_sdk.streams._stage_takeover import StageInput
 from marketprism_sdk.streams._stage_types import (
     OnTraced,
     Output,
-    Part,
+    OwnedPartition,
     Processor,
     Renewal,
     StageSettings,
@@ -65,7 +65,7 @@ class Stage:
         self._on_lost = on_lost
         self._on_commit = on_commit
         self._step = partial(traced_step, settings.name, holder, on_traced)
-        self._parts: dict[int, Part] = {}
+        self._parts: dict[int, OwnedPartition] = {}
         self._cut_at = -1  # the partition at which the last turn was cut short
         self._wake, self._lock = asyncio.Event(), asyncio.Lock()
         self.input: StageInput = StageInput(connection, settings, factory, holder, self._wake.set, on_cut)
@@ -78,7 +78,7 @@ class Stage:
         self._renewal = Renewal(connection, settings)
 
     @property
-    def parts(self) -> Mapping[int, Part]:
+    def parts(self) -> Mapping[int, OwnedPartition]:
         """Owned partitions: position, processor, what was set aside."""
         return self._parts
 
@@ -188,7 +188,7 @@ class Stage:
                 self._wake.set()
                 return
 
-    async def _take(self, part: Part, message: StoredMessage) -> None:
+    async def _take(self, part: OwnedPartition, message: StoredMessage) -> None:
         trace, started_ns = message.trace, 0 if message.trace is None else time.time_ns()
         dead = self._settings.subject(part.number, "dead")
         outputs = process_or_set_aside(part, message, dead, self._connection.max_payload)
@@ -226,7 +226,7 @@ class Stage:
             await self._side.flush()
             self._side_pending = False
         batch, self._batch, now = self._batch, AtomicBatch(self._connection), time.monotonic()
-        placed: list[tuple[Part, int]] = []
+        placed: list[tuple[OwnedPartition, int]] = []
         for part in dirty:
             due = now - part.snapped_at >= self._settings.snapshot_every_s
             if due and part.partial == 0 and batch.count < _SNAPSHOTS_BELOW:
@@ -242,7 +242,7 @@ class Stage:
         placed.append((last, batch.count + 1))
         self._committing = asyncio.get_running_loop().create_task(self._finish(commit, placed, time.monotonic()))
 
-    async def _finish(self, commit: Any, placed: list[tuple[Part, int]], started: float) -> None:
+    async def _finish(self, commit: Any, placed: list[tuple[OwnedPartition, int]], started: float) -> None:
         ack = await commit
         count = placed[-1][1]
         for part, place in placed:

@@ -13,7 +13,7 @@ import structlog
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
-from marketprism_sdk.streams._stage_types import Part
+from marketprism_sdk.streams._stage_types import OwnedPartition
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ class SettledInput:
         self._believed = ""
         self._until_s = 0.0
 
-    async def state(self, part: Part) -> InputState:
+    async def state(self, part: OwnedPartition) -> InputState:
         """The stream now; where it ends before the partition's checkpoint it is looked at again. Raises as
         `input_state`."""
         state = await self._look()
@@ -106,7 +106,7 @@ class SettledInput:
         return state
 
 
-def cut_of(part: Part, state: InputState) -> InputCut | None:
+def cut_of(part: OwnedPartition, state: InputState) -> InputCut | None:
     """How the stream differs from what the partition's checkpoint and snapshot say; None when it goes on."""
     done = max(part.snap_in_seq, part.done_seq)
     behind = done - part.snap_in_seq
@@ -126,7 +126,7 @@ def _log(state: InputState, done: int) -> str:
     return f"{zlib.crc32(f'{state.created} {done}'.encode()):08x}"
 
 
-def read_on(part: Part, cut: InputCut, stream: str) -> None:
+def read_on(part: OwnedPartition, cut: InputCut, stream: str) -> None:
     """Set the partition behind the cut, and tell its processor.
 
     Raises:

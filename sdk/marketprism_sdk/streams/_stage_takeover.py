@@ -15,7 +15,7 @@ from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.streams._stage_input import InputCut, SettledInput, cut_of, input_state, read_on
 from marketprism_sdk.streams._stage_records import last_record
 from marketprism_sdk.streams._stage_types import (
-    Part,
+    OwnedPartition,
     Processor,
     StageSettings,
     is_checkpoint,
@@ -53,7 +53,7 @@ class StageInput:
         self.refused: dict[int, str] = {}
         self.away: str = ""
 
-    async def take_over(self, partition: int, epoch: int) -> Part:
+    async def take_over(self, partition: int, epoch: int) -> OwnedPartition:
         """The partition under an epoch, with its state, its messages coming.
 
         Raises:
@@ -71,7 +71,7 @@ class StageInput:
         self.refused.pop(partition, None)
         return part
 
-    async def _take_over(self, partition: int, epoch: int) -> Part:
+    async def _take_over(self, partition: int, epoch: int) -> OwnedPartition:
         settings, stream = self._settings, self._settings.output_stream
         subject = settings.subject(partition, "ck")
         last, seq = await last_record(self._connection, stream, subject, is_checkpoint)
@@ -98,7 +98,7 @@ class StageInput:
         await part.consumer.open()
         return part
 
-    async def _compare(self, part: Part) -> None:
+    async def _compare(self, part: OwnedPartition) -> None:
         """Whether the stream goes on where the partition is; if not, it is set behind the cut in a commit of its own.
 
         State, place and the identity of the stream change together: whoever takes over next sees all of it or nothing.
@@ -117,7 +117,7 @@ class StageInput:
         part.ck_seq = (await batch.commit(subject, part.checkpoint(self._holder), part.ck_seq)).seq
         self._on_cut(part.number, cut)
 
-    async def look(self, parts: Iterable[Part]) -> None:
+    async def look(self, parts: Iterable[OwnedPartition]) -> None:
         """Whether the stream is still the one that is read, and holds what is next; one that is away is waited for.
 
         Raises:

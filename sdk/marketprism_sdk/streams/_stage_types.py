@@ -100,7 +100,7 @@ class Poison(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-def process_or_set_aside(part: Part, message: StoredMessage, dead: str, max_payload: int) -> Sequence[Output]:
+def process_or_set_aside(part: OwnedPartition, message: StoredMessage, dead: str, max_payload: int) -> Sequence[Output]:
     """Outputs of one message, or the message itself set aside when the processor raises or says too much at once.
 
     What a processor does before it raises is done again in the same way when the message is replayed, so going on
@@ -141,7 +141,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     created: str = ""
 
 
-class Part:
+class OwnedPartition:
     """A partition that is owned."""
 
     def __init__(self, number: int, epoch: int, processor: Processor) -> None:
@@ -216,7 +216,7 @@ class Part:
         return msgspec.msgpack.encode(record)
 
 
-async def load_snapshot(connection: NatsConnection, stream: str, subject: str, part: Part) -> bytes:
+async def load_snapshot(connection: NatsConnection, stream: str, subject: str, part: OwnedPartition) -> bytes:
     """The last snapshot of a partition, from its chunks.
 
     Raises:
@@ -236,7 +236,7 @@ async def load_snapshot(connection: NatsConnection, stream: str, subject: str, p
     return b"".join(chunks)
 
 
-async def write_snapshot(part: Part, batch: AtomicBatch, subject: str, now: float) -> None:
+async def write_snapshot(part: OwnedPartition, batch: AtomicBatch, subject: str, now: float) -> None:
     """Put a partition's whole state into the batch, in chunks that a message can hold."""
     state = part.processor.snapshot()
     chunks = [state[start : start + _SNAPSHOT_CHUNK] for start in range(0, len(state), _SNAPSHOT_CHUNK)] or [b""]
@@ -253,7 +253,7 @@ class Renewal:
         self._watch = RetentionWatch(connection, settings.output_stream)
         self._refresh_s, self._every_s = settings.refresh_s, settings.snapshot_every_s
 
-    async def due(self, parts: Iterable[Part], now: float) -> bool:
+    async def due(self, parts: Iterable[OwnedPartition], now: float) -> bool:
         """Whether some partition has a checkpoint to write; marks those whose state is to be written anew."""
         with contextlib.suppress(SdkError):  # what was seen last stands, and whoever writes next sees the trouble
             await self._watch.now()
@@ -273,13 +273,13 @@ def is_checkpoint(data: bytes) -> bool:
 
 def taken_over(
     number: int, epoch: int, holder: str, factory: Callable[[int, int], Processor], last: StoredMessage | None
-) -> Part:
+) -> OwnedPartition:
     """A partition where its last checkpoint left it, its processor still empty.
 
     Raises:
         Fenced: the checkpoint is of a later epoch, or of another holder under the same one.
     """
-    part = Part(number, epoch, factory(number, epoch))
+    part = OwnedPartition(number, epoch, factory(number, epoch))
     if last is None:
         return part
     old = msgspec.msgpack.decode(last.data, type=Checkpoint)

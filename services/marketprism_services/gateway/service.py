@@ -21,7 +21,7 @@ from marketprism_application.errors import SourceError
 from marketprism_application.gateway.connection_schedule import ConnectionSchedule
 from marketprism_application.gateway.orders import SubscriptionOrder, decode_order, encode_order
 from marketprism_application.gateway.outlet import Outlet
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.gateway.session import PAUSE_S, GatewaySession, SessionPorts
 from marketprism_application.ports.sources import MarketSource, live_source, named_source
 from marketprism_application.replay.pace import paced_source
@@ -63,7 +63,7 @@ class GatewayService(SingleActiveService):
         self,
         connection: NatsConnection,
         source: MarketSource,
-        make_ingest: Callable[[], Ingest],
+        make_packer: Callable[[], TickPacker],
         calendar: MarketCalendar,
         *,
         group: str = "default",
@@ -78,7 +78,7 @@ class GatewayService(SingleActiveService):
     ) -> None:
         super().__init__("gateway", connection, group=group, lease=lease, version=version, settings=settings)
         self._source = source
-        self._make_ingest = make_ingest
+        self._make_packer = make_packer
         self._calendar = calendar
         self._schedule = ConnectionSchedule(hours, now_ns)
         self._tap = tap
@@ -108,7 +108,7 @@ class GatewayService(SingleActiveService):
             self._source,
             self._schedule,
             self._calendar,
-            self._make_ingest,
+            self._make_packer,
             SessionPorts(
                 self._open_outlet,
                 positions,

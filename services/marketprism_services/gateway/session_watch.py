@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import structlog
 
 from marketprism_application.errors import SourceError
-from marketprism_application.ports.sources import LeftOff
+from marketprism_application.ports.sources import ResumePoint
 from marketprism_sdk.observability import Metrics
 
 log = structlog.get_logger()
@@ -35,8 +35,13 @@ class SessionWatch:
         """Count them by reason."""
         self._metrics.count("frames_refused_total", frames, venue=self._venue, reason=reason)
 
-    def resumed(self, left_off: LeftOff) -> None:
-        log.info("source.resumed", since=left_off.since, trades=len(left_off.trades), sent_again=len(left_off.recent))
+    def resumed(self, resume_point: ResumePoint) -> None:
+        log.info(
+            "source.resumed",
+            since=resume_point.since,
+            trades=len(resume_point.trades),
+            sent_again=len(resume_point.recent),
+        )
 
     def subscribed(self, added: int, removed: int) -> None:
         log.info("subscriptions.changed", added=added, removed=removed)

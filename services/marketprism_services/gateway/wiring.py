@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.partitions import partition_of
 from marketprism_services.gateway.service import GatewayService
@@ -26,7 +26,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Gat
     return GatewayService(
         connection,
         source_of(settings, calendar, paced=True, tap=tap),
-        partial(Ingest, calendar, partition, grace_s=settings.bars.grace_s),
+        partial(TickPacker, calendar, partition, grace_s=settings.bars.grace_s),
         calendar,
         group=group_of(settings),
         hours=hours_of(settings, calendar),

@@ -24,7 +24,7 @@ from tests.integration.sdk.test_nats import messages_of
 pytestmark = pytest.mark.xdist_group("fencing")
 
 
-class Place:
+class StreamPlace:
     """A connection and how many replicas its streams have."""
 
     def __init__(self, connection: NatsConnection, replicas: int) -> None:
@@ -37,17 +37,17 @@ class Place:
 
 
 @pytest.fixture(params=[1, 3], ids=["R1", "R3"])
-async def place(request: pytest.FixtureRequest, nats_url: str, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(request: pytest.FixtureRequest, nats_url: str, tmp_path: Path) -> AsyncIterator[StreamPlace]:
     replicas = request.param
     cluster = await LocalCluster.start(tmp_path) if replicas == 3 else None
     connection = await NatsConnection.open(cluster.url if cluster else nats_url, name="test")
-    yield Place(connection, replicas)
+    yield StreamPlace(connection, replicas)
     await connection.close()
     if cluster is not None:
         await cluster.stop()
 
 
-async def test_of_two_leaders_that_write_at_once_only_the_later_epoch_is_taken(place: Place, unique: str) -> None:
+async def test_of_two_leaders_that_write_at_once_only_the_later_epoch_is_taken(place: StreamPlace, unique: str) -> None:
     connection = place.connection
     await place.stream(unique, [f"{unique}.>"])
     refused: list[str] = []
@@ -83,7 +83,7 @@ async def test_of_two_leaders_that_write_at_once_only_the_later_epoch_is_taken(p
 
 
 async def test_of_two_owners_of_a_shard_that_commit_at_once_only_the_later_epoch_is_taken(
-    place: Place, unique: str
+    place: StreamPlace, unique: str
 ) -> None:
     connection = place.connection
     await place.stream(f"{unique}-in", [f"{unique}.in.>"])
@@ -115,7 +115,7 @@ async def test_of_two_owners_of_a_shard_that_commit_at_once_only_the_later_epoch
     assert found == expected
 
 
-async def test_a_fence_that_is_gone_refuses_everything(place: Place, unique: str) -> None:
+async def test_a_fence_that_is_gone_refuses_everything(place: StreamPlace, unique: str) -> None:
     connection = place.connection
     await place.stream(unique, [f"{unique}.>"])
     fence = await raise_fence(connection, unique, f"{unique}.fence", "one", 1)
@@ -137,7 +137,7 @@ async def test_a_fence_that_is_gone_refuses_everything(place: Place, unique: str
 
 
 async def test_what_a_stream_knows_by_its_name_is_taken_once_and_the_rest_of_its_batch_with_it(
-    place: Place, unique: str
+    place: StreamPlace, unique: str
 ) -> None:
     connection = place.connection
     await place.stream(unique, [f"{unique}.>"])
@@ -154,7 +154,7 @@ async def test_what_a_stream_knows_by_its_name_is_taken_once_and_the_rest_of_its
 
 
 async def test_a_leader_whose_lease_has_ended_does_not_write(connection: NatsConnection, unique: str) -> None:
-    place = Place(connection, 1)
+    place = StreamPlace(connection, 1)
     await place.stream(unique, [f"{unique}.>"])
     fence = await raise_fence(connection, unique, f"{unique}.fence", "one", 1)
     publisher = FencedPublisher(connection, fence, leads=lambda: False)
@@ -206,7 +206,7 @@ async def test_a_renewal_buffered_on_the_way_arrives_late_and_is_refused(
     await proxy.stop()
 
 
-async def test_the_leader_of_a_stream_is_asked_where_a_replica_may_lag(place: Place, unique: str) -> None:
+async def test_the_leader_of_a_stream_is_asked_where_a_replica_may_lag(place: StreamPlace, unique: str) -> None:
     await place.stream(unique, [f"{unique}.>"])
     assert await leader_get_last(place.connection, unique, f"{unique}.x") is None
     ack = await publish_ack(place.connection, f"{unique}.x", b"\x00\xff")
@@ -215,7 +215,7 @@ async def test_the_leader_of_a_stream_is_asked_where_a_replica_may_lag(place: Pl
     assert (last.seq, last.data, last.subject) == (ack.seq, b"\x00\xff", f"{unique}.x")
 
 
-async def test_a_fence_is_written_anew_while_messages_go_on(place: Place, unique: str) -> None:
+async def test_a_fence_is_written_anew_while_messages_go_on(place: StreamPlace, unique: str) -> None:
     await place.stream(unique, [f"{unique}.>"])
     fence = await raise_fence(place.connection, unique, f"{unique}.fence", "one", 1)
     publisher = FencedPublisher(place.connection, fence, replicas=place.replicas, refresh_s=0.05)
@@ -233,7 +233,7 @@ async def test_a_fence_is_written_anew_while_messages_go_on(place: Place, unique
 
 
 async def test_the_state_of_an_idle_partition_is_written_anew(connection: NatsConnection, unique: str) -> None:
-    place = Place(connection, 1)
+    place = StreamPlace(connection, 1)
     await place.stream(f"{unique}-in", [f"{unique}.in.>"])
     await place.stream(f"{unique}-out", [f"{unique}.out.>", f"stage.{unique}.>"])
     quick = replace(settings(unique), refresh_s=0.2, idle_commit_s=0.05)

@@ -49,7 +49,7 @@ class Knowing:
         return len(self.seen)
 
 
-class Place:
+class StreamPlace:
     """A stage over one partition that can be stopped and begun again."""
 
     def __init__(self, connection: NatsConnection, name: str) -> None:
@@ -109,12 +109,12 @@ class Place:
 
 
 @pytest.fixture
-async def place(connection: NatsConnection, unique: str) -> Place:
+async def place(connection: NatsConnection, unique: str) -> StreamPlace:
     await make_streams(connection, unique)
-    return Place(connection, unique)
+    return StreamPlace(connection, unique)
 
 
-async def test_a_stream_made_anew_while_nobody_read_is_read_from_its_beginning(place: Place) -> None:
+async def test_a_stream_made_anew_while_nobody_read_is_read_from_its_beginning(place: StreamPlace) -> None:
     async with place.running():
         await place.put(range(20))
         await place.out([*range(20)])
@@ -131,7 +131,7 @@ async def test_a_stream_made_anew_while_nobody_read_is_read_from_its_beginning(p
     assert len(place.cuts) == 1
 
 
-async def test_a_stream_made_anew_under_a_running_stage_is_read_from_its_beginning(place: Place) -> None:
+async def test_a_stream_made_anew_under_a_running_stage_is_read_from_its_beginning(place: StreamPlace) -> None:
     async with place.running():
         await place.put(range(20))
         await place.out([*range(20)])
@@ -143,7 +143,7 @@ async def test_a_stream_made_anew_under_a_running_stage_is_read_from_its_beginni
     assert [bool(cut.log) for cut in place.cuts] == [True]
 
 
-async def test_what_was_purged_while_nobody_read_is_told_once_and_outlives_a_restart(place: Place) -> None:
+async def test_what_was_purged_while_nobody_read_is_told_once_and_outlives_a_restart(place: StreamPlace) -> None:
     async with place.running():
         await place.put(range(10))
         await place.out([*range(10)])
@@ -159,7 +159,7 @@ async def test_what_was_purged_while_nobody_read_is_told_once_and_outlives_a_res
     assert len(place.cuts) == 1
 
 
-async def test_a_quiet_partition_is_not_told_of_messages_that_it_has_done(place: Place) -> None:
+async def test_a_quiet_partition_is_not_told_of_messages_that_it_has_done(place: StreamPlace) -> None:
     async with place.running():
         await place.put(range(10))
         await place.out([*range(10)])
@@ -173,7 +173,7 @@ async def test_a_quiet_partition_is_not_told_of_messages_that_it_has_done(place:
         await place.out([*range(12)])
 
 
-async def test_counters_and_what_was_taken_outlive_a_take_over_before_anything_comes(place: Place) -> None:
+async def test_counters_and_what_was_taken_outlive_a_take_over_before_anything_comes(place: StreamPlace) -> None:
     async with place.running():
         await place.put(range(10))
         await place.out([*range(10)])
@@ -187,7 +187,7 @@ async def test_counters_and_what_was_taken_outlive_a_take_over_before_anything_c
     assert (now.stats, now.taken, now.in_seq) == (12, 12, 12)
 
 
-async def test_a_checkpoint_of_the_form_before_goes_on(place: Place) -> None:
+async def test_a_checkpoint_of_the_form_before_goes_on(place: StreamPlace) -> None:
     async with place.running():
         await place.put(range(10))
         await place.out([*range(10)])
@@ -201,7 +201,7 @@ async def test_a_checkpoint_of_the_form_before_goes_on(place: Place) -> None:
     assert (await place.checkpoint()).created
 
 
-async def test_a_checkpoint_beyond_the_end_of_its_stream_is_told_and_read_over(place: Place) -> None:
+async def test_a_checkpoint_beyond_the_end_of_its_stream_is_told_and_read_over(place: StreamPlace) -> None:
     async with place.running():
         await place.put(range(10))
         await place.out([*range(10)])
@@ -229,7 +229,9 @@ async def test_a_processor_that_would_count_twice_stands_still_and_says_why(
 
 
 @pytest.mark.parametrize("noise", [b"", b"\xc1", b"\x80", b"\x91" * 20_000, msgspec.msgpack.encode({"in_seq": "x"})])
-async def test_noise_where_a_stage_keeps_its_place_moves_nothing_and_ends_nothing(place: Place, noise: bytes) -> None:
+async def test_noise_where_a_stage_keeps_its_place_moves_nothing_and_ends_nothing(
+    place: StreamPlace, noise: bytes
+) -> None:
     ours = f"stage.{place.name}.0"
     async with place.running():
         await place.put(range(10))
@@ -249,7 +251,7 @@ async def test_noise_where_a_stage_keeps_its_place_moves_nothing_and_ends_nothin
     assert (await place.checkpoint()).in_seq == 30
 
 
-async def test_a_partition_whose_place_was_never_a_record_is_not_begun_anew(place: Place) -> None:
+async def test_a_partition_whose_place_was_never_a_record_is_not_begun_anew(place: StreamPlace) -> None:
     await publish_ack(place.connection, f"stage.{place.name}.0.ck", b"noise")
     with pytest.raises(SdkError, match="expected a record of a stage, was 5 bytes of something else"):
         async with place.running():

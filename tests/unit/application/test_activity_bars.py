@@ -10,7 +10,7 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import GAP, TICK
 from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import QueryError
-from marketprism_application.ports.storage import Place, StreamRange
+from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.queries.answering import answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.activity_bars import Activity, ActivityBarBuilder
@@ -36,12 +36,12 @@ def asked(
 @pytest.fixture
 async def store() -> MemoryStore:
     filled = MemoryStore()
-    places = [Place(n + 1, 0) for n in range(len(TICKS))]
+    places = [StreamPlace(n + 1, 0) for n in range(len(TICKS))]
     await filled.insert(TICK, TICKS, places, StreamRange("S", "x", 1, len(TICKS)), 1)
     hole = Gap(
         "shfe", "rb2505", "test", 0, 1, 0, 0, 0, START + 100 * SECOND, START + 105 * SECOND, "silence", "20250303"
     )
-    await filled.insert(GAP, [hole], [Place(1, 0)], StreamRange("E", "x", 1, 1), 1)
+    await filled.insert(GAP, [hole], [StreamPlace(1, 0)], StreamRange("E", "x", 1, 1), 1)
     return filled
 
 

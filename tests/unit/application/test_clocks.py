@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.bars.builder import BarSettings
@@ -89,7 +89,7 @@ def seen_by(ticks: Sequence[Tick], offset_s: Offset) -> list[Tick]:
 def run(
     calendar: MarketCalendar, ticks: Sequence[Tick], *, polled: bool = False
 ) -> tuple[dict[tuple[str, int], Bar], list[Gap], ShardValidator]:
-    ingest = Ingest(calendar, lambda _: 0)
+    packer = TickPacker(calendar, lambda _: 0)
     validator, aggregator = ShardValidator(calendar, ValidationRules()), ShardAggregator(calendar, BarSettings(("1m",)))
     bars: dict[tuple[str, int], Bar] = {}
     gaps: list[Gap] = []
@@ -98,7 +98,7 @@ def run(
         batches = [each for b in batches for each in (SourceBatch([], b.ticks[0].ts_recv, {}), b)]
     batches.append(SourceBatch([], ticks[-1].ts_recv + 90 * SECOND, {}, finished=True))
     for number, batch in enumerate(batches):
-        for _, packed in ingest.feed(batch):
+        for _, packed in packer.feed(batch):
             out = validator.process(packed, number, 0)
             gaps += [gap for _, gap in out.gaps]
             valid = Packed(PACKED_VERSION, "", 0, 0, tuple(out.ticks), tuple(out.marks), tuple(out.gaps))
@@ -187,11 +187,11 @@ def test_a_login_that_brings_rows_of_long_ago_does_not_move_the_clock() -> None:
 def test_marks_do_not_run_ahead_of_the_venue(calendar: MarketCalendar) -> None:
     for offset in OFFSETS:
         ticks = seen_by(snapshots(5), lambda _, offset=offset: offset)  # type: ignore[misc]
-        ingest = Ingest(calendar, lambda _: 0)
+        packer = TickPacker(calendar, lambda _: 0)
         reached = 0
         marks = 0
         for n in range(len(ticks)):
-            for _, packed in ingest.feed(SourceBatch(ticks[n : n + 1], ticks[n].ts_recv, {})):
+            for _, packed in packer.feed(SourceBatch(ticks[n : n + 1], ticks[n].ts_recv, {})):
                 reached = max(reached, ticks[n].ts_event)
                 for mark in packed.marks:
                     marks += 1

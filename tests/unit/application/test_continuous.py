@@ -13,7 +13,7 @@ from marketprism_application.contracts.failures import AnswerError
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT
 from marketprism_application.contracts.questions import Continuous, Dominant, decode_answer, encode_question
 from marketprism_application.errors import QueryError
-from marketprism_application.ports.storage import Place, StreamRange
+from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.contract_rolls import ContractDay, adjustments, delivery_of, rolls
@@ -116,12 +116,12 @@ async def store_of(calendar: MarketCalendar) -> tuple[MemoryStore, list[str]]:
                     revision=0,
                 )
             )
-    await store.insert(BAR, bars, [Place(n, 0) for n in range(len(bars))], StreamRange("S", "x", 1, len(bars)), 1)
+    await store.insert(BAR, bars, [StreamPlace(n, 0) for n in range(len(bars))], StreamRange("S", "x", 1, len(bars)), 1)
     tick = SAMPLES["tick"]
     from marketprism_application.contracts.kinds import TICK  # noqa: PLC0415
 
     ticks = [tick._replace(venue="shfe", symbol=symbol) for symbol in ("rb2505", "rb2510")]
-    await store.insert(TICK, ticks, [Place(1, 0), Place(2, 0)], StreamRange("T", "x", 1, 2), 1)
+    await store.insert(TICK, ticks, [StreamPlace(1, 0), StreamPlace(2, 0)], StreamRange("T", "x", 1, 2), 1)
     return store, days
 
 
@@ -159,7 +159,7 @@ async def test_a_product_of_no_known_exchange_is_refused_by_its_name_unless_the_
     store, rules = MemoryStore(), ReadRules(calendar, ("1d",))
     terms = SAMPLES["instrument"]._replace(venue="gfex", symbol="qq2505", product="qq", class_="future")
     for kind, row in ((BAR, bar), (INSTRUMENT, terms)):
-        await store.insert(kind, [row], [Place(1, 0)], StreamRange("S", "x", 1, 1), 1)
+        await store.insert(kind, [row], [StreamPlace(1, 0)], StreamRange("S", "x", 1, 1), 1)
     question = Continuous("qq", interval="1d")
     with pytest.raises(AnswerError, match=r"product: expected one whose exchange is known.*was 'qq'") as refused:
         decode_answer(await answer(store, encode_question(question), rules))

@@ -12,7 +12,7 @@ from marketprism_adapters.memory.gateway import MemoryEventLog, MemoryLogs, Memo
 from marketprism_application.errors import SourceError
 from marketprism_application.gateway.connection_schedule import ConnectionSchedule
 from marketprism_application.gateway.orders import SubscriptionOrder
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.gateway.session import GatewaySession, SessionPorts
 from marketprism_application.ports.sources import SourceBatch, SourceTraits
 from marketprism_domain.events.registry import AllInstrumentsSubscribed, HeartbeatReceived, SubscriptionFailed
@@ -87,7 +87,7 @@ def batch(*seqs: int, finished: bool = False, events: Sequence[Any] = ()) -> Sou
     return SourceBatch(ticks, ticks[-1].ts_recv if ticks else 0, positions, finished=finished, events=events)
 
 
-class Place:
+class StreamPlace:
     """A session and everything around it."""
 
     def __init__(self, source: Recording, calendar: MarketCalendar, limit: int = 0) -> None:
@@ -102,7 +102,7 @@ class Place:
             source,
             self.schedule,
             calendar,
-            lambda: Ingest(calendar, lambda _: 0),
+            lambda: TickPacker(calendar, lambda _: 0),
             SessionPorts(self.logs.open, self.positions, self.events, self.observer, self.observer),
             beside=self.beside,
             read_over=lambda known: self.read_over.append(dict(known)),
@@ -122,7 +122,7 @@ class Place:
 
 
 async def test_a_recording_is_read_to_its_end_and_everything_of_it_is_in_the_log(calendar: MarketCalendar) -> None:
-    place = Place(Recording(batch(1), batch(2, 3, finished=True)), calendar)
+    place = StreamPlace(Recording(batch(1), batch(2, 3, finished=True)), calendar)
     assert await place.session.read(4)
     assert place.seqs() == [1, 2, 3]
     assert {(packed.epoch, packed.resumed) for _, packed in place.logs.raw} == {(4, 0)}
@@ -135,7 +135,7 @@ async def test_a_recording_is_read_to_its_end_and_everything_of_it_is_in_the_log
 
 
 async def test_what_is_in_the_log_already_is_read_over_and_not_sent(calendar: MarketCalendar) -> None:
-    place = Place(Recording(batch(1), batch(2), batch(3), batch(4, finished=True)), calendar)
+    place = StreamPlace(Recording(batch(1), batch(2), batch(3), batch(4, finished=True)), calendar)
     place.positions.positions = {"test": 2}
     assert await place.session.read(1)
     assert place.read_over == [{"test": 2}]
@@ -143,7 +143,7 @@ async def test_what_is_in_the_log_already_is_read_over_and_not_sent(calendar: Ma
 
 
 async def test_positions_are_saved_only_behind_what_is_in_the_log(calendar: MarketCalendar) -> None:
-    place = Place(Recording(batch(1), batch(2), batch(3), ValueError("broken")), calendar)
+    place = StreamPlace(Recording(batch(1), batch(2), batch(3), ValueError("broken")), calendar)
     place.session.trouble = "of before"
     with pytest.raises(ValueError, match="broken"):
         await place.session.read(1)
@@ -155,7 +155,7 @@ async def test_positions_are_saved_only_behind_what_is_in_the_log(calendar: Mark
 async def test_a_connection_that_is_not_wanted_any_more_is_left_with_everything_flushed(
     calendar: MarketCalendar,
 ) -> None:
-    place = Place(source := Recording(batch(1), batch(2), batch(3)), calendar)
+    place = StreamPlace(source := Recording(batch(1), batch(2), batch(3)), calendar)
     place.schedule.follow(SubscriptionOrder(connected=False))
     assert not await place.session.read(1)
     assert place.seqs() == [1]
@@ -174,7 +174,7 @@ async def test_a_live_source_tells_itself_when_it_is_subscribed_and_follows_the_
 ) -> None:
     events = (AllInstrumentsSubscribed("x", 5), HeartbeatReceived("x"), SubscriptionFailed("shfe", "rb9", "no such"))
     source = Live(batch(1, events=events), batch(2, finished=True))
-    place = Place(source, calendar)
+    place = StreamPlace(source, calendar)
     place.schedule.follow(SubscriptionOrder(instruments=("rb*",)))
     assert await place.session.read(1)
     assert source.subscribed == [("rb*",)]
@@ -186,7 +186,7 @@ async def test_a_live_source_tells_itself_when_it_is_subscribed_and_follows_the_
 
 
 async def test_events_that_cannot_be_published_do_not_stop_the_ticks(calendar: MarketCalendar) -> None:
-    place = Place(Recording(batch(1), batch(2, finished=True)), calendar)
+    place = StreamPlace(Recording(batch(1), batch(2, finished=True)), calendar)
 
     class Breaking(Recording):
         async def stream(self, after: Mapping[str, int]) -> AsyncIterator[SourceBatch]:
@@ -194,14 +194,14 @@ async def test_events_that_cannot_be_published_do_not_stop_the_ticks(calendar: M
             async for each in super().stream(after):
                 yield each
 
-    place = Place(Breaking(batch(1, events=(HeartbeatReceived("x"),)), batch(2, finished=True)), calendar)
+    place = StreamPlace(Breaking(batch(1, events=(HeartbeatReceived("x"),)), batch(2, finished=True)), calendar)
     assert await place.session.read(1)
     assert place.seqs() == [1, 2]
     assert place.observer.seen == [("events_lost", "not published", "HeartbeatReceived"), ("finished", 2)]
 
 
 async def test_a_leader_of_before_writes_nothing_more(calendar: MarketCalendar) -> None:
-    place = Place(Recording(batch(1), batch(2, finished=True)), calendar)
+    place = StreamPlace(Recording(batch(1), batch(2, finished=True)), calendar)
     await place.logs.open(9)
     with pytest.raises(StaleEpoch):
         await place.session.read(8)
@@ -209,7 +209,7 @@ async def test_a_leader_of_before_writes_nothing_more(calendar: MarketCalendar) 
 
 
 async def test_a_source_that_is_away_is_tried_again_up_to_its_limit(calendar: MarketCalendar) -> None:
-    place = Place(source := Recording(), calendar, limit=2)
+    place = StreamPlace(source := Recording(), calendar, limit=2)
     source.refuses = error = SourceError("away", retryable=True)
     for left in (True, True, False):
         with pytest.raises(SourceError):
@@ -233,7 +233,7 @@ async def test_a_source_that_is_away_is_tried_again_up_to_its_limit(calendar: Ma
 async def test_a_source_that_cannot_go_on_is_told_and_logged_out(
     calendar: MarketCalendar, refused: bool, event: str
 ) -> None:
-    place = Place(source := Recording(), calendar)
+    place = StreamPlace(source := Recording(), calendar)
     source.refuses = error = SourceError("wrong password", refused=refused)
     with pytest.raises(SourceError):
         await place.session.read(1)
@@ -245,7 +245,7 @@ async def test_a_source_that_cannot_go_on_is_told_and_logged_out(
 
 
 async def test_what_nobody_has_foreseen_is_trouble_until_reading_goes_well(calendar: MarketCalendar) -> None:
-    place = Place(Recording(batch(1), batch(2), batch(3, finished=True)), calendar)
+    place = StreamPlace(Recording(batch(1), batch(2), batch(3, finished=True)), calendar)
     delays: list[float] = []
 
     def seen(delay_s: float) -> None:

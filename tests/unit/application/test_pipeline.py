@@ -1,4 +1,4 @@
-"""Ingest, validation and aggregation as pure functions: cut and restarted anywhere, they say the same."""
+"""Packing, validation and aggregation as pure functions: cut and restarted anywhere, they say the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marketprism_adapters.synthetic.plan import parse_plan
 from marketprism_adapters.synthetic.source import SimulatedVenue
 from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.validation.message_pass import MAX_REJECTION_EVENTS
@@ -39,13 +39,13 @@ def simulated(calendar: MarketCalendar) -> list[Tick]:
 def raw_of(
     calendar: MarketCalendar, ticks: Sequence[Tick], cuts: Sequence[int], partitions: int = 1
 ) -> list[tuple[int, Packed]]:
-    ingest = Ingest(calendar, lambda key: sum(key.encode()) % partitions)
+    packer = TickPacker(calendar, lambda key: sum(key.encode()) % partitions)
     out, edges = [], [0, *sorted(cuts), len(ticks)]
     for start, end in itertools.pairwise(edges):
         part = ticks[start:end]
         clock = part[-1].ts_recv if part else 0
-        out += ingest.feed(SourceBatch(part, clock, {}))
-    out += ingest.feed(SourceBatch([], ticks[-1].ts_recv + 61 * 10**9, {}, finished=True))
+        out += packer.feed(SourceBatch(part, clock, {}))
+    out += packer.feed(SourceBatch([], ticks[-1].ts_recv + 61 * 10**9, {}, finished=True))
     return out
 
 
@@ -120,7 +120,7 @@ def test_marks_stand_before_the_tick_that_passes_them(calendar: MarketCalendar) 
         tick(DAY + "09:01:03", 100, 3),
         tick(DAY + "09:05:10", 100, 4),
     ]
-    ((_, packed),) = Ingest(calendar, lambda _: 0, grace_s=3).feed(SourceBatch(ticks, ticks[-1].ts_recv, {}))
+    ((_, packed),) = TickPacker(calendar, lambda _: 0, grace_s=3).feed(SourceBatch(ticks, ticks[-1].ts_recv, {}))
     assert [(mark.at, mark.ts_event) for mark in packed.marks] == [(2, at(DAY + "09:01:03")), (3, at(DAY + "09:05:03"))]
 
 

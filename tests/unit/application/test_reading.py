@@ -15,7 +15,7 @@ from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import Records, StoreQuestion
 from marketprism_application.ports.reading import StoreReader
-from marketprism_application.ports.storage import Place, StreamRange
+from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.queries.bar_cache import CachedReader
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
 from marketprism_domain.errors import DomainError
@@ -45,7 +45,7 @@ def bar(minute: int, close: int = 1, revision: int = 0, venue: str = "shfe") -> 
 
 
 async def put(store: MemoryStore, first: int, bars: list[Bar]) -> None:
-    places = [Place(first + n, 0) for n in range(len(bars))]
+    places = [StreamPlace(first + n, 0) for n in range(len(bars))]
     await store.insert(BAR, bars, places, StreamRange("S", "x", first, first + len(bars) - 1), 1)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from marketprism_application.aggregation.aggregator import ShardAggregator
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, decode_packed, encode_packed
-from marketprism_application.gateway.packing import Ingest
+from marketprism_application.gateway.packing import TickPacker
 from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.validation.validator import ShardValidator
@@ -35,10 +35,10 @@ def late_night() -> list[Tick]:
 
 
 def run(calendar: MarketCalendar, batches: list[SourceBatch], *, restarts: bool) -> list[Bar]:
-    ingest = Ingest(calendar, lambda _: 0)
+    packer = TickPacker(calendar, lambda _: 0)
     validator, aggregator = ShardValidator(calendar, ValidationRules()), ShardAggregator(calendar, BARS)
     bars: list[Bar] = []
-    for number, (_, packed) in enumerate(made for batch in batches for made in ingest.feed(batch)):
+    for number, (_, packed) in enumerate(made for batch in batches for made in packer.feed(batch)):
         out = validator.process(decode_packed(encode_packed(packed)), number, 0)
         validated = Packed(
             PACKED_VERSION,
@@ -109,8 +109,8 @@ async def test_a_night_that_no_table_has_makes_bars_live_and_rebuilt(calendar: M
 
 
 def test_an_instrument_that_comes_later_hears_what_was_said_before_it(calendar: MarketCalendar) -> None:
-    ingest = Ingest(calendar, lambda key: int(key[-1]))
-    first = ingest.feed(SourceBatch([tick(EVE + "22:30:05", 100, 5, day="20250304")], 0, {}, changes=[(0, LATE)]))
-    later = ingest.feed(SourceBatch([tick(EVE + "22:30:06", 100, 5, day="20250304", symbol="rb2501")], 0, {}))
-    other = ingest.feed(SourceBatch([tick(EVE + "22:30:07", 100, 5, day="20250304", symbol="hc2502")], 0, {}))
+    packer = TickPacker(calendar, lambda key: int(key[-1]))
+    first = packer.feed(SourceBatch([tick(EVE + "22:30:05", 100, 5, day="20250304")], 0, {}, changes=[(0, LATE)]))
+    later = packer.feed(SourceBatch([tick(EVE + "22:30:06", 100, 5, day="20250304", symbol="rb2501")], 0, {}))
+    other = packer.feed(SourceBatch([tick(EVE + "22:30:07", 100, 5, day="20250304", symbol="hc2502")], 0, {}))
     assert [(p, [c for _, c in m.changes]) for p, m in first + later + other] == [(5, [LATE]), (1, [LATE]), (2, [])]

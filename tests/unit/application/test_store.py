@@ -18,7 +18,7 @@ from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.questions import Audit, Records
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, Place, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
 from marketprism_application.storage.inserter import PART_ROWS, Inserter
 from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings, decode_messages
 from tests.contract.test_codec import SAMPLES
@@ -83,7 +83,7 @@ class StoreSteps(MemoryStore):
         self._world = world
 
     async def insert(
-        self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+        self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
     ) -> int:
         self._world.step()
         done = await super().insert(kind, rows, places, covered, epoch)
@@ -180,7 +180,7 @@ async def test_a_store_that_is_away_is_tried_again_with_the_same_range() -> None
 
     class Flaky(MemoryStore):
         async def insert(
-            self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+            self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
         ) -> int:
             if away and away.pop():
                 raise StoreError("away", retryable=True)
@@ -207,7 +207,7 @@ async def test_a_poisoned_row_is_set_aside_and_its_neighbours_are_stored() -> No
 
     class Picky(MemoryStore):
         async def insert(
-            self, kind: DataKind, rows: Sequence[Any], places: Sequence[Place], covered: StreamRange, epoch: int
+            self, kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], covered: StreamRange, epoch: int
         ) -> int:
             if any(row.seq == 17 for row in rows):
                 raise RowError("market_ticks: no such number", engine_code=69)

@@ -117,7 +117,7 @@ def test_a_hole_begins_where_the_book_was_known_last_however_many_snapshots_are_
 def test_the_same_book_again_is_no_hole() -> None:
     books = made()
     books.on_change(change(10, 10))
-    books.left_off(S, 10 * SECOND, 10)
+    books.resume_after(S, 10 * SECOND, 10)
     books.on_snapshot(S, snapshot(10))
     assert books.gaps == []
 

@@ -31,7 +31,7 @@ class Order:
             raise ValueError("items: expected at most 2, was more")
 
 
-class Place(NamedTuple):
+class StreamPlace(NamedTuple):
     venue: str
     depth: int
 
@@ -41,7 +41,7 @@ class Place(NamedTuple):
     [
         ({"items": [{"name": "a"}], "changes": {"x": 1}}, Order, Order((Item("a"),), {"x": 1.0})),
         (None, Order, Order()),
-        (["okx", 5], Place, Place("okx", 5)),
+        (["okx", 5], StreamPlace, StreamPlace("okx", 5)),
         ({"name": "a", "unknown": 1}, Item, Item("a")),
         (7, int, 7),
         (None, Item | None, None),
@@ -61,8 +61,8 @@ def test_a_body_that_fits_is_the_type(body: Any, kind: Any, found: Any) -> None:
         ({"items": [{"name": "a"}] * 3}, Order, "", "x: items: expected at most 2, was more"),
         ({}, Item, "name", "x: name: expected a value, was none"),
         (None, Item, "name", "x: name: expected a value, was none"),
-        (["okx", "5"], Place, "depth", "x: depth: expected int, was str"),
-        (["okx"], Place, "", "x: body: expected array of length 2, was 1"),
+        (["okx", "5"], StreamPlace, "depth", "x: depth: expected int, was str"),
+        (["okx"], StreamPlace, "", "x: body: expected array of length 2, was 1"),
         ("text", Item, "", "x: body: expected object, was str"),
         (True, int, "", "x: body: expected int, was bool"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marketprism_sdk.streams import InputState, Output, Part, SettledInput
+from marketprism_sdk.streams import InputState, Output, OwnedPartition, SettledInput
 
 
 class Nothing:
@@ -40,8 +40,8 @@ class Stream:
         return SettledInput(self.look, self.sleep, lambda: self.now)
 
 
-def part(number: int, done: int, created: str = "a") -> Part:
-    of = Part(number, 1, Nothing())
+def part(number: int, done: int, created: str = "a") -> OwnedPartition:
+    of = OwnedPartition(number, 1, Nothing())
     of.done_seq, of.created = done, created
     return of
 

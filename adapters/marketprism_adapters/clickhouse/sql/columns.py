@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from marketprism_application.contracts.kinds import KINDS, DataKind
-from marketprism_application.ports.storage import Place
+from marketprism_application.ports.storage import StreamPlace
 from marketprism_domain.values import BookLevel
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def columns_of(kind_name: str) -> tuple[tuple[str, tuple[Column, ...]], ...]:
     return tuple((name, tuple(_column(name, kind.types[name], kind.dictionary))) for name in kind.fields)
 
 
-def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[Place], epoch: int) -> pa.Table:
+def to_arrow(kind: DataKind, rows: Sequence[Any], places: Sequence[StreamPlace], epoch: int) -> pa.Table:
     """Columns of the rows, with where each came from.
 
     Raises:

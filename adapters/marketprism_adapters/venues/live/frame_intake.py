@@ -14,7 +14,7 @@ from marketprism_adapters.venues.live.delays import Delays
 from marketprism_adapters.venues.live.stream_health import StreamHealth
 from marketprism_adapters.venues.live.wanted_streams import ITEM_KINDS
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE, VENUE_KINDS
-from marketprism_application.ports.sources import Channel, FrameTap, LeftOff
+from marketprism_application.ports.sources import Channel, FrameTap, ResumePoint
 from marketprism_application.venues.feed import FeedSettings, VenueFeed
 from marketprism_application.venues.protocol import Control, ParseRefused, StreamKey, Venue
 from marketprism_domain.books.sync import ANSWER_NS
@@ -79,7 +79,7 @@ class FrameIntake:
         self._unread: dict[tuple[str, str], int] = {}  # instruments and kinds of which a frame was refused: since when
         self._reported: dict[str, tuple[int, int]] = {}  # refusals by reason: when an event told of them, and how many
         self._announced_all = False
-        self._left_off = LeftOff()
+        self._resume_point = ResumePoint()
 
     def left(self) -> None:
         """Every connection was closed: the next ones begin anew."""
@@ -88,34 +88,34 @@ class FrameIntake:
         self._announced_all = False
         self.feed.books.lose_all("disconnected")
 
-    def resume(self, left_off: LeftOff, *, trades: bool, books: bool) -> None:
+    def resume(self, resume_point: ResumePoint, *, trades: bool, books: bool) -> None:
         """Go on behind what somebody else published."""
-        self._left_off = left_off if trades else LeftOff()
+        self._resume_point = resume_point if trades else ResumePoint()
         if trades:
-            for trade in left_off.recent:
+            for trade in resume_point.recent:
                 self.feed.tell_again(trade)
             if self._venue.dense_trades:
-                for trade in left_off.trades.values():
-                    self.feed.left_off(trade)
+                for trade in resume_point.trades.values():
+                    self.feed.resume_after(trade)
         if books:
-            steps: Mapping[str, Any] = left_off.books
+            steps: Mapping[str, Any] = resume_point.books
             for symbol, step in steps.items():
                 # A snapshot without a time of the venue has ours, which is later than the book.
                 unstamped = step.form == SNAPSHOT and step.ts_event == step.ts_recv
-                self.feed.books.left_off(symbol, step.ts_event - (ANSWER_NS if unstamped else 0), step.seq)
+                self.feed.books.resume_after(symbol, step.ts_event - (ANSWER_NS if unstamped else 0), step.seq)
 
     def _interrupted(self, now: int) -> None:
         """Holes that no number tells: of instruments without a last trade, and where numbers prove nothing."""
-        left_off, self._left_off = self._left_off, LeftOff()
+        resume_point, self._resume_point = self._resume_point, ResumePoint()
         for symbol in self.symbols:
-            last = left_off.trades.get(symbol)
+            last = resume_point.trades.get(symbol)
             if last is not None and self._venue.dense_trades:
                 continue
-            since = left_off.since if last is None else last.ts_event
+            since = resume_point.since if last is None else last.ts_event
             if 0 < since < now:
                 self.feed.on_gap(symbol, since, now, now, "interrupted")
-        if 0 < left_off.since < now:
-            self._name_uncounted(self.connections, left_off.since, now, "interrupted")
+        if 0 < resume_point.since < now:
+            self._name_uncounted(self.connections, resume_point.since, now, "interrupted")
 
     def _name_uncounted(self, connections: Iterable[Connection], since: int, now: int, cause: str) -> None:
         """A hole of the kinds that have no numbers to tell it by."""

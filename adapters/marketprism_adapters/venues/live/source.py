@@ -23,7 +23,7 @@ from marketprism_application.contracts.book_view import BookView
 from marketprism_application.contracts.kinds import ORDERBOOK, TRADE
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.scheduling import Scheduler
-from marketprism_application.ports.sources import FrameTap, LeftOff, SourceBatch, SourceTraits
+from marketprism_application.ports.sources import FrameTap, ResumePoint, SourceBatch, SourceTraits
 from marketprism_application.venues.protocol import StreamKey, Venue
 from marketprism_domain.events.registry import SubscriptionUpdated
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
@@ -139,10 +139,10 @@ class VenueSource:
         """The instruments that are going to be read."""
         return self._fitting_now
 
-    def resume(self, left_off: LeftOff) -> None:
+    def resume(self, resume_point: ResumePoint) -> None:
         """What is missing since then is fetched or named; what may not have been told as ticks is told."""
         kinds = self._settings.kinds
-        self.desk.resume(left_off, trades=TRADE.name in kinds, books=ORDERBOOK.name in kinds)
+        self.desk.resume(resume_point, trades=TRADE.name in kinds, books=ORDERBOOK.name in kinds)
 
     # -- streaming ---------------------------------------------------------------------------------------------------
 
