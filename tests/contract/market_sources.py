@@ -27,8 +27,8 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.ports.sources import MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.urls import Secret
-from tests.integration.recordings_made import hour, lines
-from tests.integration.venue_side import FAST, venue
+from tests.integration.venues.recordings_made import hour, lines
+from tests.integration.venues.venue_side import FAST, venue
 
 _PLAN = "seed=7,rate=0.1,days=1,instruments=rb2505+AP505"
 _COUNTER_FILES = ("AP101_20200804", "AP010_20200804")
