@@ -14,7 +14,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK
 from marketprism_application.contracts.questions import (
     Audit,
     Daily,
@@ -155,21 +155,24 @@ def of(rows: Sequence[Any], symbol: str, venue: str | None = None, interval: str
     ]
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
-async def test_a_record_of_every_kind_has_the_columns_and_types_of_its_kind(pair: Pair, kind: DataKind) -> None:
-    record = SAMPLES[kind.name]
-    query = Records(kind.name, record.symbol, interval=getattr(record, "interval", None))
-    same(await read(pair, query), schema_of(kind.name), [])
-    same(await read(pair, Latest(kind.name, (record.symbol,))), schema_of(kind.name), [])
-    await put(pair.store, kind, [record])
-    for found in (await read(pair, query), await read(pair, Latest(kind.name, (record.symbol,)))):
-        assert [(field.name, field.type) for field in found.schema] == [
-            (field.name, field.type) for field in schema_of(kind.name)
-        ]
-        (row,) = found.to_pylist()
-        assert {n: v for n, v in row.items() if not isinstance(record._asdict()[n], dict)} == {
-            n: plain(v) for n, v in record._asdict().items() if not isinstance(v, dict)
-        }
+async def test_a_record_of_every_kind_has_the_columns_and_types_of_its_kind(
+    pair: Pair, subtests: pytest.Subtests
+) -> None:
+    for kind in KINDS.values():
+        with subtests.test(kind=kind.name):
+            record = SAMPLES[kind.name]
+            query = Records(kind.name, record.symbol, interval=getattr(record, "interval", None))
+            same(await read(pair, query), schema_of(kind.name), [])
+            same(await read(pair, Latest(kind.name, (record.symbol,))), schema_of(kind.name), [])
+            await put(pair.store, kind, [record])
+            for found in (await read(pair, query), await read(pair, Latest(kind.name, (record.symbol,)))):
+                assert [(field.name, field.type) for field in found.schema] == [
+                    (field.name, field.type) for field in schema_of(kind.name)
+                ]
+                (row,) = found.to_pylist()
+                assert {n: v for n, v in row.items() if not isinstance(record._asdict()[n], dict)} == {
+                    n: plain(v) for n, v in record._asdict().items() if not isinstance(v, dict)
+                }
 
 
 async def test_records_of_several_venues_at_one_instant_are_in_the_order_of_their_venues(pair: Pair) -> None:
@@ -193,21 +196,20 @@ async def test_records_of_several_venues_at_one_instant_are_in_the_order_of_thei
     same(await read(pair, Records("gap", FUTURE, ts_to=NEXT)), gaps, [restart, trades, silence])
 
 
-@pytest.mark.parametrize(
-    ("kind", "symbol", "interval"), [("tick", COIN, None), ("bar", COIN, "1m"), ("gap", FUTURE, None)]
-)
-@pytest.mark.parametrize("limit", [1, 2, 3])
 async def test_page_after_page_is_the_whole_also_of_several_rows_at_one_instant(
-    pair: Pair, kind: str, symbol: str, interval: str | None, limit: int
+    pair: Pair, subtests: pytest.Subtests
 ) -> None:
     await fill(pair)
-    question, found = Records(kind, symbol, interval=interval, limit=limit), []
-    whole = await read(pair, msgspec.structs.replace(question, limit=1000))
-    while (page := await read(pair, question)).num_rows:
-        found += page.to_pylist()
-        question = msgspec.structs.replace(question, after=key_of(KINDS[kind], page))
-    assert found == whole.to_pylist()
-    assert len({row[KINDS[kind].time_field] for row in found}) < len(found)
+    for kind, symbol, interval in (("tick", COIN, None), ("bar", COIN, "1m"), ("gap", FUTURE, None)):
+        whole = await read(pair, Records(kind, symbol, interval=interval))
+        for limit in (1, 2, 3):
+            with subtests.test(kind=kind, limit=limit):
+                question, found = Records(kind, symbol, interval=interval, limit=limit), []
+                while (page := await read(pair, question)).num_rows:
+                    found += page.to_pylist()
+                    question = msgspec.structs.replace(question, after=key_of(KINDS[kind], page))
+                assert found == whole.to_pylist()
+                assert len({row[KINDS[kind].time_field] for row in found}) < len(found)
 
 
 async def test_the_latest_are_newest_first_and_one_a_venue(pair: Pair) -> None:
@@ -365,26 +367,25 @@ async def test_statistics_have_the_newest_terms_of_each_venue(pair: Pair) -> Non
     same(await read(pair, Statistics(PERP)), statistics.COLUMNS, _rows(statistics.COLUMNS, perp))
 
 
-@pytest.mark.parametrize(
-    ("search", "expected"),
-    [
-        (InstrumentSearch(), [BINANCE, DERIBIT, OKX, RB]),
-        (InstrumentSearch(limit=2), [BINANCE, DERIBIT]),
-        (InstrumentSearch("btc"), [BINANCE, DERIBIT, OKX]),
-        (InstrumentSearch("ÜNIT"), [OKX]),
-        (InstrumentSearch("螺纹"), [RB]),
-        (InstrumentSearch(venue="okx"), [OKX]),
-        (InstrumentSearch(at=8), OLD[::-1]),
-        (InstrumentSearch(class_="swap"), [DERIBIT]),
-        (InstrumentSearch(product=COIN), [BINANCE, OKX]),
-        (InstrumentSearch("nothing"), []),
-    ],
+FOUND: tuple[tuple[InstrumentSearch, list[Any]], ...] = (
+    (InstrumentSearch(), [BINANCE, DERIBIT, OKX, RB]),
+    (InstrumentSearch(limit=2), [BINANCE, DERIBIT]),
+    (InstrumentSearch("btc"), [BINANCE, DERIBIT, OKX]),
+    (InstrumentSearch("ÜNIT"), [OKX]),
+    (InstrumentSearch("螺纹"), [RB]),
+    (InstrumentSearch(venue="okx"), [OKX]),
+    (InstrumentSearch(at=8), OLD[::-1]),
+    (InstrumentSearch(class_="swap"), [DERIBIT]),
+    (InstrumentSearch(product=COIN), [BINANCE, OKX]),
+    (InstrumentSearch("nothing"), []),
 )
-async def test_instruments_are_found_with_their_newest_terms(
-    pair: Pair, search: InstrumentSearch, expected: list[Any]
-) -> None:
+
+
+async def test_instruments_are_found_with_their_newest_terms(pair: Pair, subtests: pytest.Subtests) -> None:
     await put(pair.store, INSTRUMENT, [*TERMS, *OLD])
-    same(await read(pair, Instruments(search)), schema_of("instrument"), expected)
+    for search, expected in FOUND:
+        with subtests.test(search=search):
+            same(await read(pair, Instruments(search)), schema_of("instrument"), expected)
 
 
 async def test_an_audit_counts_each_source_once(pair: Pair) -> None:
