@@ -14,6 +14,8 @@ comma := ,
 empty :=
 SOURCE ?= $(if $(RECORDINGS),replay:$(subst $(empty) $(empty),$(comma),$(strip $(RECORDINGS))),sim)
 STAMP := $(VENV)/.ready
+# Most tests wait for a server, a lease or a clock: two of them share a core.
+WORKERS ?= 4
 
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
@@ -40,7 +42,7 @@ run: $(STAMP) ## Run the whole pipeline until you see bars (SOURCE=replay:… or
 
 test: $(STAMP) ## Lint, types, import contracts and every test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup --ignore tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS)
 
 # What stands on the core alone: no extra is installed there.
 CORE_TESTS := tests/unit/domain tests/unit/application tests/unit/sdk tests/contract/test_codec.py

@@ -34,6 +34,24 @@ ROOT = Path(__file__).parents[1]
 FIXTURES = Path(os.environ.get("MARKETPRISM_FIXTURES", ROOT.parent / "shared" / "fixtures"))
 
 
+# Groups that one worker runs one after the other, the longest first: what begins last must not be what takes longest.
+_FIRST = ("e2e", "clickhouse", "venues", "cluster", "gateway")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long groups first. Raises UsageError where pytest-xdist takes groups apart, as it does under pytest 9.2."""
+
+    def rank(item: pytest.Item) -> int:
+        groups = {str(mark.args[0]) for mark in item.iter_markers("xdist_group")}
+        return min((_FIRST.index(group) for group in groups if group in _FIRST), default=len(_FIRST))
+
+    items.sort(key=rank)
+    grouped = [item for item in items if rank(item) < len(_FIRST)]
+    if config.getoption("loadgroup", False) and not all("@" in item.nodeid for item in grouped):
+        raise pytest.UsageError("tests of one group would run side by side: expected a pytest that pytest-xdist knows")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def quiet_logs() -> None:
     """Only errors: the tests provoke warnings by the hundred."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.program import ENVIRONMENT, PROGRAM, run
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
 
 
 @pytest.mark.parametrize(

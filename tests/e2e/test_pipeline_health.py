@@ -16,7 +16,7 @@ import pytest
 from marketprism_adapters.nats.local_server import choose_port
 from tests.e2e.program import run, start
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e")]
 
 
 def status(url: str) -> tuple[int, dict[str, Any]]:

@@ -16,7 +16,7 @@ from marketprism_services.platform.run_files import known_url
 from tests.e2e.program import start
 from tests.e2e.readme_examples import examples, run_example
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ async def test_the_spans_of_a_tick_join_from_the_gateway_to_the_store(tmp_path: 
         "--once",
         "--json",
         "--source",
-        "sim:days=1",
+        "sim:days=1,rate=0.3",
         "--nats-port",
         "0",
         "--data-dir",

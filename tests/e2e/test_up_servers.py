@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.program import start
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("clickhouse")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400), pytest.mark.xdist_group("e2e")]
 SOURCE = ("--source", "sim:days=1,instruments=rb2505", "--speed", "1500")
 
 

@@ -27,7 +27,7 @@ from marketprism_sdk.nats.pull import PullConsumer
 from tests.e2e.program import ENVIRONMENT, PROGRAM
 from tests.e2e.simulated_venue import simulated
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
 
 
 @pytest.fixture

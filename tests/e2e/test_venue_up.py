@@ -22,7 +22,7 @@ from tests.e2e.program import ENVIRONMENT, PROGRAM, run
 from tests.e2e.readme_examples import examples, run_example
 from tests.e2e.simulated_venue import simulated
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("venues")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group("e2e")]
 
 
 def get(url: str) -> Any:

@@ -47,11 +47,17 @@ async def stored(calendar: MarketCalendar, paths: list[Path]) -> tuple[MemorySto
     return store, built.bars
 
 
-@pytest.mark.parametrize("interval", MADE)
-async def test_made_bars_are_those_of_the_aggregator(fixtures: Path, calendar: MarketCalendar, interval: str) -> None:
+async def test_made_bars_are_those_of_the_aggregator(
+    fixtures: Path, calendar: MarketCalendar, subtests: pytest.Subtests
+) -> None:
     paths = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in ("20181008", "20181009")]
     store, built = await stored(calendar, paths)
-    rules = ReadRules(calendar, ("1m",))
+    for interval in MADE:
+        with subtests.test(interval=interval):
+            await compare(store, built, interval, ReadRules(calendar, ("1m",)))
+
+
+async def compare(store: MemoryStore, built: list[Bar], interval: str, rules: ReadRules) -> None:
     wanted = {bar.ts_open: bar for bar in built if bar.interval == interval}
     made = (await answer_question(store, Records("bar", "ru1901", interval=interval, limit=5_000), rules)).to_pylist()
     assert [row["ts_open"] for row in made] == sorted(wanted)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -24,11 +25,12 @@ from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_domain.bars.builder import BarSettings
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
-from tests.contract.stores import NATIVE, SERVER, engine_of
+from tests.contract.stores import engine_of
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -48,34 +50,16 @@ FIELDS = (
 )
 
 
-@pytest.fixture(params=["chdb", "remote", SERVER, NATIVE])
-async def reader(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncIterator[tuple[SqlStore, SqlReader | RemoteReader]]:
-    engine = await engine_of(request, request.param, tmp_path / "db")
-    store, sql = SqlStore(engine), SqlReader(engine)
-    await store.migrate()
-    yield store, RemoteReader(lambda data: answer(sql, data)) if request.param == "remote" else sql
-    await store.close()
+class Built(NamedTuple):
+    """A recording as the pipeline makes it: validated ticks, gaps and the bars of the aggregator."""
+
+    ticks: list[Tick]
+    gaps: list[Gap]
+    bars: Sequence[Bar]
+    of_venue: bool
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("ctp/ticks/ru1901_20181008", "ctp/ticks/ru1901_20181009", "ctp/ticks/ru1901_20181010"),
-        ("ctp/ticks/AP010_2020080",),
-        ("ctp/ticks/CFFEX_IF2101_20210104",),
-        ("binance/usdm/hft_btcusdt_20230404", "binance/usdm/hft_btcusdt_20230405"),
-    ],
-    ids=["ru1901", "AP", "IF", "BTC-USDT-PERP"],
-)
-async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
-    reader: tuple[SqlStore, SqlReader | RemoteReader], fixtures: Path, calendar: MarketCalendar, names: tuple[str, ...]
-) -> None:
-    store, asked = reader
-    paths = [path for name in names for path in sorted(fixtures.glob(f"{name}*"))]
-    if not paths:
-        pytest.skip(f"no recording {names} in the fixtures")
+async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
     of_venue = is_recording(paths[0])
     source: MarketSource = VenueReplay(paths, checked=True) if of_venue else ReplaySource(paths, calendar)
     await source.connect()
@@ -89,6 +73,52 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
     built = await rebuild(
         source.stream({}), calendar, bars=BarSettings(INTERVALS), rules=ValidationRules(), on_validated=keep
     )
+    return Built(ticks, gaps, built.bars, of_venue)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("ctp/ticks/ru1901_20181008", "ctp/ticks/ru1901_20181009", "ctp/ticks/ru1901_20181010"),
+        ("ctp/ticks/AP010_2020080",),
+        ("ctp/ticks/CFFEX_IF2101_20210104",),
+        ("binance/usdm/hft_btcusdt_20230404", "binance/usdm/hft_btcusdt_20230405"),
+    ],
+    ids=["ru1901", "AP", "IF", "BTC-USDT-PERP"],
+)
+@pytest.mark.parametrize(
+    "adapters",
+    [("chdb", "remote"), pytest.param(("clickhouse", "native"), marks=pytest.mark.xdist_group("clickhouse"))],
+    ids=["embedded", "server"],
+)
+async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(  # a recording is built once for two
+    request: pytest.FixtureRequest,
+    subtests: pytest.Subtests,
+    tmp_path: Path,
+    fixtures: Path,
+    calendar: MarketCalendar,
+    names: tuple[str, ...],
+    adapters: tuple[str, ...],
+) -> None:
+    paths = [path for name in names for path in sorted(fixtures.glob(f"{name}*"))]
+    if not paths:
+        pytest.skip(f"no recording {names} in the fixtures")
+    built = await built_of(paths, calendar)
+    for adapter in adapters:
+        with subtests.test(adapter=adapter):
+            engine = await engine_of(request, adapter, tmp_path / adapter)
+            store, sql = SqlStore(engine), SqlReader(engine)
+            try:
+                await store.migrate()
+                reader = RemoteReader(lambda data, sql=sql: answer(sql, data)) if adapter == "remote" else sql
+                await compare(store, reader, built, calendar)
+            finally:
+                await store.close()
+
+
+async def compare(store: SqlStore, asked: SqlReader | RemoteReader, built: Built, calendar: MarketCalendar) -> None:
+    """Store the ticks and gaps, ask for bars made of them, and hold each against the aggregator's."""
+    ticks, gaps = built.ticks, built.gaps
     rows = [msgspec.msgpack.encode(tick) for tick in ticks]
     await store.insert_encoded(TICK, [EncodedRows(1, rows)], StreamRange("T", "x", 1, 1), 1)
     if gaps:
@@ -115,7 +145,7 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(
             for name in FIELDS:
                 assert row[name] == getattr(wanted[row["ts_open"]], name), (interval, row["ts_open"], name)
         compared += len(made)
-    assert compared >= (10 if of_venue else 200)
+    assert compared >= (10 if built.of_venue else 200)
     question = Records(
         "bar",
         symbol,
