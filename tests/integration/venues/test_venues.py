@@ -55,14 +55,18 @@ async def test_mark_prices_come_only_to_those_who_ask_for_them(market: str) -> N
 @pytest.mark.parametrize("market", TRIED)
 async def test_every_fault_by_itself(market: str) -> None:
     names = [name for name in FAULTS if name != "checksum" or market == "okx"]
-    found = await asyncio.gather(*(trial(n, market, [Fault(0.5, name, 3.0)]) for n, name in enumerate(names)))
+    trials = [trial(n, market, [Fault(0.5, name, 3.0)]) for n, name in enumerate(names)]
+    found = [each for first in range(0, len(trials), 6) for each in await asyncio.gather(*trials[first : first + 6])]
     assert {each.faults[0].name: each.wrong for each in found if each.wrong} == {}
     assert all(each.checked for each in found)
 
 
 @pytest.mark.parametrize("market", TRIED)
 async def test_faults_by_seed(market: str) -> None:
-    found = await asyncio.gather(*(trial(seed, market) for seed in range(900, 908)))
+    # Four at once: a source that the machine does not keep up with takes every connection for a silent one.
+    found = [
+        each for first in (900, 904) for each in await asyncio.gather(*(trial(first + n, market) for n in range(4)))
+    ]
     assert {each.seed: each.wrong for each in found if each.wrong} == {}
 
 
