@@ -1,9 +1,9 @@
 """A process that has loaded what services need, and becomes one of them at a word: a fork takes milliseconds.
 
 Started by `launcher.ForkLauncher`, which speaks to it over a socket: one JSON message a request, with the descriptor of
-the service's log; back come `{"pid"}` when it was started and `{"pid", "code"}` when it ended. It has one thread and no
-event loop, so that a fork takes nothing along that would not survive it. When its parent goes, the socket ends, and so
-do it and its services.
+the service's log. Back come `{"pid"}` when it was started, `{"error"}` when it could not be, `{"pid", "code"}` when it
+ended. It has one thread and no event loop, so that a fork takes nothing along that would not survive it. When its
+parent goes, the socket ends, and so do it and its services.
 """
 
 from __future__ import annotations
@@ -70,13 +70,19 @@ def serve(channel: socket.socket) -> None:
             request: Request = json.loads(message)
             output = descriptors[0]
             parent = os.getpid()
-            if not (pid := os.fork()):
+            try:
+                pid = os.fork()
+            except OSError as error:  # no room for another process: the others go on
+                os.close(output)
+                _tell(channel, error=error.strerror or repr(error))
+                continue
+            if not pid:
                 signal.set_wakeup_fd(-1)
                 for descriptor in (channel.detach(), woken, wake):
                     os.close(descriptor)
                 _become(request, output, parent)
             os.close(output)
-            channel.send(json.dumps({"pid": pid}).encode())
+            _tell(channel, pid=pid)
         _report(channel)
 
 
@@ -85,7 +91,12 @@ def _report(channel: socket.socket) -> None:
     with contextlib.suppress(ChildProcessError):
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
             code = os.waitstatus_to_exitcode(ended[1])
-            channel.send(json.dumps({"pid": ended[0], "code": code}).encode())
+            _tell(channel, pid=ended[0], code=code)
+
+
+def _tell(channel: socket.socket, **report: int | str) -> None:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the other side is gone: the next read says so
+        channel.send(json.dumps(report).encode())
 
 
 def _become(request: Request, output: int, parent: int) -> NoReturn:

@@ -146,6 +146,10 @@ class ForkLauncher:
             self._lost()
             return
         report = json.loads(message)
+        if "error" in report:
+            if self._asked is not None and not self._asked.done():
+                self._asked.set_exception(OSError(f"no process could be started: {report['error']}"))
+            return
         if "code" in report:
             self._running.pop(report["pid"]).end(report["code"])
             return
