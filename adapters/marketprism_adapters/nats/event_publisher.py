@@ -13,7 +13,7 @@ import structlog
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import EVENT, INSTRUMENT
 from marketprism_application.contracts.subjects import subject_of
-from marketprism_domain.events.registry import to_record
+from marketprism_domain.events.registry import ROUTINE, to_record
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
@@ -46,7 +46,10 @@ class EventPublisher:
             )
             await self._send(subject_of(EVENT, record), encode(EVENT, record), event_id)
             of = {name: text for name in ("venue", "symbol") if (text := getattr(record, name))}
-            log.info("event.raised", name=record.name, **{**of, **record.data})
+            if record.name in ROUTINE:
+                log.debug("event.sampled", name=record.name, **{**of, **record.data})
+            else:
+                log.info("event.raised", name=record.name, **{**of, **record.data})
 
     async def publish_once(self, event: Any, event_id: str) -> None:
         """Send an event that several tell under the same id, of which the first is kept, and wait for its receipt.

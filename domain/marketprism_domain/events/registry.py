@@ -154,6 +154,20 @@ EVENTS: dict[str, type[Any]] = {
     )
 }
 
+# What happens all day long where all is well; services publish samples of it.
+ROUTINE = frozenset(
+    each.__name__
+    for each in (
+        MarketTickReceived,
+        TickDataValidated,
+        TickPublishedToPubSub,
+        TickProcessingPipelineCompleted,
+        MarketBarGenerated,
+        BarDataAggregated,
+        BarsStoredToClickHouse,
+    )
+)
+
 
 def to_record(
     event: Any,
@@ -186,6 +200,7 @@ def to_record(
 
 __all__ = [
     "EVENTS",
+    "ROUTINE",
     "AbnormalPriceDetected",
     "AfterHoursOpened",
     "AllInstrumentsSubscribed",
