@@ -37,7 +37,7 @@ FIELDS = (
 
 
 async def stored(calendar: MarketCalendar, paths: list[Path]) -> tuple[MemoryStore, list[Bar]]:
-    source = ReplaySource(paths, calendar)
+    source = ReplaySource(paths, calendar, checked=True)
     await source.connect()
     built = await rebuild(source.stream({}), calendar, bars=BarSettings(("1m", *MADE)), rules=ValidationRules())
     store = MemoryStore()

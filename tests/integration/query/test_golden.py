@@ -61,7 +61,7 @@ class Built(NamedTuple):
 
 async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
     of_venue = is_recording(paths[0])
-    source: MarketSource = VenueReplay(paths, checked=True) if of_venue else ReplaySource(paths, calendar)
+    source: MarketSource = VenueReplay(paths, checked=True) if of_venue else ReplaySource(paths, calendar, checked=True)
     await source.connect()
     ticks: list[Tick] = []
     gaps: list[Gap] = []
