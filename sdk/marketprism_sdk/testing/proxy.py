@@ -46,10 +46,12 @@ class FaultyProxy:
             writer.close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             await self._flowing.wait()
             upstream, downstream = await asyncio.open_connection(*self._target)
         except OSError:
+            self._writers.discard(writer)
             writer.close()
             return
         for source, sink in ((reader, downstream), (upstream, writer)):
@@ -74,6 +76,10 @@ class FaultyProxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.drop()
         if self._server is not None:
             self._server.close()
+        writers = list(self._writers)
+        for writer in writers:
+            writer.transport.abort()  # what waits for a peer that is frozen waits for ever
+        # Their sockets are closed by the loop's next turn, which a loop that ends now would not have.
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
