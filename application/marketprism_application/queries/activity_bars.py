@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, TICK
-from marketprism_application.contracts.questions import MAX_LIMIT, Latest, Records
+from marketprism_application.contracts.questions import MAX_LIMIT, Latest, Records, key_of
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.arrow_tables import schema_of
@@ -99,7 +99,7 @@ async def _pages(reader: StoreReader, page: Records) -> AsyncIterator[list[Tick]
         count += len(ticks)
         if count >= _MOST_TICKS:
             raise QueryError(f"to: expected a range of at most {_MOST_TICKS} ticks for bars by activity")
-        page = msgspec.structs.replace(page, after=(ticks[-1].ts_event, ticks[-1].seq))
+        page = msgspec.structs.replace(page, after=key_of(TICK, table))
 
 
 __all__ = ["activity_bars"]

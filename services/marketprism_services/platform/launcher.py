@@ -175,6 +175,7 @@ class ForkLauncher:
     async def close(self) -> None:
         if self._channel.fileno() >= 0:
             self._let_go()
+        self._server.kill()  # it may still be loading, for services that are not wanted any more
         await asyncio.to_thread(self._server.wait)
 
 

@@ -18,7 +18,7 @@ from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.source_positions import Positions
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.ports.sources import MarketSource, counting_source, named_source
+from marketprism_application.ports.sources import counting_source, named_source
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_sdk.errors import SdkError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
@@ -99,7 +99,7 @@ async def start(
     stack.push_async_callback(launcher.close)
     source = source_of(settings, chinese_calendar_of_markets())
     stack.enter_context(DataDirLock(settings.data_dir))
-    check = asyncio.create_task(_check(source) if group_of(settings) not in LIVE else asyncio.sleep(0))
+    check = asyncio.create_task(source.connect() if group_of(settings) not in LIVE else asyncio.sleep(0))
     stack.push_async_callback(_ended, check)
     await asyncio.wait((check,), timeout=_FIRST_LOOK_S)
     if check.done():
@@ -128,12 +128,8 @@ async def start(
     return Running(connection, settings, names, rows, skipped, supervisor, probe, servers, data_from, bars_from)
 
 
-async def _check(source: MarketSource) -> None:
-    await source.connect()
-
-
 async def _ended(check: asyncio.Task[None]) -> None:
-    """No thread reads on for something that is over, and no error of it goes unseen."""
+    """Wait for a check that nobody asks for any more: what went wrong before it is what is in the way."""
     check.cancel()
     await asyncio.gather(check, return_exceptions=True)
 

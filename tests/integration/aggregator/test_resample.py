@@ -19,21 +19,9 @@ from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
+from tests.support.bars import FIELDS
 
 MADE = ("4m", "7m", "45m", "3h", "1d")
-FIELDS = (
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "turnover",
-    "open_interest",
-    "ticks",
-    "gap",
-    "trading_day",
-    "ts_close",
-)
 
 
 async def stored(calendar: MarketCalendar, paths: list[Path]) -> tuple[MemoryStore, list[Bar]]:

@@ -31,23 +31,11 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 from tests.contract.stores import engine_of
+from tests.support.bars import FIELDS
 
 pytestmark = pytest.mark.timeout(240)
 
 INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "7m", "1d")
-FIELDS = (
-    "ts_close",
-    "trading_day",
-    "open",
-    "high",
-    "low",
-    "close",
-    "volume",
-    "turnover",
-    "open_interest",
-    "ticks",
-    "gap",
-)
 
 
 class Built(NamedTuple):
