@@ -52,6 +52,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError("tests of one group would run side by side: expected a pytest that pytest-xdist knows")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: compressed ones hold the time they were made, and every worker makes its own."""
+    return argname if isinstance(val, bytes | bytearray) else None
+
+
 @pytest.fixture(autouse=True, scope="session")
 def quiet_logs() -> None:
     """Only errors: the tests provoke warnings by the hundred."""
