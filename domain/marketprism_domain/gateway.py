@@ -56,8 +56,8 @@ class RetryPolicy:
     retry_limit: int = 0
 
     def __post_init__(self) -> None:
-        if not self.retry_longest_s <= _LONGEST_RETRY_S:
-            raise InvalidValue("retry_longest_s", f"at most {_LONGEST_RETRY_S:g}", self.retry_longest_s)
+        if not 0 < self.retry_longest_s <= _LONGEST_RETRY_S:
+            raise InvalidValue("retry_longest_s", f"more than 0 and at most {_LONGEST_RETRY_S:g}", self.retry_longest_s)
         if not 0 < self.retry_first_s <= self.retry_longest_s:
             raise InvalidValue("retry_first_s", f"more than 0 and at most {self.retry_longest_s:g}", self.retry_first_s)
         if self.retry_limit < 0:

@@ -124,12 +124,12 @@ async def load(ticks_per_s: float, seconds: float, instruments: int = 20_000) ->
     return {
         "asked_ticks_per_s": ticks_per_s,
         "sent_ticks_per_s": round(sent / took) if took else 0,
-        "published": metrics.get("ticks_received_total", 0),
-        "dropped": metrics.get("source_dropped_ticks", 0),
-        "leases": metrics.get("leases_acquired_total", 0),
-        "deepest": metrics.get("source_queue_deepest", 0),
+        "published": metrics.get("marketprism_ticks_received_total", 0),
+        "dropped": metrics.get("marketprism_source_ticks_dropped_total", 0),
+        "leases": metrics.get("marketprism_leases_acquired_total", 0),
+        "deepest": metrics.get("marketprism_source_queue_deepest", 0),
         "cut": why,
-        "worst_stall_s": round(metrics.get("event_loop_worst_stall_seconds", 0), 3),
+        "worst_stall_s": round(metrics.get("marketprism_event_loop_worst_stall_seconds", 0), 3),
     }
 
 

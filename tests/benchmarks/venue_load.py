@@ -150,7 +150,12 @@ def _of_gateway(settings: dict[str, Any]) -> dict[str, Any]:
     for each in instances.get("instances", instances) if isinstance(instances, dict) else instances:
         if each.get("service") == "gateway":
             address = (each.get("endpoints") or {}).get("http", "")
-            wanted = ("source_renewals_total", "source_dropped_ticks", "source_book_gaps_total", "source_queue_deepest")
+            wanted = (
+                "marketprism_source_renewals_total",
+                "marketprism_source_ticks_dropped_total",
+                "marketprism_source_book_gaps_total",
+                "marketprism_source_queue_deepest",
+            )
             lines = [line for line in _get(f"{address}/metrics").splitlines() if line.startswith(wanted)]
             return {line.split("{")[0].split(" ")[0]: float(line.rsplit(" ", 1)[1]) for line in lines}
     return {}

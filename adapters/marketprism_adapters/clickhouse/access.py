@@ -63,8 +63,8 @@ _USERS = """<clickhouse>
       <password_sha256_hex>{writer_hash}</password_sha256_hex>
       <networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>
       <grants>
-        <query>GRANT SELECT, INSERT, ALTER TABLE, CREATE DATABASE, CREATE TABLE, DROP DATABASE, DROP TABLE, TRUNCATE,
-          OPTIMIZE ON market.*</query>
+        <query>GRANT SELECT, INSERT, ALTER TABLE, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP DATABASE, DROP TABLE,
+          DROP VIEW, TRUNCATE, OPTIMIZE ON market.*</query>
         <query>GRANT TABLE ENGINE ON ReplacingMergeTree</query>
         <query>GRANT SYSTEM MERGES ON *.*</query>
         {system}

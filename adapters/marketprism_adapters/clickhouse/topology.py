@@ -16,6 +16,7 @@ from typing import ClassVar
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.errors import StoreError
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import Bounds
 
 DATABASE = "market"
 TABLES = {kind.table for kind in KINDS.values()}
@@ -48,6 +49,7 @@ class Topology:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
+    BOUNDS: ClassVar[Bounds] = {"dense_days": (0, _LONGEST_DAYS)}
 
     cluster: str = ""
     quorum: str = "auto"
@@ -96,6 +98,8 @@ class Topology:
             statement = _PARTITION.sub(rf"PARTITION BY {function}(\1)", statement)
         if not self.cluster or not table:
             return [self._on_cluster(statement)] if self.cluster else [statement]
+        if " VIEW " in statement:  # of the table over the shards: it has nothing of its own
+            return [statement.replace(f"{DATABASE}.{table}", f"{DATABASE}.{table} ON CLUSTER '{self.cluster}'", 1)]
         local = statement.replace(f"{DATABASE}.{table}", f"{DATABASE}.{table}_local ON CLUSTER '{self.cluster}'", 1)
         if statement.startswith("ALTER"):
             columns = "ADD COLUMN" in statement or "DROP COLUMN" in statement

@@ -114,5 +114,5 @@ class BarTail:
         if entry is not None:
             self._moved(entry)
         self._metrics.gauge("tail_bars", len(self._recent))
-        self._metrics.gauge("tail_dropped", self._recent.dropped)
+        self._metrics.gauge("tail_dropped_bars", self._recent.dropped)
         return self._set_back or str((await stream_info(self._connection, streams.BARS))["created"]) != self._created

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from marketprism_adapters.nats.stream_layout import MAX_STORE_GB
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import Bounds
 
 _LAST_PORT = 65_535
 
@@ -22,6 +23,7 @@ class EmbeddedSettings:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
+    BOUNDS: ClassVar[Bounds] = {"port": (0, _LAST_PORT)}
 
     port: int | None = None
     sync_always: bool = False

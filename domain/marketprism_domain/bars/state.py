@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from marketprism_domain.bars.cascade import CascadeState, Gaps, Minute
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.values import Interval
+from marketprism_domain.values import Bounds, Interval
 
 DEFAULT_INTERVALS = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "1d", "1w")
 ZERO = Decimal(0)
@@ -28,6 +28,7 @@ class BarSettings:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
+    BOUNDS: ClassVar[Bounds] = {"grace_s": (0, 3_600), "revision_window_s": (0, 3_600)}
 
     intervals: tuple[str, ...] = DEFAULT_INTERVALS
     alignment: Literal["session", "clock"] = "session"
@@ -43,9 +44,9 @@ class BarSettings:
                 raise InvalidValue("interval", "1m or longer (seconds come with trade streams)", text)
         if self.alignment not in ("session", "clock"):
             raise InvalidValue("alignment", "session or clock", self.alignment)
-        for name in ("grace_s", "revision_window_s"):
-            if not 0 <= getattr(self, name) <= 3600:
-                raise InvalidValue(name, "0 to 3600 seconds", getattr(self, name))
+        for name, (lowest, highest) in BarSettings.BOUNDS.items():
+            if not lowest <= getattr(self, name) <= highest:
+                raise InvalidValue(name, f"{lowest:g} to {highest:g} seconds", getattr(self, name))
 
 
 @dataclass(slots=True)

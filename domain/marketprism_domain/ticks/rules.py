@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import Bounds
 
-# name -> (lowest, highest) allowed value
-_BOUNDS: dict[str, tuple[float, float]] = {
+_BOUNDS: Bounds = {
     "stale_s": (0.001, 86_400),
     "clock_off_s": (0.5, 86_400),
     "futures_band_percent": (0.1, 100),
@@ -45,6 +45,7 @@ class RuleSettings:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
+    BOUNDS: ClassVar[Bounds] = _BOUNDS
 
     stale_s: float = 5.0
     stale_s_by_venue: Mapping[str, float] = field(default_factory=dict)

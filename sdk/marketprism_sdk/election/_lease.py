@@ -47,7 +47,9 @@ class LeaseSettings:
                 f"was {self.lease_s}, {self.heartbeat_s}, {self.probe_s}"
             )
         if self.probes < 1:
-            raise InvalidSetting(f"lease: expected at least one probe, was {self.probes}")
+            raise InvalidSetting(f"lease: expected probes of at least 1, was {self.probes}")
+        if not 0 < self.hook_s <= _LONGEST_S:
+            raise InvalidSetting(f"lease: expected hook_s of more than 0 and at most {_LONGEST_S:g}, was {self.hook_s}")
         if not 0 < self.probe_timeout_s < self.lease_s:
             raise InvalidSetting(
                 "lease: expected 0 < probe_timeout_s < lease_s, because a probe that hangs must not outlast the lease "

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from marketprism_sdk.messaging._bus import DEFAULT_CAPACITY, BusMessage, Handler, Inbox, MessageBus, NatsBus, OnDrop
     from marketprism_sdk.messaging._command_queues import STREAM, Command
     from marketprism_sdk.messaging._commands import (
+        DEAD_LETTERS_S,
         DONE,
         DONE_S,
         CommandPolicy,
@@ -44,6 +45,7 @@ else:
             ),
             "marketprism_sdk.messaging._command_queues": ("STREAM", "Command"),
             "marketprism_sdk.messaging._commands": (
+                "DEAD_LETTERS_S",
                 "DONE",
                 "DONE_S",
                 "CommandPolicy",
@@ -70,6 +72,7 @@ __all__ = [
     "CALL_HEADER",
     "DEADLINE_HEADER",
     "DEAD_LETTERS",
+    "DEAD_LETTERS_S",
     "DEFAULT_CAPACITY",
     "DONE",
     "DONE_S",

@@ -39,6 +39,7 @@ log = structlog.get_logger()
 
 DONE = "commands_done"
 DONE_S = 86_400.0
+DEAD_LETTERS_S = 30 * 86_400.0
 _ACK_WAIT_S = 30.0
 _EXPIRES_S = 5.0
 _REMEMBERED = 10_000
@@ -69,8 +70,8 @@ async def ensure_command_streams(connection: NatsConnection, replicas: int = 1) 
     """The work queue and the dead letters."""
     common = {"storage": "file", "num_replicas": replicas, "allow_direct": True, "metadata": identity()}
     await ensure_stream(connection, {"name": STREAM, "subjects": ["cmd.>"], "retention": "workqueue", **common})
-    month_ns = 30 * 86_400 * 1_000_000_000
-    await ensure_stream(connection, {"name": DEAD_LETTERS, "subjects": ["dlq.>"], "max_age": month_ns, **common})
+    age_ns = int(DEAD_LETTERS_S * 1e9)
+    await ensure_stream(connection, {"name": DEAD_LETTERS, "subjects": ["dlq.>"], "max_age": age_ns, **common})
 
 
 async def send_command(

@@ -60,7 +60,7 @@ class Events:
         try:
             await self.publish(event)
         except SdkError as error:
-            self._metrics.count("events_unsaid_total", event=type(event).__name__)
+            self._metrics.count("event_publish_failures_total", event=type(event).__name__)
             log.debug("events.not_published", events=[type(event).__name__], error=str(error))
 
     async def on(

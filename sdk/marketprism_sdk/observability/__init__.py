@@ -6,6 +6,14 @@ from marketprism_sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from marketprism_sdk.observability._export import check_endpoint, export_traces, record_traces
+    from marketprism_sdk.observability._families import (
+        FRAMEWORK,
+        ROWS,
+        SECONDS,
+        Family,
+        MetricKind,
+        MetricsSettings,
+    )
     from marketprism_sdk.observability._loop_watch import LoopWatch
     from marketprism_sdk.observability._metrics import Metrics, rss_bytes
     from marketprism_sdk.observability._tracing import Sampled, Sampler, continue_trace, sampled, trace_headers
@@ -14,6 +22,14 @@ else:
         __name__,
         {
             "marketprism_sdk.observability._export": ("check_endpoint", "export_traces", "record_traces"),
+            "marketprism_sdk.observability._families": (
+                "FRAMEWORK",
+                "ROWS",
+                "SECONDS",
+                "Family",
+                "MetricKind",
+                "MetricsSettings",
+            ),
             "marketprism_sdk.observability._loop_watch": ("LoopWatch",),
             "marketprism_sdk.observability._metrics": ("Metrics", "rss_bytes"),
             "marketprism_sdk.observability._tracing": (
@@ -27,8 +43,14 @@ else:
     )
 
 __all__ = [
+    "FRAMEWORK",
+    "ROWS",
+    "SECONDS",
+    "Family",
     "LoopWatch",
+    "MetricKind",
     "Metrics",
+    "MetricsSettings",
     "Sampled",
     "Sampler",
     "check_endpoint",

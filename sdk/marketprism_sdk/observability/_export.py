@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from marketprism_sdk.errors import InvalidSetting
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+    from marketprism_sdk.observability._metrics import Metrics
 
 _FLUSH_MS = 2_000
+_WAITING = 2_048  # spans that may wait for the collector; more push out the oldest
 
 
 def check_endpoint(endpoint: str) -> str:
@@ -27,11 +32,13 @@ def check_endpoint(endpoint: str) -> str:
     return endpoint
 
 
-def export_traces(endpoint: str, service: str, instance: str = "") -> Callable[[], None]:
+def export_traces(
+    endpoint: str, service: str, instance: str = "", *, metrics: Metrics | None = None
+) -> Callable[[], None]:
     """Send spans to the OTLP collector at `endpoint` (`http://host:4318`) from now on; the result sends what is left.
 
     Spans are sent in the background, in batches; what a collector that is away does not take is dropped after its own
-    retries, and logged by the exporter. A process has one collector for its life.
+    retries, logged by the exporter and counted in `trace_spans_dropped_total`. A process has one collector for its life.
 
     Raises:
         InvalidSetting: as `check_endpoint`.
@@ -41,11 +48,57 @@ def export_traces(endpoint: str, service: str, instance: str = "") -> Callable[[
         OTLPSpanExporter,
     )
 
-    return record_traces(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces"), service, instance)
+    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces")
+    return record_traces(exporter, service, instance, metrics=metrics)
+
+
+class _Counting:
+    """An exporter, and a processor of spans, that count what went through them and what did not."""
+
+    def __init__(self, exporter: SpanExporter, metrics: Metrics) -> None:
+        self._exporter = exporter
+        self._metrics = metrics
+        self._waiting = 0
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """A span that has begun is not counted: only one that has ended waits for the collector."""
+
+    def _on_ending(self, span: Span) -> None:
+        """A span that is about to end is not counted either; newer versions of OpenTelemetry ask."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """One more waits for the collector; where the queue is full the oldest is pushed out."""
+        if span.context is None or not span.context.trace_flags.sampled:
+            return
+        self._metrics.count("trace_spans_total")
+        if self._waiting >= _WAITING:
+            self._metrics.count("trace_spans_dropped_total", reason="queue_full")
+        else:
+            self._waiting += 1
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send a batch; one that the collector did not take is counted."""
+        self._waiting = max(0, self._waiting - len(spans))
+        taken = False
+        try:
+            result = self._exporter.export(spans)
+            taken = result.name == "SUCCESS"
+        finally:
+            if not taken:
+                self._metrics.count("trace_spans_dropped_total", len(spans), reason="not_taken")
+        return result
+
+    def shutdown(self) -> None:
+        """End the exporter."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what the exporter itself holds."""
+        return self._exporter.force_flush(timeout_millis)
 
 
 def record_traces(
-    exporter: SpanExporter, service: str, instance: str = "", *, batched: bool = True
+    exporter: SpanExporter, service: str, instance: str = "", *, batched: bool = True, metrics: Metrics | None = None
 ) -> Callable[[], None]:
     """As `export_traces`, to any exporter of OpenTelemetry; `batched=False` hands over each span as it ends."""
     from opentelemetry import trace  # noqa: PLC0415 (heavy: only who traces)
@@ -55,7 +108,13 @@ def record_traces(
 
     resource = Resource.create({"service.name": f"marketprism-{service}", "service.instance.id": instance})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(exporter) if batched else SimpleSpanProcessor(exporter))
+    if metrics is not None:
+        metrics.count("trace_spans_total", 0)
+        counting = _Counting(exporter, metrics)
+        exporter = cast("SpanExporter", counting)
+        provider.add_span_processor(cast("SpanProcessor", counting))
+    batches = BatchSpanProcessor(exporter, max_queue_size=_WAITING) if batched else SimpleSpanProcessor(exporter)
+    provider.add_span_processor(batches)
     trace.set_tracer_provider(provider)
 
     def close() -> None:

@@ -1,6 +1,7 @@
 """Watches the event loop: a call that blocks it stops heartbeats, probes and everything else.
 
-A thread looks whether the loop turns. When it does not, the stack that blocks it is logged while it blocks.
+A thread looks whether the loop turns. When it does not, the stack that blocks it is logged while it blocks, a line
+`file:line function` for each of its frames, the innermost first.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_FRAMES = 8  # of the stack, the innermost first
+
 
 class LoopWatch:
     """`start()` in the loop to be watched, `stop()` at the end."""
@@ -31,7 +34,7 @@ class LoopWatch:
         *,
         every_s: float = 0.05,
         stalled_s: float = 0.25,
-        on_stall: Callable[[float, str], None] = lambda _s, _w: None,
+        on_stall: Callable[[float, list[str]], None] = lambda _s, _w: None,
     ) -> None:
         self._metrics = metrics
         self._every_s = every_s
@@ -73,8 +76,9 @@ class LoopWatch:
                 continue
             self._told = True
             frame = sys._current_frames().get(self._thread_id)
-            where = "".join(traceback.format_stack(frame)[-4:]) if frame is not None else ""
-            log.warning("event_loop.blocked", seconds=round(stalled_s, 3), where=where)
+            stack = traceback.extract_stack(frame)[-_FRAMES:] if frame is not None else []
+            where = [f"{each.filename}:{each.lineno} {each.name}" for each in reversed(stack)]
+            log.warning("event_loop.blocked", seconds=round(stalled_s, 3), stack=where)
             self._on_stall(stalled_s, where)
 
     def stop(self) -> None:

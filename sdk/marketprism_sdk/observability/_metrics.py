@@ -1,7 +1,8 @@
 """Metrics by OpenTelemetry, read by Prometheus.
 
 Counting is an integer addition; OpenTelemetry reads the sums when it is scraped. Each `Metrics` has a registry of its
-own, so nothing is shared between services of one process or between tests.
+own, so nothing is shared between services of one process or between tests. Names in the code have no namespace; what
+is scraped has it before each (`_families.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -17,21 +18,45 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import REGISTRY, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
+
+from marketprism_sdk.observability._families import Family, MetricKind, MetricsSettings
 
 Labels = tuple[tuple[str, str], ...]
 
 
-class Metrics:
-    """Counters, gauges and histograms by name, made at first use."""
+class _Plain(Collector):
+    """What OpenTelemetry collects, without the labels that say only that it was OpenTelemetry."""
 
-    def __init__(self, service: str) -> None:
-        reader = PrometheusMetricReader()
+    def __init__(self, inner: Collector) -> None:
+        self._inner = inner
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family as Prometheus is to read it."""
+        for family in self._inner.collect():
+            family.samples = [
+                sample._replace(labels={k: v for k, v in sample.labels.items() if not k.startswith("otel_scope_")})
+                for sample in family.samples
+            ]
+            yield family
+
+
+class Metrics:
+    """Counters, gauges and histograms by name, made at first use.
+
+    A name that no family of the settings has is counted all the same, and its name is its text.
+    """
+
+    def __init__(self, service: str, settings: MetricsSettings | None = None) -> None:
+        self._settings = settings or MetricsSettings()
+        self._families = self._settings.by_name()
+        reader = PrometheusMetricReader(disable_target_info=True)
         # The reader registers itself globally; it is moved to a registry of our own.
         self._registry = CollectorRegistry()
         collector: Collector = reader._collector
         REGISTRY.unregister(collector)
-        self._registry.register(collector)
+        self._registry.register(_Plain(collector))
         self._provider = MeterProvider(
             [reader], resource=Resource.create({"service.name": service}), shutdown_on_exit=False
         )
@@ -39,6 +64,7 @@ class Metrics:
         self._sums: dict[str, dict[Labels, float]] = {}
         self._gauges: dict[str, dict[Labels, float]] = {}
         self._histograms: dict[str, Any] = {}
+        self.gauge("service_info", 1, service=service)
         self._process_metrics()
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
@@ -46,7 +72,7 @@ class Metrics:
         sums = self._sums.get(name)
         if sums is None:
             sums = self._sums[name] = {}
-            self._meter.create_observable_counter(name.removesuffix("_total"), [_reader_of(sums)])
+            self._read(self._family(name, MetricKind.COUNTER), _reader_of(sums))
         key = tuple(labels.items())
         sums[key] = sums.get(key, 0) + amount
 
@@ -55,23 +81,29 @@ class Metrics:
         values = self._gauges.get(name)
         if values is None:
             values = self._gauges[name] = {}
-            self._meter.create_observable_gauge(name, [_reader_of(values)])
+            self._read(self._family(name, MetricKind.GAUGE), _reader_of(values))
         values[tuple(labels.items())] = value
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Add a value to a histogram (seconds, rows)."""
         histogram = self._histograms.get(name)
         if histogram is None:
-            histogram = self._histograms[name] = self._meter.create_histogram(name)
+            family = self._family(name, MetricKind.HISTOGRAM)
+            histogram = self._histograms[name] = self._meter.create_histogram(
+                self._settings.full_name(name),
+                description=family.text,
+                explicit_bucket_boundaries_advisory=family.buckets,
+            )
         histogram.record(value, labels)
 
     def watch(self, name: str, read: Callable[[], float], **labels: str) -> None:
-        """A gauge that is read when it is scraped."""
+        """A gauge, or a counter where the name ends with `_total`, that is read when it is scraped."""
 
         def observe(_: CallbackOptions) -> Iterable[Observation]:
             return [Observation(read(), labels)]
 
-        self._meter.create_observable_gauge(name, [observe])
+        kind = MetricKind.COUNTER if name.endswith("_total") else MetricKind.GAUGE
+        self._read(self._family(name, kind), observe)
 
     def total(self, name: str) -> float:
         """Sum of a counter over its labels."""
@@ -85,9 +117,19 @@ class Metrics:
         """Stop; the last values stay readable."""
         self._provider.shutdown()
 
+    def _family(self, name: str, kind: MetricKind) -> Family:
+        return self._families.get(name) or Family(name, kind, name.replace("_", " ").strip().capitalize() + ".")
+
+    def _read(self, family: Family, read: Callable[[CallbackOptions], Iterable[Observation]]) -> None:
+        name = self._settings.full_name(family.name)
+        if family.kind is MetricKind.COUNTER:  # whose `_total` the exporter adds
+            self._meter.create_observable_counter(name.removesuffix("_total"), [read], description=family.text)
+        else:
+            self._meter.create_observable_gauge(name, [read], description=family.text)
+
     def _process_metrics(self) -> None:
         self.watch("process_resident_memory_bytes", rss_bytes)
-        self.watch("process_cpu_seconds", time.process_time)
+        self.watch("process_cpu_seconds_total", time.process_time)
 
 
 def rss_bytes() -> float:

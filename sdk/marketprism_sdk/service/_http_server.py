@@ -58,7 +58,8 @@ class HttpServer:
         Raises:
             OSError: the port is taken.
         """
-        await self._runner.setup()
+        if self._runner.server is None:
+            await self._runner.setup()
         site = web.TCPSite(self._runner, host, port)
         await site.start()
         self.port = self._runner.addresses[0][1]

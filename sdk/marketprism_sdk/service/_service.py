@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import socket
@@ -22,7 +23,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded
+from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded, reason_of
 from marketprism_sdk.messaging import (
     DONE,
     DONE_S,
@@ -39,7 +40,7 @@ from marketprism_sdk.messaging import (
 )
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability import LoopWatch, Metrics
+from marketprism_sdk.observability import LoopWatch, Metrics, MetricsSettings
 from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
 from marketprism_sdk.service._lifecycle import unless
@@ -53,19 +54,23 @@ _POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where the service listens. `http_port` 0 takes any free port; the registry says which.
+    """Where the service listens. `http_port` 0 takes any free port; the registry says which. With `http_port_may_differ`
+    a port that is taken is no error: any free one is taken instead, and the log says which.
 
     `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
-    `commands_parallel` commands are done at once over all instances, in order where it is 1.
+    `commands_parallel` commands are done at once over all instances, in order where it is 1. `metrics` names and explains
+    what is counted.
     """
 
     http_host: str = "127.0.0.1"
     http_port: int = 0
+    http_port_may_differ: bool = False
     replicas: int = 1
     with_commands: bool = True
     commands_parallel: int = 1
     needs: tuple[str, ...] = ()
     needs_s: float = 60.0
+    metrics: MetricsSettings = MetricsSettings()
 
 
 class Service:
@@ -87,7 +92,7 @@ class Service:
         self.instance: str = instance or f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{secrets.token_hex(2)}"
         self.connection = connection
         self.settings: ServiceSettings = settings or ServiceSettings()
-        self.metrics: Metrics = Metrics(name)
+        self.metrics: Metrics = Metrics(name, self.settings.metrics)
         self.bus: NatsBus = NatsBus(connection)
         self.calls: RpcClient = RpcClient(self.bus)
         self.http: HttpServer = HttpServer(name, version, self.metrics)
@@ -95,8 +100,8 @@ class Service:
         self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
         self._watch = LoopWatch(self.metrics)
-        self.metrics.watch("bus_dropped", lambda: float(self.bus.dropped))
-        self.metrics.watch("bus_handler_failures", lambda: float(self.bus.failed))
+        self.metrics.watch("bus_messages_dropped_total", lambda: float(self.bus.dropped))
+        self.metrics.watch("bus_handler_failures_total", lambda: float(self.bus.failed))
         self._handlers: list[object] = [self]
         self._mounted = False
         self._work: list[Work] = []
@@ -180,11 +185,7 @@ class Service:
         self.registration = Registration(registry, self.name, self.instance, self.version)
         self.http.check("nats", self._nats_health)
         self.http.app.add_routes(self.routes())
-        try:
-            await self.http.start(settings.http_host, settings.http_port)
-        except OSError as error:
-            where = f"{settings.http_host}:{settings.http_port}"
-            raise ConfigurationError(f"http of {self.name}: expected a free port, {where}: {error.strerror}") from error
+        await self._listen()
         await self.registration.update(endpoints={"http": f"http://{settings.http_host}:{self.http.port}"})
         await self.on_start()
         await self._mount()
@@ -195,6 +196,21 @@ class Service:
             await self.announce("active")
         log.info("service.started", port=self.http.port)
         return True
+
+    async def _listen(self) -> None:
+        settings = self.settings
+        try:
+            await self.http.start(settings.http_host, settings.http_port)
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE and settings.http_port
+            if not (taken and settings.http_port_may_differ):
+                where = f"{settings.http_host}:{settings.http_port}"
+                hint = "; 0 takes any free one" if taken else ""
+                raise ConfigurationError(
+                    f"http of {self.name}: expected a free port, {where}: {reason_of(error)}{hint}"
+                ) from error
+            await self.http.start(settings.http_host, 0)
+            log.warning("http.port_taken", service=self.name, port=settings.http_port, instead=self.http.port)
 
     async def _nats_health(self) -> str:
         return "healthy" if self.connection.connected else "unhealthy"

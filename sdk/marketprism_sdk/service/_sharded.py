@@ -172,7 +172,7 @@ class ShardedService(Service):
         if isinstance(event, ShardDisagreed):
             self.metrics.count("partition_disagreements_total", reason=event.reason)
             return
-        self.metrics.count("partition_moves_total", what=type(event).__name__)
+        self.metrics.count("partition_moves_total", change=type(event).__name__)
         if isinstance(event, ShardClaimed) and event.replaced:
             self.on_replaced(event.partition, event.replaced)
 

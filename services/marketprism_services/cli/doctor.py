@@ -21,7 +21,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of
-from marketprism_services.platform.catalogue import with_port
+from marketprism_services.platform.catalogue import names
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.run_files import known_url
 from marketprism_services.settings.settings import Settings
@@ -116,7 +116,7 @@ def _disk(path: Path) -> Finding:
 
 def _ports(settings: Settings) -> list[Finding]:
     findings = []
-    for name in (row.name for row in with_port()):
+    for name in names():
         port = settings.http.port_of(name)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

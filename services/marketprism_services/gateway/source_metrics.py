@@ -14,19 +14,19 @@ def watch_source(metrics: Metrics, source: MarketSource, tap: CaptureTap | None)
     live = live_source(source)
     if live is not None:
         # Ticks that found the source's queue full.
-        metrics.watch("source_dropped_ticks", lambda: float(live.dropped))
+        metrics.watch("source_ticks_dropped_total", lambda: float(live.dropped))
         metrics.watch("source_queue_deepest", lambda: float(live.deepest))
     counting = live or counting_source(source)
     if counting is not None:
-        metrics.watch("source_skipped_messages", lambda: float(sum(counting.skipped.values())))
+        metrics.watch("source_messages_skipped_total", lambda: float(sum(counting.skipped.values())))
     keeper = book_source(source)
     if keeper is not None:
         for name in keeper.figures():
             metrics.watch(f"source_{name}", lambda name=name: keeper.figures().get(name, 0.0))  # type: ignore[misc]
     if tap is not None:
-        metrics.watch("captured_frames", lambda: tap.frames)
-        metrics.watch("capture_dropped_frames", lambda: tap.dropped)
-        metrics.watch("capture_failures", lambda: tap.failures)
+        metrics.watch("captured_frames_total", lambda: tap.frames)
+        metrics.watch("capture_frames_dropped_total", lambda: tap.dropped)
+        metrics.watch("capture_failures_total", lambda: tap.failures)
 
 
 def streams_of(source: MarketSource) -> list[dict[str, object]]:

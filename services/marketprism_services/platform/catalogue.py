@@ -33,11 +33,6 @@ def in_up() -> tuple[str, ...]:
     return tuple(row.name for row in SERVICES if row.in_up)
 
 
-def with_port() -> tuple[ServiceRow, ...]:
-    """Those whose HTTP port is known before they run."""
-    return tuple(row for row in SERVICES if row.port)
-
-
 def sharded() -> tuple[str, ...]:
     """Those that share the partitions among their instances."""
     return tuple(row.name for row in SERVICES if row.instances is Instances.SHARDED)
@@ -70,5 +65,4 @@ __all__ = [
     "row_of",
     "sharded",
     "wiring_of",
-    "with_port",
 ]

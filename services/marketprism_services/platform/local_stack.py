@@ -176,7 +176,7 @@ async def _watch(
 def _with_free_ports(settings: Settings) -> Settings:
     """The well-known HTTP ports where they are free, others where something else has them."""
     chosen = {}
-    for row in catalogue.with_port():
+    for row in catalogue.SERVICES:
         port = settings.http.port_of(row.name)
         if port and not is_free(port):
             chosen[row.name] = choose_port(0)

@@ -52,7 +52,9 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
             level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
         )
         if settings.trace.endpoint:
-            close = await asyncio.to_thread(export_traces, settings.trace.endpoint, service_name, service.instance)
+            close = await asyncio.to_thread(
+                export_traces, settings.trace.endpoint, service_name, service.instance, metrics=service.metrics
+            )
             stack.push_async_callback(asyncio.to_thread, close)
         return await service.run(stop)
 

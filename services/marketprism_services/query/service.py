@@ -100,8 +100,8 @@ class QueryService(Service):
     def _over(self, reader: StoreReader) -> StoreReader:
         cached = CachedReader(FreshReader(reader, self._recent), self._tail.is_live, self._cache_bytes)
         self._recent.on_add(cached.on_bar)
-        self.metrics.watch("cache_hits", lambda: cached.hits)
-        self.metrics.watch("cache_misses", lambda: cached.misses)
+        self.metrics.watch("cache_hits_total", lambda: cached.hits)
+        self.metrics.watch("cache_misses_total", lambda: cached.misses)
         self.metrics.watch("cache_bytes", lambda: cached.bytes)
         return cached
 

@@ -20,14 +20,14 @@ class Instances(Enum):
 
 
 class ServiceRow(NamedTuple):
-    """A service. `port` is the default of its HTTP server, 0 for any free one: of what may run twice on one machine.
+    """A service. `port` is the default of its HTTP server; a second instance on one machine takes a free one.
 
     `up` starts it, or not.
     """
 
     name: str
     instances: Instances
-    port: int = 0
+    port: int
     in_up: bool = True
 
     @property
@@ -43,8 +43,8 @@ RESERVED: Mapping[str, int] = {"collector": 8081, "scheduler": 8085}
 SERVICES = (
     ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083),
     ServiceRow("query", Instances.REPLICATED, 8080),
-    ServiceRow("aggregator", Instances.SHARDED),
-    ServiceRow("validator", Instances.SHARDED),
-    ServiceRow("gateway", Instances.SINGLE_ACTIVE),
+    ServiceRow("aggregator", Instances.SHARDED, 8087),
+    ServiceRow("validator", Instances.SHARDED, 8088),
+    ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089),
     ServiceRow("monitor", Instances.REPLICATED, 8086),
 )

@@ -39,7 +39,7 @@ class InputLosses:
         self._truncated_at = self._now_s()
         self._metrics.count("truncated_gaps_total", count)
         if cut is not None:
-            self._metrics.count("stream_truncated_total")
+            self._metrics.count("stream_truncated_total", stream=self._stream)
             reader = f"{self._service}.{partition}"
             self.events.append(StreamTruncated(self._stream, reader, cut.wanted, cut.first))
 

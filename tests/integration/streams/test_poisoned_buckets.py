@@ -20,15 +20,9 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.service import Service
 from marketprism_sdk.values import REFUSED
 from marketprism_services.monitor.overview import overview
-from marketprism_services.platform.catalogue import SERVICES, names, wiring_of
-from marketprism_services.platform.container import Container
-from marketprism_services.settings.settings import Settings
-
-for _row in SERVICES:  # not inside a loop, where importing one holds everything up
-    wiring_of(_row)
+from tests.support.pipeline import NAMES, Pipeline
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.nats]
 
@@ -100,46 +94,6 @@ KEYS = {
     streams.STREAM_STATES: ("x",),
     streams.STORE_RANGES: (streams.TICKS, streams.BARS, streams.EVENTS, streams.DATA, "x"),
 }
-NAMES = names()
-
-
-class Pipeline:
-    """Every service in this process, each made as `marketprism run` makes it."""
-
-    def __init__(self, url: str, folder: Path) -> None:
-        http = dict.fromkeys(NAMES, 0)
-        source = {"spec": "sim:days=0,rate=4,instruments=rb2505", "speed": "20"}
-        self.settings = Settings.model_validate(
-            {"data_dir": str(folder), "nats": {"url": url}, "http": http, "source": source}
-        )
-        self.services: dict[str, Service] = {}
-        self._tasks: dict[str, asyncio.Task[int]] = {}
-        self._stop = asyncio.Event()
-        self._connections: list[NatsConnection] = []
-
-    async def start(self) -> None:
-        self._stop.clear()
-        for name in NAMES:
-            connection = await NatsConnection.open(str(self.settings.nats.url), name=name)
-            self._connections.append(connection)
-            service = Container(self.settings, connection).service(name)
-            self.services[name] = service
-            self._tasks[name] = asyncio.create_task(service.run(self._stop))
-        async with asyncio.timeout(90):
-            while not all(service.http.ready for service in self.services.values()):
-                assert self.ended() == {}
-                await asyncio.sleep(0.05)
-
-    def ended(self) -> dict[str, Any]:
-        """Who has ended, each with its error or its exit code."""
-        return {name: task.exception() or task.result() for name, task in self._tasks.items() if task.done()}
-
-    async def stop(self) -> list[int]:
-        self._stop.set()
-        codes = await asyncio.gather(*self._tasks.values())
-        for connection in self._connections:
-            await connection.close()
-        return codes
 
 
 @pytest.fixture

@@ -242,7 +242,7 @@ class VenueSource:
             **self.refill.figures(),
             "requests_total": float(rest.requests),
             "requests_refused_total": float(rest.refused),
-            "requests_wait_seconds": rest.waits_s,
+            "requests_wait_seconds_total": rest.waits_s,
             "clock_skew_seconds": rest.skew_s,
         }
 

@@ -1,0 +1,119 @@
+"""Every metric of the pipeline beside those of the framework: one row each, `docs/metrics.md` is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from marketprism_sdk.observability import ROWS, Family, MetricKind, MetricsSettings
+
+_STREAM = ("stream",)
+
+_COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # gateway
+    ("messages_received_total", "Messages of the source that went into the raw log.", ()),
+    ("ticks_received_total", "Ticks of the source that went into the raw log.", ()),
+    ("frames_refused_total", "Frames of a venue that could not be read, by reason.", ("venue", "reason")),
+    ("events_not_published_total", "Market events that NATS did not take; the log has them.", ()),
+    ("source_retries_total", "Attempts to reach a source that was away.", ()),
+    ("gateway_failures_total", "Failures that made the gateway begin its session anew, by error.", ("error",)),
+    ("source_ticks_dropped_total", "Ticks that found the queue of the source full; each is within a gap.", ()),
+    (
+        "source_messages_skipped_total",
+        "Messages of a source that are left out by its rules, as rows without a price.",
+        (),
+    ),
+    ("source_connects_total", "Connections to the venue that were opened.", ()),
+    ("source_renewals_total", "Connections that were replaced before the venue would have closed them.", ()),
+    ("source_losses_total", "Connections to the venue that were lost.", ()),
+    ("source_frames_total", "Frames that came from the venue.", ()),
+    ("source_repeats_total", "Frames that a second connection had brought already.", ()),
+    ("source_book_gaps_total", "Breaks in the chains of order books.", ()),
+    ("source_book_resyncs_total", "Order books that were begun anew after a break.", ()),
+    ("source_book_audits_total", "Order books that were compared with a fresh snapshot of the venue.", ()),
+    ("source_book_audits_failed_total", "Comparisons with a snapshot in which the book differed.", ()),
+    ("source_book_audits_not_compared_total", "Comparisons for which the venue gave no snapshot that fits.", ()),
+    ("source_book_snapshots_total", "Whole order books that were asked of the venue.", ()),
+    ("source_trades_fetched_total", "Trades that the stream had missed and that were fetched.", ()),
+    ("source_holes_given_up_total", "Holes in the ids of trades that could not be filled; each is a gap.", ()),
+    ("source_requests_total", "Requests to the venue.", ()),
+    ("source_requests_refused_total", "Requests that the venue refused.", ()),
+    ("source_requests_wait_seconds_total", "Time that requests waited for the venue's budget, in seconds.", ()),
+    ("captured_frames_total", "Raw frames that were written to capture files.", ()),
+    ("capture_frames_dropped_total", "Raw frames that the disk did not take in time; the capture lacks them.", ()),
+    ("capture_failures_total", "Writes to a capture file that failed.", ()),
+    # validator, aggregator
+    ("malformed_messages_total", "Messages of the input stream that could not be decoded; each is a dead letter.", ()),
+    ("input_cuts_total", "Times at which the input stream began later than where the stage had ended.", ("replaced",)),
+    ("truncated_gaps_total", "Gaps that were named because the input stream no longer had the messages.", ()),
+    ("stream_truncated_total", "Times at which a stream let messages go before they were read.", _STREAM),
+    ("out_of_chain_messages_total", "Messages of a session whose beginning was not seen, by source.", ("source",)),
+    ("out_of_chain_ticks_total", "Ticks in messages that are out of chain, by source.", ("source",)),
+    ("rules_refused_total", "Validation rules in the bucket that are none; those in force stay.", ()),
+    ("bars_total", "Bars and revisions of bars that were made.", ()),
+    # storage
+    ("rows_stored_total", "Rows that were inserted into the store.", _STREAM),
+    (
+        "dead_rows_total",
+        "Rows that the store refused for what they hold; `marketprism dead-letters` lists them.",
+        _STREAM,
+    ),
+    ("store_retries_total", "Attempts at an insert that the store did not answer.", _STREAM),
+    ("store_refills_total", "Times at which a store was read anew from a stream, by reason.", ("stream", "reason")),
+    ("streams_made_anew_total", "Streams that were missing and were created again, empty.", _STREAM),
+    # query
+    ("cache_hits_total", "Questions about bars that were answered from the cache.", ()),
+    ("cache_misses_total", "Questions about bars that went to the store.", ()),
+    ("streamed_rows_total", "Rows of streamed answers.", ()),
+    ("streams_cut_total", "Streamed answers whose reader went away or took nothing.", ()),
+    ("streams_failed_total", "Streamed answers that ended in an error.", ()),
+    ("tail_malformed_total", "Bars of the stream that could not be decoded for the tail.", ()),
+)
+_GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # gateway
+    ("source_queue_deepest", "The most ticks that waited between the source and the pipeline.", ()),
+    ("source_connections", "Connections to the venue that there are to be.", ()),
+    ("source_connections_up", "Connections to the venue that stand.", ()),
+    ("source_streams_pending", "Streams of the venue that are not yet subscribed.", ()),
+    ("source_streams_subscribed", "Streams of the venue that are subscribed and have brought nothing yet.", ()),
+    ("source_streams_flowing", "Streams of the venue that bring data at their usual pace.", ()),
+    ("source_streams_stale", "Streams of the venue that are quiet for longer than they are used to be.", ()),
+    ("source_streams_refused", "Streams that the venue refused.", ()),
+    ("source_event_delay_shortest_seconds", "The shortest time from a venue's event to here, of late, in seconds.", ()),
+    ("source_event_delay_longest_seconds", "The longest time from a venue's event to here, of late, in seconds.", ()),
+    ("source_books", "Order books that are followed.", ()),
+    ("source_books_valid", "Order books that are the venue's now.", ()),
+    ("source_clock_skew_seconds", "By how much this machine's clock is ahead of the venue's, in seconds.", ()),
+    # validator
+    ("gateway_sessions", "Sessions of gateways that the open partitions remember.", ()),
+    (
+        "clock_offset_seconds",
+        "Receive clock against the venue's: the largest offset of its sources, in seconds.",
+        ("venue",),
+    ),
+    # query
+    ("cache_bytes", "Memory of the answers that are cached, in bytes.", ()),
+    ("tail_bars", "Bars that are laid over the store because it does not have them yet.", ()),
+    ("tail_dropped_bars", "Bars of the tail that were dropped since the start because there were too many.", ()),
+    # monitor
+    ("pipeline_problem", "Amount of a problem that stands, 0 when it is over.", ("kind", "stage", "where")),
+    ("pipeline_problems", "Problems of the pipeline that stand now; 0 is healthy.", ()),
+    ("pipeline_verified_ticks", "Ticks that were counted in at the gateway and found again in the store.", ()),
+    ("stage_lag_messages", "Messages that a stage is behind its input.", ("stage",)),
+    ("ticks_accepted", "Ticks that all validators have accepted so far.", ()),
+    ("ticks_rejected", "Ticks that all validators have rejected so far, by reason.", ("reason",)),
+    ("ticks_out_of_chain", "Ticks that no validator took, of sessions whose beginning was not seen.", ()),
+    ("stream_bytes", "Bytes that a stream holds; `JetStream` is everything together.", _STREAM),
+    ("stream_bytes_limit", "Bytes that a stream may hold; `JetStream` is everything together.", _STREAM),
+)
+
+
+def _families() -> Iterator[Family]:
+    for kind, rows in ((MetricKind.COUNTER, _COUNTERS), (MetricKind.GAUGE, _GAUGES)):
+        yield from (Family(name, kind, text, labels) for name, text, labels in rows)
+    yield Family("store_batch_seconds", MetricKind.HISTOGRAM, "How long an insert took, in seconds.", _STREAM)
+    yield Family("store_batch_rows", MetricKind.HISTOGRAM, "Rows of an insert.", _STREAM, ROWS)
+
+
+METRICS = MetricsSettings("marketprism", tuple(_families()))
+
+__all__ = ["METRICS"]

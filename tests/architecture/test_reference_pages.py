@@ -1,0 +1,58 @@
+"""The reference pages are what the code makes of them, and whole: `make docs` writes them."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from marketprism_application.contracts.kinds import KINDS
+from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.settings import Settings, load
+from marketprism_services.settings.shape import type_at
+from tests.support.reference import PAGES, ROOT
+from tests.support.reference.columns import MEANINGS
+from tests.support.reference.settings import bounds_of, rows
+from tests.support.reference.tables import comments_of, meaning_of
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_what_the_code_says(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == PAGES[name](), "expected the page of `make docs`"
+
+
+def test_every_setting_has_a_meaning_and_every_number_a_range() -> None:
+    found = rows()
+    assert len(found) > 100
+    assert [row.name for row in found if not row.meaning] == []
+    assert [row.name for row in found if row.kind in ("number", "whole number") and not row.range] == []
+    timed = [row.name for row in found if re.search(r"_(s|ms|mb|gb|percent|days)$", row.path[-1]) and not row.unit]
+    assert timed == []
+
+
+def _with(path: tuple[str, ...], value: object) -> dict[str, object]:
+    for part in reversed(path):
+        value = {part: value}
+    return value  # type: ignore[return-value]
+
+
+_NUMBERS = [row for row in rows() if row.kind in ("number", "whole number")]
+
+
+@pytest.mark.parametrize("row", _NUMBERS, ids=[row.name for row in _NUMBERS])
+def test_what_is_out_of_a_range_is_refused_by_name(row) -> None:  # type: ignore[no-untyped-def]
+    whole = type_at(Settings, row.path) is int
+    bounds = bounds_of(row.path)
+    wrong: list[float] = [-(10**18), *([] if whole else [float("nan"), float("-inf")])]
+    if bounds is not None:
+        lowest, highest = bounds
+        wrong += [lowest - 1, int(highest) + 1 if whole else highest * 1.01 + 1]
+    for value in wrong:
+        with pytest.raises(SettingsError, match=row.path[-1].removesuffix("_s")):
+            load(None, _with(row.path, value))
+
+
+def test_every_column_has_a_meaning_and_every_meaning_a_column() -> None:
+    assert [(kind.name, field) for kind in KINDS.values() for field in kind.fields if not meaning_of(kind, field)] == []
+    used = {field for kind in KINDS.values() for field in kind.fields if field not in comments_of(kind.model)}
+    assert sorted(MEANINGS.keys() - used) == []

@@ -1,0 +1,33 @@
+"""The reference pages of `docs/`, made of what the code declares: `make docs` writes them, a test compares them.
+
+A page has nothing of its own: what it says of a setting stands in the example file, of a metric in its row, of a table
+in the migrations. Add it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.support.reference.metrics import metrics_page
+from tests.support.reference.settings import settings_page
+from tests.support.reference.subjects import subjects_page
+from tests.support.reference.tables import tables_page
+
+ROOT = Path(__file__).parents[3]
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "metrics.md": metrics_page,
+    "subjects.md": subjects_page,
+    "tables.md": tables_page,
+}
+
+
+def write() -> Sequence[Path]:
+    """Write every page; the paths."""
+    written = []
+    for name, page in PAGES.items():
+        path = ROOT / "docs" / name
+        path.write_text(page(), encoding="utf-8")
+        written.append(path)
+    return written

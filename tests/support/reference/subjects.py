@@ -1,0 +1,158 @@
+"""`docs/subjects.md`: NATS subjects, streams and buckets, and how long they hold what."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.stream_layout import StreamLayout
+from marketprism_application.contracts.kinds import KINDS
+from marketprism_sdk.messaging import DEAD_LETTERS, DEAD_LETTERS_S, DONE, DONE_S, STREAM, TTL_S
+from tests.support.reference.markdown import code, table
+
+
+class Bucket(NamedTuple):
+    """A bucket: who writes it, how long an entry stays (None: until it is replaced), its key and value."""
+
+    name: str
+    writer: str
+    ttl_s: float | None
+    key: str
+    value: str
+
+
+_LATEST_S = 3_600.0
+BUCKETS = (
+    Bucket(
+        "service_instances", "every service", TTL_S, "`<service>.<instance>`", "the registry: status, address, metadata"
+    ),
+    Bucket(
+        "service_leaders", "gateway, storage", None, "`<service>.<group>`", "lease: holder, epoch, held or released"
+    ),
+    Bucket(DONE, "every service", DONE_S, "key of a command", "that it was done, so that a repeat is not"),
+    Bucket(streams.LATEST_TICKS, "validator", _LATEST_S, "symbol", "the last tick of an instrument"),
+    Bucket(streams.LATEST_BARS, "aggregator", _LATEST_S, "`<interval>.<symbol>`", "the last bar of an instrument"),
+    Bucket(streams.QUALITY, "validator", None, "symbol", "the last quality report of an instrument"),
+    Bucket(streams.STREAM_STATES, "validator", None, "symbol", "whether an instrument's stream is degraded"),
+    Bucket(streams.RULES, "an operator", None, "`current`", "validation rules in force"),
+    Bucket(streams.SOURCE_POSITIONS, "gateway", None, "source", "how far a source was read"),
+    Bucket(
+        streams.GATEWAY_ORDERS, "gateway", None, "group", "what an operator ordered: connect, disconnect, instruments"
+    ),
+    Bucket(
+        streams.STORE_RANGES, "storage", None, "stream", "watermark of the store, and the range that is being inserted"
+    ),
+    Bucket(
+        streams.VALIDATOR_SHARDS,
+        "validator",
+        None,
+        "`own.<partition>`, `sess.<instance>`",
+        "who works on a partition",
+    ),
+    Bucket(
+        streams.AGGREGATOR_SHARDS,
+        "aggregator",
+        None,
+        "`own.<partition>`, `sess.<instance>`",
+        "who works on a partition",
+    ),
+)
+
+_HOLDS = {
+    streams.RAW: "messages of the sources, packed, and the fences of the gateways",
+    streams.TICKS: "validated ticks: one message a tick, and packed; checkpoints of the validators",
+    streams.BARS: "bars and their revisions; checkpoints of the aggregators",
+    streams.EVENTS: "gaps, quality reports, events, contract terms",
+    streams.DATA: "trades, books, tickers and the rest, as a crypto venue sends them",
+}
+
+_INTERNAL = (
+    ("market.raw.<p>", "gateway → validator", "packed messages of partition p"),
+    ("market.packed.<p>", "validator → aggregator, storage", "packed ticks of partition p"),
+    (
+        "stage.<stage>.<p>.>",
+        "a stage → itself",
+        "checkpoint and snapshots of partition p, in the stream that the stage writes",
+    ),
+    ("fence.gateway.>", "gateway → itself", "fence of the raw log: who may write"),
+    ("fence.data.>", "gateway → itself", "the same of `MARKET_DATA`"),
+    (
+        "cmd.<service>.<command>",
+        "anybody → a service",
+        "commands, in `COMMANDS`; `cmd.<service>.<group>.<command>` for one group",
+    ),
+    ("dlq.>", "services", "commands and messages that were set aside, in `COMMANDS_DLQ`"),
+    ("rpc.<service>.<method>", "anybody → a service", "a question, answered at once"),
+    ("event.<service>.<name>", "services", "events of the framework (leases, partitions); not stored"),
+    ("kv.<bucket>.<key>", "NATS", "each change of a bucket, as it was written; not stored"),
+)
+
+
+def _days(seconds: float | None) -> str:
+    if not seconds:
+        return "until it is replaced"
+    for unit, size in (("days", 86_400), ("hours", 3_600)):
+        if seconds >= size:
+            number = seconds / size
+            return f"{number:g} {unit if number != 1 else unit[:-1]}"
+    return f"{seconds:g} s"
+
+
+def subjects_page() -> str:
+    """The page."""
+    layout = StreamLayout()
+    published = [
+        (code(kind.subject.replace("{", "<").replace("}", ">")), code(kind.stream), kind.name)
+        for kind in KINDS.values()
+    ]
+    rows = [
+        (
+            code(name),
+            ", ".join(map(code, streams.config_of(name, layout, 20_000_000_000)["subjects"]))
+            + (", `market.<venue>.>` of each venue" if name == streams.DATA else ""),
+            _days(layout.streams.limits[name].age_s),
+            f"{layout.streams.limits[name].share:.0%}",
+            _HOLDS[name],
+        )
+        for name in streams.MARKET_STREAMS
+    ]
+    rows += [
+        (code(STREAM), "`cmd.>`", "until they are done", "", "commands that wait"),
+        (code(DEAD_LETTERS), "`dlq.>`", _days(DEAD_LETTERS_S), "", "what was set aside: `marketprism dead-letters`"),
+    ]
+    buckets = [
+        (code(each.name), each.writer, _days(each.ttl_s), each.key, each.value)
+        for each in sorted(BUCKETS, key=lambda bucket: bucket.name)
+    ]
+    return f"""# NATS: subjects, streams, buckets
+
+Values of records are MessagePack maps, `v` is the version of the message; prices and amounts are texts, times nanoseconds UTC. A token of a
+subject keeps letters, digits, `-` and `_`; every other byte is `=XX`. What the fields mean is in [tables.md](tables.md).
+
+This page is made of the code by `make docs`.
+
+## What anybody may subscribe to
+
+{table(("Subject", "Stream", "Kind"), published)}
+
+A plain subscriber is not sent again what it missed: use a consumer on the stream for that.
+
+## Between services
+
+These may change with any version.
+
+{table(("Subject", "From → to", "Holds"), [(code(subject), *rest) for subject, *rest in _INTERNAL])}
+
+## Streams
+
+Age and share are the defaults of `[streams]` in the [settings](settings.md): the oldest messages go when they are too old, or when the
+stream has its share of what `nats.max_store_gb` leaves after `streams.reserve` ([sizing.md](sizing.md)).
+
+{table(("Stream", "Subjects", "Age", "Share", "Holds"), rows)}
+
+## Buckets
+
+A bucket is the stream `KV_<bucket>`; it holds the last value of each key.
+
+{table(("Bucket", "Written by", "An entry stays", "Key", "Value"), buckets)}
+"""
