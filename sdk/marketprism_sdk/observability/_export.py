@@ -38,7 +38,8 @@ def export_traces(
     """Send spans to the OTLP collector at `endpoint` (`http://host:4318`) from now on; the result sends what is left.
 
     Spans are sent in the background, in batches; what a collector that is away does not take is dropped after its own
-    retries, logged by the exporter and counted in `trace_spans_dropped_total`. A process has one collector for its life.
+    retries, logged by the exporter and counted in `trace_spans_dropped_total`. A process has one collector all its
+    life.
 
     Raises:
         InvalidSetting: as `check_endpoint`.

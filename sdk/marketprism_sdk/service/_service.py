@@ -17,7 +17,7 @@ import os
 import secrets
 import socket
 from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -54,12 +54,12 @@ _POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where the service listens. `http_port` 0 takes any free port; the registry says which. With `http_port_may_differ`
-    a port that is taken is no error: any free one is taken instead, and the log says which.
+    """Where the service listens. `http_port` 0 takes any free port; the registry says which. With
+    `http_port_may_differ` a port that is taken is no error: any free one is taken instead, and the log says which.
 
     `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
-    `commands_parallel` commands are done at once over all instances, in order where it is 1. `metrics` names and explains
-    what is counted.
+    `commands_parallel` commands are done at once over all instances, in order where it is 1. `metrics` names and
+    explains what is counted.
     """
 
     http_host: str = "127.0.0.1"
@@ -70,7 +70,7 @@ class ServiceSettings:
     commands_parallel: int = 1
     needs: tuple[str, ...] = ()
     needs_s: float = 60.0
-    metrics: MetricsSettings = MetricsSettings()
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
 
 
 class Service:
