@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import typer
+from rich.markup import escape
 
 from marketprism_adapters.nats import local_server, streams
 from marketprism_application.errors import EmbeddedServerError
@@ -24,7 +25,9 @@ from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, sett
 from marketprism_services.platform.catalogue import names
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.run_files import known_url
+from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.store import check_packages
 
 _LOW_DISK_GB = 2.0
 _FULL_DISK_GB = 0.1
@@ -44,7 +47,10 @@ def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = 
     settings = settings_of(config, data_dir, nats_url)
     findings = asyncio.run(examine(settings))
     for finding in findings:
-        out.print(f"[{_COLOURS[finding.grade]}]{finding.grade:>8}[/]  {finding.what}: {finding.text}", highlight=False)
+        out.print(
+            f"[{_COLOURS[finding.grade]}]{finding.grade:>8}[/]  {escape(f'{finding.what}: {finding.text}')}",
+            highlight=False,
+        )
     if any(finding.grade == "wrong" for finding in findings):
         raise typer.Exit(Exit.FAILED)
 
@@ -71,11 +77,12 @@ def _packages() -> Finding:
 
 
 def _store(settings: Settings) -> Finding:
+    try:
+        check_packages(settings)
+    except SettingsError as error:
+        return Finding("wrong", "store", str(error))
     if settings.store.engine == "clickhouse":
         return Finding("ok", "store", f"ClickHouse at {settings.store.url}")
-    if importlib.util.find_spec("chdb") is None:
-        text = "expected the package chdb for the embedded store, found none: install marketprism[embedded]"
-        return Finding("wrong", "store", f"{text}, or set store.engine to clickhouse")
     return Finding("ok", "store", "embedded (chDB)")
 
 

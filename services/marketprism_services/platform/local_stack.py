@@ -36,6 +36,7 @@ from marketprism_services.platform.supervisor import Supervisor
 from marketprism_services.settings.sections import LOCAL_SERVER
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.sources import LIVE, group_of, source_of
+from marketprism_services.wiring.store import check_packages
 
 if TYPE_CHECKING:
     from marketprism_adapters.clickhouse.local_server import LocalClickHouse
@@ -97,6 +98,7 @@ async def start(
         ApplicationError, SdkError: with what is in the way; nothing has been read into the pipeline then.
     """
     stack.push_async_callback(launcher.close)
+    check_packages(settings)
     source = source_of(settings, chinese_calendar_of_markets())
     stack.enter_context(DataDirLock(settings.data_dir))
     check = asyncio.create_task(source.connect() if group_of(settings) not in LIVE else asyncio.sleep(0))

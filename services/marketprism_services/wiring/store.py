@@ -10,6 +10,8 @@ from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.server_url import is_native
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_sdk.lazy import loaded
+from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.extras import how_to_get, is_there
 from marketprism_services.settings.settings import Settings
 
 _NATIVE = "marketprism_adapters.clickhouse.native"
@@ -76,19 +78,45 @@ class ServerEngines:
         return await ClickHouseEngine.open(self._url, settings=self._settings)
 
 
-def engines_of(settings: Settings) -> EngineSource:
-    """The engine that the writer opens: the server of `store.url`, or the embedded directory."""
+def check_packages(settings: Settings) -> None:
+    """Whether the packages of the store are here, before anything starts that would end without them.
+
+    Raises:
+        SettingsError: says which is missing, and how to get it or do without.
+    """
     store = settings.store
+    if store.engine == "chdb" and not is_there("chdb"):
+        raise SettingsError(
+            f"store.engine: expected the package chdb for the embedded store, found none: {how_to_get('chdb')}, or "
+            "give a ClickHouse server (--clickhouse URL)"
+        )
+    urls = (store.url, store.read_url) if store.engine == "clickhouse" else ()
+    if any(is_native(url) for url in urls) and not is_there("clickhouse_driver"):
+        raise SettingsError(
+            "store.url: expected the package clickhouse-driver for clickhouse://, found none: "
+            f"{how_to_get('clickhouse_driver')}, or give an http:// URL"
+        )
+
+
+def engines_of(settings: Settings) -> EngineSource:
+    """The engine that the writer opens: the server of `store.url`, or the embedded directory. Raises SettingsError."""
+    store = settings.store
+    check_packages(settings)
     if store.engine == "clickhouse":
         return ServerEngines(store.url, store.write_settings)
     return EmbeddedEngines(settings.data_dir / "chdb")
 
 
 def reading_engines_of(settings: Settings) -> EngineSource | None:
-    """For readers: the server, with limits and without writing; None where only the writer has the store open."""
+    """For readers: the server, with limits and without writing; None where only the writer has the store open.
+
+    Raises:
+        SettingsError: a package is missing.
+    """
     store = settings.store
     if store.engine != "clickhouse":
         return None
+    check_packages(settings)
     limits = {
         "readonly": "2",
         "max_execution_time": f"{store.query_s:g}",

@@ -41,7 +41,7 @@ def test_an_embedded_store_without_its_engine_names_what_to_install(monkeypatch:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "chdb" else found(name))
     finding = doctor._store(Settings())
     assert finding.grade == "wrong"
-    assert "install marketprism[embedded]" in finding.text
+    assert "pip install 'marketprism[embedded]'" in finding.text
     store = {"engine": "clickhouse", "url": "http://writer:s3cret@127.0.0.1:8123"}
     finding = doctor._store(Settings.model_validate({"store": store}))
     assert finding.grade == "ok"
