@@ -13,34 +13,50 @@ RECORDINGS := $(wildcard $(FIXTURES)/ctp/ticks/ru1901_2018100[89].csv.gz $(FIXTU
 comma := ,
 empty :=
 SOURCE ?= $(if $(RECORDINGS),replay:$(subst $(empty) $(empty),$(comma),$(strip $(RECORDINGS))),sim)
-STAMP := $(VENV)/.ready
+# What `make run` needs is installed by itself; everything else, and what tests and checks need, comes with those.
+RUN := $(VENV)/.ready-run
+DEV := $(VENV)/.ready-dev
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+# One line a package while pip works: what it collects, and when it begins to unpack. Errors come as they are.
+PROGRESS := sed -u -n -e 's/^Collecting \([A-Za-z0-9._-]*\).*/  \1/p' -e 's/^Installing collected packages.*/  … unpacking/p'
 # Most tests wait for a server, a lease or a clock: two of them share a core.
 WORKERS ?= 4
 
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: help setup run test test-core test-oldest test-types coverage lint format bench bench-peers chaos clean
+.PHONY: help setup counters run test test-core test-oldest test-types coverage lint format docs lock bench bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## Make the virtual environment (done by the other targets when needed)
+setup: $(DEV) ## Install everything, tools for development too (other targets install what they need)
 
-$(STAMP): pyproject.toml constraints.txt
+$(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "MarketPrism needs Python 3.11 or newer; none found on PATH" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (the first time takes a minute or two) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
-	@# The counters' compiled API alone, without the trader and the Qt that the packages ask for; optional: needs a C++ compiler.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps vnpy-ctp vnpy-sopt \
-	  >/dev/null 2>&1 || echo "CTP and SOPT: their API does not build here; everything else works"
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing what the services need into $(VENV), some 900 MB, once:"
+	@set -o pipefail; $(PIP) --no-compile -c constraints.txt -e '.[server,embedded,plot]' | $(PROGRESS)
 	@touch $@
 
-run: $(STAMP) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing everything and the tools for development into $(VENV), once:"
+	@set -o pipefail; $(PIP) -c constraints.txt -e '.[all,dev]' | $(PROGRESS)
+	@$(MAKE) --no-print-directory counters
+	@touch $@ $(RUN)
+
+counters: | $(BIN)/python ## Build the API of the CTP and SOPT counters (needs a C++ compiler)
+	@# Their compiled API alone, without the trader and the Qt that the packages ask for.
+	@echo "  vnpy-ctp vnpy-sopt (compiled here; may take minutes)"
+	@$(PIP) --quiet -c constraints.txt --no-deps vnpy-ctp vnpy-sopt \
+	  >/dev/null 2>&1 || echo "CTP and SOPT: their API does not build here; everything else works"
+
+run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
 	@$(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)
 
-test: $(STAMP) ## Lint, types, import contracts and every test
+test: $(DEV) ## Lint, types, import contracts and every test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS)
 
@@ -60,34 +76,41 @@ test-oldest: ## The same tests on the lowest versions that pyproject.toml allows
 	@.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-oldest/oldest.txt -e . $(TEST_TOOLS)
 	@.venv-oldest/bin/python -m pytest -q -n 2 $(CORE_TESTS) $(ARGS)
 
-test-types: $(STAMP) ## How complete the public types of the SDK and the client are (pyright, in an environment of its own)
+test-types: $(DEV) ## How complete the public types of the SDK and the client are (pyright, in an environment of its own)
 	@test -x .venv-types/bin/basedpyright || { $(PYTHON) -m venv .venv-types && \
 	  .venv-types/bin/python -m pip install --quiet --disable-pip-version-check 'basedpyright>=1.30' -c constraints.txt -e .; }
 	@PATH="$(CURDIR)/.venv-types/bin:$$PATH" $(BIN)/python tests/support/public_types.py
 
-coverage: $(STAMP) ## Which lines the tests of one process reach; a report, no gate
+coverage: $(DEV) ## Which lines the tests of one process reach; a report, no gate
 	@$(BIN)/python -m coverage erase
 	@$(BIN)/python -m coverage run -m pytest -q -p no:xdist tests/unit tests/contract $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report | tail -40
 
-lint: $(STAMP) ## ruff, mypy --strict, import-linter
+lint: $(DEV) ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-format: $(STAMP) ## Rewrite the code in the house format
+format: $(DEV) ## Rewrite the code in the house format
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
-bench: $(STAMP) ## Measure throughput and costs; results in tests/benchmarks/results
+docs: $(DEV) ## Write the reference pages of docs/ (settings, metrics, subjects, tables) from the code
+	@$(BIN)/python -m tests.support.reference
+
+lock: $(RUN) ## Write requirements.lock: every package with the hashes of its files, for this Python and this machine
+	@$(BIN)/python tests/support/lock.py '.[server,embedded,plot]' > requirements.lock
+	@echo "requirements.lock: install from it with pip install --require-hashes -r requirements.lock"
+
+bench: $(DEV) ## Measure throughput and costs; results in tests/benchmarks/results
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 bench-peers: ## An environment for cryptofeed and ccxt, measured beside us (PEER_PYTHON: 3.13 or later)
 	@$(PEER_PYTHON) -m venv $(PEERS)
 	@$(PEERS)/bin/pip install --quiet --disable-pip-version-check cryptofeed==3.0.1 ccxt==4.5.90
 
-chaos: $(STAMP) ## Inject faults into real processes; results in chaos/results
+chaos: $(DEV) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)
 
 clean: ## Remove the virtual environment and caches (not your data)

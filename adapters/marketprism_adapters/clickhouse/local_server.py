@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -18,16 +19,25 @@ import tarfile
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import structlog
 
 from marketprism_adapters.clickhouse import access
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_application.errors import LocalServerError, StoreError
+from marketprism_sdk.errors import reason_of
 from marketprism_sdk.private_files import private_folder
 from marketprism_sdk.service import die_with_parent
 from marketprism_sdk.urls import Url
 
+log = structlog.get_logger()
+
 PACKAGE = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
+# Of its `libchdb.so`. It runs as this user: nothing else is loaded in its place, wherever it came from.
+SHA256 = "36ad4e999882821ef13cf2d0f52c93f48e6ee1b4498b35a201c23ce4b8d15bf5"
+_MEGABYTES = 165  # that travel
 _START_S = 60.0
 _FETCH_S = 600.0
 _PROBE_S = 5.0
@@ -244,16 +254,42 @@ def cache_dir() -> Path:
     return Path(base) / "marketprism" / PACKAGE.rsplit("@", 1)[1]
 
 
+def checked_library(path: Path) -> Path:
+    """A library that is the one this program was made with; read through once, as long as the file is the same.
+
+    Raises:
+        LocalServerError: it is another one, or cannot be read.
+    """
+    try:
+        at = path.stat()
+        found = _digest(path, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+    except OSError as error:
+        raise LocalServerError(f"ClickHouse: {path}: expected its library: {error.strerror}") from error
+    if found != SHA256:
+        raise LocalServerError(
+            f"ClickHouse: {path}: expected the library with sha256 {SHA256[:16]}…, was {found[:16]}…; it is not "
+            "loaded. Delete it, and it is fetched again"
+        )
+    return path
+
+
+@cache
+def _digest(path: Path, *_: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _library() -> Path:
     library = cache_dir() / "libchdb.so"
     if library.exists():
-        return library
+        return checked_library(library)
     npm = shutil.which("npm")
     if npm is None or sys.platform != "linux":
         raise LocalServerError(
             "ClickHouse: expected a clickhouse binary on PATH, a server at store.url, or npm to fetch its library with"
         )
     cache_dir().mkdir(parents=True, exist_ok=True)
+    log.warning("library.fetching", package=PACKAGE, megabytes=_MEGABYTES, into=str(cache_dir()), detail="this once")
     with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
         try:
             subprocess.run(  # noqa: S603 (npm, with a fixed package)
@@ -263,7 +299,7 @@ def _library() -> Path:
             with tarfile.open(packed) as archive:
                 archive.extract("package/libchdb.so", folder, filter="data")
         except (OSError, subprocess.SubprocessError, ValueError, tarfile.TarError, KeyError) as error:
-            raise LocalServerError(f"ClickHouse: {PACKAGE} could not be fetched: {error}") from error
+            raise LocalServerError(f"ClickHouse: {PACKAGE} could not be fetched: {reason_of(error)}") from error
         # Two that fetch at once both bring the same file; the move is atomic.
-        (Path(folder) / "package" / "libchdb.so").replace(library)
+        checked_library(Path(folder) / "package" / "libchdb.so").replace(library)
     return library
