@@ -19,6 +19,7 @@ import msgspec
 
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel
+from marketprism_sdk.errors import reason_of
 
 if TYPE_CHECKING:
     pass
@@ -165,4 +166,4 @@ class CaptureFile:
             plain = pa.Codec("zstd").decompress(body, raw, asbytes=True)
             yield from msgspec.msgpack.decode(plain, type=list[tuple[int, int, Any]])
         except (pa.ArrowException, msgspec.MsgspecError, OSError) as error:
-            raise SourceError(f"{where}: expected frames: {error}") from error
+            raise SourceError(f"{where}: expected frames: {reason_of(error)}") from error

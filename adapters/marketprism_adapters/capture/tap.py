@@ -12,6 +12,7 @@ import structlog
 from marketprism_adapters.capture.files import INDEX, SUFFIX, BlockWriter
 from marketprism_adapters.capture.settings import CaptureSettings
 from marketprism_application.ports.sources import Channel
+from marketprism_sdk.errors import reason_of
 
 log = structlog.get_logger()
 
@@ -139,4 +140,4 @@ class CaptureTap:
             try:
                 writer.close()
             except OSError as error:
-                log.warning("capture.file_not_closed", file=writer.path.name, error=str(error))
+                log.warning("capture.file_not_closed", file=writer.path.name, error=reason_of(error))

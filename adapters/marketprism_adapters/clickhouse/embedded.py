@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
+from marketprism_sdk.errors import reason_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,7 +74,7 @@ class ChdbEngine:
         except StoreError:
             raise
         except Exception as error:  # the library raises classes of several modules
-            raise store_error(str(error)) from error
+            raise store_error(reason_of(error)) from error
 
     async def close(self) -> None:
         """Close the session, behind what it is doing; the directory is free afterwards."""
@@ -106,7 +107,7 @@ def _open(path: Path | None) -> Any:
         return session.Session(str(path))
     except Exception as error:
         raise StoreError(
-            f"store {path}: expected a database that no other process has open: {error}", retryable=True
+            f"store {path}: expected a database that no other process has open: {reason_of(error)}", retryable=True
         ) from error
 
 

@@ -18,6 +18,7 @@ from marketprism_adapters.clickhouse.server_url import HTTP, parse_server_url
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
+from marketprism_sdk.errors import reason_of
 from marketprism_sdk.lazy import loaded
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class ClickHouseEngine:
                     raise _error_of(answer.headers.get("X-ClickHouse-Exception-Code", "0"), content)
                 return content
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
+            reason = reason_of(error)
             raise StoreError(f"ClickHouse at {self._url}: no answer: {reason}", retryable=True) from error
 
     async def close(self) -> None:

@@ -18,6 +18,7 @@ from marketprism_adapters.clickhouse.topology import DATABASE, TABLES, Topology
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
+from marketprism_sdk.errors import reason_of
 
 if TYPE_CHECKING:
     pass
@@ -108,7 +109,7 @@ class SqlStore:
         try:
             table = to_arrow(kind, rows, places, epoch)
         except (ValueError, pa.ArrowException, OverflowError) as error:
-            raise RowError(f"{kind.table}: {error}") from error
+            raise RowError(f"{kind.table}: {reason_of(error)}") from error
         await self._engine.insert(insert(kind, f"{covered.token}:{kind.name}"), table)
         return len(rows)
 

@@ -31,7 +31,7 @@ from marketprism_sdk.election._lease import (
     encode_lease,
 )
 from marketprism_sdk.election._observation import LeaseObserver
-from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError
+from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError, reason_of
 from marketprism_sdk.ports import KeyValue
 
 log = structlog.get_logger()
@@ -197,10 +197,10 @@ class Election:
         except TimeoutError:
             self._give_up(f"activation failed: expected it to end within {hook_s:g} s")
         except Fenced as error:
-            self.surrender(f"activation failed: {error}", error.epoch)
+            self.surrender(f"activation failed: {reason_of(error)}", error.epoch)
         except Exception as error:
             log.exception("activation.failed", key=self.key, epoch=epoch, detail="the lease is given back")
-            self._give_up(f"activation failed: {error}")
+            self._give_up(f"activation failed: {reason_of(error)}")
 
     def _give_up(self, reason: str) -> None:
         self._rest_until = self._clock.monotonic_s() + 2 * self._settings.lease_s
@@ -231,7 +231,7 @@ class Election:
                 self._revision = await self._kv.update(self.key, value, self._revision)
         except (SdkError, TimeoutError) as error:
             if not isinstance(error, RevisionConflict):
-                log.warning("lease.not_renewed", key=self.key, error=str(error) or "no answer")
+                log.warning("lease.not_renewed", key=self.key, error=reason_of(error))
             self._pause_s = self._settings.probe_s
             await self._check_own()
             return

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from marketprism_sdk.clock import Clock, SystemClock
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.partitions import weight
 from marketprism_sdk.ports import KeyValue, KvEntry, Stop
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 HEARTBEAT_S = 1.0
 TTL_S = 5.0
+_QUIET_S = 2.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there
 
 
 class InstanceRecord(msgspec.Struct, frozen=True):
@@ -107,10 +109,12 @@ class Registration:
 class Discovery:
     """Watched cache of the registry; the last known state while the registry cannot be read."""
 
-    def __init__(self, kv: KeyValue, refresh_s: float = 2.0) -> None:
+    def __init__(self, kv: KeyValue, refresh_s: float = 2.0, clock: Clock | None = None) -> None:
         self._kv = kv
         self._refresh_s = refresh_s
+        self._clock = clock or SystemClock()
         self._known: dict[str, InstanceRecord] = {}
+        self._heard: dict[str, tuple[int, float]] = {}  # heartbeat in its record, when it was seen first
         self._turn = itertools.count()
         self._stop: Stop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -136,6 +140,9 @@ class Discovery:
             log.debug("registry.not_readable", error=reason_of(error), detail="the last known state is used")
             return
         self._known = {entry.key: record for entry in entries if (record := _decode(entry)) is not None}
+        self._heard = {key: heard for key, heard in self._heard.items() if key in self._known}
+        for record in self._known.values():
+            self._hear(record)
 
     def leader(self, service: str, group: str = "default") -> InstanceRecord | None:
         """The instance that says it leads its group, None when none does."""
@@ -151,8 +158,20 @@ class Discovery:
         record = None if entry.deleted else _decode(entry)
         if record is None:
             self._known.pop(entry.key, None)
+            self._heard.pop(entry.key, None)
         else:
             self._known[entry.key] = record
+            self._hear(record)
+
+    def _hear(self, record: InstanceRecord) -> None:
+        known = self._heard.get(record.key)
+        if known is None or known[0] != record.ts_heartbeat:
+            self._heard[record.key] = record.ts_heartbeat, self._clock.monotonic_s()
+
+    def quiet_s(self, record: InstanceRecord) -> float:
+        """For how long no new heartbeat of an instance has come, by the own clock; 0 for one that is not known."""
+        heard = self._heard.get(record.key)
+        return self._clock.monotonic_s() - heard[1] if heard is not None else 0.0
 
     def instances(self, service: str | None = None) -> list[InstanceRecord]:
         """Known instances, of one service or of all, by name."""
@@ -168,12 +187,14 @@ class Discovery:
     ) -> InstanceRecord | None:
         """One instance: `round-robin`, `random`, `sticky` (same key, same instance) or `least-loaded`.
 
-        Load is the metadata value `load`. None when no instance is known, or none that is `usable`.
+        Load is the metadata value `load`. Instances whose heartbeat is missing are picked only where all are like that:
+        an entry outlives a killed process by seconds. None when no instance is known, or none that is `usable`.
 
         Raises:
             ValueError: another way to pick.
         """
         found = [r for r in self.instances(service) if r.status not in ("draining", "failed") and usable(r)]
+        found = [record for record in found if self.quiet_s(record) < _QUIET_S] or found
         if not found:
             return None
         if strategy == "round-robin":

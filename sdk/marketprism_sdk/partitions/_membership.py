@@ -16,7 +16,7 @@ import structlog
 
 from marketprism_sdk.clock import Clock
 from marketprism_sdk.election import CLOCK_SLACK, LeaseSettings, Prober
-from marketprism_sdk.errors import RevisionConflict, SdkError
+from marketprism_sdk.errors import RevisionConflict, SdkError, reason_of
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 
@@ -225,7 +225,7 @@ class Membership:
                     on_dead()
                     return
             except (SdkError, TimeoutError) as error:
-                log.warning("membership.not_renewed", member=self.member, error=str(error) or "no answer")
+                log.warning("membership.not_renewed", member=self.member, error=reason_of(error))
             except Exception:  # a session that nobody renews any more would be dead without knowing it
                 log.exception("membership.not_renewed", member=self.member)
 

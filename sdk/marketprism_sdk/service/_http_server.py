@@ -28,7 +28,7 @@ class HttpServer:
         self._metrics = metrics
         self._started = time.monotonic()
         self._checks: dict[str, Check] = {}
-        self._status: Callable[[], dict[str, Any]] = dict
+        self._status: list[Callable[[], dict[str, Any]]] = []
         self.ready = False
         self.app = web.Application()
         self.app.add_routes(
@@ -49,8 +49,8 @@ class HttpServer:
         self._checks[name] = check
 
     def status(self, read: Callable[[], dict[str, Any]]) -> None:
-        """What `/status` shows beside the basics."""
-        self._status = read
+        """Something more that `/status` shows, beside the basics and what was given before."""
+        self._status.append(read)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 is any free one.
@@ -68,6 +68,10 @@ class HttpServer:
         """Stop listening and close what is open."""
         await self._runner.cleanup()
 
+    def uptime_s(self) -> float:
+        """Seconds since it was made."""
+        return round(time.monotonic() - self._started, 3)
+
     async def report(self) -> dict[str, Any]:
         """The body of `/health`: the worst of its dependencies."""
         names = list(self._checks)
@@ -78,7 +82,7 @@ class HttpServer:
         return {
             "status": worst,
             "timestamp": datetime.now(UTC).isoformat(),
-            "uptime_seconds": round(time.monotonic() - self._started, 3),
+            "uptime_seconds": self.uptime_s(),
             "version": self._version,
             "dependencies": dict(zip(names, found, strict=True)),
             **({"reasons": reasons} if reasons else {}),
@@ -107,4 +111,7 @@ class HttpServer:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _status_of(self, _: web.Request) -> web.Response:
-        return web.json_response({"service": self._service, "version": self._version, **self._status()})
+        shown: dict[str, Any] = {"service": self._service, "version": self._version}
+        for read in self._status:
+            shown |= read()
+        return web.json_response(shown)

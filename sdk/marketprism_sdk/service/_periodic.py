@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from marketprism_sdk.errors import reason_of
+
 log = structlog.get_logger()
 
 Job = Callable[[], Awaitable[None]]
@@ -44,7 +46,7 @@ class PeriodicJobs:
                 self.runs += 1
             except Exception as error:  # noqa: BLE001 (counted, told, and tried again at its next time)
                 self.failures += 1
-                log.warning("job.failed", job=name, error=str(error)[:300])
+                log.warning("job.failed", job=name, error=reason_of(error)[:300])
             after = _next(self._clock(), period_s, offset_s)
             self.skipped += max(0, round((after - due) / period_s) - 1)
             due = max(after, due + period_s)

@@ -184,9 +184,13 @@ class Service:
         self._watch.start()
         self.registration = Registration(registry, self.name, self.instance, self.version)
         self.http.check("nats", self._nats_health)
+        self.http.status(self._basics)
         self.http.app.add_routes(self.routes())
         await self._listen()
-        await self.registration.update(endpoints={"http": f"http://{settings.http_host}:{self.http.port}"})
+        await self.registration.update(
+            endpoints={"http": f"http://{settings.http_host}:{self.http.port}"},
+            metadata={"group": self.group} if self.group else None,
+        )
         await self.on_start()
         await self._mount()
         self.http.ready = True
@@ -196,6 +200,16 @@ class Service:
             await self.announce("active")
         log.info("service.started", port=self.http.port)
         return True
+
+    def _basics(self) -> dict[str, Any]:
+        record = self.registration.record if self.registration is not None else None
+        return {
+            "instance": self.instance,
+            "group": self.group or "",
+            "status": record.status if record is not None else "",
+            "ready": self.http.ready,
+            "uptime_seconds": self.http.uptime_s(),
+        }
 
     async def _listen(self) -> None:
         settings = self.settings

@@ -79,10 +79,18 @@ class SingleActiveService(Service):
             on_event=self._measure,
         )
         self.http.check("lease", self._lease_health)
+        self.http.status(self._leadership)
         self.metrics.watch("leader", lambda: float(self.election.is_leader()))
         self.metrics.watch("lease_epoch", lambda: float(self.election.epoch))
         await self.announce("standby", single_active=True, group=self.group, lease_s=self._lease.lease_s)
         self.spawn(self.election.run(), "election")
+
+    def _leadership(self) -> dict[str, Any]:
+        return {
+            "leads": self.election.is_leader(),
+            "leader": self.election.leader() or "",
+            "epoch": self.election.epoch,
+        }
 
     async def _activated(self, epoch: int) -> None:
         await self.announce("active", epoch=epoch)

@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError
+from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError, reason_of
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
@@ -327,7 +327,7 @@ class Stage:
             log.warning(
                 "stage.last_commit_failed",
                 stage=self._settings.name,
-                error=str(error),
+                error=reason_of(error),
                 detail="the next owner repeats it",
             )
         await self._release()

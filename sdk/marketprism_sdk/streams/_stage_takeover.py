@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from marketprism_sdk.errors import Fenced, SdkError, StreamError
+from marketprism_sdk.errors import Fenced, SdkError, StreamError, reason_of
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
@@ -84,7 +84,9 @@ class StageInput:
             try:
                 part.processor.restore(state)
             except Exception as error:  # whatever it is that somebody wrote there, it may not end a service
-                raise SdkError(f"partition {partition}: expected a snapshot, was something else: {error}") from error
+                raise SdkError(
+                    f"partition {partition}: expected a snapshot, was something else: {reason_of(error)}"
+                ) from error
         part.in_seq = part.snap_in_seq
         await self._compare(part)
         part.consumer = PullConsumer(

@@ -21,7 +21,7 @@ from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import decode_packed
 from marketprism_application.monitoring.reconciliation import Compared, Counted, Problem, Reconciler, StageSeen
 from marketprism_application.ports.storage import TickKey
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import count_from, next_of
 from marketprism_sdk.nats.jetstream import stream_info
@@ -125,7 +125,7 @@ class PipelineAudit:
         try:
             await self._compare_ticks(tally, progress)
         except SdkError as error:
-            log.warning("table.not_compared", error=str(error))
+            log.warning("table.not_compared", error=reason_of(error))
 
     async def _compare_ticks(self, tally: RemoteTally, progress: Progress) -> None:
         info = await stream_info(self._connection, streams.TICKS, _FIRST_LOOK_S)

@@ -18,7 +18,7 @@ from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.messaging import Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -86,7 +86,14 @@ class MonitorService(Service):
             "problems": [problem.text for problem in self._problems.values()],
             "verified_ticks": self._audit.verified,
             "services": [
-                {"service": r.service, "instance": r.instance, "status": r.status} for r in self._discovery.instances()
+                {
+                    "service": r.service,
+                    "instance": r.instance,
+                    "group": r.group,
+                    "status": r.status,
+                    "quiet_s": round(self._discovery.quiet_s(r), 1),
+                }
+                for r in self._discovery.instances()
             ],
             "behind": {stage: lag for stage, lag in progress.behind.items() if lag},
             "accepted": progress.accepted,
@@ -109,7 +116,7 @@ class MonitorService(Service):
                 await self._judge(self._audit.progress)
                 await self._look_at_streams()
             except SdkError as error:
-                log.warning("pipeline.not_readable", error=str(error))
+                log.warning("pipeline.not_readable", error=reason_of(error))
             await asyncio.sleep(_LOOK_S)
 
     async def _tell(self, problems: list[Problem]) -> None:

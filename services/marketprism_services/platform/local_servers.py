@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from marketprism_application.errors import ApplicationError
-from marketprism_sdk.errors import SdkError, StreamError
+from marketprism_sdk.errors import SdkError, StreamError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last, ensure_stream, publish_ack
 from marketprism_services.platform.ending import stop_requested
@@ -159,7 +159,7 @@ class ServerWatch:
         except TimeoutError:
             return f"nothing within {self._policy.answer_s:g} s"
         except (SdkError, ApplicationError, OSError) as error:
-            return str(error)
+            return reason_of(error)
         return ""
 
     async def _free(self) -> int:

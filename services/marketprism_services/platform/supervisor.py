@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from marketprism_sdk.errors import reason_of
 from marketprism_sdk.private_files import private_folder
 from marketprism_services.platform.ending import stop_requested
 from marketprism_services.platform.exits import Exit
@@ -72,7 +73,7 @@ class Supervisor:
                 try:
                     await asyncio.to_thread(rotate, self.log_of(service))
                 except OSError as error:
-                    log.warning("log.not_rotated", service=service, error=str(error))
+                    log.warning("log.not_rotated", service=service, error=reason_of(error))
 
     async def _keep(self, service: str) -> None:
         backoff_s = 0.1
@@ -97,7 +98,7 @@ class Supervisor:
                 ("run", service, "--config", str(self._config)), self._environment, output
             )
         except OSError as error:
-            log.warning("service.not_started", service=service, error=str(error))
+            log.warning("service.not_started", service=service, error=reason_of(error))
             return Exit.FAILED
         finally:
             os.close(output)

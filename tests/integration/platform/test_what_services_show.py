@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.settings.metrics import METRICS
 from tests.support.pipeline import NAMES, Pipeline
+from tests.support.reference import ROOT
 from tests.support.reference.subjects import BUCKETS
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.nats]
@@ -51,6 +54,12 @@ async def test_every_service_explains_its_metrics_and_its_streams_are_those_that
         await asyncio.sleep(1)
     declared = {METRICS.full_name(name): family for name, family in METRICS.by_name().items()}
     seen: set[str] = set()
+    page = (ROOT / "docs/status.md").read_text(encoding="utf-8")
+    fields = [
+        (service, field)
+        for services, field in re.findall(r"^\| ([a-z, ]+) \| `([a-z_]+)` \|", page, re.MULTILINE)
+        for service in services.split(", ")
+    ]
     for name, service in pipeline.services.items():
         status, text = await _get(service.http.port, "/metrics")
         families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -68,7 +77,14 @@ async def test_every_service_explains_its_metrics_and_its_streams_are_those_that
         info = families["marketprism_service_info"].samples
         assert [(sample.labels, sample.value) for sample in info] == [({"service": name}, 1.0)]
         status, text = await _get(service.http.port, "/status")
-        assert (status, f'"service": "{name}"' in text) == (200, True)
+        shown: dict[str, Any] = json.loads(text)
+        assert (status, shown["service"], shown["status"], shown["ready"]) == (200, name, "active", True)
+        assert shown["instance"] == service.instance
+        written = {field for services, field in fields if services in ("every", name)}
+        if name not in ("query", "storage"):
+            assert set(shown) == written, name
+        else:
+            assert set(shown) >= written, name
     assert {
         "marketprism_ticks_received_total",
         "marketprism_rows_stored_total",

@@ -30,10 +30,22 @@ BUCKETS = (
         "service_leaders", "gateway, storage", None, "`<service>.<group>`", "lease: holder, epoch, held or released"
     ),
     Bucket(DONE, "every service", DONE_S, "key of a command", "that it was done, so that a repeat is not"),
-    Bucket(streams.LATEST_TICKS, "validator", _LATEST_S, "symbol", "the last tick of an instrument"),
-    Bucket(streams.LATEST_BARS, "aggregator", _LATEST_S, "`<interval>.<symbol>`", "the last bar of an instrument"),
-    Bucket(streams.QUALITY, "validator", None, "symbol", "the last quality report of an instrument"),
-    Bucket(streams.STREAM_STATES, "validator", None, "symbol", "whether an instrument's stream is degraded"),
+    Bucket(streams.LATEST_TICKS, "validator", _LATEST_S, "`tick.<symbol>.<venue>`", "the last tick of an instrument"),
+    Bucket(
+        streams.LATEST_BARS,
+        "aggregator",
+        _LATEST_S,
+        "`bar.<interval>.<symbol>.<venue>`",
+        "the last bar of an instrument",
+    ),
+    Bucket(streams.QUALITY, "validator", None, "`<symbol>.<venue>`", "the last quality report of an instrument"),
+    Bucket(
+        streams.STREAM_STATES,
+        "validator",
+        None,
+        "`<symbol>.<venue>`",
+        "where an instrument's stream stands: seq, time, trading day, volume",
+    ),
     Bucket(streams.RULES, "an operator", None, "`current`", "validation rules in force"),
     Bucket(streams.SOURCE_POSITIONS, "gateway", None, "source", "how far a source was read"),
     Bucket(

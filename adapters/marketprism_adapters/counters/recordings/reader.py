@@ -17,6 +17,7 @@ from marketprism_application.ports.sources import Channel, FrameTap
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_sdk.errors import reason_of
 
 DECODER = "recording.csv"  # of captured lines
 _ENDINGS = (".csv", ".csv.gz")
@@ -114,7 +115,7 @@ class Recording:
             with self._open() as text:
                 yield from csv.reader(text if tap is None else self._tapped(text, tap), strict=True)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise SourceError(f"recording {self.path}: expected a complete gzip file: {error}") from error
+            raise SourceError(f"recording {self.path}: expected a complete gzip file: {reason_of(error)}") from error
         except UnicodeDecodeError as error:
             raise SourceError(f"recording {self.path}: expected UTF-8 text: {error.reason}") from error
         except csv.Error as error:

@@ -14,6 +14,7 @@ from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.trading_days import china_date, day_text, midnight
 from marketprism_domain.values import NANOS_PER_SECOND
+from marketprism_sdk.errors import reason_of
 
 Row = tuple[int, dict[str, Any]]  # receive time by the market's clock, fields as the API gives them
 _NUMBERS = ("VolumeMultiple", "PriceTick", "StrikePrice")
@@ -108,7 +109,7 @@ def instruments_of(path: Path) -> list[dict[str, Any]]:
         with opened(path, "rt", encoding="utf-8", newline="") as text:
             rows = list(csv.DictReader(text))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(f"{path}: expected a list of instruments as CSV: {error}") from error
+        raise SourceError(f"{path}: expected a list of instruments as CSV: {reason_of(error)}") from error
     for row in rows:
         for name in _NUMBERS:
             if row.get(name):

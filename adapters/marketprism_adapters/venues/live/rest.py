@@ -13,6 +13,7 @@ import structlog
 
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import RestRequest, VenueLimits
+from marketprism_sdk.errors import reason_of
 from marketprism_sdk.resilience import RateLimiter
 from marketprism_sdk.resilience.limiter import Priority, RateLimited
 
@@ -76,7 +77,7 @@ class RestClient:
                     raise SourceError(f"{request.path}: status {answer.status}: {body[:200]!r}", retryable=True)
                 return body
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            why = str(error) or type(error).__name__
+            why = reason_of(error)
             raise SourceError(f"{self._base}{request.path}: expected an answer: {why}", retryable=True) from error
 
     @property

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from marketprism_application.errors import SourceError
+from marketprism_sdk.errors import reason_of
 
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive",
@@ -70,11 +71,11 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
-        raise SourceError(f"recording {path}: expected a complete compressed file: {error}") from error
+        raise SourceError(f"recording {path}: expected a complete compressed file: {reason_of(error)}") from error
     except FileNotFoundError as error:
         raise SourceError(f"recording {path}: expected a file, there is none") from error
     except IsADirectoryError as error:
         raise SourceError(f"recording {path}: expected a file, was a folder") from error
     except OSError as error:  # bzip2 says so too when its data are damaged, without a number
-        problem = error.strerror or f"complete and undamaged: {error}"
+        problem = error.strerror or f"complete and undamaged: {reason_of(error)}"
         raise SourceError(f"recording {path}: expected a readable file: {problem}") from error

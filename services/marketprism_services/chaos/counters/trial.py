@@ -52,7 +52,7 @@ async def _within(seconds: float, what: str) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as error:
-        raise TimeoutError(str(error) or f"expected {what} within {seconds:g} s") from error
+        raise TimeoutError(f"expected {what} within {seconds:g} s") from error
 
 
 @dataclass(eq=False)
