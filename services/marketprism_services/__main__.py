@@ -8,23 +8,45 @@ from __future__ import annotations
 
 import sys
 
+from marketprism_services.settings.extras import extra_of, how_to_get, is_there
+
 _USAGE = 2
+_PASSWORD = "--password"  # noqa: S105 (the name of an option)
 
 
 def main() -> None:
     """Entry point; a package that is missing ends it with the command that installs it, and exit code 2."""
     try:
+        _hide_arguments()
         from marketprism_services.cli.app import main as run  # noqa: PLC0415 (an extra)
 
         run()
     except ModuleNotFoundError as error:
-        from marketprism_services.settings.extras import extra_of, how_to_get, is_there  # noqa: PLC0415
-
         if not error.name or is_there(error.name) or not extra_of(error.name):
             raise
         text = f"error: expected the package {error.name}, found none: {how_to_get(error.name)}"
         print(text, file=sys.stderr)  # rich may be what is missing
         raise SystemExit(_USAGE) from error
+
+
+def _hide_arguments() -> None:
+    """Show no password of an argument in the list of processes, which every user of the machine can read.
+
+    For a moment it was there: a variable (MARKETPRISM_NATS__URL) or a file is better.
+    """
+    from marketprism_sdk.urls import HIDDEN, hide  # noqa: PLC0415 (quick when it is not needed)
+
+    shown = [hide(argument) for argument in sys.orig_argv]
+    for number, argument in enumerate(shown):
+        name, given, _ = argument.partition("=")
+        if name == _PASSWORD and given:
+            shown[number] = f"{name}={HIDDEN}"
+        elif number and shown[number - 1] == _PASSWORD:
+            shown[number] = HIDDEN
+    if shown != sys.orig_argv and is_there("setproctitle"):
+        from setproctitle import setproctitle  # noqa: PLC0415 (an extra, on Linux)
+
+        setproctitle(" ".join(shown))
 
 
 if __name__ == "__main__":

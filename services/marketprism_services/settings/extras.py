@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import re
 
@@ -22,11 +21,13 @@ def is_there(module: str) -> bool:
 
 def extra_of(module: str) -> str:
     """The extra whose packages have a module, "" for none of them."""
+    from importlib.metadata import PackageNotFoundError, requires  # noqa: PLC0415 (only where one is missing)
+
     top = module.partition(".")[0]
     wanted = _plain(_DISTRIBUTIONS.get(top, top))
     try:
-        requirements = importlib.metadata.requires(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
+        requirements = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
         return ""
     for requirement in requirements:
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
