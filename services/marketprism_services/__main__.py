@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sys
 
-from marketprism_services.settings.extras import extra_of, how_to_get, is_there
-
 _USAGE = 2
 _PASSWORD = "--password"  # noqa: S105 (the name of an option)
 
@@ -22,6 +20,8 @@ def main() -> None:
 
         run()
     except ModuleNotFoundError as error:
+        from marketprism_services.settings.extras import extra_of, how_to_get, is_there  # noqa: PLC0415
+
         if not error.name or is_there(error.name) or not extra_of(error.name):
             raise
         text = f"error: expected the package {error.name}, found none: {how_to_get(error.name)}"
@@ -34,7 +34,10 @@ def _hide_arguments() -> None:
 
     For a moment it was there: a variable (MARKETPRISM_NATS__URL) or a file is better.
     """
-    from marketprism_sdk.urls import HIDDEN, hide  # noqa: PLC0415 (quick when it is not needed)
+    if not any("@" in argument or argument.startswith(_PASSWORD) for argument in sys.orig_argv):
+        return
+    from marketprism_sdk.urls import HIDDEN, hide  # noqa: PLC0415 (keeps --help quick)
+    from marketprism_services.settings.extras import is_there  # noqa: PLC0415
 
     shown = [hide(argument) for argument in sys.orig_argv]
     for number, argument in enumerate(shown):

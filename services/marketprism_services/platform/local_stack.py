@@ -182,7 +182,7 @@ def _with_free_ports(settings: Settings) -> Settings:
         port = settings.http.port_of(row.name)
         if port and not is_free(port):
             chosen[row.name] = choose_port(0)
-            log.warning("http.port_taken", service=row.name, port=port, instead=chosen[row.name])
+            log.info("http.port_taken", service=row.name, port=port, instead=chosen[row.name])
     return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 
 
