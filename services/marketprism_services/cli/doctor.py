@@ -27,7 +27,7 @@ from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.run_files import known_url
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
-from marketprism_services.wiring.store import check_packages
+from marketprism_services.wiring.packages import check_packages
 
 _LOW_DISK_GB = 2.0
 _FULL_DISK_GB = 0.1

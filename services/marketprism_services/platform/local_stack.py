@@ -35,8 +35,8 @@ from marketprism_services.platform.runtime import connect
 from marketprism_services.platform.supervisor import Supervisor
 from marketprism_services.settings.sections import LOCAL_SERVER
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.packages import check_packages
 from marketprism_services.wiring.sources import LIVE, group_of, source_of
-from marketprism_services.wiring.store import check_packages
 
 if TYPE_CHECKING:
     from marketprism_adapters.clickhouse.local_server import LocalClickHouse
