@@ -23,7 +23,6 @@ from marketprism_services.platform import runtime
 from tests.integration.venues.recordings_made import (
     T0,
     book,
-    depth,
     gaps_of,
     hour,
     inspect_recordings,
@@ -49,7 +48,7 @@ def _damaged() -> bytes:
         ("a.txt.gz", gzip.compress(lines(*hour()))[:-20], "complete compressed file"),
         ("a.txt.xz", lzma.compress(lines(*hour()))[:-20], "complete compressed file"),
         ("a.txt.bz2", bz2.compress(lines(*hour()))[:-20], "complete compressed file"),
-        ("a.txt", lines((T0, depth(T0, 1, 1))) + lines((T0, book(1)))[:60], "line 2: expected a whole book"),
+        ("a.txt", lines((T0, book(1)))[:60] + b"\n" + lines((T0, book(1)))[:60], "line 1: expected a whole book"),
         ("dob_ETHBTC_20201101_09_update.json", b'{"a":1}', "expected a frame"),
         ("dob_ETHBTC_20201101_09_update.json", b"[1,2]", "element 1: expected a frame, was"),
         ("dob_ETHBTC_20201101_09_update.json", b'[{"e":"depthUpdate","s":"ETHBTC"}]', "an event time `E`"),

@@ -135,6 +135,23 @@ def nanos(value: int, field: str) -> int:
     )
 
 
+def instant(value: Decimal, field: str) -> int:
+    """A time since 1970 with or without a fraction as nanoseconds UTC, in whatever unit it is written.
+
+    Raises:
+        ParseRefused: no number, or of no unit a time between 2000 and 2200.
+    """
+    if not value.is_finite() or not _LEAST <= value.adjusted() <= _MAX_DIGITS:
+        raise ParseRefused("time", f"{field}: expected a time since 1970, was {str(value)[:_MAX_TEXT]}")
+    for to_second, scale in _UNITS:
+        if _FIRST_S * to_second <= value < _LAST_S * to_second:
+            return int(value * scale)
+    raise ParseRefused(
+        "time",
+        f"{field}: expected a time between 2000 and 2200 in s, ms, us or ns since 1970, was {str(value)[:_MAX_TEXT]}",
+    )
+
+
 def day_text(value: int) -> str:
     """The day of a venue's time in UTC, `yyyymmdd`; empty for 0 and for a year so far off that it means never.
 
