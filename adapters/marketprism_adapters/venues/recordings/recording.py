@@ -196,13 +196,13 @@ class VenueRecording:
 
 
 def _lead(file: IO[bytes]) -> list[bytes]:
-    """The first lines of a file, up to the second that is not empty."""
+    """The first lines of a file, up to the second that is not empty, and not many that are."""
     lead: list[bytes] = []
     written = 0
     for line in line_formats.lines_of(file):
         lead.append(line if lead else line.removeprefix(b"\xef\xbb\xbf"))
         written += bool(line.strip())
-        if written == 2:
+        if written == 2 or len(lead) == _LOOKED_AT:
             break
     return lead
 
