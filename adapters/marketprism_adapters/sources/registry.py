@@ -84,9 +84,11 @@ def replay_spec(recordings: Iterable[str]) -> str:
 
 def _joined(pieces: Sequence[str]) -> int:
     """How many pieces are one name: several where the first is no file and they are one together."""
-    if not Path(pieces[0]).expanduser().exists():
+    from marketprism_adapters.venues.recordings.discovery import at_home  # noqa: PLC0415 (only replays)
+
+    if not at_home(pieces[0]).exists():
         for count in range(len(pieces), 1, -1):
-            if Path(",".join(pieces[:count])).expanduser().exists():
+            if at_home(",".join(pieces[:count])).exists():
                 return count
     return 1
 
@@ -94,10 +96,11 @@ def _joined(pieces: Sequence[str]) -> int:
 def _replay(arguments: str, given: SourceContext) -> MarketSource:
     from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths  # noqa: PLC0415 (only this source)
     from marketprism_adapters.venues.recordings.archives import refuse_archive  # noqa: PLC0415 (only this source)
-    from marketprism_adapters.venues.recordings.discovery import venue_files  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.venues.recordings.discovery import at_home, venue_files  # noqa: PLC0415 (only this source)
     from marketprism_adapters.venues.recordings.source import VenueReplay  # noqa: PLC0415 (only this source)
 
     asked = replay_arguments(arguments)
+    asked = asked._replace(recordings=[str(at_home(part)) for part in asked.recordings])
     of_venues, found = venue_files(asked.recordings)
     if not of_venues:
         paths = [path for part in asked.recordings for path in recording_paths(part)]
@@ -108,9 +111,7 @@ def _replay(arguments: str, given: SourceContext) -> MarketSource:
                 f"source replay: expected market and partial for recordings of venues, was {paths[0].name}"
             )
         return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
-    named = [
-        path for part in asked.recordings if not Path(part).expanduser().is_dir() for path in recording_paths(part)
-    ]
+    named = [path for part in asked.recordings if not Path(part).is_dir() for path in recording_paths(part)]
     others = [path for path in named if path not in of_venues]
     if others:
         refuse_archive(others[0])

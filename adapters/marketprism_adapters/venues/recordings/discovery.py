@@ -88,13 +88,21 @@ def venue_files(patterns: Iterable[str]) -> tuple[list[Path], frozenset[Path]]:
     return list(paths), frozenset(found)
 
 
+def at_home(pattern: str) -> Path:
+    """The path, `~` at its beginning as the user's home where there is one."""
+    try:
+        return Path(pattern).expanduser()
+    except RuntimeError:
+        return Path(pattern)
+
+
 def files_of(pattern: str) -> tuple[list[Path], bool]:
     """Files, sorted, and whether they were only found in a folder.
 
     Raises:
         SourceError: a folder or a pattern without any.
     """
-    path = Path(pattern).expanduser()
+    path = at_home(pattern)
     in_folder = path.is_dir()
     if in_folder:
         found = sorted(
