@@ -10,10 +10,11 @@ import pytest
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.migrations import MIGRATIONS
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_application.contracts.kinds import BAR
-from tests.contract.stores import put
+from tests.contract.stores import SERVER, engine_of, put
 from tests.contract.test_codec import SAMPLES
 
 
@@ -24,7 +25,7 @@ class Killed(BaseException):
 class Mortal:
     """An engine whose process is killed behind its n-th change of a table."""
 
-    def __init__(self, engine: ChdbEngine, lives: int) -> None:
+    def __init__(self, engine: Engine, lives: int) -> None:
         self._engine = engine
         self._lives = lives
         self.done = 0
@@ -39,9 +40,13 @@ class Mortal:
         return getattr(self._engine, name)
 
 
-async def test_a_migration_that_ends_behind_any_statement_is_done_by_the_next_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["chdb", SERVER])
+async def test_a_migration_that_ends_behind_any_statement_is_done_by_the_next_start(
+    request: pytest.FixtureRequest, name: str, tmp_path: Path
+) -> None:
     """One database, killed behind each statement of each migration in turn: every start goes one statement further."""
-    engine = await ChdbEngine.open(tmp_path / "db")
+    engine = await engine_of(request, name, tmp_path / "db")
+    await engine.execute("DROP DATABASE IF EXISTS market SYNC")
     lives, applied, killed = 1, 0, 0
     while True:
         try:
@@ -63,8 +68,37 @@ async def test_a_migration_that_ends_behind_any_statement_is_done_by_the_next_st
     await engine.close()
 
 
-async def test_two_that_migrate_at_once_end_with_the_same_tables(tmp_path: Path) -> None:
-    engine = await ChdbEngine.open(tmp_path / "db")
+@pytest.mark.parametrize("name", ["chdb", SERVER])
+async def test_a_migration_whose_statements_are_done_and_not_recorded_is_run_again(
+    request: pytest.FixtureRequest, name: str, tmp_path: Path
+) -> None:
+    """As a data directory of a storage that was killed before it recorded what it had done; its rows stay."""
+    engine = await engine_of(request, name, tmp_path / "db")
+    try:
+        store = SqlStore(engine)
+        await store.migrate()
+        await put(store, BAR, [SAMPLES["bar"]])
+        for migration in reversed(MIGRATIONS):
+            await engine.execute(
+                f"ALTER TABLE market.schema_migrations DELETE WHERE number >= {migration.number} "
+                "SETTINGS mutations_sync = 2"
+            )
+            assert [each.number for each in await store.plan()] == [
+                each.number for each in MIGRATIONS if each.number >= migration.number
+            ]
+            await store.migrate()
+            assert (await store.plan(), await store.verify()) == ([], [])
+        kept = await engine.fetch(f"SELECT count() AS n FROM market.{BAR.table}")
+        assert kept.to_pylist() == [{"n": 1}]
+    finally:
+        await engine.close()
+
+
+@pytest.mark.parametrize("name", ["chdb", SERVER])
+async def test_two_that_migrate_at_once_end_with_the_same_tables(
+    request: pytest.FixtureRequest, name: str, tmp_path: Path
+) -> None:
+    engine = await engine_of(request, name, tmp_path / "db")
     stores = [SqlStore(engine), SqlStore(engine)]
     await asyncio.gather(*(store.migrate() for store in stores))
     assert await stores[0].plan() == []

@@ -30,7 +30,7 @@ _HEADER = struct.Struct(">4sIIIqqI")
 _ENTRY = struct.Struct(">QIqqI")
 _BLOCK = b"BLCK"
 _LEVEL = 3
-_LARGEST = 1 << 30
+_LARGEST = 1 << 28  # bytes of a block unpacked
 
 
 class Frame(NamedTuple):
@@ -148,9 +148,21 @@ class CaptureFile:
                     return
                 for ts, channel, payload in self._block(file, number, block):
                     if isinstance(payload, dict):
-                        channels[channel] = Channel(payload["name"], payload["decoder"])
+                        channels[channel] = self._channel(payload, number)
+                    elif channel not in channels or not isinstance(payload, bytes):
+                        raise self._unexpected(number, f"bytes of a channel with a name, was {channel}")
                     elif not before and ts_from <= ts < ts_to:
                         yield Frame(ts, channels[channel], payload)
+
+    def _channel(self, named: dict[Any, Any], number: int) -> Channel:
+        """What names a channel, from a file that anybody may have written: both are shown on terminals."""
+        name, decoder = named.get("name"), named.get("decoder")
+        if not (isinstance(name, str) and isinstance(decoder, str) and (name + decoder).isprintable()):
+            raise self._unexpected(number, f"a channel's name and decoder in printable letters, was {named!r}")
+        return Channel(name, decoder)
+
+    def _unexpected(self, number: int, what: str) -> SourceError:
+        return SourceError(f"capture {self.path}, block {number}: expected {what[:200]}")
 
     def _block(self, file: Any, number: int, block: Block) -> Iterator[tuple[int, int, Any]]:
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
@@ -158,12 +170,16 @@ class CaptureFile:
         where = f"capture {self.path}, block {number}"
         file.seek(block.offset)
         data = file.read(block.size)
+        if len(data) < _HEADER.size:
+            raise SourceError(f"{where}: expected a header of {_HEADER.size} bytes, was {len(data)}")
         _, packed, raw, _, _, _, crc = _HEADER.unpack(data[: _HEADER.size])
         body = data[_HEADER.size :]
-        if len(body) != packed or zlib.crc32(body) != crc or raw > _LARGEST:
+        if len(body) != packed or zlib.crc32(body) != crc:
             raise SourceError(f"{where}: expected checksum {crc:08x}, the block is damaged")
+        if raw > _LARGEST:
+            raise SourceError(f"{where}: expected at most {_LARGEST} bytes unpacked, was {raw}")
         try:
             plain = pa.Codec("zstd").decompress(body, raw, asbytes=True)
             yield from msgspec.msgpack.decode(plain, type=list[tuple[int, int, Any]])
-        except (pa.ArrowException, msgspec.MsgspecError, OSError) as error:
+        except (pa.ArrowException, msgspec.MsgspecError, OSError, MemoryError, RecursionError) as error:
             raise SourceError(f"{where}: expected frames: {reason_of(error)}") from error

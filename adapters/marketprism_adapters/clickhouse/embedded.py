@@ -97,6 +97,8 @@ def _open(path: Path | None) -> Any:
     session = _load()
     if path is None:
         return session.Session()
+    if "?" in str(path):  # the library would take what is behind it for parameters, and write elsewhere
+        raise StoreError(f"store {path}: expected a folder without a question mark in its name")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -46,9 +46,9 @@ _QUERY = (
     "SETTINGS max_block_size=1, function_sleep_max_microseconds_per_block=100000000000 FORMAT Null"
 )
 _LAUNCH = """
-import ctypes, sys
+import ctypes, os, sys
 library = ctypes.CDLL(sys.argv[1])
-arguments = [b"clickhouse", *(text.encode() for text in sys.argv[2:])]
+arguments = [b"clickhouse", *map(os.fsencode, sys.argv[2:])]
 library.chdb_query_cmdline(len(arguments), (ctypes.c_char_p * len(arguments))(*arguments))
 """
 
@@ -250,7 +250,14 @@ def _program() -> list[str]:
 
 def cache_dir() -> Path:
     """Where the library is kept between runs."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    base = os.environ.get("XDG_CACHE_HOME")
+    if not base:
+        try:
+            base = str(Path.home() / ".cache")
+        except RuntimeError as error:
+            raise LocalServerError(
+                "ClickHouse: expected a home directory or XDG_CACHE_HOME, there is neither"
+            ) from error
     return Path(base) / "marketprism" / PACKAGE.rsplit("@", 1)[1]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -239,6 +240,14 @@ async def _greets(port: int) -> bool:
             await writer.wait_closed()
 
 
+def _quoted(path: Path) -> str:
+    """A path as the server's configuration writes it, byte by byte: its escapes are not those of JSON."""
+    plain = (
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b'"\\' else f"\\x{byte:02x}" for byte in os.fsencode(path)
+    )
+    return f'"{"".join(plain)}"'
+
+
 def _config(options: EmbeddedOptions, port: int, home: Path) -> str:
     sync = "always" if options.sync_always else '"1s"'
     cluster = ""
@@ -255,9 +264,9 @@ ping_interval: "5s"
 ping_max: 2
 logfile_size_limit: {_LOG_BYTES}
 logfile_max_num: 3
-pid_file: {json.dumps(str(home / "server.pid"))}
+pid_file: {_quoted(home / "server.pid")}
 jetstream {{
-  store_dir: {json.dumps(str(home))}
+  store_dir: {_quoted(home)}
   max_file_store: {int(options.max_store_gb * 1e9)}
   sync_interval: {sync}
 }}

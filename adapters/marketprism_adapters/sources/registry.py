@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,20 +39,92 @@ class SourceContext(NamedTuple):
     venue: VenueSettings | None = None
 
 
+class ReplayArguments(NamedTuple):
+    """What stands behind `replay:`; `market` and `partial` are those of a `VenueRecording`."""
+
+    recordings: list[str]
+    market: str
+    partial: bool
+
+
+_PART = re.compile(r"(?:\\[\\,]|[^,])+")
+_ESCAPED = re.compile(r"\\([\\,])")
+
+
+def replay_arguments(text: str) -> ReplayArguments:
+    """Files, folders or patterns with commas between; `market=…` and `partial=yes` among them.
+
+    A comma of a name is written `\\,`; it needs no sign where the pieces are no files and the whole is one.
+
+    Raises:
+        SourceError: no recording, or another word for `partial`.
+    """
+    pieces = [_ESCAPED.sub(r"\1", part) for part in _PART.findall(text)]
+    found: list[str] = []
+    options = {"market": "", "partial": "no"}
+    while pieces:
+        taken = _joined(pieces)
+        part, pieces = ",".join(pieces[:taken]), pieces[taken:]
+        name, sign, value = part.partition("=")
+        if sign and name in options and not Path(part).exists():
+            options[name] = value
+        else:
+            found.append(part)
+    if options["partial"] not in ("yes", "no"):
+        raise SourceError(f"source replay, partial: expected yes or no, was {options['partial']!r}")
+    if not found:
+        raise SourceError("source replay: expected recordings, like replay:ticks/a.csv.gz,ticks/b.csv.gz")
+    return ReplayArguments(found, options["market"], options["partial"] == "yes")
+
+
+def replay_spec(recordings: Iterable[str]) -> str:
+    """The spec that reads these files, whatever is in their names."""
+    return "replay:" + ",".join(re.sub(r"([\\,])", r"\\\1", each) for each in recordings)
+
+
+def _joined(pieces: Sequence[str]) -> int:
+    """How many pieces are one name: several where the first is no file and they are one together."""
+    from marketprism_adapters.venues.recordings.discovery import at_home  # noqa: PLC0415 (only replays)
+
+    if not at_home(pieces[0]).exists():
+        for count in range(len(pieces), 1, -1):
+            if at_home(",".join(pieces[:count])).exists():
+                return count
+    return 1
+
+
 def _replay(arguments: str, given: SourceContext) -> MarketSource:
     from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths  # noqa: PLC0415 (only this source)
-    from marketprism_adapters.venues.recordings.discovery import venue_files  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.venues.recordings.archives import refuse_archive  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.venues.recordings.discovery import at_home, venue_files  # noqa: PLC0415 (only this source)
     from marketprism_adapters.venues.recordings.source import VenueReplay  # noqa: PLC0415 (only this source)
 
-    parts = [part for part in arguments.split(",") if part]
-    of_venues, found = venue_files(parts)
+    asked = replay_arguments(arguments)
+    asked = asked._replace(recordings=[str(at_home(part)) for part in asked.recordings])
+    of_venues, found = venue_files(asked.recordings)
     if not of_venues:
-        paths = [path for part in parts for path in recording_paths(part)]
+        paths = [path for part in asked.recordings for path in recording_paths(part)]
+        for path in paths:
+            refuse_archive(path)
+        if asked.market or asked.partial:
+            raise SourceError(
+                f"source replay: expected market and partial for recordings of venues, was {paths[0].name}"
+            )
         return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
-    named = [path for part in parts if not Path(part).expanduser().is_dir() for path in recording_paths(part)]
-    if any(path not in of_venues for path in named):
+    named = [path for part in asked.recordings if not Path(part).is_dir() for path in recording_paths(part)]
+    others = [path for path in named if path not in of_venues]
+    if others:
+        refuse_archive(others[0])
         raise SourceError(f"source replay: expected recordings of one form, was {of_venues[0].name} beside CSV files")
-    return VenueReplay(of_venues, speed=given.speed, checked=given.checked, tap=given.tap, found=found)
+    return VenueReplay(
+        of_venues,
+        speed=given.speed,
+        checked=given.checked,
+        tap=given.tap,
+        market=asked.market,
+        partial=asked.partial,
+        found=found,
+    )
 
 
 def _sim(arguments: str, given: SourceContext) -> MarketSource:

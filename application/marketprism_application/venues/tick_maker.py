@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 from marketprism_application.contracts.venue_messages import Message
 from marketprism_application.venues.protocol import Quote
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.trading_days import utc_day_text
-from marketprism_domain.values import BookLevel
+from marketprism_domain.values import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, BookLevel
 
 ZERO = Decimal(0)
 NANOS_PER_MS = 1_000_000
+_FINEST = Decimal(1).scaleb(-MAX_FRACTION_DIGITS)
+_WIDE = Context(prec=2 * (MAX_INTEGER_DIGITS + MAX_FRACTION_DIGITS))
 
 
 class _State:
@@ -70,7 +72,7 @@ class TickMaker:
             bids=state.bids,
             asks=state.asks,
             traded=quantity,
-            traded_turnover=self._money_of(trade.symbol, price, quantity),
+            traded_turnover=_with_room(self._money_of(trade.symbol, price, quantity)),
         )
 
     def is_due(self, symbol: str, ts_recv: int) -> bool:
@@ -123,3 +125,9 @@ class TickMaker:
             traded=ZERO,
             traded_turnover=ZERO,
         )
+
+
+def _with_room(money: Decimal) -> Decimal:
+    """A product as the tables hold it: rounded where a price and a quantity have many digits behind the point."""
+    fine = -int(money.as_tuple().exponent) > MAX_FRACTION_DIGITS
+    return money.quantize(_FINEST, context=_WIDE) if fine else money

@@ -137,11 +137,16 @@ class TickValidationService:
             errors.append(MISSING_VOLUME)
         elif amount < 0:
             errors.append(VOLUME_NEGATIVE)
-        for value in (tick.last, amount, tick.turnover, tick.open_interest, tick.high, tick.low):
+        money = tick.turnover if tick.traded is None else tick.traded_turnover
+        for value in (tick.last, amount, money, tick.open_interest, tick.high, tick.low):
             if value is not None and not -HUGE < value < HUGE:
                 errors.append(HUGE_VALUE)
                 return
-        if any(not -HUGE < level.price < HUGE for side in (tick.bids, tick.asks) for level in side):
+        if any(
+            not (-HUGE < level.price < HUGE and level.quantity < HUGE)
+            for side in (tick.bids, tick.asks)
+            for level in side
+        ):
             errors.append(HUGE_VALUE)
 
     def _order(self, tick: Tick, previous: Tick, errors: list[str], warnings: list[str]) -> None:

@@ -23,6 +23,7 @@ _FOLDED = {0: 8, 1: 9, 7: 10}  # columns of words, and the width down to which t
 def inspect_command(
     recordings: Annotated[list[str], typer.Argument(help="Files, folders with all below them, or globs.")],
     market: Annotated[str, typer.Option(help="The market, where the frames do not tell it.")] = "",
+    partial: Annotated[bool, typer.Option(help="Of damaged or cut off files, take what is whole.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Messages, rejections with reasons, sequence gaps, book resyncs and book checks, by venue, symbol and kind.
@@ -30,7 +31,7 @@ def inspect_command(
     Exit 0 only when every check came out right and nothing was rejected. What a folder holds besides recordings is
     named, and changes nothing.
     """
-    found = found_recordings(recordings, market)
+    found = found_recordings(recordings, market, partial=partial)
     reports = inspected(found.recordings)
     ok = all(report["ok"] for report in reports)
     result = {

@@ -14,6 +14,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.sources.registry import replay_spec
 from marketprism_application.contracts.times import parse_time
 from marketprism_application.ports.sources import MarketSource
 from marketprism_application.queries.export import bars_csv
@@ -40,7 +41,7 @@ def rebuild_command(
     config: Config = None,
 ) -> None:
     """Bars of recordings, offline: the same code and the same bytes as the live pipeline, without a server."""
-    settings = settings_of(config, source={"spec": f"replay:{','.join(recordings)}", "checked": True})
+    settings = settings_of(config, source={"spec": replay_spec(recordings), "checked": True})
     source = source_of(settings, chinese_calendar_of_markets())
     bars = _bars_of(settings, tuple(part.strip() for part in interval.split(",")))
     started = time.monotonic()

@@ -38,7 +38,12 @@ from marketprism_services.settings.shape import fields_of, type_at
 
 
 def _absolute(path: str | Path) -> Path:
-    return Path(path).expanduser().absolute()
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"data_dir: expected a home directory for {path}, there is none: give --data-dir or MARKETPRISM_HOME"
+        ) from error
 
 
 class Settings(Section):

@@ -23,7 +23,6 @@ from marketprism_services.platform import runtime
 from tests.integration.venues.recordings_made import (
     T0,
     book,
-    depth,
     gaps_of,
     hour,
     inspect_recordings,
@@ -49,7 +48,7 @@ def _damaged() -> bytes:
         ("a.txt.gz", gzip.compress(lines(*hour()))[:-20], "complete compressed file"),
         ("a.txt.xz", lzma.compress(lines(*hour()))[:-20], "complete compressed file"),
         ("a.txt.bz2", bz2.compress(lines(*hour()))[:-20], "complete compressed file"),
-        ("a.txt", lines((T0, depth(T0, 1, 1))) + lines((T0, book(1)))[:60], "line 2: expected a whole book"),
+        ("a.txt", lines((T0, book(1)))[:60] + b"\n" + lines((T0, book(1)))[:60], "line 1: expected a whole book"),
         ("dob_ETHBTC_20201101_09_update.json", b'{"a":1}', "expected a frame"),
         ("dob_ETHBTC_20201101_09_update.json", b"[1,2]", "element 1: expected a frame, was"),
         ("dob_ETHBTC_20201101_09_update.json", b'[{"e":"depthUpdate","s":"ETHBTC"}]', "an event time `E`"),
@@ -149,6 +148,20 @@ def test_whole_tops_without_a_name_take_it_from_the_files(tmp_path: Path, name: 
     assert report["rejected"] == rejected
     if not rejected:
         assert [(row["symbol"], row["normalised"]) for row in report["streams"]] == [("BTC-USDT", 5)]
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+def test_books_and_updates_of_an_instrument_with_any_name_come_together(tmp_path: Path, escaped: bool) -> None:
+    name = "币安人生USDT"
+    rows = [(at, json.dumps(frame, ensure_ascii=escaped)) for at, frame in hour(symbol=name)]
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"{at * 1_000_000} {frame}\n" for at, frame in rows), encoding="utf-8")
+    report = report_of(path)
+    row = row_of(report, "币安人生-USDT", "orderbook")
+    assert (report["ok"], row["updates"], row["without_book"]) == (True, 20, 0)
+    top = tmp_path / f"{name}_depth20.txt"
+    top.write_bytes(lines(*[(T0 + n, book(n)) for n in range(1, 6)]))
+    assert row_of(report_of(top), "币安人生-USDT", "book_top")["normalised"] == 5
 
 
 def test_one_document_is_a_frame_or_a_list_of_frames(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
     check_levels,
+    check_room,
     identity,
     nanos,
     number,
@@ -40,6 +41,7 @@ VENUE = "binance"
 _HEAD = b'{"stream":"'
 _MAX_STREAMS = 20_000
 _MAX_ID = (1 << 63) - 1
+_SHORT_BOTH = 19  # characters of a price and a quantity that have room whatever they are
 _MOST_STEPS = 10_000_000  # ids that one depth frame covers: of the busiest books it is some thousands
 _NUMBERS = b'0123456789.,"[]{}:ab'  # what the levels of a depth frame are made of
 ON_BOOK = frozenset({"MARKET", ""})
@@ -169,7 +171,7 @@ class BinanceParser:
     def _agg_trade(self, t: frames.AggTrade, ts_recv: int) -> Sequence[Item]:
         symbol, size = self.amounts.of(t.s)
         price, quantity = t.p, t.q
-        if not (price + quantity).replace(".", "").isdecimal():
+        if len(price) + len(quantity) > _SHORT_BOTH or not (price + quantity).replace(".", "").isdecimal():
             price, quantity = number(price, "p"), number(quantity, "q")
         side = "sell" if t.m else "buy"
         ts = nanos(t.T, "T")
@@ -201,7 +203,10 @@ class BinanceParser:
         def depth(frame: bytes, ts_recv: int) -> Sequence[Item]:
             start = frame.find(b',"b":[', 60, 300)
             if start > 0 and not frame[start:].translate(None, _NUMBERS):
-                return self._change(decode(frame).data, ts_recv)
+                change = decode(frame).data
+                check_room(change.b, "b")
+                check_room(change.a, "a")
+                return self._change(change, ts_recv)
             return self._depth(decode(frame).data, ts_recv)
 
         return depth

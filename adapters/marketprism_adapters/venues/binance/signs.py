@@ -6,6 +6,7 @@ spot and of USD-M contracts have the same fields: only the decimals of their pri
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 
@@ -15,9 +16,10 @@ from marketprism_adapters.venues.kit.signs import BareName, BookIds, VenueSigns
 SPOT, USDM, COINM = VENUE, f"{VENUE}-usdm", f"{VENUE}-coinm"
 _HEAD = 400  # bytes of a frame in which its event and its stream are looked for
 _EVENT = re.compile(rb'"e"\s*:\s*"(\w+)"')
-_NATIVE = re.compile(rb'"s"\s*:\s*"([A-Z0-9_]+)"')
-_COINM = re.compile(r"[A-Z0-9]+USD_(?:PERP|\d{6})")
-_USDM = re.compile(r"[A-Z0-9]+_\d{6}")
+_NAME = rb'"((?:[^"\\\x00-\x1f]|\\u[0-9A-Fa-f]{4}){1,128})"'  # of any letters, also where they are escaped
+_NATIVE = re.compile(rb'"s"\s*:\s*' + _NAME)
+_COINM = re.compile(r"\w+USD_(?:PERP|\d{6})")
+_USDM = re.compile(r"\w+_\d{6}")
 _FIRST_PRICE = re.compile(rb'"x"\s*:\s*"')  # of a day's ticker: only spot has it
 _PREVIOUS = b'"pu"'  # a field that the depth updates of futures have, and spot's have not
 _FOR_MAKERS = re.compile(rb'"M"\s*:')  # a field of no meaning that every spot trade has, and no other
@@ -29,7 +31,8 @@ _FUTURES_ONLY = frozenset({b"markPriceUpdate", b"forceOrder", b"bookTicker", b"c
 _SPOT_DECIMALS = 8
 _DEPTH_HEAD = 300  # bytes of a frame in which a depth update says that it is one
 _QUOTES = "USDT|USDC|FDUSD|BUSD|TUSD|USDP|BTC|ETH|BNB|EUR|TRY|USD"
-_SYMBOL = re.compile(rf"(?<![A-Z0-9])([A-Z0-9]{{2,12}})-?({_QUOTES})(_(?:PERP|\d{{6}}))?(?![A-Z0-9])")
+_COIN = r"(?:[^\W_]{2,24}?|[^\x00-\x7f]{1,24}?)"
+_SYMBOL = re.compile(rf"(?<![^\W_])({_COIN})-?({_QUOTES})(_(?:PERP|\d{{6}}))?(?![^\W_])")
 _SPOT_HOSTS = (
     "stream.binance.com",
     "api.binance.com",
@@ -51,6 +54,14 @@ def _market_of(native: str) -> str:
     return USDM if _USDM.fullmatch(native) else ""
 
 
+def _text(name: bytes) -> str:
+    """A name as it is written in JSON."""
+    try:
+        return str(json.loads(b'"' + name + b'"'))
+    except ValueError:
+        return name.decode(errors="replace")
+
+
 def _of_frame(payload: bytes) -> str:
     head = payload[:_HEAD]
     named, stream = _EVENT.search(head), _STREAM.search(head)
@@ -61,7 +72,7 @@ def _of_frame(payload: bytes) -> str:
     if b"-" in of.partition(b"@")[0]:
         return ""  # European options
     native = _NATIVE.search(head)
-    by_name = _market_of(native[1].decode()) if native is not None else ""
+    by_name = _market_of(_text(native[1])) if native is not None else ""
     if by_name:
         return by_name
     if named is not None:
@@ -124,7 +135,9 @@ class _Bare:
     def named(self, part: bytes) -> BareName:
         """Event and native symbol from the fields `e` and `s`, empty where they are missing."""
         event, native = _EVENT.search(part), _NATIVE.search(part)
-        return BareName(event[1] if event is not None else b"", native[1] if native is not None else b"")
+        return BareName(
+            event[1] if event is not None else b"", _text(native[1]).encode() if native is not None else b""
+        )
 
     def market_of(self, native: str) -> str:
         """Of a contract with a suffix."""
@@ -142,7 +155,7 @@ class _Bare:
         native, first, last = _NATIVE.search(payload), _FROM.search(payload), _TO.search(payload)
         if native is None or first is None or last is None:
             return None
-        name = native[1].decode()
+        name = _text(native[1])
         market = _market_of(name) or (USDM if _PREVIOUS in payload else SPOT)
         return BookIds(market, name, int(first[1]), int(last[1]))
 
@@ -163,5 +176,6 @@ SIGNS = VenueSigns(
     },
     of_frame=_of_frame,
     paths={"/api/v1/": SPOT, "/api/v3/": SPOT, "/fapi/": USDM, "/futures/data/": USDM, "/dapi/": COINM},
+    labels=frozenset({"BINANCE", "BINANCE_FUTURES", "BINANCE_DELIVERY"}),
     bare=_Bare(),
 )

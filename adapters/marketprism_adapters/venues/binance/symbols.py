@@ -2,18 +2,25 @@
 
 Spot `BTCUSDT` is BTC-USDT; a USD-M perpetual of the same name BTC-USDT-PERP; `BTCUSDT_250328` BTC-USDT-250328; COIN-M
 `BTCUSD_PERP` BTC-USD-PERP. Where base and quote meet is in the instrument list; without one, by the quote currencies
-that Binance has.
+that Binance has, and a name that these do not tell stays as it is: BTCXYZ, or BTCXYZ-PERP of a perpetual.
 """
 
 from __future__ import annotations
 
+import re
+
+from marketprism_adapters.venues.kit.pairs import Quotes, quotes
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
-_QUOTES = (
-    "FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDP", "USD1", "BIDR", "BVND", "IDRT", "PAX", "UAH", "NGN", "BKRW",
-    "DAI", "EUR", "GBP", "AUD", "TRY", "BRL", "RUB", "ZAR", "PLN", "RON", "ARS", "JPY", "MXN", "CZK", "COP", "USD",
-    "BTC", "ETH", "BNB", "XRP", "TRX", "DOT", "VAI", "SOL", "DOGE",
-)  # fmt: skip
+_QUOTES = quotes(
+    "USDT USDC FDUSD USDP USD1 RLUSD BFUSD EURI BVND IDRT BKRW UAH NGN EUR GBP AUD TRY BRL RUB ZAR PLN "
+    "RON ARS JPY MXN CZK COP BTC ETH BNB",
+    "USD TUSD BUSD U IDR BIDR KZT PAX DAI VAI XRP TRX DOT SOL DOGE AEUR USDE USDS XUSD AUSD",
+)
+_OF_COINM = Quotes(frozenset({"USD"}), frozenset())
+
+
+_DELIVERY = re.compile(r"PERP|\d{6}")
 
 
 class Names:
@@ -43,12 +50,11 @@ class Names:
         if found is not None:
             return found
         parts = symbol.split("-")
-        pair = "".join(parts[:2])
-        if len(parts) == 2:
-            return pair
-        if parts[2] == "PERP":
+        delivery = parts.pop() if self._market != "spot" and len(parts) > 1 and _DELIVERY.fullmatch(parts[-1]) else ""
+        pair = "".join(parts)
+        if delivery == "PERP":
             return f"{pair}_PERP" if self._market == "coinm" else pair
-        return f"{pair}_{parts[2]}"
+        return f"{pair}_{delivery}" if delivery else pair
 
     def compose(self, base: str, quote: str, delivery: str) -> str:
         """Our name of its parts; `delivery` is empty, PERP or YYMMDD."""
@@ -59,7 +65,5 @@ class Names:
         pair, _, delivery = native.partition("_")
         if not delivery and self._market == "usdm":
             delivery = "PERP"
-        for quote in _QUOTES:
-            if pair.endswith(quote) and len(pair) > len(quote):
-                return pair.removesuffix(quote), quote, delivery
-        return pair, "", delivery
+        found = (_OF_COINM if self._market == "coinm" else _QUOTES).split(pair)
+        return (*found, delivery) if found is not None else (pair, "", delivery)

@@ -23,7 +23,10 @@ def _of_frame(payload: bytes) -> str:
 
 
 def _hosts(category: str) -> tuple[str, ...]:
-    return f"stream.bybit.com/v5/public/{category}", f"api.bybit.com?category={category}"
+    ends = "bybit.com", "bytick.com"  # the second is Bybit's own spare
+    return tuple(
+        address for end in ends for address in (f"stream.{end}/v5/public/{category}", f"api.{end}?category={category}")
+    )
 
 
 SIGNS = VenueSigns(
@@ -31,4 +34,5 @@ SIGNS = VenueSigns(
     of_frame=_of_frame,
     alike=frozenset({SPOT}),
     words=dict.fromkeys(_OF_LINEAR, LINEAR),
+    labels=frozenset({"BYBIT"}),
 )

@@ -129,7 +129,7 @@ class Bybit:
         linear = self._category == "linear"
         pair = f"{each.baseCoin}-{each.quoteCoin}"
         perpetual = "Perpetual" in each.contractType
-        symbol = pair if not linear else f"{pair}-PERP" if perpetual else each.symbol
+        symbol = self._names.compose(each.baseCoin, each.quoteCoin, each.symbol, perpetual=perpetual)
         lot = each.lotSizeFilter
         return InstrumentRecord(
             VENUE,

@@ -13,5 +13,8 @@ def _of_frame(payload: bytes) -> str:
 
 
 SIGNS = VenueSigns(
-    hosts={VENUE: ("www.deribit.com", "streams.deribit.com")}, of_frame=_of_frame, paths={"/api/v2/public/": VENUE}
+    hosts={VENUE: ("www.deribit.com", "deribit.com", "streams.deribit.com", "history.deribit.com")},
+    of_frame=_of_frame,
+    paths={"/api/v2/public/": VENUE},
+    labels=frozenset({"DERIBIT"}),
 )

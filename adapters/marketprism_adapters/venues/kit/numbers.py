@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import chain
 from typing import overload
@@ -12,10 +12,12 @@ import msgspec
 
 from marketprism_application.venues.protocol import ParseRefused
 from marketprism_domain.sessions.trading_days import utc_day_text
+from marketprism_domain.values import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS
 
 NANOS_PER_MS = 1_000_000
 _MAX_TEXT = 40
-_MAX_DIGITS = 20  # before the point: more than that is no price and no quantity, and has no room in the tables
+_MAX_DIGITS = MAX_INTEGER_DIGITS  # before the point: more is no price and no quantity, and has no room in the tables
+_SHORT = MAX_FRACTION_DIGITS + 1  # so many characters have room, wherever the point stands
 _FIRST_S, _LAST_S = 946_684_800, 7_258_118_400  # the years 2000 and 2200
 _FIRST_MS, _LAST_MS = _FIRST_S * 1_000, _LAST_S * 1_000
 # Between the two years the units never overlap: the same time is 1000 times as large in the next unit, and the last
@@ -23,8 +25,8 @@ _FIRST_MS, _LAST_MS = _FIRST_S * 1_000, _LAST_S * 1_000
 _UNITS = ((1_000, 1_000_000), (1_000_000, 1_000), (1_000_000_000, 1), (1, 1_000_000_000))  # to a second, nanoseconds
 _NEVER_MS = 253_402_300_800_000  # the year 10000, in milliseconds
 _MAX_ID = (1 << 63) - 1
-_MOST = Decimal("1e20")
-_LEAST = -60  # places behind the point: written out, `1e-999999999` would be a text of a gigabyte
+_ROOM = f"at most {MAX_INTEGER_DIGITS} digits before the point and {MAX_FRACTION_DIGITS} behind it"
+_EXACT = Context(prec=MAX_INTEGER_DIGITS + MAX_FRACTION_DIGITS)
 UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
 
 
@@ -53,7 +55,7 @@ def optional(text: str | None, field: str) -> str | None:
     """The text of a number, None when the venue sent nothing."""
     if not text:
         return None
-    if text.isascii() and len(text) <= _MAX_DIGITS and text.replace(".", "", 1).isdecimal():
+    if text.isascii() and len(text) <= _SHORT and text.replace(".", "", 1).isdecimal():
         return text
     return _uncommon(text, field)
 
@@ -65,14 +67,30 @@ def _uncommon(text: str, field: str) -> str:
         value = Decimal(text)
     except InvalidOperation:
         raise ParseRefused("number", f"{field}: expected a number, was {text[:_MAX_TEXT]!r}") from None
-    if not value.is_finite() or "_" in text or abs(value) >= _MOST or value.adjusted() < _LEAST:
+    if not value.is_finite() or "_" in text:
         raise ParseRefused("number", f"{field}: expected a finite number, was {text[:_MAX_TEXT]!r}")
-    return text if text.isascii() and text.replace(".", "", 1).isdecimal() else plain(value)
+    if not _has_room(value):
+        raise ParseRefused("number", f"{field}: expected {_ROOM}, was {text[:_MAX_TEXT]!r}")
+    simple = text.isascii() and text.replace(".", "", 1).isdecimal() and len(text.partition(".")[2]) <= _SHORT - 1
+    return text if simple else plain(value)
+
+
+def _has_room(value: Decimal) -> bool:
+    """Whether the tables hold it exactly. Asked of its digits: written out, `1e-999999999` is a text of a gigabyte."""
+    if not value:
+        return True
+    if not -MAX_FRACTION_DIGITS <= value.adjusted() < MAX_INTEGER_DIGITS:
+        return False
+    _, digits, exponent = value.as_tuple()
+    behind = -int(exponent)
+    return behind <= MAX_FRACTION_DIGITS or not any(digits[MAX_FRACTION_DIGITS - behind :])
 
 
 def plain(value: Decimal) -> str:
-    """Text without an exponent."""
-    return format(value, "f")
+    """Text without an exponent, of a number that has room; what it has of zeros beyond that is left out."""
+    if not value:
+        return "0"
+    return format(value if -int(value.as_tuple().exponent) <= MAX_FRACTION_DIGITS else value.normalize(_EXACT), "f")
 
 
 @overload
@@ -87,17 +105,19 @@ def from_number(value: Decimal | None) -> str | None:
     """Text of a JSON number without an exponent, None where the venue sent none.
 
     Raises:
-        ParseRefused: not finite, or larger or finer than any price or amount.
+        ParseRefused: not finite, or larger or finer than the tables have room for.
     """
     if value is None:
         return None
-    if not value.is_finite() or abs(value) >= _MOST or value.adjusted() < _LEAST:
+    if not value.is_finite():
         raise ParseRefused("number", f"expected a finite number, was {str(value)[:_MAX_TEXT]}")
-    return format(value, "f")
+    if not _has_room(value):
+        raise ParseRefused("number", f"expected a number of {_ROOM}, was {str(value)[:_MAX_TEXT]}")
+    return plain(value)
 
 
 def check_levels(levels: Iterable[Sequence[str]], field: str) -> None:
-    """All prices and quantities of a side at once: digits and points only.
+    """All prices and quantities of a side at once: digits and points only, and no more of them than there is room for.
 
     Raises:
         ParseRefused: anything else, the first of them named.
@@ -108,6 +128,21 @@ def check_levels(levels: Iterable[Sequence[str]], field: str) -> None:
             for part in level[:2]:
                 if not (part.isascii() and part.replace(".", "", 1).isdecimal()):
                     raise ParseRefused("number", f"{field}: expected a number, was {part[:_MAX_TEXT]!r}")
+    check_room(levels, field)
+
+
+def check_room(levels: Iterable[Sequence[str]], field: str) -> None:
+    """Prices and quantities that are nothing but digits and points: no more digits than the tables have room for.
+
+    Raises:
+        ParseRefused: the first that has more.
+    """
+    if max(map(len, chain.from_iterable(levels)), default=0) <= _SHORT:
+        return
+    for level in levels:
+        for part in level[:2]:
+            if len(part) > _SHORT and number(part, field) != part:
+                raise ParseRefused("number", f"{field}: expected {_ROOM}, was {part[:_MAX_TEXT]!r}")
 
 
 @lru_cache(maxsize=65_536)
@@ -132,6 +167,23 @@ def nanos(value: int, field: str) -> int:
             return value * scale
     raise ParseRefused(
         "time", f"{field}: expected a time between 2000 and 2200 in ms, us, ns or s since 1970, was {_short(value)}"
+    )
+
+
+def instant(value: Decimal, field: str) -> int:
+    """A time since 1970 with or without a fraction as nanoseconds UTC, in whatever unit it is written.
+
+    Raises:
+        ParseRefused: no number, or of no unit a time between 2000 and 2200.
+    """
+    if not value.is_finite() or not -MAX_FRACTION_DIGITS <= value.adjusted() <= _MAX_DIGITS:
+        raise ParseRefused("time", f"{field}: expected a time since 1970, was {str(value)[:_MAX_TEXT]}")
+    for to_second, scale in _UNITS:
+        if _FIRST_S * to_second <= value < _LAST_S * to_second:
+            return int(value * scale)
+    raise ParseRefused(
+        "time",
+        f"{field}: expected a time between 2000 and 2200 in s, ms, us or ns since 1970, was {str(value)[:_MAX_TEXT]}",
     )
 
 

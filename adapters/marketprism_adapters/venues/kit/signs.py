@@ -78,8 +78,9 @@ class VenueSigns:
     `hosts`: by market, the hosts that its addresses have; with the start of the path, or with what is asked, where only
     these tell markets apart. `of_frame` answers the market that a frame has a sign of. `paths`: the starts of request
     paths that say a market by themselves. `alike`: markets whose frames have nothing that another market's could not
-    have as well: their sign only says the venue, and `words` of file names may say the other market. `bare`: only of
-    a venue whose frames have no envelope; it is asked after all others.
+    have as well: their sign only says the venue, and `words` of file names may say the other market. `labels`: what
+    recorders call a venue or a market in the heads and names of their files. `bare`: only of a venue whose frames have
+    no envelope; it is asked after all others.
     """
 
     hosts: Mapping[str, Sequence[str]]
@@ -87,4 +88,5 @@ class VenueSigns:
     paths: Mapping[str, str] = field(default_factory=dict)
     alike: frozenset[str] = frozenset()
     words: Mapping[str, str] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
     bare: BareForms | None = None

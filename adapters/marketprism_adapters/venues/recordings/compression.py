@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import importlib
+import io
 import lzma
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,48 +18,88 @@ from marketprism_sdk.errors import reason_of
 
 _FOREIGN = {
     b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "an empty zip archive",
     b"PAR1": "a Parquet file",
     b"\x04\x22\x4d\x18": "an lz4 file",
     b"7z\xbc\xaf": "a 7z archive",
     b"\x89HDF": "an HDF5 file",
     b"ARROW1": "an Arrow file",
+    b"FEA1": "a Feather file",
     b"SQLite format 3": "a database",
+    b"\x80\x04\x95": "a pickle",
+    b"\x80\x05\x95": "a pickle",
+    b"\x4d\x3c\xb2\xa1": "a capture of packets",
+    b"\xa1\xb2\x3c\x4d": "a capture of packets",
+    b"\xd4\xc3\xb2\xa1": "a capture of packets",
+    b"\xa1\xb2\xc3\xd4": "a capture of packets",
+    b"\x0a\x0d\x0d\x0a": "a capture of packets",
 }
+_MAC = "__MACOSX/"  # what some systems put beside each file
+_HEAD = 16
 
 
 def opened(path: Path) -> IO[bytes]:
-    """The file, decompressed.
+    """The file, decompressed; of a zip archive its only member.
 
     Raises:
-        SourceError: a form that needs a library which is not installed, or that is no text.
-        OSError: it cannot be read.
+        SourceError: no text.
+        OSError, and what `reading` translates besides: it cannot be read.
     """
     with path.open("rb") as file:
-        head = file.read(16)
+        head = file.read(_HEAD)
+    unpacked = _unpacked(path, head)
+    if unpacked is None:
+        _check_text(path, head)
+        return path.open("rb")
+    try:
+        _check_text(path, unpacked.peek(_HEAD)[:_HEAD])
+    except BaseException:
+        unpacked.close()
+        raise
+    return unpacked  # type: ignore[no-any-return]
+
+
+def _unpacked(path: Path, head: bytes) -> Any:
+    """A reader with `peek`, None where the file is not compressed."""
     if head.startswith(b"\x1f\x8b"):
-        return gzip.open(path)  # type: ignore[return-value]
+        return gzip.open(path)
     if head.startswith(b"\xfd7zXZ\x00"):
         return lzma.open(path)
     if head.startswith(b"BZh"):
         return bz2.open(path)
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
+    if head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and head[:1] in _SKIPPABLE):
         return _zstandard(path)
-    for magic, what in _FOREIGN.items():
-        if head.startswith(magic):
-            raise SourceError(f"recording {path}: expected text, plain or as gzip, xz, bzip2 or zstd, was {what}")
-    return path.open("rb")
+    return _only_member(path) if head.startswith(b"PK\x03\x04") else None
+
+
+_SKIPPABLE = frozenset(bytes([n]) for n in range(0x50, 0x60))  # frames of zstd that hold no data may stand first
 
 
 def _zstandard(path: Path) -> IO[bytes]:
-    # Part of Python from 3.14 on, a package before.
-    for name in ("compression.zstd", "zstandard"):
-        try:
-            library: Any = importlib.import_module(name)
-        except ImportError:
-            continue
-        made: IO[bytes] = library.open(path, "rb")
-        return made
-    raise SourceError(f"recording {path}: expected the package zstandard, which reads .zst files: it is not installed")
+    # Arrow has the codec for every Python: the library's own module came with 3.14. It reads frame behind frame.
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only for such files)
+
+    stream: Any = pa.CompressedInputStream(path.open("rb"), "zstd")
+    return io.BufferedReader(stream)
+
+
+def _only_member(path: Path) -> IO[bytes]:
+    archive = zipfile.ZipFile(path)
+    members = [each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith(_MAC)]
+    if len(members) != 1:
+        raise SourceError(
+            f"recording {path}: expected text, plain or as gzip, xz, bzip2, zstd or zip of one file, "
+            f"was a zip archive of {len(members)}"
+        )
+    return archive.open(members[0])
+
+
+def _check_text(path: Path, head: bytes) -> None:
+    for magic, what in _FOREIGN.items():
+        if head.startswith(magic):
+            raise SourceError(
+                f"recording {path}: expected text, plain or as gzip, xz, bzip2, zstd or zip of one file, was {what}"
+            )
 
 
 @contextmanager
@@ -70,12 +111,18 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except zipfile.BadZipFile as error:
+        raise SourceError(f"recording {path}: expected a complete file, was a zip archive: {reason_of(error)}") from error
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise SourceError(f"recording {path}: expected a complete compressed file: {reason_of(error)}") from error
+    except (NotImplementedError, RuntimeError) as error:  # a zip archive with a password, or packed in a rare way
+        if isinstance(error, RecursionError):
+            raise
+        raise SourceError(f"recording {path}: expected a file that can be unpacked: {reason_of(error)}") from error
     except FileNotFoundError as error:
         raise SourceError(f"recording {path}: expected a file, there is none") from error
     except IsADirectoryError as error:
         raise SourceError(f"recording {path}: expected a file, was a folder") from error
-    except OSError as error:  # bzip2 says so too when its data are damaged, without a number
+    except OSError as error:  # bzip2 and zstd say so too when their data are damaged, without a number
         problem = error.strerror or f"complete and undamaged: {reason_of(error)}"
         raise SourceError(f"recording {path}: expected a readable file: {problem}") from error

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
+from marketprism_adapters.venues.recordings.archives import refuse_archive
 from marketprism_adapters.venues.recordings.compression import opened, reading
 from marketprism_adapters.venues.recordings.line_formats import FRAME, BadLine, is_whole, rows_of
 from marketprism_adapters.venues.recordings.market_detection import market_of
@@ -18,8 +19,8 @@ from marketprism_application.errors import SourceError
 
 log = structlog.get_logger()
 
-_NAMES = re.compile(r"\.(?:txt|jsonl?|dat|raw|log)(?:\.(?:gz|xz|bz2|zst))?$|\.ws\.\d", re.IGNORECASE)
-_OTHERS = re.compile(r"\.(?:csv|parquet|zip|feather|md|py)(?:\.(?:gz|xz|bz2|zst|lzma))?$", re.IGNORECASE)
+_NAMES = re.compile(r"\.(?:txt|jsonl?|dat|raw|log)(?:\.(?:gz|xz|bz2|zst|zip))?$|\.ws\.\d", re.IGNORECASE)
+_OTHERS = re.compile(r"\.(?:csv|parquet|feather|md|py)(?:\.(?:gz|xz|bz2|zst|lzma))?$", re.IGNORECASE)
 _LOOKED_AT = 65_536
 _LINES = 20
 
@@ -52,8 +53,15 @@ def begins_as_recording(path: Path) -> bool:
             begins = file.read(_LOOKED_AT).lstrip(b"\xef\xbb\xbf \r\n\t")
         if begins[:1] in (b"{", b"[") and not is_whole(begins.splitlines()[0]):
             return bool(market_of(begins) or begins.lstrip(b"[ \r\n").startswith(b'{"lastUpdateId"'))
-        rows = [row for line in begins.splitlines()[:_LINES] for row in rows_of(line, 0)[0]]
-    except (SourceError, BadLine):
+    except SourceError:
+        return False
+    return any(_is_of_a_venue(line) for line in begins.splitlines()[:_LINES])
+
+
+def _is_of_a_venue(line: bytes) -> bool:
+    try:
+        rows, _ = rows_of(line, 0)
+    except BadLine:
         return False
     return any(row.what != FRAME or market_of(row.payload) for row in rows)
 
@@ -80,13 +88,21 @@ def venue_files(patterns: Iterable[str]) -> tuple[list[Path], frozenset[Path]]:
     return list(paths), frozenset(found)
 
 
+def at_home(pattern: str) -> Path:
+    """The path, `~` at its beginning as the user's home where there is one."""
+    try:
+        return Path(pattern).expanduser()
+    except RuntimeError:
+        return Path(pattern)
+
+
 def files_of(pattern: str) -> tuple[list[Path], bool]:
     """Files, sorted, and whether they were only found in a folder.
 
     Raises:
         SourceError: a folder or a pattern without any.
     """
-    path = Path(pattern).expanduser()
+    path = at_home(pattern)
     in_folder = path.is_dir()
     if in_folder:
         found = sorted(
@@ -103,8 +119,10 @@ def files_of(pattern: str) -> tuple[list[Path], bool]:
     return found, in_folder
 
 
-def found_recordings(patterns: Iterable[str], market: str = "") -> FoundRecordings:
+def found_recordings(patterns: Iterable[str], market: str = "", *, partial: bool = False) -> FoundRecordings:
     """The recordings of all patterns, each file once. What a folder holds besides is passed over, by name.
+
+    `partial`: of files that are damaged or cut off, what stands before that.
 
     Raises:
         SourceError: a file that was named cannot be read, or nothing at all can.
@@ -119,7 +137,7 @@ def found_recordings(patterns: Iterable[str], market: str = "") -> FoundRecordin
                 continue
             seen.add(path)
             try:
-                recordings.append(VenueRecording(path, market))
+                recordings.append(recording_at(path, market, partial=partial))
             except SourceError as error:
                 if not in_folder:
                     raise
@@ -127,6 +145,15 @@ def found_recordings(patterns: Iterable[str], market: str = "") -> FoundRecordin
     if not recordings:
         raise SourceError(_nothing(unread))
     return FoundRecordings(recordings, unread)
+
+
+def recording_at(path: Path, market: str = "", *, partial: bool = False) -> VenueRecording:
+    """The recording in a file. Raises SourceError: as `VenueRecording`, or what else it is."""
+    try:
+        return VenueRecording(path, market, partial=partial)
+    except SourceError:
+        refuse_archive(path)
+        raise
 
 
 def _nothing(unread: Sequence[Unread]) -> str:

@@ -6,20 +6,26 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from typing import IO, Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import msgspec
 
-from marketprism_adapters.venues.kit.numbers import nanos
+from marketprism_adapters.venues.kit.numbers import UNREADABLE, nanos
+from marketprism_adapters.venues.recordings import typed_lines
+from marketprism_adapters.venues.recordings.typed_lines import address_of
 from marketprism_application.venues.protocol import ParseRefused
 
 # A frame, the answer to a request, a book that stands among frames without a name, something that cannot be read.
 FRAME, ANSWER, BOOK, REFUSED = "frame", "answer", "book", "refused"
+HEADER = "header"  # names the exchange in `path`
+MOST_BYTES = 64 << 20  # of a line: no frame and no answer is longer
+MOST_DOCUMENT = 256 << 20
 
 _TIMED = re.compile(rb"(\d+)(?:\.(\d+))?(?::[ \t]|[ \t]+)(?=[\[{])")
 _DAY = re.compile(rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)?:?[ \t]+(?=[\[{])")
-_WITH_URL = re.compile(rb"((?:https?|wss?)://\S+) (->|<-|<->) (\d{9,10}(?:\.\d+)?)(?:: |$)")
+_WITH_URL = re.compile(rb"(\S+) (->|<-|<->) (\d{9,19}(?:\.\d+)?)(?::[ \t]*|[ \t]*$)")
+_URL = re.compile(rb"(?:https?|wss?)://[^\s\"']+", re.IGNORECASE)
 _A_BOOK = re.compile(rb'\{\s*"(?:lastUpdateId|bids|asks)"\s*:')
 _ASKED = re.compile(rb'\{\s*"(?:path|method|query|data)"\s*:')
 _NANOS = {9: 1_000_000_000, 10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}
@@ -115,7 +121,7 @@ def book_of(payload: bytes) -> Book:
     """
     try:
         return _book.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadLine(f"expected a whole book with lastUpdateId, bids and asks: {error}") from error
 
 
@@ -128,6 +134,8 @@ def rows_of(line: bytes, number: int) -> tuple[list[Recorded], str]:
     timed = _TIMED.match(line)
     if timed is not None:
         return payloads(line[timed.end() :], _instant(timed[1], timed[2]), number), ""
+    if line[:1] == b"{" and typed_lines.is_typed(line):
+        return _typed(line, number)
     if line[:1] in (b"{", b"["):
         return payloads(line, 0, number), ""
     if not line.strip():
@@ -135,16 +143,35 @@ def rows_of(line: bytes, number: int) -> tuple[list[Recorded], str]:
     day = _DAY.match(line)
     if day is not None:
         return payloads(line[day.end() :], _of_day(day[1], day[2]), number), ""
-    url = _WITH_URL.match(line)
-    if url is None:
+    address = _URL.match(line)
+    if address is None:
         return [], "configuration" if line.startswith(b"configuration:") else "a line without a time"
-    parts = urlsplit(url[1].decode(errors="replace"))
-    given = dict(parse_qsl(parts.query))
-    if url[2] != b"->":
-        what = "sent" if url[2] == b"<-" else "opened"
-        return [Recorded(what, _seconds(url[3]), b"", number, parts.path, given, parts.netloc)], what
+    host, path, given = address_of(address[0].decode(errors="replace"))
+    url = _WITH_URL.match(line)
+    if url is None:  # whose it is can be known all the same
+        return [Recorded("opened", 0, b"", number, path, given, host)], "a line without a time"
     ts = _seconds(url[3])
-    return [Recorded(ANSWER, ts, line[url.end() :], number, parts.path, given, parts.netloc)], ""
+    if url[2] == b"->":
+        return [Recorded(ANSWER, ts, line[url.end() :], number, path, given, host)], ""
+    what = "sent" if url[2] == b"<-" else "opened"
+    return [Recorded(what, ts, b"", number, path, given, host)], what
+
+
+def _typed(line: bytes, number: int) -> tuple[list[Recorded], str]:
+    try:
+        what, ts, payload, address = typed_lines.typed(line)
+        host, path, given = address_of(address) if what != typed_lines.HEADER else ("", address, {})
+    except (ParseRefused, ValueError) as error:
+        raise BadLine(str(error)) from error
+    if what == typed_lines.HEADER:
+        return [Recorded(HEADER, 0, b"", number, path)], what
+    if what == typed_lines.HTTP:
+        return [Recorded(ANSWER, ts, payload, number, path, given, host)], ""
+    if what == typed_lines.RECV:
+        if payload[:1] in (b"{", b"["):
+            return payloads(payload, ts, number), ""
+        return [], "a message that is no JSON"
+    return [Recorded(what, ts, b"", number, path, given, host)], what
 
 
 def payloads(payload: bytes, ts: int, number: int) -> list[Recorded]:
@@ -152,7 +179,7 @@ def payloads(payload: bytes, ts: int, number: int) -> list[Recorded]:
     if payload[:1] == b"[":
         try:
             found = _elements.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return [Recorded(FRAME, ts, payload, number)]
         return [Recorded(FRAME, ts, bytes(each), number) for each in found]
     if _A_BOOK.match(payload):
@@ -160,9 +187,10 @@ def payloads(payload: bytes, ts: int, number: int) -> list[Recorded]:
     if _ASKED.match(payload):
         try:
             asked = msgspec.json.decode(payload, type=_Asked)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return [Recorded(FRAME, ts, payload, number)]
-        return [Recorded(ANSWER, ts, bytes(asked.data), number, asked.path, dict(parse_qsl(asked.query)))]
+        host, path, given = address_of(asked.path) if "://" in asked.path else ("", asked.path, {})
+        return [Recorded(ANSWER, ts, bytes(asked.data), number, path, {**given, **dict(parse_qsl(asked.query))}, host)]
     return [Recorded(FRAME, ts, payload, number)]
 
 
@@ -180,13 +208,35 @@ def document(held: bytes) -> Iterator[Recorded]:
         return
     try:
         elements = _elements.decode(held)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadLine(f"expected JSON: {error}") from error
     if not elements:
         raise BadLine("expected a list of frames, was an empty list")
+    rows: list[Recorded] = []
+    wrong: list[BadLine] = []
     for number, each in enumerate(elements, 1):
         payload = bytes(each)
-        yield Recorded(FRAME, _frame(payload, f"element {number}"), payload, number)
+        try:
+            rows.append(Recorded(FRAME, _frame(payload, f"element {number}"), payload, number))
+        except BadLine as error:
+            wrong.append(error)
+            rows.append(refused_line(error, 0, number))
+    if len(wrong) == len(rows):
+        raise wrong[0]
+    yield from rows
+
+
+def refused_line(error: BadLine, ts: int, number: int) -> Recorded:
+    """What stands for something that cannot be read, beside what can."""
+    return Recorded(REFUSED, ts, b"", number, "malformed", host=str(error))
+
+
+def lines_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines with their ends. Raises BadLine: one is longer than any that a venue sends; the rest is not read."""
+    while line := file.readline(MOST_BYTES + 1):
+        if len(line) > MOST_BYTES:
+            raise BadLine(f"expected lines of at most {MOST_BYTES >> 20} MiB, one is longer: begins with {line[:40]!r}")
+        yield line
 
 
 def _frame(payload: bytes, where: str) -> int:
@@ -198,7 +248,7 @@ def _frame(payload: bytes, where: str) -> int:
         ts = found.ts_event
     except msgspec.ValidationError as error:
         raise BadLine(f"{where}: expected a frame, was {payload[:40]!r}: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BadLine(f"{where}: expected JSON: {error}") from error
     if found.e and not ts:
         raise BadLine(f"{where}: expected an event time `E`, there is none in {payload[:40]!r}")
@@ -209,7 +259,7 @@ def is_whole(line: bytes) -> bool:
     """Whether a line is a JSON value by itself."""
     try:
         msgspec.json.decode(line, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return False
     return True
 

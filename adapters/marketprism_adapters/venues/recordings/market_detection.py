@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from marketprism_adapters.venues.kit.signs import VenueSigns
@@ -15,6 +16,26 @@ _ALL: tuple[VenueSigns, ...] = tuple(dict.fromkeys(row.signs for row in MARKETS.
 # venue of that kind could not be told from it.
 (BARE,) = (signs.bare for signs in _ALL if signs.bare is not None)
 _IN_ORDER = sorted(_ALL, key=lambda signs: signs.bare is not None)
+
+
+class _Address(NamedTuple):
+    market: str
+    host: str
+    path: str
+    asked: Mapping[str, str]
+
+
+def _addresses() -> Iterator[_Address]:
+    for signs in _ALL:
+        for market, addresses in signs.hosts.items():
+            for address in addresses:
+                parts = urlsplit(f"//{address}")
+                yield _Address(market, parts.netloc, parts.path, dict(parse_qsl(parts.query)))
+
+
+_ADDRESSES = tuple(_addresses())
+_LABELS = frozenset().union(*(signs.labels for signs in _ALL))
+_LABELLED = re.compile(r"([A-Z][A-Z0-9_]*)\.(?:ws|http)\.\d")
 _TOKENS = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -35,15 +56,41 @@ def market_of(payload: bytes) -> str:
 
 def of_url(host: str, path: str, parameters: Mapping[str, str]) -> str:
     """The market whose address it is, empty for an unknown one."""
-    bare = host.partition(":")[0]
-    for signs in _ALL:
-        for market, addresses in signs.hosts.items():
-            for address in addresses:
-                parts = urlsplit(f"//{address}")
-                asked = dict(parse_qsl(parts.query))
-                if parts.netloc == bare and path.startswith(parts.path) and asked.items() <= parameters.items():
-                    return market
+    bare = _bare(host)
+    for known in _ADDRESSES:
+        if known.host == bare and path.startswith(known.path) and known.asked.items() <= parameters.items():
+            return known.market
     return ""
+
+
+def is_foreign(host: str, path: str, parameters: Mapping[str, str]) -> bool:
+    """Whether an address is of no market here: of another exchange with the same protocol, of a test network, or of a
+    market of a venue that has others here. A path or a question that all markets of a host have says nothing."""
+    of_host = [known for known in _ADDRESSES if known.host == _bare(host)]
+    if not of_host:
+        return True
+    if of_url(host, path, parameters):
+        return False
+    return any(
+        (known.path and path.startswith(known.path.rpartition("/")[0] + "/"))
+        or any(parameters.get(name, value) != value for name, value in known.asked.items())
+        for known in of_host
+    )
+
+
+def foreign_label(label: str) -> bool:
+    """Whether a recorder's name of an exchange is that of no venue here."""
+    return label.upper() not in _LABELS
+
+
+def label_of(path: Path) -> str:
+    """The exchange that the name of a raw capture says (`BINANCE.ws.1.0`), empty where it says none."""
+    found = _LABELLED.match(path.name)
+    return found[1] if found is not None else ""
+
+
+def _bare(host: str) -> str:
+    return host.rpartition("@")[2].partition(":")[0].rstrip(".").lower()
 
 
 def of_path(path: str) -> str:

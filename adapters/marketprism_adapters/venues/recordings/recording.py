@@ -3,8 +3,9 @@
 Lines `<receive time> <json>` (hftbacktest and its kin: seconds to nanoseconds, or a day and a time; a space or a tab),
 cryptofeed's raw captures (`time: json`, `URL -> time: body`, `URL <- time: sent`, `URL <-> time`), dumps of one
 instrument and hour (`ETHBTC/2020-11-01T09-00-00_update.json`, `dob_<SYMBOL>_<day>_<hour>_<snapshot|update|trades>`),
-bare frames, one a line or one document, and saved requests (`path`, `query`, `data`). The content says which, and how
-it is compressed; the name is asked only for what the content does not tell.
+bare frames, one a line or one document, saved requests (`path`, `query`, `data`), and lines that say what they are
+(`typed_lines`). The content says which, and how it is compressed; the name is asked only for what the content does not
+tell.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 
 _HOUR = re.compile(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)[T_](\d\d)(?:[-:]?(\d\d)[-:]?(\d\d))?(?!\d)")
-_ENDING = re.compile(r"(?:\.(?:gz|xz|bz2|zst|txt|jsonl|json|dat|log|tsv|raw))+$", re.IGNORECASE)
+_ENDING = re.compile(r"(?:\.(?:gz|xz|bz2|zst|zip|txt|jsonl|json|dat|log|tsv|raw))+$", re.IGNORECASE)
 _LOOKED_AT = 500  # lines without anything known, after which a file is none of ours
 
 
@@ -34,20 +35,33 @@ class VenueRecording:
     """One file. It is read once through at the beginning: what it is of stands in no single place.
 
     `market` is what it is of, or mostly; `market_by` what told it: given, host, form, path, name, or assumed. A
-    recording of several `markets` says of each row which.
+    recording of several `markets` says of each row which. One that names another exchange, or a test network, is read
+    only where `market` is given: its frames look the same, and its prices are not the venue's.
+    `partial`: of a file that ends too early, or that is damaged, what stands before that is taken.
 
     Raises (everywhere):
         SourceError: missing, unreadable, truncated, of no known form, or of a venue that nothing in it tells.
     """
 
-    def __init__(self, path: Path, market: str = "") -> None:
+    def __init__(self, path: Path, market: str = "", *, partial: bool = False) -> None:
         self.path = path
+        self._partial = partial
+        self._refused = ""  # the first that could not be read
         self.skipped: dict[str, int] = {}
         if market and market not in MARKETS:
             raise SourceError(f"market: expected one of {', '.join(MARKETS)}, was {market!r}")
         self.held = Survey(path)
+        label = market_detection.label_of(path)
+        if label and market_detection.foreign_label(label):
+            self.held.foreign[label] += 1
         for row in self._raw():
             self._taken(row)
+        if self.held.foreign and not market:
+            names = ", ".join(self.held.foreign)[:200]
+            raise SourceError(
+                f"recording {path}: expected addresses of {', '.join(MARKETS)}, was {names}: another exchange, market "
+                "or network; `market` says whose frames they are to be read as"
+            )
         self.held.decide()
         found, by, several = self.held.market()
         if not (self.held.rows and (found or market)):
@@ -71,7 +85,8 @@ class VenueRecording:
             raise SourceError(f"recording {self.path}, line {row.line}: {error}") from error
 
     def _none(self) -> SourceError:
-        return SourceError(f"recording {self.path}: expected frames of {', '.join(MARKETS)}, found none of them")
+        expected = f"recording {self.path}: expected frames of {', '.join(MARKETS)}, found none of them"
+        return SourceError(f"{expected}; {self._refused}" if self._refused else expected)
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -84,6 +99,8 @@ class VenueRecording:
                 yield row._replace(market=self._market_of(row.payload)) if mixed else row
             elif row.what == BOOK:
                 yield self._book(row)
+            elif row.what == REFUSED:
+                yield row
             elif row.what == ANSWER:
                 market = (
                     market_detection.of_url(row.host, row.path, row.parameters) or market_detection.of_path(row.path)
@@ -111,6 +128,20 @@ class VenueRecording:
 
     def _raw(self) -> Iterator[Recorded]:
         """Rows as they stand, the books without a name among them."""
+        last: Recorded | None = None
+        try:
+            for row in self._read():
+                last = row
+                yield row
+        except SourceError as error:
+            if not self._partial or last is None:
+                raise
+            problem = str(error).removeprefix(f"recording {self.path}").lstrip(",: ")
+            yield Recorded(
+                REFUSED, last.ts_recv, b"", last.line + 1, "truncated", host=f"line {last.line + 1}: {problem}"
+            )
+
+    def _read(self) -> Iterator[Recorded]:
         with reading(self.path), opened(self.path) as file:
             try:
                 lead = _lead(file)
@@ -120,25 +151,31 @@ class VenueRecording:
                     not second if whole else first in (b"{", b"[") or not line_formats.is_whole(second)
                 )
                 if alone:
-                    yield from self._document(b"".join(lead) + file.read())
+                    yield from self._document(b"".join(lead) + _rest(file))
                 else:
-                    yield from self._lines(chain(lead, file))
+                    yield from self._lines(chain(lead, line_formats.lines_of(file)))
             except BadLine as error:
                 raise SourceError(f"recording {self.path}: {error}") from error
 
     def _lines(self, file: Iterable[bytes]) -> Iterator[Recorded]:
         none = True
+        ts = 0
         for number, raw in enumerate(file, 1):
             line = raw.rstrip(b"\r\n")
             try:
                 rows, passed = line_formats.rows_of(line, number)
+                for row in rows:
+                    if row.what == BOOK:
+                        line_formats.book_of(row.payload)
             except BadLine as error:
-                raise SourceError(f"recording {self.path}, line {number}: {error}") from error
+                self._refused = self._refused or f"line {number}: {error}"
+                rows, passed = [line_formats.refused_line(BadLine(f"line {number}: {error}"), ts, number)], ""
             if passed:
                 self.skipped[passed] = self.skipped.get(passed, 0) + 1
-            none = none and not rows
+            none = none and not any(row.what != REFUSED for row in rows)
             if none and number >= _LOOKED_AT:
                 raise self._none()
+            ts = max([ts, *(row.ts_recv for row in rows)])
             yield from rows
 
     def _document(self, held: bytes) -> Iterator[Recorded]:
@@ -159,15 +196,23 @@ class VenueRecording:
 
 
 def _lead(file: IO[bytes]) -> list[bytes]:
-    """The first lines of a file, up to the second that is not empty."""
+    """The first lines of a file, up to the second that is not empty, and not many that are."""
     lead: list[bytes] = []
     written = 0
-    for line in file:
+    for line in line_formats.lines_of(file):
         lead.append(line if lead else line.removeprefix(b"\xef\xbb\xbf"))
         written += bool(line.strip())
-        if written == 2:
+        if written == 2 or len(lead) == _LOOKED_AT:
             break
     return lead
+
+
+def _rest(file: IO[bytes]) -> bytes:
+    """What is left of a document. Raises BadLine: more than any has."""
+    rest = file.read(line_formats.MOST_DOCUMENT + 1)
+    if len(rest) > line_formats.MOST_DOCUMENT:
+        raise BadLine(f"expected one JSON document of at most {line_formats.MOST_DOCUMENT >> 20} MiB, was longer")
+    return rest
 
 
 def in_order(recordings: Sequence[VenueRecording]) -> Iterator[tuple[VenueRecording, Recorded]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import structlog
 
 from marketprism_adapters.venues.recordings.continuity import Run, runs_of
+from marketprism_adapters.venues.recordings.discovery import recording_at
 from marketprism_adapters.venues.recordings.line_formats import ANSWER, REFUSED, Recorded
 from marketprism_adapters.venues.recordings.recording import VenueRecording, in_order
 from marketprism_adapters.venues.recordings.replay_parts import END_RUN_NS, ReplayedFrames, ReplayPart, end_of, parts_of
@@ -45,7 +46,8 @@ class _Chunk(NamedTuple):
 class VenueReplay:
     """Fulfils `MarketSource`. `speed` None is as fast as the pipeline takes it.
 
-    Of the paths that were only `found` in a folder, those that cannot be read are passed over, by name.
+    `market` and `partial` as of a `VenueRecording`. Of the paths that were only `found` in a folder, those that cannot
+    be read are passed over, by name.
     """
 
     traits = SourceTraits(recording=True, counts_rows=True, paced=True, keeps_books=True)
@@ -58,6 +60,7 @@ class VenueReplay:
         checked: bool = False,
         tap: FrameTap | None = None,
         market: str = "",
+        partial: bool = False,
         batch_frames: int = 2_000,
         settings: FeedSettings | None = None,
         found: Collection[Path] = (),
@@ -70,6 +73,7 @@ class VenueReplay:
         self._checked = checked
         self._tap = tap
         self._market = market
+        self._partial = partial
         self._batch = batch_frames
         self._settings = settings
         self._found = found
@@ -91,7 +95,7 @@ class VenueReplay:
         self._recordings = []
         for path in self._paths:
             try:
-                recording = VenueRecording(path, self._market)
+                recording = recording_at(path, self._market, partial=self._partial)
             except SourceError as error:
                 if path not in self._found:
                     raise
@@ -142,7 +146,7 @@ class VenueReplay:
             for recording in run.recordings
         }
         for recording, row in in_order(self._recordings):
-            if not row.ts_recv:
+            if not row.ts_recv and row.what != REFUSED:
                 raise SourceError(
                     f"recording {recording.path}, line {row.line}: expected a receive time, there is none"
                 )

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.venues.recordings import market_detection
-from marketprism_adapters.venues.recordings.line_formats import ANSWER, BOOK, FRAME, Book, Recorded, book_of
+from marketprism_adapters.venues.recordings.line_formats import (
+    ANSWER,
+    BOOK,
+    FRAME,
+    HEADER,
+    REFUSED,
+    Book,
+    Recorded,
+    book_of,
+)
 from marketprism_adapters.venues.recordings.market_detection import BARE
 
 _KEY = re.compile(rb'"(?:stream|channel|topic)"\s*:\s*"([^"]+)"(?:\s*,\s*"inst\w+"\s*:\s*"([^"]+)")?')
@@ -37,6 +46,7 @@ class Survey:
         self._seen: Counter[bytes] = Counter()
         self._signs: Counter[str] = Counter()
         self._hosts: Counter[str] = Counter()
+        self.foreign: Counter[str] = Counter()  # hosts and exchanges that are none of ours
         self._paths: Counter[str] = Counter()
         self._suggested: Counter[str] = Counter()
         self._natives: dict[str, None] = {}
@@ -50,8 +60,12 @@ class Survey:
         if ts:
             self.first = min(self.first or ts, ts)
             self.last = max(self.last, ts)
-        if row.host:
+        if row.what == HEADER and market_detection.foreign_label(row.path):
+            self.foreign[row.path] += 1
+        elif row.host and row.what != REFUSED:
             self._hosts[market_detection.of_url(row.host, row.path, row.parameters)] += 1
+            if market_detection.is_foreign(row.host, row.path, row.parameters):
+                self.foreign[row.host] += 1
         if row.what == FRAME:
             self.rows += 1
             self._frame(row)

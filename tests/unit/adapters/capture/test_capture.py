@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
+import struct
 import threading
 import time
+import zlib
 from pathlib import Path
 
+import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -179,3 +185,50 @@ async def test_a_simulation_is_captured_too_and_strange_frames_are_refused(
     await asyncio.to_thread(written, tmp_path / f"99999999-2{SUFFIX}", [[(1, Channel("t", "ticks.msgpack"), b"?")]])
     with pytest.raises(SourceError, match="expected"):
         await all_ticks(CaptureSource(tmp_path, calendar, run="99999999"))
+
+
+def made(path: Path, entries: object, *, raw: int | None = None, body: bytes | None = None) -> Path:
+    """A file of one block, as anybody may have written it."""
+    plain = entries if isinstance(entries, bytes) else msgspec.msgpack.encode(entries)
+    data: bytes = pa.Codec("zstd").compress(plain, asbytes=True) if body is None else body
+    header = struct.pack(">4sIIIqqI", b"BLCK", len(data), len(plain) if raw is None else raw, 1, 1, 2, zlib.crc32(data))
+    path.write_bytes(b"MPCAP\x01\n" + header + data)
+    return path
+
+
+NAME = {"name": "x", "decoder": "y"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "raw", "said"),
+    [
+        ([[1, 7, b"x"]], None, "block 0: expected bytes of a channel with a name, was 7"),
+        ([[1, 0, {"x": 1}], [1, 0, b"x"]], None, "expected a channel's name and decoder"),
+        ([[1, 0, {"name": 1, "decoder": []}]], None, "expected a channel's name and decoder"),
+        ([[1, 0, {"name": "\x1b]0;owned\x07", "decoder": "y"}]], None, "in printable letters"),
+        ([[1, 0, NAME], [1, 0, 7]], None, "expected bytes of a channel"),
+        ([[1, 0, NAME], [1, 0, None]], None, "expected bytes of a channel"),
+        ([["x", 0, NAME]], None, "expected frames"),
+        ([[1]], None, "expected frames"),
+        (b"\xdd\xff\xff\xff\xff\x01", None, "expected frames"),
+        (b"\xdd\xff\xff\xff\xff", 1 << 30, "bytes unpacked, was 1073741824"),
+        ([[1, 0, NAME]], 3, "expected frames"),
+        (b"\x91" * 200_000, None, "expected frames"),
+    ],
+)
+def test_a_file_that_somebody_else_made_is_refused_by_what_is_wrong_in_it(
+    tmp_path: Path, entries: object, raw: int | None, said: str
+) -> None:
+    path = made(tmp_path / f"a{SUFFIX}", entries, raw=raw)
+    with pytest.raises(SourceError, match=re.escape(said)):
+        channels_of([CaptureFile(path)])
+
+
+@pytest.mark.parametrize("index", [bytes(32), b"x" * 32, struct.pack(">QIqqI", 7, 20, 5, -5, 2**31)])
+def test_an_index_that_lies_ends_nothing(tmp_path: Path, index: bytes) -> None:
+    path = made(tmp_path / f"a{SUFFIX}", [[1, 0, NAME], [1, 0, b"z"]])
+    path.with_suffix(INDEX).write_bytes(index)
+    found: dict[Channel, int] = {}
+    with contextlib.suppress(SourceError):
+        found = channels_of([CaptureFile(path)])
+    assert found in ({}, {Channel("x", "y"): 1})

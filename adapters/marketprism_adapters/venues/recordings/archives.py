@@ -1,0 +1,196 @@
+"""Archives of bars, trades and books that others keep: said what they are, because a replay does not read them.
+
+Only what a file certainly is gets a name: a header with the columns of one of these forms, rows of numbers without a
+header that begin with a time, or a container that says so itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import zipfile
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from marketprism_adapters.venues.kit.numbers import instant
+from marketprism_adapters.venues.recordings.compression import opened, reading
+from marketprism_application.errors import SourceError
+from marketprism_application.venues.protocol import ParseRefused
+
+_LOOKED_AT = 65_536
+_PRICES = {"open", "high", "low", "close"}
+_OF_A_COUNTER = frozenset({"instrumentid", "lastprice"})  # rows that a replay reads, or refuses by the name of a column
+# What a table is, by columns of its header that stand together; the first that fits.
+_TABLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
+    (what, frozenset(columns.split()))
+    for what, columns in (
+        (
+            "book changes as tardis keeps them",
+            "exchange symbol timestamp local_timestamp is_snapshot side price amount",
+        ),
+        ("trades as tardis keeps them", "exchange symbol timestamp local_timestamp id side price amount"),
+        ("quotes as tardis keeps them", "exchange symbol timestamp local_timestamp ask_price bid_price"),
+        ("a table as tardis keeps them", "exchange symbol timestamp local_timestamp"),
+        ("bars as vnpy keeps them", "open_price high_price low_price close_price"),
+        ("ticks as vnpy keeps them", "last_price bid_price_1 ask_price_1"),
+        ("klines as exchanges publish them", "open_time open high low close"),
+        ("aggregate trades as exchanges publish them", "agg_trade_id price quantity"),
+        ("trades as exchanges publish them", "id price qty time"),
+        ("best prices as exchanges publish them", "update_id best_bid_price best_ask_price"),
+        ("book changes as exchanges publish them", "first_update_id last_update_id side price qty"),
+        ("funding rates as exchanges publish them", "calc_time last_funding_rate"),
+        ("daily figures as exchanges publish them", "create_time sum_open_interest"),
+        ("records as databento keeps them", "ts_event rtype publisher_id"),
+        ("bars as tqsdk keeps them", "datetime datetime_nano"),
+        ("quotes", "timestamp bid ask"),
+        ("bars", "open high low close"),
+        ("trades", "timestamp price amount side"),
+    )
+)
+_WITHOUT_HEADER = {
+    12: "klines as exchanges publish them, without a header",
+    11: "klines, without a header",
+    8: "aggregate trades as exchanges publish them, without a header",
+    7: "trades as exchanges publish them, without a header",
+    6: "bars or trades, without a header",
+}
+_OF_DATABASES = {"dbbardata": "bars as vnpy keeps them", "dbtickdata": "ticks as vnpy keeps them"}
+
+
+def archive_in(path: Path) -> str:
+    """What kind of archive a file is, in words; empty where it is none that is known."""
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            head = file.read(16)
+        if head.startswith(b"SQLite format 3"):
+            return _database(path)
+        if head.startswith((b"PAR1", b"ARROW1")):
+            return _columnar(path, head)
+        if head.startswith(b"\x89HDF"):
+            return "an HDF5 file"
+        if head.startswith(b"PK\x03\x04"):
+            return _zipped(path)
+        with reading(path), opened(path) as text:
+            return of_text(text.read(_LOOKED_AT))
+    except (SourceError, OSError):
+        return ""
+
+
+def refuse_archive(path: Path) -> None:
+    """Raises SourceError: a file is an archive that is known, and not read."""
+    found = archive_in(path)
+    if found:
+        raise SourceError(
+            f"recording {path}: expected recorded frames of a venue or ticks of a counter, was {found}: "
+            "an archive that `replay` does not read yet"
+        )
+
+
+def of_text(begins: bytes) -> str:
+    """What a text is by its beginning."""
+    text = begins.decode("utf-8-sig", "replace").lstrip()
+    if text.startswith("["):
+        return _lists(text)
+    rows = _rows(text)
+    if not rows:
+        return ""
+    header = {cell.strip().lower() for cell in rows[0]}
+    if not header & _OF_A_COUNTER and (found := _of_columns(header)):
+        return f"a table of {found}"
+    width = len(rows[0])
+    if width in _WITHOUT_HEADER and all(len(row) == width and _is_time(row) for row in rows[:3]):
+        return f"a table of {_WITHOUT_HEADER[width]}"
+    return ""
+
+
+def _rows(text: str) -> Sequence[list[str]]:
+    try:
+        return list(csv.reader(line for line in text.splitlines()[:4] if line.strip()))
+    except csv.Error:
+        return []
+
+
+def _of_columns(names: Iterable[str]) -> str:
+    found = set(names)
+    for what, columns in _TABLES:
+        if columns <= found:
+            return what
+    ends = {name.rpartition(".")[2] for name in found if "." in name}  # SHFE.cu1805.open
+    return "bars as tqsdk keeps them" if ends >= _PRICES else ""
+
+
+def _is_time(row: Sequence[str]) -> bool:
+    """Whether a row is of numbers, with a time among its first or its last cells."""
+    found = False
+    for cell in row:
+        if cell.strip().lower() in ("true", "false", "", "buy", "sell"):
+            continue
+        try:
+            value = Decimal(cell)
+        except InvalidOperation:
+            return False
+        try:
+            instant(value, "time")
+            found = True
+        except ParseRefused:
+            continue
+    return found
+
+
+def _lists(text: str) -> str:
+    """Lists of numbers in a JSON document: `[[time, open, high, low, close, volume], …]`."""
+    inner = text[1:].lstrip()
+    if not inner.startswith("["):
+        return ""
+    try:
+        row = json.loads(inner[: inner.index("]") + 1])
+        instant(Decimal(str(row[0])), "time")
+    except (ValueError, IndexError, ArithmeticError, ParseRefused, RecursionError):
+        return ""
+    if len(row) == 6 and all(isinstance(each, int | float) for each in row):
+        return "a JSON document of bars, as freqtrade keeps them"
+    if len(row) == 7 and any(isinstance(each, str) for each in row):
+        return "a JSON document of trades, as freqtrade keeps them"
+    return "a JSON document of klines" if len(row) in (11, 12) else ""
+
+
+def _database(path: Path) -> str:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as database:
+            names = [str(name) for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    except (sqlite3.Error, ValueError):
+        return "an SQLite database"
+    held = [_OF_DATABASES[name.lower()] for name in names if name.lower() in _OF_DATABASES]
+    return f"an SQLite database of {' and '.join(held)}" if held else "an SQLite database"
+
+
+def _columnar(path: Path, head: bytes) -> str:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only for such files)
+    import pyarrow.parquet as pq  # noqa: PLC0415 (likewise)
+
+    form = "a Parquet file" if head.startswith(b"PAR1") else "a Feather file"
+    try:
+        schema = pq.read_schema(path) if head.startswith(b"PAR1") else pa.ipc.open_file(str(path)).schema
+    except (pa.ArrowException, OSError):
+        return form
+    found = _of_columns(name.lower() for name in schema.names)
+    return f"{form} of {found}" if found else form
+
+
+def _zipped(path: Path) -> str:
+    """By its first member."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [each for each in archive.namelist() if not each.endswith("/")]
+            if not names:
+                return "an empty zip archive"
+            with archive.open(names[0]) as member:
+                found = of_text(member.read(_LOOKED_AT))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+        return ""
+    return f"a zip archive with {found}" if found else ""
