@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,24 @@ def test_no_statement_of_a_migration_minds_being_run_twice(topology: Topology) -
                 for word in ("CREATE TABLE", "ADD COLUMN", "DROP COLUMN", "ADD INDEX"):
                     wanted = f"{word} IF NOT EXISTS" if not word.startswith("DROP") else f"{word} IF EXISTS"
                     assert rendered.count(wanted) == lines.count(word), (migration.title, rendered)
+
+
+@pytest.mark.parametrize("lives", [3, 20])
+def test_schema_apply_goes_on_where_a_storage_was_killed(tmp_path: Path, lives: int) -> None:
+    """By command, of the embedded store: no other server is needed for it."""
+
+    async def half() -> None:
+        engine = await ChdbEngine.open(tmp_path / "chdb")
+        with pytest.raises(Killed):
+            await SqlStore(Mortal(engine, lives)).migrate()
+        await engine.close()
+
+    asyncio.run(half())
+    for what, said in (("apply", "the schema is up to date"), ("verify", "the tables are what they should be")):
+        done = subprocess.run(
+            [sys.executable, "-m", "marketprism_services", "schema", what, "--data-dir", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, said in done.stdout) == (0, True), done.stdout + done.stderr

@@ -154,7 +154,7 @@ class CaptureFile:
                     elif not before and ts_from <= ts < ts_to:
                         yield Frame(ts, channels[channel], payload)
 
-    def _channel(self, named: dict[Any, Any], number: int) -> Channel:
+    def _channel(self, named: dict[str, object], number: int) -> Channel:
         """What names a channel, from a file that anybody may have written: both are shown on terminals."""
         name, decoder = named.get("name"), named.get("decoder")
         if not (isinstance(name, str) and isinstance(decoder, str) and (name + decoder).isprintable()):

@@ -60,7 +60,7 @@ def plan(clickhouse: Url = None, data_dir: DataDir = None, config: Config = None
 
 @schema.command()
 def apply(clickhouse: Url = None, data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = None) -> None:
-    """Apply what is missing, while nobody else does (a lease on NATS)."""
+    """Apply what is missing, while nobody else does (a lease on NATS; the embedded store is one process's anyway)."""
     settings = _settings(clickhouse, data_dir, config)
 
     async def go() -> list[str]:
@@ -70,7 +70,8 @@ def apply(clickhouse: Url = None, data_dir: DataDir = None, nats_url: NatsUrl = 
         finally:
             await connection.close()
 
-    for title in asyncio.run(go()):
+    embedded = settings.store.engine == "chdb" and nats_url is None
+    for title in _with(settings, lambda store: store.migrate()) if embedded else asyncio.run(go()):
         out.print(f"applied {title}", highlight=False)
     out.print("the schema is up to date")
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from marketprism_application.errors import SourceError
 from marketprism_sdk.errors import reason_of
@@ -36,6 +36,7 @@ _FOREIGN = {
 }
 _MAC = "__MACOSX/"  # what some systems put beside each file
 _HEAD = 16
+_Reader = gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File | io.BufferedReader | zipfile.ZipExtFile
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -56,10 +57,10 @@ def opened(path: Path) -> IO[bytes]:
     except BaseException:
         unpacked.close()
         raise
-    return unpacked  # type: ignore[no-any-return]
+    return unpacked  # type: ignore[return-value]
 
 
-def _unpacked(path: Path, head: bytes) -> Any:
+def _unpacked(path: Path, head: bytes) -> _Reader | None:
     """A reader with `peek`, None where the file is not compressed."""
     if head.startswith(b"\x1f\x8b"):
         return gzip.open(path)
@@ -75,15 +76,14 @@ def _unpacked(path: Path, head: bytes) -> Any:
 _SKIPPABLE = frozenset(bytes([n]) for n in range(0x50, 0x60))  # frames of zstd that hold no data may stand first
 
 
-def _zstandard(path: Path) -> IO[bytes]:
+def _zstandard(path: Path) -> io.BufferedReader:
     # Arrow has the codec for every Python: the library's own module came with 3.14. It reads frame behind frame.
     import pyarrow as pa  # noqa: PLC0415 (heavy: only for such files)
 
-    stream: Any = pa.CompressedInputStream(path.open("rb"), "zstd")
-    return io.BufferedReader(stream)
+    return io.BufferedReader(pa.CompressedInputStream(path.open("rb"), "zstd"))  # type: ignore[arg-type]
 
 
-def _only_member(path: Path) -> IO[bytes]:
+def _only_member(path: Path) -> zipfile.ZipExtFile:
     archive = zipfile.ZipFile(path)
     members = [each for each in archive.infolist() if not each.is_dir() and not each.filename.startswith(_MAC)]
     if len(members) != 1:
@@ -91,7 +91,7 @@ def _only_member(path: Path) -> IO[bytes]:
             f"recording {path}: expected text, plain or as gzip, xz, bzip2, zstd or zip of one file, "
             f"was a zip archive of {len(members)}"
         )
-    return archive.open(members[0])
+    return archive.open(members[0])  # type: ignore[return-value]
 
 
 def _check_text(path: Path, head: bytes) -> None:
