@@ -20,11 +20,11 @@ def main() -> None:
 
         run()
     except ModuleNotFoundError as error:
-        from marketprism_services.settings.extras import extra_of, how_to_get, is_there  # noqa: PLC0415
+        from marketprism_services.settings.extras import extra_of, install_command, is_there  # noqa: PLC0415
 
         if not error.name or is_there(error.name) or not extra_of(error.name):
             raise
-        text = f"error: expected the package {error.name}, found none: {how_to_get(error.name)}"
+        text = f"error: expected the package {error.name}, found none: {install_command(error.name)}"
         print(text, file=sys.stderr)  # rich may be what is missing
         raise SystemExit(_USAGE) from error
 

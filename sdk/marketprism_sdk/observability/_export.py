@@ -90,7 +90,7 @@ class _Counting:
         return result
 
     def shutdown(self) -> None:
-        """End the exporter."""
+        """End the exporter that it stands for."""
         self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:

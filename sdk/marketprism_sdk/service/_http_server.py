@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ class HttpServer:
         self._metrics = metrics
         self._started = time.monotonic()
         self._checks: dict[str, Check] = {}
-        self._status: list[Callable[[], dict[str, Any]]] = []
+        self._status: list[Callable[[], Mapping[str, object]]] = []
         self.ready = False
         self.app = web.Application()
         self.app.add_routes(
@@ -48,7 +48,7 @@ class HttpServer:
         """Add a dependency to the health answer."""
         self._checks[name] = check
 
-    def status(self, read: Callable[[], dict[str, Any]]) -> None:
+    def status(self, read: Callable[[], Mapping[str, object]]) -> None:
         """Something more that `/status` shows, beside the basics and what was given before."""
         self._status.append(read)
 
@@ -111,7 +111,7 @@ class HttpServer:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def _status_of(self, _: web.Request) -> web.Response:
-        shown: dict[str, Any] = {"service": self._service, "version": self._version}
+        shown: dict[str, object] = {"service": self._service, "version": self._version}
         for read in self._status:
-            shown |= read()
+            shown.update(read())
         return web.json_response(shown)

@@ -201,7 +201,7 @@ class Service:
         log.info("service.started", port=self.http.port)
         return True
 
-    def _basics(self) -> dict[str, Any]:
+    def _basics(self) -> dict[str, object]:
         record = self.registration.record if self.registration is not None else None
         return {
             "instance": self.instance,

@@ -85,7 +85,7 @@ class SingleActiveService(Service):
         await self.announce("standby", single_active=True, group=self.group, lease_s=self._lease.lease_s)
         self.spawn(self.election.run(), "election")
 
-    def _leadership(self) -> dict[str, Any]:
+    def _leadership(self) -> dict[str, object]:
         return {
             "leads": self.election.is_leader(),
             "leader": self.election.leader() or "",

@@ -37,7 +37,7 @@ def extra_of(module: str) -> str:
     return ""
 
 
-def how_to_get(module: str) -> str:
+def install_command(module: str) -> str:
     """The command that brings a module: `pip install 'marketprism[server]'`."""
     extra = extra_of(module)
     return f"pip install '{DISTRIBUTION}[{extra}]'" if extra else f"pip install {module.partition('.')[0]}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_services.settings.extras import extra_of, how_to_get
+from marketprism_services.settings.extras import extra_of, install_command
 
 # Refuses packages as an environment without them does: for imports, and for who asks whether they are there.
 _BLOCK = """
@@ -76,5 +76,5 @@ def test_every_package_of_an_extra_is_found_by_the_name_it_is_imported_by() -> N
     assert extra_of("dependency_injector") == extra_of("chinese_calendar") == "server"
     assert extra_of("clickhouse_driver") == "native"
     assert extra_of("msgspec") == extra_of("x_y_z") == ""
-    assert how_to_get("polars") == "pip install 'marketprism[polars]'"
+    assert install_command("polars") == "pip install 'marketprism[polars]'"
     assert importlib.metadata.requires("marketprism")
