@@ -53,7 +53,8 @@ _POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where the service listens. `http_port` 0 takes any free port; the registry says which.
+    """Where the service listens. `http_port` 0 takes any free port; the registry says which. `http_names` are host
+    names by which it is asked beside those of loopback.
 
     `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
     `commands_parallel` commands are done at once over all instances, in order where it is 1.
@@ -66,6 +67,7 @@ class ServiceSettings:
     commands_parallel: int = 1
     needs: tuple[str, ...] = ()
     needs_s: float = 60.0
+    http_names: tuple[str, ...] = ()
 
 
 class Service:
@@ -90,7 +92,7 @@ class Service:
         self.metrics: Metrics = Metrics(name)
         self.bus: NatsBus = NatsBus(connection)
         self.calls: RpcClient = RpcClient(self.bus)
-        self.http: HttpServer = HttpServer(name, version, self.metrics)
+        self.http: HttpServer = HttpServer(name, version, self.metrics, self.settings.http_names)
         self.registration: Registration | None = None
         self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)

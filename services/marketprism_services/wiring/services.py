@@ -8,5 +8,7 @@ from marketprism_services.settings.settings import Settings
 
 def service_settings_of(settings: Settings, service: str) -> MarketServiceSettings:
     """Address, replicas and layout of a service, by its name."""
-    port = settings.http.port_of(service)
-    return MarketServiceSettings(settings.http.host, port, settings.nats.replicas, layout=settings.layout())
+    http = settings.http
+    return MarketServiceSettings(
+        http.host, http.port_of(service), settings.nats.replicas, layout=settings.layout(), http_names=http.names
+    )
