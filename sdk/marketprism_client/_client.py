@@ -31,7 +31,9 @@ from marketprism_application.contracts.questions import (
     decode_answer,
     encode_question,
     key_of,
+    next_of,
 )
+from marketprism_application.contracts.rows import plain_rows
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.contracts.times import parse_time
 from marketprism_client._books import book_now, joined
@@ -225,7 +227,7 @@ class MarketClient:
     ) -> AsyncIterator[list[Tick]]:
         """Stored ticks with ts_event in [start, end) as records, a page at a time, in order."""
         async for page in self._pages(TICK, symbol, start, end, venue, None):
-            yield [tick_of(row) for row in page.to_pylist()]
+            yield [tick_of(row) for row in plain_rows(page)]
 
     async def last(self, kind: str, symbol: str, count: int = 20, *, interval: str | None = None) -> pa.Table:
         """The newest `count` records of a kind (tick, bar, gap, quality, event), oldest first."""
@@ -249,7 +251,7 @@ class MarketClient:
     async def book(self, symbol: str, at: Time = None, *, venue: str | None = None) -> Tick | None:
         """The order book as it stood at an instant (now when None): the newest tick not after it, None before any."""
         question = Book(symbol, venue, self._time(at, "at"))
-        rows = (await self.ask(question)).to_pylist()
+        rows = plain_rows(await self.ask(question))
         return tick_of(rows[0]) if rows else None
 
     async def statistics(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
@@ -311,7 +313,8 @@ class MarketClient:
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
         pages = [page async for page in self._pages(kind, symbol, start, end, venue, interval)]
-        return pa.concat_tables([page for page in pages if page.num_rows] or pages[:1])
+        whole = pa.concat_tables([page for page in pages if page.num_rows] or pages[:1])
+        return whole.replace_schema_metadata(None)  # what said that a page is not the last
 
     async def _pages(
         self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
@@ -321,6 +324,9 @@ class MarketClient:
         while True:
             page = await self.ask(question)
             yield page
-            if page.num_rows < question.limit:
+            key = next_of(page)
+            if key is None and page.num_rows >= question.limit:
+                key = key_of(kind, page)  # of a read side that does not say whether there is more
+            if key is None:
                 return
-            question = msgspec.structs.replace(question, after=key_of(kind, page))
+            question = msgspec.structs.replace(question, after=key)

@@ -22,6 +22,7 @@ PLACES = {
     },  # books are followed, counts are held against trades
     A + "queries/answering.py": {"BAR"},  # only bars are made of others
     A + "queries/bar_cache.py": {"BAR"},
+    A + "queries/checks.py": {"BAR"},  # only bars are counted by activity
     A + "queries/recent_bars.py": {"BAR"},
     A + "storage/stream_gaps.py": {
         "EVENT",
@@ -36,7 +37,6 @@ PLACES = {
     P + "venues/live/frame_intake.py": {"ORDERBOOK", "TRADE"},  # which silence of a stream costs what
     P + "venues/live/source.py": {"ORDERBOOK", "TRADE"},
     S + "chaos/venues/audit.py": {"BOOK_TOP", "ORDERBOOK", "TRADE"},
-    S + "query/http/routes.py": {"BAR"},
     S + "query/http/streaming.py": {"BAR"},
 }
 

@@ -25,7 +25,8 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import QueryError, RowError
 from marketprism_application.ports.storage import EncodedRows
-from marketprism_application.queries.answering import answer, checked, parse_time
+from marketprism_application.queries.answering import answer
+from marketprism_application.queries.checks import checked, parse_time
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.contract.stores import Pair, covered, put, read

@@ -14,7 +14,6 @@ from marketprism_sdk.resilience import Bulkhead, BulkheadFull, RateLimited, Rate
 
 T = TypeVar("T")
 _KNOWN = 10_000
-KEY = "X-API-Key"
 
 
 class TooMany(ApplicationError):
@@ -28,7 +27,7 @@ class TooMany(ApplicationError):
 
 
 class Callers:
-    """A caller is known by the key it sends, or else by its address."""
+    """A caller is known by its address: what it says of itself in a header, anybody may say."""
 
     def __init__(self, concurrent: int, per_second: float) -> None:
         self._concurrent = concurrent
@@ -41,7 +40,7 @@ class Callers:
         Raises:
             TooMany: more questions at a time, or a second, than one caller may ask.
         """
-        limiter, room = self._of(request.headers.get(KEY) or request.remote or "")
+        limiter, room = self._of(request.remote or "")
         try:
             await limiter.acquire()
             return await room.execute(call)

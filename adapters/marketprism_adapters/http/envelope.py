@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -18,6 +19,9 @@ from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 
 log = structlog.get_logger()
 
+# Fields of questions, by what a caller of the HTTP side writes for them.
+_WRITTEN = {"ts_from": "from", "ts_to": "to", "text": "search"}
+
 
 class Envelope(BaseModel):
     """An answer."""
@@ -27,6 +31,8 @@ class Envelope(BaseModel):
     success: bool = Field(True, description="true: there is an answer")
     data: Any = Field(description="the answer")
     message: str = Field(description="the answer in a few words, like how many rows it has")
+    next: str | None = Field(None, description="there are more rows: `after` of the page that follows")
+    truncated: bool = Field(False, description="true: there are more rows than these; not there where there are none")
     timestamp: str = Field(description="when it was answered, ISO 8601 in UTC")
     request_id: str = Field(description="of the request's X-Request-Id, else one of our own")
 
@@ -65,11 +71,16 @@ class Stamp(NamedTuple):
         return cls(datetime.now(UTC).isoformat(), request_id)
 
 
-def answered(data: Any, message: str, stamp: Stamp) -> web.Response:
+def answered(data: Any, message: str, stamp: Stamp, more: Mapping[str, Any] | None = None) -> web.Response:
     """Data in the envelope. It is ours, of the types that JSON has: to check a page of rows would cost more than all
-    the rest of its answer."""
-    envelope = Envelope.model_construct(success=True, data=data, message=message, **stamp._asdict())
-    return web.Response(body=msgspec.json.encode(dict(envelope)), content_type="application/json")
+    the rest of its answer. `more` are fields of the envelope that only this answer has."""
+    body = {"success": True, "data": data, "message": message, **(more or {}), **stamp._asdict()}
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+
+
+def count_of(number: int, word: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Response:
@@ -84,6 +95,9 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
         log.warning("query.failed", path=request.path, error=message)
     elif isinstance(error, RemoteError):
         message = error.message
+    field, colon, rest = message.partition(":")
+    if colon and code == Code.INVALID_PARAMETER:
+        message = f"{_WRITTEN.get(field, field)}:{rest}"
     body = FailureEnvelope(success=False, error=ErrorBody(code=http_code(code), message=message), **stamp._asdict())
     headers = {"Retry-After": str(max(1, round(error.retry_s)))} if isinstance(error, TooMany) else None
     return web.json_response(body.model_dump(), status=status, headers=headers)

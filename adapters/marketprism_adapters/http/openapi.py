@@ -106,7 +106,7 @@ def _parameters(path: str, model: type[BaseModel]) -> list[Schema]:
     found = []
     for name, given in model.model_json_schema(by_alias=True)["properties"].items():
         schema = {key: value for key, value in given.items() if key not in ("title", "description")}
-        if schema.get("default", "") is None:
+        if schema.get("default", "") in (None, []):
             del schema["default"]  # what is not there is no value of its own
         where = "path" if name in in_path else "query"
         parameter: Schema = {"name": name, "in": where, "required": where == "path", "schema": schema}

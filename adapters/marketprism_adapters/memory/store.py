@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import msgspec
 import pyarrow as pa
 
-from marketprism_adapters.memory.tick_bars import bars_of_ticks
+from marketprism_adapters.memory.tick_bars import bars_of_ticks, counts
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import (
     Audit,
@@ -18,6 +18,7 @@ from marketprism_application.contracts.questions import (
     Daily,
     Instruments,
     Latest,
+    Names,
     Records,
     Statistics,
     StoreQuestion,
@@ -25,7 +26,7 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
-from marketprism_application.queries.arrow_tables import AUDIT, SYMBOLS, table_of
+from marketprism_application.queries.arrow_tables import AUDIT, NAMES, SYMBOLS, table_of
 from marketprism_application.queries.daily import COLUMNS as DAYS
 from marketprism_application.queries.statistics import COLUMNS as STATISTICS
 from marketprism_application.storage.redriving import LetterKey
@@ -112,6 +113,8 @@ class MemoryStore:
                 return self._latest(question)
             case Symbols():
                 return self._symbols()
+            case Names():
+                return self._names()
             case Audit():
                 return self._audit(question)
             case Daily():
@@ -168,6 +171,14 @@ class MemoryStore:
             if (bar.venue, bar.symbol) in found:
                 found[bar.venue, bar.symbol]["bars"] += 1
         return pa.Table.from_pylist([found[key] for key in sorted(found)], SYMBOLS)
+
+    def _names(self) -> pa.Table:
+        """Every symbol and venue that a row names."""
+        found: dict[tuple[str, str], bool] = {}
+        for kind, stored in ((INSTRUMENT, False), (TICK, True), (BAR, True)):
+            found |= dict.fromkeys(((row.venue, row.symbol) for row in self._rows(kind)), stored)
+        rows = [{"symbol": symbol, "venue": venue, "stored": found[venue, symbol]} for venue, symbol in sorted(found)]
+        return pa.Table.from_pylist(rows, NAMES)
 
     def _daily(self, asked: Daily) -> pa.Table:
         """Trading days of one instrument."""
@@ -227,7 +238,8 @@ class MemoryStore:
             fields = ((search.venue, row.venue), (search.product, row.product), (search.class_, row.class_))
             if wanted and all(asked in ("", there) for asked, there in fields):
                 newest[row.venue, row.symbol] = row
-        return table_of(INSTRUMENT, [newest[key] for key in sorted(newest)][: search.limit])
+        keys = sorted(key for key in newest if question.after is None or key > tuple(question.after))
+        return table_of(INSTRUMENT, [newest[key] for key in keys][: search.limit])
 
     def _audit(self, question: Audit) -> pa.Table:
         """Counts per source."""
@@ -254,9 +266,21 @@ def _total(values: Iterable[Decimal]) -> Decimal:
         return sum(values, Decimal(0))
 
 
+def _prices(ticks: list[Any]) -> dict[str, Any]:
+    """First, high, low and last of ticks in their order, with the venue's own open, high and low."""
+    priced = [tick for tick in ticks if tick.last is not None]
+    return {
+        "first": (priced[0].last if priced[0].open is None else priced[0].open) if priced else None,
+        "high": max((price for t in priced for price in (t.last, t.high) if price is not None), default=None),
+        "low": min((price for t in priced for price in (t.last, t.low) if price is not None), default=None),
+        "last": priced[-1].last if priced else None,
+    }
+
+
 def _day(ticks: list[Any], bars: int, gaps: list[Any]) -> dict[str, Any]:
     ticks = sorted(ticks, key=lambda tick: tick.seq)
-    prices = [tick.last for tick in ticks if tick.last is not None]
+    counted = [tick for tick in ticks if counts(tick)]
+    prices = _prices(counted) if counted else _prices([t._replace(open=None, high=None, low=None) for t in ticks])
     times = [tick.ts_event for tick in ticks]
     return {
         "venue": ticks[0].venue,
@@ -265,10 +289,7 @@ def _day(ticks: list[Any], bars: int, gaps: list[Any]) -> dict[str, Any]:
         "ticks": len(ticks),
         "ts_first": min(times),
         "ts_last": max(times),
-        "first": prices[0] if prices else None,
-        "high": max(prices, default=None),
-        "low": min(prices, default=None),
-        "last": prices[-1] if prices else None,
+        **prices,
         "volume": max((tick.volume for tick in ticks if tick.volume is not None), default=None),
         "turnover": max((tick.turnover for tick in ticks if tick.turnover is not None), default=None),
         "bars": bars,
@@ -300,4 +321,6 @@ def _wanted(row: Any, query: Records | Daily | Statistics, ts: int) -> bool:
         row.symbol == query.symbol
         and (query.ts_from is None or ts >= query.ts_from)
         and (query.ts_to is None or ts < query.ts_to)
+        and (query.from_day is None or getattr(row, "trading_day", query.from_day) >= query.from_day)
+        and (query.to_day is None or getattr(row, "trading_day", query.to_day) <= query.to_day)
     )

@@ -72,12 +72,15 @@ def _counting(ticks: Iterable[Tick], question: BarsOfTicks) -> list[Tick]:
         for tick in ticks
         if (tick.symbol, tick.venue) == (question.symbol, question.venue)
         and begin <= tick.ts_event < end
-        and tick.phase in _PHASES
-        and tick.verdict != "stale"
-        and tick.last is not None
-        and (tick.volume if tick.traded is None else tick.traded)
+        and counts(tick)
     ]
     return sorted(found, key=lambda tick: tick.seq)
+
+
+def counts(tick: Tick) -> bool:
+    """Whether bars are made of the tick."""
+    traded = tick.volume if tick.traded is None else tick.traded
+    return tick.phase in _PHASES and tick.verdict != "stale" and tick.last is not None and bool(traded)
 
 
 def _days(ticks: Sequence[Tick], question: BarsOfTicks) -> dict[str, list[_Placed]]:

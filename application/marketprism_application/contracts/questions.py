@@ -50,11 +50,19 @@ class _Question(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="meth
 class Records(_Question, frozen=True, tag="records"):
     """Records of one instrument with their time in [ts_from, ts_to), oldest first.
 
+    The read side takes a symbol as people write it, and several of them: with commas between, or a pattern (`ru*`).
+    Of several, each has at most `limit` rows, one symbol after another, and a page ends for all of them at one time.
+
     `after` is the key of the last row of the page before (keyset paging): the fields of the kind's `page_key`, or the
     first of them, time and seq at least. With fewer than all, other rows that begin alike are passed over, such as
     those of another venue at the same instant. `venue` None means every venue.
     `last` asks for the newest `limit` rows instead (still returned oldest first). `interval` is of bars and klines.
     `made_of` "ticks" asks for bars that are made of the ticks, whatever bars are stored.
+
+    `from_day` and `to_day` are the first and the last trading day (both included, `20181009` or `2018-10-09`), with
+    the night of the evening before; an answer is what lies in both, the days and [ts_from, ts_to). `fields` chooses
+    columns and their order, none means all; `levels` gives so many levels of a book as columns (`contracts.rows`).
+    `next_of` the answer says whether there is more.
     """
 
     kind: str
@@ -67,6 +75,32 @@ class Records(_Question, frozen=True, tag="records"):
     after: tuple[int | str, ...] | None = None
     last: bool = False
     made_of: str = ""
+    from_day: str | None = None
+    to_day: str | None = None
+    fields: tuple[str, ...] = ()
+    levels: int = 0
+
+
+Key: TypeAlias = tuple[int | str, ...]
+_NEXT = b"next"  # in the metadata of an answer's schema
+
+
+def continued(table: pa.Table, key: Key | None) -> pa.Table:
+    """The answer, marked as one of which there is more: behind `key`, or, for the newest rows, before it (None)."""
+    metadata = dict(table.schema.metadata or {})
+    metadata[_NEXT] = msgspec.json.encode(key)
+    return table.replace_schema_metadata(metadata)
+
+
+def next_of(table: pa.Table) -> Key | None:
+    """What `after` is for the page that follows this one; None where this one ends the answer."""
+    found: Key | None = msgspec.json.decode((table.schema.metadata or {}).get(_NEXT, b"null"), type=Key | None)
+    return found
+
+
+def is_truncated(table: pa.Table) -> bool:
+    """Whether there is more than the answer holds."""
+    return _NEXT in (table.schema.metadata or {})
 
 
 def key_of(kind: DataKind, page: pa.Table) -> tuple[int | str, ...]:
@@ -85,6 +119,11 @@ class Symbols(_Question, frozen=True, tag="symbols"):
     """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
 
 
+class Names(_Question, frozen=True, tag="names"):
+    """Which instruments are known, without looking at their rows: symbol, venue, `stored` (there is a tick or a bar of
+    it, not only terms); by venue and symbol."""
+
+
 class Audit(_Question, frozen=True, tag="audit"):
     """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
 
@@ -97,6 +136,8 @@ class Daily(_Question, frozen=True, tag="daily"):
     symbol: str
     ts_from: int | None = None
     ts_to: int | None = None
+    from_day: str | None = None
+    to_day: str | None = None
 
 
 class Statistics(_Question, frozen=True, tag="statistics"):
@@ -105,12 +146,16 @@ class Statistics(_Question, frozen=True, tag="statistics"):
     symbol: str
     ts_from: int | None = None
     ts_to: int | None = None
+    from_day: str | None = None
+    to_day: str | None = None
 
 
 class Instruments(_Question, frozen=True, tag="instruments"):
-    """The newest terms of each instrument found, by venue and symbol."""
+    """The newest terms of each instrument found, by venue and symbol; `after` is (venue, symbol) of the last one of the
+    page before."""
 
     search: InstrumentSearch = InstrumentSearch()
+    after: tuple[str, str] | None = None
 
 
 class BarsOfTicks(_Question, frozen=True, tag="bars_of_ticks"):
@@ -150,9 +195,12 @@ class Continuous(_Question, frozen=True, tag="continuous"):
     limit: int = 1000
     last: bool = False
     adjust: str = ""
+    after: tuple[int | str, ...] | None = None
+    from_day: str | None = None
+    to_day: str | None = None
 
 
-StoreQuestion: TypeAlias = Records | Latest | Symbols | Audit | Daily | Statistics | Instruments | BarsOfTicks
+StoreQuestion: TypeAlias = Records | Latest | Symbols | Audit | Daily | Statistics | Instruments | BarsOfTicks | Names
 Question: TypeAlias = StoreQuestion | Book | Dominant | Continuous
 QUESTIONS: dict[str, type[Question]] = {str(cls.__struct_config__.tag): cls for cls in get_args(Question)}
 

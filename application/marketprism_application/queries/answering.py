@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from marketprism_application.contracts import times
+import msgspec
+
+from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.failures import Code, Failure
-from marketprism_application.contracts.kinds import BAR, INSTRUMENT, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Audit,
@@ -18,143 +20,53 @@ from marketprism_application.contracts.questions import (
     Daily,
     Dominant,
     Instruments,
-    InstrumentSearch,
     Latest,
+    Names,
     Question,
     Records,
     Statistics,
+    StoreQuestion,
     Symbols,
+    continued,
     decode_question,
     encode_answer,
     encode_failure,
+    is_truncated,
+    next_of,
 )
-from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
+from marketprism_application.contracts.rows import chosen_fields, flat_levels
+from marketprism_application.errors import ApplicationError, QueryError
 from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.checks import (
+    by_activity,
+    check_instrument,
+    check_names,
+    check_range,
+    check_search,
+    checked,
+    kind_of,
+)
 from marketprism_application.queries.derived_bars import ReadRules, bars
-from marketprism_domain.bars.activity_bars import Activity
-from marketprism_domain.errors import InvalidValue
-from marketprism_domain.values import InstrumentId, Interval, Symbol, Venue
+from marketprism_application.queries.paging import of_venue, page, page_of_instruments, up_to
+from marketprism_application.queries.symbol_names import (
+    check_venue,
+    is_pattern,
+    is_several,
+    names_of,
+    product_meant,
+    resolve,
+    symbols_of,
+    venue_named,
+)
+from marketprism_application.queries.trading_days import by_session, with_days
+from marketprism_domain.values import Interval
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MAX_NAMES = 1_000
-_MAX_TEXT = 64
-_MAX_NS = 2**63 - 1
+_PARALLEL = 8
 _DAY_NS = 86_400 * 10**9
 _LOOK_BACK_DAYS = (1, 10, None)
-_SIGNS = (TICK, BAR, INSTRUMENT)  # any of them says that an instrument is known
-
-
-def parse_time(value: str | int | date | datetime | None, name: str) -> int | None:
-    """`contracts.times.parse_time` for the read side.
-
-    Raises:
-        QueryError: not a time.
-    """
-    try:
-        return times.parse_time(value, name)
-    except ValueError as error:
-        raise QueryError(str(error)) from error
-
-
-def kind_of(name: str) -> DataKind:
-    """The kind of that name.
-
-    Raises:
-        QueryError: there is none.
-    """
-    kind = KINDS.get(name)
-    if kind is None:
-        raise QueryError(f"kind: expected one of {', '.join(KINDS)}, was {name[:80]!r}")
-    return kind
-
-
-def checked(query: Records) -> Records:
-    """The query, if it can be answered.
-
-    Raises:
-        QueryError: names the parameter, what was expected and what it was.
-    """
-    kind = kind_of(query.kind)
-    _check_instrument(query.symbol, query.venue)
-    try:
-        if query.interval is not None and not (kind is BAR and by_activity(query.interval)):
-            Interval.parse(query.interval)
-    except InvalidValue as error:
-        raise QueryError(str(error)) from error
-    if query.interval is None and kind.has_interval:
-        raise QueryError(f"interval: expected one for {kind.name}s, like 1m or 1d, was none")
-    _check_range(query.ts_from, query.ts_to)
-    _check_after(kind, query.after)
-    _check_limit(query.limit)
-    return query
-
-
-def _check_instrument(symbol: str, venue: str | None) -> None:
-    try:
-        if venue is None:
-            Symbol(symbol)
-        else:
-            InstrumentId.of(venue, symbol)
-    except InvalidValue as error:
-        raise QueryError(str(error)) from error
-
-
-def _check_range(ts_from: int | None, ts_to: int | None) -> None:
-    for name, value in (("ts_from", ts_from), ("ts_to", ts_to)):
-        if value is not None and not 0 <= value <= _MAX_NS:
-            raise QueryError(f"{name}: expected nanoseconds since 1970, was {value}")
-    if ts_from is not None and ts_to is not None and ts_to < ts_from:
-        raise QueryError(f"ts_to: expected at or after ts_from ({ts_from}), was {ts_to}")
-
-
-def _check_after(kind: DataKind, key: Sequence[int | str] | None) -> None:
-    if key is None:
-        return
-    names = kind.page_key
-    if not 2 <= len(key) <= len(names):
-        raise QueryError(f"after: expected 2 to {len(names)} values ({', '.join(names)}), was {len(key)}")
-    for number, value in enumerate(key):
-        wanted = int if number < 2 else str
-        if type(value) is not wanted:
-            raise QueryError(f"after[{number}]: expected {wanted.__name__}, was {type(value).__name__}")
-        if isinstance(value, int) and not 0 <= value <= _MAX_NS:
-            raise QueryError(f"after[{number}]: expected 0 to {_MAX_NS}, was {value}")
-
-
-def _check_limit(limit: int) -> None:
-    if not 1 <= limit <= MAX_LIMIT:
-        raise QueryError(f"limit: expected 1 to {MAX_LIMIT}, was {limit}")
-
-
-def by_activity(interval: str) -> bool:
-    """Whether bars of it are counted by activity (`volume:1000`) and not by time.
-
-    Raises:
-        InvalidValue: by an activity that is none.
-    """
-    if ":" not in interval:
-        return False
-    Activity.parse(interval)
-    return True
-
-
-def _check_names(names: tuple[str, ...]) -> None:
-    if len(names) > _MAX_NAMES:
-        raise QueryError(f"names: expected at most {_MAX_NAMES}, was {len(names)}")
-
-
-def _check_search(search: InstrumentSearch) -> None:
-    if search.venue:
-        try:
-            Venue(search.venue)
-        except InvalidValue as error:
-            raise QueryError(str(error)) from error
-    for name, value in (("text", search.text), ("product", search.product), ("class", search.class_)):
-        if len(value) > _MAX_TEXT or not value.isprintable():
-            raise QueryError(f"{name}: expected at most {_MAX_TEXT} printable characters, was {value[:80]!r}")
-    _check_limit(search.limit)
 
 
 class _Reading(NamedTuple):
@@ -174,56 +86,80 @@ async def answer_question(store: StoreReader, question: Question, rules: ReadRul
     return await HANDLERS[type(question)](_Reading(store, rules), question)
 
 
-async def _symbols(reading: _Reading, question: Symbols) -> pa.Table:
+async def _stored(reading: _Reading, question: StoreQuestion) -> pa.Table:
+    """What the store answers by itself."""
     return await reading.store.answer(question)
 
 
 async def _audit(reading: _Reading, question: Audit) -> pa.Table:
-    _check_names(question.sources)
+    check_names(question.sources)
     return await reading.store.answer(question)
 
 
 async def _latest(reading: _Reading, question: Latest) -> pa.Table:
     kind_of(question.kind)
-    _check_names(question.symbols)
+    check_names(question.symbols)
     for symbol in question.symbols:
-        _check_instrument(symbol, None)
-    return await reading.store.answer(question)
+        check_instrument(symbol, None)
+    found = await reading.store.answer(question)
+    if reading.rules is None:
+        return found
+    missing = set(question.symbols) - set(found.column("symbol").to_pylist())
+    if not missing:
+        return found
+    names = await names_of(reading.store)
+    known = {name.symbol for name in names}
+    meant = [
+        symbol if symbol not in missing | known else resolve(symbol, None, names).symbol for symbol in question.symbols
+    ]
+    if meant == list(question.symbols):
+        return found
+    return await reading.store.answer(Latest(question.kind, tuple(dict.fromkeys(meant))))
 
 
 async def _daily(reading: _Reading, question: Daily) -> pa.Table:
     from marketprism_application.queries.daily import with_completeness  # noqa: PLC0415 (loads pyarrow)
 
-    _check_instrument(question.symbol, None)
-    _check_range(question.ts_from, question.ts_to)
-    days = await reading.store.answer(question)
-    return days if reading.rules is None else with_completeness(days, reading.rules.calendar)
+    async def days(asked: Daily) -> pa.Table:
+        found = await reading.store.answer(asked)
+        return found if reading.rules is None else with_completeness(found, reading.rules.calendar)
+
+    check_instrument(question.symbol, None)
+    check_range(question.ts_from, question.ts_to)
+    return await _named(reading, with_days(question), days)
 
 
 async def _statistics(reading: _Reading, question: Statistics) -> pa.Table:
     from marketprism_application.queries.statistics import with_vwap  # noqa: PLC0415 (loads pyarrow)
 
-    _check_instrument(question.symbol, None)
-    _check_range(question.ts_from, question.ts_to)
-    found = await reading.store.answer(question)
-    return found if reading.rules is None else with_vwap(found)
+    async def sums(asked: Statistics) -> pa.Table:
+        found = await reading.store.answer(asked)
+        return found if reading.rules is None else with_vwap(found)
+
+    check_instrument(question.symbol, None)
+    check_range(question.ts_from, question.ts_to)
+    return await _named(reading, with_days(question), sums)
 
 
 async def _instruments(reading: _Reading, question: Instruments) -> pa.Table:
-    _check_search(question.search)
-    return await reading.store.answer(question)
+    search = question.search._replace(venue=venue_named(question.search.venue))
+    check_search(search)
+    question = msgspec.structs.replace(question, search=search)
+    if reading.rules is None:
+        return await reading.store.answer(question)
+    return await page_of_instruments(reading.store, question)
 
 
 async def _bars_of_ticks(reading: _Reading, question: BarsOfTicks) -> pa.Table:
-    _check_instrument(question.symbol, question.venue)
+    check_instrument(question.symbol, question.venue)
     return await reading.store.answer(question)
 
 
 async def _dominant(reading: _Reading, question: Dominant) -> pa.Table:
     from marketprism_application.queries.continuous import dominant  # noqa: PLC0415 (loads pyarrow)
 
-    _check_instrument(question.product, None)
-    return await dominant(reading.store, question.product)
+    check_instrument(question.product, None)
+    return await dominant(reading.store, await _product(reading, question.product))
 
 
 async def _continuous(reading: _Reading, question: Continuous) -> pa.Table:
@@ -231,57 +167,159 @@ async def _continuous(reading: _Reading, question: Continuous) -> pa.Table:
 
     if reading.rules is None:
         raise QueryError("method: expected a question that this service answers, was 'continuous'")
+    asked = with_days(question)
+    check_instrument(asked.product, None)
+    product = await _product(reading, asked.product)
     query = Records(
         BAR.name,
-        question.product,
-        question.venue,
-        question.ts_from,
-        question.ts_to,
-        question.interval,
-        question.limit,
-        last=question.last,
+        product,
+        None if asked.venue is None else venue_named(asked.venue),
+        asked.ts_from,
+        asked.ts_to,
+        asked.interval,
+        asked.limit,
+        asked.after,
+        asked.last,
+        from_day=asked.from_day,
+        to_day=asked.to_day,
     )
-    return await continuous(reading.store, question.product, checked(query), question.adjust, reading.rules)
+    return await continuous(reading.store, product, checked(query), question.adjust, reading.rules)
+
+
+async def _product(reading: _Reading, text: str) -> str:
+    return text if reading.rules is None else product_meant(text, await names_of(reading.store))
 
 
 async def _book(reading: _Reading, question: Book) -> pa.Table:
     """The days before the instant are looked at first, and everything only where they hold nothing."""
     end = None if question.at is None else question.at + 1
+    if question.venue is not None:
+        question = msgspec.structs.replace(question, venue=venue_named(question.venue))
     checked(Records(TICK.name, question.symbol, question.venue, ts_to=end))
-    for days in _LOOK_BACK_DAYS if end is not None else (None,):
-        start = None if days is None or end is None else max(0, end - days * _DAY_NS)
-        newest = Records(TICK.name, question.symbol, question.venue, start, end, limit=1, last=True)
-        found = await reading.store.answer(newest)
-        if found.num_rows:
-            break
-    return found
+
+    async def stood(asked: Book) -> pa.Table:
+        for days in _LOOK_BACK_DAYS if end is not None else (None,):
+            start = None if days is None or end is None else max(0, end - days * _DAY_NS)
+            newest = Records(TICK.name, asked.symbol, asked.venue, start, end, limit=1, last=True)
+            found = await reading.store.answer(newest)
+            if found.num_rows:
+                break
+        return found
+
+    return await _named(reading, question, stood)
 
 
 async def _records(reading: _Reading, question: Records) -> pa.Table:
+    if question.venue is not None:
+        question = msgspec.structs.replace(question, venue=venue_named(question.venue))
+    asked = with_days(msgspec.structs.replace(question, fields=(), levels=0))
+    if question.made_of not in ("", "ticks"):
+        raise QueryError(f"made_of: expected ticks, was {question.made_of[:80]!r}")
+    if not 0 <= question.levels <= MAX_DEPTH:
+        raise QueryError(f"levels: expected 0 to {MAX_DEPTH}, was {question.levels}")
+    if reading.rules is None:
+        found = await reading.store.answer(checked(asked))
+    elif is_several(asked.symbol):
+        found = await _of_several(reading, asked)
+    else:
+        found = await _named(reading, checked(asked), lambda query: _of_one(reading, query))
+    if not question.fields and not question.levels:
+        return found
+    return shaped(found, question.fields, question.levels)
+
+
+def shaped(table: pa.Table, fields: Sequence[str], levels: int) -> pa.Table:
+    """The table with so many levels of its books as columns, none for 0, and then of its columns those that are wanted.
+
+    Raises:
+        QueryError: a column that is none.
+    """
+    try:
+        return chosen_fields(flat_levels(table, levels) if levels else table, fields)
+    except ValueError as error:
+        raise QueryError(str(error)) from error
+
+
+async def _of_several(reading: _Reading, question: Records) -> pa.Table:
+    """Records of several instruments; where there are more of any, a page ends for all of them where its page ends."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    symbols = symbols_of(question.symbol, question.venue, await names_of(reading.store))
+    if is_pattern(question.symbol):  # whoever asks does not know how many it means
+        question = msgspec.structs.replace(question, limit=min(question.limit, MAX_LIMIT // len(symbols)))
+    if len(symbols) * question.limit > max(MAX_LIMIT, question.limit):
+        raise QueryError(f"limit: expected at most {MAX_LIMIT // len(symbols)} for {len(symbols)} symbols")
+    room = asyncio.Semaphore(_PARALLEL)
+
+    async def one(symbol: str) -> pa.Table:
+        async with room:
+            asked = checked(msgspec.structs.replace(question, symbol=symbol))
+            return await _named(reading, asked, lambda query: _of_one(reading, query))
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(symbol)) for symbol in symbols]
+    tables = [task.result() for task in tasks]
+    ends = [key for table in tables if (key := next_of(table)) is not None]
+    more = any(is_truncated(table) for table in tables)
+    kind = KINDS[question.kind]
+    if ends:
+        # Rows behind the first end come again with the next page, which begins there for every instrument.
+        tables = await asyncio.to_thread(lambda: [up_to(kind, table, min(ends)) for table in tables])
+    found = pa.concat_tables([table for table in tables if table.num_rows] or tables[:1]).replace_schema_metadata(None)
+    return continued(found, min(ends) if ends else None) if more else found
+
+
+async def _of_one(reading: _Reading, question: Records) -> pa.Table:
     from marketprism_application.queries.activity_bars import activity_bars  # noqa: PLC0415 (loads pyarrow)
     from marketprism_application.queries.bars_from_ticks import bars_of_ticks  # noqa: PLC0415 (loads pyarrow)
 
-    checked(question)
-    if question.made_of not in ("", "ticks"):
-        raise QueryError(f"made_of: expected ticks, was {question.made_of[:80]!r}")
     rules = reading.rules
-    if question.kind != BAR.name or rules is None:
-        found = await reading.store.answer(question)
-    elif by_activity(str(question.interval)):
-        found = await activity_bars(reading.store, question, rules)
-    elif question.made_of or not _from_bars(question, rules):
-        found = await bars_of_ticks(reading.store, question, rules)
-    else:
-        found = await bars(reading.store, question, rules)
-    if rules is not None and not found.num_rows and question.after is None:
-        await _check_known(reading.store, question.symbol)
+    if rules is None:
+        return await reading.store.answer(question)
+    if question.from_day or question.to_day:
+        at = {name.venue for name in await names_of(reading.store) if name.symbol == question.symbol}
+        question = by_session(question, rules.calendar, at if question.venue is None else {question.venue})
+    if question.kind != BAR.name:
+        return await page(reading.store, question)
+    if by_activity(str(question.interval)):
+        return await activity_bars(reading.store, question, rules)
+    if question.made_of or not _from_bars(question, rules):
+        return await bars_of_ticks(reading.store, question, rules)
+    return await bars(reading.store, question, rules)
+
+
+OfSymbol = TypeVar("OfSymbol", Records, Daily, Statistics, Book)
+
+
+async def _named(reading: _Reading, question: OfSymbol, work: Callable[[OfSymbol], Awaitable[pa.Table]]) -> pa.Table:
+    """The answer about the instrument that a symbol means. Only where the symbol as it is written has no rows are names
+    looked up, so that it costs nothing to write it right.
+
+    Raises:
+        UnknownSymbolError: nothing is stored that it could mean. QueryError: the instrument is at no such venue.
+    """
+    found = await work(question)
+    if found.num_rows or reading.rules is None:
+        return found
+    names, venue = await names_of(reading.store), getattr(question, "venue", None)
+    if any(name.symbol == question.symbol for name in names):
+        check_venue(question.symbol, venue, names)
+        return found
+    meant = resolve(question.symbol, venue, names)
+    changed = {"symbol": meant.symbol}
+    if meant.venue and not isinstance(question, Daily | Statistics):
+        changed["venue"] = meant.venue
+    found = await work(msgspec.structs.replace(question, **changed))
+    if meant.venue and isinstance(question, Daily | Statistics):
+        return await asyncio.to_thread(of_venue, found, meant.venue)
     return found
 
 
 HANDLERS: dict[type[Question], Callable[[_Reading, Any], Awaitable[pa.Table]]] = {
     Records: _records,
     Latest: _latest,
-    Symbols: _symbols,
+    Symbols: _stored,
+    Names: _stored,
     Audit: _audit,
     Daily: _daily,
     Statistics: _statistics,
@@ -297,13 +335,6 @@ def _from_bars(query: Records, rules: ReadRules) -> bool:
     """Whether stored bars can make the interval: it is stored, or is whole minutes of which minutes are stored."""
     interval = Interval.parse(str(query.interval))
     return str(interval) in rules.intervals or ("1m" in rules.intervals and interval.seconds % 60 == 0)
-
-
-async def _check_known(store: StoreReader, symbol: str) -> None:
-    for kind in _SIGNS:
-        if (await store.answer(Latest(kind.name, (symbol,)))).num_rows:
-            return
-    raise UnknownSymbolError(f"symbol: expected one that is stored, was {symbol!r}")
 
 
 async def answer(store: StoreReader, data: bytes, rules: ReadRules | None = None) -> bytes:

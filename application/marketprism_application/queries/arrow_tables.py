@@ -29,6 +29,9 @@ _SYMBOLS: list[tuple[str, pa.DataType]] = [
     ("bars", pa.int64()),
 ]
 SYMBOLS = pa.schema(_SYMBOLS)
+# What the question `Names` gives: one row per symbol and venue, by venue and symbol.
+_NAMES: list[tuple[str, pa.DataType]] = [("symbol", pa.string()), ("venue", pa.string()), ("stored", pa.bool_())]
+NAMES = pa.schema(_NAMES)
 # What the question `Audit` gives: one row per source that has a tick, by name.
 _AUDIT: list[tuple[str, pa.DataType]] = [
     ("source", pa.string()),

@@ -10,16 +10,18 @@ is a thing of the log.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR, GAP, TICK
 from marketprism_application.contracts.questions import MAX_LIMIT, BarsOfTicks, Latest, Records, Sections
+from marketprism_application.contracts.rows import Row
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_application.queries.paging import paged, pages
+from marketprism_application.queries.trading_days import AROUND_DAYS
 from marketprism_domain.bars.cascade import Cascade, Window
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.sessions.calendar import Schedule
@@ -61,14 +63,15 @@ async def bars_of_ticks(reader: StoreReader, query: Records, rules: ReadRules) -
     if interval.unit == "w" or (interval.seconds < 60 and 60 % interval.seconds):
         raise QueryError(f"interval: expected seconds that divide a minute, minutes, hours or 1d, was {interval}")
     span = check_range(query)
+    start = _begin_of(query, span)
     newest = {
         row["venue"]: row["ts_event"] for row in (await reader.answer(Latest(TICK.name, (query.symbol,)))).to_pylist()
     }
     now = rules.now_ns()
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for venue in sorted(set(newest) if query.venue is None else newest.keys() & {query.venue}):
         schedule = rules.calendar.schedule(venue, query.symbol)
-        sections = sections_of(schedule, span.ts_from, span.ts_to)
+        sections = sections_of(schedule, start, span.ts_to)
         width_ns = 0 if interval.unit == "d" else interval.nanos
         made = await reader.answer(BarsOfTicks(query.symbol, venue, sections, width_ns))
         instrument, gaps = InstrumentId.of(venue, query.symbol), await gap_ledger(reader, query, venue)
@@ -77,12 +80,20 @@ async def bars_of_ticks(reader: StoreReader, query: Records, rules: ReadRules) -
             window = _window(row, interval, cascade)
             # A window that may still get a tick is no bar yet.
             closed = window.ts_close <= max(now, newest[venue])
-            if closed and span.contains(window.ts_open):
+            if closed and span.contains(window.ts_open) and in_days(query, window.trading_day):
                 holes = gaps.overlapping(instrument, TimeWindow(window.ts_open, window.ts_close))
                 rows.append(_row(row, window, venue, query, gap=bool(holes)))
-    rows.sort(key=lambda row: row["ts_open"])
-    kept = rows[-query.limit :] if query.last else rows[: query.limit]
-    return pa.Table.from_pylist(kept, schema_of(BAR.name))
+    return paged(BAR, rows, schema_of(BAR.name), query, more=False)
+
+
+def _begin_of(query: Records, span: TimeWindow) -> int:
+    """Where the ticks of the page begin: a window opened there is made of all its ticks."""
+    return span.ts_from if query.after is None else min(span.ts_to, max(span.ts_from, int(query.after[0])))
+
+
+def in_days(query: Records, trading_day: str) -> bool:
+    """Whether a trading day is one of those that are asked for."""
+    return (query.from_day or "") <= trading_day and (query.to_day is None or trading_day <= query.to_day)
 
 
 def sections_of(schedule: Schedule, ts_from: int, ts_to: int) -> Sections:
@@ -106,34 +117,33 @@ def check_range(query: Records) -> TimeWindow:
     """The range of a query for bars that are made of ticks.
 
     Raises:
-        QueryError: no range, one of more than 92 days, or a page of made bars.
+        QueryError: no range, or one of more than 92 days.
     """
     if query.ts_from is None or query.ts_to is None:
         raise QueryError("from and to: expected both for bars that are made of ticks")
-    if query.ts_to - query.ts_from > _MOST_DAYS * NANOS_PER_DAY:
+    around = AROUND_DAYS if query.from_day is not None else 0
+    if query.ts_to - query.ts_from > (_MOST_DAYS + around) * NANOS_PER_DAY:
         raise QueryError(f"to: expected at most {_MOST_DAYS} days after from for bars that are made of ticks")
-    if query.after is not None:
-        raise QueryError("after: expected none for bars that are made of ticks; ask by from and to")
     return TimeWindow(query.ts_from, query.ts_to)
 
 
 async def gap_ledger(reader: StoreReader, query: Records, venue: str) -> GapLedger:
     """Holes of the query's instrument at a venue that are known up to its end."""
-    found = await reader.answer(Records(GAP.name, query.symbol, venue, ts_to=query.ts_to, limit=MAX_LIMIT, last=True))
     ledger = GapLedger()
-    for row in found.to_pylist():
-        ledger.add(Gap(**row))
+    async for found in pages(reader, Records(GAP.name, query.symbol, venue, ts_to=query.ts_to, limit=MAX_LIMIT)):
+        for row in found.to_pylist():
+            ledger.add(Gap(**row))
     return ledger
 
 
-def _window(row: dict[str, Any], interval: Interval, cascade: Cascade) -> Window:
+def _window(row: Row, interval: Interval, cascade: Cascade) -> Window:
     if interval.seconds < 60:
         return Window(row["start"], row["start"] + interval.nanos, row["trading_day"])
     minute = Window(row["start"], row["start"] + NANOS_PER_MINUTE, row["trading_day"])
     return minute if str(interval) == "1m" else cascade.window(interval, minute)
 
 
-def _row(row: dict[str, Any], window: Window, venue: str, query: Records, *, gap: bool) -> dict[str, Any]:
+def _row(row: Row, window: Window, venue: str, query: Records, *, gap: bool) -> Row:
     return {
         **{name: row[name] for name in COLUMNS.names if name != "start"},
         "venue": venue,

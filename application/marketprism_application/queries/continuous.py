@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.questions import MAX_LIMIT, Instruments, InstrumentSearch, Records, Symbols
+from marketprism_application.contracts.questions import (
+    MAX_LIMIT,
+    Instruments,
+    InstrumentSearch,
+    Records,
+    Symbols,
+    is_truncated,
+    next_of,
+)
+from marketprism_application.contracts.rows import Row
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.arrow_tables import schema_of
 from marketprism_application.queries.derived_bars import ReadRules, bars
+from marketprism_application.queries.paging import is_behind, paged
 from marketprism_domain.bars.contract_rolls import ADJUSTMENTS, Adjustment, ContractDay, Roll, adjustments, rolls
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.sessions.exchange_hours import product_of, venue_of
@@ -30,6 +41,7 @@ ROLLS = pa.schema(_FIELDS)
 _PRICES = ("open", "high", "low", "close")
 _PLACES = Decimal("1e-10")
 _PARALLEL = 8
+_FUTURE = "future"
 _UNMOVED = Adjustment(Decimal(1), Decimal(0))
 
 
@@ -55,28 +67,60 @@ async def continuous(reader: StoreReader, product: str, query: Records, adjust: 
     if adjust not in ADJUSTMENTS:
         raise QueryError(f"adjust: expected one of {', '.join(ADJUSTMENTS)}, was {adjust[:80]!r}")
     found = await _rolls(reader, product)
-    rows: list[dict[str, Any]] = []
-    schema: pa.Schema | None = None
-    for number, (roll, moved) in enumerate(zip(found, adjustments(found, adjust), strict=True)):
-        schedule = rules.calendar.schedule(_venue(roll.symbol, product, query.venue), roll.symbol)
-        start = schedule.sessions(roll.trading_day)[0].ts_open
-        after = found[number + 1] if number + 1 < len(found) else None
-        end = schedule.sessions(after.trading_day)[0].ts_open if after is not None else None
-        begin, until = max(start, query.ts_from or 0), _earlier(end, query.ts_to)
-        part = msgspec.structs.replace(query, symbol=roll.symbol, ts_from=begin, ts_to=until, limit=MAX_LIMIT)
-        if part.ts_to is not None and part.ts_to <= (part.ts_from or 0):
+    moves = adjustments(found, adjust)
+    rows: list[Row] = []
+    numbers = range(len(found))
+    more = False
+    for number in reversed(numbers) if query.last else numbers:
+        part = _part(found, number, query, rules)
+        if part is None:
             continue
-        table = await bars(reader, part, rules)
-        schema = schema or table.schema
-        for row in await asyncio.to_thread(table.to_pylist):
-            for name in _PRICES:
-                if moved != _UNMOVED:
-                    row[name] = (row[name] * moved.factor + moved.shift).quantize(_PLACES)
-            rows.append(row)
-        if len(rows) >= query.limit and not query.last:
+        async for table in _bars(reader, part, rules):
+            found_rows = await asyncio.to_thread(table.to_pylist)
+            if query.after is not None:  # a part begins with the last row of the page before
+                found_rows = [row for row in found_rows if is_behind(BAR, row, query.after)]
+            rows += _moved(found_rows, moves[number])
+            more = query.last and is_truncated(table)
+            if len(rows) > query.limit:
+                break
+        if more or len(rows) > query.limit:
             break
-    kept = rows[-query.limit :] if query.last else rows[: query.limit]
-    return pa.Table.from_pylist(kept, schema) if schema is not None else pa.table({})
+    return paged(BAR, rows, schema_of(BAR.name), query, more=more)
+
+
+def _part(found: Sequence[Roll], number: int, query: Records, rules: ReadRules) -> Records | None:
+    """Bars of one main contract for as long as it was that; None where the query wants none of them."""
+    roll = found[number]
+    schedule = rules.calendar.schedule(_venue(roll.symbol, query.symbol, query.venue), roll.symbol)
+    after = found[number + 1] if number + 1 < len(found) else None
+    end = schedule.sessions(after.trading_day)[0].ts_open if after is not None else None
+    begin = max(schedule.sessions(roll.trading_day)[0].ts_open, query.ts_from or 0)
+    if query.after is not None:
+        begin = max(begin, int(query.after[0]))
+    until = _earlier(end, query.ts_to)
+    if until is not None and until <= begin:
+        return None
+    limit = min(MAX_LIMIT, query.limit + 1)
+    return msgspec.structs.replace(query, symbol=roll.symbol, ts_from=begin, ts_to=until, limit=limit, after=None)
+
+
+async def _bars(reader: StoreReader, part: Records, rules: ReadRules) -> AsyncIterator[pa.Table]:
+    """Every page of a part, oldest first; of the newest one page."""
+    while True:
+        table = await bars(reader, part, rules)
+        yield table
+        key = next_of(table)
+        if key is None:
+            return
+        part = msgspec.structs.replace(part, after=key)
+
+
+def _moved(rows: list[Row], moved: Adjustment) -> list[Row]:
+    if moved != _UNMOVED:
+        for row in rows:
+            for name in _PRICES:
+                row[name] = (row[name] * moved.factor + moved.shift).quantize(_PLACES)
+    return rows
 
 
 def _venue(symbol: str, product: str, named: str | None) -> str:
@@ -92,8 +136,10 @@ def _earlier(first: int | None, second: int | None) -> int | None:
 
 
 async def _rolls(reader: StoreReader, product: str) -> list[Roll]:
-    listed = (await reader.answer(Instruments(InstrumentSearch(product=product, limit=MAX_LIMIT)))).to_pylist()
-    symbols = sorted({row["symbol"] for row in listed if row["class_"] == "future"})
+    listed = (
+        await reader.answer(Instruments(InstrumentSearch(product=product, class_=_FUTURE, limit=MAX_LIMIT)))
+    ).to_pylist()
+    symbols = sorted({row["symbol"] for row in listed})
     if not symbols:
         stored = (await reader.answer(Symbols())).to_pylist()
         symbols = sorted({row["symbol"] for row in stored if product_of(row["symbol"]) == product})

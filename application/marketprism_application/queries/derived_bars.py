@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from marketprism_application.contracts.kinds import BAR
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Records
+from marketprism_application.contracts.rows import Row
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.reading import StoreReader
+from marketprism_application.queries.paging import is_behind, page, paged, pages
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
-from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
 if TYPE_CHECKING:
@@ -36,72 +38,171 @@ class ReadRules:
 
 
 async def bars(reader: StoreReader, query: Records, rules: ReadRules) -> pa.Table:
-    """Bars of the query's interval, read or made.
+    """A page of bars of the query's interval, read or made; marked where there is more.
 
     Raises:
-        QueryError: an interval that minutes cannot make, a page of made bars, or more minutes than one answer may take.
+        QueryError: an interval that minutes cannot make, or one window of more minutes than an answer may take.
     """
-    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
-
     asked = str(Interval.parse(str(query.interval)))
     if asked in rules.intervals or _MINUTE not in rules.intervals:
-        return await reader.answer(query)
+        return await page(reader, query)
     seconds = Interval.parse(asked).seconds
     if seconds % 60:
         raise QueryError(f"interval: expected one of {', '.join(rules.intervals)} or whole minutes, was {asked!r}")
-    if query.after is not None:
-        raise QueryError(f"after: expected none for {asked}, which is made of minutes; ask by from and to")
-    table, minutes = await _minutes(reader, query, seconds // 60)
-    # In a thread: a year of minutes takes longer than a heartbeat may wait.
-    made = await asyncio.to_thread(
-        lambda: [row for row in _longer_bars(minutes, asked, query, rules) if _inside(row, query)]
-    )
-    kept = made[-query.limit :] if query.last else made[: query.limit]
-    return pa.Table.from_pylist(kept, table.schema)
+    making = _Making(reader, query, rules)
+    rows, more = await (making.newest() if query.last else making.oldest())
+    from marketprism_application.queries.arrow_tables import schema_of  # noqa: PLC0415 (loads pyarrow)
+
+    return paged(BAR, rows, schema_of(BAR.name), query, more=more)
 
 
-async def _minutes(reader: StoreReader, query: Records, per_bar: int) -> tuple[pa.Table, list[dict[str, Any]]]:
-    """Minute bars that the asked windows may hold, oldest first."""
-    if query.last:
-        wanted = min(MAX_LIMIT, (query.limit + 1) * per_bar)
-        table = await reader.answer(msgspec.structs.replace(query, interval=_MINUTE, limit=wanted))
-        return table, await asyncio.to_thread(table.to_pylist)
-    end = None if query.ts_to is None else query.ts_to + per_bar * NANOS_PER_MINUTE
-    page = msgspec.structs.replace(query, interval=_MINUTE, ts_to=end, limit=MAX_LIMIT)
-    table = await reader.answer(page)
-    first, found = table, await asyncio.to_thread(table.to_pylist)
-    while table.num_rows == page.limit:
-        if len(found) >= min(_MOST_MINUTES, query.limit * per_bar + MAX_LIMIT):
-            break
-        page = msgspec.structs.replace(page, after=key_of(BAR, table))
-        table = await reader.answer(page)
-        found += await asyncio.to_thread(table.to_pylist)
-    return first, found
+class _Making:
+    """Bars that are made of minutes, as many as the query asks for."""
+
+    def __init__(self, reader: StoreReader, query: Records, rules: ReadRules) -> None:
+        self._reader = reader
+        self._query = query
+        self._rules = rules
+        self._interval = str(Interval.parse(str(query.interval)))
+        self._per_bar = Interval.parse(self._interval).seconds // 60
+        self._end = None if query.ts_to is None else query.ts_to + self._per_bar * NANOS_PER_MINUTE
+        start = query.ts_from
+        if query.after is not None:  # its window is made again, and left out
+            start = max(start or 0, int(query.after[0]))
+        # Days are looked for in the bars: a week's minutes have the days of the week.
+        self._minutes = msgspec.structs.replace(
+            query, interval=_MINUTE, ts_from=start, ts_to=self._end, after=None, from_day=None, to_day=None
+        )
+        self._venues: dict[str, _OfVenue] = {}
+
+    async def oldest(self) -> tuple[list[Row], bool]:
+        """Bars from the query's begin on, and whether there are more behind them."""
+        rows: list[Row] = []
+        count = 0
+        wanted = msgspec.structs.replace(
+            self._minutes, limit=min(MAX_LIMIT, (self._query.limit + 2) * self._per_bar), last=False
+        )
+        async for table in pages(self._reader, wanted):
+            # In a thread: a year of minutes takes longer than a heartbeat may wait.
+            minutes = await asyncio.to_thread(table.to_pylist)
+            rows += await asyncio.to_thread(self._fed, minutes)
+            count += len(minutes)
+            if table.num_rows < wanted.limit:
+                break
+            whole = self._whole(rows, minutes[-1]["ts_open"])
+            if len(whole) > self._query.limit or (whole and count >= _MOST_MINUTES):
+                return whole, True
+            if count >= 2 * _MOST_MINUTES:
+                raise QueryError(f"interval: expected windows of at most {_MOST_MINUTES} minutes, was {self._interval}")
+        rows += await self._rest()
+        return self._chosen(rows), False
+
+    async def newest(self) -> tuple[list[Row], bool]:
+        """The newest bars, and whether there are more before them."""
+        minutes: list[Row] = []
+        asked = msgspec.structs.replace(
+            self._minutes, limit=min(MAX_LIMIT, (self._query.limit + 1) * self._per_bar), last=True
+        )
+        while True:
+            found = await asyncio.to_thread((await self._reader.answer(asked)).to_pylist)
+            full = len(found) == asked.limit
+            floor = found[0]["ts_open"] if full else -1  # of this minute there may be more, before it there is
+            minutes = [row for row in found if row["ts_open"] > floor] + minutes
+            self._venues.clear()
+            rows = await asyncio.to_thread(self._fed, minutes)
+            rows = self._chosen([*rows, *await self._rest()])
+            # A window that began at or before the floor lacks minutes.
+            rows = [row for row in rows if row["ts_open"] > floor]
+            if not full or len(rows) > self._query.limit or (rows and len(minutes) >= _MOST_MINUTES):
+                return rows, full or len(rows) > self._query.limit
+            asked = msgspec.structs.replace(asked, ts_to=floor + 1, limit=MAX_LIMIT)
+
+    def _fed(self, minutes: list[Row]) -> list[Row]:
+        """Bars that these minutes close."""
+        rows = []
+        for row in minutes:
+            venue = self._venues.get(row["venue"])
+            if venue is None:
+                schedule = self._rules.calendar.schedule(row["venue"], self._query.symbol)
+                venue = self._venues[row["venue"]] = _OfVenue(self._interval, schedule, by_clock=self._rules.by_clock)
+            rows += venue.add(row)
+        return rows
+
+    def _whole(self, rows: list[Row], ts: int) -> list[Row]:
+        """Chosen bars before which there is none that lacks a minute, when minutes are known up to this one."""
+        rows += [row for venue in self._venues.values() for row in venue.close_until(ts)]
+        begun = min(venue.begun(ts) for venue in self._venues.values())
+        return self._chosen([row for row in rows if row["ts_open"] < begun and row["ts_close"] <= ts])
+
+    async def _rest(self) -> list[Row]:
+        """Bars that the range ended in: the minutes of their windows behind it, where they are over."""
+        rows: list[Row] = []
+        for name, venue in self._venues.items():
+            window = venue.window
+            if window is None or self._end is None or not self._inside(window.ts_open):
+                continue  # what is still being made is no bar yet
+            behind = msgspec.structs.replace(
+                self._minutes, venue=name, ts_from=self._end, ts_to=window.ts_close, limit=MAX_LIMIT, last=False
+            )
+            if window.ts_close > self._end:
+                for row in (await self._reader.answer(behind)).to_pylist():
+                    rows += venue.add(row)
+            if venue.window is not None:
+                over = msgspec.structs.replace(behind, ts_from=max(self._end, window.ts_close), ts_to=None, limit=1)
+                if (await self._reader.answer(over)).num_rows:
+                    rows += venue.close_until(window.ts_close)
+        return rows
+
+    def _inside(self, opened: int) -> bool:
+        query = self._query
+        return (query.ts_from is None or opened >= query.ts_from) and (query.ts_to is None or opened < query.ts_to)
+
+    def _chosen(self, rows: list[Row]) -> list[Row]:
+        query = self._query
+        return [
+            row
+            for row in rows
+            if self._inside(row["ts_open"])
+            and (query.from_day or "") <= row["trading_day"]
+            and (query.to_day is None or row["trading_day"] <= query.to_day)
+            and (query.after is None or is_behind(BAR, row, query.after))
+        ]
 
 
-def _inside(row: dict[str, Any], query: Records) -> bool:
-    opened = row["ts_open"]
-    return (query.ts_from is None or opened >= query.ts_from) and (query.ts_to is None or opened < query.ts_to)
+class _OfVenue:
+    """The longer bars of one venue, of its minutes in order."""
+
+    def __init__(self, interval: str, schedule: Schedule, *, by_clock: bool) -> None:
+        self._name = interval
+        self._interval = Interval.parse(interval)
+        self._schedule = schedule
+        self._cascade = Cascade([interval], schedule, by_clock=by_clock)
+        self._latest: Row = {}
+
+    def add(self, row: Row) -> list[Row]:
+        """Bars that this minute closes. A window whose last minute had no trade ends when a later one begins."""
+        made = self.close_until(row["ts_open"])
+        self._latest = row
+        return made + [_row(bar, row, self._name) for _, bar in self._cascade.add(_minute(row))]
+
+    def close_until(self, ts: int) -> list[Row]:
+        """Bars whose window ends at or before `ts`."""
+        return [_row(bar, self._latest, self._name) for _, bar in self._cascade.close_until(ts)]
+
+    @property
+    def window(self) -> Window | None:
+        """The window that is being made."""
+        making = self._cascade.state().making.get(self._name)
+        return making.window if making is not None else None
+
+    def begun(self, ts: int) -> int:
+        """When the window began that is being made, or that the minute at `ts` belongs to, whichever is earlier."""
+        minute = Window(ts, ts + NANOS_PER_MINUTE, self._schedule.trading_day_of(ts))
+        found = self._cascade.window(self._interval, minute).ts_open
+        return min(found, self.window.ts_open) if self.window is not None else found
 
 
-def _longer_bars(
-    minutes: list[dict[str, Any]], interval: str, query: Records, rules: ReadRules
-) -> Iterator[dict[str, Any]]:
-    for venue in sorted({row["venue"] for row in minutes}):
-        schedule = rules.calendar.schedule(venue, query.symbol)
-        cascade = Cascade([interval], schedule, by_clock=rules.by_clock)
-        latest: dict[str, Any] = {}
-        for row in (row for row in minutes if row["venue"] == venue):
-            before, latest = latest or row, row
-            # A window whose last minute had no trade ends when a later one begins.
-            for _, bar in cascade.close_until(row["ts_open"]):
-                yield _row(bar, before, interval)
-            for _, bar in cascade.add(_minute(row)):
-                yield _row(bar, row, interval)
-        # What the last minutes began and did not end is still being made, as it is for the aggregator.
-
-
-def _minute(row: dict[str, Any]) -> Minute:
+def _minute(row: Row) -> Minute:
     window = Window(row["ts_open"], row["ts_close"], row["trading_day"])
     return Minute(
         window,
@@ -122,7 +223,7 @@ def _minute(row: dict[str, Any]) -> Minute:
     )
 
 
-def _row(bar: Minute, last: dict[str, Any], interval: str) -> dict[str, Any]:
+def _row(bar: Minute, last: Row, interval: str) -> Row:
     """A made bar as a row; its place in the order is that of its last minute."""
     window = bar.window
     return {

@@ -9,12 +9,14 @@ import csv
 import io
 import json
 from collections.abc import Iterable
+from datetime import tzinfo
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from marketprism_application.contracts.codec import plain
+from marketprism_application.contracts.times import iso_time, zone_name
 from marketprism_application.errors import QueryError
 from marketprism_domain.marketdata.bar import Bar
 
@@ -103,6 +105,23 @@ def _json_values(column: Any) -> list[Any]:
 
 def _text_values(column: Any) -> list[Any]:
     return [text_of(value) for value in _json_values(column)]
+
+
+def with_times(table: pa.Table, zone: tzinfo, *, as_text: bool) -> pa.Table:
+    """The table with its times (`ts_…`, nanoseconds UTC) in ISO 8601 with the zone's offset, or as Arrow timestamps of
+    the zone."""
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    for number, field in enumerate(table.schema):
+        if not (field.name.startswith("ts_") and pa.types.is_int64(field.type)):
+            continue
+        column = table.column(number)
+        if as_text:
+            texts = [None if ts is None else iso_time(ts, zone) for ts in column.to_pylist()]
+            table = table.set_column(number, field.name, pa.array(texts, pa.string()))
+        else:
+            table = table.set_column(number, field.name, column.cast(pa.timestamp("ns", zone_name(zone))))
+    return table
 
 
 def csv_part(table: pa.Table, *, header: bool) -> bytes:

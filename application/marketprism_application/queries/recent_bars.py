@@ -94,6 +94,8 @@ class RecentBars:
             if query.venue in (None, bar.venue)
             and (query.ts_from is None or bar.ts_open >= query.ts_from)
             and (query.ts_to is None or bar.ts_open < query.ts_to)
+            and (query.from_day or "") <= bar.trading_day
+            and (query.to_day is None or bar.trading_day <= query.to_day)
             and (query.after is None or BAR.is_behind(bar, query.after))
         ]
 

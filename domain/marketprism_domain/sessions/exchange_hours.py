@@ -173,6 +173,17 @@ EXCHANGES: dict[str, Exchange] = {
     "sse": Exchange(((_EVER, STOCK_OPTION),), {}),
     "szse": Exchange(((_EVER, STOCK_OPTION),), {}),
 }
+# What vnpy, TianQin, Wind, RQData and JoinQuant call an exchange, beside its own name.
+_CODES: dict[str, str] = {
+    "shfe": "shf xsge",
+    "ine": "xine",
+    "dce": "xdce",
+    "czce": "czc xzce zce",
+    "gfex": "gfe",
+    "cffex": "cfe ccfx cffe",
+    "sse": "sh xshg",
+    "szse": "sz xshe",
+}
 PRODUCTS: dict[str, dict[str, Versions]] = {
     venue: exchange.products for venue, exchange in EXCHANGES.items() if exchange.products
 }
@@ -186,6 +197,7 @@ LATE_NIGHT_OPEN: dict[str, tuple[frozenset[str], int]] = {
 }
 
 _PRODUCT = re.compile(r"[A-Za-z]+")
+_VENUE_OF_CODE = {code: venue for venue, codes in _CODES.items() for code in (venue, *codes.split())}
 _VENUE_OF = {product: venue for venue, products in PRODUCTS.items() for product in products}
 
 
@@ -198,6 +210,11 @@ def product_of(symbol: str) -> str:
 def venue_of(symbol: str) -> str | None:
     """Venue that lists the symbol's product, None for an unknown one."""
     return _VENUE_OF.get(product_of(symbol).lower())
+
+
+def venue_of_code(code: str) -> str | None:
+    """The exchange that a code means, in any case: `shfe` of `SHFE`, `SHF` or `XSGE`; None for any other."""
+    return _VENUE_OF_CODE.get(code.casefold())
 
 
 def versions_of(venue: str, symbol: str) -> Versions | None:

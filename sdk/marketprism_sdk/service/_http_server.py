@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+
+from marketprism_sdk.service._http_limits import IDLE_S, Connections, Handler, is_health, may_ask
 
 if TYPE_CHECKING:
     from marketprism_sdk.observability import Metrics
 
 
 Check = Callable[[], Awaitable[str]]  # healthy, degraded or unhealthy; why may follow behind a colon
+Status = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
+_BACKLOG = 128
+_SHOWN = 200
 
 
 class HttpServer:
-    """`GET /health /health/live /health/ready /metrics /status`, and what a service adds to `app`."""
+    """`GET /health /health/live /health/ready /metrics /status`, `/` that lists what there is, and what a service adds
+    to `app`.
 
-    def __init__(self, service: str, version: str, metrics: Metrics) -> None:
+    What is not there, and what goes wrong, is answered in JSON: `{"success": false, "error": {code, message, details},
+    "timestamp", "request_id"}`. `names` are host names by which it is asked, beside those of loopback.
+    """
+
+    def __init__(
+        self, service: str, version: str, metrics: Metrics, names: Sequence[str] = (), *, idle_s: float = IDLE_S
+    ) -> None:
         self._service = service
         self._version = version
         self._metrics = metrics
         self._started = time.monotonic()
         self._checks: dict[str, Check] = {}
-        self._status: list[Callable[[], Mapping[str, object]]] = []
+        self._status: list[Status] = []
+        self._names = tuple(names)
+        self._host = ""
+        self._connections: Connections | None = None
+        self._listening: asyncio.Server | None = None
         self.ready = False
-        self.app = web.Application()
+        self.app = web.Application(middlewares=[self._guard])
+        self.app.on_response_prepare.append(_no_sniffing)
         self.app.add_routes(
             [
+                web.get("/", self._index),
                 web.get("/health", self._health),
                 web.get("/health/live", self._live),
                 web.get("/health/ready", self._is_ready),
@@ -41,15 +60,17 @@ class HttpServer:
             ]
         )
         # A handler whose client went away is cancelled, and with it what it asked for elsewhere.
-        self._runner = web.AppRunner(self.app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            self.app, access_log=None, handler_cancellation=True, keepalive_timeout=idle_s, lingering_time=1.0
+        )
         self.port: int = 0
 
     def check(self, name: str, check: Check) -> None:
         """Add a dependency to the health answer."""
         self._checks[name] = check
 
-    def status(self, read: Callable[[], Mapping[str, object]]) -> None:
-        """Something more that `/status` shows, beside the basics and what was given before."""
+    def status(self, read: Status) -> None:
+        """Something more that `/status` shows, beside the basics and what was given before; it may be awaitable."""
         self._status.append(read)
 
     async def start(self, host: str, port: int) -> None:
@@ -60,17 +81,47 @@ class HttpServer:
         """
         if self._runner.server is None:
             await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
+        server = self._runner.server
+        assert server is not None  # noqa: S101 (it is set up)
+        self._host = host
+        self._connections = connections = Connections(server)
+        loop = asyncio.get_running_loop()
+        self._listening = await loop.create_server(connections, host, port, backlog=_BACKLOG)
+        self.port = self._listening.sockets[0].getsockname()[1]
+        self._metrics.watch("http_connections_refused_total", lambda: float(connections.refused))
+        self._metrics.watch("http_connections_closed_idle_total", lambda: float(connections.closed_idle))
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
 
     def uptime_s(self) -> float:
         """Seconds since it was made."""
         return round(time.monotonic() - self._started, 3)
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Who asks by a name that is not ours, or when every place is taken, is refused; what fails is said in JSON."""
+        header = request.headers.get("Host")
+        if not may_ask(header, self._host, self._names):
+            expected = ", ".join(("localhost", self._host, *self._names))
+            return _failure(request, 403, "FORBIDDEN_HOST", f"Host: expected one of {expected}, was {header!r}")
+        connections = self._connections
+        if connections is None:
+            return await handler(request)
+        connections.begin(request.protocol)
+        try:
+            if connections.crowded and not is_health(request.path):
+                return _failure(request, 503, "UNAVAILABLE", "connections: expected fewer at a time, were too many")
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            return _failed(request, error)
+        finally:
+            connections.end(request.protocol)
 
     async def report(self) -> dict[str, Any]:
         """The body of `/health`: the worst of its dependencies."""
@@ -113,5 +164,40 @@ class HttpServer:
     async def _status_of(self, _: web.Request) -> web.Response:
         shown: dict[str, object] = {"service": self._service, "version": self._version}
         for read in self._status:
-            shown.update(read())
+            found = read()
+            shown.update(await found if isinstance(found, Awaitable) else found)
         return web.json_response(shown)
+
+    async def _index(self, request: web.Request) -> web.Response:
+        paths = {str(each.canonical) for each in self.app.router.resources()}
+        data = {"service": self._service, "version": self._version, "paths": sorted(paths)}
+        return web.json_response({"success": True, "data": data, "message": self._service, **_stamp(request)})
+
+
+def _failed(request: web.Request, error: web.HTTPException) -> web.Response:
+    """The envelope of what aiohttp refuses by itself."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        text = f"method: expected one of {allowed} for {request.path[:_SHOWN]}, was {request.method}"
+        return _failure(request, 405, "METHOD_NOT_ALLOWED", text, {"Allow": allowed})
+    if error.status == 404:
+        text = f"path: expected one that / or /api/v1 lists, was {request.path[:_SHOWN]!r}"
+        return _failure(request, 404, "NOT_FOUND", text)
+    return _failure(request, error.status, error.reason.upper().replace(" ", "_"), error.text or error.reason)
+
+
+def _failure(
+    request: web.Request, status: int, code: str, message: str, headers: dict[str, str] | None = None
+) -> web.Response:
+    body = {"success": False, "error": {"code": code, "message": message, "details": {}}, **_stamp(request)}
+    return web.json_response(body, status=status, headers=headers)
+
+
+def _stamp(request: web.Request) -> dict[str, str]:
+    request_id = request.headers.get("X-Request-Id", "")[:80] or secrets.token_hex(8)
+    return {"timestamp": datetime.now(UTC).isoformat(), "request_id": request_id}
+
+
+async def _no_sniffing(_: web.Request, response: web.StreamResponse) -> None:
+    """What is said to be of a type is not to be guessed to be of another by a browser."""
+    response.headers["X-Content-Type-Options"] = "nosniff"

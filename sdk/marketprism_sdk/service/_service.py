@@ -56,6 +56,7 @@ _POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is
 class ServiceSettings:
     """Where the service listens. `http_port` 0 takes any free port; the registry says which. With
     `http_port_may_differ` a port that is taken is no error: any free one is taken instead, and the log says which.
+    `http_names` are host names by which it is asked beside those of loopback.
 
     `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
     `commands_parallel` commands are done at once over all instances, in order where it is 1. `metrics` names and
@@ -71,6 +72,7 @@ class ServiceSettings:
     needs: tuple[str, ...] = ()
     needs_s: float = 60.0
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    http_names: tuple[str, ...] = ()
 
 
 class Service:
@@ -95,7 +97,7 @@ class Service:
         self.metrics: Metrics = Metrics(name, self.settings.metrics)
         self.bus: NatsBus = NatsBus(connection)
         self.calls: RpcClient = RpcClient(self.bus)
-        self.http: HttpServer = HttpServer(name, version, self.metrics)
+        self.http: HttpServer = HttpServer(name, version, self.metrics, self.settings.http_names)
         self.registration: Registration | None = None
         self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)

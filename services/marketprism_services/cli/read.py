@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from marketprism_application.queries.answering import by_activity
+from marketprism_application.queries.checks import by_activity
 from marketprism_application.queries.export import BAR_COLUMNS, FORMATS, render
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from aiohttp import web
 
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.http.caller_limits import Callers
+from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.bar_tail import BarTail
 from marketprism_adapters.nats.stream_keeper import StreamKeeper
@@ -25,11 +26,14 @@ from marketprism_application.errors import ApplicationError, QueryError, Unknown
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.bar_cache import CachedReader
+from marketprism_application.queries.checks import check_interval
 from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_application.queries.name_cache import NamesReader
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
+from marketprism_application.queries.symbol_names import StoredName, names_of, resolve
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
-from marketprism_domain.values import Interval, Symbol
+from marketprism_domain.values import Symbol
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import Discovery, LeaderClient
@@ -41,16 +45,19 @@ from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
 from marketprism_services.query.http.live_books import BookApi
-from marketprism_services.query.http.parameters import LatestBarParameters
+from marketprism_services.query.http.parameters import FormatParameters, Parameters
 from marketprism_services.query.http.rendering import enveloped
+from marketprism_services.query.http.requests import LatestBarParameters, LatestTickParameters
 from marketprism_services.query.http.routes import ReadApi
 from marketprism_services.query.http.streaming import StreamApi
+from marketprism_services.query.store_known import StoreKnown
 from marketprism_services.settings.sections import QuerySettings
 from marketprism_services.wiring.store import EngineSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+P = TypeVar("P", bound=FormatParameters)
 Found: TypeAlias = "pa.Table | Sequence[Any]"
 _TIMEOUT_S = 25.0
 _MEGABYTE = 2**20
@@ -94,11 +101,12 @@ class QueryService(Service):
         self._reader = self._over(RemoteReader(self._ask_storage))
         self._callers = Callers(limits.concurrent, limits.per_second)
         self._http = ReadApi(self._ask, self._callers)
-        self._books_api = BookApi(self.calls, self._callers)
+        self._books_api = BookApi(self.calls, self._callers, self._meant)
         self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
 
     def _over(self, reader: StoreReader) -> StoreReader:
-        cached = CachedReader(FreshReader(reader, self._recent), self._tail.is_live, self._cache_bytes)
+        fresh = FreshReader(NamesReader(reader), self._recent)
+        cached = CachedReader(fresh, self._tail.is_live, self._cache_bytes)
         self._recent.on_add(cached.on_bar)
         self.metrics.watch("cache_hits_total", lambda: cached.hits)
         self.metrics.watch("cache_misses_total", lambda: cached.misses)
@@ -109,6 +117,9 @@ class QueryService(Service):
         """Buckets, the store, the tail of the bars."""
         self._ticks = NatsKeyValue.existing(self.connection, streams.LATEST_TICKS)
         self._bars = NatsKeyValue.existing(self.connection, streams.LATEST_BARS)
+        self._known = StoreKnown(self._storage, lambda: self._engine, names=lambda: names_of(self._reader))
+        self.http.check("store", self._known.health)
+        self.http.status(self._status)
         if self._engines is not None:
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
             self._reader = self._over(SqlReader(self._engine))
@@ -132,10 +143,41 @@ class QueryService(Service):
             *self._books_api.routes(),
             *self._streamed.routes(),
             *self._http.routes(),
+            web.get("/api/v1", self._index),
             web.get("/api/v1/openapi.json", self._openapi),
         ]
 
-    async def _openapi(self, _: web.Request) -> web.Response:
+    async def _status(self) -> dict[str, Any]:
+        """Of the store, how many instruments it has, and what lies over it."""
+        await loaded("pyarrow")
+        return {
+            **await self._known.status(),
+            "bars_not_stored_yet": len(self._recent),
+            "bars_live": self._tail.is_live(),
+        }
+
+    async def _meant(self, symbol: str, venue: str | None) -> StoredName:
+        """The stored name that a symbol means. Raises UnknownSymbolError: none. StoreError: the store is away."""
+        await loaded("pyarrow")
+        return resolve(symbol, venue, await names_of(self._reader))
+
+    async def _index(self, request: web.Request) -> web.Response:
+        stamp = Stamp.of(request)
+        try:
+            Parameters.of(request)
+            await loaded("marketprism_services.query.http.openapi")  # loads pyarrow
+            from marketprism_services.query.http.openapi import operations  # noqa: PLC0415 (loads pyarrow)
+
+            found = [{"path": each.path, "summary": each.summary} for each in operations()]
+        except QueryError as error:
+            return failed(request, error, stamp)
+        return answered(found, count_of(len(found), "request"), stamp)
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        try:
+            Parameters.of(request)
+        except QueryError as error:
+            return failed(request, error, Stamp.of(request))
         await loaded("marketprism_services.query.http.openapi")  # loads pyarrow
         from marketprism_services.query.http.openapi import read_api_document  # noqa: PLC0415 (loads pyarrow)
 
@@ -184,6 +226,20 @@ class QueryService(Service):
             subject = tick_subject(Symbol(symbol))
         except InvalidValue as error:
             raise RemoteError(Code.INVALID_PARAMETER, str(error)) from error
+        found = await self._newest_tick(symbol, subject)
+        if found is None and (meant := await self._otherwise(symbol)) is not None:
+            return await self._newest_tick(meant, tick_subject(Symbol(meant)))
+        return found
+
+    async def _otherwise(self, symbol: str) -> str | None:
+        """The stored symbol that is meant by one that is written otherwise; None where there is none."""
+        try:
+            meant = (await self._meant(symbol, None)).symbol
+        except (ApplicationError, SdkError):
+            return None  # whoever asks for history is told why
+        return None if meant == symbol else meant
+
+    async def _newest_tick(self, symbol: str, subject: str) -> bytes | None:
         message = await direct_get_last(self.connection, streams.TICKS, subject)
         if message is not None:
             entries = [KvEntry(subject, message.data, message.seq, bucket=streams.TICKS)]
@@ -204,9 +260,15 @@ class QueryService(Service):
     async def _newest_bars(self, asked: LatestBars) -> Sequence[Bar]:
         """From memory, else from the bucket; both know only what was made not long ago."""
         try:
-            symbol, interval = Symbol(asked.symbol), str(Interval.parse(asked.interval))
+            symbol, interval = Symbol(asked.symbol), str(check_interval(asked.interval))
         except InvalidValue as error:
             raise QueryError(str(error)) from error
+        found = await self._bars_of(symbol, interval)
+        if not found and (meant := await self._otherwise(symbol)) is not None:
+            return await self._bars_of(meant, interval)
+        return found
+
+    async def _bars_of(self, symbol: str, interval: str) -> Sequence[Bar]:
         found = self._recent.newest(symbol, interval)
         if found:
             return found
@@ -214,32 +276,33 @@ class QueryService(Service):
         return [bar for entry in entries if (bar := self._read(BAR, entry)) is not None]
 
     async def _latest_tick(self, request: web.Request) -> web.Response:
-        async def work() -> Found:
-            symbol = request.match_info["symbol"]
-            message = await self.latest_tick(symbol)
+        async def work(asked: LatestTickParameters) -> Found:
+            message = await self.latest_tick(asked.symbol)
             return (
-                [decode(TICK, message)]
-                if message is not None
-                else await self._reader.answer(Latest(TICK.name, (symbol,)))
+                [decode(TICK, message)] if message is not None else await self._ask(Latest(TICK.name, (asked.symbol,)))
             )
 
-        return await self._one(request, work, TICK)
+        return await self._one(request, LatestTickParameters, work, TICK)
 
     async def _latest_bar(self, request: web.Request) -> web.Response:
-        async def work() -> Found:
-            asked = LatestBarParameters.of(request)
+        async def work(asked: LatestBarParameters) -> Found:
             found = await self._newest_bars(LatestBars(asked.symbol, asked.interval))
             if found:
                 return found
-            return await self._ask(Records(BAR.name, asked.symbol, interval=asked.interval, limit=1, last=True))
+            newest = Records(BAR.name, asked.symbol, interval=asked.interval, limit=1, last=True)
+            return (await self._ask(newest)).replace_schema_metadata(None)
 
-        return await self._one(request, work, BAR)
+        return await self._one(request, LatestBarParameters, work, BAR)
 
-    async def _one(self, request: web.Request, work: Callable[[], Awaitable[Found]], kind: DataKind) -> web.Response:
-        async def there() -> Found:
-            found = await work()
+    async def _one(
+        self, request: web.Request, parameters: type[P], work: Callable[[P], Awaitable[Found]], kind: DataKind
+    ) -> web.Response:
+        async def there(asked: P) -> Found:
+            found = await work(asked)
             if not len(found):
                 raise UnknownSymbolError(f"symbol: expected one that is stored, was {request.match_info['symbol']!r}")
             return found
 
-        return await enveloped(request, lambda: self._callers.serve(request, there), kind)
+        return await enveloped(
+            request, parameters, lambda asked: self._callers.serve(request, lambda: there(asked)), kind
+        )

@@ -154,6 +154,7 @@ class HttpHost(Section):
     registry."""
 
     host: str = "127.0.0.1"
+    names: tuple[str, ...] = Field((), description="host names by which it is asked, beside those of loopback")
 
     def port_of(self, service: str) -> int:
         """The port of a service by its name."""

@@ -19,4 +19,5 @@ def service_settings_of(settings: Settings, service: str) -> MarketServiceSettin
         replicas=settings.nats.replicas,
         metrics=METRICS,
         layout=settings.layout(),
+        http_names=settings.http.names,
     )

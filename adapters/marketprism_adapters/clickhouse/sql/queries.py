@@ -17,6 +17,7 @@ from marketprism_application.contracts.questions import (
     Daily,
     Instruments,
     Latest,
+    Names,
     Records,
     Statistics,
     StoreQuestion,
@@ -39,6 +40,8 @@ def statement(question: StoreQuestion) -> Statement | pa.Table:
             return latest(question)
         case Symbols():
             return symbols()
+        case Names():
+            return names()
         case Audit():
             return audit(question)
         case Daily():
@@ -65,6 +68,8 @@ def records(query: Records) -> Statement:
         where.append("interval = {interval:String}")
         params["interval"] = parameter(query.interval)
     where += bounds(stored, query.ts_from, query.ts_to, params)
+    if "trading_day" in kind.fields:
+        where += days(query, params)
     if query.after is not None:
         where.append(_behind(kind, query.after, params))
     direction = "DESC" if query.last else "ASC"
@@ -83,6 +88,16 @@ def records(query: Records) -> Statement:
         return found.take(pa.array(range(found.num_rows - 1, -1, -1), pa.int64())) if query.last else found
 
     return Statement(text, params, shape)
+
+
+def days(query: Records | Daily | Statistics, params: Params) -> list[str]:
+    """Conditions on the trading day; their values go into `params`."""
+    found = []
+    for name, operator, value in (("from_day", ">=", query.from_day), ("to_day", "<=", query.to_day)):
+        if value is not None:
+            found.append(f"t.trading_day {operator} {{{name}:String}}")
+            params[name] = parameter(value)
+    return found
 
 
 def _behind(kind: DataKind, key: Sequence[int | str], params: Params) -> str:
@@ -109,6 +124,9 @@ def instruments(question: Instruments) -> Statement:
         if value:
             where.append(f"{name} = {{{name}:String}}")
             params[name] = parameter(value)
+    if question.after is not None:
+        where.append("(venue, symbol) > ({after_venue:String}, {after_symbol:String})")
+        params["after_venue"], params["after_symbol"] = (parameter(part) for part in question.after)
     if search.at:
         where += bounds("t.ts_event", None, search.at + 1, params)
     text = (
@@ -127,7 +145,8 @@ def statistics(question: Statistics) -> Statement:
     from marketprism_application.queries.statistics import COLUMNS as STATISTICS  # noqa: PLC0415 (loads pyarrow)
 
     params: Params = {"symbol": parameter(question.symbol)}
-    within = "".join(f" AND {bound}" for bound in bounds("t.ts_open", question.ts_from, question.ts_to, params))
+    conditions = [*bounds("t.ts_open", question.ts_from, question.ts_to, params), *days(question, params)]
+    within = "".join(f" AND {condition}" for condition in conditions)
     text = f"""
 SELECT venue, symbol, bars, ticks, gaps, ts_from, ts_to, open, high, low, close, volume, turnover, multiplier,
   base, inverse FROM (
@@ -181,6 +200,22 @@ def symbols() -> Statement:
     return Statement(_SYMBOLS, {}, as_schema(SYMBOLS))
 
 
+_NAMES = f"""
+SELECT symbol, venue, max(stored) = 1 AS stored FROM (
+  SELECT symbol, venue, 1 AS stored FROM {DATABASE}.market_ticks GROUP BY symbol, venue
+  UNION ALL SELECT symbol, venue, 1 AS stored FROM {DATABASE}.market_bars GROUP BY symbol, venue
+  UNION ALL SELECT symbol, venue, 0 AS stored FROM {DATABASE}.instruments GROUP BY symbol, venue
+) GROUP BY symbol, venue ORDER BY venue, symbol
+"""
+
+
+def names() -> Statement:
+    """Every symbol and venue that a row names."""
+    from marketprism_application.queries.arrow_tables import NAMES  # noqa: PLC0415 (loads pyarrow)
+
+    return Statement(_NAMES, {}, as_schema(NAMES))
+
+
 # Rows as they lie in the tables, without what a merge or FINAL would hide.
 ROWS_OF_TICKS = f"""SELECT count() AS found, uniqExact(venue, symbol, source, source_seq) AS different
 FROM {DATABASE}.market_ticks"""
@@ -210,12 +245,17 @@ SELECT source, stored, distinct_ticks, read_back, bars FROM (
 
 
 def daily(question: Daily) -> Statement:
-    """Ticks, prices, bars and gaps of one instrument by trading day."""
+    """Ticks, prices, bars and gaps of one instrument by trading day. Prices are those that a day bar has: of the ticks
+    that bars are made of, with the venue's own open, high and low; of a day without such a tick, of all its ticks."""
     from marketprism_application.queries.daily import COLUMNS as DAYS  # noqa: PLC0415 (loads pyarrow)
 
     params: Params = {"symbol": parameter(question.symbol)}
+    counts = tick_bars.COUNTS
     ticks, bars, gaps = (
-        "".join(f" AND {bound}" for bound in bounds(column, question.ts_from, question.ts_to, params))
+        "".join(
+            f" AND {condition}"
+            for condition in (*bounds(column, question.ts_from, question.ts_to, params), *days(question, params))
+        )
         for column in ("t.ts_event", "t.ts_open", "t.ts_from")
     )
     text = f"""
@@ -223,8 +263,12 @@ SELECT venue, symbol, trading_day, ticks, ts_first, ts_last, first, high, low, l
   toInt64(coalesce(b.bars, 0)) AS bars, toInt64(coalesce(g.gaps, 0)) AS gaps, toInt64(coalesce(g.gap_ns, 0)) AS gap_ns
 FROM (
   SELECT venue, symbol, trading_day, toInt64(count()) AS ticks, toUnixTimestamp64Nano(min(t.ts_event)) AS ts_first,
-    toUnixTimestamp64Nano(max(t.ts_event)) AS ts_last, argMin(t.last, t.seq) AS first, max(t.last) AS high,
-    min(t.last) AS low, argMax(t.last, t.seq) AS last, max(t.volume) AS volume, max(t.turnover) AS turnover
+    toUnixTimestamp64Nano(max(t.ts_event)) AS ts_last,
+    coalesce(argMinOrNullIf(ifNull(t.open, t.last), t.seq, {counts}), argMin(t.last, t.seq)) AS first,
+    coalesce(maxOrNullIf(greatest(ifNull(t.high, t.last), t.last), {counts}), max(t.last)) AS high,
+    coalesce(minOrNullIf(least(ifNull(t.low, t.last), t.last), {counts}), min(t.last)) AS low,
+    coalesce(argMaxOrNullIf(t.last, t.seq, {counts}), argMax(t.last, t.seq)) AS last,
+    max(t.volume) AS volume, max(t.turnover) AS turnover
   FROM {DATABASE}.market_ticks AS t FINAL
   WHERE symbol = {{symbol:String}} AND trading_day != ''{ticks} GROUP BY venue, symbol, trading_day
 ) AS d LEFT JOIN (

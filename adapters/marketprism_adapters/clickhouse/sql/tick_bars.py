@@ -19,6 +19,12 @@ _MINUTE_NS = 60_000_000_000
 # Ticks at or just after the last section's end are chosen by their phase, not by this bound.
 _EDGE_NS = 3_600_000_000_000
 
+# A tick that bars are made of.
+COUNTS = (
+    "t.phase IN ('auction', 'continuous', 'section_end') AND t.verdict != 'stale' AND isNotNull(t.last) "
+    "AND coalesce(t.traded, t.volume, 0) != 0"
+)
+
 
 def _running(total: str, single: str) -> str:
     """A running total of the trading day; of trades, the sum of those before."""
@@ -60,8 +66,7 @@ FROM (
   WHERE symbol = {{symbol:String}} AND venue = {{venue:String}}
     AND ts_event >= fromUnixTimestamp64Nano({{ts_from:Int64}}, 'UTC')
     AND ts_event < fromUnixTimestamp64Nano({{ts_to:Int64}}, 'UTC')
-    AND phase IN ('auction', 'continuous', 'section_end') AND verdict != 'stale'
-    AND isNotNull(last) AND coalesce(r.traded, r.volume, 0) != 0
+    AND {COUNTS.replace("t.", "r.")}
   WINDOW tape AS (PARTITION BY r.trading_day ORDER BY r.seq)
 ) AS t ASOF JOIN (
   SELECT 1 AS k, tupleElement(z, 1) AS auction, tupleElement(z, 2) AS opened, tupleElement(z, 3) AS closed,

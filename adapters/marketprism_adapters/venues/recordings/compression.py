@@ -112,7 +112,8 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except zipfile.BadZipFile as error:
-        raise SourceError(f"recording {path}: expected a complete file, was a zip archive: {reason_of(error)}") from error
+        problem = f"was a zip archive: {reason_of(error)}"
+        raise SourceError(f"recording {path}: expected a complete file, {problem}") from error
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error) as error:
         raise SourceError(f"recording {path}: expected a complete compressed file: {reason_of(error)}") from error
     except (NotImplementedError, RuntimeError) as error:  # a zip archive with a password, or packed in a rare way

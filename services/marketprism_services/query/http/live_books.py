@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -13,12 +14,14 @@ from marketprism_adapters.http.envelope import Stamp, answered, failed
 from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.failures import Code, wrong_field
 from marketprism_application.errors import QueryError, UnknownSymbolError
+from marketprism_application.queries.symbol_names import StoredName, venue_named
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import InstrumentId
 from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient
-from marketprism_services.query.http.parameters import LiveBookParameters
+from marketprism_services.query.http.requests import LiveBookParameters
 
+Meant = Callable[[str, str | None], Awaitable[StoredName]]  # the stored name of a symbol that is written otherwise
 _TIMEOUT_S = 2.0
 _MOST_KEPT = 10_000
 
@@ -26,7 +29,8 @@ _MOST_KEPT = 10_000
 class BookApi:
     """Asks the gateway that had the book last; when it has it no more, every gateway that leads."""
 
-    def __init__(self, calls: RpcClient, callers: Callers) -> None:
+    def __init__(self, calls: RpcClient, callers: Callers, meant: Meant | None = None) -> None:
+        self._meant = meant
         self._calls = calls
         self._callers = callers
         self.discovery: Discovery | None = None
@@ -49,12 +53,24 @@ class BookApi:
         return await self.find(BookRequest(asked.venue, asked.symbol, asked.depth))
 
     async def find(self, asked: BookRequest) -> BookView:
-        """A book as the gateway that keeps it shows it.
+        """A book as the gateway that keeps it shows it; of a symbol that is written otherwise, that of the stored one.
 
         Raises:
             QueryError: it is of no instrument. UnknownSymbolError: nobody keeps it.
             SdkError: nobody is there, does not answer, or answers with no book.
         """
+        asked = msgspec.structs.replace(asked, venue=venue_named(asked.venue))
+        try:
+            return await self._followed(asked)
+        except UnknownSymbolError:
+            if self._meant is None:
+                raise
+            meant = await self._meant(asked.symbol, asked.venue.partition("-")[0])
+            if meant.symbol == asked.symbol:
+                raise
+            return await self._followed(msgspec.structs.replace(asked, symbol=meant.symbol))
+
+    async def _followed(self, asked: BookRequest) -> BookView:
         venue, symbol = asked.venue, asked.symbol
         of = venue.partition("-")[0]
         try:

@@ -1,30 +1,32 @@
-"""Parameters of the read API's requests, a model a form of request.
+"""Parameters of the read API's requests: what a model of them is, and the values that several have.
 
-What is none is refused as INVALID_PARAMETER: the text names the parameter, what was expected and what it was.
-Parameters that a model does not have are nobody's business here and pass.
+What is none is refused as INVALID_PARAMETER: the text names the parameter as it was written, what was expected and what
+it was. A parameter that a request does not have is refused too, with the nearest that it has, and one that comes twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, tzinfo
 from typing import Annotated, Any, Self, TypeAlias
 
 from aiohttp import web
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, WithJsonSchema
 
-from marketprism_application.contracts.book_view import MAX_DEPTH
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.questions import MAX_LIMIT
-from marketprism_application.contracts.times import parse_time
+from marketprism_application.contracts.times import CHINA, parse_time, zone_of
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import FORMATS
+from marketprism_application.queries.trading_days import day_text_of
 
-STREAM_FORMATS = ("csv", "ndjson", "arrow")
-_MOST_SYMBOLS = 200
-_SHOWN = 80
+SHOWN = 80
 
 
 class Parameters(BaseModel):
-    """Of a request, in its path and in its query; a name that comes twice counts once, as it comes first."""
+    """Of a request, in its path and in its query. The fields are the whole list: OpenAPI reads them as well."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,12 +35,32 @@ class Parameters(BaseModel):
         """The request's parameters; `context` is what a limit depends on that a setting has.
 
         Raises:
-            QueryError: the first that is wrong.
+            QueryError: the first that is wrong, that the request does not have, or that comes twice.
         """
+        query = request.query
+        names = [field.alias or name for name, field in cls.model_fields.items()]
+        names = [name for name in names if name not in request.match_info]
+        for name in query:
+            if name not in names:
+                listed = f"one of {', '.join(names)}" if names else "no parameter"
+                near = did_you_mean(name, names)
+                raise QueryError(f"{name[:SHOWN]}: expected {listed} in this request, was {name[:SHOWN]!r}{near}")
+            if len(query.getall(name)) > 1:
+                raise QueryError(f"{name}: expected once, was given {len(query.getall(name))} times")
+        given = {**query, **request.match_info}
         try:
-            return cls.model_validate({**request.query, **request.match_info}, context=context)
+            found = cls.model_validate(given, context=context)
         except ValidationError as error:
             raise QueryError(_text(error)) from error
+        found.check(given)
+        return found
+
+    def check(self, given: Mapping[str, str]) -> None:
+        """Whether the parameters go together; `given` has them as they were written.
+
+        Raises:
+            QueryError: they do not.
+        """
 
 
 def _text(error: ValidationError) -> str:
@@ -46,171 +68,131 @@ def _text(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
     name = ".".join(str(part) for part in first["loc"])
-    return f"{name}: expected {first['msg'].removeprefix('Input should be ')}, was {str(first['input'])[:_SHOWN]!r}"
+    return f"{name}: expected {first['msg'].removeprefix('Input should be ')}, was {str(first['input'])[:SHOWN]!r}"
 
 
-def _name(info: ValidationInfo) -> str:
+def name_of(info: ValidationInfo) -> str:
+    """A parameter as its callers write it."""
     return str(info.field_name).rstrip("_")
 
 
-def _time(value: Any, info: ValidationInfo) -> int | None:
-    return parse_time(value, _name(info))
+def _time(value: object, info: ValidationInfo) -> int | None:
+    return parse_time(str(value), name_of(info), info.data.get("tz") or CHINA)
 
 
-def _whole(most: int) -> Callable[[Any, ValidationInfo], int]:
+def whole(most: int) -> Callable[[object, ValidationInfo], int]:
     """Checks a number of 1 to `most`, which a context's `most` replaces."""
 
-    def check(value: Any, info: ValidationInfo) -> int:
+    def check(value: object, info: ValidationInfo) -> int:
         text, top = str(value), (info.context or {}).get("most", most)
         if not (text.isascii() and text.isdigit()) or len(text) > len(str(top)) or not 1 <= int(text) <= top:
-            raise ValueError(f"{_name(info)}: expected 1 to {top}, was {text[:_SHOWN]!r}")
+            raise ValueError(f"{name_of(info)}: expected 1 to {top}, was {text[:SHOWN]!r}")
         return int(text)
 
     return check
 
 
-def _one_of(names: tuple[str, ...]) -> Callable[[Any, ValidationInfo], str]:
-    def check(value: Any, info: ValidationInfo) -> str:
+def one_of(names: tuple[str, ...]) -> Callable[[object, ValidationInfo], str]:
+    """Checks a word of these."""
+
+    def check(value: object, info: ValidationInfo) -> str:
         if value not in names:
-            raise ValueError(f"{_name(info)}: expected one of {', '.join(names)}, was {str(value)[:_SHOWN]!r}")
+            raise ValueError(f"{name_of(info)}: expected one of {', '.join(names)}, was {str(value)[:SHOWN]!r}")
         return str(value)
 
     return check
 
 
-def _after(value: Any) -> tuple[int | str, ...]:
-    parts = str(value).split(",")
-    if len(parts) < 2 or not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts[:2]):
-        raise ValueError(f"after: expected <ts>,<seq> of the last row before, was {str(value)[:_SHOWN]!r}")
-    return int(parts[0]), int(parts[1]), *parts[2:]
-
-
-def _symbols(value: Any) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(str(value).split(",")))
-    if len(found) > _MOST_SYMBOLS:
-        raise ValueError(f"symbols: expected at most {_MOST_SYMBOLS}, was {len(found)}")
+def _names(value: object, info: ValidationInfo) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in str(value).split(","))
+    if not all(found):
+        raise ValueError(f"{name_of(info)}: expected names with commas between them, was {str(value)[:SHOWN]!r}")
     return found
 
 
-def _depth(value: Any, info: ValidationInfo) -> int:
-    return 0 if value == "all" else _whole(MAX_DEPTH)(value, info)
+def _day(value: object, info: ValidationInfo) -> str:
+    try:
+        return day_text_of(str(value), name_of(info))
+    except QueryError as error:
+        raise ValueError(str(error)) from error
+
+
+def _after(value: object) -> tuple[int | str, ...]:
+    parts = str(value).split(",")
+    if len(parts) < 2 or not all(part.isascii() and part.isdigit() and len(part) < 20 for part in parts[:2]):
+        raise ValueError(f"after: expected <ts>,<seq> of the last row before, was {str(value)[:SHOWN]!r}")
+    return int(parts[0]), int(parts[1]), *parts[2:]
 
 
 Time: TypeAlias = Annotated[
     int | None,
     BeforeValidator(_time),
-    WithJsonSchema({"type": "string", "examples": ["2025-03-03", "2025-03-03T21:00", "1741006800000000000"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "examples": ["2025-03-03", "2025-03-03T21:00", "2025-03-03T13:00:00Z", "1741006800000000000"],
+        }
+    ),
+]
+Day: TypeAlias = Annotated[
+    str | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "examples": ["2018-10-09", "20181009"]})
 ]
 Limit: TypeAlias = Annotated[
-    int,
-    BeforeValidator(_whole(MAX_LIMIT)),
+    int | None,
+    BeforeValidator(whole(MAX_LIMIT)),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
 ]
-Flag: TypeAlias = Annotated[bool, BeforeValidator(lambda value: value is True or value == "true")]
-_FROM = Field(None, alias="from", description="begin: a day, a time (of China where it names no zone) or nanoseconds")
-_TO = Field(None, description="end, not included")
-_AT = Field(None, description="the instant: a day, a time or nanoseconds; now when it is not there")
+Fields: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema({"type": "string"})]
+After: TypeAlias = Annotated[tuple[int | str, ...] | None, BeforeValidator(_after), WithJsonSchema({"type": "string"})]
+Zone: TypeAlias = Annotated[
+    tzinfo | None,
+    BeforeValidator(lambda value: zone_of(str(value))),
+    WithJsonSchema({"type": "string", "examples": ["UTC", "Asia/Shanghai", "+08:00"]}),
+]
 
 
-class FormatParameters(Parameters):
+class ZoneParameters(Parameters):
+    """In which zone times are read and written."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    tz: Zone = Field(None, description="of times that name no zone, and of the answer's; China, and none, without it")
+    times: Annotated[
+        str | None, BeforeValidator(one_of(("ns", "iso"))), WithJsonSchema({"type": "string", "enum": ["ns", "iso"]})
+    ] = Field(
+        None,
+        description="of the answer: ns, nanoseconds since 1970, or iso, ISO 8601 (timestamps in arrow and parquet), in "
+        "UTC or in tz; iso where there is a tz, else ns",
+    )
+
+    @property
+    def written_in(self) -> tzinfo | None:
+        """The zone that the answer's times are written in; None for nanoseconds."""
+        if self.times == "ns" or (not self.times and self.tz is None):
+            return None
+        return self.tz or UTC
+
+
+class AnswerParameters(ZoneParameters):
+    """Which columns the answer's rows have."""
+
+    fields: Fields = Field((), description="names of columns with commas between them, in their order; all without it")
+
+    @property
+    def book_levels(self) -> int:
+        """How many levels of a book are columns; 0: books are lists."""
+        return 0
+
+
+class FormatParameters(AnswerParameters):
     """In which form the answer comes."""
 
-    format: Annotated[
-        str, BeforeValidator(_one_of(FORMATS)), WithJsonSchema({"type": "string", "enum": [*FORMATS]})
-    ] = Field("json", description="json in the envelope, the others as a file")
-
-
-class SymbolParameters(Parameters):
-    """One instrument."""
-
-    symbol: str
-
-
-class RangeParameters(SymbolParameters):
-    """One instrument, or a product, in [from, to)."""
-
-    from_: Time = _FROM
-    to: Time = _TO
-
-
-class InstrumentParameters(Parameters):
-    """Which instruments; what is not there matches every one."""
-
-    search: str = Field("", description="part of the symbol, product, underlying or name, in any case")
-    venue: str = ""
-    product: str = ""
-    class_: str = Field("", alias="class", description="future, option, spot or swap")
-    limit: Limit = 100
-    at: Time = _AT
-
-
-class BookParameters(SymbolParameters):
-    """A book at an instant."""
-
-    venue: str | None = None
-    at: Time = _AT
-
-
-class LiveBookParameters(SymbolParameters):
-    """A book as it stands at its venue."""
-
-    venue: str
-    depth: Annotated[
-        int,
-        BeforeValidator(_depth),
-        WithJsonSchema({"oneOf": [{"type": "integer", "minimum": 1, "maximum": MAX_DEPTH}, {"const": "all"}]}),
-    ] = Field(20, description="levels of each side, or all")
-
-
-class LatestBarParameters(SymbolParameters):
-    """The newest bar of an interval."""
-
-    interval: str = Field("1m", description="like 1m, 1h or 1d")
-
-
-class PageParameters(Parameters):
-    """Which records of an instrument."""
-
-    venue: str | None = None
-    from_: Time = _FROM
-    to: Time = _TO
-    after: Annotated[tuple[int | str, ...] | None, BeforeValidator(_after), WithJsonSchema({"type": "string"})] = Field(
-        None,
-        description="<time>,<seq>,<venue> of the last row of the page before; the venue can be left out where there "
-        "is one. Gaps have <cause>,<kind> besides, bars and klines <interval>, order books <form>.",
-    )
-    last: Flag = Field(False, description="the newest instead, oldest first all the same")
-    interval: str | None = Field(
-        None,
-        description="of bars and klines, which need one: 1m, 1h, 1d; of bars also volume:1000",
-    )
-    made_of: str = Field("", description="of bars: `ticks` makes them of the ticks, whatever bars are stored")
-
-
-class RecordsParameters(PageParameters):
-    """Records of one instrument or of several; of several, each has the limit for itself."""
-
-    limit: Limit = 1_000
-    symbols: Annotated[tuple[str, ...], BeforeValidator(_symbols), WithJsonSchema({"type": "string"})] = Field(
-        description=f"one symbol, or up to {_MOST_SYMBOLS} with commas between them"
+    format: Annotated[str, BeforeValidator(one_of(FORMATS)), WithJsonSchema({"type": "string", "enum": [*FORMATS]})] = (
+        Field("json", description="json in the envelope, the others as a file")
     )
 
 
-class ContinuousParameters(PageParameters):
-    """Bars of a product's main contracts in one line."""
-
-    symbol: str = Field(description="the product, like rb")
-    limit: Limit = 1_000
-    adjust: str = Field("none", description="none, difference or ratio: how prices before a change are moved")
-
-
-class StreamParameters(PageParameters):
-    """Records of one instrument as one document of any length."""
-
-    symbol: str
-    format: Annotated[
-        str, BeforeValidator(_one_of(STREAM_FORMATS)), WithJsonSchema({"type": "string", "enum": [*STREAM_FORMATS]})
-    ] = "ndjson"
-    limit: Annotated[
-        int | None, BeforeValidator(_whole(MAX_LIMIT)), WithJsonSchema({"type": "integer", "minimum": 1})
-    ] = Field(None, description="rows of the whole document; the service's own limit when it is not there")
+async def load_zone(request: web.Request) -> None:
+    """Have the time zone that a request names read from its file before it is needed."""
+    with contextlib.suppress(ValueError):
+        await asyncio.to_thread(zone_of, request.query.get("tz", "UTC"))

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 
-from marketprism_adapters.http.envelope import Stamp, answered, failed
+from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed
 from marketprism_application.contracts.kinds import TICK, DataKind
+from marketprism_application.contracts.questions import is_truncated, next_of
 from marketprism_application.queries.export import json_of, json_rows, render
 from marketprism_sdk.lazy import loaded
-from marketprism_services.query.http.parameters import FormatParameters
+from marketprism_services.query.http.parameters import AnswerParameters, FormatParameters, load_zone
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+P = TypeVar("P", bound=FormatParameters)
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "arrow": "application/vnd.apache.arrow.stream",
@@ -27,28 +30,83 @@ _AT_ONCE = 200  # rows; more are rendered in a thread, so that others need not w
 
 
 async def enveloped(
-    request: web.Request, work: Callable[[], Awaitable[pa.Table | Sequence[Any]]], kind: DataKind | None = None
+    request: web.Request,
+    parameters: type[P],
+    work: Callable[[P], Awaitable[pa.Table | Sequence[Any]]],
+    kind: DataKind | None = None,
 ) -> web.Response:
     """The answer in the contract's envelope, or as a file with `format=`.
+
+    An answer of which there is more says so in every form: by the headers `Link` and `X-Next-After`, or, where what is
+    missing comes before it, `X-Truncated`; in the envelope by `next` and `truncated` too.
 
     A few records of a `kind` need no table on their way to JSON: making one costs more than all the rest.
     """
     stamp = Stamp.of(request)
     try:
-        form = FormatParameters.of(request).format
-        found = await work()
+        await load_zone(request)
+        asked = parameters.of(request)
+        found = await work(asked)
         if isinstance(found, Sequence):
-            if form == "json":
+            if asked.format == "json" and not _is_shaped(asked):
                 rows = [json_of(record._asdict()) for record in found]
-                return answered(rows, f"{len(rows)} rows", stamp)
+                return answered(rows, count_of(len(rows), "row"), stamp)
             await loaded("pyarrow")
             from marketprism_application.queries.arrow_tables import table_of  # noqa: PLC0415 (loads pyarrow)
 
             found = table_of(kind or TICK, found)
-        if form != "json":
-            body = await asyncio.to_thread(render, found, form)
-            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPES[form]})
-        rows = json_rows(found) if found.num_rows <= _AT_ONCE else await asyncio.to_thread(json_rows, found)
-        return answered(rows, f"{len(rows)} rows", stamp)
+        more, headers = _more(request, found)
+        found = found.replace_schema_metadata(None)
+        if asked.format != "json":
+            body = await asyncio.to_thread(lambda: render(in_form(found, asked, asked.format), asked.format))
+            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPES[asked.format], **headers})
+        few = found.num_rows <= _AT_ONCE
+        rows = _rows(found, asked) if few else await asyncio.to_thread(_rows, found, asked)
+        text = count_of(len(rows), "row") + ("; there are more" if more else "")
+        response = answered(rows, text, stamp, more)
+        response.headers.update(headers)
+        return response
     except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
         return failed(request, error, stamp)
+
+
+def _is_shaped(asked: AnswerParameters) -> bool:
+    return bool(asked.fields or asked.book_levels or asked.written_in)
+
+
+def _rows(table: pa.Table, asked: FormatParameters) -> list[dict[str, Any]]:
+    return json_rows(in_form(table, asked, "json"))
+
+
+def in_form(table: pa.Table, asked: AnswerParameters, form: str) -> pa.Table:
+    """The table with the columns and the times that are asked for, as the form has them.
+
+    Raises:
+        QueryError: a column that is none.
+    """
+    if not _is_shaped(asked):
+        return table
+    from marketprism_application.queries.answering import shaped  # noqa: PLC0415 (loads much)
+    from marketprism_application.queries.export import with_times  # noqa: PLC0415 (loads pyarrow)
+
+    table = shaped(table, asked.fields, asked.book_levels)
+    zone = asked.written_in
+    return table if zone is None else with_times(table, zone, as_text=form not in ("arrow", "parquet"))
+
+
+def _more(request: web.Request, table: pa.Table) -> tuple[dict[str, Any], dict[str, str]]:
+    """What says in the envelope, and in the headers, that there is more than the table."""
+    if not is_truncated(table):
+        return {}, {}
+    key = next_of(table)
+    if key is None:
+        return {"truncated": True}, {"X-Truncated": "true"}
+    after = ",".join(str(part) for part in key)
+    query = {name: value for name, value in request.query.items() if name != "after"} | {"after": after}
+    url = str(request.rel_url.with_query(query))
+    headers = {
+        "Link": f'<{url}>; rel="next"',
+        "X-Next-After": after if after.isascii() else quote(after, safe=","),
+        "X-Truncated": "true",
+    }
+    return {"next": after, "truncated": True}, headers

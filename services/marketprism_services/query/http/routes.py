@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import msgspec
 from aiohttp import web
 
 from marketprism_adapters.http.caller_limits import Callers
@@ -24,23 +22,24 @@ from marketprism_application.contracts.questions import (
     Statistics,
     Symbols,
 )
-from marketprism_application.errors import QueryError
-from marketprism_services.query.http.parameters import (
+from marketprism_services.query.http.parameters import FormatParameters
+from marketprism_services.query.http.rendering import enveloped
+from marketprism_services.query.http.requests import (
     BookParameters,
     ContinuousParameters,
     InstrumentParameters,
     PageParameters,
-    Parameters,
     RangeParameters,
     RecordsParameters,
+    SymbolParameters,
+    records_parameters,
 )
-from marketprism_services.query.http.rendering import enveloped
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Ask = Callable[[Question], Awaitable["pa.Table"]]
-_PARALLEL = 8
+P = TypeVar("P", bound=FormatParameters)
 _BOOK = ("venue", "symbol", "ts_event", "ts_recv", "seq", "trading_day", "last", "bids", "asks", "phase")
 
 
@@ -53,7 +52,7 @@ class Route(NamedTuple):
 
     path: str
     summary: str
-    parameters: type[Parameters]
+    parameters: type[FormatParameters]
     asks: type[Question]
     question: Callable[[Any], Question]
     rows: Callable[[], pa.Schema] | DataKind | None = None
@@ -79,14 +78,17 @@ def _statistics_columns() -> pa.Schema:
 
 
 ROUTES = (
-    Route("/api/v1/symbols", "What is stored.", Parameters, Symbols, lambda _: Symbols()),
+    Route("/api/v1/symbols", "What is stored.", FormatParameters, Symbols, lambda _: Symbols()),
     Route(
         "/api/v1/instruments",
         "Contract terms of the instruments found, the newest of each.",
         InstrumentParameters,
         Instruments,
         lambda asked: Instruments(
-            InstrumentSearch(asked.search, asked.venue, asked.product, asked.class_, asked.limit, asked.at or 0)
+            InstrumentSearch(
+                asked.search, asked.venue, asked.product, asked.class_, asked.limit or MAX_LIMIT, asked.at or 0
+            ),
+            asked.after,
         ),
         INSTRUMENT,
     ),
@@ -104,7 +106,7 @@ ROUTES = (
         "Trading days of an instrument: ticks, prices, volume, bars, gaps, and how complete each is.",
         RangeParameters,
         Daily,
-        lambda asked: Daily(asked.symbol, asked.from_, asked.to),
+        lambda asked: Daily(asked.symbol, asked.from_, asked.to, *asked.days),
         _day_columns,
     ),
     Route(
@@ -112,13 +114,13 @@ ROUTES = (
         "As daily.",
         RangeParameters,
         Daily,
-        lambda asked: Daily(asked.symbol, asked.from_, asked.to),
+        lambda asked: Daily(asked.symbol, asked.from_, asked.to, *asked.days),
         _day_columns,
     ),
     Route(
         "/api/v1/dominant/{symbol}",
         "When which contract of a product became the main one.",
-        RangeParameters,
+        SymbolParameters,
         Dominant,
         lambda asked: Dominant(asked.symbol),
         _roll_columns,
@@ -129,7 +131,16 @@ ROUTES = (
         ContinuousParameters,
         Continuous,
         lambda asked: Continuous(
-            asked.symbol, asked.venue, asked.from_, asked.to, asked.interval, asked.limit, asked.last, asked.adjust
+            asked.symbol,
+            asked.venue,
+            asked.from_,
+            asked.to,
+            asked.interval,
+            asked.rows or MAX_LIMIT,
+            bool(asked.last),
+            asked.adjust,
+            asked.after,
+            *asked.days,
         ),
         BAR,
     ),
@@ -138,7 +149,7 @@ ROUTES = (
         "Prices, volume, turnover and VWAP over the minute bars of a range, a row per venue.",
         RangeParameters,
         Statistics,
-        lambda asked: Statistics(asked.symbol, asked.from_, asked.to),
+        lambda asked: Statistics(asked.symbol, asked.from_, asked.to, *asked.days),
         _statistics_columns,
     ),
 )
@@ -154,57 +165,48 @@ class ReadApi:
     def routes(self) -> list[web.RouteDef]:
         """What is served; the streamed forms are in `streaming`."""
         return [
-            *(web.get(route.path, self._of(self._answers(route))) for route in ROUTES),
-            web.get(f"/api/v1/{{kind:{'|'.join(PATHS)}}}/{{symbols}}", self._of(self._records)),
+            *(web.get(route.path, self._answers(route)) for route in ROUTES),
+            web.get(f"/api/v1/{{kind:{'|'.join(PATHS)}}}/{{symbols}}", self._records),
         ]
 
-    def _of(self, work: Callable[[web.Request], Awaitable[pa.Table]]) -> Callable[[web.Request], Any]:
+    def _answers(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def work(asked: FormatParameters) -> pa.Table:
+            found = await self._ask(route.question(asked))
+            return found if route.columns is None else found.select(list(route.columns))
+
         async def handle(request: web.Request) -> web.Response:
-            return await enveloped(request, lambda: self._callers.serve(request, lambda: work(request)))
+            return await self._enveloped(request, route.parameters, work)
 
         return handle
 
-    def _answers(self, route: Route) -> Callable[[web.Request], Awaitable[pa.Table]]:
-        async def work(request: web.Request) -> pa.Table:
-            found = await self._ask(route.question(route.parameters.of(request)))
-            return found if route.columns is None else found.select(list(route.columns))
+    async def _records(self, request: web.Request) -> web.Response:
+        kind = PATHS[path := request.match_info["kind"]]
 
-        return work
+        async def work(asked: RecordsParameters) -> pa.Table:
+            several = asked.symbols.count(",") + 1
+            limit = asked.rows or max(1, MAX_LIMIT // several)
+            return await self._ask(page_of(asked, kind, asked.symbols, limit, last=bool(asked.last)))
 
-    async def _records(self, request: web.Request) -> pa.Table:
-        """One or several instruments; of several, each has the limit for itself."""
-        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+        return await self._enveloped(request, records_parameters(path), work)
 
-        asked = RecordsParameters.of(request)
-        symbols = asked.symbols
-        if len(symbols) * asked.limit > max(MAX_LIMIT, asked.limit):
-            raise QueryError(f"limit: expected at most {MAX_LIMIT // len(symbols)} for {len(symbols)} symbols")
-        page = page_of(asked, PATHS[request.match_info["kind"]], symbols[0], asked.limit)
-        if len(symbols) == 1:
-            return await self._ask(page)
-        room = asyncio.Semaphore(_PARALLEL)
-
-        async def one(symbol: str) -> pa.Table:
-            async with room:
-                return await self._ask(msgspec.structs.replace(page, symbol=symbol))
-
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(symbol)) for symbol in symbols]
-        tables = [task.result() for task in tasks]
-        return pa.concat_tables([table for table in tables if table.num_rows] or tables[:1])
+    async def _enveloped(
+        self, request: web.Request, parameters: type[P], work: Callable[[P], Awaitable[pa.Table]]
+    ) -> web.Response:
+        return await enveloped(request, parameters, lambda asked: self._callers.serve(request, lambda: work(asked)))
 
 
-def page_of(asked: PageParameters, kind: DataKind, symbol: str, limit: int) -> Records:
-    """The page of records that a request asks for; what its kind does not have is not asked for."""
+def page_of(asked: PageParameters, kind: DataKind, symbol: str, limit: int, *, last: bool = False) -> Records:
+    """The page of records that a request asks for."""
     return Records(
         kind.name,
         symbol,
         asked.venue,
         asked.from_,
         asked.to,
-        asked.interval if kind.has_interval else None,
+        getattr(asked, "interval", None),
         limit,
         asked.after,
-        asked.last,
-        asked.made_of if kind is BAR else "",
+        last,
+        getattr(asked, "made_of", ""),
+        *asked.days,
     )

@@ -13,12 +13,14 @@ from aiohttp import web
 
 from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.http.envelope import Stamp, failed
-from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
+from marketprism_application.contracts.kinds import BAR, PATHS
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
-from marketprism_services.query.http.parameters import StreamParameters
+from marketprism_services.query.http.parameters import load_zone
+from marketprism_services.query.http.rendering import in_form
+from marketprism_services.query.http.requests import StreamParameters, stream_parameters
 from marketprism_services.query.http.routes import Ask, page_of
 from marketprism_services.settings.sections import QuerySettings
 
@@ -34,6 +36,10 @@ CONTENT_TYPES = {
 }
 STREAMED = tuple(path for path, kind in PATHS.items() if kind.streamed)
 _PAGE = min(10_000, MAX_LIMIT)  # a page is one answer
+
+
+class StreamTooLong(QueryError):
+    """There are more rows than a stream may have, and the caller did not say how many it wants."""
 
 
 class StreamApi:
@@ -65,16 +71,19 @@ class StreamApi:
             return failed(request, error, stamp)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        asked = StreamParameters.of(request, most=self._most_rows)
-        if asked.last:
+        await load_zone(request)
+        if "last" in request.query:
             raise QueryError("last: expected none for a stream, which is oldest first")
-        kind, interval = PATHS[request.match_info["kind"]], asked.interval
+        asked: StreamParameters = stream_parameters(path := request.match_info["kind"]).of(
+            request, most=self._most_rows
+        )
+        kind, interval = PATHS[path], getattr(asked, "interval", None)
         if kind is BAR and interval is not None and interval not in self._intervals:
             raise QueryError(
                 f"interval: expected one of {', '.join(self._intervals)} for a stream, was {interval[:80]!r}"
             )
         # The limit is the stream's, not a page's.
-        pages = self._pages(page_of(asked, kind, asked.symbol, _PAGE), kind, asked.limit or self._most_rows)
+        pages = self._pages(asked, page_of(asked, kind, asked.symbol, _PAGE))
         first = await anext(pages)  # a question that cannot be answered is answered as such
         response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[asked.format]})
         await response.prepare(request)
@@ -92,6 +101,9 @@ class StreamApi:
             self._metrics.count("streams_cut_total")
             log.warning("answer.truncated", path=request.path, rows=sent, error=repr(error))
             _abort(request)
+        except StreamTooLong as error:
+            log.warning("answer.truncated", path=request.path, rows=sent, error=str(error))
+            _abort(request)
         except Exception:
             self._metrics.count("streams_failed_total")
             _abort(request)
@@ -103,16 +115,27 @@ class StreamApi:
         async with asyncio.timeout(self._stall_s):
             await response.write(data)
 
-    async def _pages(self, question: Records, kind: DataKind, most: int) -> AsyncIterator[pa.Table]:
-        left = most
+    async def _pages(self, asked: StreamParameters, question: Records) -> AsyncIterator[pa.Table]:
+        """Page after page, up to the caller's own limit.
+
+        Raises:
+            StreamTooLong: without one, where there are more rows than a stream may have.
+        """
+        left = asked.limit or self._most_rows
         while True:
-            size = min(_PAGE, left)
-            page = await self._ask(msgspec.structs.replace(question, limit=size))
-            yield page
-            left -= page.num_rows
-            if page.num_rows < size or left <= 0:
+            found = await self._ask(msgspec.structs.replace(question, limit=min(_PAGE, left)))
+            left -= found.num_rows
+            key = next_of(found)
+            if key is not None and left <= 0 and asked.limit is None:
+                self._metrics.count("streams_cut_total")
+                raise StreamTooLong(
+                    f"limit: expected one, or a shorter range: there are more than {self._most_rows} rows, as many as "
+                    "a stream may have"
+                )
+            yield await asyncio.to_thread(in_form, found.replace_schema_metadata(None), asked, asked.format)
+            if key is None or left <= 0:
                 return
-            question = msgspec.structs.replace(question, after=key_of(kind, page))
+            question = msgspec.structs.replace(question, after=key)
 
 
 def _abort(request: web.Request) -> None:

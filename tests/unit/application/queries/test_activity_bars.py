@@ -87,7 +87,6 @@ async def test_what_is_not_full_is_a_bar_when_its_trading_day_is_over(
     [
         (asked(ts_from=None), "from and to: expected both"),
         (asked(ts_to=DAY[1] + 100 * 86_400 * SECOND), "at most 92 days"),
-        (asked(after=(1, 1)), "after: expected none"),
         (asked("hour:3"), "measure: expected one of tick, volume, turnover, was 'hour'"),
         (asked("volume:0"), "size: expected more than 0"),
         (asked("volume:many"), "quantity: expected a decimal number"),

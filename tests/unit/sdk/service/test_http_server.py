@@ -1,0 +1,171 @@
+"""The HTTP side of every service: who may ask, how many at a time, and what is said of what is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import AsyncIterator, Iterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.service._http_limits import Connections, host_of, may_ask
+from marketprism_sdk.service._http_server import HttpServer
+
+HALF = b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-A: "
+
+
+class Served:
+    def __init__(self, server: HttpServer, session: aiohttp.ClientSession) -> None:
+        self.server, self.session = server, session
+        self.base = f"http://127.0.0.1:{server.port}"
+
+    async def get(self, path: str, **headers: str) -> tuple[int, dict[str, object], dict[str, str]]:
+        async with self.session.get(self.base + path, headers=headers) as answer:
+            return answer.status, await answer.json(), dict(answer.headers)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    server = HttpServer("test", "1", Metrics("test"), ("market.example",))
+    release = asyncio.Event()
+
+    async def slow(_: web.Request) -> web.Response:
+        await release.wait()
+        return web.json_response({})
+
+    async def status() -> dict[str, object]:
+        return {"more": 1}
+
+    server.status(status)
+    server.app.add_routes([web.get("/slow", slow)])
+    await server.start("127.0.0.1", 0)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        yield Served(server, session)
+    release.set()
+    await server.stop()
+
+
+async def test_what_is_not_there_is_said_in_the_envelope(served: Served) -> None:
+    status, body, headers = await served.get("/api/v1/candles/x", **{"X-Request-Id": "r"})
+    assert (status, body["success"], body["request_id"]) == (404, False, "r")
+    assert body["error"] == {
+        "code": "NOT_FOUND",
+        "message": "path: expected one that / or /api/v1 lists, was '/api/v1/candles/x'",
+        "details": {},
+    }
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    async with served.session.post(served.base + "/health") as answer:
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+        assert (await answer.json())["error"]["code"] == "METHOD_NOT_ALLOWED"
+
+
+async def test_the_root_lists_what_there_is_and_status_may_be_waited_for(served: Served) -> None:
+    _, body, headers = await served.get("/")
+    assert isinstance(body["data"], dict)
+    assert {"/", "/health", "/metrics", "/slow", "/status"} <= set(body["data"]["paths"])
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert (await served.get("/status"))[1] == {"service": "test", "version": "1", "more": 1}
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:9", 200),
+        ("LOCALHOST.", 200),
+        ("127.0.0.2", 200),
+        ("[::1]:80", 200),
+        ("market.example:1", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("10.0.0.1", 403),
+        ("", 403),
+    ],
+)
+async def test_only_who_asks_by_a_name_of_this_machine_is_answered(served: Served, host: str, status: int) -> None:
+    found, body, _ = await served.get("/health/live", Host=host)
+    assert found == status
+    if status == 403:
+        assert "Host: expected one of localhost" in str(body["error"])
+
+
+def test_a_server_for_others_is_asked_by_any_name_or_by_those_that_are_set() -> None:
+    assert may_ask("any.example", "0.0.0.0", ())
+    assert not may_ask("any.example", "0.0.0.0", ("my.example",))
+    assert may_ask("My.Example:80", "0.0.0.0", ("my.example",))
+    assert may_ask(None, "127.0.0.1", ())
+    assert [host_of(each) for each in ("a:1", "[::1]:1", "::1", " a ")] == ["a", "::1", "", "a"]
+
+
+async def held(port: int, count: int) -> list[asyncio.StreamWriter]:
+    """Connections with half a request each."""
+    found = []
+    for _ in range(count):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(HALF)
+        found.append(writer)
+    return found
+
+
+async def test_a_request_that_is_never_finished_is_closed() -> None:
+    server = HttpServer("test", "1", Metrics("test"), idle_s=0.3)
+    await server.start("127.0.0.1", 0)
+    for begin in (HALF, b""):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(begin)
+        async with asyncio.timeout(20):
+            assert await reader.read() == b""
+        writer.close()
+    await server.stop()
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_half_open_requests_leave_descriptors_for_others_and_health_is_answered(
+    served: Served, few_descriptors: None
+) -> None:
+    writers: list[asyncio.StreamWriter] = []
+    with contextlib.suppress(OSError):
+        for _ in range(12):
+            writers += await held(served.server.port, 10)
+            assert (await served.get("/health"))[0] == 200
+            with open("/dev/null", encoding="ascii"):  # noqa: PTH123 (that a descriptor is left)
+                pass
+    assert len(writers) >= 60
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_request_that_is_answered_is_not_closed_to_make_room() -> None:
+    made: list[RequestHandler] = []
+    server = web.Server(lambda _: web.Response())  # type: ignore[arg-type]
+
+    def factory() -> RequestHandler:
+        made.append(server())
+        return made[-1]
+
+    connections = Connections(factory, most=8)
+    for _ in range(8):
+        connections.begin(connections())
+    extra = connections()
+    assert connections.closed_idle == 0
+    assert len(made) == 9, "one of those for health"
+    connections()
+    assert connections.closed_idle == 1, "the one that asks nothing made room"
+    assert extra is made[8]
+    connections.begin(made[9])
+    assert connections.crowded
+    for each in [*made[:8], made[9]]:
+        connections.end(each)
+    assert not connections.crowded
