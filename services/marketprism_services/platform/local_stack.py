@@ -97,7 +97,7 @@ async def start(
         ApplicationError, SdkError: with what is in the way; nothing has been read into the pipeline then.
     """
     stack.push_async_callback(launcher.close)
-    source = source_of(settings, chinese_calendar_of_markets())
+    source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
     stack.enter_context(DataDirLock(settings.data_dir))
     check = asyncio.create_task(source.connect() if group_of(settings) not in LIVE else asyncio.sleep(0))
     stack.push_async_callback(_ended, check)
