@@ -139,7 +139,7 @@ class InstrumentParameters(Parameters):
     search: str = Field("", description="part of the symbol, product, underlying or name, in any case")
     venue: str = ""
     product: str = ""
-    class_: str = Field("", alias="class", description="future, option, spot or swap")
+    class_: str = Field("", alias="class", description="future, option, combination, spot or swap")
     limit: Limit = 100
     at: Time = _AT
 
