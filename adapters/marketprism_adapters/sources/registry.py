@@ -44,10 +44,14 @@ def _replay(arguments: str, given: SourceContext) -> MarketSource:
     from marketprism_adapters.venues.recordings.source import VenueReplay  # noqa: PLC0415 (only this source)
 
     parts = [part for part in arguments.split(",") if part]
+    whole_part = "broken=take" in parts
+    parts = [part for part in parts if part != "broken=take"]
     of_venues, found = venue_files(parts)
     if not of_venues:
         paths = [path for part in parts for path in recording_paths(part)]
-        return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
+        return ReplaySource(
+            paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap, whole_part=whole_part
+        )
     named = [path for part in parts if not Path(part).expanduser().is_dir() for path in recording_paths(part)]
     if any(path not in of_venues for path in named):
         raise SourceError(f"source replay: expected recordings of one form, was {of_venues[0].name} beside CSV files")
