@@ -26,6 +26,8 @@ REGISTRIES = {
     "adapters/marketprism_adapters/venues/registry.py",
     "adapters/marketprism_adapters/venues/simulator/registry.py",
     "domain/marketprism_domain/sessions/exchange_hours.py",
+    "domain/marketprism_domain/sessions/last_days.py",
+    "domain/marketprism_domain/instruments/sizes.py",
 }
 EXCEPTIONS = {
     "adapters/marketprism_adapters/synthetic/plan.py",  # the instruments of the made-up market

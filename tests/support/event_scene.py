@@ -19,6 +19,7 @@ from marketprism_application.contracts.subjects import raw_subject
 from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.sessions.trading_days import TradingDays, china_date
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.observability import Sampler
@@ -97,7 +98,9 @@ async def event_scene(folder: Path, calendar: MarketCalendar, **options: Any) ->
     """A scene with the market's streams; `options` are the server's."""
     server = await EmbeddedServer.start(EmbeddedOptions(folder / "nats", port=0, **options))
     connection = await NatsConnection.open(server.url, name="scene")
-    scene = EventScene(server.url, connection, calendar, folder)
+    # What is known of holidays ends today: a gateway says so.
+    ending = TradingDays(calendar.days.holidays, china_date(time.time_ns()))
+    scene = EventScene(server.url, connection, MarketCalendar(ending), folder)
     await streams.ensure_streams(connection)
     await connection.subscribe("market.event.>", lambda message: scene.events.append(decode(EVENT, message.data)))
     try:

@@ -38,7 +38,7 @@ class CapturedRecording(Recording):
         self.format, self._columns = self._detect()
 
     def _open(self) -> AbstractContextManager[Iterable[str]]:
-        return nullcontext(line.decode() for line in payloads(self._files, self._channel))
+        return nullcontext(line.decode(errors="surrogateescape") for line in payloads(self._files, self._channel))
 
 
 class CapturedTicks(CapturedRecording):

@@ -106,11 +106,11 @@ def _replay(arguments: str, given: SourceContext) -> MarketSource:
         paths = [path for part in asked.recordings for path in recording_paths(part)]
         for path in paths:
             refuse_archive(path)
-        if asked.market or asked.partial:
-            raise SourceError(
-                f"source replay: expected market and partial for recordings of venues, was {paths[0].name}"
-            )
-        return ReplaySource(paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap)
+        if asked.market:
+            raise SourceError(f"source replay: expected market for recordings of venues, was {paths[0].name}")
+        return ReplaySource(
+            paths, given.calendar, speed=given.speed, checked=given.checked, tap=given.tap, whole_part=asked.partial
+        )
     named = [path for part in asked.recordings if not Path(part).is_dir() for path in recording_paths(part)]
     others = [path for path in named if path not in of_venues]
     if others:

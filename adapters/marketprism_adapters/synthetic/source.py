@@ -14,10 +14,10 @@ from marketprism_adapters.synthetic.market import SimulatedDay
 from marketprism_adapters.synthetic.plan import INSTRUMENTS, SimulationPlan
 from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch, SourceTraits
 from marketprism_application.replay.pace import Pacer, paced_batches
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.exchange_hours import product_of
 from marketprism_domain.sessions.trading_days import day_of, day_text
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND
 

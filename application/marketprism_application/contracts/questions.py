@@ -38,7 +38,7 @@ class InstrumentSearch(NamedTuple):
     text: str = ""
     venue: str = ""
     product: str = ""
-    class_: str = ""  # future, option, spot, swap
+    class_: str = ""  # future, option, combination, spot, swap
     limit: int = 100
     at: int = 0
 

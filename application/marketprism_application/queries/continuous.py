@@ -27,7 +27,8 @@ from marketprism_application.queries.derived_bars import ReadRules, bars
 from marketprism_application.queries.paging import is_behind, paged
 from marketprism_domain.bars.contract_rolls import ADJUSTMENTS, Adjustment, ContractDay, Roll, adjustments, rolls
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.sessions.exchange_hours import product_of, venue_of
+from marketprism_domain.instruments.names import is_future, product_of
+from marketprism_domain.sessions.exchange_hours import venue_of
 
 _DECIMAL = pa.decimal128(38, 18)
 _FIELDS: list[tuple[str, pa.DataType]] = [
@@ -143,6 +144,8 @@ async def _rolls(reader: StoreReader, product: str) -> list[Roll]:
     if not symbols:
         stored = (await reader.answer(Symbols())).to_pylist()
         symbols = sorted({row["symbol"] for row in stored if product_of(row["symbol"]) == product})
+    # Contracts of products of their own (month averages, trades at settlement), combinations and options lead nothing.
+    symbols = [symbol for symbol in symbols if is_future(symbol) and product_of(symbol) == product]
     room = asyncio.Semaphore(_PARALLEL)
 
     async def one(symbol: str) -> list[ContractDay]:

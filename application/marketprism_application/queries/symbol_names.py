@@ -16,7 +16,8 @@ from marketprism_application.contracts.nearest import nearest
 from marketprism_application.contracts.questions import Names
 from marketprism_application.errors import QueryError, UnknownSymbolError
 from marketprism_application.ports.reading import StoreReader
-from marketprism_domain.sessions.exchange_hours import product_of, venue_of_code
+from marketprism_domain.instruments.names import product_of
+from marketprism_domain.sessions.exchange_hours import venue_of_code
 
 MOST_SYMBOLS = 200
 _SHOWN, _FEW = 80, 12

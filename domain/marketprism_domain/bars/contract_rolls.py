@@ -6,14 +6,12 @@ trading day on; a change goes to a contract that is delivered later, never back.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 from marketprism_domain.errors import InvalidValue
-
-_MONTH = re.compile(r"[A-Za-z]+(\d{3,4})")
+from marketprism_domain.instruments.names import month_of
 
 
 class ContractDay(NamedTuple):
@@ -43,10 +41,9 @@ def delivery_of(symbol: str, trading_day: str) -> int:
     Raises:
         InvalidValue: not a future's symbol.
     """
-    match = _MONTH.fullmatch(symbol)
-    if match is None:
+    digits = month_of(symbol)
+    if digits is None:
         raise InvalidValue("symbol", "a future's, like rb2505 or AP505", symbol)
-    digits = match[1]
     year = int(trading_day[:4])
     if len(digits) == 4:
         return (year // 100 * 100 + int(digits[:2])) * 100 + int(digits[2:])

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from marketprism_domain.bars.cascade import CascadeState, Gaps, Minute
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.instruments.names import has_signed_price
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.values import Bounds, Interval
 
@@ -79,4 +80,6 @@ def traded_by(tick: Tick, running: Running) -> tuple[Decimal, Decimal]:
     if tick.traded is not None:
         return tick.traded, tick.traded_turnover or ZERO
     money = ZERO if tick.turnover is None else tick.turnover - running.turnover
+    if money < 0 and has_signed_price(tick.symbol):
+        money = ZERO  # prices below zero take money off the day's sum: what was paid is not known
     return (tick.volume or ZERO) - running.volume, money

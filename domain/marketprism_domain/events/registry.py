@@ -72,6 +72,7 @@ from marketprism_domain.events.quality import (
 )
 from marketprism_domain.events.sessions import (
     AfterHoursOpened,
+    HolidaysNotAnnounced,
     MarketHalted,
     MarketStatusReceived,
     PreMarketOpened,
@@ -112,6 +113,7 @@ EVENTS: dict[str, type[Any]] = {
         MarketHalted,
         AfterHoursOpened,
         TradingHoursOverruled,
+        HolidaysNotAnnounced,
         MarketTickReceived,
         HeartbeatReceived,
         MarketStatusReceived,
@@ -221,6 +223,7 @@ __all__ = [
     "GatewayInitializationFailed",
     "GatewayInitialized",
     "HeartbeatReceived",
+    "HolidaysNotAnnounced",
     "InstrumentSubscribed",
     "InstrumentsLoaded",
     "InvalidDataDetected",

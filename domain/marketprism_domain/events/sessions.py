@@ -85,6 +85,14 @@ class TradingHoursOverruled:
 
 
 @dataclass(frozen=True, slots=True)
+class HolidaysNotAnnounced:
+    """Closed days are announced up to `known_to` (a date) and no further; so many days are left, 0 when it is past."""
+
+    known_to: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarketStatusReceived:
     """The source told a phase of trading."""
 

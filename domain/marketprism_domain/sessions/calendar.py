@@ -11,15 +11,17 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.sessions.exchange_hours import (
     LATE_NIGHT_OPEN,
     NO_NIGHT,
     NO_NIGHT_AT,
     Template,
     Versions,
-    product_of,
+    hours_key,
     versions_of,
 )
+from marketprism_domain.sessions.last_days import LastDay, last_day_of
 from marketprism_domain.sessions.sessions import Placement, Session, SessionChange, changed
 from marketprism_domain.sessions.trading_days import (
     EPOCH,
@@ -45,6 +47,7 @@ class Schedule:
         days: TradingDays,
         edge_tolerance_ns: int,
         by_day: dict[str, tuple[Session, ...]] | None = None,
+        last_day: LastDay | None = None,
     ) -> None:
         self._venue = venue
         self._versions = versions
@@ -52,6 +55,9 @@ class Schedule:
         self._days = days
         self._edge = edge_tolerance_ns
         self._by_day = {} if by_day is None else by_day  # sections of a day, shared by a product's instruments
+        self._last_day = last_day  # of one contract: its sections are its own
+        self._on_last_day: dict[str, tuple[Session, ...]] = {}
+        self._last_text = day_text(last_day.day) if last_day is not None else ""
         self._placement: Placement | None = None
         self._from = self._to = 0
 
@@ -110,14 +116,18 @@ class Schedule:
         Raises:
             InvalidValue: `trading_day` is not a date.
         """
-        found = self._by_day.get(trading_day)
+        by_day = self._of(trading_day)
+        found = by_day.get(trading_day)
         if found is None:
-            found = self._by_day[trading_day] = self._make(trading_day)
+            found = by_day[trading_day] = self._make(trading_day)
         return found
+
+    def _of(self, trading_day: str) -> dict[str, tuple[Session, ...]]:
+        return self._on_last_day if trading_day == self._last_text else self._by_day
 
     def overrule(self, change: SessionChange) -> None:
         """Use another section on one trading day; saying it twice changes nothing more."""
-        self._by_day[change.trading_day] = changed(self.sessions(change.trading_day), change)
+        self._of(change.trading_day)[change.trading_day] = changed(self.sessions(change.trading_day), change)
         self._placement, self._from, self._to = None, 0, 0
 
     def _make(self, trading_day: str) -> tuple[Session, ...]:
@@ -141,6 +151,8 @@ class Schedule:
     def _template(self, trading_day: str, day: date) -> tuple[Template, date | None]:
         position = bisect.bisect_right(self._starts, trading_day) - 1
         template = self._versions[max(position, 0)][1]
+        if self._last_day is not None and day == self._last_day.day:
+            template = self._last_day.template
         evening = self._days.night_before(day)
         suspended = any(first <= trading_day <= last for first, last in NO_NIGHT)
         suspended = suspended or self._venue in NO_NIGHT_AT.get(trading_day, ())
@@ -224,8 +236,9 @@ class MarketCalendar:
         found = self._schedules.get(key)
         if found is None:
             versions = versions_of(venue, symbol)
-            by_day = self._sections.setdefault((venue, product_of(symbol).lower()), {})
-            found = Schedule(venue, versions, self.days, self._edge, by_day) if versions else AlwaysOpen()
+            by_day = self._sections.setdefault((venue, hours_key(symbol)), {})
+            last_day = last_day_of(venue, symbol, self.days)
+            found = Schedule(venue, versions, self.days, self._edge, by_day, last_day) if versions else AlwaysOpen()
             self._schedules[key] = found
         return found
 

@@ -8,9 +8,12 @@ differ, docs/adr/0016 says what was chosen. A product has no night before the da
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from marketprism_domain.instruments.names import base_of, legs_of, product_of
+
+_T = TypeVar("_T")
 
 
 class Section(NamedTuple):
@@ -35,6 +38,16 @@ class Template:
         """The same day when its night session does not exist: the first day section holds the auction."""
         first, *rest = [section for section in self.sections if not section.night]
         return Template((first._replace(auction=max(first.auction, auction)), *rest))
+
+    def until(self, day_sections: int) -> Template:
+        """The same day when it ends after so many of its day sections; the night stays."""
+        nights = sum(section.night for section in self.sections)
+        return Template(self.sections[: nights + day_sections])
+
+    @property
+    def minutes(self) -> int:
+        """How long all sections are."""
+        return sum(section.closes - section.opens for section in self.sections)
 
 
 def _at(text: str) -> int:
@@ -72,6 +85,12 @@ STOCK_OPTION = Template((Section(_at("9:30"), _at("11:30"), auction=15), Section
 
 Versions = tuple[tuple[str, Template], ...]  # (first trading day, template), oldest first
 _EVER = "00000000"
+INDEX_FROM, _BOND_FROM = "20160104", "20200720"
+# The last trading day of a treasury future ends at 11:30, that of an index future ended at 15:00.
+BOND_LAST: Versions = ((_EVER, BOND_EARLY.until(1)), (_BOND_FROM, BOND.until(1)))
+INDEX_EARLY_LAST: Versions = ((_EVER, _financial("9:15", "15:00")),)
+# Trades at settlement end with the first section of the day; since the night of 2023-04-24 at 11:30 (INE 2023/18).
+_AT_SETTLEMENT: tuple[tuple[str, int], ...] = ((_EVER, 1), ("20230425", 2))
 
 # Products: the first trading day with a night, the night's end in hours of the evening (25:00 is 1 o'clock), and
 # likewise for every change since. Before the first, day sections only.
@@ -166,8 +185,8 @@ EXCHANGES: dict[str, Exchange] = {
     "cffex": Exchange(
         ((_EVER, INDEX),),
         {
-            **dict.fromkeys(["if", "ih", "ic", "im", "io", "ho", "mo"], ((_EVER, INDEX_EARLY), ("20160104", INDEX))),
-            **dict.fromkeys(["t", "tf", "ts", "tl"], ((_EVER, BOND_EARLY), ("20200720", BOND))),
+            **dict.fromkeys(["if", "ih", "ic", "im", "io", "ho", "mo"], ((_EVER, INDEX_EARLY), (INDEX_FROM, INDEX))),
+            **dict.fromkeys(["t", "tf", "ts", "tl"], ((_EVER, BOND_EARLY), (_BOND_FROM, BOND))),
         },
     ),
     "sse": Exchange(((_EVER, STOCK_OPTION),), {}),
@@ -196,20 +215,18 @@ LATE_NIGHT_OPEN: dict[str, tuple[frozenset[str], int]] = {
     "20191226": (frozenset({"shfe", "ine", "dce", "czce"}), _at("22:30")),
 }
 
-_PRODUCT = re.compile(r"[A-Za-z]+")
 _VENUE_OF_CODE = {code: venue for venue, codes in _CODES.items() for code in (venue, *codes.split())}
 _VENUE_OF = {product: venue for venue, products in PRODUCTS.items() for product in products}
 
 
-def product_of(symbol: str) -> str:
-    """Product code of a futures or option symbol, as written: `ru` of `ru1901`, `SR` of `SR505C6000`."""
-    match = _PRODUCT.match(symbol)
-    return match[0] if match else symbol
-
-
 def venue_of(symbol: str) -> str | None:
-    """Venue that lists the symbol's product, None for an unknown one."""
-    return _VENUE_OF.get(product_of(symbol).lower())
+    """Venue that lists the symbol's product, None for an unknown one; of a combination that of its legs."""
+    return _VENUE_OF.get(base_of(product_of(symbol).lower()))
+
+
+def hours_key(symbol: str) -> str:
+    """What instruments of the same hours share: the product, of a combination the products of its legs."""
+    return "&".join(sorted({product_of(leg).lower() for leg in legs_of(symbol) or (symbol,)}))
 
 
 def venue_of_code(code: str) -> str | None:
@@ -218,11 +235,39 @@ def venue_of_code(code: str) -> str | None:
 
 
 def versions_of(venue: str, symbol: str) -> Versions | None:
-    """Templates of a product over time; the venue's own day for an unknown product; None for other venues."""
+    """Templates of a product over time; the venue's own day for an unknown product; None for other venues.
+
+    A combination trades while all of its legs do; of a product derived from another one the hours are that one's, and
+    trades at settlement end earlier.
+    """
     exchange = EXCHANGES.get(venue)
     if exchange is None:
         return None
-    return exchange.products.get(product_of(symbol).lower(), exchange.default)
+    products = hours_key(symbol).split("&")
+    return _shortest([_of_product(exchange, product) for product in products])
+
+
+def _of_product(exchange: Exchange, product: str) -> Versions:
+    found = exchange.products.get(base_of(product), exchange.default)
+    if not product.endswith("_tas"):
+        return found
+    starts = sorted({start for start, _ in (*found, *_AT_SETTLEMENT)})
+    return tuple((start, _since(found, start).until(_since(_AT_SETTLEMENT, start))) for start in starts)
+
+
+def _since(versions: tuple[tuple[str, _T], ...], day: str) -> _T:
+    return [value for start, value in versions if start <= day][-1]
+
+
+def _shortest(all_versions: list[Versions]) -> Versions:
+    """At any time the shortest day; sections of one venue begin alike and differ in where the night ends."""
+    if len(all_versions) == 1:
+        return all_versions[0]
+    starts = sorted({start for versions in all_versions for start, _ in versions})
+    return tuple(
+        (start, min((_since(versions, start) for versions in all_versions), key=lambda template: template.minutes))
+        for start in starts
+    )
 
 
 def has_derived_turnover(venue: str) -> bool:

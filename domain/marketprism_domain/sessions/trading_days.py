@@ -53,14 +53,25 @@ def china_date(ts: int) -> date:
 
 
 class TradingDays:
-    """Which dates are trading days: weekdays that are no holiday (make-up week-ends stay closed)."""
+    """Which dates are trading days: weekdays that are no holiday (make-up week-ends stay closed).
 
-    def __init__(self, holidays: Iterable[date] = ()) -> None:
-        self._holidays = frozenset(holidays)
+    `holidays` may lie on week-ends: they are no days less, but there is no night session before them. The closed days
+    up to `known_to` are announced; of later ones only those are known that the law fixes.
+    """
+
+    def __init__(self, holidays: Iterable[date] = (), known_to: date | None = None) -> None:
+        self.holidays = frozenset(holidays)
+        self.known_to = known_to
+
+    def ends_in(self, today: date, within_days: int = 60) -> int | None:
+        """Days until the end of what is announced, 0 from then on; None while it is further away than `within_days`."""
+        if self.known_to is None or (left := (self.known_to - today).days) > within_days:
+            return None
+        return max(left, 0)
 
     def is_trading_day(self, day: date) -> bool:
         """Whether the exchanges trade on that date."""
-        return day.weekday() < 5 and day not in self._holidays
+        return day.weekday() < 5 and day not in self.holidays
 
     def next(self, day: date) -> date:
         """First trading day after `day`."""
@@ -79,8 +90,9 @@ class TradingDays:
     def night_before(self, trading_day: date) -> date | None:
         """Evening on which the trading day's night session is held; None when a holiday lies between.
 
-        Friday evening belongs to Monday; the evening before a holiday has no session.
+        Friday evening belongs to Monday; the evening before a holiday has no session, nor has it before one that falls
+        on the week-end (as 2015-09-25, the exchanges' notices on the Mid-Autumn Festival of that Sunday).
         """
         evening = self.previous(trading_day)
         between = (evening + timedelta(days=n) for n in range(1, (trading_day - evening).days))
-        return None if any(day.weekday() < 5 for day in between) else evening
+        return None if any(day.weekday() < 5 or day in self.holidays for day in between) else evening

@@ -6,15 +6,15 @@ The eight invariants of a tick stream that concern a single tick are checked her
 from __future__ import annotations
 
 import itertools
-import re
 from decimal import Decimal
 from typing import NamedTuple
 
+from marketprism_domain.instruments.names import has_signed_price, is_option
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.exchange_hours import has_derived_turnover
 from marketprism_domain.sessions.sessions import Placement
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel
+from marketprism_domain.values import HUGE, MAX_FRACTION_DIGITS, NANOS_PER_SECOND, BookLevel
 
 MISSING_LAST = "missing_last"
 MISSING_VOLUME = "missing_volume"
@@ -30,6 +30,7 @@ BOOK_CROSSED = "book_crossed"
 BOOK_ORDER = "book_order"
 BOOK_QUANTITY = "book_quantity_negative"
 HUGE_VALUE = "huge_value"
+UNFIT_VALUE = "unfit_value"  # no number, or more than 18 digits behind the point
 OUT_OF_SESSION = "out_of_session"
 STALE = "stale"
 
@@ -48,14 +49,17 @@ ERRORS = frozenset(
         BOOK_ORDER,
         BOOK_QUANTITY,
         HUGE_VALUE,
+        UNFIT_VALUE,
     }
 )
 
 MOST_LATE_NS = 7 * 86_400 * NANOS_PER_SECOND  # what streams keep; an instant of another century is no late trade
 
 _CONTENT = slice(Tick._fields.index("last"), Tick._fields.index("traded_turnover") + 1)
-# m2505-C-3000, SR505C6000, SR511MSC6300, IO2501-P-4000, and plain digits of an ETF option
-_OPTION = re.compile(r"[A-Za-z]+\d+-?(?:MS-?)?[CP]-?\d+|\d{8}")
+
+
+_SHORT, _PLAIN = 18, "-.0123456789"
+_UNCOMPARABLE = (HUGE_VALUE, UNFIT_VALUE)
 
 
 class ValidationResult(NamedTuple):
@@ -65,11 +69,6 @@ class ValidationResult(NamedTuple):
     warnings: tuple[str, ...]
     stale: bool
     score: int
-
-
-def is_option(symbol: str) -> bool:
-    """Whether a symbol of a Chinese venue names an option."""
-    return _OPTION.fullmatch(symbol) is not None
 
 
 class TickValidationService:
@@ -101,6 +100,8 @@ class TickValidationService:
                 self._numbers(tick, errors)
                 return self._result(errors, warnings, stale=True)
         self._numbers(tick, errors)
+        if errors and errors[-1] in _UNCOMPARABLE:
+            return self._result(errors, warnings, stale=False)
         if previous is not None:
             self._order(tick, previous, errors, warnings)
         if not errors:
@@ -132,22 +133,14 @@ class TickValidationService:
     @staticmethod
     def _numbers(tick: Tick, errors: list[str]) -> None:
         """Completeness, and numbers that are no numbers of a market."""
+        unfit = _unfit(tick)
         amount = tick.volume if tick.traded is None else tick.traded
         if amount is None:
             errors.append(MISSING_VOLUME)
-        elif amount < 0:
+        elif not unfit and amount < 0:
             errors.append(VOLUME_NEGATIVE)
-        money = tick.turnover if tick.traded is None else tick.traded_turnover
-        for value in (tick.last, amount, money, tick.open_interest, tick.high, tick.low):
-            if value is not None and not -HUGE < value < HUGE:
-                errors.append(HUGE_VALUE)
-                return
-        if any(
-            not (-HUGE < level.price < HUGE and level.quantity < HUGE)
-            for side in (tick.bids, tick.asks)
-            for level in side
-        ):
-            errors.append(HUGE_VALUE)
+        if unfit:
+            errors.append(unfit)
 
     def _order(self, tick: Tick, previous: Tick, errors: list[str], warnings: list[str]) -> None:
         """Time never goes back; cumulative values never fall inside a trading day.
@@ -170,27 +163,66 @@ class TickValidationService:
         if tick.volume is not None and previous.volume is not None and tick.volume < previous.volume:
             errors.append(VOLUME_FELL)
         if tick.turnover is not None and previous.turnover is not None and tick.turnover < previous.turnover:
-            (warnings if has_derived_turnover(tick.venue) else errors).append(TURNOVER_FELL)
+            may_fall = has_derived_turnover(tick.venue) or has_signed_price(tick.symbol)
+            (warnings if may_fall else errors).append(TURNOVER_FELL)
 
     def _price(self, tick: Tick, errors: list[str], warnings: list[str]) -> None:
         """Invariant 3: inside the venue's own limits, else inside the configured band.
 
-        A limit of 0 or less happens behind mismatched fronts and counts as not sent.
+        Limits decide wherever both are there, below zero too. One of 0 happens behind mismatched fronts and counts as
+        not sent, but for an instrument whose prices may be 0; of such a one a share of the price is no band.
         """
         last = tick.last
         if last is None:
             warnings.append(MISSING_LAST)
             return
         up, down = tick.limit_up, tick.limit_down
-        if up is not None and down is not None and up > 0 and down > 0 and up < HUGE:
+        signed = has_signed_price(tick.symbol)
+        if up is not None and down is not None and up > down and (signed or (up and down)):
             if last > up:
                 errors.append(ABOVE_LIMIT)
             elif last < down:
                 errors.append(BELOW_LIMIT)
             return
-        reference = tick.pre_settlement or tick.pre_close
+        reference = None if signed else tick.pre_settlement or tick.pre_close
         if reference and abs(last - reference) > abs(reference) * self._bands[is_option(tick.symbol)]:
             errors.append(OUTSIDE_BAND)
+
+
+def _unfit(tick: Tick) -> str:
+    """The reason for which a number of a tick cannot be stored: none of a market, or too many digits; else empty."""
+    numbers: list[Decimal | None] = [
+        tick.last,
+        tick.volume,
+        tick.turnover,
+        tick.open_interest,
+        tick.open,
+        tick.high,
+        tick.low,
+        tick.close,
+        tick.settlement,
+        tick.pre_close,
+        tick.pre_settlement,
+        tick.pre_open_interest,
+        tick.limit_up,
+        tick.limit_down,
+        tick.average_price,
+        tick.traded,
+        tick.traded_turnover,
+    ]
+    for levels in (tick.bids, tick.asks):
+        for level in levels:
+            numbers += level
+    for number in numbers:
+        # Of all but a few the text is short and has no exponent: the cheapest thing to ask.
+        if number is not None and (len(text := str(number)) > _SHORT or text.strip(_PLAIN)):
+            if not number.is_finite():
+                return UNFIT_VALUE
+            if not -HUGE < number < HUGE:
+                return HUGE_VALUE
+            if number and int(number.as_tuple().exponent) < -MAX_FRACTION_DIGITS:
+                return UNFIT_VALUE
+    return ""
 
 
 def _is_late_trade(tick: Tick, offset_ns: int) -> bool:

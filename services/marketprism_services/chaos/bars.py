@@ -25,11 +25,11 @@ async def compare_bars(connection: NatsConnection, settings: Settings, report: R
     found = await _bars(connection)
     report.records = len(found)
     report.duplicated = sum(count - 1 for count in Counter((*_key(bar), bar.revision) for bar in found).values())
-    source = source_of(settings, chinese_calendar_of_markets())
+    source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
     await source.connect()
     expected = await rebuild(
         source.stream({}),
-        chinese_calendar_of_markets(),
+        chinese_calendar_of_markets(settings.calendar),
         bars=settings.bars,
         rules=ValidationRules.of(settings.rules),
     )

@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.calendars import chinese_calendar_of_markets, shortage_of
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.sessions.exchange_hours import product_of, venue_of
+from marketprism_domain.instruments.names import product_of
+from marketprism_domain.instruments.vt_symbols import from_vt_symbol, to_vt_symbol
+from marketprism_domain.sessions.exchange_hours import venue_of, versions_of
 from marketprism_domain.sessions.sessions import Session
-from marketprism_domain.sessions.trading_days import day_text
-from marketprism_domain.values import Symbol, Venue
-from marketprism_services.cli.options import out
+from marketprism_domain.sessions.trading_days import TradingDays, day_text
+from marketprism_domain.values import Venue
+from marketprism_services.cli.options import Config, err, out, settings_of
 from marketprism_services.cli.tables import clock_text
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -27,18 +29,23 @@ def calendar(
     day: Annotated[str | None, typer.Option("--date", help="Trading day, 2025-03-03; today without.")] = None,
     venue: Annotated[str | None, typer.Option(help="Where the product is not known by its name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    config: Config = None,
 ) -> None:
     """Show the sections of a trading day: auction, open and close in China time, night sessions included."""
-    where = _venue(symbol, venue)
+    where, symbol = _instrument(symbol, venue)
     wanted = day_option(day)
-    schedule = chinese_calendar_of_markets().schedule(where, symbol)
+    markets = chinese_calendar_of_markets(settings_of(config).calendar)
+    schedule = markets.schedule(where, symbol)
+    warning = _warning(markets.days, wanted, where)
+    if warning and not as_json:
+        err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     if not schedule.trades(wanted):
         following = schedule.next_day(wanted)
         raise Stop(Exit.FAILED, f"{wanted} is no trading day; the next one is {following}")
     sessions = schedule.sessions(day_text(wanted))
     following = schedule.next_day(wanted)
     if as_json:
-        print(json.dumps(_plain(symbol, where, sessions, following), indent=1))
+        print(json.dumps({**_plain(symbol, where, sessions, following), "warning": warning}, indent=1))
         return
     table = Table("section", "auction", "open", "close", "minutes", box=None)
     for session in sessions:
@@ -56,14 +63,24 @@ def calendar(
     out.print(f"the next trading day is {following}", highlight=False)
 
 
-def _venue(symbol: str, venue: str | None) -> str:
+def _warning(days: TradingDays, wanted: date, venue: str) -> str | None:
+    """That the calendar ends soon, or before the day; None of a market that never closes."""
+    if versions_of(venue, "") is None or days.known_to is None:
+        return None
+    today = day_option(None)
+    return shortage_of(days, max(today, wanted))
+
+
+def _instrument(text: str, venue: str | None) -> tuple[str, str]:
+    """Venue and symbol of what was named, rb2505 or rb2505.SHFE."""
     try:
-        found = str(Venue(venue)) if venue else venue_of(str(Symbol(symbol)))
+        named, symbol = from_vt_symbol(text)
+        found = str(Venue(venue)) if venue else named or venue_of(symbol)
     except InvalidValue as error:
         raise Stop(Exit.USAGE, str(error)) from error
     if found is None:
-        raise Stop(Exit.USAGE, f"symbol: expected one of a known product, was {symbol!r}; name its --venue")
-    return found
+        raise Stop(Exit.USAGE, f"symbol: expected one of a known product, was {text!r}; name its --venue")
+    return found, symbol
 
 
 def day_option(text: str | None) -> date:
@@ -80,6 +97,7 @@ def _plain(symbol: str, venue: str, sessions: tuple[Session, ...], following: da
     return {
         "symbol": symbol,
         "venue": venue,
+        "vt_symbol": to_vt_symbol(venue, symbol),
         "trading_day": sessions[0].trading_day,
         "next": day_text(following),
         "sections": [

@@ -9,14 +9,17 @@ import shutil
 import socket
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import typer
 from rich.markup import escape
 
+from marketprism_adapters.calendars import chinese_trading_days, shortage_of
 from marketprism_adapters.nats import local_server, streams
 from marketprism_application.errors import EmbeddedServerError
+from marketprism_domain.sessions.trading_days import china_date
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
@@ -58,7 +61,7 @@ def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = 
 async def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order a person would check."""
     findings = [_python(), _packages(), _store(settings), _binary(), _data_dir(settings.data_dir)]
-    findings += [_private(settings.data_dir), _disk(settings.data_dir)]
+    findings += [_private(settings.data_dir), _disk(settings.data_dir), calendar_of(settings)]
     findings += _ports(settings)
     findings += await _nats(settings)
     return findings
@@ -119,6 +122,15 @@ def _disk(path: Path) -> Finding:
         return Finding("ok", "disk", text)
     grade = "warning" if free_gb > _FULL_DISK_GB else "wrong"
     return Finding(grade, "disk", f"{text}: make room, nothing is written once it is full")
+
+
+def calendar_of(settings: Settings) -> Finding:
+    """Whether closed days are announced for long enough."""
+    days = chinese_trading_days(settings.calendar)
+    shortage = shortage_of(days, china_date(time.time_ns()))
+    if shortage is not None:
+        return Finding("warning", "calendar", shortage)
+    return Finding("ok", "calendar", f"closed days are announced up to {days.known_to}")
 
 
 def _ports(settings: Settings) -> list[Finding]:

@@ -42,7 +42,7 @@ def rebuild_command(
 ) -> None:
     """Bars of recordings, offline: the same code and the same bytes as the live pipeline, without a server."""
     settings = settings_of(config, source={"spec": replay_spec(recordings), "checked": True})
-    source = source_of(settings, chinese_calendar_of_markets())
+    source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
     bars = _bars_of(settings, tuple(part.strip() for part in interval.split(",")))
     started = time.monotonic()
     with _spinner() as spinner:
@@ -125,7 +125,10 @@ def _bars_of(settings: Settings, intervals: tuple[str, ...]) -> BarSettings:
 async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings) -> Rebuilt:
     await source.connect()
     return await rebuild(
-        source.stream({}), chinese_calendar_of_markets(), bars=bars, rules=ValidationRules.of(settings.rules)
+        source.stream({}),
+        chinese_calendar_of_markets(settings.calendar),
+        bars=bars,
+        rules=ValidationRules.of(settings.rules),
     )
 
 

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
 import structlog
 import typer
 
+from marketprism_adapters.calendars import chinese_trading_days, shortage_of
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
+from marketprism_domain.sessions.trading_days import china_date
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, settings_of, storage_leader, url_of
 from marketprism_services.cli.tables import table_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.run_files import known_config
 
 log = structlog.get_logger()
 
@@ -51,15 +56,26 @@ def status(
     if str(store.get("health", "")).startswith("unhealthy"):
         problems.append(f"store is {store['health']}")
     if as_json:
-        found = {**seen.as_dict(), "problems": problems, "pipeline": lag, "stored": stored, "store": store}
+        warnings = [text for text in (_calendar(data_dir),) if text]
+        found = {**seen.as_dict(), "problems": problems, "warnings": warnings, "pipeline": lag, "stored": stored}
+        found["store"] = store
         print(json.dumps(found, indent=1, default=str))
     else:
         _print_services(seen)
         _print_pipeline(seen, lag, stored, store, silent)
+        if warning := _calendar(data_dir):
+            err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
         for problem in problems:
             err.print(f"wrong: {problem}", style="red", highlight=False, markup=False)
     if problems:
         raise typer.Exit(Exit.FAILED)
+
+
+def _calendar(data_dir: Path | None) -> str | None:
+    """That the calendar ends soon, by the settings of the pipeline that runs on the data directory."""
+    ran = known_config(settings_of(None, data_dir).data_dir)
+    settings = settings_of(ran, data_dir)
+    return shortage_of(chinese_trading_days(settings.calendar), china_date(time.time_ns()))
 
 
 def _print_pipeline(

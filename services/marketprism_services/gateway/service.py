@@ -42,6 +42,7 @@ from marketprism_sdk.values import read_or_none
 from marketprism_services.gateway.commands import OperatorCommands, gateway_named
 from marketprism_services.gateway.session_watch import RegistryStatus, SessionWatch
 from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source
+from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
 
 log = structlog.get_logger()
 
@@ -91,6 +92,7 @@ class GatewayService(SingleActiveService):
         named = named_source(source)
         self._venue = (named.source if named is not None else "") or group
         self._besides: set[asyncio.Task[None]] = set()
+        self._calendar_watch = CalendarWatch(calendar.days, now_ns)
         self.mount(BookAnswers(source))
         self.mount(
             OperatorCommands(
@@ -128,6 +130,7 @@ class GatewayService(SingleActiveService):
             self.http.check("capture", self._capture_health)
         self.http.check("source", self._source_health)
         self.http.status(self._status)
+        self.spawn(self._watch_calendar(), "calendar")
         writes = (streams.RAW, streams.DATA, streams.EVENTS)
         keep_streams(self, layout_of(self.settings), writes=writes, buckets=_BUCKETS)
         await super().on_start()
@@ -140,7 +143,15 @@ class GatewayService(SingleActiveService):
             "connected_wanted": self._schedule.wanted(),
             "instruments": self._gateway.instruments,
             "streams": streams_of(self._source),
+            "calendar": self._calendar_watch.status(),
         }
+
+    async def _watch_calendar(self) -> None:
+        """Once a day, while it leads, that the calendar ends soon."""
+        while True:
+            if self.election.is_leader() and (ending := self._calendar_watch.look()) is not None:
+                await self._events.publish_soon([ending], self.election.epoch)
+            await asyncio.sleep(LOOK_S)
 
     async def _capture_health(self) -> str:
         return "degraded" if self._tap is not None and self._tap.error else "healthy"

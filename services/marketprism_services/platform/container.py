@@ -30,7 +30,7 @@ class _Providers(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     connection = providers.Dependency(instance_of=NatsConnection)
 
-    calendar = providers.Singleton(chinese_calendar_of_markets)
+    calendar = providers.Singleton(chinese_calendar_of_markets, settings.provided.calendar)
     tap = providers.Singleton(tap_of, settings)
     shared = providers.Singleton(Shared, calendar.provider, tap.provider)
 

@@ -99,7 +99,7 @@ async def start(
     """
     stack.push_async_callback(launcher.close)
     check_packages(settings)
-    source = source_of(settings, chinese_calendar_of_markets())
+    source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
     stack.enter_context(DataDirLock(settings.data_dir))
     check = asyncio.create_task(source.connect() if group_of(settings) not in LIVE else asyncio.sleep(0))
     stack.push_async_callback(_ended, check)

@@ -62,6 +62,12 @@ def write_whole(path: Path, settings: Settings) -> None:
     write_private(path, json.dumps(values, indent=1))
 
 
+def known_config(data_dir: Path) -> Path | None:
+    """The settings of the pipeline that runs, or ran last, on a data directory; what is secret is not in them."""
+    path = data_dir / "run" / "settings.json"
+    return path if path.is_file() else None
+
+
 def known_url(data_dir: Path) -> Url | None:
     """NATS of the pipeline that runs, or ran last, on a data directory."""
     for name in (_SECRET_URL, _URL):

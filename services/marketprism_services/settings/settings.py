@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
+from marketprism_adapters.calendars.settings import CalendarSettings
 from marketprism_adapters.capture.settings import CaptureSettings
 from marketprism_adapters.nats.stream_layout import StreamLayout, StreamSettings
 from marketprism_adapters.venues.live.settings import VenueSettings
@@ -57,6 +58,7 @@ class Settings(Section):
     sopt: CounterSection = CounterSection()
     venue: VenueSettings = VenueSettings()
     capture: CaptureSettings = CaptureSettings()
+    calendar: CalendarSettings = CalendarSettings()
     store: StoreSettings = StoreSettings()
     query: QuerySettings = QuerySettings()
     bars: BarSettings = BarSettings()

@@ -25,6 +25,7 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings, command
 from marketprism_sdk.streams import Processor, StageSettings
 from marketprism_sdk.values import read_or_none
+from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
 from marketprism_services.stages.market_stage import MarketStageService
 from marketprism_services.validator.clock_watch import ClockWatch
 from marketprism_services.validator.processor import ValidatorProcessor
@@ -64,6 +65,7 @@ class ValidatorService(MarketStageService):
         self._states: dict[str, bytes] = {}
         self._sampled: list[object] = []
         self._clocks = ClockWatch(self.metrics)
+        self._calendar_watch = CalendarWatch(calendar.days)
 
     def processor(self, partition: int, epoch: int) -> Processor:
         """Validator of a partition."""
@@ -100,6 +102,7 @@ class ValidatorService(MarketStageService):
             "gateway_sessions", lambda: float(sum(len(shard.memory.sessions) for _, shard in self._shard_list()))
         )
         self.spawn(self._write_reports(), "quality")
+        self.spawn(self._watch_calendar(), "calendar")
 
     def _rules_of(self, entry: KvEntry) -> ValidationRules | None:
         """The rules of an entry; what is none is told, and those in force stay."""
@@ -155,7 +158,13 @@ class ValidatorService(MarketStageService):
 
     def status(self) -> dict[str, Any]:
         """What `/status` shows: clocks too, in seconds ahead of the venue's, by source."""
-        return {**super().status(), "clock_offset_s": self._clocks.status()}
+        shown = {"clock_offset_s": self._clocks.status(), "calendar": self._calendar_watch.status()}
+        return {**super().status(), **shown}
+
+    async def _watch_calendar(self) -> None:
+        while True:
+            self._calendar_watch.look()  # into the log; the event is the gateway's
+            await asyncio.sleep(LOOK_S)
 
     async def _write_reports(self) -> None:
         while True:

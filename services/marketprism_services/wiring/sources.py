@@ -7,9 +7,10 @@ from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.gateway import RetryPolicy
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
-from marketprism_domain.sessions.exchange_hours import PRODUCTS, product_of, venue_of
+from marketprism_domain.sessions.exchange_hours import PRODUCTS, venue_of
 from marketprism_services.settings.sections import CounterSection, parse_speed
 from marketprism_services.settings.settings import Settings
 

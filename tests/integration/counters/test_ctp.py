@@ -222,7 +222,13 @@ def test_the_instrument_lists_become_terms(fixtures: Path) -> None:
         assert len(rows) in (20_826, 4_469)
         first = next(terms for terms in made if terms is not None)
         assert first.multiplier and first.price_tick  # noqa: PT018
-    assert kinds == {"future": 813, "option": 18_124 + 1_020, "spot": 3_409, "none": 1_889 + 40}
+    assert kinds == {
+        "future": 813 + 4,  # trades at settlement
+        "combination": 1_137 + 698 + 15 + 40,
+        "option": 18_124 + 1_020,
+        "spot": 3_409,
+        "none": 19 + 12 + 4,
+    }
 
 
 async def test_a_full_queue_counts_the_ticks_it_drops_and_keeps_the_rest_of_the_conversation() -> None:

@@ -148,6 +148,7 @@ async def order(scene: EventScene, name: str, **body: object) -> None:
     "MarketOpeningSequenceCompleted",
     "MarketTickReceived",
     "HeartbeatReceived",
+    "HolidaysNotAnnounced",
     "InstrumentSubscribed",
     "SubscriptionUpdated",
     "MarketClosingSequenceCompleted",

@@ -6,29 +6,50 @@ import re
 from decimal import Decimal
 
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel
+from marketprism_domain.values import HUGE, MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, NANOS_PER_SECOND, BookLevel
 
-_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _MAX_CACHED = 100_000
 _HUGE = float(HUGE)
+_NO_VALUE = 3.4e38  # FLT_MAX and DBL_MAX, however many of their digits are written
+_WIDEST = 40  # digits before or behind the point that are worth writing out
+_FITTING = f"at most {MAX_INTEGER_DIGITS} integer and {MAX_FRACTION_DIGITS} fraction digits"
+_NO_AMOUNT = frozenset((Decimal(2**31 - 1), Decimal(-(2**31))))  # INT_MAX and INT_MIN: an amount that is not there
 
 
 class BadField(ValueError):
     """A cell that is not what its column holds."""
 
     def __init__(self, column: str, expected: str, was: str) -> None:
-        super().__init__(f"column {column}: expected {expected}, was {was!r}")
+        super().__init__(f"column {column}: expected {expected}, was {was[:80]!r}")
+        self.column, self.expected, self.was = column, expected, was
+
+    def at(self, column: str) -> BadField:
+        """The same of a column that has another name."""
+        return BadField(column, self.expected, self.was)
 
 
 class Numbers:
     """Exact decimals of number texts; prices repeat all day, so they are made once.
 
-    `N/A`, the empty text and doubles of 1e20 and more (CTP's "no value" is DBL_MAX) are None. Trailing zeros go:
-    a CTP double becomes its shortest decimal, `12485.00` becomes 12485.
+    `N/A`, the empty text, DBL_MAX and FLT_MAX (the counters' "no value") are None. Trailing zeros go: a CTP double
+    becomes its shortest decimal, `12485.00` becomes 12485. A number that no table can take is a `BadField`.
     """
 
     def __init__(self) -> None:
         self._cache: dict[str, Decimal | None] = {"": None, "N/A": None}
+        self._prices: dict[str, Decimal | None] = {}
+
+    def price(self, text: str, column: str) -> Decimal | None:
+        """As `value`, for a price that is not there when it is 0."""
+        try:
+            return self._prices[text]
+        except KeyError:
+            price = self.value(text, column) or None
+        if len(self._prices) > _MAX_CACHED:
+            self._prices = {}
+        self._prices[text] = price
+        return price
 
     def value(self, text: str, column: str) -> Decimal | None:
         """Decimal of a cell that tends to repeat."""
@@ -51,10 +72,9 @@ class Numbers:
         if "e" not in text and "E" not in text:
             if "." in text:
                 text = text.rstrip("0").rstrip(".")
-            value = Decimal(text or "0")
-        else:
-            value = Decimal(format(Decimal(text).normalize(), "f"))
-        return None if value >= HUGE or value <= -HUGE else value
+            value = Decimal(text or "0") or Decimal(0)
+            return value if len(text) <= _SHORT else _fitting(value, column)
+        return _fitting(Decimal(text), column)
 
 
 class RawNumbers:
@@ -62,6 +82,18 @@ class RawNumbers:
 
     def __init__(self) -> None:
         self._cache: dict[object, Decimal | None] = {}
+        self._prices: dict[object, Decimal | None] = {}
+
+    def price(self, number: object, column: str) -> Decimal | None:
+        """As `value`, for a price that is not there when it is 0."""
+        try:
+            return self._prices[number]
+        except KeyError:
+            price = self.value(number, column) or None
+        if len(self._prices) > _MAX_CACHED:
+            self._prices = {}
+        self._prices[number] = price
+        return price
 
     def value(self, number: object, column: str) -> Decimal | None:
         """Decimal of a field that tends to repeat."""
@@ -76,14 +108,18 @@ class RawNumbers:
 
     @staticmethod
     def fresh(number: object, column: str) -> Decimal | None:
-        """Decimal of a field that rarely repeats; None for what is no number and for 1e20 and more."""
+        """Decimal of a field that rarely repeats; None for what is no number, and for DBL_MAX and FLT_MAX."""
         if isinstance(number, float):
             if not -_HUGE < number < _HUGE:
+                if -_NO_VALUE < number < _NO_VALUE:
+                    raise BadField(column, _FITTING, repr(number))
                 return None
             text = repr(number).removesuffix(".0")
-            return Decimal(format(Decimal(text), "f") if "e" in text else text)
+            if len(text) > _SHORT or "e" in text:
+                return _fitting(Decimal(text), column)
+            return Decimal(text) or Decimal(0)
         if isinstance(number, int):
-            return Decimal(number)
+            return _fitting(Decimal(number), column)
         return Numbers.fresh(str(number), column)
 
 
@@ -99,13 +135,43 @@ class Clocks:
         if found is not None:
             return found
         parts = text.split(":")
-        if len(parts) != 3 or not all(part.isdigit() and len(part) == 2 for part in parts):
+        if not _TIME.fullmatch(text):
             return None
         hours, minutes, seconds = (int(part) for part in parts)
         if hours > 23 or minutes > 59 or seconds > 59:
             return None
         self._cache[text] = found = (hours * 3600 + minutes * 60 + seconds) * NANOS_PER_SECOND
         return found
+
+
+_SHORT = 18  # characters of a number that fits in any case
+_MAXIMA = ((1, 7, 9, 7, 6, 9, 3), (3, 4, 0, 2, 8, 2, 3))  # of double and float
+_OF_DBL_MAX = 308
+_TIME = re.compile(r"\d\d:\d\d:\d\d", re.ASCII)
+
+
+def _fitting(value: Decimal, column: str) -> Decimal | None:
+    """The same number without an exponent and trailing zeros; None for the counters' "no value"."""
+    if value.adjusted() >= MAX_INTEGER_DIGITS and (value.adjusted() == _OF_DBL_MAX or _is_maximum(value)):
+        return None
+    if not value:
+        return Decimal(0)
+    if not -_WIDEST < value.adjusted() < MAX_INTEGER_DIGITS:
+        raise BadField(column, _FITTING, str(value))
+    plain = value.normalize()
+    if -int(plain.as_tuple().exponent) > MAX_FRACTION_DIGITS or plain != value:
+        raise BadField(column, _FITTING, str(value))
+    return Decimal(format(plain, "f"))
+
+
+def _is_maximum(value: Decimal) -> bool:
+    """Whether it is FLT_MAX, or DBL_MAX of which a narrow column cut digits."""
+    return value.copy_abs().normalize().as_tuple().digits[:7] in _MAXIMA
+
+
+def amount(value: Decimal | None) -> Decimal | None:
+    """Lots as they are meant: INT_MAX and INT_MIN are an amount that is not there."""
+    return None if value in _NO_AMOUNT else value
 
 
 def levels(pairs: list[tuple[Decimal | None, Decimal | None]]) -> tuple[BookLevel, ...]:
@@ -118,4 +184,4 @@ def positive(value: Decimal | None) -> Decimal | None:
     return value or None
 
 
-__all__ = ["BadField", "Clocks", "Numbers", "Tick", "levels", "positive"]
+__all__ = ["BadField", "Clocks", "Numbers", "RawNumbers", "Tick", "amount", "levels", "positive"]

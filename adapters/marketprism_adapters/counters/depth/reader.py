@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -15,12 +15,19 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 class DepthReader:
     """Raw fields in, ticks out.
 
-    A double becomes its shortest decimal; what is no number, and every double from 1e20 on (DBL_MAX and FLT_MAX are the
-    counters' "no value"), is no value. Event time, trading day and natural day come from raw fields and our calendar.
+    A double becomes its shortest decimal; what is no number, DBL_MAX and FLT_MAX (the counters' "no value") are no
+    value. Event time, trading day and natural day come from raw fields and our calendar. `exchanges` are those of the
+    instrument list, `signed` instruments of it whose prices may be zero or less, besides those whose code says so.
     """
 
-    def __init__(self, calendar: MarketCalendar, source: str, exchanges: Mapping[str, str] | None = None) -> None:
-        self._make = ctp_maker(calendar, source, RawNumbers())
+    def __init__(
+        self,
+        calendar: MarketCalendar,
+        source: str,
+        exchanges: Mapping[str, str] | None = None,
+        signed: Container[str] = (),
+    ) -> None:
+        self._make = ctp_maker(calendar, source, RawNumbers(), signed)
         self._exchanges = exchanges if exchanges is not None else {}
 
     def tick(self, data: Mapping[str, Any], number: int, ts_recv: int | None = None) -> Tick | Skipped:
@@ -33,10 +40,14 @@ class DepthReader:
             row = _pick(data)
         except KeyError as error:
             raise BadField(str(error.args[0]), "a field of the depth message", "missing") from None
+        for position in _TEXTS:
+            if not isinstance(row[position], str):
+                raise BadField(CTP_COLUMNS[position], "a text", repr(row[position]))
         if not row[_EXCHANGE]:  # empty on normal fronts: the instrument list knows it
             row = (*row[:_EXCHANGE], self._exchanges.get(row[_INSTRUMENT], ""), *row[_EXCHANGE + 1 :])
         return self._make(row, number, ts_recv)
 
 
 _pick = itemgetter(*CTP_COLUMNS)
+_TEXTS = [CTP_COLUMNS.index(name) for name in ("TradingDay", "InstrumentID", "ExchangeID", "UpdateTime", "ActionDay")]
 _EXCHANGE, _INSTRUMENT = CTP_COLUMNS.index("ExchangeID"), CTP_COLUMNS.index("InstrumentID")

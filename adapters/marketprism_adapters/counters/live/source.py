@@ -133,7 +133,8 @@ class CtpSource:
         """Ticks as they come, until closed; ends only where every front is simulated and has ended."""
         for number in sorted(self._talk.up):
             self._spawn(self._send(number, self._subscriptions.wanted))
-        reader = DepthReader(self._calendar, self.source, self._talk.exchanges)
+        combined = {symbol for symbol, terms in self._talk.terms.items() if terms.class_ == "combination"}
+        reader = DepthReader(self._calendar, self.source, self._talk.exchanges, combined)
         merge = Merge(len(self._talk.fronts))
         seq, clock = after.get(self.source, 0), 0
         while True:

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from marketprism_adapters.counters.api.codes import STATUS
 from marketprism_adapters.counters.depth.fields import Clocks
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.exchange_hours import product_of
 from marketprism_domain.sessions.phases import PhaseVerdict, PhaseWatch
 from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, china_date, midnight
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from marketprism_adapters.counters.depth.fields import BadField, Numbers, levels, positive
 from marketprism_adapters.counters.depth.messages import (
     CTP_COLUMNS,
+    CTP_NEEDED,
     NANOS_PER_MS,
     RowReader,
     Skipped,
@@ -22,10 +23,15 @@ from marketprism_domain.values import NANOS_PER_SECOND, Symbol
 
 
 class Format(NamedTuple):
-    """A kind of recording: the columns it must have, and how to read its rows."""
+    """A kind of recording: its columns, those that it must have, and how to read its rows.
+
+    Of `days` one has to be there. What else is missing reads as empty.
+    """
 
     name: str
     columns: tuple[str, ...]
+    needed: tuple[str, ...]
+    days: tuple[str, ...]
     reader: Callable[[dict[str, int], MarketCalendar, str], RowReader]
 
 
@@ -37,10 +43,15 @@ CFFEX_COLUMNS = (
 )  # fmt: skip
 
 
+_NAMES = {"ActionDay": "action_date", "TradingDay": "trading_date", "ExchangeID": "exchg", "InstrumentID": "code"}
+
+
 def _cffex(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowReader:
     """Rows of per-day dumps with `action_time` as HHMMSSmmm and both cumulative and per-tick amounts."""
     numbers, times = Numbers(), Times(calendar)
     value, fresh = numbers.value, numbers.fresh
+
+    amounts = [f"{side}_{what}{n}" for n in range(1, 6) for side in ("bid", "ask") for what in ("price", "qty")]
 
     def side(row: Sequence[str], name: str) -> list[tuple[Decimal | None, Decimal | None]]:
         return [
@@ -50,11 +61,20 @@ def _cffex(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowRead
         ]
 
     def read(row: Sequence[str], number: int) -> Tick | Skipped:
+        for name in amounts:  # those behind an empty level too are numbers
+            value(row[at[name]], name)
+        try:
+            return tick_of(row, number)
+        except BadField as error:
+            raise error.at(_NAMES.get(error.column, error.column)) from error
+
+    def tick_of(row: Sequence[str], number: int) -> Tick | Skipped:
         symbol = Symbol(row[at["code"]])
         venue = venue_token(row[at["exchg"]], symbol)
         of_day = _hhmmssmmm(row[at["action_time"]])
         if of_day is None:
-            return Skipped("unreadable_time")
+            text = row[at["action_time"]]
+            return Skipped("unreadable_time", f"column action_time: expected HHMMSSmmm, was {text!r}")
         stated = row[at["trading_date"]]
         ts = times.event_ns(venue, stated, row[at["action_date"]], of_day)
         volume = fresh(row[at["total_volume"]], "total_volume")
@@ -74,7 +94,7 @@ def _cffex(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowRead
 
 
 def _hhmmssmmm(text: str) -> int | None:
-    if not text.isdigit() or len(text) > 9:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise BadField("action_time", "HHMMSSmmm", text)
     padded = text.zfill(9)
     hours, minutes, seconds, ms = int(padded[:2]), int(padded[2:4]), int(padded[4:6]), int(padded[6:])
@@ -83,6 +103,15 @@ def _hhmmssmmm(text: str) -> int | None:
     return (hours * 3600 + minutes * 60 + seconds) * NANOS_PER_SECOND + ms * NANOS_PER_MS
 
 
-FORMATS = (Format("CTP depth", CTP_COLUMNS, ctp_rows), Format("CFFEX dump", CFFEX_COLUMNS, _cffex))
+FORMATS = (
+    Format("CTP depth", CTP_COLUMNS, CTP_NEEDED, ("TradingDay", "ActionDay"), ctp_rows),
+    Format(
+        "CFFEX dump",
+        CFFEX_COLUMNS,
+        ("code", "price", "total_volume", "action_time"),
+        ("trading_date", "action_date"),
+        _cffex,
+    ),
+)
 
 __all__ = ["FORMATS", "Format", "RowReader", "Skipped"]

@@ -12,13 +12,14 @@ from marketprism_adapters.counters.recordings.reader import Checked, Recording
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import FrameTap, SourceBatch, SourceTraits
 from marketprism_application.replay.pace import Pacer, paced_batches
+from marketprism_domain.events.pipeline import FrameRefused
+from marketprism_domain.instruments.names import class_of, product_of
+from marketprism_domain.instruments.sizes import size_of
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.exchange_hours import product_of
 from marketprism_domain.sessions.sessions import Session
-from marketprism_domain.ticks.validation import is_option
 
 _END_RUN_NS = 61_000_000_000  # event time runs on so far behind the last section's end, past any grace
 _END_GAP_NS = 60_000_000_000  # a recording that stops earlier before its section's end left something out
@@ -42,6 +43,14 @@ def recording_paths(pattern: str) -> list[Path]:
     return found
 
 
+def _terms(venue: str, symbol: str) -> InstrumentRecord:
+    """What the code says of an instrument, and the table of contract sizes: a recording has no list."""
+    size = size_of(venue, symbol)
+    multiplier, step = (size.multiplier, size.price_tick) if size is not None else (None, None)
+    product, class_ = product_of(symbol), class_of(symbol)
+    return InstrumentRecord(venue, symbol, "replay", 0, 0, 0, 0, 0, product, class_, multiplier, step)
+
+
 class ReplaySource:
     """Fulfils `MarketSource`. `speed` None is as fast as the pipeline takes it."""
 
@@ -56,6 +65,7 @@ class ReplaySource:
         batch_rows: int = 500,
         checked: bool = False,
         tap: FrameTap | None = None,
+        whole_part: bool = False,
     ) -> None:
         if not paths:
             raise SourceError("replay: expected at least one recording")
@@ -66,6 +76,7 @@ class ReplaySource:
         self._pacer = Pacer(speed)
         self._batch_rows = batch_rows
         self._checked = checked
+        self._whole_part = whole_part
         self._recordings: list[Recording] = []
         self.rows: dict[str, int] = {}
         self.skipped: dict[str, int] = {}
@@ -92,16 +103,11 @@ class ReplaySource:
             self._known.update(checked.instruments)
 
     def _open(self) -> list[Recording]:
-        return [Recording(path, self._calendar) for path in self._paths]
+        return [Recording(path, self._calendar, whole_part=self._whole_part) for path in self._paths]
 
     async def instruments(self) -> Sequence[InstrumentRecord]:
         """The instruments the recordings hold (all are known after a checked `connect`)."""
-        return [
-            InstrumentRecord(
-                venue, symbol, "replay", 0, 0, 0, 0, 0, product_of(symbol), "option" if is_option(symbol) else "future"
-            )
-            for venue, symbol in self._known
-        ]
+        return [_terms(venue, symbol) for venue, symbol in self._known]
 
     def read_over(self, known: Mapping[str, int]) -> None:
         """As `PacedSource` says: rows up to `known` are read without waiting for their time."""
@@ -127,7 +133,12 @@ class ReplaySource:
                 positions[tick.source] = tick.source_seq
             yield SourceBatch(ticks, ticks[-1].ts_recv, dict(positions))
         end, gaps = self._end(last, clock)
-        yield SourceBatch([], end, dict(positions), [(0, gap) for gap in gaps], finished=True)
+        events = [
+            FrameRefused(recording.source, reason, recording.refused[0] if recording.refused else "", count)
+            for recording in self._recordings
+            for reason, count in recording.skipped.items()
+        ]
+        yield SourceBatch([], end, dict(positions), [(0, gap) for gap in gaps], finished=True, events=events)
 
     async def close(self) -> None:
         """Nothing stays open between two calls."""

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl
 from marketprism_adapters.counters.depth.messages import CTP_COLUMNS
 from marketprism_adapters.counters.recordings.reader import Recording
 from marketprism_application.errors import SourceError
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.exchange_hours import product_of
 
 DBL_MAX = 1.7976931348623157e308
 _OPTIONS = {"speed", "cut", "back", "refuse", "silent", "broken", "lost", "password", "auth_code"}

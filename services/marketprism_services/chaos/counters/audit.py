@@ -31,7 +31,7 @@ async def audit(connection: NatsConnection, settings: Settings, recordings: list
     that of the whole recording and does not say so."""
     wanted: Counter[Any] = Counter()
     paths = [path for text in recordings for path in recording_paths(text)]
-    calendar = chinese_calendar_of_markets()
+    calendar = chinese_calendar_of_markets(settings.calendar)
 
     def keep(packed: Packed) -> None:
         wanted.update(_identity(tick) for tick in packed.ticks if tick.verdict != "stale")

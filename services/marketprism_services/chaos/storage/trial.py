@@ -248,11 +248,13 @@ class StorageTrial:
         raise RuntimeError(f"not everything was stored: behind {progress.behind}")
 
     async def _count(self, report: Report) -> None:
-        source = source_of(self._settings, chinese_calendar_of_markets())
+        source = source_of(self._settings, chinese_calendar_of_markets(self._settings.calendar))
         await source.connect()
         rules = ValidationRules.of(self._settings.rules)
         bars = self._settings.bars
-        expected = await rebuild(source.stream({}), chinese_calendar_of_markets(), bars=bars, rules=rules)
+        expected = await rebuild(
+            source.stream({}), chinese_calendar_of_markets(self._settings.calendar), bars=bars, rules=rules
+        )
         engine = await engines_of(self._settings).open()
         try:
             (ticks,) = (await engine.fetch(ROWS_OF_TICKS)).to_pylist()

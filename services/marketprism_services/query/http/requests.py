@@ -131,7 +131,7 @@ class InstrumentParameters(FormatParameters):
     search: str = Field("", description="part of the symbol, product, underlying or name, in any case")
     venue: str = ""
     product: str = ""
-    class_: str = Field("", alias="class", description="future, option, spot or swap")
+    class_: str = Field("", alias="class", description="future, option, combination, spot or swap")
     limit: Limit = _LIMIT
     at: Time = _AT
     after: Annotated[tuple[str, str] | None, BeforeValidator(_instrument_key), WithJsonSchema({"type": "string"})] = (

@@ -71,7 +71,9 @@ def test_a_field_out_of_range_is_named_with_what_was_expected(
 
 @pytest.mark.parametrize("clock", ["99:99:99", "24:00:00", "9:00:00", "", "21:00"])
 def test_a_time_that_is_none_is_passed_over_and_counted(calendar: MarketCalendar, clock: str) -> None:
-    assert DepthReader(calendar, "ctp").tick({**GOOD, "UpdateTime": clock}, 1) == Skipped("unreadable_time")
+    found = DepthReader(calendar, "ctp").tick({**GOOD, "UpdateTime": clock}, 1)
+    assert isinstance(found, Skipped)
+    assert (found.reason, repr(clock) in found.text) == ("unreadable_time", True)
 
 
 @pytest.mark.parametrize("name", ["InstrumentID", "LastPrice", "AskVolume5", "TradingDay"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from marketprism_adapters.counters.depth.fields import BadField, Clocks, Numbers
 from marketprism_adapters.counters.recordings.formats import CTP_COLUMNS
-from marketprism_adapters.counters.recordings.reader import Recording
+from marketprism_adapters.counters.recordings.reader import Checked, Recording
 from marketprism_adapters.counters.recordings.replay import ReplaySource, recording_paths
 from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.errors import SourceError
@@ -108,6 +109,7 @@ def test_a_row_without_a_time_of_day_is_counted_and_passed_over(tmp_path: Path, 
     recording = Recording(write(tmp_path / "x.csv", {"UpdateTime": "99:99:99"}, {}), calendar)
     assert [tick.source_seq for tick in recording.rows()] == [2]
     assert recording.skipped == {"unreadable_time": 1}
+    assert recording.refused == ["row 1: column UpdateTime: expected a time of day as HH:MM:SS, was '99:99:99'"]
 
 
 @pytest.mark.parametrize(
@@ -125,8 +127,13 @@ def test_a_cell_that_is_no_value_of_its_column_names_itself(
     tmp_path: Path, calendar: MarketCalendar, cells: dict[str, str], text: str
 ) -> None:
     text = text.replace("31 columns", f"{len(CTP_COLUMNS)} columns")
-    with pytest.raises(SourceError, match=text):
-        one(tmp_path, calendar, **cells)
+    recording = Recording(write(tmp_path / "x.csv", cells, {"UpdateTime": "09:00:02"}), calendar)
+    assert [tick.source_seq for tick in recording.rows()] == [2]
+    assert re.search(text, "; ".join(recording.refused))
+    assert sum(recording.skipped.values()) == 1
+    assert recording.refused[0].startswith("row 1: ")
+    with pytest.raises(SourceError, match="expected at least one tick, found none, row 1"):
+        Checked(Recording(write(tmp_path / "alone.csv", cells), calendar))
 
 
 def test_files_that_are_no_recordings(tmp_path: Path, calendar: MarketCalendar) -> None:
@@ -141,7 +148,7 @@ def test_files_that_are_no_recordings(tmp_path: Path, calendar: MarketCalendar) 
         "cut.csv.gz": "expected a complete gzip file",
         "plain.csv.gz": "expected a complete gzip file",
         "empty.csv": "the file is empty",
-        "bytes.csv": "expected UTF-8",
+        "bytes.csv": "expected",
         "columns.csv": "missing InstrumentID",
         "good.txt": "ending in .csv",
     }
@@ -150,13 +157,26 @@ def test_files_that_are_no_recordings(tmp_path: Path, calendar: MarketCalendar) 
             list(Recording(tmp_path / name, calendar).rows())
 
 
-def test_rows_out_of_time_order_are_an_error_and_a_small_step_back_is_not(
+def test_rows_out_of_time_order_are_refused_and_a_small_step_back_is_not(
     tmp_path: Path, calendar: MarketCalendar
 ) -> None:
     rows = [{"UpdateTime": t} for t in ("09:10:00", "09:09:30", "09:05:00")]
     assert len(list(Recording(write(tmp_path / "a.csv", *rows[:2]), calendar).rows())) == 2
-    with pytest.raises(SourceError, match=r"row 3: expected rows in time order, rb2505 went back by 300\.0 s"):
-        list(Recording(write(tmp_path / "b.csv", *rows), calendar).rows())
+    recording = Recording(write(tmp_path / "b.csv", *rows), calendar)
+    assert [tick.source_seq for tick in recording.rows()] == [1, 2]
+    assert recording.refused == ["row 3: expected rows in time order, rb2505 went back by 300.0 s"]
+
+
+def test_of_a_row_that_runs_ahead_and_the_rows_behind_it_only_that_row_is_refused(
+    tmp_path: Path, calendar: MarketCalendar
+) -> None:
+    times = ("09:00:00", "09:00:01", "14:00:00", "09:00:02", "09:00:03", "11:00:00")
+    others = [{"UpdateTime": "09:00:01", "InstrumentID": "m2505"}, {"UpdateTime": "09:00:02", "InstrumentID": "m2505"}]
+    rows = [{"UpdateTime": time} for time in times]
+    recording = Recording(write(tmp_path / "x.csv", *rows[:3], *others, *rows[3:]), calendar)
+    assert [tick.source_seq for tick in recording.rows()] == [1, 2, 4, 5, 6, 7, 8]
+    assert recording.refused == ["row 3: expected rows in time order, rb2505 ahead of the next by 17998.0 s"]
+    assert recording.skipped == {"row_out_of_order": 1}
 
 
 async def test_a_row_resent_at_login_is_received_with_the_session(tmp_path: Path, calendar: MarketCalendar) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.failures import AnswerError
-from marketprism_application.contracts.kinds import BAR, INSTRUMENT
+from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK
 from marketprism_application.contracts.questions import Continuous, Dominant, decode_answer, encode_question
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.storage import StreamPlace, StreamRange
@@ -18,6 +18,7 @@ from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.bars.contract_rolls import ContractDay, adjustments, delivery_of, rolls
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.trading_days import day_of, day_text
@@ -118,8 +119,6 @@ async def store_of(calendar: MarketCalendar) -> tuple[MemoryStore, list[str]]:
             )
     await store.insert(BAR, bars, [StreamPlace(n, 0) for n in range(len(bars))], StreamRange("S", "x", 1, len(bars)), 1)
     tick = SAMPLES["tick"]
-    from marketprism_application.contracts.kinds import TICK  # noqa: PLC0415
-
     ticks = [tick._replace(venue="shfe", symbol=symbol) for symbol in ("rb2505", "rb2510")]
     await store.insert(TICK, ticks, [StreamPlace(1, 0), StreamPlace(2, 0)], StreamRange("T", "x", 1, 2), 1)
     return store, days
@@ -147,6 +146,48 @@ async def test_continuous_bars_are_those_of_the_contract_that_led(calendar: Mark
     ):
         with pytest.raises(QueryError, match=text):
             await answer_question(store, wrong, rules)
+
+
+@pytest.mark.parametrize("listed", ["none", "all as l", "by product"])
+async def test_contracts_of_products_of_their_own_lead_those_products_alone(
+    calendar: MarketCalendar, listed: str
+) -> None:
+    interest = {"l2602F": (51975, 39962, 29962), "l2603F": (20975, 59962, 69962), "l2605": (19975, 38962, 28962)}
+    interest |= {"l2605-C-7000": (90000,) * 3, "SP l2605&l2609": (90000,) * 3}
+    days = ("20260105", "20260106", "20260107")
+    bars = [
+        SAMPLES["bar"]._replace(
+            venue="dce",
+            symbol=symbol,
+            interval="1d",
+            seq=number,
+            trading_day=text,
+            revision=0,
+            ts_open=calendar.schedule("dce", symbol).sessions(text)[0].ts_open,
+            open_interest=Decimal(of_day),
+        )
+        for symbol, of_days in interest.items()
+        for number, (text, of_day) in enumerate(zip(days, of_days, strict=True))
+    ]
+    store, rules = MemoryStore(), ReadRules(calendar, ("1d",))
+    await store.insert(BAR, bars, [StreamPlace(n, 0) for n in range(len(bars))], StreamRange("S", "x", 1, len(bars)), 1)
+    products = {symbol: "l" if listed == "all as l" else product_of(symbol) for symbol in interest}
+    terms = [
+        SAMPLES["instrument"]._replace(venue="dce", symbol=s, product=p, class_="future") for s, p in products.items()
+    ]
+    if listed == "none":
+        ticks = [SAMPLES["tick"]._replace(venue="dce", symbol=symbol) for symbol in interest]
+        at = [StreamPlace(n, 0) for n in range(len(ticks))]
+        await store.insert(TICK, ticks, at, StreamRange("T", "x", 1, len(ticks)), 1)
+    else:
+        at = [StreamPlace(n, 0) for n in range(len(terms))]
+        await store.insert(INSTRUMENT, terms, at, StreamRange("I", "x", 1, len(terms)), 1)
+    wanted = {"l": [("20260105", "l2605")], "l_f": [("20260105", "l2602F"), ("20260107", "l2603F")]}
+    for product in ("l",) if listed == "all as l" else ("l", "l_f"):
+        changes = (await answer_question(store, Dominant(product), rules)).to_pylist()
+        assert [(row["trading_day"], row["symbol"]) for row in changes] == wanted[product]
+    line = (await answer_question(store, Continuous("l", interval="1d"), rules)).to_pylist()
+    assert [row["symbol"] for row in line] == ["l2605"] * 3
 
 
 async def test_a_product_of_no_known_exchange_is_refused_by_its_name_unless_the_venue_is_named(

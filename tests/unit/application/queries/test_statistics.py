@@ -10,6 +10,8 @@ import pytest
 
 from marketprism_application.queries.statistics import COLUMNS, with_vwap
 
+NUMBERS = ("volume", "turnover", "multiplier", "low", "high")
+
 
 def row(**given: Any) -> dict[str, Any]:
     plain: dict[str, Any] = dict.fromkeys(COLUMNS.names)
@@ -29,13 +31,26 @@ def row(**given: Any) -> dict[str, Any]:
             None,
         ),  # dollars for dollars
         ({"volume": 10, "turnover": 300_000, "multiplier": None}, None),
+        ({"venue": "shfe", "symbol": "rb2505", "volume": 10, "turnover": 300_000, "multiplier": None}, "3000"),
+        (
+            {"venue": "shfe", "symbol": "rb2505", "volume": 10, "turnover": 300_000, "multiplier": 5},
+            "6000",
+        ),  # its own list
+        (
+            {"venue": "czce", "symbol": "AP010", "volume": 10, "turnover": 70_000, "low": 6_900, "high": 7_100},
+            "7000",
+        ),  # turnover without the contract's size
+        (
+            {"venue": "czce", "symbol": "AP010", "volume": 10, "turnover": 700_000, "low": 6_900, "high": 7_100},
+            "7000",
+        ),
+        ({"venue": "sse", "symbol": "10004567", "volume": 10, "turnover": 300_000}, None),
         ({"volume": 0, "turnover": 0, "multiplier": 10}, None),
     ],
 )
 def test_the_average_price_is_money_by_what_was_traded(given: dict[str, Any], price: str | None) -> None:
     numbers = {
-        name: Decimal(value) if name in ("volume", "turnover", "multiplier") and value is not None else value
-        for name, value in given.items()
+        name: Decimal(value) if name in NUMBERS and value is not None else value for name, value in given.items()
     }
     made = with_vwap(pa.Table.from_pylist([row(**numbers)], COLUMNS))
     assert made.column("vwap").to_pylist() == [None if price is None else Decimal(price)]

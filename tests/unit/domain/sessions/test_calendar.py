@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.sessions.exchange_hours import product_of, venue_of
+from marketprism_domain.sessions.exchange_hours import venue_of
 from marketprism_domain.sessions.trading_days import TradingDays
 from tests.fakes.ticks import at
 

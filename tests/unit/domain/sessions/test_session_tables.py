@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from marketprism_domain.instruments.names import product_of
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.exchange_hours import (
     EXCHANGES,
     PRODUCTS,
     has_action_day_of_session,
     has_derived_turnover,
-    product_of,
 )
 from marketprism_domain.sessions.trading_days import day_of, day_text, midnight
 from marketprism_domain.values import NANOS_PER_MINUTE

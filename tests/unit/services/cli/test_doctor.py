@@ -35,6 +35,14 @@ def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, monkeypatch: pytest
     assert "make room" in finding.text
 
 
+def test_a_calendar_that_ends_soon_is_named() -> None:
+    known = {"calendar": {"known_to": "2099-12-31"}}
+    assert doctor.calendar_of(Settings.model_validate(known)).grade == "ok"
+    finding = doctor.calendar_of(Settings())  # what the package of holidays knows
+    assert finding.grade in ("ok", "warning")
+    assert "closed days are announced up to" in finding.text
+
+
 def test_an_embedded_store_without_its_engine_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor._store(Settings()).grade == "ok"
     found = importlib.util.find_spec

@@ -131,6 +131,8 @@ def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyP
         "ctp.md_fronts",
         "ctp.td_fronts",
         "ctp.instruments",
+        "calendar.closed",
+        "calendar.open",
         "sopt.md_fronts",
         "sopt.td_fronts",
         "sopt.instruments",

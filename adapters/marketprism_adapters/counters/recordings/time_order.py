@@ -1,0 +1,84 @@
+"""Ticks in time order: a row whose time is not of its place is found by its neighbours, and refused alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.values import NANOS_PER_SECOND
+
+# A venue's clock may step back a little between snapshots; further back means that a row is not in time order.
+_MAX_STEP_NS = 60 * NANOS_PER_SECOND
+_MOST_WAITING = 10_000
+
+
+class OutOfOrder(NamedTuple):
+    """A row that is not in time order, and by how much."""
+
+    number: int
+    text: str
+
+
+class InOrder:
+    """Takes the ticks of a file in its order and gives them back in the same, but for those out of time order.
+
+    A tick that lies far ahead of the one before of its instrument waits for the next one: if that goes back, between
+    the two, the waiting one is wrong. Whatever comes meanwhile waits behind it. `in_session` says of a tick whether its
+    time lies in a section; one outside is not refused: what is sent again at a login has a time of before.
+    """
+
+    def __init__(self, in_session: Callable[[Tick], bool]) -> None:
+        self._in_session = in_session
+        self._latest: dict[str, int] = {}
+        self._ahead: dict[str, tuple[Tick, int]] = {}  # waits for the next of its instrument; the time before it
+        self._waiting: deque[Tick] = deque()
+        self._wrong: dict[int, OutOfOrder] = {}
+
+    def take(self, tick: Tick) -> Iterator[Tick | OutOfOrder]:
+        """Take the next tick; those come back that nothing can be wrong with any more."""
+        symbol, ts = tick.symbol, tick.ts_event
+        ahead = self._ahead.pop(symbol, None) if self._ahead else None
+        before = self._latest.get(symbol, 0)
+        if (
+            ahead is not None
+            and before - ts > _MAX_STEP_NS
+            and ts >= ahead[1] - _MAX_STEP_NS
+            and self._in_session(tick)
+        ):
+            self._wrong[ahead[0].source_seq] = _out_of_order(ahead[0], f"ahead of the next by {_seconds(before - ts)}")
+            before = self._latest[symbol] = ahead[1]
+        if before - ts > _MAX_STEP_NS:
+            if self._in_session(tick):
+                self._wrong[tick.source_seq] = _out_of_order(tick, f"went back by {_seconds(before - ts)}")
+        elif ts >= before:
+            self._latest[symbol] = ts
+            if ts - before > _MAX_STEP_NS:
+                self._ahead[symbol] = (tick, before)
+        if not self._ahead and not self._waiting and not self._wrong:
+            yield tick
+            return
+        self._waiting.append(tick)
+        if len(self._waiting) > _MOST_WAITING:
+            self._ahead.clear()
+        yield from self._settled()
+
+    def rest(self) -> Iterator[Tick | OutOfOrder]:
+        """What still waits, at the end of the file."""
+        self._ahead.clear()
+        yield from self._settled()
+
+    def _settled(self) -> Iterator[Tick | OutOfOrder]:
+        open_ends = {tick.source_seq for tick, _ in self._ahead.values()}
+        while self._waiting and self._waiting[0].source_seq not in open_ends:
+            tick = self._waiting.popleft()
+            yield self._wrong.pop(tick.source_seq, tick)
+
+
+def _out_of_order(tick: Tick, what: str) -> OutOfOrder:
+    return OutOfOrder(tick.source_seq, f"expected rows in time order, {tick.symbol} {what}")
+
+
+def _seconds(nanos: int) -> str:
+    return f"{nanos / NANOS_PER_SECOND:.1f} s"
