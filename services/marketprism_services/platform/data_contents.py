@@ -169,14 +169,17 @@ async def claim_pipeline(connection: NatsConnection, settings: Settings) -> None
         return
     bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
     entry = await bucket.get(KEY)
-    there = entry.value.decode() if entry is not None and not entry.deleted else ""
+    there = entry.value.decode(errors="replace") if entry is not None else ""
+    if entry is not None and there not in (REAL, SIMULATED):
+        await bucket.delete(KEY)  # somebody else's value: what the sources say holds
+        there = ""
     if not there:
         there = await _by_its_sources(connection) or data
         try:
             await bucket.create(KEY, there.encode())
         except KeyExists:  # another gateway starts at the same moment
             entry = await bucket.get(KEY)
-            there = entry.value.decode() if entry is not None else there
+            there = entry.value.decode(errors="replace") if entry is not None else there
     if there != data:
         name = settings.source.spec.partition(":")[0]
         raise SourceError(
@@ -197,7 +200,7 @@ async def claim_store(connection: NatsConnection, settings: Settings) -> None:
     bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
     mine = f"{socket.gethostname()}:{settings.data_dir}"
     entry = await bucket.get(FOLDER_KEY)
-    there = entry.value.decode() if entry is not None else mine
+    there = entry.value.decode(errors="replace") if entry is not None else mine
     if there != mine and (others := await _running(connection)):
         raise SettingsError(
             f"store.engine: expected one folder of rows, was chdb with {mine} beside {', '.join(others)}, which writes "

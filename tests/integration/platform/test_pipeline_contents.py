@@ -55,6 +55,19 @@ async def test_a_pipeline_from_before_is_known_by_its_sources(connection: NatsCo
         await claim_pipeline(connection, settings_of("sim"))
 
 
+async def test_a_value_of_somebody_else_ends_nothing(connection: NatsConnection) -> None:
+    await claim_pipeline(connection, settings_of("sim"))
+    await claim_store(connection, settings_of())
+    bucket = NatsKeyValue(connection, "pipeline_contents")
+    for value in (b"\xff\xfe", b"", b"{}"):
+        await bucket.put("data", value)
+        await bucket.put("chdb_folder", value)
+        await claim_store(connection, settings_of())
+        await claim_pipeline(connection, settings_of("sim"))
+        with pytest.raises(SourceError, match="expected simulated data"):
+            await claim_pipeline(connection, settings_of("replay:/a.csv"))
+
+
 async def test_two_folders_of_chdb_are_refused_while_both_would_run(connection: NatsConnection) -> None:
     await claim_store(connection, settings_of(folder=Path("/one")))
     await claim_store(connection, settings_of(folder=Path("/one")))
