@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group
         (("run", "nobody"), 2, "service: expected one of"),
         (("rebuild", "/none.csv"), 3, "there is none"),
         (("bars", "x", "--interval", "7x"), 2, "interval: expected"),
-        (("bars", "x", "--nats-url", "nats://127.0.0.1:1"), 4, "expected a NATS server"),
+        (("bars", "x", "--nats-url", "nats://127.0.0.1:1"), 4, "is `marketprism up` running?"),
     ],
 )
 def test_what_cannot_be_done_ends_with_one_clear_line(

@@ -198,7 +198,7 @@ def check_other_formats(data_dir: Path) -> None:
     assert "█" in run("bars", "ru1901", "--interval", "30m", "--plot", *where).stdout
     status = run("status", *where)
     assert all(name in status.stdout for name in (*in_up(), "ru1901"))
-    assert "no gaps known" in run("gaps", "ru1901", *where).stdout
+    assert "no gaps of ru1901 are known" in run("gaps", "ru1901", *where).stdout
     assert "score" in run("quality", "ru1901", *where).stdout
     second = run("up", "--source", "sim", "--data-dir", str(data_dir))
     assert (second.returncode, "running on it already" in second.stderr) == (6, True)

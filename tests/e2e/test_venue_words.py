@@ -82,7 +82,7 @@ def test_names_that_nobody_has_are_told_with_what_may_have_been_meant(tmp_path: 
 def test_a_venue_that_is_away_is_told_and_so_is_its_return(tmp_path: Path) -> None:
     port = choose_port(0)
     with up(f"binance:BTC-USDT,url=127.0.0.1:{port}", tmp_path) as (_, told):
-        told.until("the source is away, trying again")
+        told.until("the source cannot be reached, trying again")
         assert f"127.0.0.1:{port}" in told.text
         with simulated("binance", port):
-            told.until("the source is there")
+            told.until("the source is reached again")

@@ -18,6 +18,21 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
+_ADDED = (
+    "trials",
+    "times_ms",
+    "stale_writes_attempted",
+    "stale_writes_accepted",
+    "lost",
+    "duplicated",
+    "false_takeovers",
+    "wrong",
+    "open_ranges",
+    "records",
+    "notes",
+)
+
+
 @dataclass
 class Report:
     """One fault. Times in milliseconds, from the fault to the new leader's first accepted write."""
@@ -55,6 +70,11 @@ class Report:
             "measured": self.measured,
             "notes": self.notes,
         }
+
+    def add(self, other: Report) -> None:
+        """Take in what another series of the same fault showed."""
+        for name in _ADDED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def write(self, folder: Path) -> Path:
         """`<folder>/<fault>.json`, with the machine, the date and every single time."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 _COMMANDS = "marketprism_services.cli"
-_LOOK: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": "rich"}
+_LOOK: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich"}
 
 
 class CommandRow(NamedTuple):
@@ -30,7 +30,7 @@ COMMANDS = {
     "calendar": CommandRow(
         "calendar",
         "calendar",
-        "Show the sections of a trading day: auction, open and close in China time, night sessions included.",
+        "Show the sections of a trading day: auction, open and close, night sessions included.",
     ),
     "front": CommandRow(
         "front",
@@ -43,7 +43,8 @@ COMMANDS = {
         "Messages, rejections with reasons, sequence gaps, book resyncs and book checks, by venue, symbol and kind.",
     ),
     "bars": CommandRow("read", "bars", "Bars of an instrument; yellow rows overlap a known gap."),
-    "tail": CommandRow("read", "tail", "Ticks as they are published."),
+    "ticks": CommandRow("read", "ticks", "Stored ticks of an instrument; `tail` shows those that are published now."),
+    "tail": CommandRow("tail", "tail", "Ticks as they are published; says what it waits for while there are none."),
     "coverage": CommandRow(
         "read", "coverage", "What is stored of an instrument by trading day, and how complete it is."
     ),
@@ -58,7 +59,9 @@ COMMANDS = {
         "When which contract of a product became the main one: by open interest at the day before's end.",
     ),
     "gateway": CommandRow(
-        "reference", "gateway", "Tell a gateway what is wanted of it; it holds for whoever leads, until the next word."
+        "gateway",
+        "gateway",
+        "How gateways are, or what is wanted of one; it holds for whoever leads, until the next order.",
     ),
     "simulate": CommandRow(
         "simulate",
@@ -100,16 +103,34 @@ class LazyCommand(TyperCommand):
         """The command itself; its module is imported here."""
         name = self.name or ""
         found = getattr(import_module(f"{_COMMANDS}.{self._row.module}"), self._row.name)
-        program = typer.Typer(**_LOOK)
+        program = typer.Typer(add_completion=False, **_LOOK)
         if isinstance(found, typer.Typer):
             program.add_typer(found, name=name)
         else:
             program.command(name)(found)
-        return get_group(program).commands[name]
+        command = get_group(program).commands[name]
+        _without_types_of_flags(command)
+        return command
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
         """A context of the command itself: from here on it alone is asked."""
-        return self.load().make_context(info_name, args, parent, **extra)
+        command = self.load()
+        if "--help" in args:
+            later = getattr(import_module(f"{_COMMANDS}.{self._row.module}"), "HELP", {})
+            for each in command.params:
+                if each.name in later:
+                    each.help = later[each.name]()
+        return command.make_context(info_name, args, parent, **extra)
+
+
+def _without_types_of_flags(command: Any) -> None:
+    """Help of a flag names no type: it takes no value."""
+    for each in (*command.params, command.get_help_option(typer.Context(command))):
+        if each is not None and getattr(each, "is_flag", False):
+            each.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        if not isinstance(inner, LazyCommand):
+            _without_types_of_flags(inner)
 
 
 class LazyGroup(TyperGroup):
@@ -117,6 +138,11 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "commands": {name: LazyCommand(name, row) for name, row in COMMANDS.items()}})
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help, in which flags name no type."""
+        _without_types_of_flags(self)
+        super().format_help(ctx, formatter)
 
 
 app = typer.Typer(
@@ -128,8 +154,24 @@ app = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 (only here)
+
+        try:
+            print(f"marketprism {version('marketprism')}")
+        except PackageNotFoundError:
+            print("marketprism, not installed as a package")
+        raise typer.Exit
+
+
 @app.callback()
-def program(context: typer.Context) -> None:
+def program(
+    context: typer.Context,
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """What `main` hands over is called before a command is loaded; a list of commands needs none of it."""
     if callable(context.obj):
         context.obj()
@@ -154,9 +196,10 @@ def main() -> None:
 
 
 def _quiet_logs() -> None:
-    from marketprism_sdk.observability import logs  # noqa: PLC0415 (keeps --help quick)
+    from marketprism_services.cli.notices import show_events_on  # noqa: PLC0415 (keeps --help quick)
+    from marketprism_services.cli.options import err  # noqa: PLC0415
 
-    logs.configure(level="warning")
+    show_events_on(err, level="warning")
 
 
 def _escaped(text: str) -> str:

@@ -10,15 +10,16 @@ import typer
 from rich.table import Table
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets, shortage_of
+from marketprism_adapters.venues.registry import MARKETS
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.instruments.names import product_of
 from marketprism_domain.instruments.vt_symbols import from_vt_symbol, to_vt_symbol
-from marketprism_domain.sessions.exchange_hours import venue_of, versions_of
+from marketprism_domain.sessions.exchange_hours import EXCHANGES, versions_of
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import TradingDays, day_text
-from marketprism_domain.values import Venue
+from marketprism_domain.values import Symbol, Venue
+from marketprism_services.cli.clocks import Tz, Zone, chinese_venue, zone_of_venues
 from marketprism_services.cli.options import Config, err, out, settings_of
-from marketprism_services.cli.tables import clock_text
 from marketprism_services.platform.exits import Exit, Stop
 
 _CHINA = timedelta(hours=8)
@@ -29,9 +30,13 @@ def calendar(
     day: Annotated[str | None, typer.Option("--date", help="Trading day, 2025-03-03; today without.")] = None,
     venue: Annotated[str | None, typer.Option(help="Where the product is not known by its name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    tz: Tz = None,
     config: Config = None,
 ) -> None:
-    """Show the sections of a trading day: auction, open and close in China time, night sessions included."""
+    """Show the sections of a trading day: auction, open and close, night sessions included.
+
+    A crypto venue never closes: its trading day is the date in UTC, from 00:00 to 24:00, in one section.
+    """
     where, symbol = _instrument(symbol, venue)
     wanted = day_option(day)
     markets = chinese_calendar_of_markets(settings_of(config).calendar)
@@ -44,23 +49,29 @@ def calendar(
         raise Stop(Exit.FAILED, f"{wanted} is no trading day; the next one is {following}")
     sessions = schedule.sessions(day_text(wanted))
     following = schedule.next_day(wanted)
+    zone = zone_of_venues([where], tz)
     if as_json:
-        print(json.dumps({**_plain(symbol, where, sessions, following), "warning": warning}, indent=1))
+        print(json.dumps({**_plain(symbol, where, sessions, following, zone), "warning": warning}, indent=1))
         return
     table = Table("section", "auction", "open", "close", "minutes", box=None)
     for session in sessions:
-        auction = clock_text(session.ts_auction)[11:16] if session.ts_auction < session.ts_open else ""
+        auction = zone.text(session.ts_auction)[11:16] if session.ts_auction < session.ts_open else ""
         minutes = (session.ts_close - session.ts_open) // 60_000_000_000
         table.add_row(
             str(session.number + 1),
             auction,
-            clock_text(session.ts_open)[:16],
-            clock_text(session.ts_close)[5:16],
+            zone.text(session.ts_open)[:16],
+            zone.text(session.ts_close)[:16],
             str(minutes),
         )
-    out.print(f"{where}.{symbol} ({product_of(symbol)}), trading day {wanted}", highlight=False)
+    listed = f" ({product_of(symbol)})" if where in EXCHANGES else ""
+    text = f"{where}.{symbol}{listed}, trading day {wanted}, {zone.name}"
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
     out.print(table)
     out.print(f"the next trading day is {following}", highlight=False)
+    if where not in EXCHANGES:
+        text = f"{where} is no Chinese exchange: it never closes, its trading day is the date in UTC"
+        out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _warning(days: TradingDays, wanted: date, venue: str) -> str | None:
@@ -75,11 +86,16 @@ def _instrument(text: str, venue: str | None) -> tuple[str, str]:
     """Venue and symbol of what was named, rb2505 or rb2505.SHFE."""
     try:
         named, symbol = from_vt_symbol(text)
-        found = str(Venue(venue)) if venue else named or venue_of(symbol)
+        found = str(Venue(venue)) if venue else named or chinese_venue(str(Symbol(symbol)))
     except InvalidValue as error:
         raise Stop(Exit.USAGE, str(error)) from error
     if found is None:
-        raise Stop(Exit.USAGE, f"symbol: expected one of a known product, was {text!r}; name its --venue")
+        venues = ", ".join((*EXCHANGES, *MARKETS))
+        raise Stop(
+            Exit.USAGE,
+            f"symbol: expected a product of a Chinese exchange, like rb or rb2505, was {text!r}; "
+            f"with --venue any name is taken: {venues}",
+        )
     return found, symbol
 
 
@@ -93,18 +109,19 @@ def day_option(text: str | None) -> date:
         raise Stop(Exit.USAGE, f"--date: expected a day like 2025-03-03, was {text!r}") from None
 
 
-def _plain(symbol: str, venue: str, sessions: tuple[Session, ...], following: date) -> dict[str, object]:
+def _plain(symbol: str, venue: str, sessions: tuple[Session, ...], following: date, zone: Zone) -> dict[str, object]:
     return {
         "symbol": symbol,
         "venue": venue,
         "vt_symbol": to_vt_symbol(venue, symbol),
         "trading_day": sessions[0].trading_day,
         "next": day_text(following),
+        "zone": zone.name,
         "sections": [
             {
-                "auction": clock_text(session.ts_auction) if session.ts_auction < session.ts_open else None,
-                "open": clock_text(session.ts_open),
-                "close": clock_text(session.ts_close),
+                "auction": zone.text(session.ts_auction) if session.ts_auction < session.ts_open else None,
+                "open": zone.text(session.ts_open),
+                "close": zone.text(session.ts_close),
                 "ts_open": session.ts_open,
                 "ts_close": session.ts_close,
             }

@@ -10,15 +10,19 @@ from rich.table import Table
 
 from marketprism_adapters.capture.files import CaptureFile
 from marketprism_adapters.capture.find import capture_files, channels_of, runs_of
-from marketprism_application.contracts.times import parse_time
 from marketprism_application.errors import SourceError
-from marketprism_services.cli.options import out
-from marketprism_services.cli.tables import clock_text
+from marketprism_services.cli.clocks import Tz, Zone, zone_of_venues
+from marketprism_services.cli.options import err, out
 from marketprism_services.platform.exits import Exit, Stop
 
 capture = typer.Typer(help="Raw frames of sources; `up --source capture:…` plays them again.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="Folder of captured frames, or one file of it.")]
 Run = Annotated[str, typer.Option(help="Which run; the latest without.")]
+
+
+def _zone(tz: str | None) -> Zone:
+    """A folder may hold frames of any source: UTC, unless another zone is named."""
+    return zone_of_venues(["any"], tz)
 
 
 def _files(folder: Path, run: str) -> list[CaptureFile]:
@@ -29,14 +33,15 @@ def _files(folder: Path, run: str) -> list[CaptureFile]:
 
 
 @capture.command("list")
-def listed(folder: Folder) -> None:
+def listed(folder: Folder, tz: Tz = None) -> None:
     """Show every run: its files, frames and times."""
-    table = Table("run", "files", "frames", "MB", "first", "last", box=None)
+    zone = _zone(tz)
+    table = Table("run", "files", "frames", "MB", f"first, {zone.name}", "last", box=None)
     for run in runs_of(folder):
         files = _files(folder, run)
         blocks = [block for file in files for block in file.blocks]
         size = sum(file.path.stat().st_size for file in files) / 1e6
-        first, last = (clock_text(blocks[0].ts_first), clock_text(blocks[-1].ts_last)) if blocks else ("", "")
+        first, last = (zone.text(blocks[0].ts_first), zone.text(blocks[-1].ts_last)) if blocks else ("", "")
         table.add_row(run, str(len(files)), f"{sum(file.frames for file in files):,}", f"{size:.1f}", first, last)
     if not table.row_count:
         raise Stop(Exit.INPUT, f"capture {folder}: expected captured frames, found none")
@@ -51,19 +56,21 @@ def show(
     start: Annotated[str | None, typer.Option("--from", help="Begin, by receive time.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End, not included.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many frames.")] = 20,
+    tz: Tz = None,
 ) -> None:
     """Print frames as they came: time, channel, bytes."""
-    try:
-        ts_from, ts_to = parse_time(start, "--from") or 0, parse_time(end, "--to") or 2**63 - 1
-    except ValueError as error:
-        raise Stop(Exit.USAGE, str(error)) from error
+    zone = _zone(tz)
+    given = zone.range(start, end)
+    ts_from, ts_to = given[0] or 0, given[1] or 2**63 - 1
     shown = 0
     for file in _files(folder, run):
         for frame in _read(file, ts_from, ts_to):
             if channel and frame.channel.name != channel:
                 continue
             text = frame.payload.decode("utf-8", "backslashreplace").rstrip()
-            print(f"{clock_text(frame.ts_recv, with_ms=True)}  {frame.channel.name}  {text}")
+            if not shown:
+                err.print(f"times are {zone.name}", highlight=False)
+            print(f"{zone.text(frame.ts_recv, with_ms=True)}  {frame.channel.name}  {text}")
             shown += 1
             if shown == limit:
                 return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from marketprism_sdk.observability import logs
 from marketprism_services.chaos.counters.trial import FAULTS as COUNTER_FAULTS
 from marketprism_services.chaos.counters.trial import CounterTrial
 from marketprism_services.chaos.leaders.faults import FAULTS
@@ -70,14 +70,19 @@ def venue(
 
     A schedule is its seed: the same seed and market make the same faults again.
     """
-    found = asyncio.run(trials_of_venues(trials, seed, parallel, tuple(markets.split(","))))
+    named = tuple(part.strip() for part in markets.split(","))
+    if wrong := [name for name in named if name not in TRIED]:
+        raise Stop(Exit.USAGE, f"--markets: expected some of {', '.join(TRIED)}, was {', '.join(wrong)}")
+    logs.configure(level="error", form="console")  # what the faults do to the feeds is what is wanted here
+    found = asyncio.run(trials_of_venues(trials, seed, parallel, named, _say))
     if results is not None:
         results.mkdir(parents=True, exist_ok=True)
         (results / "venue.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        print(json.dumps(found), flush=True)
     else:
-        err.print_json(json.dumps(found))
+        for name, value in found.items():
+            print(f"{name:>24}  {value}")
     if found["wrong"]:
         raise typer.Exit(Exit.FAILED)
 
@@ -89,7 +94,8 @@ def shards(
     services: Annotated[str, typer.Option(help="Which services are hit, with commas between.")] = "aggregator",
     instances: Annotated[int, typer.Option(help="Instances of each of them.", min=2)] = 3,
     every: Annotated[float, typer.Option(help="Seconds between two faults.", min=0.1)] = 2.5,
-    seed: Annotated[int, typer.Option(help="Of victims, faults and moments.")] = 1,
+    trials: Annotated[int, typer.Option(help="At least so many faults: the source is replayed again.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Of victims, faults and moments; of each replay the next.")] = 1,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -99,8 +105,16 @@ def shards(
         expected = " or ".join(sorted(sharded()))
         raise Stop(Exit.USAGE, f"--services: expected {expected}, was {', '.join(sorted(wrong))}")
     settings = settings_of(source={"spec": source, "speed": speed})
-    trial = ShardTrial(settings, services=names, instances=instances, every_s=every, seed=seed, say=_say)
-    _finish(asyncio.run(trial.run()), results, as_json)
+
+    def replayed(number: int) -> Report:
+        trial = ShardTrial(settings, services=names, instances=instances, every_s=every, seed=number, say=_say)
+        return asyncio.run(trial.run())
+
+    report = replayed(seed)
+    while 0 < report.trials < trials and report.sound():
+        seed += 1
+        report.add(replayed(seed))
+    _finish(report, results, as_json)
 
 
 @chaos.command()

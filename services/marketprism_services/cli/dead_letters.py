@@ -13,9 +13,11 @@ from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.messaging import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
+from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
 
 _ROWS_S, _REDRIVE_S = 20.0, 300.0
+_FOLDED = 16  # columns that a word has at least
 
 letters = typer.Typer(help="Commands that could not be done, and rows that no table took.", no_args_is_help=True)
 Letter = Annotated[
@@ -44,9 +46,10 @@ def list_letters(
             print(json.dumps(entry))
     elif commands or rows:
         if commands:
-            out.print(_table("commands", commands, "seq", ("command", "issuer", "attempts", "reason")))
+            out.print(_table("commands", commands, "seq", ("command", "reason")))
         if rows:
             out.print(_table("rows", rows, "key", ("kind", "reason")))
+        out.print("`marketprism dead-letters show <letter>` has everything of one", highlight=False, markup=False)
     elif not silent:
         out.print("no dead letters")
     if silent:
@@ -56,9 +59,10 @@ def list_letters(
 def _table(title: str, entries: list[dict[str, Any]], key: str, columns: tuple[str, ...]) -> Table:
     """The key is never cut: it has to be typed; what is long gives way."""
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    longest = {name: max(len(str(entry[name])) for entry in entries) for name in columns}
     shown.add_column("letter", no_wrap=True, min_width=max(len(str(entry[key])) for entry in entries))
     for name in columns:
-        shown.add_column(name, overflow="fold" if name == "reason" else "ellipsis", no_wrap=name != "reason")
+        shown.add_column(name, overflow="fold", no_wrap=False, min_width=min(_FOLDED, longest[name]))
     for entry in entries:
         shown.add_row(*(_plain(str(entry[name])) for name in (key, *columns)))
     return shown
@@ -146,6 +150,7 @@ def redrive_letter(
     refused = sum(bool(wrong) for wrong in done.values())
     if key is not None and not done:
         raise Stop(Exit.FAILED, f"letter: expected one that `dead-letters list` shows, was {letter!r}")
-    out.print(f"{len(done) - refused} of {len(done)} rows are in their tables", highlight=False)
+    rows_of = count_of(len(done), "row")
+    out.print(f"{len(done) - refused} of {rows_of} in their tables", highlight=False)
     if refused:
         raise typer.Exit(Exit.FAILED)

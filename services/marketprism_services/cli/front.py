@@ -21,19 +21,28 @@ from marketprism_services.platform.exits import Exit, Stop
 
 
 def front(
-    recordings: Annotated[list[str], typer.Argument(help="Recordings, or with --crowd one list of instruments.")],
+    recordings: Annotated[
+        list[str], typer.Argument(help="Recordings to play, or with --crowd one list of instruments.")
+    ],
     port: Annotated[int, typer.Option(help="Where it listens; 0 for any free port.", min=0, max=65535)] = 41205,
     speed: Annotated[float, typer.Option(help="Times real time.", min=0.001)] = 1.0,
     per_second: Annotated[int, typer.Option(help="Subscriptions a session may send a second; 0: any.", min=0)] = 1_000,
-    refuse: Annotated[list[str] | None, typer.Option(help="Refuse a request, like login:3.")] = None,
-    crowd: Annotated[int, typer.Option(help="Made-up ticks of so many instruments of a list.", min=0)] = 0,
-    rate: Annotated[float, typer.Option(help="Of a crowd: ticks a second of each.", min=0.001)] = 2.0,
-    seconds: Annotated[float, typer.Option(help="Of a crowd: how long.", min=0.1)] = 60.0,
-    day: Annotated[str | None, typer.Option("--date", help="Of a crowd: the day it trades on.")] = "2025-08-13",
+    refuse: Annotated[
+        list[str] | None, typer.Option(help="Refuse a request with an error number, like login:3 or authenticate:63.")
+    ] = None,
+    crowd: Annotated[
+        int, typer.Option(help="Send made-up ticks of so many instruments of the list; 0 plays recordings.", min=0)
+    ] = 0,
+    rate: Annotated[float, typer.Option(help="With --crowd: ticks a second of each instrument.", min=0.001)] = 2.0,
+    seconds: Annotated[float, typer.Option(help="With --crowd: for how many seconds.", min=0.1)] = 60.0,
+    day: Annotated[
+        str | None, typer.Option("--date", help="With --crowd: the trading day of its ticks.")
+    ] = "2025-08-13",
 ) -> None:
     """Run a front for gateways: `marketprism run gateway --venue ctp --front sim://127.0.0.1:41205`.
 
-    Says on standard output, one JSON object a line, who logs in and who leaves.
+    Plays recordings, or with --crowd makes up ticks. Says on standard output, one JSON object a line, who logs in
+    and who leaves.
     """
     options = FrontOptions(port=port, speed=speed, per_second=per_second, refuse=tuple(map(_refusal, refuse or [])))
     calendar = chinese_calendar_of_markets()

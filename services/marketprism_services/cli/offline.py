@@ -6,17 +6,18 @@ import asyncio
 import re
 import sys
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from types import TracebackType
+from typing import Annotated, Self
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.sources.registry import replay_spec
-from marketprism_application.contracts.times import parse_time
-from marketprism_application.ports.sources import MarketSource
+from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source
 from marketprism_application.queries.export import bars_csv
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_client import MarketClient, QueryFailed
@@ -24,13 +25,16 @@ from marketprism_domain.bars.state import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.cli.clocks import Tz, zone_of_symbol
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err, settings_of, url_of
+from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.replay.republish import Replay, replay
 from marketprism_services.settings.sections import parse_speed
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.sources import source_of
 
+_LINE_EVERY_S = 5.0
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
@@ -45,9 +49,8 @@ def rebuild_command(
     source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
     bars = _bars_of(settings, tuple(part.strip() for part in interval.split(",")))
     started = time.monotonic()
-    with _spinner() as spinner:
-        spinner.add_task("rebuilding")
-        result = asyncio.run(_rebuild(source, bars, settings))
+    with _Read() as read:
+        result = asyncio.run(_rebuild(source, bars, settings, read))
     # Written in one piece at the end: a failed rebuild leaves no half a file.
     text = bars_csv(result.bars)
     if output is None:
@@ -57,8 +60,8 @@ def rebuild_command(
     seconds = time.monotonic() - started
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items())) or "none"
     err.print(
-        f"{result.ticks_read} ticks, rejected: {rejected}, stale: {result.stale}; "
-        f"{len(result.bars)} bars in {seconds:.1f} s",
+        f"{count_of(result.ticks_read, 'tick')}, rejected: {rejected}, stale: {result.stale}; "
+        f"{count_of(len(result.bars), 'bar')} in {seconds:.1f} s",
         highlight=False,
     )
 
@@ -69,6 +72,7 @@ def replay_command(
     end: To = None,
     speed: Annotated[str, typer.Option(help="max, or a factor of real time.")] = "1",
     prefix: Annotated[str, typer.Option(help="First token of the subjects: <prefix>.market.tick.<symbol>.")] = "replay",
+    tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
@@ -78,18 +82,14 @@ def replay_command(
     """
     if not prefix or prefix.split(".")[0] in ("market", "stage", "rpc", "cmd") or not _PREFIX.fullmatch(prefix):
         raise Stop(Exit.USAGE, f"--prefix: expected tokens of their own, like replay, was {prefix!r}")
+    symbols = [part.strip() for part in symbol.split(",")]
+    ts_from, ts_to = zone_of_symbol(symbols[0], tz).range(start, end)
     try:
-        wanted = Replay(
-            [part.strip() for part in symbol.split(",")],
-            parse_time(start, "--from"),
-            parse_time(end, "--to"),
-            parse_speed(speed),
-            prefix,
-        )
+        wanted = Replay(symbols, ts_from, ts_to, parse_speed(speed), prefix)
     except ValueError as error:
         raise Stop(Exit.USAGE, str(error)) from error
     sent = asyncio.run(_replay(url_of(data_dir, nats_url), wanted))
-    err.print(f"{sent} ticks sent on {prefix}.market.tick.*", highlight=False)
+    err.print(f"{count_of(sent, 'tick')} sent on {prefix}.market.tick.*", highlight=False)
     if not sent:
         raise typer.Exit(Exit.FAILED)
 
@@ -122,10 +122,45 @@ def _bars_of(settings: Settings, intervals: tuple[str, ...]) -> BarSettings:
         raise Stop(Exit.USAGE, f"--interval: {error}") from error
 
 
-async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings) -> Rebuilt:
+class _Read:
+    """How many ticks of a source were read: a line that changes in a terminal, one every few seconds in a pipe."""
+
+    def __init__(self) -> None:
+        self._spinner = _spinner()
+        self._task = self._spinner.add_task("reading the recordings")
+        self._shown = self._begun = time.monotonic()
+        self._ticks = 0
+
+    def __enter__(self) -> Self:
+        self._spinner.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._spinner.stop()
+
+    async def of(self, batches: AsyncIterator[SourceBatch], total: int) -> AsyncIterator[SourceBatch]:
+        """The batches as they come; `total` ticks in all, 0 where nobody knows."""
+        async for batch in batches:
+            self._ticks += len(batch.ticks)
+            self._show(f"{self._ticks} of {total} ticks read" if total else f"{self._ticks} ticks read")
+            yield batch
+
+    def _show(self, text: str) -> None:
+        self._spinner.update(self._task, description=text)
+        now = time.monotonic()
+        if self._spinner.disable and now - self._shown > _LINE_EVERY_S:
+            self._shown = now
+            err.print(f"{text} after {now - self._begun:.0f} s", highlight=False)
+
+
+async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings, read: _Read) -> Rebuilt:
     await source.connect()
+    counting = counting_source(source)
+    total = sum(counting.rows.values()) if counting is not None else 0
     return await rebuild(
-        source.stream({}),
+        read.of(source.stream({}), total),
         chinese_calendar_of_markets(settings.calendar),
         bars=bars,
         rules=ValidationRules.of(settings.rules),

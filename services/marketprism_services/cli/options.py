@@ -6,7 +6,8 @@ Nothing here loads a library that only some commands need: a service starts thro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -16,8 +17,6 @@ from rich.console import Console
 from marketprism_services.platform.exits import Exit, Stop
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from marketprism_client import MarketClient
     from marketprism_sdk.messaging import LeaderClient
     from marketprism_sdk.nats.connection import NatsConnection
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 out = Console()
 err = Console(stderr=True)
 
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data lives [default: ~/.marketprism].")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data lives; without, ~/.marketprism.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML or JSON).")]
 NatsUrl = Annotated[
     str | None,
@@ -35,7 +34,10 @@ NatsUrl = Annotated[
         "--nats-url", help="URL of a running NATS server; one with a password is better given as MARKETPRISM_NATS__URL."
     ),
 ]
-From = Annotated[str | None, typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 (China time), or ns.")]
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 in the zone of --tz, with an offset, or ns."),
+]
 To = Annotated[str | None, typer.Option("--to", help="End, not included.")]
 ROWS_SHOWN = 40
 _NO_LEADER_S = 2.0  # longer than a change of the leader takes
@@ -64,13 +66,20 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
 def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
     """NATS of the pipeline that runs on the data directory, unless one is named."""
     from marketprism_sdk.urls import Url  # noqa: PLC0415 (only commands that connect)
+    from marketprism_services.platform.data_dir_lock import is_running, simulated_below  # noqa: PLC0415
     from marketprism_services.platform.run_files import known_url  # noqa: PLC0415
     from marketprism_services.settings.settings import load  # noqa: PLC0415
 
     settings: Settings = load(None, {"data_dir": str(data_dir)} if data_dir else {})
     if nats_url or settings.nats.url:
         return Url(nats_url or settings.nats.url or "")
-    return known_url(settings.data_dir) or Url("nats://127.0.0.1:4222")
+    folder = settings.data_dir
+    simulated = simulated_below(folder)
+    if "data_dir" not in settings.model_fields_set and not is_running(folder) and is_running(simulated):
+        text = f"the pipeline that runs has simulated data, in {simulated}; none runs on {folder}"
+        err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        folder = simulated
+    return known_url(folder) or Url("nats://127.0.0.1:4222")
 
 
 def storage_leader(connection: NatsConnection) -> LeaderClient:
@@ -81,11 +90,12 @@ def storage_leader(connection: NatsConnection) -> LeaderClient:
 
 
 def connected(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
-    """Run one piece of work with a connection. Raises NotConnected, and what the work raises."""
+    """Run one piece of work with a connection. Raises Stop where no NATS answers, and what the work raises."""
     from marketprism_sdk.nats.connection import NatsConnection  # noqa: PLC0415 (only commands that connect)
 
     async def go() -> T:
-        connection = await NatsConnection.open(url, name="cli")
+        with _nats_at(url):
+            connection = await NatsConnection.open(url, name="cli")
         try:
             return await work(connection)
         finally:
@@ -94,43 +104,38 @@ def connected(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
     return asyncio.run(go())
 
 
-def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:
-    """Run one piece of work with a client; errors of the read side end the command."""
-    from marketprism_client import MarketClient, QueryFailed  # noqa: PLC0415 (only commands that read)
+@contextmanager
+def _nats_at(url: str) -> Iterator[None]:
+    """Says of a NATS that does not answer what is to be done about it."""
+    from marketprism_sdk.errors import NotConnected  # noqa: PLC0415 (only commands that connect)
+    from marketprism_sdk.urls import Url  # noqa: PLC0415
 
-    async def go() -> Any:
-        async with MarketClient(url) as market:
+    try:
+        yield
+    except NotConnected as error:
+        text = f"no NATS answers at {Url(url).bare()}; is `marketprism up` running? It serves what is stored"
+        raise Stop(Exit.NATS, text) from error
+
+
+def ask(url: str, work: Callable[[MarketClient], Awaitable[T]]) -> T:
+    """Run one piece of work with a client; errors of the read side end the command.
+
+    Raises:
+        Stop: no NATS and no query service answers, or the query service refuses the question.
+    """
+    from marketprism_client import MarketClient, QueryFailed  # noqa: PLC0415 (only commands that read)
+    from marketprism_sdk.errors import NoResponders  # noqa: PLC0415
+
+    async def go() -> T:
+        async with AsyncExitStack() as stack:
+            with _nats_at(url):
+                market = await stack.enter_async_context(MarketClient(url))
             return await work(market)
 
     try:
         return asyncio.run(go())
+    except NoResponders as error:
+        text = "no query service answers; is `marketprism up` running? `marketprism status` shows what runs"
+        raise Stop(Exit.NATS, text) from error
     except QueryFailed as error:
-        codes = {"INVALID_PARAMETER": Exit.USAGE, "UNKNOWN_SYMBOL": Exit.FAILED}
-        code = codes.get(error.code, Exit.STORE)
-        raise Stop(code, str(error)) from error
-
-
-def emit(data: bytes, output: Path | None) -> None:
-    """Bytes to a file, or to standard output as they are.
-
-    Raises:
-        Stop: exit code 2, the file cannot be written.
-    """
-    if output is None:
-        typer.get_binary_stream("stdout").write(data)
-        return
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise Stop(Exit.USAGE, f"--output {output}: expected a writable file: {error.strerror}") from error
-
-
-def show(data: pa.Table, form: str, columns: tuple[str, ...], title: str, empty: str) -> None:
-    """A table in the terminal, or another form of it on standard output."""
-    from marketprism_application.queries.export import render  # noqa: PLC0415 (only commands that read)
-    from marketprism_services.cli.tables import table_of  # noqa: PLC0415
-
-    if form == "table":
-        out.print(table_of(data, columns, title=title, last=ROWS_SHOWN) if data.num_rows else empty)
-    else:
-        emit(render(data, form, columns), None)
+        raise Stop(Exit(error.consequence.exit), str(error)) from error

@@ -1,60 +1,81 @@
-"""Commands that read: bars, tail, coverage, gaps, quality."""
+"""Commands that read: bars, ticks, coverage, gaps, quality."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from marketprism_application.queries.checks import by_activity
-from marketprism_application.queries.export import BAR_COLUMNS, FORMATS, render
+from marketprism_application.queries.export import BAR_COLUMNS, render
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
-from marketprism_services.cli.options import ROWS_SHOWN, DataDir, From, NatsUrl, To, ask, emit, out, show, url_of
-from marketprism_services.cli.tables import bars_table, candles_in_terminal, candles_to_file, clock_text
+from marketprism_services.cli.answers import AsJson, Form, Output, Shown, Wanted, emit, show, wanted, zone_of
+from marketprism_services.cli.clocks import Tz
+from marketprism_services.cli.days import Day, range_of
+from marketprism_services.cli.options import ROWS_SHOWN, DataDir, From, NatsUrl, To, ask, err, out, url_of
+from marketprism_services.cli.pictures import COLOURS, PICTURES, Picture, candles_in_terminal, candles_to_file
+from marketprism_services.cli.tables import Look, show_bars
 from marketprism_services.platform.exits import Exit, Stop
 
-if TYPE_CHECKING:
-    from marketprism_client import MarketClient
+Instrument = Annotated[str, typer.Argument(help="Instrument, like ru1901.")]
 
 
 def bars(
-    symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
+    symbol: Instrument,
     interval: Annotated[str, typer.Option(help="1m 5m 1h 1d …, or made of ticks: tick:100, volume:1000.")] = "1m",
     start: From = None,
     end: To = None,
-    form: Annotated[str, typer.Option("--format", help="table, csv, json, arrow, parquet or msgpack.")] = "table",
-    output: Annotated[Path | None, typer.Option(help="Write to a file instead of the terminal.")] = None,
+    day: Day = None,
+    form: Form = None,
+    as_json: AsJson = False,
+    output: Output = None,
     plot: Annotated[
         bool, typer.Option("--plot", help="A candlestick picture: in the terminal, or in --output (.png, .svg, .html).")
     ] = False,
+    colours: Annotated[
+        str, typer.Option(help="Of --plot: chinese, red rises and green falls; western, the other way round.")
+    ] = COLOURS[0],
+    tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
     """Bars of an instrument; yellow rows overlap a known gap."""
     _check_interval(interval)
-    if form not in ("table", *FORMATS):
-        raise Stop(Exit.USAGE, f"--format: expected one of table, {', '.join(FORMATS)}, was {form!r}")
-    data = ask(url_of(data_dir, nats_url), lambda market: market.bars(symbol, interval, start, end))
-    title = f"{symbol} {interval}"
+    if colours not in COLOURS:
+        raise Stop(Exit.USAGE, f"--colours: expected one of {', '.join(COLOURS)}, was {colours!r}")
+    how = Wanted("table", None) if plot else wanted(form, output, as_json=as_json)
+    if plot and (form or as_json):
+        raise Stop(Exit.USAGE, "--plot: expected no --format with it, --output says which picture it is")
+    if plot and output is not None and output.suffix.lower() not in PICTURES:
+        raise Stop(Exit.USAGE, f"--plot: expected an --output ending in {', '.join(PICTURES)}, was {output.name!r}")
+    span = range_of(symbol, start, end, day, tz, interval)
+    data = ask(url_of(data_dir, nats_url), lambda market: market.bars(symbol, interval, span.ts_from, span.ts_to))
+    data = span.only(data)
+    zone = zone_of(data, tz)
     if not data.num_rows:
+        if not how.table:
+            emit(render(data, how.form, BAR_COLUMNS), how.output)
         raise Stop(
             Exit.FAILED, f"no {interval} bars of {symbol} in that range; `marketprism status` shows what is stored"
         )
-    if plot and output is None:
-        out.print(candles_in_terminal(data, title), highlight=False, markup=False)
-    elif plot and output is not None:
-        candles_to_file(data, output, title)
-        out.print(f"wrote {output}", highlight=False)
-    elif form == "table":
-        out.print(
-            bars_table(
-                data, title=f"{title}, newest {min(ROWS_SHOWN, data.num_rows)} of {data.num_rows}", last=ROWS_SHOWN
-            )
+    if plot:
+        picture = Picture(data, symbol, interval, zone, colours)
+        if output is None:
+            candles_in_terminal(out, picture)
+        else:
+            candles_to_file(picture, output)
+            err.print(f"wrote {output}", highlight=False, markup=False, soft_wrap=True)
+    elif how.table:
+        shown = min(ROWS_SHOWN, data.num_rows)
+        show_bars(
+            out,
+            data,
+            interval,
+            Look(f"{symbol} {interval}, newest {shown} of {data.num_rows}, {zone.name}", zone, ROWS_SHOWN),
         )
     else:
-        emit(render(data, form, BAR_COLUMNS), output)
+        emit(render(data, how.form, BAR_COLUMNS), how.output)
 
 
 def _check_interval(interval: str) -> None:
@@ -65,44 +86,45 @@ def _check_interval(interval: str) -> None:
         raise Stop(Exit.USAGE, str(error)) from error
 
 
-def tail(
-    symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
-    count: Annotated[int, typer.Option("-n", help="End after so many ticks; 0 goes on.", min=0)] = 0,
+def ticks(
+    symbol: Instrument,
+    start: From = None,
+    end: To = None,
+    day: Day = None,
+    form: Form = None,
+    as_json: AsJson = False,
+    output: Output = None,
+    tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
-    """Ticks as they are published."""
-
-    async def follow(market: MarketClient) -> None:
-        seen = 0
-        async for tick in market.ticks(symbol):
-            bid = tick.bids[0] if tick.bids else None
-            ask_ = tick.asks[0] if tick.asks else None
-            out.print(
-                f"{clock_text(tick.ts_event, with_ms=True)}  {tick.venue}.{tick.symbol}"
-                f"  last {tick.last}  vol {tick.volume}"
-                f"  bid {bid.price if bid else '-'}x{bid.quantity if bid else '-'}"
-                f"  ask {ask_.price if ask_ else '-'}x{ask_.quantity if ask_ else '-'}  {tick.verdict}",
-                highlight=False,
-                soft_wrap=True,
-            )
-            seen += 1
-            if count and seen >= count:
-                return
-
-    ask(url_of(data_dir, nats_url), follow)
+    """Stored ticks of an instrument; `tail` shows those that are published now."""
+    how = wanted(form, output, as_json=as_json)
+    span = range_of(symbol, start, end, day, tz)
+    data = ask(url_of(data_dir, nats_url), lambda market: market.ticks_between(symbol, span.ts_from, span.ts_to))
+    few = ("ts_event", "last", "volume", "open_interest", "verdict", "trading_day")
+    columns = few if how.table else tuple(data.column_names)
+    drop = ("open_interest", "trading_day")
+    shown = Shown(columns, f"ticks of {symbol}", f"no ticks of {symbol} in that range", drop)
+    show(span.only(data), how, shown, tz)
 
 
 def coverage(
-    symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
+    symbol: Instrument,
     start: From = None,
     end: To = None,
-    form: Annotated[str, typer.Option("--format", help="table, csv, json, arrow, parquet or msgpack.")] = "table",
+    day: Day = None,
+    form: Form = None,
+    as_json: AsJson = False,
+    output: Output = None,
+    tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
     """What is stored of an instrument by trading day, and how complete it is."""
-    data = ask(url_of(data_dir, nats_url), lambda market: market.daily(symbol, start, end))
+    how = wanted(form, output, as_json=as_json)
+    span = range_of(symbol, start, end, day, tz)
+    data = ask(url_of(data_dir, nats_url), lambda market: market.daily(symbol, span.ts_from, span.ts_to))
     columns = (
         "trading_day",
         "first",
@@ -116,31 +138,53 @@ def coverage(
         "complete",
         "gaps",
     )
-    show(data, form, columns, f"{symbol} by trading day", f"nothing stored of {symbol}")
+    drop = ("minutes", "bars", "ticks", "first", "volume")
+    shown = Shown(columns, f"{symbol} by trading day", f"nothing stored of {symbol}", drop)
+    show(span.only(data), how, shown, tz)
 
 
 def gaps(
-    symbol: str,
+    symbol: Instrument,
     start: From = None,
     end: To = None,
-    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    day: Day = None,
+    form: Form = None,
+    as_json: AsJson = False,
+    output: Output = None,
+    tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
     """Holes known in an instrument's data."""
-    data = ask(url_of(data_dir, nats_url), lambda market: market.gaps(symbol, start, end))
-    show(data, form, ("ts_from", "ts_to", "cause", "trading_day", "source"), f"gaps of {symbol}", "no gaps known")
+    how = wanted(form, output, as_json=as_json)
+    span = range_of(symbol, start, end, day, tz)
+    data = ask(url_of(data_dir, nats_url), lambda market: market.gaps(symbol, span.ts_from, span.ts_to))
+    columns = ("ts_from", "ts_to", "cause", "trading_day", "source")
+    drop = ("source", "trading_day")
+    shown = Shown(columns, f"gaps of {symbol}", f"no gaps of {symbol} are known", drop, may_be_empty=True)
+    show(data, how, shown, tz)
 
 
 def quality(
-    symbol: str,
+    symbol: Instrument,
     start: From = None,
     end: To = None,
-    form: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+    day: Day = None,
+    form: Form = None,
+    as_json: AsJson = False,
+    output: Output = None,
+    tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
     """Quality scores of an instrument, a window a row."""
-    data = ask(url_of(data_dir, nats_url), lambda market: market.quality(symbol, start, end))
+    how = wanted(form, output, as_json=as_json)
+    span = range_of(symbol, start, end, day, tz)
+    data = ask(url_of(data_dir, nats_url), lambda market: market.quality(symbol, span.ts_from, span.ts_to))
     columns = ("ts_from", "score", "ticks", "accepted", "rejected", "stale", "warned", "anomalies", "reasons")
-    show(data, form, columns, f"quality of {symbol}", "no quality reports")
+    drop = ("anomalies", "accepted", "warned", "stale")
+    shown = Shown(columns, f"quality of {symbol}", f"no quality reports of {symbol} in that range", drop)
+    show(data, how, shown, tz)
+
+
+__all__ = ["bars", "coverage", "gaps", "quality", "ticks"]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import heapq
 import math
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -20,10 +21,12 @@ from marketprism_adapters.venues.simulator.recording_server import PlayedVenueSe
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_services.cli.options import err, out
+from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
 
 _EVERY_S = 5.0
 _MOST_BASES = 10_000
+_NAMED = 5  # instruments in the command that is printed
 _FAULTS_HELP = (
     "Like gap@2:3,close@5:1008: three frames left out two seconds after the first connection, closed after five with "
     "that code (any of them without). The amount is frames, requests or seconds, as the fault has it. "
@@ -88,17 +91,24 @@ def _names(bases: str) -> list[str]:
 
 def _introduce(server: SimulatedVenueServer, market: str, *, faulty: bool) -> None:
     """Where it is, what it plays, and which faults nobody will see."""
-    symbols = "+".join(list(server.books)[:3]) + ("+…" if len(server.books) > 3 else "")
     lines = [f"{market} on {server.ws_url} and {server.rest_url}: {len(server.books)} instruments"]
     if isinstance(server, PlayedVenueServer):
         lines += server.description()
     if faulty:
         lines += [f"no fault {name}: {why}" for name, why in server.faults.cannot.items()]
         if "stale_snapshot" not in server.faults.cannot and begins_by_itself(server.dialect):
-            lines.append("stale_snapshot: only requests for a book show it, streams begin with a book of their own")
-    lines.append(f"marketprism up --source {market}:{symbols},url=127.0.0.1:{server.port}")
+            lines.append(
+                "stale_snapshot is seen only by who asks for a book by request: streams begin with a book of their own"
+            )
+    lines += ["in another window:", f"  {command_for(market, list(server.books), server.port)}"]
     for line in lines:
         out.print(line, highlight=False, soft_wrap=True)
+
+
+def command_for(market: str, symbols: list[str], port: int) -> str:
+    """A command that reads a venue at a port of this machine as it stands there; of many instruments, the first."""
+    named = "+".join(symbols[:_NAMED])
+    return f"marketprism up --source {shlex.quote(f'{market}:{named},url=127.0.0.1:{port}')}"
 
 
 async def _serve(server: SimulatedVenueServer, market: str, *, faulty: bool) -> None:
@@ -115,13 +125,16 @@ async def _serve(server: SimulatedVenueServer, market: str, *, faulty: bool) -> 
             now = time.monotonic()
             rate = (server.sent - sent) / (now - at)
             sent, at = server.sent, now
-            err.print(f"{len(server.sessions)} connections, {rate:,.0f} frames/s, {_progress(server)}", highlight=False)
+            connections = count_of(len(server.sessions), "connection")
+            err.print(f"{connections}, {rate:,.0f} frames/s, {_progress(server)}", highlight=False)
 
 
 def _progress(server: SimulatedVenueServer) -> str:
     """Faults that were seen and those that still wait for something to hit; how far a recording has come."""
     waiting = server.faults.armed.waiting
-    told = f"{len(server.injected)} faults" + (f" and {waiting} that wait for something to hit" if waiting else "")
+    faults = f"{count_of(len(server.injected), 'fault')} injected"
+    if waiting:
+        faults += f", {waiting} more when there is something they can hit"
     if isinstance(server, PlayedVenueServer):
-        told += f", {server.played:,} of {server.length:,} recorded frames"
-    return told
+        faults += f", {server.played:,} of {server.length:,} recorded frames"
+    return faults

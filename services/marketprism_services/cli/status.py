@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
 import structlog
 import typer
 
@@ -19,12 +18,14 @@ from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_domain.sessions.trading_days import china_date
-from marketprism_sdk.errors import SdkError, reason_of
+from marketprism_sdk.errors import NoResponders, SdkError, reason_of
 from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_services.cli.clocks import Tz, zone_of_venues
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, settings_of, storage_leader, url_of
-from marketprism_services.cli.tables import table_of
+from marketprism_services.cli.tables import Look, show_table
+from marketprism_services.cli.words import count_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
@@ -38,6 +39,7 @@ _STORED = ("venue", "symbol", "ticks", "bars", "ts_first", "ts_last")
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
@@ -46,13 +48,14 @@ def status(
     Ends with 1 when something is not as it should be: a leader that is lost, an instance that is gone, what stands
     still or is missing, by stage, partition and instrument.
     """
+    zone_of_venues([], tz)  # a zone that does not exist is refused before anything else
     url = url_of(data_dir, nats_url)
     seen = connected(url, overview)
     if not seen.instances:
         raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
     lag, stored, silent = asyncio.run(_pipeline(url))
     store = connected(url, _store)
-    problems = [*seen.problems, *lag.get("problems", [])]
+    problems = [*seen.problems, *_not_there(seen), *lag.get("problems", [])]
     if str(store.get("health", "")).startswith("unhealthy"):
         problems.append(f"store is {store['health']}")
     if as_json:
@@ -62,7 +65,10 @@ def status(
         print(json.dumps(found, indent=1, default=str))
     else:
         _print_services(seen)
-        _print_pipeline(seen, lag, stored, store, silent)
+        _print_pipeline(seen, lag, store, silent)
+        if stored:
+            zone = zone_of_venues([str(row["venue"]) for row in stored], tz)
+            show_table(out, stored, _STORED, Look(f"stored, {zone.name}", zone, len(stored)))
         if warning := _calendar(data_dir):
             err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
         for problem in problems:
@@ -78,13 +84,18 @@ def _calendar(data_dir: Path | None) -> str | None:
     return shortage_of(chinese_trading_days(settings.calendar), china_date(time.time_ns()))
 
 
-def _print_pipeline(
-    seen: Overview, lag: dict[str, Any], stored: list[dict[str, Any]], store: dict[str, Any], silent: list[str]
-) -> None:
+def _not_there(seen: Overview) -> list[str]:
+    """Services whose leader is lost, and of which nobody is left who could take over."""
+    lost = {key.partition(".")[0] for key, leader in seen.leaders.items() if leader["state"] == "lost"}
+    there = {record.service for record in seen.instances if seen.health.get(record.instance) != "gone"}
+    return [f"no {service} runs: nobody can take over" for service in sorted(lost - there)]
+
+
+def _print_pipeline(seen: Overview, lag: dict[str, Any], store: dict[str, Any], silent: list[str]) -> None:
     for group, wrong in seen.sources.items():
         err.print(f"source of {group}: {wrong}", style="yellow", highlight=False, markup=False)
     behind = lag.get("behind") or {}
-    out.print(f"behind: {sum(behind.values())} messages" if behind else "behind: nothing", highlight=False)
+    out.print(f"behind: {count_of(sum(behind.values()), 'message')}" if behind else "behind: nothing", highlight=False)
     if store.get("health", "healthy") != "healthy":
         err.print(f"store is {store['health']}", style="yellow", highlight=False, markup=False)
     if store.get("dead_rows"):
@@ -93,8 +104,6 @@ def _print_pipeline(
         out.print(f"dead letters: {seen.dead_letters} (marketprism dead-letters list)", style="yellow")
     for text in silent:
         err.print(f"not known: {text}", style="yellow", highlight=False, markup=False)
-    if stored:
-        out.print(table_of(pa.Table.from_pylist(stored), _STORED, title="stored"))
 
 
 def _print_services(seen: Overview) -> None:
@@ -113,13 +122,13 @@ def _print_services(seen: Overview) -> None:
         }
         for record in seen.instances
     ]
-    out.print(table_of(pa.Table.from_pylist(rows), tuple(rows[0]), title="services"))
+    show_table(out, rows, tuple(rows[0]), Look("services", last=len(rows), drop=("partitions",)))
     leaders = [
         {"group": key, "leader": str(of["holder"]), "epoch": str(of["epoch"]), "state": str(of["state"])}
         for key, of in seen.leaders.items()
     ]
     if leaders:
-        out.print(table_of(pa.Table.from_pylist(leaders), tuple(leaders[0]), title="leaders"))
+        show_table(out, leaders, tuple(leaders[0]), Look("leaders", last=len(leaders)))
     shards = [
         {"service": service, "owner": holder, "partitions": ranges(partitions)}
         for service, owners in seen.shards.items()
@@ -129,15 +138,17 @@ def _print_services(seen: Overview) -> None:
         {"service": service, "owner": "nobody", "partitions": ranges(free)} for service, free in seen.unowned.items()
     ]
     if shards:
-        out.print(table_of(pa.Table.from_pylist(shards), tuple(shards[0]), title="partitions"))
+        show_table(out, shards, tuple(shards[0]), Look("partitions", last=len(shards)))
 
 
 async def _store(connection: NatsConnection) -> dict[str, Any]:
     """What the storage that leads says of its store, the error where none does."""
     try:
         found: dict[str, Any] = await storage_leader(connection).call("store_status", timeout_s=5.0)
+    except NoResponders:
+        return {"health": "not known: no storage answers"}
     except SdkError as error:
-        return {"health": f"not known: {error}"}
+        return {"health": f"not known: {reason_of(error)}"}
     return found
 
 

@@ -6,7 +6,6 @@ import json
 import secrets
 from typing import Annotated, Any
 
-import pyarrow as pa
 import typer
 
 from marketprism_adapters.nats import streams
@@ -17,7 +16,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
-from marketprism_services.cli.tables import table_of
+from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.platform.exits import Exit, Stop
 
 _ANSWER_S = 20.0
@@ -46,7 +45,7 @@ def status(
         out.print(f"dead rows: {leader['dead_rows']} (marketprism dead-letters list)", style="yellow", highlight=False)
     columns = ("stream", "first", "last", "watermark", "of_store", "note")
     if found["streams"]:
-        out.print(table_of(pa.Table.from_pylist(found["streams"]), columns, title="streams"))
+        show_table(out, found["streams"], columns, Look("streams", drop=("of_store", "first")))
 
 
 async def _read(connection: NatsConnection) -> dict[str, Any]:

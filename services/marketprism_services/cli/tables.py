@@ -1,149 +1,181 @@
-"""What a person sees: tables in the terminal, candlestick pictures in the terminal, as PNG, SVG or HTML."""
+"""Tables as a person reads them: no value is cut, whatever the width of the terminal."""
 
 from __future__ import annotations
 
-import html
-import io
-from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from marketprism_application.contracts.codec import plain
-from marketprism_services.platform.exits import Exit, Stop
+from marketprism_domain.errors import InvalidValue
+from marketprism_domain.values import Interval
+from marketprism_services.cli.clocks import UTC_TIME, Zone
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Times are shown in exchange time of the Chinese venues; data and files keep nanoseconds UTC.
-CHINA = timezone(timedelta(hours=8), "CST")
-_UP, _DOWN = "#d64545", "#2f9e6e"  # red rises, green falls, as Chinese screens show it
-_BAR_COLUMNS = ("ts_open", "open", "high", "low", "close", "volume", "open_interest", "gap")
+Row = Mapping[str, Any]
+_PIPED = 100_000  # columns: whoever reads a pipe has no margin
+_GAP = 2
+_WORDS = 12  # down to this width a column of words folds
+_BAR_COLUMNS = ("ts_open", "trading_day", "open", "high", "low", "close", "volume", "open_interest", "gap")
+_BAR_DROPS = ("open_interest",)
 
 
-def clock_text(ts: int, *, zone: timezone = CHINA, with_ms: bool = False) -> str:
-    """`2018-10-09 21:00:00` of an instant in nanoseconds UTC."""
-    moment = datetime.fromtimestamp(ts // 1_000_000_000, zone)
-    text = moment.strftime("%Y-%m-%d %H:%M:%S")
-    return f"{text}.{ts % 1_000_000_000 // 1_000_000:03d}" if with_ms else text
+class Look(NamedTuple):
+    """How a table is shown: title, zone, how many of its newest rows, and which columns go first where it is narrow."""
+
+    title: str = ""
+    zone: Zone = UTC_TIME
+    last: int = 20
+    drop: tuple[str, ...] = ()
 
 
-def cell(name: str, value: Any) -> str:
+_PLAIN = Look()
+
+
+class _Column(NamedTuple):
+    name: str
+    head: str
+    cells: list[str]
+    numeric: bool
+
+    @property
+    def widest(self) -> int:
+        return max([_wide(word) for word in self.head.split()] + [_wide(cell) for cell in self.cells])
+
+    @property
+    def least(self) -> int:
+        """A number or a time that is cut is another one: only words fold."""
+        return self.widest if self.numeric else min(self.widest, max(_WORDS, *(_wide(w) for w in self.head.split())))
+
+
+def _wide(text: str) -> int:
+    return Text(text).cell_len
+
+
+def printable(text: str) -> str:
+    """A text with nothing in it that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def cell(name: str, value: object, zone: Zone = UTC_TIME) -> str:
     """One value as a person reads it."""
     if value is None:
         return ""
-    if name.startswith("ts_"):
-        return clock_text(value)[5:]
+    if name.startswith("ts_") and isinstance(value, int):
+        return zone.text(value)
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, bool):
         return "yes" if value else ""
-    return str(value)
+    return printable(str(value))
 
 
 def heading(name: str) -> str:
     """Column title: `ts_open` becomes `open at`, because a time of day is shown."""
-    return f"{name.removeprefix('ts_')} at" if name.startswith("ts_") else name.replace("_", " ")
+    return f"{name.removeprefix('ts_')} at" if name.startswith("ts_") else name.strip("_").replace("_", " ")
 
 
-def table_of(data: pa.Table, columns: Sequence[str], *, title: str = "", last: int = 20) -> Table:
-    """The newest `last` rows of an Arrow table as a terminal table."""
-    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
-
-    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    numeric = {
-        name for name in columns if name in data.column_names and not pa.types.is_string(data.schema.field(name).type)
-    }
-    rows = data.slice(max(0, data.num_rows - last)).to_pylist()
-    for name in columns:
-        justify: Any = "right" if name in numeric and not name.startswith("ts_") else "left"
-        # A number that is cut is another number: words give way first.
-        width = max((len(cell(name, row.get(name))) for row in rows), default=0) if name in numeric else None
-        shown.add_column(heading(name), justify=justify, no_wrap=True, min_width=width)
-    for row in rows:
-        style = "yellow" if row.get("gap") else None
-        shown.add_row(*(cell(name, row.get(name)) for name in columns), style=style)
-    return shown
+def rows_of(data: pa.Table | Sequence[Row], last: int) -> list[Row]:
+    """The newest `last` rows of an Arrow table, or of rows."""
+    if isinstance(data, Sequence):
+        return list(data[-last:])
+    return list(data.slice(max(0, data.num_rows - last)).to_pylist())
 
 
-def bars_table(data: pa.Table, *, title: str, last: int = 20) -> Table:
-    """Bars, newest last; rows that overlap a gap are yellow. Open interest is shown where there is any."""
-    none = "open_interest" not in data.column_names or data.column("open_interest").null_count == data.num_rows
-    columns = [name for name in _BAR_COLUMNS if not (none and name == "open_interest")]
-    return table_of(data, columns, title=title, last=last)
+def show_table(console: Console, data: pa.Table | Sequence[Row], columns: Sequence[str], look: Look = _PLAIN) -> None:
+    """Print rows as a table.
 
-
-def candles_in_terminal(data: pa.Table, title: str, *, last: int = 90) -> str:
-    """A candlestick picture made of characters."""
-    plotext = _needs("plotext")
-    rows = data.slice(max(0, data.num_rows - last)).to_pylist()
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.date_form("d/m/Y H:M")
-    dates = [datetime.fromtimestamp(row["ts_open"] // 1_000_000_000, CHINA).strftime("%d/%m/%Y %H:%M") for row in rows]
-    columns = {key.title(): [float(row[key]) for row in rows] for key in ("open", "close", "high", "low")}
-    plotext.candlestick(dates, columns)
-    plotext.title(title)
-    plotext.plotsize(min(120, max(60, len(rows) + 20)), 24)
-    built: str = plotext.build()
-    return built
-
-
-def candles_to_file(data: pa.Table, path: Path, title: str) -> None:
-    """Write a candlestick picture with volume; the ending chooses PNG, SVG or HTML.
-
-    Raises:
-        Stop: another ending, or matplotlib is not installed.
+    In a terminal that is too narrow words fold; then the columns of `drop` go, which is said; then a row is shown as
+    lines of `name  value`. Into a pipe a row is one line.
     """
-    ending = path.suffix.lower()
-    if ending not in {".png", ".svg", ".html"}:
-        raise Stop(Exit.USAGE, f"--plot: expected a file ending in .png, .svg or .html, was {path.name!r}")
-    buffer = io.BytesIO()
-    _draw(data, buffer, title, "png" if ending == ".png" else "svg")
-    if ending == ".html":
-        picture = buffer.getvalue().decode()
-        picture = picture[picture.index("<svg") :]
-        safe = html.escape(title)
-        head = f"<!doctype html><html><head><meta charset='utf-8'><title>{safe}</title></head>"
-        path.write_text(f"{head}<body>{picture}</body></html>", encoding="utf-8")
-    else:
-        path.write_bytes(buffer.getvalue())
+    rows = rows_of(data, look.last)
+    shown = [_column(name, rows, look.zone) for name in columns]
+    width = console.width if console.is_terminal else _PIPED
+    left_out: list[str] = []
+    for name in look.drop:
+        if _least(shown) <= width:
+            break
+        if any(column.name == name for column in shown):
+            shown = [column for column in shown if column.name != name]
+            left_out.append(heading(name))
+    if look.title:
+        console.print(look.title, style="italic", highlight=False, markup=False, soft_wrap=True)
+    if _least(shown) > width:
+        _vertical(console, [_column(name, rows, look.zone) for name in columns], len(rows))
+        return
+    _print(console, shown, rows)
+    if left_out:
+        names = ", ".join(left_out)
+        text = f"not shown at {width} columns: {names}; a wider terminal or --format csv has them"
+        console.print(text, style="dim", highlight=False, markup=False)
 
 
-def _draw(data: pa.Table, target: io.BytesIO, title: str, form: str) -> None:
-    _needs("matplotlib")
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 (an extra)
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    rows = data.to_pylist()
-    figure = Figure(figsize=(14, 7), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    price, volume = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    # Bars stand side by side: nights, breaks and week ends take no room.
-    for x, row in enumerate(rows):
-        opened, closed = float(row["open"]), float(row["close"])
-        colour = _UP if closed >= opened else _DOWN
-        price.vlines(x, float(row["low"]), float(row["high"]), color=colour, linewidth=0.8)
-        price.bar(x, abs(closed - opened) or 1e-9, 0.7, bottom=min(opened, closed), color=colour)
-        volume.bar(x, float(row["volume"]), 0.7, color=colour)
-        if row["gap"]:
-            price.axvspan(x - 0.5, x + 0.5, color="#f2c94c", alpha=0.35, linewidth=0)
-    ticks = range(0, len(rows), max(1, len(rows) // 12))
-    volume.set_xticks(list(ticks), [clock_text(rows[x]["ts_open"])[5:16] for x in ticks], rotation=30, ha="right")
-    price.set_title(title, loc="left")
-    price.set_ylabel("price")
-    volume.set_ylabel("volume")
-    for axes in (price, volume):
-        axes.grid(visible=True, alpha=0.2)
-        axes.margins(x=0.01)
-    figure.savefig(target, format=form)
+def _column(name: str, rows: Sequence[Row], zone: Zone) -> _Column:
+    values = [row.get(name) for row in rows]
+    # A time and a day are words that must stay whole.
+    whole = name.startswith("ts_") or name == "trading_day"
+    numeric = whole or not any(isinstance(value, str | list | dict) for value in values)
+    return _Column(name, heading(name), [cell(name, value, zone) for value in values], numeric)
 
 
-def _needs(module: str) -> Any:
+def _least(columns: Sequence[_Column]) -> int:
+    return sum(column.least for column in columns) + _GAP * (len(columns) - 1)
+
+
+def _print(console: Console, columns: Sequence[_Column], rows: Sequence[Row]) -> None:
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        words = column.name.startswith("ts_") or not column.numeric
+        # A heading folds between its words; what stands below it must not.
+        table.add_column(
+            column.head,
+            justify="left" if words else "right",
+            overflow="fold",
+            min_width=column.least,
+            no_wrap=False,
+        )
+    for number, row in enumerate(rows):
+        style = "yellow" if row.get("gap") is True else None
+        table.add_row(*(Text(column.cells[number]) for column in columns), style=style)
+    wide = console if console.is_terminal else Console(file=console.file, width=_PIPED)
+    wide.print(table)
+
+
+def _vertical(console: Console, columns: Sequence[_Column], count: int) -> None:
+    longest = max(len(column.head) for column in columns)
+    for number in range(count):
+        if number:
+            console.print()
+        for column in columns:
+            text = f"{column.head:<{longest}}  {column.cells[number]}"
+            console.print(text, highlight=False, markup=False, overflow="fold")
+
+
+def bar_columns(data: pa.Table, interval: str) -> list[str]:
+    """The columns of bars: open interest where it is known, the trading day of bars of a day and more."""
+    columns = [name for name in _BAR_COLUMNS if name in data.column_names]
+    if "open_interest" in columns and data.column("open_interest").null_count == data.num_rows:
+        columns.remove("open_interest")
+    if "trading_day" in columns and not is_of_days(interval):
+        columns.remove("trading_day")
+    return columns
+
+
+def is_of_days(interval: str) -> bool:
+    """Whether bars of an interval last a trading day or longer."""
     try:
-        return __import__(module)
-    except ImportError:
-        raise Stop(Exit.USAGE, f"pictures need {module}: install marketprism[plot]") from None
+        parsed = Interval.parse(interval)
+    except InvalidValue:  # made of ticks, volume …
+        return False
+    return parsed.unit in "dw"
+
+
+def show_bars(console: Console, data: pa.Table, interval: str, look: Look) -> None:
+    """Print bars; yellow rows overlap a known gap."""
+    show_table(console, data, bar_columns(data, interval), look._replace(drop=_BAR_DROPS))

@@ -8,11 +8,27 @@ from typing import Annotated
 import typer
 
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, settings_of
+from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import launcher
+
+_SOURCES = (
+    "What is read; without, or with none, nothing: what is stored is served. Recordings are replay:FILE,FILE or "
+    "capture:FOLDER, simulated ticks sim or sim:seed=7,days=1,faults=all, a counter its name, a crypto venue like "
+    "<market>:BTC-USDT+ETH-USDT."
+)
+
+
+def _all_sources() -> str:
+    from marketprism_adapters.sources.registry import SOURCES  # noqa: PLC0415 (to read it holds up every start)
+
+    return f"{_SOURCES} Names: none, {', '.join(SOURCES)}."
+
+
+HELP = {"source": _all_sources}  # of options, made when it is asked for
 
 
 def up(
-    source: Annotated[str | None, typer.Option(help="replay:FILE[,FILE…] or sim[:seed=7,days=1,faults=all].")] = None,
+    source: Annotated[str | None, typer.Option(help=_SOURCES)] = None,
     speed: Annotated[str | None, typer.Option(help="max, or a factor of real time like 1 or 60.")] = None,
     once: Annotated[
         bool, typer.Option("--once", help="End when everything is stored; exit 0 only if nothing was lost or doubled.")
@@ -30,6 +46,8 @@ def up(
     # Loads what the services need while this process loads its own part and looks at the source.
     starting = launcher()
     from marketprism_services.cli.up_view import run_up  # noqa: PLC0415
+    from marketprism_services.platform.data_contents import directory_of  # noqa: PLC0415
+    from marketprism_services.settings.sections import NO_SOURCE  # noqa: PLC0415
 
     settings = settings_of(
         config,
@@ -39,6 +57,9 @@ def up(
         source={"spec": source, "speed": speed},
         store=_store_of(clickhouse),
     )
+    if once and settings.source.spec == NO_SOURCE:
+        raise Stop(Exit.USAGE, "--once: expected a --source that has an end, there is none to read")
+    settings = settings.model_copy(update={"data_dir": directory_of(settings)})
     raise typer.Exit(run_up(settings, starting, once=once, as_json=as_json))
 
 

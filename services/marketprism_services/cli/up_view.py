@@ -15,30 +15,39 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from marketprism_adapters.clickhouse.access import READER
 from marketprism_adapters.nats import pipeline_probe
 from marketprism_application.contracts.kinds import BAR
-from marketprism_client import MarketClient, QueryFailed
+from marketprism_client import MarketClient
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run
+from marketprism_services.cli.clocks import zone_of_venues
+from marketprism_services.cli.notices import show_events_on
 from marketprism_services.cli.options import err, out
-from marketprism_services.cli.tables import bars_table
+from marketprism_services.cli.tables import Look, show_bars
+from marketprism_services.cli.up_stored import Counts, StoredLine, show_stored, symbols_of
 from marketprism_services.platform import local_stack, run_verdict
+from marketprism_services.platform.data_contents import SIMULATED, data_of
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.launcher import Launcher
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.sources import LIVE, group_of
 
-_FIRST_BARS = 15
 _FEW_BARS = 5
 _FIRST_LOOK_S = 0.1
 _PATIENCE_S = 20.0
 _LOOK_S = 2.0
+_LOOKS = 3  # before it is said that there is nothing
 
 
 def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool) -> int:
     """Exit code of the whole run."""
     os.umask(UMASK)
-    logs.configure(level="warning" if settings.log.level == "info" else settings.log.level, form=settings.log.format)
+    level = "warning" if settings.log.level == "info" else settings.log.level
+    if settings.log.format == "auto":
+        show_events_on(err, level=level)
+    else:
+        logs.configure(level=level, form=settings.log.format)
     return run(lambda stop: _up(settings, launcher, stop, once=once, as_json=as_json), settings.drain_s + 8)
 
 
@@ -46,10 +55,15 @@ async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, on
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
             running = await local_stack.start(settings, stack, launcher, stop)
-        err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False)
+        err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False, soft_wrap=True)
+        if data_of(settings) == SIMULATED:
+            err.print("the data are simulated: they are no market's", style="yellow", highlight=False)
         if (clickhouse := running.servers.clickhouse) is not None:
             where = f"ClickHouse [bold]{clickhouse.bare_url}[/bold]"
-            err.print(f"{where}, user {READER}, password in {clickhouse.passwords_file}", highlight=False)
+            text = f"{where}, user {READER}, password in {clickhouse.passwords_file}"
+            err.print(text, highlight=False, soft_wrap=True)
+        if not running.reads:
+            return await _serve(running, stop)
         notices = _SourceNotices()
         with _bar() as bar:
             show = _shown_in(bar)
@@ -70,8 +84,7 @@ async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, on
             return Exit.INTERRUPTED if once else Exit.OK
         if once:
             return await _report(running, done, as_json=as_json)
-        await _show_bars(running)
-        await _stay(running, stop, notices)
+        await _stay(running, stop, notices, whole=done.done)
         return Exit.OK
 
 
@@ -83,12 +96,12 @@ class _SourceNotices:
         self._refused: set[str] = set()
 
     def of(self, progress: pipeline_probe.Progress) -> None:
-        wrong = f"the source is away, trying again: {progress.away}" if progress.away else ""
+        wrong = f"the source cannot be reached, trying again: {progress.away}" if progress.away else ""
         if progress.error:
             wrong = f"the source cannot go on: {progress.error}; `marketprism gateway connect` tries again"
         if wrong != self._wrong:
             self._wrong = wrong
-            err.print(wrong or "the source is there", style="yellow", highlight=False, markup=False)
+            err.print(wrong or "the source is reached again", style="yellow", highlight=False, markup=False)
         for symbol in progress.refused.keys() - self._refused:
             self._refused.add(symbol)
             err.print(
@@ -153,41 +166,59 @@ async def _show_first_bars(running: local_stack.Running) -> None:
             bars = await local_stack.first_bars(running, _FEW_BARS)
     for venue, symbol in dict.fromkeys((bar.venue, bar.symbol) for bar in bars):
         table = table_of(BAR, [bar for bar in bars if (bar.venue, bar.symbol) == (venue, symbol)])
-        out.print(bars_table(table, title=f"{venue}.{symbol} 1m, the first of them", last=_FEW_BARS))
+        zone = zone_of_venues([venue])
+        show_bars(out, table, "1m", Look(f"{venue}.{symbol} 1m, the first of them, {zone.name}", zone, _FEW_BARS))
 
 
-async def _show_bars(running: local_stack.Running) -> None:
-    """The newest one-minute bars of each instrument, and how to look further."""
-    try:
-        async with MarketClient(running.url) as market:
-            symbols = (await run_verdict.patiently(market.symbols)).to_pylist()
-            for row in symbols[:3]:
-                bars = await market.last("bar", row["symbol"], _FIRST_BARS, interval="1m")
-                out.print(bars_table(bars, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))
-                days = await market.last("bar", row["symbol"], 5, interval="1d")
-                if days.num_rows:
-                    out.print(bars_table(days, title=f"{row['venue']}.{row['symbol']} 1d"))
-    except (SdkError, QueryFailed) as error:
-        err.print(f"bars cannot be shown: {error}", highlight=False)
-        return
-    symbol = symbols[0]["symbol"] if symbols else "<symbol>"
-    out.print(
-        f"\n{sum(row['ticks'] for row in symbols)} ticks and {sum(row['bars'] for row in symbols)} bars of "
-        f"{len(symbols)} instruments are stored. Look further:\n"
-        f"  marketprism bars {symbol} --interval 5m --plot\n"
-        f"  marketprism tail {symbol}\n"
-        f"  marketprism status\n"
-        f"  http://{running.settings.http.host}:{running.settings.http.port_of('query')}/api/v1/bars/{symbol}?interval=5m\n"
-        "Ctrl-C stops.",
-        highlight=False,
-    )
-
-
-async def _stay(running: local_stack.Running, stop: asyncio.Event, notices: _SourceNotices) -> None:
+async def _serve(running: local_stack.Running, stop: asyncio.Event) -> int:
+    """Without a source: what is stored can be read, until `stop`."""
+    text = "no source is read; what is stored here is served (`--source` names a source, `up --help` lists them)"
+    err.print(text, highlight=False, markup=False, soft_wrap=True)
+    async with MarketClient(running.url) as market:
+        looks = 0
+        while not stop.is_set() and not await show_stored(running, market, whole=True):
+            looks += 1
+            if looks == _LOOKS:
+                err.print("nothing is stored here yet", highlight=False)
+            await _pause(stop, _LOOK_S)
     running.supervisor.failed.add_done_callback(lambda _: stop.set())
-    while not stop.is_set():
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_S):
-                await stop.wait()
-        with contextlib.suppress(SdkError):  # NATS is away: its services say so
-            notices.of(await running.probe.read_sources())
+    await stop.wait()
+    local_stack.raise_if_failed(running)
+    return Exit.OK
+
+
+async def _stay(running: local_stack.Running, stop: asyncio.Event, notices: _SourceNotices, *, whole: bool) -> None:
+    """Show what is stored, and go on showing it until the source is at its end and everything of it is stored."""
+    running.supervisor.failed.add_done_callback(lambda _: stop.set())
+    shown = False
+    async with MarketClient(running.url) as market:
+        with StoredLine() as line:
+            while not stop.is_set():
+                if not shown:
+                    shown = await show_stored(running, market, whole=whole)
+                    ended = shown and whole
+                with contextlib.suppress(SdkError):  # NATS is away: its services say so
+                    whole = await _look(running, notices) or whole
+                if shown and not ended:
+                    counts = Counts.of(await symbols_of(market))
+                    if whole and counts.instruments:
+                        ended = True
+                        line.end(counts)
+                    else:
+                        line.show(counts, time.monotonic())
+                await _pause(stop, _LOOK_S)
+    local_stack.raise_if_failed(running)
+
+
+async def _look(running: local_stack.Running, notices: _SourceNotices) -> bool:
+    """Say what is new of the source; whether it is at its end and stored. Only what has an end is looked at whole."""
+    ends = group_of(running.settings) not in LIVE
+    progress = await (running.probe.read(running.sources) if ends else running.probe.read_sources())
+    notices.of(progress)
+    return ends and progress.done
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()

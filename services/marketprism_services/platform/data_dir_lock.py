@@ -11,6 +11,28 @@ from typing import Self
 
 from marketprism_application.errors import ApplicationError, DataDirError
 
+_SIMULATED = "simulated"
+
+
+def simulated_below(data_dir: Path) -> Path:
+    """Where simulated data are when nobody chooses a directory for them."""
+    return data_dir / _SIMULATED
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether a pipeline runs on a data directory; False where it cannot be looked at."""
+    try:
+        fd = os.open(data_dir / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
 
 class DataDirInUse(ApplicationError):
     """Another pipeline runs on the data directory; the text says which process."""

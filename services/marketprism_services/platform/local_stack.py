@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -26,14 +27,14 @@ from marketprism_sdk.nats.direct import next_of
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
-from marketprism_services.platform import catalogue, run_files
+from marketprism_services.platform import catalogue, data_contents, run_files
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import Launcher
 from marketprism_services.platform.local_servers import JetStreamProbe, ServerWatch
-from marketprism_services.platform.runtime import connect
+from marketprism_services.platform.runtime import READER, connect
 from marketprism_services.platform.supervisor import Supervisor
-from marketprism_services.settings.sections import LOCAL_SERVER
+from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.packages import check_packages
 from marketprism_services.wiring.sources import LIVE, group_of, source_of
@@ -46,7 +47,7 @@ log = structlog.get_logger()
 _LOOK_S = 0.2
 _STUCK_S = 300.0
 _FIRST_LOOK_S = 0.5
-_READER = "gateway"  # the service that reads the source
+_LIBRARY_MB = 165
 
 OnProgress = Callable[[Progress, int], None]
 
@@ -74,6 +75,7 @@ class Running:
     data_from: int = 1  # sequence in MARKET_DATA at which this run begins
     bars_from: int = 1  # the same of MARKET_BARS
     started: float = field(default_factory=time.monotonic)
+    reads: bool = True  # whether a gateway runs
 
     @property
     def url(self) -> Url:
@@ -91,6 +93,8 @@ async def start(
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
+    Without a source no gateway is started: what is stored is served.
+
     What can be seen of a source at once is seen before anything starts. Reading long recordings to their end takes
     seconds: meanwhile everything but the gateway starts. The launcher is closed when `stack` is left.
 
@@ -99,13 +103,16 @@ async def start(
     """
     stack.push_async_callback(launcher.close)
     check_packages(settings)
-    source = source_of(settings, chinese_calendar_of_markets(settings.calendar))
+    reads = settings.source.spec != NO_SOURCE
+    source = source_of(settings, chinese_calendar_of_markets(settings.calendar)) if reads else None
     stack.enter_context(DataDirLock(settings.data_dir))
-    check = asyncio.create_task(source.connect() if group_of(settings) not in LIVE else asyncio.sleep(0))
+    looked_through = source is not None and group_of(settings) not in LIVE
+    check = asyncio.create_task(source.connect() if source is not None and looked_through else asyncio.sleep(0))
     stack.push_async_callback(_ended, check)
     await asyncio.wait((check,), timeout=_FIRST_LOOK_S)
     if check.done():
         await check
+    data_contents.claim_directory(settings)
     servers = Servers()
     settings = await _with_nats(settings, servers, stack)
     settings = await _with_clickhouse(_with_free_ports(settings), servers, stack)
@@ -119,9 +126,11 @@ async def start(
     logs = settings.data_dir / "logs"
     supervisor = Supervisor(config, logs, launcher, environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
-    await supervisor.start([name for name in catalogue.in_up() if name != _READER])
+    await supervisor.start([name for name in catalogue.in_up() if name != READER])
     await check
-    await supervisor.start([_READER])
+    if source is None:
+        return Running(connection, settings, (), {}, {}, supervisor, probe, servers, data_from, bars_from, reads=False)
+    await supervisor.start([READER])
     recording = counting_source(source) if source.traits.recording else None
     rows = dict(recording.rows) if recording is not None else {}
     skipped = dict(recording.skipped) if recording is not None else {}
@@ -152,8 +161,14 @@ async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack
 async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExitStack) -> Settings:
     if settings.store.engine != "clickhouse" or settings.store.url != LOCAL_SERVER:
         return settings
-    from marketprism_adapters.clickhouse.local_server import LocalClickHouse, LocalOptions  # noqa: PLC0415 (loads aiohttp)
+    from marketprism_adapters.clickhouse.local_server import (  # noqa: PLC0415 (loads aiohttp)
+        LocalClickHouse,
+        LocalOptions,
+        cache_dir,
+    )
 
+    if shutil.which("clickhouse") is None and not (cache_dir() / "libchdb.so").exists():
+        log.warning("clickhouse.fetching", megabytes=_LIBRARY_MB, folder=str(cache_dir()))
     options = LocalOptions(settings.data_dir / "clickhouse", choose_port(0), choose_port(0))
     servers.clickhouse = await LocalClickHouse.start(options)
     stack.push_async_callback(servers.clickhouse.stop)
@@ -206,6 +221,13 @@ def _checked(settings: Settings) -> Settings:
     return settings.model_copy(update={"source": settings.source.model_copy(update={"checked": True})})
 
 
+def raise_if_failed(running: Running) -> None:
+    """Raises Stop: a service cannot run, and would not at its next start either."""
+    if running.supervisor.failed.done():
+        service, code = running.supervisor.failed.result()
+        raise Stop(Exit(code), f"{service} cannot run: {running.supervisor.last_words(service)}")
+
+
 async def until_done(
     running: Running,
     stop: asyncio.Event,
@@ -219,9 +241,7 @@ async def until_done(
     """
     last, moved = Progress(), time.monotonic()
     while not stop.is_set():
-        if running.supervisor.failed.done():
-            service, code = running.supervisor.failed.result()
-            raise Stop(Exit(code), f"{service} cannot run: {running.supervisor.last_words(service)}")
+        raise_if_failed(running)
         try:
             progress = await running.probe.read(running.sources)
         except SdkError as error:

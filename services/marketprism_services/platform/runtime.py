@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from marketprism_adapters.nats.local_server import choose_port, is_free
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import ConfigurationError, NotConnected, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
@@ -18,6 +19,7 @@ from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
 from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.sections import NO_SOURCE
 from marketprism_services.settings.settings import Settings
 
 if TYPE_CHECKING:  # heavy with its HTTP server; who runs one imports it with the service's wiring
@@ -25,6 +27,8 @@ if TYPE_CHECKING:  # heavy with its HTTP server; who runs one imports it with th
 
 log = structlog.get_logger()
 
+READER = "gateway"  # the service that reads the source
+STORER = "storage"  # the one that writes the rows
 _START_ATTEMPTS = 60
 
 
@@ -47,6 +51,7 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
         if connection is None:
             return Exit.OK
         stack.push_async_callback(connection.close)
+        await _claim(service_name, connection, settings)
         service = service_of(service_name, settings, connection)
         logs.configure(
             level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
@@ -57,6 +62,18 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
             )
             stack.push_async_callback(asyncio.to_thread, close)
         return await service.run(stop)
+
+
+async def _claim(service_name: str, connection: NatsConnection, settings: Settings) -> None:
+    """Refuse what would mix data that do not belong together, before anything of it is made."""
+    if service_name not in (READER, STORER):
+        return
+    from marketprism_services.platform import data_contents  # noqa: PLC0415 (only who reads a source, or stores)
+
+    if service_name == READER:
+        await data_contents.claim_pipeline(connection, settings)
+    else:
+        await data_contents.claim_store(connection, settings)
 
 
 def service_of(name: str, settings: Settings, connection: NatsConnection) -> Service:
@@ -89,10 +106,23 @@ async def _connect_patiently(settings: Settings, name: str) -> NatsConnection:
 
 def run_service(service_name: str, settings: Settings) -> int:
     """Exit code of a service that ran to its end."""
+    if service_name == READER and settings.source.spec == NO_SOURCE:
+        raise SettingsError("source.spec: expected what the gateway reads, like --source sim, was none")
     os.umask(UMASK)
     logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
+    settings = _with_free_port(service_name, settings)
     wiring_of(row_of(service_name))  # imported here: inside the loop it would hold up the connection
     return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
+
+
+def _with_free_port(service_name: str, settings: Settings) -> Settings:
+    """The port of a service where it is free; another where a service of the same name has it on this machine."""
+    port = settings.http.port_of(service_name)
+    if not port or is_free(port):
+        return settings
+    instead = choose_port(0)
+    log.warning("http.port_taken", service=service_name, port=port, instead=instead)
+    return settings.model_copy(update={"http": settings.http.with_ports(**{service_name: instead})})
 
 
 def stop_of(error: Exception) -> Stop:

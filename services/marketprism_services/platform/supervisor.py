@@ -88,7 +88,8 @@ class Supervisor:
                 return
             self.restarts += 1
             backoff_s = 0.1 if time.monotonic() - started > 10 else min(backoff_s * 2, _MAX_BACKOFF_S)
-            log.warning("service.restarting", service=service, code=code, backoff_s=backoff_s)
+            reason = await asyncio.to_thread(self._last_error, service)
+            log.warning("service.restarting", service=service, code=code, backoff_s=backoff_s, reason=reason)
             await asyncio.sleep(backoff_s)
 
     async def _run(self, service: str) -> int:
@@ -116,6 +117,11 @@ class Supervisor:
         except OSError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+    def _last_error(self, service: str) -> str:
+        """Why a service says that it ends; its log has all of it where it says nothing in one line."""
+        last = self.last_words(service, 1).strip()
+        return last.removeprefix("error: ") if last.startswith("error: ") else f"its log is {self.log_of(service)}"
 
     async def stop(self, deadline_s: float) -> None:
         """SIGTERM to all in reverse order, SIGKILL to what is left at the deadline."""

@@ -61,10 +61,13 @@ class NatsSettings(EmbeddedSettings):
         check_bounds(self, NatsSettings.BOUNDS)
 
 
+NO_SOURCE = "none"  # as source.spec: nothing is read, what is stored is served
+
+
 class SourceSettings(Section):
     """What the gateway reads."""
 
-    spec: str = "sim"
+    spec: str = NO_SOURCE
     speed: str = "max"
     checked: bool = Field(False, description="the recordings were read through already")
 

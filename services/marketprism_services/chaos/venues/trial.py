@@ -41,6 +41,15 @@ class Trial:
     fetched: int = 0
     recovery_s: float = 0.0
 
+    def line(self, number: int, of: int) -> str:
+        """What came of it, in one line."""
+        names = ", ".join(fault.name for fault in self.faults) or "no fault"
+        verdict = f"wrong: {'; '.join(self.wrong[:5])}" if self.wrong else "right"
+        return (
+            f"{number}/{of} seed {self.seed} {self.market}: {names}; {self.checked} book messages checked, "
+            f"well again after {self.recovery_s:.1f} s, {verdict}"
+        )
+
 
 async def trial(
     seed: int, market: str, faults: list[Fault] | None = None, make: Callable[[str, str], Venue] | None = None
@@ -127,8 +136,17 @@ async def _connected(source: VenueSource) -> None:
             await asyncio.sleep(0.1)
 
 
-async def trials(count: int, first_seed: int, parallel: int, markets: tuple[str, ...] = TRIED) -> dict[str, Any]:
-    """`count` schedules, several at a time; a summary that names every seed with something wrong."""
+async def trials(
+    count: int,
+    first_seed: int,
+    parallel: int,
+    markets: tuple[str, ...] = TRIED,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """`count` schedules, several at a time; a summary that names every seed with something wrong.
+
+    `say` gets a line for each trial when it has ended.
+    """
     room = asyncio.Semaphore(parallel)
     done: list[Trial] = []
     memory: list[int] = []
@@ -136,7 +154,9 @@ async def trials(count: int, first_seed: int, parallel: int, markets: tuple[str,
 
     async def one(number: int) -> None:
         async with room:
-            done.append(await trial(first_seed + number, markets[number % len(markets)]))
+            found = await trial(first_seed + number, markets[number % len(markets)])
+            done.append(found)
+            say(found.line(len(done), count))
             if len(done) % 50 == 0:
                 memory.append(process.memory_info().rss >> 20)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from marketprism_adapters.sources.registry import SOURCES
 from marketprism_services.cli import app as program
 
 FOLDER = Path(program.__file__).parent
@@ -52,5 +54,36 @@ def test_no_command_imports_the_program() -> None:
 
 
 def test_the_modules_of_commands_are_those_of_the_list() -> None:
-    shared = {"__init__", "app", "options", "tables", "up_view"}
+    shared = {"__init__", "answers", "app", "clocks", "days", "notices", "options", "pictures", "tables", "words"}
+    shared |= {"up_stored", "up_view"}
     assert {path.stem for path in FOLDER.glob("*.py")} - shared == {row.module for row in program.COMMANDS.values()}
+
+
+def helped(*words: str) -> str:
+    shown = CliRunner().invoke(program.app, [*words, "--help"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0, shown.output
+    return shown.output
+
+
+@pytest.mark.parametrize("name", ["", *program.COMMANDS])
+def test_help_has_no_type_of_a_flag_and_no_gap_where_something_was_taken_for_markup(name: str) -> None:
+    text = helped(*filter(None, [name]))
+    assert "<bool>" not in text
+    assert re.search(r" \.\s", text) is None
+
+
+def test_the_program_says_its_version_and_completes_its_commands() -> None:
+    shown = CliRunner().invoke(program.app, ["--version"])
+    assert (shown.exit_code, shown.output.startswith("marketprism ")) == (0, True)
+    found = CliRunner().invoke(
+        program.app,
+        [],
+        prog_name="marketprism",
+        env={"_MARKETPRISM_COMPLETE": "complete_bash", "COMP_WORDS": "marketprism dead", "COMP_CWORD": "1"},
+    )
+    assert "dead-letters" in found.output
+
+
+def test_up_is_helped_with_every_source() -> None:
+    text = " ".join(helped("up").replace("│", " ").split())
+    assert all(name in text for name in ("none", *SOURCES))

@@ -83,7 +83,8 @@ def test_no_class_declares_a_field_for_each_service() -> None:
 @pytest.mark.parametrize("row", SERVICES, ids=lambda row: row.name)
 async def test_every_row_makes_its_service(connection: NatsConnection, row: object) -> None:
     assert isinstance(row, type(SERVICES[0]))
-    service = Container(Settings(), connection).service(row.name)
+    settings = Settings.model_validate({"source": {"spec": "sim"}})
+    service = Container(settings, connection).service(row.name)
     assert isinstance(service, Service)
     assert service.name == row.name
     kinds = {Instances.SINGLE_ACTIVE: SingleActiveService, Instances.SHARDED: ShardedService}
