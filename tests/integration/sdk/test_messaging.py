@@ -263,7 +263,7 @@ async def test_leaderships_are_told_as_events_and_measured(
         await asyncio.sleep(0.02)
     assert heard == ["LeaseAcquired", "LeaseReleased"]
     text = one.metrics.text().decode()
-    assert "leases_acquired_total{" in text
+    assert "leases_acquired_total 1.0" in text
     assert "lease_epoch" in text
 
 
