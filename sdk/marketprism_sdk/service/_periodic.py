@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-import structlog
+from marketprism_sdk.observability.logger import get_logger
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 Job = Callable[[], Awaitable[None]]
 
