@@ -95,12 +95,13 @@ def connected(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
 
 
 def ask(url: str, work: Callable[[MarketClient], Awaitable[Any]]) -> Any:
-    """Run one piece of work with a client; errors of the read side end the command."""
-    from marketprism_client import MarketClient, QueryFailed  # noqa: PLC0415 (only commands that read)
+    """Run one piece of work with a client, an answer as its table; errors of the read side end the command."""
+    from marketprism_client import Answer, MarketClient, QueryFailed  # noqa: PLC0415 (only commands that read)
 
     async def go() -> Any:
         async with MarketClient(url) as market:
-            return await work(market)
+            found = await work(market)
+            return found.table if isinstance(found, Answer) else found
 
     try:
         return asyncio.run(go())

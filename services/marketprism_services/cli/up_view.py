@@ -163,10 +163,10 @@ async def _show_bars(running: local_stack.Running) -> None:
             symbols = (await run_verdict.patiently(market.symbols)).to_pylist()
             for row in symbols[:3]:
                 bars = await market.last("bar", row["symbol"], _FIRST_BARS, interval="1m")
-                out.print(bars_table(bars, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))
+                out.print(bars_table(bars.table, title=f"{row['venue']}.{row['symbol']} 1m", last=_FIRST_BARS))
                 days = await market.last("bar", row["symbol"], 5, interval="1d")
                 if days.num_rows:
-                    out.print(bars_table(days, title=f"{row['venue']}.{row['symbol']} 1d"))
+                    out.print(bars_table(days.table, title=f"{row['venue']}.{row['symbol']} 1d"))
     except (SdkError, QueryFailed) as error:
         err.print(f"bars cannot be shown: {error}", highlight=False)
         return

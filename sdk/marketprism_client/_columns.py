@@ -1,0 +1,98 @@
+"""Columns of an answer as one computes with them: floats for exact decimals, times with a zone, levels side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import pyarrow as pa
+
+from marketprism_application.contracts.failures import Code
+from marketprism_client._failures import QueryFailed
+
+Column: TypeAlias = "pa.ChunkedArray[Any]"
+_SIDES = {"bids": "bid", "asks": "ask"}
+_EXACT = 2**53  # integers up to here are doubles
+_FLOAT = pa.float64()
+
+
+def computed(table: pa.Table, *, decimals: bool, tz: str, depth: int) -> pa.Table:
+    """The table with float64 for decimals (unless `decimals`), timestamps for the columns `ts_*`, and `depth` levels of
+    a book as `bid_price_1 bid_volume_1 … ask_volume_<depth>` instead of its lists."""
+    columns: dict[str, Column] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+            columns.update(_flat(name, column, depth))
+        elif name.startswith("ts_") and pa.types.is_int64(column.type):
+            columns[name] = column.cast(pa.timestamp("ns", tz))
+        else:
+            columns[name] = column
+    if not decimals:
+        columns = {
+            name: as_float(each) if pa.types.is_decimal128(each.type) else each for name, each in columns.items()
+        }
+    return pa.Table.from_arrays(list(columns.values()), names=list(columns))
+
+
+def chosen(table: pa.Table, fields: Sequence[str] | None, always: str) -> pa.Table:
+    """The table with the columns `fields` alone, in their order, behind the one that is `always` there.
+
+    Raises:
+        QueryFailed: a field that is no column; names the nearest.
+    """
+    if fields is None:
+        return table
+    if isinstance(fields, str):
+        fields = [fields]
+    for name in fields:
+        if name not in table.column_names:
+            near = get_close_matches(name, table.column_names, 3, 0.5)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            raise QueryFailed(
+                Code.INVALID_PARAMETER, f"fields: expected some of {', '.join(table.column_names)}, was {name!r}{hint}"
+            )
+    first = [always] if always in table.column_names and always not in fields else []
+    return table.select([*first, *fields])
+
+
+def as_float(column: Column) -> Column:
+    """The doubles nearest to decimals: those that `float` makes of their text.
+
+    Arrow's own cast is not: it multiplies by a power of ten that is no double, which can be one step off.
+    """
+    array = column.combine_chunks()
+    for scale in range(array.type.scale + 1):
+        try:
+            narrow = array.cast(pa.decimal128(38, scale))
+        except pa.ArrowInvalid:  # more fraction digits than that
+            continue
+        words = np.frombuffer(memoryview(narrow.buffers()[1] or b""), np.int64).reshape(-1, 2)
+        low, high = words[narrow.offset : narrow.offset + len(narrow)].T
+        missing = narrow.is_null().to_numpy(zero_copy_only=False)
+        low, high = np.where(missing, 0, low), np.where(missing, 0, high)
+        if np.array_equal(high, low >> 63) and ((low > -_EXACT) & (low < _EXACT)).all():
+            # Both are exact, and IEEE division rounds once.
+            return pa.chunked_array([pa.array(low / 10.0**scale, _FLOAT, mask=missing)])
+        break
+    values = [None if value is None else float(value) for value in array.to_pylist()]
+    return pa.chunked_array([pa.array(values, _FLOAT)])
+
+
+def _flat(name: str, column: Column, depth: int) -> dict[str, Column]:
+    """Prices and volumes of the first levels of one side, best first; missing where there are fewer."""
+    side = _SIDES.get(name, name)
+    array = cast("pa.ListArray[pa.StructScalar]", column.combine_chunks())
+    starts, ends = (np.asarray(bound, np.int64) for bound in (array.offsets[:-1], array.offsets[1:]))
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    levels = cast("pa.StructArray", array.values)
+    parts = {"price": levels.field("price"), "volume": levels.field("quantity")}
+    found: dict[str, Column] = {}
+    for level in range(depth):
+        at = starts + level
+        places = pa.array(at, pa.int64(), mask=missing | (at >= ends))
+        for word, values in parts.items():
+            found[f"{side}_{word}_{level + 1}"] = pa.chunked_array([values.take(places)])
+    return found
