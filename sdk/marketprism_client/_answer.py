@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from marketprism_application.contracts.failures import Code
 from marketprism_client._failures import QueryFailed
+from marketprism_client._fields import check_fields, computed_names
 from marketprism_client._records import shortest
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Answer(Generic[Record_co]):
         self._make = make
         self._fields = fields
         if fields is not None:
-            self._schema_of(fields)
+            check_fields(fields, computed_names(table.column_names, _LEVELS))
 
     # -- to compute with ---------------------------------------------------------------------------------------------
 
@@ -196,12 +197,6 @@ class Answer(Generic[Record_co]):
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """What polars, duckdb and whoever else takes Arrow read: `to_arrow()`."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
-
-    def _schema_of(self, fields: Sequence[str]) -> None:
-        """Check the fields before anybody computes with them."""
-        from marketprism_client._columns import chosen, computed  # noqa: PLC0415 (heavy: there is a table)
-
-        chosen(computed(self.table.slice(0, 0), decimals=True, tz="UTC", depth=_LEVELS), fields, "")
 
 
 def as_row(row: Mapping[str, object]) -> Row:

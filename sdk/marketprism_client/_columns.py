@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pyarrow as pa
 
-from marketprism_application.contracts.failures import Code
-from marketprism_client._failures import QueryFailed
+from marketprism_client._fields import SIDES, check_fields
 
 Column: TypeAlias = "pa.ChunkedArray[Any]"
-_SIDES = {"bids": "bid", "asks": "ask"}
 _EXACT = 2**53  # integers up to here are doubles
 _FLOAT = pa.float64()
 
@@ -45,15 +42,7 @@ def chosen(table: pa.Table, fields: Sequence[str] | None, always: str) -> pa.Tab
     """
     if fields is None:
         return table
-    if isinstance(fields, str):
-        fields = [fields]
-    for name in fields:
-        if name not in table.column_names:
-            near = get_close_matches(name, table.column_names, 3, 0.5)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
-            raise QueryFailed(
-                Code.INVALID_PARAMETER, f"fields: expected some of {', '.join(table.column_names)}, was {name!r}{hint}"
-            )
+    fields = check_fields(fields, table.column_names)
     first = [always] if always in table.column_names and always not in fields else []
     return table.select([*first, *fields])
 
@@ -83,7 +72,7 @@ def as_float(column: Column) -> Column:
 
 def _flat(name: str, column: Column, depth: int) -> dict[str, Column]:
     """Prices and volumes of the first levels of one side, best first; missing where there are fewer."""
-    side = _SIDES.get(name, name)
+    side = SIDES.get(name, name)
     array = cast("pa.ListArray[pa.StructScalar]", column.combine_chunks())
     starts, ends = (np.asarray(bound, np.int64) for bound in (array.offsets[:-1], array.offsets[1:]))
     missing = array.is_null().to_numpy(zero_copy_only=False)
