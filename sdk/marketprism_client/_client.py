@@ -17,6 +17,7 @@ from marketprism_application.contracts.questions import (
     Dominant,
     Instruments,
     InstrumentSearch,
+    Latest,
     LatestBars,
     Question,
     Statistics,
@@ -192,16 +193,19 @@ class MarketClient:
     # -- the newest --------------------------------------------------------------------------------------------------
 
     async def latest_tick(self, symbol: str) -> Tick | None:
-        """The newest tick, None where a known instrument has none.
+        """The newest tick, published or stored; None where a known instrument has none.
 
         Raises:
             UnknownSymbol: no such instrument is known.
         """
         found = await self._session.call("latest_tick", symbol)
-        if found is None:
-            await self._directory.require(symbol)
-            return None
-        return cast("Tick", decode(TICK, cast("bytes", found)))
+        if found is not None:
+            return cast("Tick", decode(TICK, cast("bytes", found)))
+        rows = (await self._session.ask(Latest(TICK.name, (symbol,)))).to_pylist()
+        if rows:
+            return cast("Tick", record_of(TICK, max(rows, key=lambda row: cast("int", row["ts_event"]))))
+        await self._directory.require(symbol)
+        return None
 
     async def latest_bars(self, symbol: str, interval: str) -> list[Bar]:
         """The newest closed bar at each venue, as far as one was made not long ago.

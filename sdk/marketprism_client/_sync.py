@@ -148,7 +148,7 @@ class SyncMarketClient:
         return self._loop.run(self._market.quality(symbol, start, end))
 
     def latest_tick(self, symbol: str) -> Tick | None:
-        """The newest tick, None where a known instrument has none.
+        """The newest tick, published or stored; None where a known instrument has none.
 
         Raises:
             UnknownSymbol: no such instrument is known.
