@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from marketprism_application.contracts.failures import Code
@@ -87,6 +88,7 @@ class Answer(Generic[Record_co]):
         Raises:
             QueryFailed: no such column or no such zone. ModuleNotFoundError: pandas is not installed.
         """
+        _needs("pandas")
         table = self.to_arrow(fields=fields, decimals=decimals, tz=tz, depth=depth)
         frame: pd.DataFrame = table.to_pandas()
         if decimals:
@@ -110,6 +112,7 @@ class Answer(Generic[Record_co]):
         Raises:
             QueryFailed: no such column or no such zone. ModuleNotFoundError: polars is not installed.
         """
+        _needs("polars")
         import polars as pl  # noqa: PLC0415 (who has it asks for it)
 
         found = pl.from_arrow(self.to_arrow(fields=fields, decimals=decimals, tz=tz, depth=depth))
@@ -126,6 +129,7 @@ class Answer(Generic[Record_co]):
         Raises:
             QueryFailed: no such column. ModuleNotFoundError: pandas is not installed.
         """
+        _needs("pandas")
         import pandas as pd  # noqa: PLC0415 (who has it asks for it)
 
         intervals = set(self.table.column("interval").to_pylist()) if "interval" in self.table.column_names else set()
@@ -197,6 +201,13 @@ class Answer(Generic[Record_co]):
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """What polars, duckdb and whoever else takes Arrow read: `to_arrow()`."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+
+
+def _needs(library: str) -> None:
+    if find_spec(library) is None:
+        raise ModuleNotFoundError(
+            f"answer: expected {library}, was not installed: pip install 'marketprism[{library}]'", name=library
+        )
 
 
 def as_row(row: Mapping[str, object]) -> Row:

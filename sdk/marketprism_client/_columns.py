@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketprism_client._fields import SIDES, check_fields
 
 Column: TypeAlias = "pa.ChunkedArray[Any]"
-_EXACT = 2**53  # integers up to here are doubles
-_FLOAT = pa.float64()
 
 
 def computed(table: pa.Table, *, decimals: bool, tz: str, depth: int) -> pa.Table:
@@ -50,38 +48,27 @@ def chosen(table: pa.Table, fields: Sequence[str] | None, always: str) -> pa.Tab
 def as_float(column: Column) -> Column:
     """The doubles nearest to decimals: those that `float` makes of their text.
 
-    Arrow's own cast is not: it multiplies by a power of ten that is no double, which can be one step off.
+    Arrow's own cast is not: it multiplies by a power of ten that is no double, which can be one step off. Its parser of
+    text rounds once, and most columns have few distinct values.
     """
-    array = column.combine_chunks()
-    for scale in range(array.type.scale + 1):
-        try:
-            narrow = array.cast(pa.decimal128(38, scale))
-        except pa.ArrowInvalid:  # more fraction digits than that
-            continue
-        words = np.frombuffer(memoryview(narrow.buffers()[1] or b""), np.int64).reshape(-1, 2)
-        low, high = words[narrow.offset : narrow.offset + len(narrow)].T
-        missing = narrow.is_null().to_numpy(zero_copy_only=False)
-        low, high = np.where(missing, 0, low), np.where(missing, 0, high)
-        if np.array_equal(high, low >> 63) and ((low > -_EXACT) & (low < _EXACT)).all():
-            # Both are exact, and IEEE division rounds once.
-            return pa.chunked_array([pa.array(low / 10.0**scale, _FLOAT, mask=missing)])
-        break
-    values = [None if value is None else float(value) for value in array.to_pylist()]
-    return pa.chunked_array([pa.array(values, _FLOAT)])
+    encoded = column.combine_chunks().dictionary_encode()
+    values = encoded.dictionary.cast(pa.string()).cast(pa.float64())
+    return pa.chunked_array([values.take(encoded.indices)], pa.float64())
 
 
 def _flat(name: str, column: Column, depth: int) -> dict[str, Column]:
     """Prices and volumes of the first levels of one side, best first; missing where there are fewer."""
     side = SIDES.get(name, name)
     array = cast("pa.ListArray[pa.StructScalar]", column.combine_chunks())
-    starts, ends = (np.asarray(bound, np.int64) for bound in (array.offsets[:-1], array.offsets[1:]))
-    missing = array.is_null().to_numpy(zero_copy_only=False)
     levels = cast("pa.StructArray", array.values)
     parts = {"price": levels.field("price"), "volume": levels.field("quantity")}
+    lengths = cast("pa.Int32Array", pc.fill_null(pc.list_value_length(cast("pa.Array[Any]", array)), 0))
+    starts = array.offsets[:-1]
     found: dict[str, Column] = {}
     for level in range(depth):
-        at = starts + level
-        places = pa.array(at, pa.int64(), mask=missing | (at >= ends))
+        places = pc.if_else(
+            pc.greater(lengths, pa.scalar(level, pa.int32())), pc.add(starts, level), pa.scalar(None, starts.type)
+        )
         for word, values in parts.items():
             found[f"{side}_{word}_{level + 1}"] = pa.chunked_array([values.take(places)])
     return found
