@@ -1,6 +1,7 @@
-"""What other programs import: subscribe to ticks and bars, query the read service.
+"""What other programs import: live market data, stored market data, and whatever else the read service answers.
 
-`MarketClient` has a method for what most ask; `MarketClient.ask` takes any of `questions`, typed.
+`SyncMarketClient` for notebooks and scripts, `MarketClient` for programs with an event loop: the same methods. `ask`
+takes any of `questions`, typed.
 """
 
 from typing import TYPE_CHECKING
@@ -9,16 +10,37 @@ from marketprism_sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from marketprism_application.contracts import questions
+    from marketprism_application.contracts.replays import ReplayPosition
+    from marketprism_client._answer import Answer
     from marketprism_client._client import MarketClient
-    from marketprism_client._failures import QueryFailed
+    from marketprism_client._failures import QueryFailed, UnknownSymbol, UnknownVenue
+    from marketprism_client._loop_thread import SyncStream
+    from marketprism_client._stream import LiveStream
+    from marketprism_client._sync import SyncMarketClient
 else:
     __getattr__ = lazy_names(
         __name__,
         {
             "marketprism_application.contracts": ("questions",),
+            "marketprism_application.contracts.replays": ("ReplayPosition",),
+            "marketprism_client._answer": ("Answer",),
             "marketprism_client._client": ("MarketClient",),
-            "marketprism_client._failures": ("QueryFailed",),
+            "marketprism_client._failures": ("QueryFailed", "UnknownSymbol", "UnknownVenue"),
+            "marketprism_client._stream": ("LiveStream",),
+            "marketprism_client._loop_thread": ("SyncStream",),
+            "marketprism_client._sync": ("SyncMarketClient",),
         },
     )
 
-__all__ = ["MarketClient", "QueryFailed", "questions"]
+__all__ = [
+    "Answer",
+    "LiveStream",
+    "MarketClient",
+    "QueryFailed",
+    "ReplayPosition",
+    "SyncMarketClient",
+    "SyncStream",
+    "UnknownSymbol",
+    "UnknownVenue",
+    "questions",
+]

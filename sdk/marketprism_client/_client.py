@@ -1,19 +1,13 @@
-"""MarketClient: live ticks and bars, and queries, over one NATS connection."""
+"""MarketClient: live data and stored data over one NATS connection."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from datetime import date, datetime
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-import msgspec
-
-from marketprism_application.contracts.codec import ContractError, decode
-from marketprism_application.contracts.failures import Code
-from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, TRADE, VENUE_KINDS, DataKind
+from marketprism_application.contracts.codec import decode
+from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Audit,
@@ -23,152 +17,218 @@ from marketprism_application.contracts.questions import (
     Dominant,
     Instruments,
     InstrumentSearch,
+    Latest,
     LatestBars,
     Question,
-    Records,
     Statistics,
     Symbols,
-    decode_answer,
-    encode_question,
-    key_of,
-    next_of,
 )
-from marketprism_application.contracts.rows import plain_rows
-from marketprism_application.contracts.subjects import escape, tick_subject
-from marketprism_application.contracts.times import parse_time
-from marketprism_client._books import book_now, joined
-from marketprism_client._failures import QueryFailed, query_failures
+from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
+from marketprism_client._answer import Answer, Row, as_row
+from marketprism_client._failures import UnknownSymbol
+from marketprism_client._history import Fields, History, Names
+from marketprism_client._live import Live
+from marketprism_client._names import Directory
+from marketprism_client._records import SomeRecord, record_of
+from marketprism_client._session import Session
+from marketprism_client._stream import LiveStream
+from marketprism_client._times import CHINA_ZONE, Time
 from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.orderbook import OrderBook
+from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.marketdata.trade import Trade
-from marketprism_domain.values import BookLevel, Interval
-from marketprism_sdk.lazy import loaded
-from marketprism_sdk.messaging import NatsBus, RpcClient
-from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.messaging import RpcClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Time = str | int | date | datetime | None
-_BUFFER = 10_000
-_PAGE = 5_000
-
-
-def tick_of(row: dict[str, Any]) -> Tick:
-    """A stored tick as the record that it was."""
-    sides = {
-        name: tuple(BookLevel(level["price"], level["quantity"]) for level in row[name]) for name in ("bids", "asks")
-    }
-    return Tick(**{**row, **sides, "warnings": tuple(row["warnings"])})
+    from nats.aio.msg import Msg
 
 
 class MarketClient:
-    """`async with MarketClient(url) as market: …`
+    """`async with MarketClient(url) as market: …`; in a notebook or a script without a loop, `SyncMarketClient`.
 
-    `prefix` listens to a replay instead of the market: the subjects of `marketprism replay --prefix`.
-    `dropped` counts live messages that a slow reader lost (its buffer holds 10 000); `malformed` those that were no
-    message of their kind.
+    `market.live.<kind>(…)` is what comes, `market.history.<kind>(…)` what is stored, under the same names (`ticks bars
+    trades books klines …`). The shortcuts `ticks trades books` are live, `bars` is stored, `latest_tick` either.
+
+    `tz` is the zone of the client, China's unless another is given: times without a zone are in it, and the times of a
+    DataFrame are shown in it. `prefix` listens to a replay instead of the market: the subjects of
+    `marketprism replay --prefix`; what listens ends with it. `dropped` counts live messages that a slow reader lost
+    (its buffer holds 10 000; a replay's holds all), `malformed` those that were no message of their kind.
 
     Raises:
         NotConnected, NoResponders, DeadlineExceeded (marketprism_sdk.errors), QueryFailed.
     """
 
-    def __init__(self, url: str = "nats://127.0.0.1:4222", *, timeout_s: float = 30.0, prefix: str = "") -> None:
-        self._url = url
-        self._timeout_s = timeout_s
-        self._prefix = f"{prefix}." if prefix else ""
-        self._connection: NatsConnection | None = None
-        self.dropped = 0
-        self.malformed: int = 0
+    def __init__(
+        self, url: str = "nats://127.0.0.1:4222", *, timeout_s: float = 30.0, prefix: str = "", tz: str = CHINA_ZONE
+    ) -> None:
+        self._session = Session(url, timeout_s, prefix, tz)
+        self._directory = Directory(self._session)
+        self._history = History(self._session)
+        self._live = Live(self._session)
+        self._position: ReplayPosition | None = None
 
     async def __aenter__(self) -> Self:
-        self._connection = await NatsConnection.open(self._url, name="marketprism-client")
-        self._calls = RpcClient(NatsBus(self._connection))
+        await self._session.open()
+        if self._session.prefix:
+            await self._session.connection.subscribe(position_subject(self._session.prefix), self._note_position)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        await self._session.close()
 
-    # -- live --------------------------------------------------------------------------------------------------------
-
-    def ticks(self, symbol: str) -> AsyncIterator[Tick]:
-        """Ticks of an instrument from now on, at every venue that trades it."""
-        return cast("AsyncIterator[Tick]", self._live(TICK, tick_subject(symbol)))
-
-    def bars_live(self, symbol: str, interval: str) -> AsyncIterator[Bar]:
-        """Bars as they close, revisions included; `*` for every interval.
-
-        Raises:
-            QueryFailed: no such interval.
-        """
-        if interval != "*":
-            with query_failures():
-                interval = str(Interval.parse(interval))
-        return cast("AsyncIterator[Bar]", self._live(BAR, f"market.bar.{interval}.{escape(symbol)}"))
-
-    def live(self, kind: str, symbol: str, *, venue: str = "*", interval: str = "*") -> AsyncIterator[Any]:
-        """Records of a kind that venues send by themselves, from now on: `trade`, `orderbook`, `book_top`, `kline`,
-        `ticker`, `funding_rate`, `open_interest`, `liquidation`, `mark_price`.
-
-        Raises:
-            QueryFailed: no such kind.
-        """
-        found = KINDS.get(kind)
-        if found not in VENUE_KINDS:
-            names = ", ".join(each.name for each in VENUE_KINDS)
-            raise QueryFailed(Code.INVALID_PARAMETER, f"kind: expected one of {names}, was {kind!r}")
-        assert found is not None  # noqa: S101 (it is one of them)
-        venue, interval = (part if part == "*" else escape(part) for part in (venue, interval))
-        return self._live(found, found.subject.format(symbol=escape(symbol), venue=venue, interval=interval))
-
-    def trades(self, symbol: str, *, venue: str = "*") -> AsyncIterator[Trade]:
-        """Trades of an instrument from now on."""
-        return cast("AsyncIterator[Trade]", self.live(TRADE.name, symbol, venue=venue))
-
-    def books(self, symbol: str, *, venue: str = "*") -> AsyncIterator[OrderBook]:
-        """An instrument's book from now on: a snapshot replaces it, an update changes it, `invalid` takes it away.
-
-        Begins with the book as it stands, which the read service is asked for; `live("orderbook", …)` asks nobody.
-        Where no gateway keeps it (a replay), with the next step that comes.
-        """
-        steps = cast("AsyncGenerator[OrderBook, None]", self.live(ORDERBOOK.name, symbol, venue=venue))
-        return steps if self._prefix else joined(steps, lambda of: book_now(self._calls, of, symbol))
-
-    async def _live(self, kind: DataKind, subject: str) -> AsyncIterator[Any]:
-        waiting: deque[bytes] = deque(maxlen=_BUFFER)
-        arrived = asyncio.Event()
-
-        def receive(message: Any) -> None:
-            self.dropped += len(waiting) == _BUFFER
-            waiting.append(message.data)
-            arrived.set()
-
-        stop = await self._connected().subscribe(f"{self._prefix}{subject}", receive)
+    def _note_position(self, message: Msg) -> None:
         try:
-            while True:
-                while waiting:
-                    try:
-                        yield decode(kind, waiting.popleft())
-                    except ContractError:
-                        self.malformed += 1
-                arrived.clear()
-                await arrived.wait()
-        finally:
-            await stop()
+            self._position = decode_position(message.data)
+        except ValueError:
+            self._session.malformed += 1
 
-    def _connected(self) -> NatsConnection:
-        if self._connection is None:
-            raise RuntimeError("MarketClient: expected `async with MarketClient(url) as market`")
-        return self._connection
+    @property
+    def _calls(self) -> RpcClient:
+        return self._session.calls
 
-    # -- queries -----------------------------------------------------------------------------------------------------
+    @property
+    def dropped(self) -> int:
+        """Live messages that a slow reader lost."""
+        return self._session.dropped
+
+    @property
+    def malformed(self) -> int:
+        """Live messages that were no message of their kind."""
+        return self._session.malformed
+
+    @property
+    def position(self) -> ReplayPosition | None:
+        """Where the replay of `prefix` is: `ts` nanoseconds UTC, `sent` by kind, `ended`; None while it is silent."""
+        return self._position
+
+    @property
+    def live(self) -> Live:
+        """What comes, from now on: `ticks bars gaps quality`, and what venues send by themselves: `trade`, `orderbook`,
+        `book_top`, `kline`, `ticker`, `funding_rate`, `open_interest`, `liquidation`, `mark_price`, each as a method in
+        the plural (`trades books book_tops klines tickers …`), or by its name: `market.live("ticker", "BTC-USDT")`."""
+        return self._live
+
+    @property
+    def history(self) -> History:
+        """What is stored, by the same names: `market.history.ticks(…)`, `market.history("ticker", "BTC-USDT")`."""
+        return self._history
+
+    # -- shortcuts ---------------------------------------------------------------------------------------------------
+
+    def ticks(self, symbol: Names, *, venue: str = "*", wait: bool = False) -> LiveStream[Tick]:
+        """Ticks from now on, at every venue: `live.ticks`."""
+        return self._live.ticks(symbol, venue=venue, wait=wait)
+
+    def trades(self, symbol: Names, *, venue: str = "*", wait: bool = False) -> LiveStream[Trade]:
+        """Trades from now on: `live.trades`."""
+        return self._live.trades(symbol, venue=venue, wait=wait)
+
+    def books(self, symbol: str, *, venue: str = "*", wait: bool = False) -> LiveStream[OrderBook]:
+        """A book from now on, which begins as it stands: `live.books`."""
+        return self._live.books(symbol, venue=venue, wait=wait)
+
+    def bars_live(self, symbol: Names, interval: str) -> LiveStream[Bar]:
+        """Bars as they close; the older name of `live.bars`."""
+        return self._live.bars(symbol, interval)
+
+    async def bars(
+        self,
+        symbol: Names,
+        interval: str,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Bar]:
+        """Stored bars with ts_open in [start, end): `history.bars`."""
+        return await self._history.bars(symbol, interval, start, end, venue=venue, last=last, fields=fields)
+
+    async def ticks_between(
+        self, symbol: Names, start: Time = None, end: Time = None, *, venue: str | None = None
+    ) -> Answer[Tick]:
+        """Stored ticks with ts_event in [start, end); the older name of `history.ticks`."""
+        return await self._history.ticks(symbol, start, end, venue=venue)
+
+    async def records(
+        self,
+        kind: str,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        interval: str | None = None,
+    ) -> Answer[SomeRecord]:
+        """Stored records of any kind with their time in [start, end); the older name of `history(kind, …)`."""
+        return await self._history(kind, symbol, start, end, venue=venue, interval=interval)
+
+    async def last(
+        self, kind: str, symbol: Names, count: int = 20, *, interval: str | None = None
+    ) -> Answer[SomeRecord]:
+        """The newest `count` records of a kind (tick, bar, gap, quality, …), oldest first: `history(…, last=count)`."""
+        return await self._history(kind, symbol, interval=interval, last=count)
+
+    async def tick_pages(
+        self, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None
+    ) -> AsyncIterator[list[Tick]]:
+        """Stored ticks with ts_event in [start, end) as records, a page at a time, in order."""
+        async for page in self._history.pages(TICK.name, symbol, start, end, venue=venue):
+            yield list(page)
+
+    async def gaps(self, symbol: Names, start: Time = None, end: Time = None) -> Answer[Gap]:
+        """Holes in an instrument's data that begin in [start, end): `history.gaps`."""
+        return await self._history.gaps(symbol, start, end)
+
+    async def quality(self, symbol: Names, start: Time = None, end: Time = None) -> Answer[QualityReport]:
+        """Quality reports whose window begins in [start, end): `history.quality`."""
+        return await self._history.quality(symbol, start, end)
+
+    # -- the newest --------------------------------------------------------------------------------------------------
+
+    async def latest_tick(self, symbol: str) -> Tick | None:
+        """The newest tick, published or stored; None where a known instrument has none.
+
+        Raises:
+            UnknownSymbol: no such instrument is known.
+        """
+        found = await self._session.call("latest_tick", symbol)
+        if found is not None:
+            return cast("Tick", decode(TICK, cast("bytes", found)))
+        rows = (await self._session.ask(Latest(TICK.name, (symbol,)))).to_pylist()
+        if rows:
+            return cast("Tick", record_of(TICK, max(rows, key=lambda row: cast("int", row["ts_event"]))))
+        await self._directory.require(symbol)
+        return None
+
+    async def latest_bars(self, symbol: str, interval: str) -> list[Bar]:
+        """The newest closed bar at each venue, as far as one was made not long ago.
+
+        Raises:
+            UnknownSymbol: no such instrument is known.
+        """
+        found = await self._session.call("latest_bars", LatestBars(symbol, interval))
+        if not found:
+            await self._directory.require(symbol)
+        return [decode(BAR, message) for message in cast("list[bytes]", found)]
+
+    async def book(self, symbol: str, at: Time = None, *, venue: str | None = None) -> Tick | None:
+        """The order book as it stood at an instant (now when None): the newest tick not after it, None before any."""
+        question = Book(symbol, venue, self._session.time(at, "at"))
+        rows = (await self._asked(question, symbol)).to_pylist()
+        return cast("Tick", record_of(TICK, rows[0])) if rows else None
+
+    # -- questions ---------------------------------------------------------------------------------------------------
 
     async def ask(self, question: Question) -> pa.Table:
-        """Answer of any question (`marketprism_client.questions`) as an Arrow table; the methods below are shorter.
+        """Answer of any question (`marketprism_client.questions`) as the Arrow table that is sent; the other methods
+        are shorter.
 
         Times are int64 nanoseconds UTC, decimals decimal128(38, 18). At most MAX_LIMIT rows: what can be more comes a
         page at a time, `after` the last row of the one before.
@@ -177,13 +237,7 @@ class MarketClient:
             QueryFailed: the question is wrong, or the read side cannot answer it now. NoResponders, DeadlineExceeded,
             NotConnected (marketprism_sdk.errors): nobody answered.
         """
-        self._connected()
-        await loaded("pyarrow")
-        with query_failures():
-            data = await self._calls.call_raw(
-                "query", "arrow", encode_question(question), timeout_s=self._timeout_s, idempotent=True
-            )
-            return decode_answer(data)
+        return await self._session.ask(question)
 
     async def monitor(self, *, timeout_s: float | None = None) -> dict[str, Any]:
         """What the monitor says of the pipeline: `behind` by stage, `problems` as texts, and what else it watches.
@@ -191,142 +245,53 @@ class MarketClient:
         Raises:
             SdkError: no monitor runs, or it does not answer within `timeout_s` (the client's own when None).
         """
-        found: dict[str, Any] = await self._calls.call("monitor", "status", timeout_s=timeout_s or self._timeout_s)
+        wait_s = timeout_s or self._session.timeout_s
+        found: dict[str, Any] = await self._session.calls.call("monitor", "status", timeout_s=wait_s)
         return found
 
-    async def bars(
-        self, symbol: str, interval: str, start: Time = None, end: Time = None, *, venue: str | None = None
-    ) -> pa.Table:
-        """Closed bars with ts_open in [start, end), each in its last revision; `gap` says what is missing."""
-        return await self._range(BAR, symbol, start, end, venue, interval)
-
-    async def ticks_between(
-        self, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None
-    ) -> pa.Table:
-        """Stored ticks with ts_event in [start, end)."""
-        return await self._range(TICK, symbol, start, end, venue, None)
-
-    async def records(
-        self,
-        kind: str,
-        symbol: str,
-        start: Time = None,
-        end: Time = None,
-        *,
-        venue: str | None = None,
-        interval: str | None = None,
-    ) -> pa.Table:
-        """Stored records of any kind with their time in [start, end); klines need an interval."""
-        found = KINDS.get(kind)
-        if found is None:
-            raise QueryFailed(Code.INVALID_PARAMETER, f"kind: expected one of {', '.join(KINDS)}, was {kind!r}")
-        return await self._range(found, symbol, start, end, venue, interval)
-
-    async def tick_pages(
-        self, symbol: str, start: Time = None, end: Time = None, *, venue: str | None = None
-    ) -> AsyncIterator[list[Tick]]:
-        """Stored ticks with ts_event in [start, end) as records, a page at a time, in order."""
-        async for page in self._pages(TICK, symbol, start, end, venue, None):
-            yield [tick_of(row) for row in plain_rows(page)]
-
-    async def last(self, kind: str, symbol: str, count: int = 20, *, interval: str | None = None) -> pa.Table:
-        """The newest `count` records of a kind (tick, bar, gap, quality, event), oldest first."""
-        question = Records(kind, symbol, interval=interval, limit=count, last=True)
-        return await self.ask(question)
-
-    async def latest_tick(self, symbol: str) -> Tick | None:
-        """The newest tick, None when there is none."""
-        with query_failures():
-            found = await self._calls.call("query", "latest_tick", symbol, timeout_s=self._timeout_s, idempotent=True)
-        return None if found is None else cast("Tick", decode(TICK, found))
-
-    async def latest_bars(self, symbol: str, interval: str) -> list[Bar]:
-        """The newest closed bar at each venue, as far as one was made not long ago."""
-        with query_failures():
-            found = await self._calls.call(
-                "query", "latest_bars", LatestBars(symbol, interval), timeout_s=self._timeout_s, idempotent=True
-            )
-        return [decode(BAR, message) for message in found]
-
-    async def book(self, symbol: str, at: Time = None, *, venue: str | None = None) -> Tick | None:
-        """The order book as it stood at an instant (now when None): the newest tick not after it, None before any."""
-        question = Book(symbol, venue, self._time(at, "at"))
-        rows = plain_rows(await self.ask(question))
-        return tick_of(rows[0]) if rows else None
-
-    async def statistics(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
+    async def statistics(self, symbol: str, start: Time = None, end: Time = None) -> Answer[Row]:
         """Prices, volume, turnover and VWAP over the minute bars that open in [start, end), a row per venue."""
-        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
-        return await self.ask(Statistics(symbol, ts_from, ts_to))
+        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
+        return self._rows(await self._asked(Statistics(symbol, ts_from, ts_to), symbol))
 
-    async def dominant(self, product: str) -> pa.Table:
+    async def dominant(self, product: str) -> Answer[Row]:
         """When which contract of a product became the main one, and both closes of the day before."""
-        return await self.ask(Dominant(product))
+        return self._rows(await self._session.ask(Dominant(product)))
 
     async def continuous(
         self, product: str, interval: str = "1d", start: Time = None, end: Time = None, *, adjust: str = "none"
-    ) -> pa.Table:
+    ) -> Answer[Row]:
         """Bars of the main contracts in one line; `adjust` (none, difference, ratio) moves those before a change."""
-        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
+        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
         question = Continuous(product, None, ts_from, ts_to, interval, MAX_LIMIT, adjust=adjust)
-        return await self.ask(question)
+        return self._rows(await self._session.ask(question), BAR.time_field)
 
     async def instruments(
         self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100, at: Time = None
-    ) -> pa.Table:
+    ) -> Answer[Row]:
         """Contract terms of the instruments whose symbol, product, underlying or name holds `text`; as known `at` a
         time, or now."""
-        search = InstrumentSearch(text, venue, product, class_, limit, self._time(at, "at") or 0)
-        return await self.ask(Instruments(search))
+        search = InstrumentSearch(text, venue, product, class_, limit, self._session.time(at, "at") or 0)
+        return self._rows(await self._session.ask(Instruments(search)))
 
-    @staticmethod
-    def _time(value: Time, name: str) -> int | None:
-        try:
-            return parse_time(value, name)
-        except ValueError as error:
-            raise QueryFailed(Code.INVALID_PARAMETER, str(error)) from error
-
-    async def gaps(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
-        """Holes in an instrument's data that begin in [start, end)."""
-        return await self._range(KINDS["gap"], symbol, start, end, None, None)
-
-    async def quality(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
-        """Quality reports whose window begins in [start, end)."""
-        return await self._range(KINDS["quality"], symbol, start, end, None, None)
-
-    async def daily(self, symbol: str, start: Time = None, end: Time = None) -> pa.Table:
+    async def daily(self, symbol: str, start: Time = None, end: Time = None) -> Answer[Row]:
         """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
-        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
-        return await self.ask(Daily(symbol, ts_from, ts_to))
+        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
+        return self._rows(await self._asked(Daily(symbol, ts_from, ts_to), symbol))
 
-    async def symbols(self) -> pa.Table:
+    async def symbols(self) -> Answer[Row]:
         """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
-        return await self.ask(Symbols())
+        return self._rows(await self._session.ask(Symbols()))
 
-    async def audit(self, sources: Sequence[str]) -> pa.Table:
+    async def audit(self, sources: Sequence[str]) -> Answer[Row]:
         """Stored, distinct and read-back ticks and bars per source."""
-        return await self.ask(Audit(tuple(sources)))
+        return self._rows(await self._session.ask(Audit(tuple(sources))))
 
-    async def _range(
-        self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
-    ) -> pa.Table:
-        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+    async def _asked(self, question: Question, symbol: str) -> pa.Table:
+        try:
+            return await self._session.ask(question)
+        except UnknownSymbol as error:
+            raise await self._directory.with_nearest(error, symbol) from error
 
-        pages = [page async for page in self._pages(kind, symbol, start, end, venue, interval)]
-        whole = pa.concat_tables([page for page in pages if page.num_rows] or pages[:1])
-        return whole.replace_schema_metadata(None)  # what said that a page is not the last
-
-    async def _pages(
-        self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
-    ) -> AsyncIterator[pa.Table]:
-        ts_from, ts_to = self._time(start, "start"), self._time(end, "end")
-        question = Records(kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
-        while True:
-            page = await self.ask(question)
-            yield page
-            key = next_of(page)
-            if key is None and page.num_rows >= question.limit:
-                key = key_of(kind, page)  # of a read side that does not say whether there is more
-            if key is None:
-                return
-            question = msgspec.structs.replace(question, after=key)
+    def _rows(self, table: pa.Table, time_field: str | None = None) -> Answer[Row]:
+        return Answer(table, as_row, time_field=time_field, tz=self._session.tz)

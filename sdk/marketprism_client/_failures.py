@@ -27,16 +27,36 @@ class QueryFailed(Exception):
         return consequence_of(self.code)
 
 
+class UnknownSymbol(QueryFailed):
+    """No instrument of that name is known; `nearest` has the names that may have been meant."""
+
+    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(Code.UNKNOWN_SYMBOL, message)
+        self.nearest = nearest
+
+
+class UnknownVenue(QueryFailed):
+    """No venue of that name is known; `nearest` has the names that may have been meant."""
+
+    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(Code.INVALID_PARAMETER, message)
+        self.nearest = nearest
+
+
+def _failed(code: str, message: str) -> QueryFailed:
+    return UnknownSymbol(message) if code == Code.UNKNOWN_SYMBOL else QueryFailed(code, message)
+
+
 @contextmanager
 def query_failures() -> Iterator[None]:
     """Turn what the read side answered instead of data into QueryFailed. That nobody answered is raised as it is."""
     try:
         yield
     except AnswerError as error:
-        raise QueryFailed(client_code(error.failure.code), error.failure.message) from error
+        raise _failed(client_code(error.failure.code), error.failure.message) from error
     except NotActive as error:
         raise QueryFailed(client_code(Code.NOT_ACTIVE), reason_of(error)) from error
     except RemoteError as error:
-        raise QueryFailed(client_code(error.code), error.message) from error
+        raise _failed(client_code(error.code), error.message) from error
     except InvalidValue as error:
         raise QueryFailed(Code.INVALID_PARAMETER, str(error)) from error

@@ -141,7 +141,7 @@ def private_looks() -> int:
         if isinstance(node, ast.Attribute)
         and node.attr.startswith("_")
         and not node.attr.startswith("__")
-        and node.attr not in {"_replace", "_fields", "_asdict", "_field_defaults", "_make"}
+        and node.attr not in {"_replace", "_fields", "_asdict", "_field_defaults", "_make", "_repr_html_"}
         and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
     )
 

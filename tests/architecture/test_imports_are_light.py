@@ -81,9 +81,20 @@ def test_importing_the_client_loads_nothing_that_it_does_not_use_yet() -> None:
 
 
 def test_the_client_itself_loads_no_library_before_it_connects_or_reads() -> None:
-    modules = modules_after("from marketprism_client import MarketClient, QueryFailed")
+    modules = modules_after("from marketprism_client import Answer, MarketClient, QueryFailed, SyncMarketClient")
     assert heavy(modules) == set()
+    assert "structlog" not in modules
     assert len(modules) <= 400
+
+
+def test_an_answer_needs_no_library_but_the_one_that_it_is_turned_into() -> None:
+    modules = modules_after(
+        "import pyarrow as pa\n"
+        "from marketprism_client import Answer\n"
+        "table = pa.Table.from_arrays([pa.nulls(2, pa.int64())], names=['ts_event'])\n"
+        "Answer(table, dict, time_field='ts_event', tz='Asia/Shanghai').to_arrow()"
+    )
+    assert heavy(modules) <= {"pyarrow", "numpy"}  # Arrow loads numpy where it is there
 
 
 @pytest.mark.parametrize("name", names())

@@ -71,3 +71,14 @@ def test_questions_are_answered(pipeline: str) -> None:
         bars, tick, book, total = shown.split()
         assert int(bars) > 5
         assert (tick, book, total) == ("ru1901", "ru1901", "1")
+
+
+def test_scripts_and_notebooks_have_the_same_without_await(pipeline: str) -> None:
+    for code in examples("SyncMarketClient("):
+        shown = run_example(code, pipeline, "len(frame)", "frame.index.tz", "list(closes)", "quotes.columns.tolist()")
+        tick, bars, zone, contracts, fields = shown.splitlines()
+        assert tick.startswith("15390")
+        assert int(bars) > 5
+        assert zone == "Asia/Shanghai"
+        assert contracts == "['ru1901']"
+        assert fields == "['last', 'bid_price_1', 'ask_volume_1']"

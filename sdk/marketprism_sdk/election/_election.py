@@ -16,8 +16,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
-
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
 from marketprism_sdk.election._lease import (
     LeaseAcquired,
@@ -32,9 +30,10 @@ from marketprism_sdk.election._lease import (
 )
 from marketprism_sdk.election._observation import LeaseObserver
 from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, SdkError, reason_of
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import KeyValue
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 async def _no_hook(_: Any) -> None:

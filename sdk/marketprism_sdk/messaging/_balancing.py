@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock
 from marketprism_sdk.errors import (
@@ -22,9 +21,10 @@ from marketprism_sdk.errors import (
 )
 from marketprism_sdk.messaging._registry import Discovery, InstanceRecord
 from marketprism_sdk.messaging._rpc import PING, RpcClient, decode_reply, until_s
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.resilience import Backoff
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _UNREACHABLE = (NoResponders, NotConnected, DeadlineExceeded)
 

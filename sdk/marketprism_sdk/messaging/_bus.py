@@ -9,15 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import Stop
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 DEFAULT_CAPACITY = 1_000
 _DRAIN_S = 1.5

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import structlog
 
 from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError, StreamError, reason_of
 from marketprism_sdk.messaging._command_queues import DEFAULT_GROUP, STREAM, TOKEN, Command, CommandQueue
@@ -28,6 +27,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
 from marketprism_sdk.observability import continue_trace, trace_headers
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import KeyValue
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from marketprism_sdk.observability import Metrics
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 DONE = "commands_done"
 DONE_S = 86_400.0

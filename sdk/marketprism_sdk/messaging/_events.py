@@ -12,17 +12,17 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
-import structlog
 
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.messaging._bus import DEFAULT_CAPACITY, BusMessage, MessageBus
 from marketprism_sdk.observability import continue_trace, trace_headers
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import Stop
 
 if TYPE_CHECKING:
     from marketprism_sdk.observability import Metrics
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 Mode = Literal["broadcast", "compete"]
 

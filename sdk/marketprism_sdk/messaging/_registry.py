@@ -10,15 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import structlog
 
 from marketprism_sdk.clock import Clock, SystemClock
 from marketprism_sdk.errors import SdkError, reason_of
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.partitions import weight
 from marketprism_sdk.ports import KeyValue, KvEntry, Stop
 from marketprism_sdk.values import decode_or_none
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 HEARTBEAT_S = 1.0
 TTL_S = 5.0

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
-import structlog
 
 from marketprism_sdk.errors import (
     CommandRejected,
@@ -24,8 +23,9 @@ from marketprism_sdk.errors import (
     SdkError,
     reason_of,
 )
+from marketprism_sdk.observability.logger import get_logger
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 E = TypeVar("E", bound=type[Exception])
 _CODES: dict[type[Exception], str] = {}

@@ -13,8 +13,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from marketprism_sdk.errors import (
     DeadlineExceeded,
     InvalidSubject,
@@ -24,13 +22,14 @@ from marketprism_sdk.errors import (
     reason_of,
 )
 from marketprism_sdk.nats.subjects import check_subject
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.urls import Url, hide
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 Headers = Mapping[str, str] | bytes | None
 OnMessage = Callable[["Msg"], None]

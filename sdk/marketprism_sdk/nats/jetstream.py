@@ -8,8 +8,6 @@ import json
 from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import structlog
-
 from marketprism_sdk.errors import NoResponders, SdkError, StreamError, StreamMisconfigured, StreamMissing
 from marketprism_sdk.nats.api_errors import (
     DUPLICATE_IN_BATCH,
@@ -22,6 +20,7 @@ from marketprism_sdk.nats.api_errors import (
 from marketprism_sdk.nats.connection import Headers, NatsConnection
 from marketprism_sdk.nats.stream_config import adapt
 from marketprism_sdk.observability import Sampled
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.resilience.retrying import Backoff, retry
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader

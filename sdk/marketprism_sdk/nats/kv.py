@@ -12,18 +12,17 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import structlog
-
 from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, direct_request, ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import KvEntry, Stop
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 T = TypeVar("T")
 _OPERATION = "KV-Operation"

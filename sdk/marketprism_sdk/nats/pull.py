@@ -13,17 +13,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from marketprism_sdk.errors import DeadlineExceeded, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage, answered, api
 from marketprism_sdk.observability import sampled
+from marketprism_sdk.observability.logger import get_logger
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _EXPIRES_S = 30.0
 _HEARTBEAT_S = 5.0

@@ -14,13 +14,13 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import structlog
+from marketprism_sdk.observability.logger import get_logger
 
 if TYPE_CHECKING:
     from marketprism_sdk.observability._metrics import Metrics
 
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _FRAMES = 8  # of the stack, the innermost first
 

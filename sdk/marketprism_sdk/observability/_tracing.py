@@ -16,8 +16,6 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import structlog
-
 if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, SpanContext, Tracer
@@ -100,6 +98,8 @@ def continue_trace(headers: Mapping[str, str], name: str = "message") -> Iterato
         trace_id, span_id = _ids(span, f"{parent.trace_id:032x}" if parent else secrets.token_hex(16))
         trace = Trace(trace_id, span_id, correlation)
         token = _current.set(trace)
+        import structlog.contextvars  # noqa: PLC0415 (whoever imports this without logs needs none)
+
         with structlog.contextvars.bound_contextvars(trace_id=trace.trace_id, correlation_id=trace.correlation_id):
             try:
                 yield trace

@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 
 from marketprism_sdk.errors import reason_of
-from marketprism_sdk.urls import HIDDEN, hide
+from marketprism_sdk.observability.secret_fields import hide_secrets
+from marketprism_sdk.urls import hide
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_SECRETS = ("password", "passphrase", "token", "secret", "credential", "auth_code", "authorization", "api_key", "nkey")
 
 
 def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
@@ -71,20 +71,7 @@ class _Hiding:
 
 
 def _hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    return {name: HIDDEN if _is_secret(name) else _without_secrets(value) for name, value in event.items()}
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: HIDDEN if _is_secret(str(key)) else _without_secrets(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
-    return value
-
-
-def _is_secret(name: str) -> bool:
-    lower = name.lower()
-    return any(word in lower for word in _SECRETS)
+    return hide_secrets(event)
 
 
 def name_wordless_errors(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -12,15 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
-import structlog
 
 from marketprism_sdk.clock import Clock
 from marketprism_sdk.election import CLOCK_SLACK, LeaseSettings, Prober
 from marketprism_sdk.errors import RevisionConflict, SdkError, reason_of
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 SESSION_PREFIX = "sess."
 _WATCHED = 3

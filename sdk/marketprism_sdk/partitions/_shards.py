@@ -16,18 +16,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
-import structlog
-
 from marketprism_sdk.clock import Clock, SystemClock, sleep_or
 from marketprism_sdk.election import LeaseSettings, Prober
 from marketprism_sdk.errors import Fenced, SdkError
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.partitions._hashing import partition_of, rendezvous, weight
 from marketprism_sdk.partitions._membership import SESSION_PREFIX, Membership
 from marketprism_sdk.partitions._owners import OwnerRecord, Owners
 from marketprism_sdk.partitions._takeovers import Retries, ShardClaimed, ShardDisagreed, ShardReleased
 from marketprism_sdk.ports import KeyValue, KvEntry
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _REFRESH_S = 1.0
 _IDLE_S = 1.5  # owned and not worked on for so long: a stage that reads its checkpoints again is quicker

@@ -9,9 +9,9 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
-import structlog
+from marketprism_sdk.observability.logger import get_logger
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 T = TypeVar("T")
 
 DRAIN_S = 8.0  # less than the ten seconds that container engines give

@@ -6,11 +6,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from marketprism_sdk.errors import reason_of
+from marketprism_sdk.observability.logger import get_logger
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 Job = Callable[[], Awaitable[None]]
 

@@ -20,7 +20,6 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from aiohttp import web
 
 from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded, reason_of
@@ -41,12 +40,13 @@ from marketprism_sdk.messaging import (
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import LoopWatch, Metrics, MetricsSettings
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
 from marketprism_sdk.service._lifecycle import unless
 from marketprism_sdk.service._work import Work
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _NEEDS_LOOK_S = 0.1
 _POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is not

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import structlog
-
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.partitions import ShardClaimed, ShardDisagreed, Shards
 from marketprism_sdk.service._service import Service, ServiceSettings
 from marketprism_sdk.streams import InputCut, Processor, Stage, StageSettings
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _LATEST_S = 0.25
 _COMPARE_S = 0.5

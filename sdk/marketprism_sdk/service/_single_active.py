@@ -6,17 +6,16 @@ import asyncio
 import functools
 from typing import Any
 
-import structlog
-
 from marketprism_sdk.election import Election, LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
 from marketprism_sdk.errors import NotActive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._handlers import F
 from marketprism_sdk.service._service import Service, ServiceSettings
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 def leader_only(function: F) -> F:

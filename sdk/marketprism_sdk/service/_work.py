@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import structlog
+from marketprism_sdk.observability.logger import get_logger
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class Work:

@@ -17,13 +17,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import structlog
-
 from marketprism_sdk.errors import Fenced, NotConnected, SdkError, StreamError, reason_of
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.publisher import WindowPublisher
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.streams._stage_input import InputCut, InputRefused
 from marketprism_sdk.streams._stage_takeover import StageInput
 from marketprism_sdk.streams._stage_types import (
@@ -38,7 +37,7 @@ from marketprism_sdk.streams._stage_types import (
     write_snapshot,
 )
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _AT_A_TIME = 16  # messages of one partition before the next one has its turn
 _SNAPSHOTS_BELOW = 940  # leaves room for the checkpoints in a batch of 1 000

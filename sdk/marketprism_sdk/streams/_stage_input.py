@@ -8,14 +8,13 @@ import zlib
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
-import structlog
-
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.streams._stage_types import OwnedPartition
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 _SURE = 4  # looks, a second apart, before a stream that ends too early is believed: its leader may be catching up

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from marketprism_sdk.errors import StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import last_of_each
 from marketprism_sdk.nats.jetstream import StoredMessage, leader_get_last
+from marketprism_sdk.observability.logger import get_logger
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _BACK = 100  # messages that are passed over
 

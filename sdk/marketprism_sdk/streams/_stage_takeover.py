@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-import structlog
-
 from marketprism_sdk.errors import Fenced, SdkError, StreamError, reason_of
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.pull import PullConsumer
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.streams._stage_input import InputCut, SettledInput, cut_of, input_state, read_on
 from marketprism_sdk.streams._stage_records import last_record
 from marketprism_sdk.streams._stage_types import (
@@ -24,7 +23,7 @@ from marketprism_sdk.streams._stage_types import (
     write_snapshot,
 )
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 
 class StageInput:

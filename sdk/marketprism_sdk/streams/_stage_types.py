@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-import structlog
 
 from marketprism_sdk.errors import Fenced, SdkError
 from marketprism_sdk.nats.batch import AtomicBatch
@@ -19,9 +18,10 @@ from marketprism_sdk.nats.jetstream import StoredMessage
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.nats.retention import RetentionWatch
 from marketprism_sdk.observability import Sampled
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.streams._stage_records import last_record
 
-log = structlog.get_logger()
+log = get_logger(__name__)
 
 _SNAPSHOT_CHUNK = 512 * 1024
 _KEPT = 65_536  # of a message that is set aside

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +20,13 @@ from marketprism_adapters.sources.registry import replay_spec
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source
 from marketprism_application.queries.export import bars_csv
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
-from marketprism_client import MarketClient, QueryFailed
+from marketprism_client import MarketClient, QueryFailed, ReplayPosition
 from marketprism_domain.bars.state import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.ticks.rules import ValidationRules
+from marketprism_domain.values import Interval
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli.clocks import Tz, zone_of_symbol
+from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err, settings_of, url_of
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
@@ -71,38 +72,62 @@ def replay_command(
     start: From = None,
     end: To = None,
     speed: Annotated[str, typer.Option(help="max, or a factor of real time.")] = "1",
+    bars: Annotated[str, typer.Option(help="Bars as well, when they close: intervals, with commas between.")] = "",
+    kinds: Annotated[
+        str, typer.Option(help="tick, trade, orderbook …, with commas between; none: only bars.")
+    ] = "tick",
     prefix: Annotated[str, typer.Option(help="First token of the subjects: <prefix>.market.tick.<symbol>.")] = "replay",
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
-    """Publish stored ticks again, in order and with their times, on subjects of their own.
+    """Publish stored data again, in order and with its times, on subjects of its own.
 
-    A strategy listens with MarketClient(url, prefix="replay") as it would to the market.
+    A strategy listens with MarketClient(url, prefix="replay") as it would to the market; its loops end with the replay.
     """
     if not prefix or prefix.split(".")[0] in ("market", "stage", "rpc", "cmd") or not _PREFIX.fullmatch(prefix):
         raise Stop(Exit.USAGE, f"--prefix: expected tokens of their own, like replay, was {prefix!r}")
     symbols = [part.strip() for part in symbol.split(",")]
-    ts_from, ts_to = zone_of_symbol(symbols[0], tz).range(start, end)
+    zone = zone_of_symbol(symbols[0], tz)
+    ts_from, ts_to = zone.range(start, end)
     try:
-        wanted = Replay(symbols, ts_from, ts_to, parse_speed(speed), prefix)
+        wanted = Replay(
+            symbols,
+            ts_from,
+            ts_to,
+            parse_speed(speed),
+            prefix,
+            _names(kinds) if kinds != "none" else (),
+            tuple(str(Interval.parse(name)) for name in _names(bars)),
+        )
     except ValueError as error:
         raise Stop(Exit.USAGE, str(error)) from error
-    sent = asyncio.run(_replay(url_of(data_dir, nats_url), wanted))
-    err.print(f"{count_of(sent, 'tick')} sent on {prefix}.market.tick.*", highlight=False)
+    sent = asyncio.run(_replay(url_of(data_dir, nats_url), wanted, zone)).sent
+    err.print(f"{_counted(sent)} sent on {prefix}.market.>", highlight=False)
     if not sent:
         raise typer.Exit(Exit.FAILED)
 
 
-async def _replay(url: str, wanted: Replay) -> int:
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _counted(sent: Mapping[str, int]) -> str:
+    return ", ".join(count_of(count, kind) for kind, count in sent.items()) or "nothing"
+
+
+async def _replay(url: str, wanted: Replay, zone: Zone) -> ReplayPosition:
     async with MarketClient(url) as market:
         connection = await NatsConnection.open(url, name="replay")
         try:
             with _spinner() as spinner:
                 task = spinner.add_task("sending")
-                return await replay(
-                    market, connection, wanted, lambda n: spinner.update(task, description=f"{n} ticks sent")
-                )
+
+                def show(position: ReplayPosition) -> None:
+                    at = f", at {zone.text(position.ts)}" if position.ts is not None else ""
+                    spinner.update(task, description=f"{_counted(position.sent)} sent{at}")
+
+                return await replay(market, connection, wanted, show)
         except QueryFailed as error:
             code = Exit.USAGE if error.code == "INVALID_PARAMETER" else Exit.STORE
             raise Stop(code, str(error)) from error

@@ -17,7 +17,7 @@ from rich.console import Console
 from marketprism_services.platform.exits import Exit, Stop
 
 if TYPE_CHECKING:
-    from marketprism_client import MarketClient
+    from marketprism_client import Answer, MarketClient
     from marketprism_sdk.messaging import LeaderClient
     from marketprism_sdk.nats.connection import NatsConnection
     from marketprism_sdk.urls import Url
@@ -115,6 +115,11 @@ def _nats_at(url: str) -> Iterator[None]:
     except NotConnected as error:
         text = f"no NATS answers at {Url(url).bare()}; is `marketprism up` running? It serves what is stored"
         raise Stop(Exit.NATS, text) from error
+
+
+def ask_table(url: str, work: Callable[[MarketClient], Awaitable[Answer[Any]]]) -> pa.Table:
+    """The rows of an answer as they were sent; raises what `ask` does."""
+    return ask(url, work).table
 
 
 def ask(url: str, work: Callable[[MarketClient], Awaitable[T]]) -> T:

@@ -13,7 +13,7 @@ from marketprism_domain.values import Interval
 from marketprism_services.cli.answers import AsJson, Form, Output, Shown, Wanted, emit, show, wanted, zone_of
 from marketprism_services.cli.clocks import Tz
 from marketprism_services.cli.days import Day, range_of
-from marketprism_services.cli.options import ROWS_SHOWN, DataDir, From, NatsUrl, To, ask, err, out, url_of
+from marketprism_services.cli.options import ROWS_SHOWN, DataDir, From, NatsUrl, To, ask_table, err, out, url_of
 from marketprism_services.cli.pictures import COLOURS, PICTURES, Picture, candles_in_terminal, candles_to_file
 from marketprism_services.cli.tables import Look, show_bars
 from marketprism_services.platform.exits import Exit, Stop
@@ -50,7 +50,7 @@ def bars(
     if plot and output is not None and output.suffix.lower() not in PICTURES:
         raise Stop(Exit.USAGE, f"--plot: expected an --output ending in {', '.join(PICTURES)}, was {output.name!r}")
     span = range_of(symbol, start, end, day, tz, interval)
-    data = ask(url_of(data_dir, nats_url), lambda market: market.bars(symbol, interval, span.ts_from, span.ts_to))
+    data = ask_table(url_of(data_dir, nats_url), lambda market: market.bars(symbol, interval, span.ts_from, span.ts_to))
     data = span.only(data)
     zone = zone_of(data, tz)
     if not data.num_rows:
@@ -101,7 +101,7 @@ def ticks(
     """Stored ticks of an instrument; `tail` shows those that are published now."""
     how = wanted(form, output, as_json=as_json)
     span = range_of(symbol, start, end, day, tz)
-    data = ask(url_of(data_dir, nats_url), lambda market: market.ticks_between(symbol, span.ts_from, span.ts_to))
+    data = ask_table(url_of(data_dir, nats_url), lambda market: market.ticks_between(symbol, span.ts_from, span.ts_to))
     few = ("ts_event", "last", "volume", "open_interest", "verdict", "trading_day")
     columns = few if how.table else tuple(data.column_names)
     drop = ("open_interest", "trading_day")
@@ -124,7 +124,7 @@ def coverage(
     """What is stored of an instrument by trading day, and how complete it is."""
     how = wanted(form, output, as_json=as_json)
     span = range_of(symbol, start, end, day, tz)
-    data = ask(url_of(data_dir, nats_url), lambda market: market.daily(symbol, span.ts_from, span.ts_to))
+    data = ask_table(url_of(data_dir, nats_url), lambda market: market.daily(symbol, span.ts_from, span.ts_to))
     columns = (
         "trading_day",
         "first",
@@ -158,7 +158,7 @@ def gaps(
     """Holes known in an instrument's data."""
     how = wanted(form, output, as_json=as_json)
     span = range_of(symbol, start, end, day, tz)
-    data = ask(url_of(data_dir, nats_url), lambda market: market.gaps(symbol, span.ts_from, span.ts_to))
+    data = ask_table(url_of(data_dir, nats_url), lambda market: market.gaps(symbol, span.ts_from, span.ts_to))
     columns = ("ts_from", "ts_to", "cause", "trading_day", "source")
     drop = ("source", "trading_day")
     shown = Shown(columns, f"gaps of {symbol}", f"no gaps of {symbol} are known", drop, may_be_empty=True)
@@ -180,7 +180,7 @@ def quality(
     """Quality scores of an instrument, a window a row."""
     how = wanted(form, output, as_json=as_json)
     span = range_of(symbol, start, end, day, tz)
-    data = ask(url_of(data_dir, nats_url), lambda market: market.quality(symbol, span.ts_from, span.ts_to))
+    data = ask_table(url_of(data_dir, nats_url), lambda market: market.quality(symbol, span.ts_from, span.ts_to))
     columns = ("ts_from", "score", "ticks", "accepted", "rejected", "stale", "warned", "anomalies", "reasons")
     drop = ("anomalies", "accepted", "warned", "stale")
     shown = Shown(columns, f"quality of {symbol}", f"no quality reports of {symbol} in that range", drop)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from marketprism_services.cli.answers import AsJson, Form, Output, Shown, show, wanted
-from marketprism_services.cli.options import DataDir, NatsUrl, ask, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, ask_table, url_of
 
 
 def instruments(
@@ -34,7 +34,7 @@ def instruments(
         "strike",
         "expire_day",
     )
-    data = ask(
+    data = ask_table(
         url_of(data_dir, nats_url),
         lambda market: market.instruments(text, class_=kind, venue=venue, at=at, limit=limit),
     )
@@ -53,6 +53,6 @@ def rolls(
 ) -> None:
     """When which contract of a product became the main one: by open interest at the day before's end."""
     how = wanted(form, output, as_json=as_json)
-    data = ask(url_of(data_dir, nats_url), lambda market: market.dominant(product))
+    data = ask_table(url_of(data_dir, nats_url), lambda market: market.dominant(product))
     columns = ("trading_day", "symbol", "previous", "previous_close", "close")
     show(data, how, Shown(columns, f"main contracts of {product}", f"nothing stored of {product}"))

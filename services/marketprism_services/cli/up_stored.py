@@ -120,7 +120,7 @@ async def _show_bars_of(market: MarketClient, row: Row) -> None:
         bars = await market.last("bar", row["symbol"], most, interval=interval)
         if bars.num_rows:
             title = f"{row['venue']}.{row['symbol']} {interval}, newest {bars.num_rows}, {zone.name}"
-            show_bars(out, bars, interval, Look(title, zone, most))
+            show_bars(out, bars.table, interval, Look(title, zone, most))
 
 
 def further(running: Running, symbol: str) -> list[str]:

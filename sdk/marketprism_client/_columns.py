@@ -1,0 +1,74 @@
+"""Columns of an answer as one computes with them: floats for exact decimals, times with a zone, levels side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketprism_client._fields import SIDES, check_fields
+
+Column: TypeAlias = "pa.ChunkedArray[Any]"
+
+
+def computed(table: pa.Table, *, decimals: bool, tz: str, depth: int) -> pa.Table:
+    """The table with float64 for decimals (unless `decimals`), timestamps for the columns `ts_*`, and `depth` levels of
+    a book as `bid_price_1 bid_volume_1 … ask_volume_<depth>` instead of its lists."""
+    columns: dict[str, Column] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+            columns.update(_flat(name, column, depth))
+        elif name.startswith("ts_") and pa.types.is_int64(column.type):
+            columns[name] = column.cast(pa.timestamp("ns", tz))
+        else:
+            columns[name] = column
+    if not decimals:
+        columns = {
+            name: as_float(each) if pa.types.is_decimal128(each.type) else each for name, each in columns.items()
+        }
+    return pa.Table.from_arrays(list(columns.values()), names=list(columns))
+
+
+def chosen(table: pa.Table, fields: Sequence[str] | None, always: str) -> pa.Table:
+    """The table with the columns `fields` alone, in their order, behind the one that is `always` there.
+
+    Raises:
+        QueryFailed: a field that is no column; names the nearest.
+    """
+    if fields is None:
+        return table
+    fields = check_fields(fields, table.column_names)
+    first = [always] if always in table.column_names and always not in fields else []
+    return table.select([*first, *fields])
+
+
+def as_float(column: Column) -> Column:
+    """The doubles nearest to decimals: those that `float` makes of their text.
+
+    Arrow's own cast is not: it multiplies by a power of ten that is no double, which can be one step off. Its parser of
+    text rounds once, and most columns have few distinct values.
+    """
+    encoded = column.combine_chunks().dictionary_encode()
+    values = encoded.dictionary.cast(pa.string()).cast(pa.float64())
+    return pa.chunked_array([values.take(encoded.indices)], pa.float64())
+
+
+def _flat(name: str, column: Column, depth: int) -> dict[str, Column]:
+    """Prices and volumes of the first levels of one side, best first; missing where there are fewer."""
+    side = SIDES.get(name, name)
+    array = cast("pa.ListArray[pa.StructScalar]", column.combine_chunks())
+    levels = cast("pa.StructArray", array.values)
+    parts = {"price": levels.field("price"), "volume": levels.field("quantity")}
+    lengths = cast("pa.Int32Array", pc.fill_null(pc.list_value_length(cast("pa.Array[Any]", array)), 0))
+    starts = array.offsets[:-1]
+    found: dict[str, Column] = {}
+    for level in range(depth):
+        places = pc.if_else(
+            pc.greater(lengths, pa.scalar(level, pa.int32())), pc.add(starts, level), pa.scalar(None, starts.type)
+        )
+        for word, values in parts.items():
+            found[f"{side}_{word}_{level + 1}"] = pa.chunked_array([values.take(places)])
+    return found

@@ -1,0 +1,345 @@
+"""`market.history`: what is stored, one method a kind, with the names that `market.live` has for what comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from marketprism_application.contracts.failures import Code
+from marketprism_application.contracts.kinds import (
+    BAR,
+    BOOK_TOP,
+    FUNDING_RATE,
+    GAP,
+    KINDS,
+    KLINE,
+    LIQUIDATION,
+    MARK_PRICE,
+    OPEN_INTEREST,
+    ORDERBOOK,
+    QUALITY,
+    TICK,
+    TICKER,
+    TRADE,
+    DataKind,
+)
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
+from marketprism_client._answer import Answer
+from marketprism_client._failures import QueryFailed, UnknownSymbol
+from marketprism_client._names import Directory, names_of
+from marketprism_client._records import SomeRecord, record_of
+from marketprism_client._session import Session
+from marketprism_client._times import Time
+from marketprism_domain.marketdata.bar import Bar
+from marketprism_domain.marketdata.funding_rate import FundingRate
+from marketprism_domain.marketdata.gap import Gap
+from marketprism_domain.marketdata.kline import Kline
+from marketprism_domain.marketdata.liquidation import Liquidation
+from marketprism_domain.marketdata.mark_price import MarkPrice
+from marketprism_domain.marketdata.open_interest import OpenInterest
+from marketprism_domain.marketdata.orderbook import BookTop, OrderBook
+from marketprism_domain.marketdata.quality import QualityReport
+from marketprism_domain.marketdata.tick import Tick
+from marketprism_domain.marketdata.ticker import Ticker
+from marketprism_domain.marketdata.trade import Trade
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Names = str | Sequence[str]
+Fields = Sequence[str] | None
+_PAGE = 5_000
+
+
+class History:
+    """Stored records with their time in [start, end), oldest first.
+
+    `symbol` is one, several (a list, or with commas) or a pattern like `ru*`; of several, rows are ordered by time.
+    `last` asks for the newest so many of each instrument instead. `fields` are the columns that `to_pandas()` and its
+    like show.
+
+    Raises:
+        UnknownSymbol, UnknownVenue: nothing of that name is stored. QueryFailed: the question is wrong, or the read
+        side cannot answer it now. NoResponders, DeadlineExceeded, NotConnected (marketprism_sdk.errors).
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._directory = Directory(session)
+
+    async def __call__(
+        self,
+        kind: str,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        interval: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[SomeRecord]:
+        """Records of any kind by its name; bars and klines need an interval."""
+        return await self._ranged(kind_named(kind), symbol, start, end, venue, last, fields, interval)
+
+    async def bars(
+        self,
+        symbol: Names,
+        interval: str,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Bar]:
+        """Closed bars by their `ts_open`, each in its last revision; `gap` says what is missing."""
+        return await self._ranged(BAR, symbol, start, end, venue, last, fields, interval)
+
+    async def ticks(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Tick]:
+        """Ticks that were validated, rejected ones left out."""
+        return await self._ranged(TICK, symbol, start, end, venue, last, fields)
+
+    async def trades(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Trade]:
+        """Trades as the venue wrote them."""
+        return await self._ranged(TRADE, symbol, start, end, venue, last, fields)
+
+    async def books(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[OrderBook]:
+        """Steps of books: snapshots, and the updates between them."""
+        return await self._ranged(ORDERBOOK, symbol, start, end, venue, last, fields)
+
+    async def book_tops(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[BookTop]:
+        """The best levels of valid books, a few times a second."""
+        return await self._ranged(BOOK_TOP, symbol, start, end, venue, last, fields)
+
+    async def klines(
+        self,
+        symbol: Names,
+        interval: str,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Kline]:
+        """Bars as the venue made them, by their `ts_open`."""
+        return await self._ranged(KLINE, symbol, start, end, venue, last, fields, interval)
+
+    async def tickers(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Ticker]:
+        """The venue's own statistics of the last day."""
+        return await self._ranged(TICKER, symbol, start, end, venue, last, fields)
+
+    async def funding_rates(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[FundingRate]:
+        """Funding rates of perpetuals."""
+        return await self._ranged(FUNDING_RATE, symbol, start, end, venue, last, fields)
+
+    async def open_interest(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[OpenInterest]:
+        """Open interest of derivatives."""
+        return await self._ranged(OPEN_INTEREST, symbol, start, end, venue, last, fields)
+
+    async def liquidations(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Liquidation]:
+        """Forced orders that the venue told of."""
+        return await self._ranged(LIQUIDATION, symbol, start, end, venue, last, fields)
+
+    async def mark_prices(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[MarkPrice]:
+        """Mark prices of derivatives."""
+        return await self._ranged(MARK_PRICE, symbol, start, end, venue, last, fields)
+
+    async def gaps(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[Gap]:
+        """Holes in the data that begin in the range."""
+        return await self._ranged(GAP, symbol, start, end, venue, last, fields)
+
+    async def quality(
+        self,
+        symbol: Names,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        last: int | None = None,
+        fields: Fields = None,
+    ) -> Answer[QualityReport]:
+        """Quality reports whose window begins in the range."""
+        return await self._ranged(QUALITY, symbol, start, end, venue, last, fields)
+
+    async def pages(
+        self,
+        kind: str,
+        symbol: str,
+        start: Time = None,
+        end: Time = None,
+        *,
+        venue: str | None = None,
+        interval: str | None = None,
+    ) -> AsyncIterator[Answer[SomeRecord]]:
+        """Records of one instrument, a page of some thousands at a time: what is larger than memory."""
+        found = kind_named(kind)
+        async for page in self._pages(found, symbol, start, end, venue, interval):
+            yield self._answer(found, page, None)
+
+    async def _ranged(
+        self,
+        kind: DataKind,
+        symbol: Names,
+        start: Time,
+        end: Time,
+        venue: str | None,
+        last: int | None,
+        fields: Fields,
+        interval: str | None = None,
+    ) -> Answer[SomeRecord]:
+        names = await self._directory.matching(names_of(symbol), venue)
+        tables = [await self._of_one(kind, name, start, end, venue, last, interval) for name in names]
+        table = _together(tables)
+        if len(names) > 1:
+            table = table.sort_by([(kind.time_field, "ascending"), ("symbol", "ascending")])
+        if venue is not None and not table.num_rows:
+            await self._directory.check_venue(venue)
+        return self._answer(kind, table, fields)
+
+    async def _of_one(
+        self,
+        kind: DataKind,
+        name: str,
+        start: Time,
+        end: Time,
+        venue: str | None,
+        last: int | None,
+        interval: str | None,
+    ) -> pa.Table:
+        try:
+            if last is None:
+                return _together([page async for page in self._pages(kind, name, start, end, venue, interval)])
+            ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
+            return await self._session.ask(
+                Records(kind.name, name, venue, ts_from, ts_to, interval, limit=last, last=True)
+            )
+        except UnknownSymbol as error:
+            raise await self._directory.with_nearest(error, name) from error
+
+    def _answer(self, kind: DataKind, table: pa.Table, fields: Fields) -> Answer[SomeRecord]:
+        return Answer(table, partial(record_of, kind), time_field=kind.time_field, tz=self._session.tz, fields=fields)
+
+    async def _pages(
+        self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
+    ) -> AsyncIterator[pa.Table]:
+        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
+        question = Records(kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
+        while True:
+            page = await self._session.ask(question)
+            yield page
+            if page.num_rows < question.limit:
+                return
+            question = msgspec.structs.replace(question, after=key_of(kind, page))
+
+
+def kind_named(name: str) -> DataKind:
+    """The kind of that name.
+
+    Raises:
+        QueryFailed: there is none.
+    """
+    found = KINDS.get(name)
+    if found is None:
+        raise QueryFailed(Code.INVALID_PARAMETER, f"kind: expected one of {', '.join(KINDS)}, was {name!r}")
+    return found
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+    return pa.concat_tables([table for table in tables if table.num_rows] or list(tables[:1]))

@@ -1,0 +1,89 @@
+"""One connection, and the questions that go over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from marketprism_application.contracts.questions import Question, decode_answer, encode_question
+from marketprism_client._failures import query_failures
+from marketprism_client._times import Time, nanoseconds, zone_of
+from marketprism_sdk.lazy import loaded
+from marketprism_sdk.messaging import NatsBus, RpcClient
+from marketprism_sdk.nats.connection import NatsConnection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NAME = "marketprism-client"
+
+
+class Session:
+    """What the parts of a client share: where it is connected, how long it waits, in which zone it thinks."""
+
+    def __init__(self, url: str, timeout_s: float, prefix: str, tz: str) -> None:
+        zone_of(tz)
+        self.url = url
+        self.timeout_s = timeout_s
+        self.prefix = prefix
+        self.tz = tz
+        self.dropped = 0
+        self.malformed = 0
+        self._connection: NatsConnection | None = None
+        self._calls: RpcClient | None = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            NotConnected: no NATS server is there.
+        """
+        self._connection = await NatsConnection.open(self.url, name=_NAME)
+        self._calls = RpcClient(NatsBus(self._connection))
+
+    async def close(self) -> None:
+        """Leave; what is still asked ends with NotConnected."""
+        connection, self._connection, self._calls = self._connection, None, None
+        if connection is not None:
+            await connection.close()
+
+    @property
+    def connection(self) -> NatsConnection:
+        """The connection, which is there between `open` and `close`."""
+        if self._connection is None:
+            raise RuntimeError("MarketClient: expected `async with MarketClient(url) as market`")
+        return self._connection
+
+    @property
+    def calls(self) -> RpcClient:
+        """Calls of services, as long as there is a connection."""
+        if self._calls is None:
+            raise RuntimeError("MarketClient: expected `async with MarketClient(url) as market`")
+        return self._calls
+
+    async def ask(self, question: Question, *, timeout_s: float | None = None) -> pa.Table:
+        """Answer of a question as it is sent.
+
+        Raises:
+            QueryFailed: the question is wrong, or the read side cannot answer it now. NoResponders, DeadlineExceeded,
+            NotConnected: nobody answered.
+        """
+        calls = self.calls
+        await loaded("pyarrow")
+        with query_failures():
+            data = await calls.call_raw(
+                "query", "arrow", encode_question(question), timeout_s=timeout_s or self.timeout_s, idempotent=True
+            )
+            return decode_answer(data)
+
+    async def call(self, method: str, body: object) -> object:
+        """What a method of the query service answers; raises as `ask`."""
+        with query_failures():
+            return await self.calls.call("query", method, body, timeout_s=self.timeout_s, idempotent=True)
+
+    def time(self, value: Time, name: str) -> int | None:
+        """Nanoseconds UTC of a time that a user gave; without a zone it is in the client's.
+
+        Raises:
+            QueryFailed: not a time.
+        """
+        return nanoseconds(value, name, self.tz)

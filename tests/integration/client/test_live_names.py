@@ -1,0 +1,169 @@
+"""Live data by name: several, patterns, and a word about names that nobody has."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from marketprism_application.contracts.codec import encode
+from marketprism_application.contracts.kinds import BAR, TICK, TRADE, DataKind
+from marketprism_application.contracts.subjects import subject_of
+from marketprism_client import MarketClient, QueryFailed, UnknownSymbol, UnknownVenue
+from marketprism_sdk.nats.connection import NatsConnection
+from tests.contract.test_codec import SAMPLES
+from tests.integration.query.read_side import COUNT, OPENED, Serve, bar, filled, serve
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
+
+__all__ = ["filled", "serve"]
+
+TICKS = {
+    (venue, symbol): SAMPLES["tick"]._replace(venue=venue, symbol=symbol)
+    for venue, symbol in (("shfe", "ru1901"), ("shfe", "rb1901"), ("sim", "ru1901"), ("shfe", "ru1905"))
+}
+
+
+async def publish(connection: NatsConnection, kind: DataKind, record: object) -> None:
+    await connection.publish(subject_of(kind, record), encode(kind, record))
+
+
+@pytest.fixture
+async def sent(connection: NatsConnection) -> AsyncIterator[NatsConnection]:
+    """A connection on which all the ticks, a bar and a trade are published over and over."""
+
+    async def go() -> None:
+        while True:
+            for record in TICKS.values():
+                await publish(connection, TICK, record)
+            await publish(connection, BAR, bar(1))
+            await publish(connection, TRADE, SAMPLES["trade"]._replace(venue="okx", symbol="BTC-USDT"))
+            await asyncio.sleep(0.01)
+
+    running = asyncio.create_task(go())
+    yield connection
+    running.cancel()
+
+
+@pytest.mark.parametrize(
+    ("names", "venue", "wanted"),
+    [
+        ("ru1901", "*", {("shfe", "ru1901"), ("sim", "ru1901")}),
+        ("ru1901", "shfe", {("shfe", "ru1901")}),
+        ("ru1905, rb1901", "*", {("shfe", "ru1905"), ("shfe", "rb1901")}),
+        (["ru1905", "rb1901"], "*", {("shfe", "ru1905"), ("shfe", "rb1901")}),
+        ("ru*", "*", {("shfe", "ru1901"), ("sim", "ru1901"), ("shfe", "ru1905")}),
+        (["ru190[56]", "rb1901"], "shfe", {("shfe", "ru1905"), ("shfe", "rb1901")}),
+        ("*", "sim", {("sim", "ru1901")}),
+    ],
+)
+async def test_several_names_and_patterns(
+    sent: NatsConnection, names: str | list[str], venue: str, wanted: set[tuple[str, str]]
+) -> None:
+    seen: set[tuple[str, str]] = set()
+    async with asyncio.timeout(20), MarketClient(str(sent.url.reveal())) as market:
+        count = 0
+        async for tick in market.ticks(names, venue=venue):
+            seen.add((tick.venue, tick.symbol))
+            count += 1
+            if count == 40:
+                break
+    assert seen == wanted
+
+
+async def test_every_kind_by_its_method_and_by_its_name(sent: NatsConnection) -> None:
+    async with asyncio.timeout(20), MarketClient(str(sent.url.reveal())) as market:
+        assert (await anext(market.live.bars("rb2505", "1m"))).interval == "1m"
+        assert (await anext(market.live("bar", "rb2505"))).symbol == "rb2505"
+        assert (await anext(market.bars_live("rb2505", "*"))).close == Decimal("1.5")
+        assert (await anext(market.trades("BTC-USDT", venue="okx"))).venue == "okx"
+        assert (await anext(market.live.trades(["BTC-USDT"]))).venue == "okx"
+
+
+async def test_no_query_service_is_a_warning_and_the_stream_goes_on(
+    sent: NatsConnection, connection: NatsConnection
+) -> None:
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(0))
+    with capture_logs() as lines:
+        async with asyncio.timeout(30), MarketClient(str(sent.url.reveal())) as market:
+            stream = market.ticks("later")
+            following = asyncio.ensure_future(anext(stream))
+            while not any(line["event"] == "subscription.unchecked" for line in lines):
+                await asyncio.sleep(0.01)
+            await publish(connection, TICK, TICKS["shfe", "ru1901"]._replace(symbol="later"))
+            assert (await following).symbol == "later"
+            await stream.aclose()
+    structlog.configure(**before)
+
+
+async def test_a_name_that_nobody_has_is_refused_with_the_nearest(serve: Serve) -> None:
+    api = await serve()
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        for stream in (market.ticks("rb2550"), market.live.bars("RB2550", "1m"), market.trades("rb2550")):
+            with pytest.raises(UnknownSymbol, match="rb2505") as caught:
+                await anext(stream)
+            assert caught.value.code == "UNKNOWN_SYMBOL"
+        with pytest.raises(UnknownSymbol, match="zz"):
+            await anext(market.ticks("zz*"))
+        for stream in (market.books("rb2505", venue="shef"), market.live("ticker", "rb2505", venue="shef")):
+            with pytest.raises(UnknownVenue, match=r"venue: .*shfe"):
+                await anext(stream)
+        for question in (
+            market.bars("rb2550", "1m"),
+            market.history.ticks("rb2550"),
+            market.latest_tick("rb2550"),
+            market.latest_bars("rb2550", "1m"),
+            market.bars("rb2505,rb2550", "1m"),
+        ):
+            with pytest.raises(UnknownSymbol, match="rb2505"):
+                await question
+        with pytest.raises(QueryFailed, match="shfe"):
+            await market.bars("rb2505", "1m", venue="shef")
+
+
+async def test_a_name_that_is_yet_to_come_can_be_waited_for(serve: Serve) -> None:
+    api = await serve()
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        waiting = market.ticks("rb2699", wait=True)
+        following = asyncio.ensure_future(anext(waiting))
+        with pytest.raises(UnknownSymbol):
+            await anext(market.ticks("rb2699"))
+        assert not following.done()
+        await publish(api.nats, TICK, TICKS["shfe", "ru1901"]._replace(symbol="rb2699"))
+        assert (await following).symbol == "rb2699"
+        await waiting.aclose()
+
+
+async def test_stored_data_of_several_and_of_patterns(serve: Serve) -> None:
+    api = await serve()
+    async with MarketClient(api.url) as market:
+        for names in (["rb2505", "rb2510"], "rb2505,rb2510", "rb*", ["rb25?[05]"]):
+            found = await market.bars(names, "1m")
+            assert found.column("ts_open").to_pylist() == sorted(found.column("ts_open").to_pylist())
+            assert len(found) == 20
+            assert (await asyncio.to_thread(found.pivot, "close")).shape == (10, 2)
+        newest = await market.bars("rb*", "1m", last=2, fields=["symbol", "close"])
+        assert [(row.symbol, row.seq) for row in newest] == [("rb2505", 8), ("rb2510", 8), ("rb2505", 9), ("rb2510", 9)]
+        assert (await asyncio.to_thread(newest.to_pandas)).columns.tolist() == ["symbol", "close"]
+        ticks = await market.history.ticks("rb2505", OPENED)
+        assert len(ticks) == COUNT
+        assert (await asyncio.to_thread(ticks.to_pandas))["bid_price_1"].iloc[0] == 2999.0
+        assert len(await market.ticks_between("rb2505", last_second(ticks.table.column("ts_event").to_pylist()))) > 0
+        assert len([page async for page in market.history.pages("tick", "rb2505")]) > 4
+        assert [row.symbol for row in await market.last("bar", "rb2505", 3, interval="1m")] == ["rb2505"] * 3
+        with pytest.raises(UnknownSymbol, match="cu"):
+            await market.bars("cu*", "1m")
+
+
+def last_second(times: list[int]) -> int:
+    return max(times) - 10**9
+
+
+def test_the_warning_is_one_of_the_standard_library() -> None:
+    assert logging.getLogger("marketprism_client").handlers
