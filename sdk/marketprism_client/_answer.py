@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from marketprism_application.contracts.failures import Code
 from marketprism_client._failures import QueryFailed
-from marketprism_client._fields import check_fields, computed_names
+from marketprism_client._fields import Fields, deepest
 from marketprism_client._records import shortest
 
 if TYPE_CHECKING:
@@ -37,22 +37,20 @@ class Answer(Generic[Record_co]):
         *,
         time_field: str | None,
         tz: str,
-        fields: Sequence[str] | None = None,
+        fields: Fields = None,
     ) -> None:
         self.table = table
         self.time_field = time_field
         self.tz = tz
         self._make = make
         self._fields = fields
-        if fields is not None:
-            check_fields(fields, computed_names(table.column_names, _LEVELS))
 
     # -- to compute with ---------------------------------------------------------------------------------------------
 
     def to_arrow(
         self,
         *,
-        fields: Sequence[str] | None = None,
+        fields: Fields = None,
         decimals: bool = False,
         tz: str | None = None,
         depth: int = _LEVELS,
@@ -70,12 +68,13 @@ class Answer(Generic[Record_co]):
 
         zone = zone_of(tz or self.tz)[0]
         wanted = fields if fields is not None else self._fields
+        depth = max(depth, deepest(wanted))
         return chosen(computed(self.table, decimals=decimals, tz=zone, depth=depth), wanted, self.time_field or "")
 
     def to_pandas(
         self,
         *,
-        fields: Sequence[str] | None = None,
+        fields: Fields = None,
         decimals: bool = False,
         tz: str | None = None,
         depth: int = _LEVELS,
@@ -102,7 +101,7 @@ class Answer(Generic[Record_co]):
     def to_polars(
         self,
         *,
-        fields: Sequence[str] | None = None,
+        fields: Fields = None,
         decimals: bool = False,
         tz: str | None = None,
         depth: int = _LEVELS,

@@ -14,11 +14,11 @@ from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import RpcClient
 
 _TIMEOUT_S = 5.0
-Ask = Callable[[str], Awaitable[OrderBook | None]]
+Ask = Callable[[OrderBook], Awaitable[OrderBook | None]]
 
 
 async def joined(steps: AsyncGenerator[OrderBook, None], ask: Ask) -> AsyncIterator[OrderBook]:
-    """Steps of an instrument's books; `ask(venue)` brings the book that a venue's first update changes.
+    """Steps of an instrument's books; `ask(step)` brings the book that a venue's first update changes.
 
     The book may be ahead of the step: what it holds already is left out.
     """
@@ -29,7 +29,7 @@ async def joined(steps: AsyncGenerator[OrderBook, None], ask: Ask) -> AsyncItera
             if step.form != UPDATE:
                 begun[venue] = None
             elif venue not in begun:
-                book = await ask(venue)
+                book = await ask(step)
                 begun[venue] = None if book is None else book.seq
                 if book is not None:
                     yield book

@@ -17,7 +17,6 @@ from marketprism_application.contracts.questions import (
     Dominant,
     Instruments,
     InstrumentSearch,
-    Latest,
     LatestBars,
     Question,
     Statistics,
@@ -25,8 +24,8 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
 from marketprism_client._answer import Answer, Row, as_row
-from marketprism_client._failures import UnknownSymbol
-from marketprism_client._history import Fields, History, Names
+from marketprism_client._fields import Fields
+from marketprism_client._history import History, Names, TradingDay, days_of
 from marketprism_client._live import Live
 from marketprism_client._names import Directory
 from marketprism_client._records import SomeRecord, record_of
@@ -144,11 +143,14 @@ class MarketClient:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Bar]:
-        """Stored bars with ts_open in [start, end): `history.bars`."""
-        return await self._history.bars(symbol, interval, start, end, venue=venue, last=last, fields=fields)
+        """Stored bars with ts_open in [start, end), or of trading days: `history.bars`."""
+        return await self._history.bars(
+            symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+        )
 
     async def ticks_between(
         self, symbol: Names, start: Time = None, end: Time = None, *, venue: str | None = None
@@ -201,11 +203,8 @@ class MarketClient:
         found = await self._session.call("latest_tick", symbol)
         if found is not None:
             return cast("Tick", decode(TICK, cast("bytes", found)))
-        rows = (await self._session.ask(Latest(TICK.name, (symbol,)))).to_pylist()
-        if rows:
-            return cast("Tick", record_of(TICK, max(rows, key=lambda row: cast("int", row["ts_event"]))))
-        await self._directory.require(symbol)
-        return None
+        row = await self._directory.newest(TICK, symbol)
+        return None if row is None else cast("Tick", record_of(TICK, row))
 
     async def latest_bars(self, symbol: str, interval: str) -> list[Bar]:
         """The newest closed bar at each venue, as far as one was made not long ago.
@@ -215,13 +214,13 @@ class MarketClient:
         """
         found = await self._session.call("latest_bars", LatestBars(symbol, interval))
         if not found:
-            await self._directory.require(symbol)
+            await self._directory.newest(TICK, symbol)
         return [decode(BAR, message) for message in cast("list[bytes]", found)]
 
     async def book(self, symbol: str, at: Time = None, *, venue: str | None = None) -> Tick | None:
         """The order book as it stood at an instant (now when None): the newest tick not after it, None before any."""
         question = Book(symbol, venue, self._session.time(at, "at"))
-        rows = (await self._asked(question, symbol)).to_pylist()
+        rows = (await self._session.ask(question)).to_pylist()
         return cast("Tick", record_of(TICK, rows[0])) if rows else None
 
     # -- questions ---------------------------------------------------------------------------------------------------
@@ -249,21 +248,33 @@ class MarketClient:
         found: dict[str, Any] = await self._session.calls.call("monitor", "status", timeout_s=wait_s)
         return found
 
-    async def statistics(self, symbol: str, start: Time = None, end: Time = None) -> Answer[Row]:
+    async def statistics(
+        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+    ) -> Answer[Row]:
         """Prices, volume, turnover and VWAP over the minute bars that open in [start, end), a row per venue."""
         ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
-        return self._rows(await self._asked(Statistics(symbol, ts_from, ts_to), symbol))
+        return self._rows(await self._session.ask(Statistics(symbol, ts_from, ts_to, *days_of(trading_day))))
 
     async def dominant(self, product: str) -> Answer[Row]:
         """When which contract of a product became the main one, and both closes of the day before."""
         return self._rows(await self._session.ask(Dominant(product)))
 
     async def continuous(
-        self, product: str, interval: str = "1d", start: Time = None, end: Time = None, *, adjust: str = "none"
+        self,
+        product: str,
+        interval: str = "1d",
+        start: Time = None,
+        end: Time = None,
+        *,
+        adjust: str = "none",
+        trading_day: TradingDay = None,
     ) -> Answer[Row]:
         """Bars of the main contracts in one line; `adjust` (none, difference, ratio) moves those before a change."""
         ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
-        question = Continuous(product, None, ts_from, ts_to, interval, MAX_LIMIT, adjust=adjust)
+        from_day, to_day = days_of(trading_day)
+        question = Continuous(
+            product, None, ts_from, ts_to, interval, MAX_LIMIT, adjust=adjust, from_day=from_day, to_day=to_day
+        )
         return self._rows(await self._session.ask(question), BAR.time_field)
 
     async def instruments(
@@ -274,10 +285,12 @@ class MarketClient:
         search = InstrumentSearch(text, venue, product, class_, limit, self._session.time(at, "at") or 0)
         return self._rows(await self._session.ask(Instruments(search)))
 
-    async def daily(self, symbol: str, start: Time = None, end: Time = None) -> Answer[Row]:
+    async def daily(
+        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+    ) -> Answer[Row]:
         """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
         ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
-        return self._rows(await self._asked(Daily(symbol, ts_from, ts_to), symbol))
+        return self._rows(await self._session.ask(Daily(symbol, ts_from, ts_to, *days_of(trading_day))))
 
     async def symbols(self) -> Answer[Row]:
         """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
@@ -287,11 +300,5 @@ class MarketClient:
         """Stored, distinct and read-back ticks and bars per source."""
         return self._rows(await self._session.ask(Audit(tuple(sources))))
 
-    async def _asked(self, question: Question, symbol: str) -> pa.Table:
-        try:
-            return await self._session.ask(question)
-        except UnknownSymbol as error:
-            raise await self._directory.with_nearest(error, symbol) from error
-
     def _rows(self, table: pa.Table, time_field: str | None = None) -> Answer[Row]:
-        return Answer(table, as_row, time_field=time_field, tz=self._session.tz)
+        return Answer(table.replace_schema_metadata(None), as_row, time_field=time_field, tz=self._session.tz)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from marketprism_client._fields import SIDES, check_fields
+from marketprism_application.contracts.rows import flat_levels
+from marketprism_client._fields import check_fields
 
 Column: TypeAlias = "pa.ChunkedArray[Any]"
 
@@ -17,11 +17,10 @@ def computed(table: pa.Table, *, decimals: bool, tz: str, depth: int) -> pa.Tabl
     """The table with float64 for decimals (unless `decimals`), timestamps for the columns `ts_*`, and `depth` levels of
     a book as `bid_price_1 bid_volume_1 … ask_volume_<depth>` instead of its lists."""
     columns: dict[str, Column] = {}
+    table = flat_levels(table, depth)
     for name in table.column_names:
         column = table.column(name)
-        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
-            columns.update(_flat(name, column, depth))
-        elif name.startswith("ts_") and pa.types.is_int64(column.type):
+        if name.startswith("ts_") and pa.types.is_int64(column.type):
             columns[name] = column.cast(pa.timestamp("ns", tz))
         else:
             columns[name] = column
@@ -54,21 +53,3 @@ def as_float(column: Column) -> Column:
     encoded = column.combine_chunks().dictionary_encode()
     values = encoded.dictionary.cast(pa.string()).cast(pa.float64())
     return pa.chunked_array([values.take(encoded.indices)], pa.float64())
-
-
-def _flat(name: str, column: Column, depth: int) -> dict[str, Column]:
-    """Prices and volumes of the first levels of one side, best first; missing where there are fewer."""
-    side = SIDES.get(name, name)
-    array = cast("pa.ListArray[pa.StructScalar]", column.combine_chunks())
-    levels = cast("pa.StructArray", array.values)
-    parts = {"price": levels.field("price"), "volume": levels.field("quantity")}
-    lengths = cast("pa.Int32Array", pc.fill_null(pc.list_value_length(cast("pa.Array[Any]", array)), 0))
-    starts = array.offsets[:-1]
-    found: dict[str, Column] = {}
-    for level in range(depth):
-        places = pc.if_else(
-            pc.greater(lengths, pa.scalar(level, pa.int32())), pc.add(starts, level), pa.scalar(None, starts.type)
-        )
-        for word, values in parts.items():
-            found[f"{side}_{word}_{level + 1}"] = pa.chunked_array([values.take(places)])
-    return found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from marketprism_application.contracts.failures import AnswerError, Code, Consequence, client_code, consequence_of
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import NotActive, RemoteError, reason_of
+
+_NEAREST = re.compile(r"; the nearest: (.+)$")
 
 
 class QueryFailed(Exception):
@@ -30,17 +33,18 @@ class QueryFailed(Exception):
 class UnknownSymbol(QueryFailed):
     """No instrument of that name is known; `nearest` has the names that may have been meant."""
 
-    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str) -> None:
         super().__init__(Code.UNKNOWN_SYMBOL, message)
-        self.nearest = nearest
+        found = _NEAREST.search(message)
+        self.nearest: tuple[str, ...] = tuple(found[1].split(", ")) if found is not None else ()
 
 
 class UnknownVenue(QueryFailed):
     """No venue of that name is known; `nearest` has the names that may have been meant."""
 
-    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str, nearest: Sequence[str] = ()) -> None:
         super().__init__(Code.INVALID_PARAMETER, message)
-        self.nearest = nearest
+        self.nearest: tuple[str, ...] = tuple(nearest)
 
 
 def _failed(code: str, message: str) -> QueryFailed:

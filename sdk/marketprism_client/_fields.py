@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from marketprism_application.contracts.failures import Code
+from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.nearest import did_you_mean
+from marketprism_application.contracts.rows import SIDES
 from marketprism_client._failures import QueryFailed
 
-SIDES = {"bids": "bid", "asks": "ask"}
+Fields = Sequence[str] | None
+_LEVEL = re.compile(r"(bid|ask)_(price|volume)_[1-9]\d*")
 
 
 def check_fields(fields: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -20,19 +24,35 @@ def check_fields(fields: Sequence[str], known: Sequence[str]) -> list[str]:
     found = [fields] if isinstance(fields, str) else list(fields)
     for name in found:
         if name not in known:
-            near = get_close_matches(str(name), known, 3, 0.5)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            near = did_you_mean(str(name), known)
             raise QueryFailed(
-                Code.INVALID_PARAMETER, f"fields: expected some of {', '.join(known)}, was {name!r}{hint}"
+                Code.INVALID_PARAMETER, f"fields: expected some of {', '.join(known)}, was {name!r}{near}"
             )
     return found
 
 
-def computed_names(names: Sequence[str], depth: int) -> list[str]:
-    """The columns of a table once its levels stand side by side."""
-    found: list[str] = []
-    for name in names:
-        side = SIDES.get(name)
-        levels = [f"{side}_{word}_{level}" for level in range(1, depth + 1) for word in ("price", "volume")]
-        found += levels if side is not None else [name]
-    return found
+def deepest(fields: Fields) -> int:
+    """The deepest level of a book among the fields, 0 where there is none."""
+    return max((int(name.rpartition("_")[2]) for name in fields or () if _LEVEL.fullmatch(str(name))), default=0)
+
+
+def asked_columns(kind: DataKind, fields: Fields) -> tuple[str, ...]:
+    """The columns of a kind that are to be sent, none for all: the fields, the sides of their levels, and what an
+    answer of several instruments is ordered by.
+
+    Raises:
+        QueryFailed: a field that is none of the kind's; names the nearest.
+    """
+    if fields is None:
+        return ()
+    found = [fields] if isinstance(fields, str) else list(fields)
+    sides = [f"{match[1]}s" for name in found if (match := _LEVEL.fullmatch(str(name))) is not None]
+    if set(sides) <= set(kind.fields):
+        found = [name for name in found if _LEVEL.fullmatch(str(name)) is None]
+    check_fields(found, [*kind.fields, *levels_of(kind)])
+    return tuple(dict.fromkeys((kind.time_field, "venue", "symbol", *found, *sides)))
+
+
+def levels_of(kind: DataKind) -> list[str]:
+    """The columns of the best level of a kind's book."""
+    return [f"{side[:-1]}_{word}_1" for side in SIDES if side in kind.fields for word in ("price", "volume")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -26,13 +26,14 @@ from marketprism_application.contracts.kinds import (
     TRADE,
     DataKind,
 )
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
 from marketprism_client._answer import Answer
-from marketprism_client._failures import QueryFailed, UnknownSymbol
+from marketprism_client._failures import QueryFailed
+from marketprism_client._fields import Fields, asked_columns
 from marketprism_client._names import Directory, names_of
 from marketprism_client._records import SomeRecord, record_of
 from marketprism_client._session import Session
-from marketprism_client._times import Time
+from marketprism_client._times import Day, Time, day_text
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.funding_rate import FundingRate
 from marketprism_domain.marketdata.gap import Gap
@@ -50,7 +51,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Names = str | Sequence[str]
-Fields = Sequence[str] | None
+# One day, or the first and the last of several, either of which may be open.
+TradingDay: TypeAlias = "Day | tuple[Day | None, Day | None] | None"
 _PAGE = 5_000
 
 
@@ -58,8 +60,9 @@ class History:
     """Stored records with their time in [start, end), oldest first.
 
     `symbol` is one, several (a list, or with commas) or a pattern like `ru*`; of several, rows are ordered by time.
-    `last` asks for the newest so many of each instrument instead. `fields` are the columns that `to_pandas()` and its
-    like show.
+    `trading_day` is one (`"2018-10-09"`, a date) or the first and the last of several, their nights included. `last`
+    asks for the newest so many of each instrument. `fields` are the columns that are sent and shown, levels of a book
+    by their number (`bid_price_1`); with few, there are no records to iterate over.
 
     Raises:
         UnknownSymbol, UnknownVenue: nothing of that name is stored. QueryFailed: the question is wrong, or the read
@@ -79,11 +82,12 @@ class History:
         *,
         venue: str | None = None,
         interval: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[SomeRecord]:
         """Records of any kind by its name; bars and klines need an interval."""
-        return await self._ranged(kind_named(kind), symbol, start, end, venue, last, fields, interval)
+        return await self._ranged(kind_named(kind), symbol, (start, end, trading_day, last), venue, fields, interval)
 
     async def bars(
         self,
@@ -93,11 +97,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Bar]:
         """Closed bars by their `ts_open`, each in its last revision; `gap` says what is missing."""
-        return await self._ranged(BAR, symbol, start, end, venue, last, fields, interval)
+        return await self._ranged(BAR, symbol, (start, end, trading_day, last), venue, fields, interval)
 
     async def ticks(
         self,
@@ -106,11 +111,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Tick]:
         """Ticks that were validated, rejected ones left out."""
-        return await self._ranged(TICK, symbol, start, end, venue, last, fields)
+        return await self._ranged(TICK, symbol, (start, end, trading_day, last), venue, fields)
 
     async def trades(
         self,
@@ -119,11 +125,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Trade]:
         """Trades as the venue wrote them."""
-        return await self._ranged(TRADE, symbol, start, end, venue, last, fields)
+        return await self._ranged(TRADE, symbol, (start, end, trading_day, last), venue, fields)
 
     async def books(
         self,
@@ -132,11 +139,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[OrderBook]:
         """Steps of books: snapshots, and the updates between them."""
-        return await self._ranged(ORDERBOOK, symbol, start, end, venue, last, fields)
+        return await self._ranged(ORDERBOOK, symbol, (start, end, trading_day, last), venue, fields)
 
     async def book_tops(
         self,
@@ -145,11 +153,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[BookTop]:
         """The best levels of valid books, a few times a second."""
-        return await self._ranged(BOOK_TOP, symbol, start, end, venue, last, fields)
+        return await self._ranged(BOOK_TOP, symbol, (start, end, trading_day, last), venue, fields)
 
     async def klines(
         self,
@@ -159,11 +168,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Kline]:
         """Bars as the venue made them, by their `ts_open`."""
-        return await self._ranged(KLINE, symbol, start, end, venue, last, fields, interval)
+        return await self._ranged(KLINE, symbol, (start, end, trading_day, last), venue, fields, interval)
 
     async def tickers(
         self,
@@ -172,11 +182,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Ticker]:
         """The venue's own statistics of the last day."""
-        return await self._ranged(TICKER, symbol, start, end, venue, last, fields)
+        return await self._ranged(TICKER, symbol, (start, end, trading_day, last), venue, fields)
 
     async def funding_rates(
         self,
@@ -185,11 +196,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[FundingRate]:
         """Funding rates of perpetuals."""
-        return await self._ranged(FUNDING_RATE, symbol, start, end, venue, last, fields)
+        return await self._ranged(FUNDING_RATE, symbol, (start, end, trading_day, last), venue, fields)
 
     async def open_interest(
         self,
@@ -198,11 +210,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[OpenInterest]:
         """Open interest of derivatives."""
-        return await self._ranged(OPEN_INTEREST, symbol, start, end, venue, last, fields)
+        return await self._ranged(OPEN_INTEREST, symbol, (start, end, trading_day, last), venue, fields)
 
     async def liquidations(
         self,
@@ -211,11 +224,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Liquidation]:
         """Forced orders that the venue told of."""
-        return await self._ranged(LIQUIDATION, symbol, start, end, venue, last, fields)
+        return await self._ranged(LIQUIDATION, symbol, (start, end, trading_day, last), venue, fields)
 
     async def mark_prices(
         self,
@@ -224,11 +238,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[MarkPrice]:
         """Mark prices of derivatives."""
-        return await self._ranged(MARK_PRICE, symbol, start, end, venue, last, fields)
+        return await self._ranged(MARK_PRICE, symbol, (start, end, trading_day, last), venue, fields)
 
     async def gaps(
         self,
@@ -237,11 +252,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Gap]:
         """Holes in the data that begin in the range."""
-        return await self._ranged(GAP, symbol, start, end, venue, last, fields)
+        return await self._ranged(GAP, symbol, (start, end, trading_day, last), venue, fields)
 
     async def quality(
         self,
@@ -250,11 +266,12 @@ class History:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[QualityReport]:
         """Quality reports whose window begins in the range."""
-        return await self._ranged(QUALITY, symbol, start, end, venue, last, fields)
+        return await self._ranged(QUALITY, symbol, (start, end, trading_day, last), venue, fields)
 
     async def pages(
         self,
@@ -268,22 +285,40 @@ class History:
     ) -> AsyncIterator[Answer[SomeRecord]]:
         """Records of one instrument, a page of some thousands at a time: what is larger than memory."""
         found = kind_named(kind)
-        async for page in self._pages(found, symbol, start, end, venue, interval):
+        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
+        question = Records(found.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
+        async for page in self._pages(question):
             yield self._answer(found, page, None)
 
     async def _ranged(
         self,
         kind: DataKind,
         symbol: Names,
-        start: Time,
-        end: Time,
+        which: tuple[Time, Time, TradingDay, int | None],
         venue: str | None,
-        last: int | None,
         fields: Fields,
         interval: str | None = None,
     ) -> Answer[SomeRecord]:
+        start, end, trading_day, last = which
+        from_day, to_day = days_of(trading_day)
+        question = Records(
+            kind.name,
+            "",
+            venue,
+            self._session.time(start, "start"),
+            self._session.time(end, "end"),
+            interval,
+            min(_PAGE, MAX_LIMIT),
+            from_day=from_day,
+            to_day=to_day,
+            fields=asked_columns(kind, fields),
+        )
+        if last is not None:
+            question = msgspec.structs.replace(question, limit=last, last=True)
         names = await self._directory.matching(names_of(symbol), venue)
-        tables = [await self._of_one(kind, name, start, end, venue, last, interval) for name in names]
+        tables: list[pa.Table] = []
+        for name in names:
+            tables += [page async for page in self._pages(msgspec.structs.replace(question, symbol=name))]
         table = _together(tables)
         if len(names) > 1:
             table = table.sort_by([(kind.time_field, "ascending"), ("symbol", "ascending")])
@@ -291,40 +326,39 @@ class History:
             await self._directory.check_venue(venue)
         return self._answer(kind, table, fields)
 
-    async def _of_one(
-        self,
-        kind: DataKind,
-        name: str,
-        start: Time,
-        end: Time,
-        venue: str | None,
-        last: int | None,
-        interval: str | None,
-    ) -> pa.Table:
-        try:
-            if last is None:
-                return _together([page async for page in self._pages(kind, name, start, end, venue, interval)])
-            ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
-            return await self._session.ask(
-                Records(kind.name, name, venue, ts_from, ts_to, interval, limit=last, last=True)
-            )
-        except UnknownSymbol as error:
-            raise await self._directory.with_nearest(error, name) from error
-
     def _answer(self, kind: DataKind, table: pa.Table, fields: Fields) -> Answer[SomeRecord]:
         return Answer(table, partial(record_of, kind), time_field=kind.time_field, tz=self._session.tz, fields=fields)
 
-    async def _pages(
-        self, kind: DataKind, symbol: str, start: Time, end: Time, venue: str | None, interval: str | None
-    ) -> AsyncIterator[pa.Table]:
-        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
-        question = Records(kind.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
-        while True:
-            page = await self._session.ask(question)
-            yield page
-            if page.num_rows < question.limit:
-                return
-            question = msgspec.structs.replace(question, after=key_of(kind, page))
+    async def _pages(self, question: Records) -> AsyncIterator[pa.Table]:
+        try:
+            while True:
+                page = await self._session.ask(question)
+                after = next_of(page)
+                yield page.replace_schema_metadata(None)
+                if after is None or question.last:
+                    return
+                question = msgspec.structs.replace(question, after=after)
+        except QueryFailed as error:
+            raise await self._directory.by_class(error) from error
+
+
+def days_of(trading_day: TradingDay) -> tuple[str | None, str | None]:
+    """The first and the last of one trading day or of a range of them.
+
+    Raises:
+        QueryFailed: neither.
+    """
+    if trading_day is None:
+        return None, None
+    if not isinstance(trading_day, tuple | list):
+        day = day_text(trading_day, "trading_day")
+        return day, day
+    if len(trading_day) != 2:
+        raise QueryFailed(
+            Code.INVALID_PARAMETER, f"trading_day: expected one or the first and the last, was {trading_day!r}"[:200]
+        )
+    first, last = (None if day is None else day_text(day, "trading_day") for day in trading_day)
+    return first, last
 
 
 def kind_named(name: str) -> DataKind:

@@ -28,7 +28,7 @@ from marketprism_application.contracts.kinds import (
 from marketprism_application.contracts.subjects import escape
 from marketprism_client._books import book_now, joined
 from marketprism_client._failures import QueryFailed, query_failures
-from marketprism_client._names import Directory, is_pattern, matches, names_of
+from marketprism_client._names import Directory, is_pattern, matches, names_of, venue_named
 from marketprism_client._records import SomeRecord
 from marketprism_client._session import Session
 from marketprism_client._stream import LiveStream, live_batches
@@ -108,7 +108,7 @@ class Live:
         steps: LiveStream[OrderBook] = self._stream(ORDERBOOK, symbol, venue, "*", wait)
         if self._session.prefix:
             return steps
-        followed = joined(_each(steps), lambda of: book_now(self._session.calls, of, names[0]))
+        followed = joined(_each(steps), lambda step: book_now(self._session.calls, step.venue, step.symbol))
         return LiveStream(_single(followed))
 
     def book_tops(self, symbol: Names, *, venue: str = "*", wait: bool = False) -> LiveStream[BookTop]:
@@ -153,15 +153,24 @@ class Live:
 
     def _stream(self, kind: DataKind, symbol: Names, venue: str, interval: str, wait: bool) -> LiveStream[SomeRecord]:
         names = names_of(symbol)
+        if venue != "*":
+            venue = venue_named(venue)
         if interval != "*" and kind.has_interval:
             with query_failures():
                 interval = str(Interval.parse(interval))
 
-        def belongs(record: SomeRecord) -> bool:
-            return matches(record.symbol, names) and venue in ("*", record.venue)
+        meant: dict[str, str | None] = {}  # symbols of names that are written otherwise, and their venues
 
-        async def check() -> None:
-            await self._directory.check(names, None if venue == "*" else venue)
+        def belongs(record: SomeRecord) -> bool:
+            if venue not in ("*", record.venue):
+                return False
+            return matches(record.symbol, names) or meant.get(record.symbol, "") in (None, record.venue)
+
+        async def check() -> list[str]:
+            found = await self._directory.check(kind, names, None if venue == "*" else venue)
+            meant.update(found)
+            # Behind a pattern everything comes already.
+            return [] if any(map(is_pattern, names)) else _subjects(kind, list(meant), venue, interval)
 
         subjects = _subjects(kind, names, venue, interval)
         return LiveStream(live_batches(self._session, kind, subjects, belongs, None if wait else check))

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import NamedTuple, cast
 
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.failures import Code
-from marketprism_application.contracts.questions import Instruments, InstrumentSearch, Records, Symbols
+from marketprism_application.contracts.kinds import INSTRUMENT, TICK, DataKind
+from marketprism_application.contracts.nearest import nearest
+from marketprism_application.contracts.questions import Names, Records
 from marketprism_client._failures import QueryFailed, UnknownSymbol, UnknownVenue
+from marketprism_client._records import SomeRecord, record_of
 from marketprism_client._session import Session
+from marketprism_domain.sessions.exchange_hours import venue_of_code
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.observability.logger import get_logger
 
 log = get_logger(__name__)
 
 _PATTERN = re.compile(r"[*?\[]")
-_PARTS = re.compile(r"[.:/\s]+")
+_WRONG_VENUE = re.compile(r"^venue: .*was '([^']*)'")
 _TIMEOUT_S = 5.0
-_MOST = 5
+
+
+class Instrument(NamedTuple):
+    """What a name stands for; `venue` None is every one that has it."""
+
+    symbol: str
+    venue: str | None
 
 
 def names_of(symbols: str | Sequence[str]) -> tuple[str, ...]:
@@ -43,53 +54,51 @@ def is_pattern(name: str) -> bool:
 
 
 def matches(symbol: str, names: Iterable[str]) -> bool:
-    """Whether a symbol is one of the names, or matches one of them; case counts."""
-    return any(symbol == name or fnmatchcase(symbol, name) for name in names)
+    """Whether a symbol is one of the names, or matches one of them in any case."""
+    return any(symbol == name or _fits(symbol, name) for name in names)
 
 
-def nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    """At most five known names that somebody who wrote `name` may have meant, the likeliest first."""
-    folded: dict[str, list[str]] = {}
-    for each in known:
-        folded.setdefault(_folded(each), []).append(each)
-    # `ru1901.SHFE` and `shfe.ru1901`: one of the parts is the symbol.
-    found: list[str] = []
-    for part in dict.fromkeys((_folded(name), *map(_folded, _PARTS.split(name)))):
-        for close in get_close_matches(part, folded, _MOST, 0.7):
-            found += [each for each in folded[close] if each not in found]
-    return tuple(found[:_MOST])
+def _fits(symbol: str, pattern: str) -> bool:
+    return is_pattern(pattern) and fnmatchcase(symbol.casefold(), pattern.casefold())
 
 
-def _folded(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def _hint(near: Sequence[str]) -> str:
+    return f"; the nearest: {', '.join(near)}" if near else ""
 
 
 class Directory:
-    """What the read side knows by name."""
+    """What the read side knows by name. It takes names as people write them; what it means by them is asked here."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def matching(self, names: Sequence[str], venue: str | None = None) -> tuple[str, ...]:
-        """The names, with each pattern replaced by the stored symbols that match it.
+        """The names, with each pattern replaced by the stored symbols that match it, with or without their venue.
 
         Raises:
-            UnknownSymbol: nothing matches. QueryFailed, SdkError: the read side cannot be asked.
+            UnknownSymbol: nothing matches. UnknownVenue: there is no such venue. QueryFailed, SdkError: the read side
+            cannot be asked.
         """
         if not any(map(is_pattern, names)):
             return tuple(names)
-        stored = await self._stored()
-        symbols = sorted({symbol for symbol, at in stored if venue is None or at == venue})
-        found: list[str] = []
+        if venue is not None:
+            await self.check_venue(venue)
+            venue = venue_named(venue)
+        stored = [(symbol, at) for symbol, at, is_stored in await self._known() if is_stored and venue in (None, at)]
+        found: dict[str, None] = {}
         for name in names:
-            matched = [symbol for symbol in symbols if fnmatchcase(symbol, name)] if is_pattern(name) else [name]
+            if not is_pattern(name):
+                found[name] = None
+                continue
+            matched = {symbol for symbol, at in stored if any(_fits(form, name) for form in _forms(symbol, at))}
             if not matched:
-                raise self._unknown(name, symbols)
-            found += matched
-        return tuple(dict.fromkeys(found))
+                raise UnknownSymbol(f"symbol: expected a pattern that fits what is stored, was {name[:80]!r}")
+            found |= dict.fromkeys(sorted(matched))
+        return tuple(found)
 
-    async def check(self, names: Sequence[str], venue: str | None) -> None:
-        """Refuse names that nobody has, as long as the read side knows others; say so when it cannot be asked.
+    async def check(self, kind: DataKind, names: Sequence[str], venue: str | None) -> list[Instrument]:
+        """What the names stand for where they are written otherwise than the symbols; refuses those that nobody has, as
+        long as the read side knows others, and says so when it cannot be asked.
 
         Raises:
             UnknownSymbol, UnknownVenue: names the nearest.
@@ -97,33 +106,44 @@ class Directory:
         try:
             if venue is not None:
                 await self.check_venue(venue)
-            for name in names:
-                await self._check_symbol(name)
+            return [each for name in names if (each := await self._meant(kind, name)) is not None]
         except (UnknownSymbol, UnknownVenue):
             raise
         except (SdkError, QueryFailed) as error:
             log.warning("subscription.unchecked", symbols=",".join(names), error=reason_of(error))
+            return []
 
-    async def _check_symbol(self, name: str) -> None:
+    async def _meant(self, kind: DataKind, name: str) -> Instrument | None:
         if is_pattern(name):
             await self.matching([name])
-            return
-        if await self._session.call("latest_tick", name) is None:  # what was published may be in no table yet
-            await self.require(name)
+            return None
+        known = await self._known()
+        if any(symbol == name for symbol, _, _ in known):
+            return None
+        found = await self._session.call("latest_tick", name)  # what was published may be in no table yet
+        if found is not None:
+            return _written_otherwise(name, decode(TICK, cast("bytes", found)))
+        for each in dict.fromkeys((kind, TICK, INSTRUMENT)):
+            if not each.has_interval and (row := await self.newest(each, name)) is not None:
+                return _written_otherwise(name, record_of(each, row))
+        return None
 
-    async def require(self, name: str) -> None:
-        """Refuse an instrument of which nothing is stored, as long as something is of others.
+    async def newest(self, kind: DataKind, name: str) -> dict[str, object] | None:
+        """The newest row of a kind of the instrument that a name stands for, None where it has none.
 
         Raises:
-            UnknownSymbol: names the nearest. QueryFailed, SdkError: the read side cannot be asked.
+            UnknownSymbol: there is no such instrument, although there are others. QueryFailed, SdkError: the read side
+            cannot be asked.
         """
+        question = Records(kind.name, name, limit=1, last=True)
         try:
-            await self._session.ask(Records("tick", name, limit=1, last=True), timeout_s=_TIMEOUT_S)
+            rows: list[dict[str, object]] = (await self._session.ask(question, timeout_s=_TIMEOUT_S)).to_pylist()
         except UnknownSymbol as error:
-            known = await self._known(name)
-            if known:  # a store that has nothing knows nothing
-                raise self._unknown(name, known) from error
-            log.warning("symbol.unchecked", symbol=name, error=str(error))
+            if not await self._known():  # a store that has nothing knows nothing
+                log.warning("symbol.unchecked", symbol=name, error=str(error))
+                return None
+            raise
+        return rows[-1] if rows else None
 
     async def check_venue(self, venue: str) -> None:
         """Refuse a venue of which nothing is known, as long as others are.
@@ -131,45 +151,42 @@ class Directory:
         Raises:
             UnknownVenue: names the nearest. QueryFailed, SdkError: the read side cannot be asked.
         """
-        known = {at for _, at in await self._stored()}
-        if venue in known or not known:
-            return
-        listed = await self._session.ask(Instruments(InstrumentSearch(venue=venue, limit=1)), timeout_s=_TIMEOUT_S)
-        if listed.num_rows:
-            return
-        near = nearest(venue, known)
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise UnknownVenue(f"venue: expected one of {', '.join(sorted(known))}, was {venue!r}{hint}", near)
+        known = {at for _, at, _ in await self._known()}
+        if known and venue_named(venue) not in known:
+            near = nearest(venue, known)
+            raise UnknownVenue(
+                f"venue: expected one of {', '.join(sorted(known))}, was {venue[:80]!r}{_hint(near)}", near
+            )
 
-    async def with_nearest(self, error: UnknownSymbol, name: str) -> UnknownSymbol:
-        """The error with the nearest names in it, or as it is where they cannot be asked for."""
-        if error.nearest or "did you mean" in str(error):
+    async def by_class(self, error: QueryFailed) -> QueryFailed:
+        """The error as its class: one about a venue is UnknownVenue where nothing at all is known of that venue."""
+        match = _WRONG_VENUE.search(str(error))
+        if match is None or error.code != Code.INVALID_PARAMETER:
             return error
         try:
-            return self._unknown(name, await self._known(name))
-        except (SdkError, QueryFailed):
-            return error
+            await self.check_venue(match[1])
+        except UnknownVenue as unknown:
+            return unknown
+        return error
 
-    async def _stored(self) -> list[tuple[str, str]]:
-        """Symbol and venue of all that is stored."""
-        found = await self._session.ask(Symbols(), timeout_s=_TIMEOUT_S)
-        return [(str(row["symbol"]), str(row["venue"])) for row in found.to_pylist()]
+    async def _known(self) -> list[tuple[str, str, bool]]:
+        """Symbol and venue of all that is known, and whether more than terms is stored of it."""
+        found = await self._session.ask(Names(), timeout_s=_TIMEOUT_S)
+        return [(str(row["symbol"]), str(row["venue"]), bool(row["stored"])) for row in found.to_pylist()]
 
-    async def _known(self, name: str) -> list[str]:
-        """Stored symbols, and listed instruments that begin like one of the parts of the name."""
-        found = {symbol for symbol, _ in await self._stored()}
-        for part in _PARTS.split(name):
-            letters = re.match(r"[A-Za-z]{1,4}", part)
-            if letters is not None:
-                listed = await self._session.ask(
-                    Instruments(InstrumentSearch(letters[0], limit=1_000)), timeout_s=_TIMEOUT_S
-                )
-                found.update(map(str, listed.column("symbol").to_pylist()))
-        return sorted(found)
 
-    @staticmethod
-    def _unknown(name: str, known: Iterable[str]) -> UnknownSymbol:
-        near = nearest(name, known)
-        hint = f"; did you mean {', '.join(near)}?" if near else ""
-        wanted = "one that matches what is stored" if is_pattern(name) else "one that is stored"
-        return UnknownSymbol(f"symbol: expected {wanted}, was {name!r}{hint}", near)
+def venue_named(text: str) -> str:
+    """The venue of a name as people write it: `shfe` of `SHFE`; of any other word, the word in lower case."""
+    return venue_of_code(text) or text.casefold()
+
+
+def _forms(symbol: str, venue: str) -> tuple[str, str, str]:
+    return symbol, f"{venue}.{symbol}", f"{symbol}.{venue}"
+
+
+def _written_otherwise(name: str, record: SomeRecord) -> Instrument | None:
+    """The instrument of a record where the name is another text; its venue where the text names one."""
+    if record.symbol == name:
+        return None
+    parts = {venue_named(part) for part in re.split(r"[.:@]", name)}
+    return Instrument(record.symbol, record.venue if record.venue in parts else None)

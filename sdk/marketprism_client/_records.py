@@ -10,8 +10,10 @@ from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Any, TypeAlias, Union, cast
 
-from marketprism_application.contracts.codec import plain
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.rows import plain_number
+from marketprism_client._failures import QueryFailed
 from marketprism_domain.values import BookLevel
 
 SomeRecord: TypeAlias = Any  # of a kind that is named at run time, so that its class is not known before
@@ -21,16 +23,22 @@ Convert = Callable[[object], object]
 @lru_cache(maxsize=65_536)
 def shortest(value: Decimal) -> Decimal:
     """The same number without trailing zeros and without an exponent."""
-    return Decimal(plain(value))
+    return plain_number(value)
 
 
 def record_of(kind: DataKind, row: Mapping[str, object]) -> SomeRecord:
     """The record of a row of the kind's table, each number in its shortest form.
 
     Raises:
-        KeyError: a field that the record needs is no column.
+        QueryFailed: the row has but some of the fields.
     """
-    return kind.model(*(convert(row[name]) for name, convert in _converts(kind)))
+    try:
+        return kind.model(*(convert(row[name]) for name, convert in _converts(kind)))
+    except KeyError as error:
+        raise QueryFailed(
+            Code.INVALID_PARAMETER,
+            f"fields: expected all of a {kind.name} to make one of it, was without {error.args[0]!r}",
+        ) from error
 
 
 @cache

@@ -78,19 +78,19 @@ async def live_batches(
     kind: DataKind,
     subjects: Sequence[str],
     belongs: Callable[[SomeRecord], bool],
-    check: Callable[[], Awaitable[None]] | None,
+    check: Callable[[], Awaitable[Sequence[str]]] | None,
 ) -> AsyncGenerator[list[SomeRecord], None]:
     """Records of a kind that come on the subjects and belong to what was asked, in lists of at least one.
 
-    `check` runs beside it as long as nothing has come, and what it raises ends the iteration. In a replay the
-    iteration ends when the replay says that it is over.
+    `check` runs beside it as long as nothing has come: it returns more subjects, and what it raises ends the iteration.
+    In a replay the iteration ends when the replay says that it is over.
     """
     inbox = _Inbox(session)
     prefix = f"{session.prefix}." if session.prefix else ""
     stops = [await session.connection.subscribe(f"{prefix}{subject}", inbox.receive) for subject in subjects]
     if session.prefix:
         stops.append(await session.connection.subscribe(position_subject(session.prefix), inbox.receive_position))
-    checking: asyncio.Task[None] | None = None
+    checking: asyncio.Task[Sequence[str]] | None = None
     if check is not None:
         checking = asyncio.ensure_future(_checked(check))
         checking.add_done_callback(lambda _: inbox.arrived.set())
@@ -107,7 +107,9 @@ async def live_batches(
                 return
             if checking is not None and checking.done():
                 done, checking = checking, None
-                done.result()
+                stops += [
+                    await session.connection.subscribe(f"{prefix}{subject}", inbox.receive) for subject in done.result()
+                ]
             if not inbox.waiting:
                 await inbox.arrived.wait()
     finally:
@@ -117,8 +119,8 @@ async def live_batches(
             await stop()
 
 
-async def _checked(check: Callable[[], Awaitable[None]]) -> None:
-    await check()
+async def _checked(check: Callable[[], Awaitable[Sequence[str]]]) -> Sequence[str]:
+    return await check()
 
 
 def _records(

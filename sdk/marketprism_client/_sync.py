@@ -10,7 +10,8 @@ from marketprism_application.contracts.questions import Question
 from marketprism_application.contracts.replays import ReplayPosition
 from marketprism_client._answer import Answer, Row
 from marketprism_client._client import MarketClient
-from marketprism_client._history import Fields, Names
+from marketprism_client._fields import Fields
+from marketprism_client._history import Names, TradingDay
 from marketprism_client._loop_thread import LoopThread, SyncStream
 from marketprism_client._records import SomeRecord
 from marketprism_client._sync_history import SyncHistory, pages_of
@@ -104,11 +105,16 @@ class SyncMarketClient:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Bar]:
-        """Stored bars with ts_open in [start, end): `history.bars`."""
-        return self._loop.run(self._market.bars(symbol, interval, start, end, venue=venue, last=last, fields=fields))
+        """Stored bars with ts_open in [start, end), or of trading days: `history.bars`."""
+        return self._loop.run(
+            self._market.bars(
+                symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            )
+        )
 
     def ticks_between(
         self, symbol: Names, start: Time = None, end: Time = None, *, venue: str | None = None
@@ -188,19 +194,30 @@ class SyncMarketClient:
         """
         return self._loop.run(self._market.monitor(timeout_s=timeout_s))
 
-    def statistics(self, symbol: str, start: Time = None, end: Time = None) -> Answer[Row]:
+    def statistics(
+        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+    ) -> Answer[Row]:
         """Prices, volume, turnover and VWAP over the minute bars that open in [start, end), a row per venue."""
-        return self._loop.run(self._market.statistics(symbol, start, end))
+        return self._loop.run(self._market.statistics(symbol, start, end, trading_day=trading_day))
 
     def dominant(self, product: str) -> Answer[Row]:
         """When which contract of a product became the main one, and both closes of the day before."""
         return self._loop.run(self._market.dominant(product))
 
     def continuous(
-        self, product: str, interval: str = "1d", start: Time = None, end: Time = None, *, adjust: str = "none"
+        self,
+        product: str,
+        interval: str = "1d",
+        start: Time = None,
+        end: Time = None,
+        *,
+        adjust: str = "none",
+        trading_day: TradingDay = None,
     ) -> Answer[Row]:
         """Bars of the main contracts in one line; `adjust` (none, difference, ratio) moves those before a change."""
-        return self._loop.run(self._market.continuous(product, interval, start, end, adjust=adjust))
+        return self._loop.run(
+            self._market.continuous(product, interval, start, end, adjust=adjust, trading_day=trading_day)
+        )
 
     def instruments(
         self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100, at: Time = None
@@ -211,9 +228,11 @@ class SyncMarketClient:
             self._market.instruments(text, venue=venue, product=product, class_=class_, limit=limit, at=at)
         )
 
-    def daily(self, symbol: str, start: Time = None, end: Time = None) -> Answer[Row]:
+    def daily(
+        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+    ) -> Answer[Row]:
         """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
-        return self._loop.run(self._market.daily(symbol, start, end))
+        return self._loop.run(self._market.daily(symbol, start, end, trading_day=trading_day))
 
     def symbols(self) -> Answer[Row]:
         """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""

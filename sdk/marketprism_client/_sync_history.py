@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import TypeVar
 
 from marketprism_client._answer import Answer
-from marketprism_client._history import Fields, History, Names
+from marketprism_client._fields import Fields
+from marketprism_client._history import History, Names, TradingDay
 from marketprism_client._loop_thread import LoopThread
 from marketprism_client._records import SomeRecord
 from marketprism_client._times import Time
@@ -42,12 +43,23 @@ class SyncHistory:
         *,
         venue: str | None = None,
         interval: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[SomeRecord]:
         """Records of any kind by its name; bars and klines need an interval."""
         return self._loop.run(
-            self._history(kind, symbol, start, end, venue=venue, interval=interval, last=last, fields=fields)
+            self._history(
+                kind,
+                symbol,
+                start,
+                end,
+                venue=venue,
+                interval=interval,
+                trading_day=trading_day,
+                last=last,
+                fields=fields,
+            )
         )
 
     def bars(
@@ -58,11 +70,16 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Bar]:
         """Closed bars by their `ts_open`, each in its last revision; `gap` says what is missing."""
-        return self._loop.run(self._history.bars(symbol, interval, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.bars(
+                symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            )
+        )
 
     def ticks(
         self,
@@ -71,11 +88,14 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Tick]:
         """Ticks that were validated, rejected ones left out."""
-        return self._loop.run(self._history.ticks(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.ticks(symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields)
+        )
 
     def trades(
         self,
@@ -84,11 +104,14 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Trade]:
         """Trades as the venue wrote them."""
-        return self._loop.run(self._history.trades(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.trades(symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields)
+        )
 
     def books(
         self,
@@ -97,11 +120,14 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[OrderBook]:
         """Steps of books: snapshots, and the updates between them."""
-        return self._loop.run(self._history.books(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.books(symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields)
+        )
 
     def book_tops(
         self,
@@ -110,11 +136,14 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[BookTop]:
         """The best levels of valid books, a few times a second."""
-        return self._loop.run(self._history.book_tops(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.book_tops(symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields)
+        )
 
     def klines(
         self,
@@ -124,11 +153,16 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Kline]:
         """Bars as the venue made them, by their `ts_open`."""
-        return self._loop.run(self._history.klines(symbol, interval, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.klines(
+                symbol, interval, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            )
+        )
 
     def tickers(
         self,
@@ -137,11 +171,14 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Ticker]:
         """The venue's own statistics of the last day."""
-        return self._loop.run(self._history.tickers(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.tickers(symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields)
+        )
 
     def funding_rates(
         self,
@@ -150,11 +187,16 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[FundingRate]:
         """Funding rates of perpetuals."""
-        return self._loop.run(self._history.funding_rates(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.funding_rates(
+                symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            )
+        )
 
     def open_interest(
         self,
@@ -163,11 +205,16 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[OpenInterest]:
         """Open interest of derivatives."""
-        return self._loop.run(self._history.open_interest(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.open_interest(
+                symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            )
+        )
 
     def liquidations(
         self,
@@ -176,11 +223,16 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Liquidation]:
         """Forced orders that the venue told of."""
-        return self._loop.run(self._history.liquidations(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.liquidations(
+                symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            )
+        )
 
     def mark_prices(
         self,
@@ -189,11 +241,16 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[MarkPrice]:
         """Mark prices of derivatives."""
-        return self._loop.run(self._history.mark_prices(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.mark_prices(
+                symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields
+            )
+        )
 
     def gaps(
         self,
@@ -202,11 +259,14 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[Gap]:
         """Holes in the data that begin in the range."""
-        return self._loop.run(self._history.gaps(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.gaps(symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields)
+        )
 
     def quality(
         self,
@@ -215,11 +275,14 @@ class SyncHistory:
         end: Time = None,
         *,
         venue: str | None = None,
+        trading_day: TradingDay = None,
         last: int | None = None,
         fields: Fields = None,
     ) -> Answer[QualityReport]:
         """Quality reports whose window begins in the range."""
-        return self._loop.run(self._history.quality(symbol, start, end, venue=venue, last=last, fields=fields))
+        return self._loop.run(
+            self._history.quality(symbol, start, end, venue=venue, trading_day=trading_day, last=last, fields=fields)
+        )
 
     def pages(
         self,

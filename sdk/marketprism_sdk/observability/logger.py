@@ -48,8 +48,10 @@ class Logger:
         self._write(logging.ERROR, "exception", event, fields)
 
     def _write(self, level: int, method: str, event: str, fields: dict[str, object]) -> None:
-        structlog = sys.modules.get("structlog")  # who has not loaded it has not configured it
-        if structlog is not None and structlog.is_configured():
+        structlog = sys.modules.get("structlog")
+        # Who has not loaded it has not configured it; another thread may be loading it now.
+        is_configured = getattr(structlog, "is_configured", None)
+        if structlog is not None and is_configured is not None and is_configured():
             getattr(structlog.get_logger(), method)(event, **fields)
         elif self._standard.isEnabledFor(level):
             handled = sys.exception() if method == "exception" else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import structlog
@@ -148,9 +150,19 @@ async def test_stored_data_of_several_and_of_patterns(serve: Serve) -> None:
             assert found.column("ts_open").to_pylist() == sorted(found.column("ts_open").to_pylist())
             assert len(found) == 20
             assert (await asyncio.to_thread(found.pivot, "close")).shape == (10, 2)
-        newest = await market.bars("rb*", "1m", last=2, fields=["symbol", "close"])
+        newest = await market.bars("rb*", "1m", last=2)
         assert [(row.symbol, row.seq) for row in newest] == [("rb2505", 8), ("rb2510", 8), ("rb2505", 9), ("rb2510", 9)]
-        assert (await asyncio.to_thread(newest.to_pandas)).columns.tolist() == ["symbol", "close"]
+        few = await market.bars("rb*", "1m", last=2, fields=["close"])
+        assert (await asyncio.to_thread(few.to_pandas)).columns.tolist() == ["close"]
+        assert set(few.column_names) == {"ts_open", "venue", "symbol", "close"}  # what was sent
+        with pytest.raises(QueryFailed, match="fields: expected all of a bar"):
+            list(few)
+        with pytest.raises(QueryFailed, match=r"fields: .*did you mean 'close'"):
+            await market.bars("rb2505", "1m", fields=["closs"])
+        top = await market.history.ticks("rb2505", last=1, fields=["last", "bid_price_1", "ask_volume_7"])
+        frame = await asyncio.to_thread(top.to_pandas)
+        assert frame["bid_price_1"].tolist() == [2999.0]
+        assert frame["ask_volume_7"].isna().all()
         ticks = await market.history.ticks("rb2505", OPENED)
         assert len(ticks) == COUNT
         assert (await asyncio.to_thread(ticks.to_pandas))["bid_price_1"].iloc[0] == 2999.0
@@ -167,3 +179,46 @@ def last_second(times: list[int]) -> int:
 
 def test_the_warning_is_one_of_the_standard_library() -> None:
     assert logging.getLogger("marketprism_client").handlers
+
+
+@pytest.mark.parametrize(
+    ("days", "count"), [("2025-03-03", 10), (date(2025, 3, 3), 10), (("2025-03-01", None), 10), ("2025-03-04", 0)]
+)
+async def test_bars_of_a_trading_day(serve: Serve, days: Any, count: int) -> None:
+    api = await serve()
+    async with MarketClient(api.url) as market:
+        assert len(await market.bars("rb2505", "1m", trading_day=days)) == count
+        assert len(await market.bars("rb2505", "1m", trading_day=days, last=3)) == min(3, count)
+        with pytest.raises(QueryFailed, match="day: expected a trading day"):
+            await market.bars("rb2505", "1m", trading_day="the day before")
+
+
+@pytest.mark.parametrize("name", ["RB2505", "rb2505.SHFE", "shfe.rb2505", "SHFE.RB2505"])
+async def test_names_are_taken_as_people_write_them_live_too(serve: Serve, name: str) -> None:
+    api = await serve()
+    record = TICKS["shfe", "ru1901"]._replace(symbol="rb2505")
+    other = record._replace(venue="sim")
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        assert {bar.symbol for bar in await market.bars(name, "1m")} == {"rb2505"}
+        assert len(await market.history.ticks(name)) == COUNT
+        newest = await market.latest_tick(name)
+        assert newest is not None
+        assert newest.symbol == "rb2505"
+        stream = market.ticks(name)
+        following = asyncio.ensure_future(anext(stream))
+        while not following.done():  # the name is looked up meanwhile
+            await publish(api.nats, TICK, other if "." in name else record)
+            await publish(api.nats, TICK, record)
+            await asyncio.sleep(0.01)
+        assert ((await following).venue, (await following).symbol) == ("shfe", "rb2505")
+        await stream.aclose()
+
+
+async def test_a_venue_is_taken_as_people_write_it(serve: Serve) -> None:
+    api = await serve()
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        assert len(await market.bars("rb2505", "1m", venue="SHFE")) == 10
+        assert len(await market.bars("rb*", "1m", venue="SHFE")) == 20
+        for question in (market.bars("rb2505", "1m", venue="shef"), market.bars("rb*", "1m", venue="shef")):
+            with pytest.raises(UnknownVenue, match="shfe"):
+                await question

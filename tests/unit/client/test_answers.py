@@ -65,7 +65,9 @@ def test_the_zone_is_the_callers() -> None:
     found = answer(BAR, bars("1"), tz="UTC")
     assert str(found.to_pandas().index[0]) == "2018-10-08 13:00:00+00:00"
     assert str(found.to_pandas(tz="America/New_York").index[0]) == "2018-10-08 09:00:00-04:00"
-    with pytest.raises(QueryFailed, match="tz: expected a time zone like Asia/Shanghai or UTC, was 'Mars/Olympus'"):
+    with pytest.raises(
+        QueryFailed, match=r"tz: expected a time zone like UTC, Asia/Shanghai or .*, was 'Mars/Olympus'"
+    ):
         found.to_pandas(tz="Mars/Olympus")
 
 
@@ -94,10 +96,10 @@ def test_few_columns_on_request() -> None:
     assert found.to_arrow(fields=["close"]).column_names == ["ts_open", "close"]
     assert found.to_polars(fields=["close", "ts_open"]).columns == ["close", "ts_open"]
     assert answer(BAR, bars("1"), fields=["close"]).to_pandas().columns.tolist() == ["close"]
-    with pytest.raises(QueryFailed, match=r"fields: expected some of .*was 'closs'; did you mean close"):
+    with pytest.raises(QueryFailed, match=r"fields: expected some of .*was 'closs'; did you mean 'close'"):
         found.to_pandas(fields=["closs"])
     with pytest.raises(QueryFailed, match="fields: "):
-        answer(BAR, bars("1"), fields=["bid_price_1"])
+        answer(BAR, bars("1"), fields=["bid_price_1"]).to_pandas()
 
 
 @pytest.mark.parametrize("rows", [0, 3])
@@ -105,7 +107,7 @@ def test_books_stand_in_columns(rows: int) -> None:
     levels = [BookLevel(Decimal(f"{100 - n}.5"), Decimal(n + 1)) for n in range(3)]
     ticks = [SAMPLES["tick"]._replace(bids=tuple(levels[:n]), asks=(), last=None) for n in range(rows)]
     frame = answer(TICK, ticks).to_pandas()
-    sides = [f"{side}_{word}_{n}" for side in ("bid", "ask") for n in range(1, 6) for word in ("price", "volume")]
+    sides = [f"{side}_{word}_{n}" for n in range(1, 6) for side in ("bid", "ask") for word in ("price", "volume")]
     assert [name for name in frame.columns if name.startswith(("bid_", "ask_"))] == sides
     assert all(frame[name].dtype == "float64" for name in (*sides, "last"))
     assert frame["bid_price_1"].dropna().tolist() == [100.5, 100.5][: max(0, rows - 1)]

@@ -24,9 +24,9 @@ async def told(steps: Sequence[OrderBook], stands_at: int | None) -> tuple[list[
         for each in steps:
             yield each
 
-    async def ask(venue: str) -> OrderBook | None:
-        asked.append(venue)
-        return None if stands_at is None else step(stands_at, SNAPSHOT, venue)
+    async def ask(first: OrderBook) -> OrderBook | None:
+        asked.append(first.venue)
+        return None if stands_at is None else step(stands_at, SNAPSHOT, first.venue)
 
     return [(each.form, each.seq) async for each in joined(live(), ask)], asked
 

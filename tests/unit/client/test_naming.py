@@ -5,15 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from marketprism_application.contracts.kinds import EVENT, INSTRUMENT, KINDS, VENUE_KINDS
 from marketprism_client import MarketClient, QueryFailed, SyncMarketClient
-from marketprism_client._history import History
+from marketprism_client._history import History, days_of
 from marketprism_client._live import LIVE_KINDS, Live
-from marketprism_client._names import nearest
 from marketprism_client._sync_history import SyncHistory
 from marketprism_client._sync_live import SyncLive
 
@@ -71,20 +72,21 @@ def test_a_kind_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "known", "first"),
+    ("given", "days"),
     [
-        ("ru1091", ["rb1901", "ru1901", "cu1901"], "ru1901"),
-        ("RU1901", ["rb1901", "ru1901"], "ru1901"),
-        ("ru1901.SHFE", ["rb1901", "ru1901"], "ru1901"),
-        ("shfe.ru1901", ["rb1901", "ru1901"], "ru1901"),
-        ("BTCUSDT", ["ETH-USDT", "BTC-USDT"], "BTC-USDT"),
-        ("okex", ["binance", "okx", "shfe"], "okx"),
-        ("BINANCE", ["binance", "okx"], "binance"),
+        (None, (None, None)),
+        ("2018-10-09", ("2018-10-09", "2018-10-09")),
+        (date(2018, 10, 9), ("20181009", "20181009")),
+        (("20181008", date(2018, 10, 9)), ("20181008", "20181009")),
+        ((None, "20181009"), (None, "20181009")),
+        (pd.Timestamp("2018-10-09"), ("20181009", "20181009")),
     ],
 )
-def test_the_nearest_name_is_the_one_that_was_meant(name: str, known: list[str], first: str) -> None:
-    assert nearest(name, known)[:1] == (first,)
+def test_trading_days(given: Any, days: tuple[str | None, str | None]) -> None:
+    assert days_of(given) == days
 
 
-def test_what_is_like_nothing_has_no_nearest() -> None:
-    assert nearest("zzzz", ["ru1901", "BTC-USDT"]) == ()
+@pytest.mark.parametrize("given", [20181009, ("20181009",), (1, 2), datetime(2018, 10, 9, 21)])  # noqa: DTZ001
+def test_what_is_no_trading_day_is_refused(given: Any) -> None:
+    with pytest.raises(QueryFailed, match="trading_day: expected "):
+        days_of(given)

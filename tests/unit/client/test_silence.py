@@ -47,13 +47,19 @@ except ZeroDivisionError:
 """
 
 
+# As another thread sees it that logs meanwhile.
+HALF_LOADED = f"import sys, types\nsys.modules['structlog'] = types.ModuleType('structlog')\n{EVENTS}"
+
+
 def run(code: str) -> tuple[str, str]:
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("code", [NOBODY, SYNCHRONOUS, EVENTS])
+@pytest.mark.parametrize(
+    "code", [NOBODY, SYNCHRONOUS, EVENTS, HALF_LOADED], ids=["nobody", "synchronous", "events", "half"]
+)
 def test_nothing_is_printed_unless_the_program_configures_logging(code: str) -> None:
     assert run(code) == ("", "")
 

@@ -24,6 +24,7 @@ EVENING = 1_539_003_600_000_000_000  # 2018-10-08 21:00 in China
         "2018-10-08T09:00:00-04:00",
         "20181008T210000",
         str(EVENING),
+        str(EVENING // 10**9),  # digits tell the unit of a text, as over HTTP
         EVENING,
         np.int64(EVENING),
         datetime(2018, 10, 8, 21, 0),  # noqa: DTZ001 (without a zone on purpose)
@@ -73,7 +74,6 @@ def test_no_time_stays_none() -> None:
         (1_539_003_600, "seconds?"),
         (1_539_003_600_000, "milliseconds?"),
         (1_539_003_600_000_000, "microseconds?"),
-        ("1539003600", "seconds?"),
         (-5, "expected nanoseconds"),
         (2**64, "expected nanoseconds"),
         (1539003600.0, "expected a date or time"),
@@ -84,10 +84,10 @@ def test_no_time_stays_none() -> None:
         (pd.NaT, "expected a date or time"),
         (np.datetime64("NaT"), "expected a date or time"),
         ([1], "expected a date or time"),
-        (datetime.min, "expected a date or time"),  # noqa: DTZ901 (without a zone on purpose)
-        (datetime.max, "expected a date or time"),  # noqa: DTZ901
-        ("0001-01-01", "expected a date or time"),
-        (date(1800, 1, 1), "expected a date or time"),
+        (datetime.min, "expected a time from"),  # noqa: DTZ901 (without a zone on purpose)
+        (datetime.max, "expected a time from"),  # noqa: DTZ901
+        ("0001-01-01", "expected a time from 1970 to 2262"),
+        (date(1800, 1, 1), "expected a time from 1970 to 2262"),
     ],
     ids=repr,
 )
