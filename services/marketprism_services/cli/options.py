@@ -17,6 +17,8 @@ from rich.console import Console
 from marketprism_services.platform.exits import Exit, Stop
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from marketprism_client import Answer, MarketClient
     from marketprism_sdk.messaging import LeaderClient
     from marketprism_sdk.nats.connection import NatsConnection

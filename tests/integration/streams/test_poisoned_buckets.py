@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServ
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe
 from marketprism_adapters.nats.source_positions import Positions
 from marketprism_adapters.nats.stream_ranges import KvProgress
-from marketprism_client import MarketClient, QueryFailed
+from marketprism_client import MarketClient, QueryFailed, UnknownSymbol
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
@@ -122,8 +123,10 @@ async def test_services_run_on_whatever_lies_in_their_buckets_and_start_on_it(ur
         await poison(connection, 0.01)
         await asyncio.sleep(3.0)  # everything is read again once
         assert pipeline.ended() == {}
-        assert await market.latest_tick("zz9") is None
-        assert await market.latest_bars("zz9", "1m") == []
+        with contextlib.suppress(UnknownSymbol):  # once the store has something of others
+            assert await market.latest_tick("zz9") is None
+        with contextlib.suppress(UnknownSymbol):
+            assert await market.latest_bars("zz9", "1m") == []
         seen = await overview(connection)
         assert {record.service for record in seen.instances} >= set(NAMES)
         assert any("shards_validator/own.x" in line for line in seen.problems), seen.problems
