@@ -29,7 +29,7 @@ from marketprism_client._history import History, Names, TradingDay, days_of
 from marketprism_client._live import Live
 from marketprism_client._names import Directory
 from marketprism_client._records import SomeRecord, record_of
-from marketprism_client._session import Session
+from marketprism_client._session import Message, Session
 from marketprism_client._stream import LiveStream
 from marketprism_client._times import CHINA_ZONE, Time
 from marketprism_domain.marketdata.bar import Bar
@@ -42,7 +42,6 @@ from marketprism_sdk.messaging import RpcClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from nats.aio.msg import Msg
 
 
 class MarketClient:
@@ -80,7 +79,7 @@ class MarketClient:
     ) -> None:
         await self._session.close()
 
-    def _note_position(self, message: Msg) -> None:
+    def _note_position(self, message: Message) -> None:
         try:
             self._position = decode_position(message.data)
         except ValueError:

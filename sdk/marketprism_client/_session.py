@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from marketprism_application.contracts.questions import Question, decode_answer, encode_question
 from marketprism_client._failures import query_failures
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = "marketprism-client"
+
+
+class Message(Protocol):
+    """What comes on a subject."""
+
+    @property
+    def data(self) -> bytes:
+        """The payload as it was published."""
+        ...
 
 
 class Session:

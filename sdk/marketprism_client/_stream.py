@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
 from marketprism_client._records import SomeRecord
-from marketprism_client._session import Session
-
-if TYPE_CHECKING:
-    from nats.aio.msg import Msg
+from marketprism_client._session import Message, Session
 
 Record = TypeVar("Record")
 _BUFFER = 10_000
@@ -60,12 +57,12 @@ class _Inbox:
         self.waiting: deque[bytes | ReplayPosition] = deque(maxlen=None if session.prefix else _BUFFER)
         self.arrived = asyncio.Event()
 
-    def receive(self, message: Msg) -> None:
+    def receive(self, message: Message) -> None:
         self._session.dropped += len(self.waiting) == self.waiting.maxlen
         self.waiting.append(message.data)
         self.arrived.set()
 
-    def receive_position(self, message: Msg) -> None:
+    def receive_position(self, message: Message) -> None:
         try:
             self.waiting.append(decode_position(message.data))
         except ValueError:
