@@ -13,14 +13,19 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
-_DEEPEST = 3  # a text within a text within a text: `error: settings: lease.lease_s: expected …`
+_DEEPEST = 5  # a text within a text within a text: `error: setting lease.lease_s: expected a number from 1 to 9, …`
 _HOLE = "{}"
+_FEW = 2  # letters
+_NUMBER = r"([-+]?[\d.,]+(?:e[-+]?\d+)?)"
+# Between Chinese characters stands no blank: the ones around a value are for values in other letters. `\0` is its edge.
+_CHINESE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
+_EDGE = re.compile(f"(?<=[{_CHINESE}]) ?\0 ?(?=[{_CHINESE}])|\0")
 
 
 def language_of(environ: Mapping[str, str]) -> str:
     """`zh_CN` or `en`: `MARKETPRISM_LANG` first, then the locale's variables, the first that is set.
 
-    `LANGUAGE` is the list of languages that a desktop prefers; it counts, as for other programs, unless the locale is C.
+    `LANGUAGE` is the list of languages that a desktop prefers; as for other programs, it counts unless the locale is C.
     """
     own = environ.get("MARKETPRISM_LANG")
     if own:
@@ -36,14 +41,22 @@ class Catalogue:
     """Texts of one language by their English ones."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
+        # A console takes brackets for markup unless they are escaped: such a text is the same text.
+        texts = {**texts, **{_escaped(english): _escaped(own) for english, own in texts.items() if "[" in english}}
         self._whole = {english: own for english, own in texts.items() if _HOLE not in english}
         patterns = [english for english in texts if _HOLE in english]
-        # The most words first: `expected {}, was {}` would fit what others say better.
-        patterns.sort(key=lambda english: len(english.replace(_HOLE, "")), reverse=True)
+        # What begins with its own words first, for another's first value would swallow them; then the most words:
+        # `expected {}, was {}` would fit what others say better.
+        patterns.sort(
+            key=lambda english: (not english.startswith(_HOLE), len(english.replace(_HOLE, ""))), reverse=True
+        )
         self._patterns = [(english, max(english.split(_HOLE), key=len), texts[english]) for english in patterns]
 
     def __bool__(self) -> bool:
         return bool(self._whole or self._patterns)
+
+    def __contains__(self, english: str) -> bool:
+        return english in self._whole or any(english == pattern for pattern, _, _ in self._patterns)
 
     def translate(self, text: str, _depth: int = 0) -> str:
         """The text in this language, values as they are; the text itself where nothing is known of it."""
@@ -63,12 +76,20 @@ class Catalogue:
         for english, fragment, own in self._patterns:
             match = _pattern(english).fullmatch(text) if fragment in text else None
             if match:
-                yield own.format(*(self.translate(value, depth + 1) for value in match.groups()))
+                values = (f"\0{self.translate(value, depth + 1)}\0" for value in match.groups())
+                yield _EDGE.sub("", own.format(*values))
 
 
 @cache
 def _pattern(english: str) -> re.Pattern[str]:
-    return re.compile("(.*?)".join(re.escape(part) for part in english.split(_HOLE)), re.DOTALL)
+    parts = english.split(_HOLE)
+    # What has hardly a letter of its own, like `{} to {}`, would fit half of all sentences: it is for numbers only.
+    hole = _NUMBER if sum(letter.isalpha() for part in parts for letter in part) <= _FEW else "(.*?)"
+    return re.compile(hole.join(re.escape(part) for part in parts), re.DOTALL)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
 
 
 def spoken() -> Catalogue:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 
 from marketprism_services.cli.language.catalogue import Catalogue
@@ -20,6 +21,10 @@ class TranslatingConsole(Console):
     def print(self, *objects: Any, **how: Any) -> None:
         """As rich's, in the user's language."""
         super().print(*(self.translated(shown) for shown in objects), **how)
+
+    def status(self, status: Any, **how: Any) -> Status:
+        """As rich's, in the user's language."""
+        return super().status(self.translated(status), **how)
 
     def translated(self, shown: Any) -> Any:
         """A text or a table in the user's language; anything else as it is."""
