@@ -64,7 +64,7 @@ class Catalogue:
             return text
         stripped = text.strip()
         found = self._whole.get(stripped)
-        if found is None and _depth < _DEEPEST:
+        if found is None and _depth < _DEEPEST and " " in stripped:  # every pattern is a sentence
             found = next(self._fitting(stripped, _depth), None)
         if found is not None:
             return text.replace(stripped, found, 1)
@@ -76,8 +76,12 @@ class Catalogue:
         for english, fragment, own in self._patterns:
             match = _pattern(english).fullmatch(text) if fragment in text else None
             if match:
-                values = (f"\0{self.translate(value, depth + 1)}\0" for value in match.groups())
+                values = (f"\0{self._value(value, depth)}\0" for value in match.groups())
                 yield _EDGE.sub("", own.format(*values))
+
+    def _value(self, value: str, depth: int) -> str:
+        """A value that is a sentence in this language; one word is a name, whatever it means elsewhere."""
+        return self.translate(value, depth + 1) if " " in value.strip() else value
 
 
 @cache
@@ -85,7 +89,7 @@ def _pattern(english: str) -> re.Pattern[str]:
     parts = english.split(_HOLE)
     # What has hardly a letter of its own, like `{} to {}`, would fit half of all sentences: it is for numbers only.
     hole = _NUMBER if sum(letter.isalpha() for part in parts for letter in part) <= _FEW else "(.*?)"
-    return re.compile(hole.join(re.escape(part) for part in parts), re.DOTALL)
+    return re.compile(hole.join(re.escape(part) for part in parts))
 
 
 def _escaped(text: str) -> str:

@@ -12,7 +12,7 @@ from marketprism_services.cli.language.catalogue import Catalogue
 
 
 class TranslatingConsole(Console):
-    """Looks up each text, and each title and heading of a table, before it shows them."""
+    """Looks up each text, and each title, heading and sentence of a table, before it shows them."""
 
     def __init__(self, texts: Catalogue, **settings: Any) -> None:
         super().__init__(**settings)
@@ -37,4 +37,8 @@ class TranslatingConsole(Console):
             shown.caption = self.translated(shown.caption)
             for column in shown.columns:
                 column.header = self.translated(column.header)
+                # Reasons and notes are sentences; a single word is a value: a symbol, a state.
+                column._cells = [
+                    self.translated(text) if isinstance(text, str) and " " in text else text for text in column._cells
+                ]
         return shown

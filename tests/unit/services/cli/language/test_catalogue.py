@@ -59,6 +59,10 @@ def test_the_language_is_that_of_the_locale(environ: dict[str, str], language: s
         ("[red]error:[/red] z: expected a number from 1 to 9, was 0", "[red]错误：[/red]z：应为 1 到 9 的数，实际为 0"),
         ("--seed: expected 0 to 1.5e3, was x", "--seed：应为 0 到 1.5e3，实际为 x"),
         ("failed to open", "failed to open"),
+        (
+            "high: expected a day like today, was x\nno gaps known",
+            "high：应为形如 today 的日期，实际为 x\n没有已知缺口",
+        ),
         (r"pictures need plotext: install marketprism\[plot]", r"画图需要 plotext：请安装 marketprism\[plot]"),
         ("3 of 7 bars", "共 7 根 K 线，显示 3 根"),
         ("3 of 7 bars\nno gaps known\n", "共 7 根 K 线，显示 3 根\n没有已知缺口\n"),
@@ -74,8 +78,10 @@ def test_values_stay_and_sentences_change(english: str, own: str) -> None:
 
 def test_a_table_shows_its_headings_in_the_language() -> None:
     table = Table("high", "other", title="3 of 7 bars")
+    table.add_row("high", "no gaps known")
     shown = TranslatingConsole(TEXTS).translated(table)
     assert [column.header for column in shown.columns] == ["最高", "other"]
+    assert [list(column.cells) for column in shown.columns] == [["high"], ["没有已知缺口"]]
     assert shown.title == "共 7 根 K 线，显示 3 根"
 
 
