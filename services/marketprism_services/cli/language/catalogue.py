@@ -55,8 +55,10 @@ class Catalogue:
     def __bool__(self) -> bool:
         return bool(self._whole or self._patterns)
 
-    def __contains__(self, english: str) -> bool:
-        return english in self._whole or any(english == pattern for pattern, _, _ in self._patterns)
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Every English text with its own."""
+        yield from self._whole.items()
+        yield from ((english, own) for english, _, own in self._patterns)
 
     def translate(self, text: str, _depth: int = 0) -> str:
         """The text in this language, values as they are; the text itself where nothing is known of it."""

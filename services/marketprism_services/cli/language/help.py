@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
+import typer
 from rich import _wrap
 from rich.highlighter import Highlighter
 from typer import rich_utils
 
 if TYPE_CHECKING:
     from rich.text import Text
+    from typer._click import Command
 
     from marketprism_services.cli.language.catalogue import Catalogue
 
@@ -24,14 +25,14 @@ _WORD = re.compile(
 )
 
 
-def translate_help(command: Any, texts: Catalogue) -> None:
+def translate_help(command: Command, texts: Catalogue) -> None:
     """Put a command's help, that of its parameters and of its subcommands into the catalogue's language."""
     if not texts:
         return
     command.help = command.help and _paragraphs(command.help, texts)
     command.short_help = command.short_help and texts.translate(command.short_help)
     # The library makes the option `--help` when it is first asked for, and keeps it.
-    of_help = command.get_help_option(click.Context(command))
+    of_help = command.get_help_option(typer.Context(command))
     for parameter in (*command.params, *((of_help,) if of_help else ())):
         if getattr(parameter, "help", None):
             parameter.help = texts.translate(parameter.help)

@@ -87,8 +87,10 @@ def test_a_table_shows_its_headings_in_the_language() -> None:
 
 def test_every_text_has_as_many_values_in_chinese() -> None:
     chinese = catalogue("zh_CN")
-    for english, _, own in chinese._patterns:
+    for english, own in chinese.items():
         count = english.count("{}")
+        if not count:
+            continue
         own.format(*range(count))
         assert all(str(number) in own.format(*map("<{}>".format, range(count))) for number in range(count)), english
 
@@ -99,15 +101,15 @@ def test_a_status_is_shown_in_the_language() -> None:
 
 def _missing(texts: set[str]) -> list[str]:
     """A pattern that fits half of all sentences is not enough: each has its own."""
-    chinese = catalogue("zh_CN")
-    return sorted(text for text in texts if text not in chinese)
+    return sorted(texts - dict(catalogue("zh_CN").items()).keys())
 
 
 def test_every_message_has_a_chinese_one() -> None:
     assert _missing(texts_shown()) == []
 
 
-def test_every_help_text_has_a_chinese_one() -> None:
+def test_every_help_text_has_a_chinese_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETPRISM_LANG", "en")  # whoever runs this may have another locale
     chinese = catalogue("zh_CN")  # some are made of lists of names
     assert sorted(text for text in texts_of_help() if chinese.translate(text) == text) == []
 
