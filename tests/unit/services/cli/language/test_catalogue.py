@@ -133,7 +133,8 @@ def test_every_error_has_a_chinese_text() -> None:
     ],
 )
 def test_a_chinese_locale_gives_chinese(arguments: list[str], said: str) -> None:
-    environ = {**os.environ, "LANG": "zh_CN.UTF-8", "LC_ALL": "zh_CN.UTF-8", "PYTHONIOENCODING": "utf-8"}
+    locale = {"LANG": "zh_CN.UTF-8", "LC_ALL": "zh_CN.UTF-8", "MARKETPRISM_LANG": ""}
+    environ = {**os.environ, **locale, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, "-m", "marketprism_services", *arguments],
         env=environ,
