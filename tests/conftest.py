@@ -22,6 +22,8 @@ from tests.support.clickhouse import serve_clickhouse
 with contextlib.suppress(ImportError):  # an extra
     import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
 
+os.environ["MARKETPRISM_LANG"] = "en"  # what tests expect, whatever the locale of who runs them
+
 OURS = [
     "marketprism_domain",
     "marketprism_application",

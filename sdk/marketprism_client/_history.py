@@ -26,7 +26,7 @@ from marketprism_application.contracts.kinds import (
     TRADE,
     DataKind,
 )
-from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
+from marketprism_application.contracts.questions import MAX_LIMIT, Records, key_of, next_of
 from marketprism_client._answer import Answer
 from marketprism_client._failures import QueryFailed
 from marketprism_client._fields import Fields, asked_columns
@@ -335,6 +335,8 @@ class History:
                 page = await self._session.ask(question)
                 after = next_of(page)
                 yield page.replace_schema_metadata(None)
+                if after is None and page.num_rows >= question.limit and not question.fields:
+                    after = key_of(KINDS[question.kind], page)  # of a read side that does not say whether there is more
                 if after is None or question.last:
                     return
                 question = msgspec.structs.replace(question, after=after)

@@ -63,6 +63,8 @@ def test_a_list_of_commands_loads_none_of_them() -> None:
         "marketprism_services.__main__",
         "marketprism_services.cli",
         "marketprism_services.cli.app",
+        "marketprism_services.cli.language",
+        "marketprism_services.cli.language.catalogue",
     }
     assert heavy(modules) == set()
     assert not {"asyncio", "structlog"} & set(modules)

@@ -9,6 +9,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
+from marketprism_services.cli.language.catalogue import spoken
+
 _COMMANDS = "marketprism_services.cli"
 _LOOK: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": "rich"}
 
@@ -110,6 +112,10 @@ class LazyCommand(TyperCommand):
             program.command(name)(found)
         command = get_group(program).commands[name]
         _without_types_of_flags(command)
+        if spoken():
+            from marketprism_services.cli.language.help import translate_help  # noqa: PLC0415 (English needs none)
+
+            translate_help(command, spoken())
         return command
 
     def make_context(self, info_name: Any, args: Any, parent: Any = None, **extra: Any) -> Any:
@@ -138,6 +144,11 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "commands": {name: LazyCommand(name, row) for name, row in COMMANDS.items()}})
+        if spoken():
+            from marketprism_services.cli.language.help import translate_frame, translate_help  # noqa: PLC0415
+
+            translate_frame(spoken())
+            translate_help(self, spoken())
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The help, in which flags name no type."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 
+from marketprism_services.cli.language.catalogue import spoken
+from marketprism_services.cli.language.console import TranslatingConsole
 from marketprism_services.platform.exits import Exit, Stop
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from marketprism_sdk.urls import Url
     from marketprism_services.settings.settings import Settings
 
-out = Console()
-err = Console(stderr=True)
+out = TranslatingConsole(spoken())
+err = TranslatingConsole(spoken(), stderr=True)
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where data lives; without, ~/.marketprism.")]
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML or JSON).")]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 PREFIX = "MARKETPRISM_"
-# Environment names with our prefix that are not settings: they steer tests and the Makefile.
+# Environment names with our prefix that are not settings: they steer tests, the Makefile and the command line.
 _NOT_SETTINGS = {
     "MARKETPRISM_FIXTURES",
     "MARKETPRISM_HOME",
+    "MARKETPRISM_LANG",
     "MARKETPRISM_CLICKHOUSE_URL",
     "MARKETPRISM_READER_PASSWORD",
 }

@@ -1,0 +1,1 @@
+"""The language of messages and help: English, or Chinese where the locale is Chinese."""

@@ -1,0 +1,116 @@
+"""Texts in another language, found by the English text or by its pattern.
+
+Errors come over the wire and from every layer as English sentences, so a translation cannot hang on the place where a
+text is printed: a catalogue maps English sentences to those of one language, with `{}` where a value stands, and the
+command line looks up what it is about to show. What the catalogue does not have stays English.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
+_DEEPEST = 5  # a text within a text within a text: `error: setting lease.lease_s: expected a number from 1 to 9, …`
+_HOLE = "{}"
+_FEW = 2  # letters
+_NUMBER = r"([-+]?[\d.,]+(?:e[-+]?\d+)?)"
+# Between Chinese characters stands no blank: the ones around a value are for values in other letters. `\0` is its edge.
+_CHINESE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
+_EDGE = re.compile(f"(?<=[{_CHINESE}]) ?\0 ?(?=[{_CHINESE}])|\0")
+
+
+def language_of(environ: Mapping[str, str]) -> str:
+    """`zh_CN` or `en`: `MARKETPRISM_LANG` first, then the locale's variables, the first that is set.
+
+    `LANGUAGE` is the list of languages that a desktop prefers; as for other programs, it counts unless the locale is C.
+    """
+    own = environ.get("MARKETPRISM_LANG")
+    if own:
+        return "zh_CN" if own.lower().startswith("zh") else "en"
+    locale = next((environ[name] for name in _VARIABLES if environ.get(name)), "C")
+    if locale.partition(".")[0] in {"C", "POSIX"}:
+        return "en"
+    first = environ.get("LANGUAGE", "").partition(":")[0] or locale
+    return "zh_CN" if first.lower().startswith("zh") else "en"
+
+
+class Catalogue:
+    """Texts of one language by their English ones."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        # A console takes brackets for markup unless they are escaped: such a text is the same text.
+        texts = {**texts, **{_escaped(english): _escaped(own) for english, own in texts.items() if "[" in english}}
+        self._whole = {english: own for english, own in texts.items() if _HOLE not in english}
+        patterns = [english for english in texts if _HOLE in english]
+        # What begins with its own words first, for another's first value would swallow them; then the most words:
+        # `expected {}, was {}` would fit what others say better.
+        patterns.sort(
+            key=lambda english: (not english.startswith(_HOLE), len(english.replace(_HOLE, ""))), reverse=True
+        )
+        self._patterns = [(english, max(english.split(_HOLE), key=len), texts[english]) for english in patterns]
+
+    def __bool__(self) -> bool:
+        return bool(self._whole or self._patterns)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        """Every English text with its own."""
+        yield from self._whole.items()
+        yield from ((english, own) for english, _, own in self._patterns)
+
+    def translate(self, text: str, _depth: int = 0) -> str:
+        """The text in this language, values as they are; the text itself where nothing is known of it."""
+        if not self or not text.strip():
+            return text
+        stripped = text.strip()
+        found = self._whole.get(stripped)
+        if found is None and _depth < _DEEPEST and " " in stripped:  # every pattern is a sentence
+            found = next(self._fitting(stripped, _depth), None)
+        if found is not None:
+            return text.replace(stripped, found, 1)
+        if "\n" in text:
+            return "\n".join(self.translate(line, _depth) for line in text.split("\n"))
+        return text
+
+    def _fitting(self, text: str, depth: int) -> Iterator[str]:
+        for english, fragment, own in self._patterns:
+            match = _pattern(english).fullmatch(text) if fragment in text else None
+            if match:
+                values = (f"\0{self._value(value, depth)}\0" for value in match.groups())
+                yield _EDGE.sub("", own.format(*values))
+
+    def _value(self, value: str, depth: int) -> str:
+        """A value that is a sentence in this language; one word is a name, whatever it means elsewhere."""
+        return self.translate(value, depth + 1) if " " in value.strip() else value
+
+
+@cache
+def _pattern(english: str) -> re.Pattern[str]:
+    parts = english.split(_HOLE)
+    # What has hardly a letter of its own, like `{} to {}`, would fit half of all sentences: it is for numbers only.
+    hole = _NUMBER if sum(letter.isalpha() for part in parts for letter in part) <= _FEW else "(.*?)"
+    return re.compile(hole.join(re.escape(part) for part in parts))
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def spoken() -> Catalogue:
+    """The catalogue of this process's user."""
+    return catalogue(language_of(os.environ))
+
+
+@cache
+def catalogue(language: str) -> Catalogue:
+    """The catalogue of a language; the one of English is empty."""
+    if language == "en":
+        return Catalogue({})
+    import tomllib  # noqa: PLC0415 (English needs none)
+    from importlib.resources import files  # noqa: PLC0415
+
+    text = files(__package__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
+    tables: dict[str, dict[str, str]] = tomllib.loads(text)
+    return Catalogue({english: own for table in tables.values() for english, own in table.items()})

@@ -1,0 +1,92 @@
+"""Which texts users meet: read from the sources, `{}` where a value stands, as the catalogue of a language has them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from typer.main import get_command
+
+ROOT = Path(__file__).parents[2]
+_SHOWN_BY = {"print", "Stop", "status", "update", "confirm"}
+
+
+def _template(node: ast.expr) -> str | None:
+    """The text of a literal, an f-string or a sum of both; None for anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = _template(node.left), _template(node.right)
+        return left + right if left is not None and right is not None else None
+    return None
+
+
+def _literals(node: ast.expr) -> Iterator[str]:
+    """The texts an argument may be: its own, or those of both branches of a condition."""
+    if isinstance(node, ast.IfExp):
+        yield from _literals(node.body)
+        yield from _literals(node.orelse)
+    text = _template(node)
+    if text is not None:
+        yield text
+
+
+def _is_sentence(text: str) -> bool:
+    """Whether there is anything to translate: two words at least beside values and markup."""
+    words = text.replace("{}", " ").split()
+    return sum(any(letter.isalpha() for letter in word) for word in words) > 1
+
+
+def _calls(path: Path) -> Iterator[tuple[str, ast.Call, bool]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    raised = {id(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = node.func
+            name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+            yield name, node, id(node) in raised
+
+
+def texts_shown() -> set[str]:
+    """What the command line prints: its messages, and errors that end a command."""
+    found: set[str] = set()
+    for folder in ("cli", "platform"):
+        for path in sorted((ROOT / "services/marketprism_services" / folder).rglob("*.py")):
+            for name, call, _ in _calls(path):
+                if name in _SHOWN_BY:
+                    found.update(text.strip() for argument in call.args for text in _literals(argument))
+    return {text for text in found if _is_sentence(text)}
+
+
+def texts_raised(*layers: str) -> set[str]:
+    """The texts of errors that the layers raise, in every one of their folders."""
+    found: set[str] = set()
+    for layer in layers:
+        for path in sorted((ROOT / layer).rglob("*.py")):
+            for _, call, raised in _calls(path):
+                if raised:
+                    found.update(text.strip() for argument in call.args for text in _literals(argument))
+    return {text for text in found if _is_sentence(text)}
+
+
+def texts_of_help() -> set[str]:
+    """The help of every command, subcommand and parameter, a paragraph each."""
+    from marketprism_services.cli.app import COMMANDS, LazyCommand, app  # noqa: PLC0415 (the language is chosen there)
+
+    found: set[str] = {row.help for row in COMMANDS.values()}
+
+    def look(command: Any) -> None:
+        found.update(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+        of_help = command.get_help_option(click.Context(command))
+        for parameter in (*command.params, *((of_help,) if of_help else ())):
+            found.add(getattr(parameter, "help", None) or "")
+        for subcommand in getattr(command, "commands", {}).values():
+            look(subcommand.load() if isinstance(subcommand, LazyCommand) else subcommand)
+
+    look(get_command(app))
+    return found - {""}

@@ -1,0 +1,159 @@
+"""Messages in the user's language."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from rich.table import Table
+
+from marketprism_services.cli.language.catalogue import Catalogue, catalogue, language_of
+from marketprism_services.cli.language.console import TranslatingConsole
+from tests.support.texts import texts_of_help, texts_raised, texts_shown
+
+TEXTS = Catalogue(
+    {
+        "{}: expected {}, was {}": "{}：应为 {}，实际为 {}",
+        "a day like {}": "形如 {} 的日期",
+        "no gaps known": "没有已知缺口",
+        "[red]error:[/red] {}": "[red]错误：[/red]{}",
+        "{} of {} bars": "共 {1} 根 K 线，显示 {0} 根",
+        "high": "最高",
+        "{} to {}": "{} 到 {}",
+        "{}: expected a number from {} to {}, was {}": "{}：应为 {} 到 {} 的数，实际为 {}",
+        "pictures need {}: install marketprism[plot]": "画图需要 {}：请安装 marketprism[plot]",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "zh_CN"}, "zh_CN"),
+        ({"LANG": "zh_TW.UTF-8"}, "zh_CN"),
+        ({"LANG": "en_US.UTF-8"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "en_US.UTF-8", "LANGUAGE": "zh_CN:en"}, "zh_CN"),
+        ({"LANG": "C.UTF-8", "LANGUAGE": "zh_CN:en"}, "en"),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": ""}, "zh_CN"),
+        ({"LANG": "zh_CN.UTF-8", "MARKETPRISM_LANG": "en"}, "en"),
+        ({"LANG": "de_DE.UTF-8", "MARKETPRISM_LANG": "zh"}, "zh_CN"),
+    ],
+)
+def test_the_language_is_that_of_the_locale(environ: dict[str, str], language: str) -> None:
+    assert language_of(environ) == language
+
+
+@pytest.mark.parametrize(
+    ("english", "own"),
+    [
+        ("no gaps known", "没有已知缺口"),
+        ("--date: expected a day like 2025-03-03, was x", "--date：应为形如 2025-03-03 的日期，实际为 x"),
+        ("[red]error:[/red] no gaps known", "[red]错误：[/red]没有已知缺口"),
+        ("[red]error:[/red] z: expected a number from 1 to 9, was 0", "[red]错误：[/red]z：应为 1 到 9 的数，实际为 0"),
+        ("--seed: expected 0 to 1.5e3, was x", "--seed：应为 0 到 1.5e3，实际为 x"),
+        ("failed to open", "failed to open"),
+        (
+            "high: expected a day like today, was x\nno gaps known",
+            "high：应为形如 today 的日期，实际为 x\n没有已知缺口",
+        ),
+        (r"pictures need plotext: install marketprism\[plot]", r"画图需要 plotext：请安装 marketprism\[plot]"),
+        ("3 of 7 bars", "共 7 根 K 线，显示 3 根"),
+        ("3 of 7 bars\nno gaps known\n", "共 7 根 K 线，显示 3 根\n没有已知缺口\n"),
+        ("never seen", "never seen"),
+        ("", ""),
+        ("--date: expected {}, was {0}", "--date：应为 {}，实际为 {0}"),
+    ],
+)
+def test_values_stay_and_sentences_change(english: str, own: str) -> None:
+    assert TEXTS.translate(english) == own
+    assert Catalogue({}).translate(english) == english
+
+
+def test_a_table_shows_its_headings_in_the_language() -> None:
+    table = Table("high", "other", title="3 of 7 bars")
+    table.add_row("high", "no gaps known")
+    shown = TranslatingConsole(TEXTS).translated(table)
+    assert [column.header for column in shown.columns] == ["最高", "other"]
+    assert [list(column.cells) for column in shown.columns] == [["high"], ["没有已知缺口"]]
+    assert shown.title == "共 7 根 K 线，显示 3 根"
+
+
+def test_every_text_has_as_many_values_in_chinese() -> None:
+    chinese = catalogue("zh_CN")
+    for english, own in chinese.items():
+        count = english.count("{}")
+        if not count:
+            continue
+        own.format(*range(count))
+        assert all(str(number) in own.format(*map("<{}>".format, range(count))) for number in range(count)), english
+
+
+def test_a_status_is_shown_in_the_language() -> None:
+    assert TranslatingConsole(TEXTS).status("no gaps known").status == "没有已知缺口"
+
+
+def _missing(texts: set[str]) -> list[str]:
+    """A pattern that fits half of all sentences is not enough: each has its own."""
+    return sorted(texts - dict(catalogue("zh_CN").items()).keys())
+
+
+def test_every_message_has_a_chinese_one() -> None:
+    assert _missing(texts_shown()) == []
+
+
+def test_every_help_text_has_a_chinese_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETPRISM_LANG", "en")  # whoever runs this may have another locale
+    chinese = catalogue("zh_CN")  # some are made of lists of names
+    assert sorted(text for text in texts_of_help() if chinese.translate(text) == text) == []
+
+
+def test_every_error_has_a_chinese_text() -> None:
+    assert _missing(texts_raised("domain", "application", "adapters", "services", "sdk")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--help"], "命令"),
+        (["bars", "--help"], "某个合约"),
+        (["calendar", "rb2505", "--date", "x"], "错误"),
+        (["bars"], "缺少参数 'symbol'。"),
+        (["--nosuch"], "没有 --nosuch 这个选项。"),
+        (["barz"], "没有 'barz' 这个命令。是否想写 'bars'？"),
+        (["tail", "ru1901", "-n", "x"], "'-n' 的值无效：应为整数"),
+        (["simulate", "okx", "--port", "70000"], "'--port' 的值无效：不能大于 65535"),
+        (["calendar", "rb2505", "--date", "2025-10-09"], "集合竞价"),
+    ],
+)
+def test_a_chinese_locale_gives_chinese(arguments: list[str], said: str) -> None:
+    locale = {"LANG": "zh_CN.UTF-8", "LC_ALL": "zh_CN.UTF-8", "MARKETPRISM_LANG": ""}
+    environ = {**os.environ, **locale, "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-m", "marketprism_services", *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said in done.stdout + done.stderr
+
+
+def test_a_long_chinese_sentence_is_broken_and_not_cut_off() -> None:
+    environ = {**os.environ, "MARKETPRISM_LANG": "zh", "PYTHONIOENCODING": "utf-8", "COLUMNS": "60"}
+    done = subprocess.run(
+        [sys.executable, "-m", "marketprism_services", "up", "--help"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    wanted = "End when everything is stored; exit 0 only if nothing was lost or doubled."
+    assert "".join(catalogue("zh_CN").translate(wanted).split()) in re.sub(r"[│\s]", "", done.stdout)
