@@ -19,7 +19,7 @@ from marketprism_adapters.nats.leader_watch import is_away
 from marketprism_adapters.nats.source_positions import positions_in
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import DataDirError, SourceError
-from marketprism_sdk.errors import KeyExists
+from marketprism_sdk.errors import KeyExists, reason_of
 from marketprism_sdk.messaging import Discovery
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -99,7 +99,7 @@ def read(data_dir: Path) -> dict[str, str]:
     except FileNotFoundError:
         return _by_its_folders(data_dir)
     except (OSError, ValueError, TypeError) as error:
-        raise DataDirError(f"{path}: expected what `marketprism up` writes there, was {error}") from error
+        raise DataDirError(f"{path}: expected what `marketprism up` writes there, was {reason_of(error)}") from error
 
 
 def _by_its_folders(data_dir: Path) -> dict[str, str]:
