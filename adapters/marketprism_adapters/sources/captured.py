@@ -34,6 +34,7 @@ class CapturedRecording(Recording):
         self.path = Path(f"{files[0].path.parent}:{channel.name}")
         self.source = f"replay:{channel.name}"
         self.skipped = {}
+        self.refused = []
         self._calendar = calendar
         self.format, self._columns = self._detect()
 
@@ -50,6 +51,7 @@ class CapturedTicks(CapturedRecording):
         self.path = Path(f"{files[0].path.parent}:{channel.name}")
         self.source = channel.name
         self.skipped = {}
+        self.refused = []
 
     def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
         """Every captured tick, in the order of capture. Raises SourceError for a payload that is no tick."""
@@ -72,13 +74,15 @@ class CapturedDepth(CapturedTicks):
     def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
         """Every tick, numbered by its frame."""
         del tap
-        self.skipped = {}
+        self.skipped, self.refused = {}, []
         read = DepthReader(self._calendar, self.source)
         for number, payload in enumerate(payloads(self._files, self._channel), 1):
             try:
                 found = read.tick(msgspec.msgpack.decode(payload), number)
-            except (BadField, InvalidValue, msgspec.MsgspecError):
+            except (BadField, InvalidValue, msgspec.MsgspecError) as error:
                 found = Skipped("depth_malformed")
+                if not self.refused:
+                    self.refused.append(f"frame {number}: {error}")
             if isinstance(found, Skipped):
                 self.skipped[found.reason] = self.skipped.get(found.reason, 0) + 1
             else:

@@ -130,10 +130,10 @@ class GatewayService(SingleActiveService):
             self.http.check("capture", self._capture_health)
         self.http.check("source", self._source_health)
         self.http.status(self._status)
-        self.spawn(self._watch_calendar(), "calendar")
         writes = (streams.RAW, streams.DATA, streams.EVENTS)
         keep_streams(self, layout_of(self.settings), writes=writes, buckets=_BUCKETS)
         await super().on_start()
+        self.spawn(self._watch_calendar(), "calendar")
 
     def _status(self) -> dict[str, Any]:
         return {
@@ -149,9 +149,10 @@ class GatewayService(SingleActiveService):
     async def _watch_calendar(self) -> None:
         """Once a day, while it leads, that the calendar ends soon."""
         while True:
-            if self.election.is_leader() and (ending := self._calendar_watch.look()) is not None:
+            leads = self.election.is_leader()
+            if leads and (ending := self._calendar_watch.look()) is not None:
                 await self._events.publish_soon([ending], self.election.epoch)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S if leads else PAUSE_S)
 
     async def _capture_health(self) -> str:
         return "degraded" if self._tap is not None and self._tap.error else "healthy"
