@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,6 @@ from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
     check_levels,
-    check_room,
     identity,
     nanos,
     number,
@@ -44,6 +44,7 @@ _MAX_ID = (1 << 63) - 1
 _SHORT_BOTH = 19  # characters of a price and a quantity that have room whatever they are
 _MOST_STEPS = 10_000_000  # ids that one depth frame covers: of the busiest books it is some thousands
 _NUMBERS = b'0123456789.,"[]{}:ab'  # what the levels of a depth frame are made of
+_too_long = re.compile(rb'"[0-9.]{20}').search  # a number that there may be no room for
 ON_BOOK = frozenset({"MARKET", ""})
 
 
@@ -202,11 +203,9 @@ class BinanceParser:
 
         def depth(frame: bytes, ts_recv: int) -> Sequence[Item]:
             start = frame.find(b',"b":[', 60, 300)
-            if start > 0 and not frame[start:].translate(None, _NUMBERS):
-                change = decode(frame).data
-                check_room(change.b, "b")
-                check_room(change.a, "a")
-                return self._change(change, ts_recv)
+            levels = frame[start:]
+            if start > 0 and not levels.translate(None, _NUMBERS) and _too_long(levels) is None:
+                return self._change(decode(frame).data, ts_recv)
             return self._depth(decode(frame).data, ts_recv)
 
         return depth

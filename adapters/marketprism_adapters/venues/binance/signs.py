@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from marketprism_adapters.venues.binance.parse import VENUE
 from marketprism_adapters.venues.kit.signs import BareName, BookIds, VenueSigns
@@ -16,7 +17,10 @@ from marketprism_adapters.venues.kit.signs import BareName, BookIds, VenueSigns
 SPOT, USDM, COINM = VENUE, f"{VENUE}-usdm", f"{VENUE}-coinm"
 _HEAD = 400  # bytes of a frame in which its event and its stream are looked for
 _EVENT = re.compile(rb'"e"\s*:\s*"(\w+)"')
-_NAME = rb'"((?:[^"\\\x00-\x1f]|\\u[0-9A-Fa-f]{4}){1,128})"'  # of any letters, also where they are escaped
+_PLAIN = rb'[^"\\\x00-\x1f]'
+_NAME = (
+    rb'"(?!")(' + _PLAIN + rb"*(?:\\u[0-9A-Fa-f]{4}" + _PLAIN + rb'*)*)"'
+)  # any letters, also where they are escaped
 _NATIVE = re.compile(rb'"s"\s*:\s*' + _NAME)
 _COINM = re.compile(r"\w+USD_(?:PERP|\d{6})")
 _USDM = re.compile(r"\w+_\d{6}")
@@ -54,6 +58,7 @@ def _market_of(native: str) -> str:
     return USDM if _USDM.fullmatch(native) else ""
 
 
+@lru_cache(maxsize=4096)
 def _text(name: bytes) -> str:
     """A name as it is written in JSON."""
     try:

@@ -137,7 +137,7 @@ def check_room(levels: Iterable[Sequence[str]], field: str) -> None:
     Raises:
         ParseRefused: the first that has more.
     """
-    if max(map(len, chain.from_iterable(levels)), default=0) <= _SHORT:
+    if max([len(part) for level in levels for part in level], default=0) <= _SHORT:
         return
     for level in levels:
         for part in level[:2]:
