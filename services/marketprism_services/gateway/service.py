@@ -130,10 +130,10 @@ class GatewayService(SingleActiveService):
             self.http.check("capture", self._capture_health)
         self.http.check("source", self._source_health)
         self.http.status(self._status)
-        self.spawn(self._watch_calendar(), "calendar")
         writes = (streams.RAW, streams.DATA, streams.EVENTS)
         keep_streams(self, layout_of(self.settings), writes=writes, buckets=_BUCKETS)
         await super().on_start()
+        self.spawn(self._watch_calendar(), "calendar")  # asks the election, which is there from here on
 
     def _status(self) -> dict[str, Any]:
         return {
