@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from typing import Any
 import click
 from typer.main import get_command
 
+from marketprism_services.cli.gateway import DONE
+from marketprism_services.cli.notices import SENTENCES
+
 ROOT = Path(__file__).parents[2]
-_SHOWN_BY = {"print", "Stop", "status", "update", "confirm"}
+_SHOWN_BY = {"print", "Stop", "status", "update", "confirm", "translate", "say"}
 
 
 def _template(node: ast.expr) -> str | None:
@@ -26,11 +30,14 @@ def _template(node: ast.expr) -> str | None:
     return None
 
 
-def _literals(node: ast.expr) -> Iterator[str]:
-    """The texts an argument may be: its own, or those of both branches of a condition."""
+def _literals(node: ast.expr, named: dict[str, list[ast.expr]]) -> Iterator[str]:
+    """The texts an argument may be: its own, those of both branches of a condition, those that its name is given."""
     if isinstance(node, ast.IfExp):
-        yield from _literals(node.body)
-        yield from _literals(node.orelse)
+        yield from _literals(node.body, named)
+        yield from _literals(node.orelse, named)
+    if isinstance(node, ast.Name):
+        for value in named.get(node.id, []):
+            yield from _literals(value, {})
     text = _template(node)
     if text is not None:
         yield text
@@ -42,14 +49,20 @@ def _is_sentence(text: str) -> bool:
     return sum(any(letter.isalpha() for letter in word) for word in words) > 1
 
 
-def _calls(path: Path) -> Iterator[tuple[str, ast.Call, bool]]:
+def _calls(path: Path) -> Iterator[tuple[str, bool, list[str]]]:
+    """Every call: the name of what is called, whether its result is raised, and the texts it is given."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    named: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            named.setdefault(node.targets[0].id, []).append(node.value)
     raised = {id(node.exc) for node in ast.walk(tree) if isinstance(node, ast.Raise)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             function = node.func
             name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-            yield name, node, id(node) in raised
+            texts = [text.strip() for argument in node.args for text in _literals(argument, named)]
+            yield name, id(node) in raised, texts
 
 
 def texts_shown() -> set[str]:
@@ -57,9 +70,10 @@ def texts_shown() -> set[str]:
     found: set[str] = set()
     for folder in ("cli", "platform"):
         for path in sorted((ROOT / "services/marketprism_services" / folder).rglob("*.py")):
-            for name, call, _ in _calls(path):
+            for name, _, texts in _calls(path):
                 if name in _SHOWN_BY:
-                    found.update(text.strip() for argument in call.args for text in _literals(argument))
+                    found.update(texts)
+    found.update(re.sub(r"{\w+}", "{}", text) for text in (*SENTENCES.values(), *DONE.values()))
     return {text for text in found if _is_sentence(text)}
 
 
@@ -68,9 +82,9 @@ def texts_raised(*layers: str) -> set[str]:
     found: set[str] = set()
     for layer in layers:
         for path in sorted((ROOT / layer).rglob("*.py")):
-            for _, call, raised in _calls(path):
+            for _, raised, texts in _calls(path):
                 if raised:
-                    found.update(text.strip() for argument in call.args for text in _literals(argument))
+                    found.update(texts)
     return {text for text in found if _is_sentence(text)}
 
 

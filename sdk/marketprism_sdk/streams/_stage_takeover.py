@@ -138,4 +138,6 @@ class StageInput:
             if part.created != state.created:
                 raise StreamError(f"stream {stream}: was made anew", retryable=True)
             if consumer is not None and consumer.left and consumer.next_seq < state.first:
-                raise StreamError(f"stream {stream}: has forgotten what was next", retryable=True)
+                raise StreamError(
+                    f"stream {stream}: the messages that were to be read next are deleted", retryable=True
+                )

@@ -63,7 +63,7 @@ COMMANDS = {
     "gateway": CommandRow(
         "gateway",
         "gateway",
-        "How gateways are, or what is wanted of one; it holds for whoever leads, until the next order.",
+        "Show the state of gateways, or give one an order, which holds until the next one, whichever instance leads.",
     ),
     "simulate": CommandRow(
         "simulate",
@@ -81,7 +81,7 @@ COMMANDS = {
     "replay": CommandRow(
         "offline",
         "replay_command",
-        "Publish stored ticks again, in order and with their times, on subjects of their own.",
+        "Publish stored data again, in order and with its times, on subjects of its own.",
     ),
     "doctor": CommandRow("doctor", "doctor", "Check the set-up and say what is wrong."),
     "capture": CommandRow("capture", "capture", "Raw frames of sources; `up --source capture:…` plays them again."),
@@ -125,7 +125,7 @@ class LazyCommand(TyperCommand):
             later = getattr(import_module(f"{_COMMANDS}.{self._row.module}"), "HELP", {})
             for each in command.params:
                 if each.name in later:
-                    each.help = later[each.name]()
+                    each.help = spoken().translate(later[each.name]())
         return command.make_context(info_name, args, parent, **extra)
 
 
@@ -145,14 +145,17 @@ class LazyGroup(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "commands": {name: LazyCommand(name, row) for name, row in COMMANDS.items()}})
         if spoken():
-            from marketprism_services.cli.language.help import translate_frame, translate_help  # noqa: PLC0415
+            from marketprism_services.cli.language.help import translate_frame  # noqa: PLC0415 (English needs none)
 
             translate_frame(spoken())
-            translate_help(self, spoken())
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The help, in which flags name no type."""
+        """The help, in which flags name no type, in the user's language; the library has added its options by now."""
         _without_types_of_flags(self)
+        if spoken():
+            from marketprism_services.cli.language.help import translate_help  # noqa: PLC0415 (English needs none)
+
+            translate_help(self, spoken())
         super().format_help(ctx, formatter)
 
 

@@ -28,7 +28,9 @@ _CHINA = timedelta(hours=8)
 def calendar(
     symbol: Annotated[str, typer.Argument(help="Instrument or product, like rb2505 or rb.")],
     day: Annotated[str | None, typer.Option("--date", help="Trading day, 2025-03-03; today without.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Where the product is not known by its name.")] = None,
+    venue: Annotated[
+        str | None, typer.Option(help="The exchange, where the name of the product does not tell it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     tz: Tz = None,
     config: Config = None,

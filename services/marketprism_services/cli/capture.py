@@ -17,7 +17,7 @@ from marketprism_services.platform.exits import Exit, Stop
 
 capture = typer.Typer(help="Raw frames of sources; `up --source capture:…` plays them again.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="Folder of captured frames, or one file of it.")]
-Run = Annotated[str, typer.Option(help="Which run; the latest without.")]
+Run = Annotated[str, typer.Option(help="The run to read; without, the latest.")]
 
 
 def _zone(tz: str | None) -> Zone:
@@ -53,9 +53,9 @@ def show(
     folder: Folder,
     run: Run = "",
     channel: Annotated[str, typer.Option(help="Only this channel.")] = "",
-    start: Annotated[str | None, typer.Option("--from", help="Begin, by receive time.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="End, not included.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many frames.")] = 20,
+    start: Annotated[str | None, typer.Option("--from", help="Show frames received at or after this time.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Show frames received before this time.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most frames to show.")] = 20,
     tz: Tz = None,
 ) -> None:
     """Print frames as they came: time, channel, bytes."""

@@ -37,10 +37,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as t
 @chaos.command()
 def leader(
     fault: Annotated[str, typer.Option(help=f"One of {', '.join(FAULTS)}, idle.")] = "kill",
-    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
-    overload: Annotated[int, typer.Option(help="Busy processes per core meanwhile.", min=0)] = 0,
+    trials: Annotated[int, typer.Option(help="How many times to strike.", min=1)] = 10,
+    overload: Annotated[int, typer.Option(help="Busy processes per core while it strikes.", min=0)] = 0,
     seconds: Annotated[float, typer.Option(help="How long `idle` watches.", min=1)] = 60.0,
-    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the moments at which it strikes.")] = 1,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,10 +59,12 @@ def leader(
 
 @chaos.command()
 def venue(
-    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 100,
-    seed: Annotated[int, typer.Option(help="Of the first schedule; the others follow.")] = 1,
-    parallel: Annotated[int, typer.Option(help="At a time.", min=1)] = 20,
-    markets: Annotated[str, typer.Option(help="With commas between.")] = ",".join(TRIED),
+    trials: Annotated[int, typer.Option(help="How many trials to run.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the first trial; each next one adds 1.")] = 1,
+    parallel: Annotated[int, typer.Option(help="How many trials run at a time.", min=1)] = 20,
+    markets: Annotated[
+        str, typer.Option(help="Markets to try, with commas between; all without.", show_default=False)
+    ] = ",".join(TRIED),
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -94,8 +96,10 @@ def shards(
     services: Annotated[str, typer.Option(help="Which services are hit, with commas between.")] = "aggregator",
     instances: Annotated[int, typer.Option(help="Instances of each of them.", min=2)] = 3,
     every: Annotated[float, typer.Option(help="Seconds between two faults.", min=0.1)] = 2.5,
-    trials: Annotated[int, typer.Option(help="At least so many faults: the source is replayed again.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Of victims, faults and moments; of each replay the next.")] = 1,
+    trials: Annotated[
+        int, typer.Option(help="Least number of faults; the source is replayed until there are as many.", min=1)
+    ] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of victims, faults and moments; each replay adds 1.")] = 1,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,7 +128,7 @@ def rolling(
     rounds: Annotated[int, typer.Option(help="Restarts of every process.", min=1)] = 2,
     pause: Annotated[float, typer.Option(help="Seconds between two restarts.", min=0.0)] = 3.0,
     idle: Annotated[float, typer.Option(help="Seconds that a partition may stand still with work waiting.")] = 2.0,
-    seed: Annotated[int, typer.Option(help="Of the order.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the order of restarts.")] = 1,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -137,10 +141,10 @@ def rolling(
 @chaos.command()
 def storage(
     fault: Annotated[str, typer.Option(help=f"One of {', '.join(STORAGE_FAULTS)}.")] = "kill",
-    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
+    trials: Annotated[int, typer.Option(help="How many times to strike.", min=1)] = 10,
     source: Annotated[str, typer.Option(help="What is replayed: replay:FILE[,FILE…] or sim[:…].")] = "sim",
     speed: Annotated[str, typer.Option(help="max, or a factor of real time.")] = "200",
-    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the moments at which it strikes.")] = 1,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -153,11 +157,11 @@ def storage(
 
 @chaos.command()
 def counter(
-    recordings: Annotated[list[str], typer.Argument(help="What the front plays.")],
+    recordings: Annotated[list[str], typer.Argument(help="Recordings that the front plays.")],
     fault: Annotated[str, typer.Option(help=f"One of {', '.join(COUNTER_FAULTS)}.")] = "kill",
-    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
-    speed: Annotated[float, typer.Option(help="Times real time.", min=0.01)] = 60.0,
-    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    trials: Annotated[int, typer.Option(help="How many times to strike.", min=1)] = 10,
+    speed: Annotated[float, typer.Option(help="How many times faster than real time.", min=0.01)] = 60.0,
+    seed: Annotated[int, typer.Option(help="Seed of the moments at which it strikes.")] = 1,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:
@@ -175,8 +179,8 @@ def counter(
 def venue_leader(
     market: Annotated[str, typer.Option(help=f"One of {', '.join(LEADER_MARKETS)}.")] = "binance-usdm",
     fault: Annotated[str, typer.Option(help=f"One of {', '.join(VENUE_LEADER_FAULTS)}.")] = "kill",
-    trials: Annotated[int, typer.Option(help="How many.", min=1)] = 10,
-    seed: Annotated[int, typer.Option(help="Of the moments at which it strikes.")] = 1,
+    trials: Annotated[int, typer.Option(help="How many times to strike.", min=1)] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the moments at which it strikes.")] = 1,
     results: Results = None,
     as_json: AsJson = False,
 ) -> None:

@@ -24,7 +24,7 @@ Letter = Annotated[
     str, typer.Argument(help="A letter as `list` shows it: a number, or STREAM:sequence.index of a row.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
-Limit = Annotated[int, typer.Option(help="At most so many rows, newest first.", min=1, max=10_000)]
+Limit = Annotated[int, typer.Option(help="Most rows, newest first.", min=1, max=10_000)]
 
 
 @letters.command("list")

@@ -25,13 +25,15 @@ def front(
         list[str], typer.Argument(help="Recordings to play, or with --crowd one list of instruments.")
     ],
     port: Annotated[int, typer.Option(help="Where it listens; 0 for any free port.", min=0, max=65535)] = 41205,
-    speed: Annotated[float, typer.Option(help="Times real time.", min=0.001)] = 1.0,
-    per_second: Annotated[int, typer.Option(help="Subscriptions a session may send a second; 0: any.", min=0)] = 1_000,
+    speed: Annotated[float, typer.Option(help="How many times faster than real time.", min=0.001)] = 1.0,
+    per_second: Annotated[
+        int, typer.Option(help="Most subscriptions a session may send a second; 0: any number.", min=0)
+    ] = 1_000,
     refuse: Annotated[
         list[str] | None, typer.Option(help="Refuse a request with an error number, like login:3 or authenticate:63.")
     ] = None,
     crowd: Annotated[
-        int, typer.Option(help="Send made-up ticks of so many instruments of the list; 0 plays recordings.", min=0)
+        int, typer.Option(help="Send made-up ticks of this many instruments of the list; 0 plays recordings.", min=0)
     ] = 0,
     rate: Annotated[float, typer.Option(help="With --crowd: ticks a second of each instrument.", min=0.001)] = 2.0,
     seconds: Annotated[float, typer.Option(help="With --crowd: for how many seconds.", min=0.1)] = 60.0,

@@ -28,7 +28,7 @@ _ORDERS = {
     "subscribe": "UpdateSubscriptionList",
     "auto": "InitializeGateway",
 }
-_DONE = {
+DONE = {
     "connect": "gateway {group} is to be connected, whatever the calendar says",
     "disconnect": "gateway {group} is to be logged out, until `gateway connect` or `gateway auto`",
     "subscribe": "gateway {group} is to read {symbols}",
@@ -47,15 +47,15 @@ class _Answer(NamedTuple):
 def gateway(
     order: Annotated[str, typer.Argument(help=f"One of {_STATUS}, {', '.join(_ORDERS)}.")],
     symbols: Annotated[list[str] | None, typer.Argument(help="With subscribe: names, or patterns like rb*.")] = None,
-    group: Annotated[str, typer.Option(help="Which gateways: ctp, sopt, a market, or default.")] = "",
+    group: Annotated[str, typer.Option(help="The gateway: ctp, sopt, a market, or default.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="With status: print one JSON object.")] = False,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
-    """How gateways are, or what is wanted of one; it holds for whoever leads, until the next order.
+    """Show the state of gateways, or give one an order, which holds until the next one, whichever instance leads.
 
-    `connect` and `disconnect` go before the trading calendar, `subscribe` before the settings; `auto` gives both back.
-    Without --group the one gateway that runs is meant. Waits for the answer and says who did it.
+    `connect` and `disconnect` overrule the trading calendar, `subscribe` the settings; `auto` returns to both.
+    Without --group it is the one gateway that runs. Waits for the answer and names the instance that gave it.
     """
     if order == _STATUS:
         _show_status(url_of(data_dir, nats_url), group, as_json=as_json)
@@ -79,7 +79,7 @@ def gateway(
         raise Stop(Exit.NATS, reason_of(error)) from error
     if answer.refused:
         raise Stop(Exit.FAILED, f"gateway {meant} refused it: {answer.refused}")
-    done = _DONE[order].format(group=meant, symbols=", ".join(symbols or ()))
+    done = DONE[order].format(group=meant, symbols=", ".join(symbols or ()))
     out.print(f"{done}; taken by {answer.leader}", highlight=False, markup=False, soft_wrap=True)
 
 

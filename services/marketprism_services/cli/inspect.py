@@ -23,7 +23,7 @@ _FOLDED = {0: 8, 1: 9, 7: 10}  # columns of words, and the width down to which t
 def inspect_command(
     recordings: Annotated[list[str], typer.Argument(help="Files, folders with all below them, or globs.")],
     market: Annotated[str, typer.Option(help="The market, where the frames do not tell it.")] = "",
-    partial: Annotated[bool, typer.Option(help="Of damaged or cut off files, take what is whole.")] = False,
+    partial: Annotated[bool, typer.Option(help="Read damaged or cut off files as far as they are whole.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Messages, rejections with reasons, sequence gaps, book resyncs and book checks, by venue, symbol and kind.
@@ -47,7 +47,7 @@ def inspect_command(
         for report in reports:
             table, least = _table(report)
             wide = Console(file=out.file, width=max(least, out.width if out.is_terminal else _PIPED))
-            wide.print(table)
+            wide.print(out.translated(table))
             _print_report(report)
         for each in found.unread:
             out.print(f"not read: {each.path}: {each.reason}", highlight=False, markup=False, soft_wrap=True)

@@ -25,6 +25,7 @@ SENTENCES: Mapping[str, str] = {
     "server.restarting": "{server} is started again: {reason}",
     "service.not_started": "{service} cannot be started: {error}",
     "service.restarting": "{service} has ended with code {code} and is started again in {backoff_s} s: {reason}",
+    "symbol.unchecked": "whether {symbol} is a stored name could not be checked: {error}",
     "table.not_compared": "the tables could not be compared with the streams: {error}",
 }
 _NOT_SHOWN = ("event", "level", "timestamp")

@@ -27,6 +27,7 @@ from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import Interval
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol
+from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err, settings_of, url_of
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
@@ -59,7 +60,8 @@ def rebuild_command(
     else:
         _write(output, text)
     seconds = time.monotonic() - started
-    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items())) or "none"
+    none = spoken().translate("none")
+    rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items())) or none
     err.print(
         f"{count_of(result.ticks_read, 'tick')}, rejected: {rejected}, stale: {result.stale}; "
         f"{count_of(len(result.bars), 'bar')} in {seconds:.1f} s",
@@ -113,7 +115,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _counted(sent: Mapping[str, int]) -> str:
-    return ", ".join(count_of(count, kind) for kind, count in sent.items()) or "nothing"
+    say = spoken().translate
+    return ", ".join(say(count_of(count, kind)) for kind, count in sent.items()) or say("nothing")
 
 
 async def _replay(url: str, wanted: Replay, zone: Zone) -> ReplayPosition:
@@ -121,11 +124,11 @@ async def _replay(url: str, wanted: Replay, zone: Zone) -> ReplayPosition:
         connection = await NatsConnection.open(url, name="replay")
         try:
             with _spinner() as spinner:
-                task = spinner.add_task("sending")
+                task = spinner.add_task(spoken().translate("sending"))
 
                 def show(position: ReplayPosition) -> None:
                     at = f", at {zone.text(position.ts)}" if position.ts is not None else ""
-                    spinner.update(task, description=f"{_counted(position.sent)} sent{at}")
+                    spinner.update(task, description=spoken().translate(f"{_counted(position.sent)} sent{at}"))
 
                 return await replay(market, connection, wanted, show)
         except QueryFailed as error:
@@ -152,7 +155,7 @@ class _Read:
 
     def __init__(self) -> None:
         self._spinner = _spinner()
-        self._task = self._spinner.add_task("reading the recordings")
+        self._task = self._spinner.add_task(spoken().translate("reading the recordings"))
         self._shown = self._begun = time.monotonic()
         self._ticks = 0
 
@@ -173,11 +176,11 @@ class _Read:
             yield batch
 
     def _show(self, text: str) -> None:
-        self._spinner.update(self._task, description=text)
+        self._spinner.update(self._task, description=spoken().translate(text))
         now = time.monotonic()
         if self._spinner.disable and now - self._shown > _LINE_EVERY_S:
             self._shown = now
-            err.print(f"{text} after {now - self._begun:.0f} s", highlight=False)
+            err.print(f"reading the recordings: {text}, {now - self._begun:.0f} s so far", highlight=False)
 
 
 async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings, read: _Read) -> Rebuilt:

@@ -39,9 +39,11 @@ NatsUrl = Annotated[
 ]
 From = Annotated[
     str | None,
-    typer.Option("--from", help="Begin: 2018-10-09, 2018-10-09T21:00 in the zone of --tz, with an offset, or ns."),
+    typer.Option(
+        "--from", help="Begin of the range: 2018-10-09, 2018-10-09T21:00 in the zone of --tz, with an offset, or ns."
+    ),
 ]
-To = Annotated[str | None, typer.Option("--to", help="End, not included.")]
+To = Annotated[str | None, typer.Option("--to", help="End of the range, not included.")]
 ROWS_SHOWN = 40
 _NO_LEADER_S = 2.0  # longer than a change of the leader takes
 T = TypeVar("T")

@@ -34,7 +34,7 @@ def bars(
         bool, typer.Option("--plot", help="A candlestick picture: in the terminal, or in --output (.png, .svg, .html).")
     ] = False,
     colours: Annotated[
-        str, typer.Option(help="Of --plot: chinese, red rises and green falls; western, the other way round.")
+        str, typer.Option(help="Colours of --plot: chinese (red rises, green falls) or western (the other way round).")
     ] = COLOURS[0],
     tz: Tz = None,
     data_dir: DataDir = None,

@@ -13,9 +13,9 @@ from marketprism_services.cli.options import DataDir, NatsUrl, ask_table, url_of
 def instruments(
     text: Annotated[str, typer.Argument(help="Part of a symbol, product, underlying or name.")] = "",
     kind: Annotated[str, typer.Option("--class", help="future, option, spot or swap.")] = "",
-    venue: str = "",
-    at: Annotated[str | None, typer.Option(help="As known then: 2025-08-13.")] = None,
-    limit: Annotated[int, typer.Option(help="How many.", min=1)] = 100,
+    venue: Annotated[str, typer.Option(help="Only instruments of this venue.")] = "",
+    at: Annotated[str | None, typer.Option(help="Terms as they were on this day, like 2025-08-13.")] = None,
+    limit: Annotated[int, typer.Option(help="Most instruments to show.", min=1)] = 100,
     form: Form = None,
     as_json: AsJson = False,
     output: Output = None,

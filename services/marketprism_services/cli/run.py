@@ -17,7 +17,7 @@ def run(
     speed: Annotated[str | None, typer.Option(help="max, or a factor of real time.")] = None,
     venue: Annotated[str | None, typer.Option(help="A gateway's counter: ctp or sopt, as in the settings.")] = None,
     front: Annotated[
-        list[str] | None, typer.Option(help="Its market-data front; sim:<recordings> stands in for one.")
+        list[str] | None, typer.Option(help="The counter's market-data front; sim:<recordings> stands in for one.")
     ] = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,

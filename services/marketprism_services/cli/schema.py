@@ -16,6 +16,7 @@ from marketprism_sdk.election import Election
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
+from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of, url_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.settings.settings import Settings
@@ -119,7 +120,16 @@ def verify(clickhouse: Url = None, data_dir: DataDir = None, config: Config = No
 @schema.command()
 def reader(
     name: Annotated[str, typer.Argument(help="Name of the user.")] = "marketprism_reader",
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, envvar=PASSWORD)] = "",
+    password: Annotated[
+        str,
+        typer.Option(
+            help="Password of the user; asked for where it is not given.",
+            prompt=spoken().translate("password of the user"),
+            hide_input=True,
+            show_default=False,
+            envvar=PASSWORD,
+        ),
+    ] = "",
     clickhouse: Url = None,
     config: Config = None,
 ) -> None:

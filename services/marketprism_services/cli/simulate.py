@@ -39,14 +39,14 @@ def simulate_command(
     port: Annotated[int, typer.Option(help="Port for web sockets and REST; 0 takes a free one.", min=0, max=65535)] = 0,
     bases: Annotated[str, typer.Option(help="Base currencies, or how many to make up.")] = "BTC,ETH",
     rate: Annotated[float, typer.Option(help="Book steps a second of each instrument.", min=0.1)] = 10.0,
-    changes: Annotated[int, typer.Option(help="Levels a side that a step changes.", min=1)] = 3,
-    levels: Annotated[int, typer.Option(help="Levels a side.", min=5)] = 200,
+    changes: Annotated[int, typer.Option(help="Levels on each side that a step changes.", min=1)] = 3,
+    levels: Annotated[int, typer.Option(help="Levels on each side of a book.", min=5)] = 200,
     trades: Annotated[float, typer.Option(help="Trades a step, on average.", min=0)] = 0.5,
     faults: Annotated[str, typer.Option(help=_FAULTS_HELP)] = "",
-    chaos: Annotated[float, typer.Option(help="So many random faults a minute, for as long as it runs.", min=0)] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the market and of random faults.")] = 7,
-    recording: Annotated[list[Path] | None, typer.Option(help="Play recordings instead of a market by chance.")] = None,
-    speed: Annotated[float, typer.Option(help="Of the recordings.", min=0.01)] = 1.0,
+    chaos: Annotated[float, typer.Option(help="Random faults a minute, for as long as it runs.", min=0)] = 0.0,
+    seed: Annotated[int, typer.Option(help="Seed of the market and of random faults.")] = 7,
+    recording: Annotated[list[Path] | None, typer.Option(help="Play recordings instead of a random market.")] = None,
+    speed: Annotated[float, typer.Option(help="How many times faster than recorded.", min=0.01)] = 1.0,
 ) -> None:
     """Web sockets and REST of a venue on 127.0.0.1; a gateway cannot tell the difference except by URL.
 
@@ -98,7 +98,7 @@ def _introduce(server: SimulatedVenueServer, market: str, *, faulty: bool) -> No
         lines += [f"no fault {name}: {why}" for name, why in server.faults.cannot.items()]
         if "stale_snapshot" not in server.faults.cannot and begins_by_itself(server.dialect):
             lines.append(
-                "stale_snapshot is seen only by who asks for a book by request: streams begin with a book of their own"
+                "stale_snapshot shows only in answers to requests for a book: streams begin with a book of their own"
             )
     lines += ["in another window:", f"  {command_for(market, list(server.books), server.port)}"]
     for line in lines:

@@ -15,6 +15,7 @@ from marketprism_sdk.errors import NoResponders, NotActive, SdkError, StreamErro
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
+from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.platform.exits import Exit, Stop
@@ -91,7 +92,7 @@ def rebuild(
     nats_url: NatsUrl = None,
 ) -> None:
     """Read everything that the streams hold into the store again; rows that are there stay, each once."""
-    if not yes and not typer.confirm("read all streams into the store again?"):
+    if not yes and not typer.confirm(spoken().translate("read all streams into the store again?")):
         raise Stop(Exit.INTERRUPTED, "store rebuild: nothing was changed")
     done = connected(url_of(data_dir, nats_url), _rebuild)
     out.print(done, highlight=False)

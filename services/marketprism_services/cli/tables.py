@@ -14,6 +14,7 @@ from marketprism_application.contracts.codec import plain
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
 from marketprism_services.cli.clocks import UTC_TIME, Zone
+from marketprism_services.cli.language.catalogue import spoken
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,7 @@ _GAP = 2
 _WORDS = 12  # down to this width a column of words folds
 _BAR_COLUMNS = ("ts_open", "trading_day", "open", "high", "low", "close", "volume", "open_interest", "gap")
 _BAR_DROPS = ("open_interest",)
+_STATES = ("role", "health")  # columns whose single words are the program's own
 
 
 class Look(NamedTuple):
@@ -103,7 +105,7 @@ def show_table(console: Console, data: pa.Table | Sequence[Row], columns: Sequen
             break
         if any(column.name == name for column in shown):
             shown = [column for column in shown if column.name != name]
-            left_out.append(heading(name))
+            left_out.append(spoken().translate(heading(name)))
     if look.title:
         console.print(look.title, style="italic", highlight=False, markup=False, soft_wrap=True)
     if _least(shown) > width:
@@ -121,7 +123,14 @@ def _column(name: str, rows: Sequence[Row], zone: Zone) -> _Column:
     # A time and a day are words that must stay whole.
     whole = name.startswith("ts_") or name == "trading_day"
     numeric = whole or not any(isinstance(value, str | list | dict) for value in values)
-    return _Column(name, heading(name), [cell(name, value, zone) for value in values], numeric)
+    # In the user's language from here on: the widths are those of what is shown.
+    cells = [_in_language(name, cell(name, value, zone)) for value in values]
+    return _Column(name, spoken().translate(heading(name)), cells, numeric)
+
+
+def _in_language(name: str, text: str) -> str:
+    """A cell in the user's language: reasons and notes are sentences, a single word is a value as a rule."""
+    return spoken().translate(text) if name in _STATES or " " in text else text
 
 
 def _least(columns: Sequence[_Column]) -> int:
@@ -148,12 +157,12 @@ def _print(console: Console, columns: Sequence[_Column], rows: Sequence[Row]) ->
 
 
 def _vertical(console: Console, columns: Sequence[_Column], count: int) -> None:
-    longest = max(len(column.head) for column in columns)
+    longest = max(_wide(column.head) for column in columns)
     for number in range(count):
         if number:
             console.print()
         for column in columns:
-            text = f"{column.head:<{longest}}  {column.cells[number]}"
+            text = f"{column.head}{' ' * (longest - _wide(column.head))}  {column.cells[number]}"
             console.print(text, highlight=False, markup=False, overflow="fold")
 
 

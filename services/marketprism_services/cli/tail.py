@@ -26,7 +26,7 @@ _REPLAY_NS = 15 * 86_400_000_000_000  # no market is closed for longer: an older
 
 def tail(
     symbol: Annotated[str, typer.Argument(help="Instrument, like ru1901.")],
-    count: Annotated[int, typer.Option("-n", help="End after so many ticks; 0 goes on.", min=0)] = 0,
+    count: Annotated[int, typer.Option("-n", help="End after this many ticks; 0 goes on.", min=0)] = 0,
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,

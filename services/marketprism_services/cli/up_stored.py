@@ -14,6 +14,7 @@ from rich.status import Status
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
 from marketprism_services.cli.clocks import zone_of_venues
+from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.options import err, out
 from marketprism_services.cli.tables import Look, Row, show_bars
 from marketprism_services.cli.words import count_of
@@ -70,7 +71,7 @@ class StoredLine:
         if self._over or not counts.instruments:
             return
         if self._status is not None:
-            self._status.update(counts.sentence(whole=False))
+            self._status.update(spoken().translate(counts.sentence(whole=False)))
             self._status.start()
         elif counts != self._shown and now >= self._due:
             self._line(counts.sentence(whole=False))

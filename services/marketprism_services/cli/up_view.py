@@ -22,6 +22,7 @@ from marketprism_sdk.observability import logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run
 from marketprism_services.cli.clocks import zone_of_venues
+from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.notices import show_events_on
 from marketprism_services.cli.options import err, out
 from marketprism_services.cli.tables import Look, show_bars
@@ -134,13 +135,13 @@ def _bar() -> Progress:
 
 
 def _shown_in(bar: Progress) -> local_stack.OnProgress:
-    task = bar.add_task("validated", total=None)
+    task = bar.add_task(spoken().translate("validated"), total=None)
 
     def show(progress: pipeline_probe.Progress, total: int) -> None:
         seen = progress.accepted + sum(progress.rejected.values())
         behind = sum(progress.behind.values())
         text = f"validated · {sum(progress.bars.values())} bars" + (f" · {behind} messages behind" if behind else "")
-        bar.update(task, completed=seen, total=total or None, description=text)
+        bar.update(task, completed=seen, total=total or None, description=spoken().translate(text))
 
     return show
 

@@ -133,7 +133,7 @@ class GatewayService(SingleActiveService):
         writes = (streams.RAW, streams.DATA, streams.EVENTS)
         keep_streams(self, layout_of(self.settings), writes=writes, buckets=_BUCKETS)
         await super().on_start()
-        self.spawn(self._watch_calendar(), "calendar")
+        self.spawn(self._watch_calendar(), "calendar")  # asks the election, which is there from here on
 
     def _status(self) -> dict[str, Any]:
         return {

@@ -46,7 +46,9 @@ def from_environment(settings: type) -> dict[str, Any]:
         for part in path[:-1]:
             target = target.setdefault(part, {})
             if not isinstance(target, dict):
-                raise SettingsError(f"{name}: expected no variable for a part of it, was one for {part!r} as well")
+                raise SettingsError(
+                    f"{name}: expected either one variable for {part!r} or variables for its parts, found both"
+                )
         # pydantic converts all other text to what the setting is.
         target[path[-1]] = [part.strip() for part in text.split(",")] if is_list(type_at(settings, path)) else text
     return values

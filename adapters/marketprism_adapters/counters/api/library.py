@@ -51,7 +51,7 @@ def load(venue: str) -> Api:
     spec = importlib.util.find_spec(counter.package)
     if spec is None or not spec.submodule_search_locations:
         raise SourceError(
-            f"venue {venue}: expected the package {counter.package}; install marketprism[{venue}], "
+            f"source {venue}: expected the package {counter.package}; install marketprism[{venue}], "
             f"or {counter.package} alone (pip install --no-deps {counter.package.replace('_', '-')})"
         )
     folder = Path(spec.submodule_search_locations[0]) / "api"

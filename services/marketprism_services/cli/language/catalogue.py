@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 
 _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
@@ -38,9 +38,10 @@ def language_of(environ: Mapping[str, str]) -> str:
 
 
 class Catalogue:
-    """Texts of one language by their English ones."""
+    """Texts of one language by their English ones; `counts` are those whose value is a number, like `{} ticks`."""
 
-    def __init__(self, texts: Mapping[str, str]) -> None:
+    def __init__(self, texts: Mapping[str, str], counts: Collection[str] = ()) -> None:
+        self._counts = frozenset(counts)
         # A console takes brackets for markup unless they are escaped: such a text is the same text.
         texts = {**texts, **{_escaped(english): _escaped(own) for english, own in texts.items() if "[" in english}}
         self._whole = {english: own for english, own in texts.items() if _HOLE not in english}
@@ -76,7 +77,7 @@ class Catalogue:
 
     def _fitting(self, text: str, depth: int) -> Iterator[str]:
         for english, fragment, own in self._patterns:
-            match = _pattern(english).fullmatch(text) if fragment in text else None
+            match = _pattern(english, count=english in self._counts).fullmatch(text) if fragment in text else None
             if match:
                 values = (f"\0{self._value(value, depth)}\0" for value in match.groups())
                 yield _EDGE.sub("", own.format(*values))
@@ -87,10 +88,11 @@ class Catalogue:
 
 
 @cache
-def _pattern(english: str) -> re.Pattern[str]:
+def _pattern(english: str, *, count: bool) -> re.Pattern[str]:
     parts = english.split(_HOLE)
     # What has hardly a letter of its own, like `{} to {}`, would fit half of all sentences: it is for numbers only.
-    hole = _NUMBER if sum(letter.isalpha() for part in parts for letter in part) <= _FEW else "(.*?)"
+    few = sum(letter.isalpha() for part in parts for letter in part) <= _FEW
+    hole = _NUMBER if few or count else "(.*?)"
     return re.compile(hole.join(re.escape(part) for part in parts))
 
 
@@ -113,4 +115,5 @@ def catalogue(language: str) -> Catalogue:
 
     text = files(__package__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
     tables: dict[str, dict[str, str]] = tomllib.loads(text)
-    return Catalogue({english: own for table in tables.values() for english, own in table.items()})
+    texts = {english: own for table in tables.values() for english, own in table.items()}
+    return Catalogue(texts, tables.get("counts", ()))

@@ -28,6 +28,9 @@ class TranslatingConsole(Console):
     def print(self, *objects: object, **how: object) -> None:
         """As rich's, in the user's language."""
         show = cast("Callable[..., None]", super().print)
+        # A sentence stays in one line: a pipe has no margin, and Chinese has no blanks to break it at.
+        if (self._texts or not self.is_terminal) and all(isinstance(shown, str) for shown in objects):
+            how.setdefault("soft_wrap", True)
         show(*(self.translated(shown) for shown in objects), **how)
 
     def status(self, status: RenderableType, **how: object) -> Status:

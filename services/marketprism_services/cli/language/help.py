@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import typer
 from rich import _wrap
 from rich.highlighter import Highlighter
+from rich.text import Text
 from typer import rich_utils
 
 if TYPE_CHECKING:
-    from rich.text import Text
     from typer._click import Command
 
     from marketprism_services.cli.language.catalogue import Catalogue
@@ -21,7 +21,7 @@ _MARKS = ("DEFAULT_STRING", "REQUIRED_LONG_STRING", "ENVVAR_STRING", "ABORTED_TE
 # Between two Chinese characters a line may end, but not before a comma or behind an opening bracket; the library knows
 # blanks only, and cuts off a sentence that has none.
 _WORD = re.compile(
-    r"\s*[（「“《]*(?:[\u3400-\u9fff]|[^\s\u3000-\u303f\u3400-\u9fff\uff00-\uffef]+|.)[，。；：、！？）」”》…]*\s*"
+    r"\s*[（「“《]*(?:[\u3400-\u9fff]|[^\s,\u3000-\u303f\u3400-\u9fff\uff00-\uffef]+|.)[,，。；：、！？）」”》…]*\s*"
 )
 
 
@@ -46,6 +46,14 @@ def translate_frame(texts: Catalogue) -> None:
         setattr(rich_utils, name, texts.translate(getattr(rich_utils, name)))
     setattr(rich_utils, "highlighter", _Translating(rich_utils.highlighter, texts))  # noqa: B010 (it is of another class)
     setattr(_wrap, "re_word", _WORD)  # noqa: B010 (it is not for others, but there is no other way)
+    setattr(Text, "rstrip_end", _rstrip_end)  # noqa: B010 (the library counts characters, and Chinese ones are wide)
+
+
+def _rstrip_end(text: Text, size: int) -> None:
+    """Blanks at the end of a line go that stand beyond so many columns."""
+    blanks = len(text.plain) - len(text.plain.rstrip())
+    if blanks and (excess := text.cell_len - size) > 0:
+        text.right_crop(min(blanks, excess))
 
 
 class _Translating(Highlighter):

@@ -103,7 +103,7 @@ def test_a_member_of_a_list_is_set_by_its_number(tmp_path: Path, monkeypatch: py
 def test_a_variable_and_one_for_a_part_of_it_are_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKETPRISM_NATS", "nats://x")
     monkeypatch.setenv("MARKETPRISM_NATS__URL", "nats://y")
-    with pytest.raises(SettingsError, match="MARKETPRISM_NATS__URL: expected no variable for a part of it") as stop:
+    with pytest.raises(SettingsError, match="MARKETPRISM_NATS__URL: expected either one variable for 'nats'") as stop:
         load()
     assert code_of(stop.value) is Exit.USAGE
 

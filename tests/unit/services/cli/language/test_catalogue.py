@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from marketprism_services.cli.language.catalogue import Catalogue, catalogue, language_of
 from marketprism_services.cli.language.console import TranslatingConsole
+from marketprism_services.cli.tables import show_table
 from tests.support.texts import texts_of_help, texts_raised, texts_shown
 
 TEXTS = Catalogue(
@@ -95,6 +98,31 @@ def test_every_text_has_as_many_values_in_chinese() -> None:
         assert all(str(number) in own.format(*map("<{}>".format, range(count))) for number in range(count)), english
 
 
+def test_a_count_is_a_number_and_nothing_else() -> None:
+    texts = Catalogue({"behind: {}": "积压：{}", "{} ticks": "{} 个 tick"}, ["{} ticks"])
+    assert texts.translate("behind: 1,024 ticks") == "积压：1,024 个 tick"
+    assert texts.translate("behind: nobody knows of ticks") == "积压：nobody knows of ticks"
+
+
+def test_a_line_of_rows_is_as_wide_as_its_chinese_headings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETPRISM_LANG", "zh")
+    out = io.StringIO()
+    console = Console(file=out, width=40, force_terminal=True, color_system=None)
+    rows = [{"group": "default", "role": "stands by", "trouble": "nobody listens there (x)"}]
+    show_table(console, rows, ("group", "role", "trouble"))
+    lines = out.getvalue().splitlines()
+    assert lines[0].split() == ["组", "角色", "问题"]
+    assert "备" in lines[1]
+    assert "nobody" not in out.getvalue()
+
+
+def test_a_sentence_in_a_pipe_is_one_line() -> None:
+    console = TranslatingConsole(TEXTS)
+    console.file = out = io.StringIO()
+    console.print("no gaps known " * 20)
+    assert out.getvalue().count("\n") == 1
+
+
 def test_a_status_is_shown_in_the_language() -> None:
     assert TranslatingConsole(TEXTS).status("no gaps known").status == "没有已知缺口"
 
@@ -145,8 +173,9 @@ def test_a_chinese_locale_gives_chinese(arguments: list[str], said: str) -> None
     assert said in done.stdout + done.stderr
 
 
-def test_a_long_chinese_sentence_is_broken_and_not_cut_off() -> None:
-    environ = {**os.environ, "MARKETPRISM_LANG": "zh", "PYTHONIOENCODING": "utf-8", "COLUMNS": "60"}
+@pytest.mark.parametrize("columns", ["60", "110", "120"])
+def test_a_long_chinese_sentence_is_broken_and_not_cut_off(columns: str) -> None:
+    environ = {**os.environ, "MARKETPRISM_LANG": "zh", "PYTHONIOENCODING": "utf-8", "COLUMNS": columns}
     done = subprocess.run(
         [sys.executable, "-m", "marketprism_services", "up", "--help"],
         env=environ,
@@ -156,4 +185,5 @@ def test_a_long_chinese_sentence_is_broken_and_not_cut_off() -> None:
         check=True,
     )
     wanted = "End when everything is stored; exit 0 only if nothing was lost or doubled."
+    assert "…" not in done.stdout
     assert "".join(catalogue("zh_CN").translate(wanted).split()) in re.sub(r"[│\s]", "", done.stdout)
