@@ -28,10 +28,11 @@ from marketprism_application.contracts.kinds import (
 from marketprism_application.contracts.subjects import escape
 from marketprism_client._books import book_now, joined
 from marketprism_client._failures import QueryFailed, query_failures
-from marketprism_client._names import Directory, is_pattern, matches, names_of, venue_named
+from marketprism_client._names import Directory, matches, names_of
 from marketprism_client._records import SomeRecord
 from marketprism_client._session import Session
 from marketprism_client._stream import LiveStream, live_batches
+from marketprism_domain.instruments.written_names import is_pattern, venue_named
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.funding_rate import FundingRate
 from marketprism_domain.marketdata.gap import Gap
@@ -164,7 +165,7 @@ class Live:
         def belongs(record: SomeRecord) -> bool:
             if venue not in ("*", record.venue):
                 return False
-            return matches(record.symbol, names) or meant.get(record.symbol, "") in (None, record.venue)
+            return matches(record, names) or meant.get(record.symbol, "") in (None, record.venue)
 
         async def check() -> list[str]:
             found = await self._directory.check(kind, names, None if venue == "*" else venue)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple, cast
 
 from marketprism_application.contracts.codec import decode
@@ -15,13 +14,12 @@ from marketprism_application.contracts.questions import Names, Records
 from marketprism_client._failures import QueryFailed, UnknownSymbol, UnknownVenue
 from marketprism_client._records import SomeRecord, record_of
 from marketprism_client._session import Session
-from marketprism_domain.sessions.exchange_hours import venue_of_code
+from marketprism_domain.instruments.written_names import fits, is_pattern, readings_of, venue_named
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.observability.logger import get_logger
 
 log = get_logger(__name__)
 
-_PATTERN = re.compile(r"[*?\[]")
 _WRONG_VENUE = re.compile(r"^venue: .*was '([^']*)'")
 _TIMEOUT_S = 5.0
 
@@ -48,18 +46,11 @@ def names_of(symbols: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def is_pattern(name: str) -> bool:
-    """Whether a name stands for all that match it: `ru*`, `*-USDT-PERP`, `rb25[01]?`."""
-    return _PATTERN.search(name) is not None
-
-
-def matches(symbol: str, names: Iterable[str]) -> bool:
-    """Whether a symbol is one of the names, or matches one of them in any case."""
-    return any(symbol == name or _fits(symbol, name) for name in names)
-
-
-def _fits(symbol: str, pattern: str) -> bool:
-    return is_pattern(pattern) and fnmatchcase(symbol.casefold(), pattern.casefold())
+def matches(record: SomeRecord, names: Iterable[str]) -> bool:
+    """Whether a record's symbol is one of the names, or fits one of them, with its venue or without it, in any case."""
+    return any(
+        record.symbol == name or (is_pattern(name) and fits(name, record.venue, record.symbol)) for name in names
+    )
 
 
 def _hint(near: Sequence[str]) -> str:
@@ -90,7 +81,7 @@ class Directory:
             if not is_pattern(name):
                 found[name] = None
                 continue
-            matched = {symbol for symbol, at in stored if any(_fits(form, name) for form in _forms(symbol, at))}
+            matched = {symbol for symbol, at in stored if fits(name, at, symbol)}
             if not matched:
                 raise UnknownSymbol(f"symbol: expected a pattern that fits what is stored, was {name[:80]!r}")
             found |= dict.fromkeys(sorted(matched))
@@ -175,18 +166,9 @@ class Directory:
         return [(str(row["symbol"]), str(row["venue"]), bool(row["stored"])) for row in found.to_pylist()]
 
 
-def venue_named(text: str) -> str:
-    """The venue of a name as people write it: `shfe` of `SHFE`; of any other word, the word in lower case."""
-    return venue_of_code(text) or text.casefold()
-
-
-def _forms(symbol: str, venue: str) -> tuple[str, str, str]:
-    return symbol, f"{venue}.{symbol}", f"{symbol}.{venue}"
-
-
 def _written_otherwise(name: str, record: SomeRecord) -> Instrument | None:
     """The instrument of a record where the name is another text; its venue where the text names one."""
     if record.symbol == name:
         return None
-    parts = {venue_named(part) for part in re.split(r"[.:@]", name)}
-    return Instrument(record.symbol, record.venue if record.venue in parts else None)
+    venues = {reading.venue for reading in readings_of(name)}
+    return Instrument(record.symbol, record.venue if record.venue in venues else None)

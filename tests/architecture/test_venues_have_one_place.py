@@ -25,6 +25,7 @@ NAMES = FOLDERS | set(EXCHANGES)
 REGISTRIES = {
     "adapters/marketprism_adapters/venues/registry.py",
     "adapters/marketprism_adapters/venues/simulator/registry.py",
+    "domain/marketprism_domain/instruments/exchange_codes.py",
     "domain/marketprism_domain/sessions/exchange_hours.py",
     "domain/marketprism_domain/sessions/last_days.py",
     "domain/marketprism_domain/instruments/sizes.py",

@@ -47,18 +47,11 @@ from marketprism_application.queries.checks import (
     kind_of,
 )
 from marketprism_application.queries.derived_bars import ReadRules, bars
+from marketprism_application.queries.name_cache import NamesReader
 from marketprism_application.queries.paging import of_venue, page, page_of_instruments, up_to
-from marketprism_application.queries.symbol_names import (
-    check_venue,
-    is_pattern,
-    is_several,
-    names_of,
-    product_meant,
-    resolve,
-    symbols_of,
-    venue_named,
-)
+from marketprism_application.queries.symbol_names import NameIndex, is_several
 from marketprism_application.queries.trading_days import by_session, with_days
+from marketprism_domain.instruments.written_names import is_pattern, venue_named
 from marketprism_domain.values import Interval
 
 if TYPE_CHECKING:
@@ -70,20 +63,25 @@ _LOOK_BACK_DAYS = (1, 10, None)
 
 
 class _Reading(NamedTuple):
-    """What there is to answer with: a store, and what is known beside it."""
+    """What there is to answer with: a store, what is known beside it, and the names of what is stored."""
 
     store: StoreReader
     rules: ReadRules | None
+    names: Callable[[], Awaitable[NameIndex]]
 
 
-async def answer_question(store: StoreReader, question: Question, rules: ReadRules | None = None) -> pa.Table:
+async def answer_question(
+    store: StoreReader, question: Question, rules: ReadRules | None = None, names: NamesReader | None = None
+) -> pa.Table:
     """Answer of one question. With rules, days say how complete they are, intervals that are not stored are made, and
-    an instrument of which nothing is stored is an error.
+    an instrument of which nothing is stored is an error. `names`: who keeps the names of what is stored; without, the
+    store is asked where they are needed.
 
     Raises:
         QueryError, StoreError.
     """
-    return await HANDLERS[type(question)](_Reading(store, rules), question)
+    names = names if names is not None else NamesReader(store)
+    return await HANDLERS[type(question)](_Reading(store, rules, names.index), question)
 
 
 async def _stored(reading: _Reading, question: StoreQuestion) -> pa.Table:
@@ -107,11 +105,13 @@ async def _latest(reading: _Reading, question: Latest) -> pa.Table:
     missing = set(question.symbols) - set(found.column("symbol").to_pylist())
     if not missing:
         return found
-    names = await names_of(reading.store)
-    known = {name.symbol for name in names}
-    meant = [
-        symbol if symbol not in missing | known else resolve(symbol, None, names).symbol for symbol in question.symbols
-    ]
+    names = await reading.names()
+
+    def each() -> list[str]:
+        unknown = {symbol for symbol in missing if not names.venues_of(symbol)}
+        return [names.resolve(symbol).symbol if symbol in unknown else symbol for symbol in question.symbols]
+
+    meant = await asyncio.to_thread(each)
     if meant == list(question.symbols):
         return found
     return await reading.store.answer(Latest(question.kind, tuple(dict.fromkeys(meant))))
@@ -187,7 +187,9 @@ async def _continuous(reading: _Reading, question: Continuous) -> pa.Table:
 
 
 async def _product(reading: _Reading, text: str) -> str:
-    return text if reading.rules is None else product_meant(text, await names_of(reading.store))
+    if reading.rules is None:
+        return text
+    return await asyncio.to_thread((await reading.names()).product_meant, text)
 
 
 async def _book(reading: _Reading, question: Book) -> pa.Table:
@@ -244,7 +246,13 @@ async def _of_several(reading: _Reading, question: Records) -> pa.Table:
     """Records of several instruments; where there are more of any, a page ends for all of them where its page ends."""
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
-    symbols = symbols_of(question.symbol, question.venue, await names_of(reading.store))
+    names = await reading.names()
+
+    async def known() -> NameIndex:
+        return names
+
+    reading = reading._replace(names=known)  # all of them look names up in the same
+    symbols = await asyncio.to_thread(names.symbols_of, question.symbol, question.venue)
     if is_pattern(question.symbol):  # whoever asks does not know how many it means
         question = msgspec.structs.replace(question, limit=min(question.limit, MAX_LIMIT // len(symbols)))
     if len(symbols) * question.limit > max(MAX_LIMIT, question.limit):
@@ -256,8 +264,11 @@ async def _of_several(reading: _Reading, question: Records) -> pa.Table:
             asked = checked(msgspec.structs.replace(question, symbol=symbol))
             return await _named(reading, asked, lambda query: _of_one(reading, query))
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(symbol)) for symbol in symbols]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(symbol)) for symbol in symbols]
+    except BaseExceptionGroup as several:
+        raise _first_of(several) from several
     tables = [task.result() for task in tasks]
     ends = [key for table in tables if (key := next_of(table)) is not None]
     more = any(is_truncated(table) for table in tables)
@@ -269,6 +280,13 @@ async def _of_several(reading: _Reading, question: Records) -> pa.Table:
     return continued(found, min(ends) if ends else None) if more else found
 
 
+def _first_of(error: BaseException) -> BaseException:
+    """Of errors that came together the first: a caller is answered with one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 async def _of_one(reading: _Reading, question: Records) -> pa.Table:
     from marketprism_application.queries.activity_bars import activity_bars  # noqa: PLC0415 (loads pyarrow)
     from marketprism_application.queries.bars_from_ticks import bars_of_ticks  # noqa: PLC0415 (loads pyarrow)
@@ -277,8 +295,8 @@ async def _of_one(reading: _Reading, question: Records) -> pa.Table:
     if rules is None:
         return await reading.store.answer(question)
     if question.from_day or question.to_day:
-        at = {name.venue for name in await names_of(reading.store) if name.symbol == question.symbol}
-        question = by_session(question, rules.calendar, at if question.venue is None else {question.venue})
+        at = {question.venue} if question.venue is not None else (await reading.names()).venues_of(question.symbol)
+        question = by_session(question, rules.calendar, at)
     if question.kind != BAR.name:
         return await page(reading.store, question)
     if by_activity(str(question.interval)):
@@ -301,11 +319,11 @@ async def _named(reading: _Reading, question: OfSymbol, work: Callable[[OfSymbol
     found = await work(question)
     if found.num_rows or reading.rules is None:
         return found
-    names, venue = await names_of(reading.store), getattr(question, "venue", None)
-    if any(name.symbol == question.symbol for name in names):
-        check_venue(question.symbol, venue, names)
+    names, venue = await reading.names(), getattr(question, "venue", None)
+    if names.venues_of(question.symbol):
+        names.check_venue(question.symbol, venue)
         return found
-    meant = resolve(question.symbol, venue, names)
+    meant = await asyncio.to_thread(names.resolve, question.symbol, venue)
     changed = {"symbol": meant.symbol}
     if meant.venue and not isinstance(question, Daily | Statistics):
         changed["venue"] = meant.venue
@@ -337,10 +355,12 @@ def _from_bars(query: Records, rules: ReadRules) -> bool:
     return str(interval) in rules.intervals or ("1m" in rules.intervals and interval.seconds % 60 == 0)
 
 
-async def answer(store: StoreReader, data: bytes, rules: ReadRules | None = None) -> bytes:
+async def answer(
+    store: StoreReader, data: bytes, rules: ReadRules | None = None, names: NamesReader | None = None
+) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
-        return encode_answer(await answer_question(store, decode_question(data), rules))
+        return encode_answer(await answer_question(store, decode_question(data), rules, names))
     except ApplicationError as error:
         return encode_failure(Failure(error.code, str(error), error.retryable))
     except ValueError as error:

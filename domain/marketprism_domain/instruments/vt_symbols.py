@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import re
-
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.instruments.exchange_codes import is_chinese
+from marketprism_domain.instruments.written_names import before, behind
 from marketprism_domain.values import Symbol, Venue
-
-_NAME = re.compile(r"(.+)\.([A-Za-z][A-Za-z0-9_]+)")
 
 
 def from_vt_symbol(text: str) -> tuple[str | None, str]:
     """Venue and symbol of a name; the venue is None where the text names none: `rb2505` is a symbol by itself.
 
-    The exchange is the word behind the last point, in any case; a point before anything else is part of the symbol.
+    The exchange is the word behind the last point, in any case and by any of its codes, `rb2505.SHF`; a Chinese one may
+    stand before the symbol too. A point before anything else is part of the symbol, and so is one before a word with
+    dashes, which is the symbol in `okx.BTC-USDT`.
 
     Raises:
         InvalidValue: no symbol is left, or the exchange is no word of a venue.
     """
-    named = _NAME.fullmatch(text)
-    if named is None:
-        return None, str(Symbol(text))
-    return str(Venue(named[2].lower())), str(Symbol(named[1]))
+    first, last = before(text), behind(text)
+    known = next((named for named in (last, first) if named is not None and is_chinese(named.venue or "")), None)
+    if known is not None:
+        return known.venue, str(Symbol(known.symbol))
+    if last is not None and not last.market:
+        return str(Venue(last.venue or "")), str(Symbol(last.symbol))
+    return None, str(Symbol(text))
 
 
 def to_vt_symbol(venue: str, symbol: str) -> str:

@@ -192,17 +192,6 @@ EXCHANGES: dict[str, Exchange] = {
     "sse": Exchange(((_EVER, STOCK_OPTION),), {}),
     "szse": Exchange(((_EVER, STOCK_OPTION),), {}),
 }
-# What vnpy, TianQin, Wind, RQData and JoinQuant call an exchange, beside its own name.
-_CODES: dict[str, str] = {
-    "shfe": "shf xsge",
-    "ine": "xine",
-    "dce": "xdce",
-    "czce": "czc xzce zce",
-    "gfex": "gfe",
-    "cffex": "cfe ccfx cffe",
-    "sse": "sh xshg",
-    "szse": "sz xshe",
-}
 PRODUCTS: dict[str, dict[str, Versions]] = {
     venue: exchange.products for venue, exchange in EXCHANGES.items() if exchange.products
 }
@@ -215,7 +204,6 @@ LATE_NIGHT_OPEN: dict[str, tuple[frozenset[str], int]] = {
     "20191226": (frozenset({"shfe", "ine", "dce", "czce"}), _at("22:30")),
 }
 
-_VENUE_OF_CODE = {code: venue for venue, codes in _CODES.items() for code in (venue, *codes.split())}
 _VENUE_OF = {product: venue for venue, products in PRODUCTS.items() for product in products}
 
 
@@ -227,11 +215,6 @@ def venue_of(symbol: str) -> str | None:
 def hours_key(symbol: str) -> str:
     """What instruments of the same hours share: the product, of a combination the products of its legs."""
     return "&".join(sorted({product_of(leg).lower() for leg in legs_of(symbol) or (symbol,)}))
-
-
-def venue_of_code(code: str) -> str | None:
-    """The exchange that a code means, in any case: `shfe` of `SHFE`, `SHF` or `XSGE`; None for any other."""
-    return _VENUE_OF_CODE.get(code.casefold())
 
 
 def versions_of(venue: str, symbol: str) -> Versions | None:

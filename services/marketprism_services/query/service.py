@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -30,7 +31,7 @@ from marketprism_application.queries.checks import check_interval
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.queries.name_cache import NamesReader
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
-from marketprism_application.queries.symbol_names import StoredName, names_of, resolve
+from marketprism_application.queries.symbol_names import StoredName
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Symbol
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=FormatParameters)
 Found: TypeAlias = "pa.Table | Sequence[Any]"
 _TIMEOUT_S = 25.0
+_NAMES_S = 3.0
 _MEGABYTE = 2**20
 
 
@@ -105,7 +107,8 @@ class QueryService(Service):
         self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
 
     def _over(self, reader: StoreReader) -> StoreReader:
-        fresh = FreshReader(NamesReader(reader), self._recent)
+        self._names = NamesReader(reader)
+        fresh = FreshReader(self._names, self._recent)
         cached = CachedReader(fresh, self._tail.is_live, self._cache_bytes)
         self._recent.on_add(cached.on_bar)
         self.metrics.watch("cache_hits_total", lambda: cached.hits)
@@ -117,7 +120,7 @@ class QueryService(Service):
         """Buckets, the store, the tail of the bars."""
         self._ticks = NatsKeyValue.existing(self.connection, streams.LATEST_TICKS)
         self._bars = NatsKeyValue.existing(self.connection, streams.LATEST_BARS)
-        self._known = StoreKnown(self._storage, lambda: self._engine, names=lambda: names_of(self._reader))
+        self._known = StoreKnown(self._storage, lambda: self._engine, self._stored_names)
         self.http.check("store", self._known.health)
         self.http.status(self._status)
         if self._engines is not None:
@@ -159,7 +162,10 @@ class QueryService(Service):
     async def _meant(self, symbol: str, venue: str | None) -> StoredName:
         """The stored name that a symbol means. Raises UnknownSymbolError: none. StoreError: the store is away."""
         await loaded("pyarrow")
-        return resolve(symbol, venue, await names_of(self._reader))
+        return await asyncio.to_thread((await self._names.index()).resolve, symbol, venue)
+
+    async def _stored_names(self) -> Sequence[StoredName]:
+        return (await self._names.index()).names
 
     async def _index(self, request: web.Request) -> web.Response:
         stamp = Stamp.of(request)
@@ -201,13 +207,13 @@ class QueryService(Service):
 
     async def _ask(self, question: Question) -> pa.Table:
         await loaded("pyarrow")
-        return await answer_question(self._reader, question, self._rules)
+        return await answer_question(self._reader, question, self._rules, self._names)
 
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
         await loaded("pyarrow")
-        return await answer(self._reader, data, self._rules)
+        return await answer(self._reader, data, self._rules, self._names)
 
     @rpc("orderbook")
     async def orderbook(self, request: BookRequest) -> BookView:
@@ -232,12 +238,16 @@ class QueryService(Service):
         return found
 
     async def _otherwise(self, symbol: str) -> str | None:
-        """The stored symbol that is meant by one that is written otherwise; None where there is none."""
+        """The stored symbol that is meant by one that is written otherwise; None where there is none, and where the
+        store does not say soon: the newest is asked for by those who do not wait."""
+        await loaded("pyarrow")
         try:
-            meant = (await self._meant(symbol, None)).symbol
-        except (ApplicationError, SdkError):
+            async with asyncio.timeout(_NAMES_S):
+                names = await self._names.index()
+        except (ApplicationError, SdkError, TimeoutError):
             return None  # whoever asks for history is told why
-        return None if meant == symbol else meant
+        meant = names.find(symbol)
+        return None if meant is None or meant.symbol == symbol else meant.symbol
 
     async def _newest_tick(self, symbol: str, subject: str) -> bytes | None:
         message = await direct_get_last(self.connection, streams.TICKS, subject)

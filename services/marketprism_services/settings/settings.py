@@ -6,7 +6,6 @@ with a text that names it. Each section is the class of whoever uses it: what is
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from marketprism_adapters.calendars.settings import CalendarSettings
 from marketprism_adapters.capture.settings import CaptureSettings
 from marketprism_adapters.nats.stream_layout import StreamLayout, StreamSettings
 from marketprism_adapters.venues.live.settings import VenueSettings
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_domain.bars.state import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.ticks.rules import RuleSettings
@@ -103,8 +103,8 @@ def _explain(error: ValidationError) -> str:
         name = ".".join(path)
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             known = sorted(fields_of(type_at(Settings, path[:-1])))
-            close = difflib.get_close_matches(path[-1], known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+            close = did_you_mean(path[-1], known)
+            hint = f"{close}?" if close else f"; known: {', '.join(known)}"
             lines.append(f"setting {name}: there is no such setting{hint}")
         else:
             refused = item.get("ctx", {}).get("error")

@@ -62,6 +62,8 @@ async def sent(connection: NatsConnection) -> AsyncIterator[NatsConnection]:
         ("ru*", "*", {("shfe", "ru1901"), ("sim", "ru1901"), ("shfe", "ru1905")}),
         (["ru190[56]", "rb1901"], "shfe", {("shfe", "ru1905"), ("shfe", "rb1901")}),
         ("*", "sim", {("sim", "ru1901")}),
+        ("SHF.ru190[1]", "*", {("shfe", "ru1901")}),
+        ("ru*.shfe", "*", {("shfe", "ru1901"), ("shfe", "ru1905")}),
     ],
 )
 async def test_several_names_and_patterns(
@@ -145,7 +147,7 @@ async def test_a_name_that_is_yet_to_come_can_be_waited_for(serve: Serve) -> Non
 async def test_stored_data_of_several_and_of_patterns(serve: Serve) -> None:
     api = await serve()
     async with MarketClient(api.url) as market:
-        for names in (["rb2505", "rb2510"], "rb2505,rb2510", "rb*", ["rb25?[05]"]):
+        for names in (["rb2505", "rb2510"], "rb2505,rb2510", "rb*", ["rb25?[05]"], "SHF.rb*"):
             found = await market.bars(names, "1m")
             assert found.column("ts_open").to_pylist() == sorted(found.column("ts_open").to_pylist())
             assert len(found) == 20

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
-from marketprism_application.contracts.questions import Symbols, decode_answer, encode_question
+from marketprism_application.contracts.questions import LatestBars, Names, Symbols, decode_answer, encode_question
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_application.storage.writer import WriterSettings
 from marketprism_client import MarketClient, QueryFailed
@@ -102,6 +103,27 @@ async def test_without_anybody_who_leads_a_question_is_unavailable(
         with pytest.raises(QueryFailed, match=r"storage: nobody answers on rpc\.storage\.arrow") as caught:
             await market.symbols()
     assert caught.value.code == "UNAVAILABLE"
+
+
+async def test_the_newest_of_what_nobody_knows_does_not_wait_for_a_silent_store(
+    place: StreamPlace, calendar: MarketCalendar
+) -> None:
+    await streams.ensure_streams(place.connection)
+    asked: list[object] = []
+    await place.connection.subscribe("rpc.storage.arrow", asked.append)
+    query = QueryService(place.connection, ReadRules(calendar, ("1m",)))
+    await place.start(query)
+    waiting = asyncio.create_task(
+        query.arrow(encode_question(Names()))
+    )  # waits as long as a question about history may
+    found = await asyncio.gather(*[query.latest_tick(f"NOSUCH{n}") for n in range(10)])
+    assert found == [None] * 10
+    assert await query.latest_bars(LatestBars("NOSUCH", "1m")) == []
+    assert not waiting.done()
+    assert len(asked) == 1
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_the_interval_of_live_bars_is_looked_at(place: StreamPlace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 from decimal import Decimal
 
 import msgspec
@@ -12,7 +13,9 @@ import pytest
 
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import encode
+from marketprism_application.contracts.failures import AnswerError
 from marketprism_application.contracts.kinds import BAR, PATHS
+from marketprism_application.contracts.questions import Records, decode_answer, encode_question
 from marketprism_application.storage.writer import Progress
 from marketprism_client import MarketClient, QueryFailed, questions
 from marketprism_sdk.errors import SdkError
@@ -63,6 +66,13 @@ async def test_questions_and_their_answers(serve: Serve) -> None:
         assert (await market.instruments("rb")).num_rows == 2
         with pytest.raises(QueryFailed, match="expected one that is stored, was 'nope1'"):
             await market.bars("nope1", "1m")
+    for symbols, said in (("rb2505,nope1", "was 'nope1'"), ("rb25[01]?,nope1", "was 'nope1'"), ("zz[12]", "'zz[12]'")):
+        asked = encode_question(Records("bar", symbols, interval="1m", limit=5))
+        with pytest.raises(AnswerError, match=re.escape(said)) as caught:
+            decode_answer(await api.service.calls.call_raw("query", "arrow", asked))
+        assert caught.value.failure.code == "UNKNOWN_SYMBOL"
+    brackets = encode_question(Records("bar", "rb25[01]?", interval="1m", limit=5))
+    assert decode_answer(await api.service.calls.call_raw("query", "arrow", brackets)).num_rows == 10
 
 
 async def test_bars_by_activity_are_made_of_the_stored_ticks(serve: Serve) -> None:

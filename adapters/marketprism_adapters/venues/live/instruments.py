@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import time
 from collections import deque
@@ -11,9 +10,11 @@ from urllib.parse import urlencode
 
 from marketprism_adapters.venues.live.frame_intake import FrameIntake
 from marketprism_adapters.venues.live.rest import RestClient
+from marketprism_application.contracts.nearest import nearest
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import FrameParser, ParseRefused, RestRequest, Venue, read_answer
 from marketprism_domain.events.registry import SubscriptionFailed
+from marketprism_domain.instruments.written_names import is_pattern
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 
@@ -62,7 +63,7 @@ class Listed:
         """The instruments that are wanted and trade. One that is named and does not is told."""
         wanted: dict[str, None] = {}
         for pattern in patterns:
-            if any(sign in pattern for sign in "*?["):
+            if is_pattern(pattern):
                 names = fnmatch.filter(self.known, pattern)
                 wanted.update((name, None) for name in sorted(names) if self.known[name].status == "trading")
                 continue
@@ -79,7 +80,7 @@ class Listed:
         """What may have been meant by a name that nobody has."""
         plain = _plain(name)
         same = [symbol for symbol, terms in self.known.items() if plain in (_plain(symbol), _plain(terms.native))]
-        near = same or difflib.get_close_matches(name.upper(), self.known, n=1, cutoff=0.75)
+        near = same or nearest(name, self.known, 1)
         return f"; did you mean {near[0]}?" if near else ""
 
     def _refused(self, symbol: str, why: str, hint: Callable[[str], str] = lambda _: "") -> None:

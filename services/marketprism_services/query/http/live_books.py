@@ -14,8 +14,9 @@ from marketprism_adapters.http.envelope import Stamp, answered, failed
 from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.failures import Code, wrong_field
 from marketprism_application.errors import QueryError, UnknownSymbolError
-from marketprism_application.queries.symbol_names import StoredName, venue_named
+from marketprism_application.queries.symbol_names import StoredName
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.values import InstrumentId
 from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient

@@ -15,6 +15,7 @@ from marketprism_domain.instruments.names import (
     product_of,
 )
 from marketprism_domain.instruments.vt_symbols import from_vt_symbol, to_vt_symbol
+from marketprism_domain.instruments.written_names import WrittenName, fits, is_pattern, readings_of, venue_named
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,54 @@ def test_names_of_vnpy_go_both_ways() -> None:
     assert from_vt_symbol("rb2505.shfe") == ("shfe", "rb2505")
     assert from_vt_symbol("rb2505") == (None, "rb2505")
     assert from_vt_symbol("BTC-25DEC26-1.5") == (None, "BTC-25DEC26-1.5")
+    for text in ("rb2505.SHF", "rb2505.XSGE", "rb2505.shfe", "SHFE.rb2505", "SHF.rb2505"):
+        assert from_vt_symbol(text) == ("shfe", "rb2505"), text
+    assert from_vt_symbol("okx.BTC-USDT") == (None, "okx.BTC-USDT")
     for text in ("", " "):
         with pytest.raises(InvalidValue, match="symbol"):
             from_vt_symbol(text)
     with pytest.raises(InvalidValue, match="vt_symbol"):
         to_vt_symbol("", "rb2505")
+
+
+def test_a_venue_is_a_word_in_any_case_and_by_any_code() -> None:
+    texts = ("SHFE", "CZC", "OKX", "okx", "BINANCE-USDM", "Bybit-Linear", "X' OR", "1OKX", "")
+    assert [venue_named(text) for text in texts] == [
+        "shfe",
+        "czce",
+        "okx",
+        "okx",
+        "binance-usdm",
+        "bybit-linear",
+        "X' OR",
+        "1OKX",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "readings"),
+    [
+        ("rb2505", []),
+        (" rb2505.SHF ", [("rb2505", "shfe", False), ("SHF", "rb2505", False)]),
+        ("SHFE:rb2505", [("rb2505", "shfe", False)]),
+        ("rb2505@XSGE", [("rb2505", "shfe", False)]),
+        ("binance-usdm.BTC-USDT-PERP", [("BTC-USDT-PERP", "binance", True), ("binance-usdm", "btc", True)]),
+        ("BTC-25DEC26-1.5", [("5", "btc", True)]),
+    ],
+)
+def test_a_name_has_a_reading_with_each_venue_that_it_may_name(
+    text: str, readings: list[tuple[str, str, bool]]
+) -> None:
+    whole, *others = readings_of(text)
+    assert whole == WrittenName(text.strip())
+    assert sorted(others) == sorted(readings)
+
+
+def test_patterns_fit_with_the_venue_and_without_it() -> None:
+    assert [is_pattern(text) for text in ("rb*", "rb250?", "rb25[01]0", "rb2505")] == [True, True, True, False]
+    for pattern in ("RB*", "rb25[01]?", "shfe.rb*", "SHF.RB*", "rb*.shfe", "rb*@XSGE", "*.rb2505", "s*e.rb*"):
+        assert fits(pattern, "shfe", "rb2505"), pattern
+        assert not fits(pattern, "dce", "m2505"), pattern
+    assert fits("binance-usdm.*", "binance", "BTC-USDT-PERP")
+    assert not fits("binance-usdm.*", "binance", "BTC-USDT")
