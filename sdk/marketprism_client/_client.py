@@ -53,7 +53,7 @@ class MarketClient:
     `tz` is the zone of the client, China's unless another is given: times without a zone are in it, and the times of a
     DataFrame are shown in it. `prefix` listens to a replay instead of the market: the subjects of
     `marketprism replay --prefix`; what listens ends with it. `dropped` counts live messages that a slow reader lost
-    (its buffer holds 10 000; a replay's holds all), `malformed` those that were no message of their kind.
+    (its buffer holds 10 000; a replay waits for its listeners), `malformed` those that were no message of their kind.
 
     Raises:
         NotConnected, NoResponders, DeadlineExceeded (marketprism_sdk.errors), QueryFailed.

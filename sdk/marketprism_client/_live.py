@@ -161,14 +161,18 @@ class Live:
                 interval = str(Interval.parse(interval))
 
         meant: dict[str, str | None] = {}  # symbols of names that are written otherwise, and their venues
+        come: dict[tuple[str, str], SomeRecord] = {}
 
         def belongs(record: SomeRecord) -> bool:
             if venue not in ("*", record.venue):
                 return False
-            return matches(record, names) or meant.get(record.symbol, "") in (None, record.venue)
+            if not (matches(record, names) or meant.get(record.symbol, "") in (None, record.venue)):
+                return False
+            come[record.venue, record.symbol] = record
+            return True
 
         async def check() -> list[str]:
-            found = await self._directory.check(kind, names, None if venue == "*" else venue)
+            found = await self._directory.check(kind, names, None if venue == "*" else venue, come.values())
             meant.update(found)
             # Behind a pattern everything comes already.
             return [] if any(map(is_pattern, names)) else _subjects(kind, list(meant), venue, interval)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple, cast
 
 from marketprism_application.contracts.codec import decode
@@ -53,6 +53,10 @@ def matches(record: SomeRecord, names: Iterable[str]) -> bool:
     )
 
 
+def _has_come(name: str, come: Collection[SomeRecord]) -> bool:
+    return any(matches(record, (name,)) for record in come)
+
+
 def _hint(near: Sequence[str]) -> str:
     return f"; the nearest: {', '.join(near)}" if near else ""
 
@@ -87,22 +91,44 @@ class Directory:
             found |= dict.fromkeys(sorted(matched))
         return tuple(found)
 
-    async def check(self, kind: DataKind, names: Sequence[str], venue: str | None) -> list[Instrument]:
+    async def check(
+        self, kind: DataKind, names: Sequence[str], venue: str | None, come: Collection[SomeRecord] = ()
+    ) -> list[Instrument]:
         """What the names stand for where they are written otherwise than the symbols; refuses those that nobody has, as
-        long as the read side knows others, and says so when it cannot be asked.
+        long as the read side knows others, and says so when it cannot be asked. `come` are records of what has come
+        by now, of that venue; a name with one of them is right as it is.
 
         Raises:
             UnknownSymbol, UnknownVenue: names the nearest.
         """
         try:
             if venue is not None:
-                await self.check_venue(venue)
-            return [each for name in names if (each := await self._meant(kind, name)) is not None]
+                await self._check_silent_venue(venue, come)
+            return [each for name in names if (each := await self._meant_by_silent(kind, name, come)) is not None]
         except (UnknownSymbol, UnknownVenue):
             raise
         except (SdkError, QueryFailed) as error:
             log.warning("subscription.unchecked", symbols=",".join(names), error=reason_of(error))
             return []
+
+    async def _check_silent_venue(self, venue: str, come: Collection[SomeRecord]) -> None:
+        try:
+            await self.check_venue(venue)
+        except UnknownVenue:
+            if not come:
+                raise
+
+    async def _meant_by_silent(self, kind: DataKind, name: str, come: Collection[SomeRecord]) -> Instrument | None:
+        """As `_meant`, unless the name has come before or meanwhile: what is published may be stored nowhere yet."""
+        if _has_come(name, come):
+            return None
+        try:
+            found = await self._meant(kind, name)
+        except UnknownSymbol:
+            if _has_come(name, come):
+                return None
+            raise
+        return None if _has_come(name, come) else found
 
     async def _meant(self, kind: DataKind, name: str) -> Instrument | None:
         if is_pattern(name):

@@ -25,6 +25,11 @@ class Message(Protocol):
         """The payload as it was published."""
         ...
 
+    @property
+    def reply(self) -> str:
+        """The subject that an answer is expected on, empty where none is."""
+        ...
+
 
 class Session:
     """What the parts of a client share: where it is connected, how long it waits, in which zone it thinks."""

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from typing import Generic, Self, TypeVar
+from typing import Generic, NamedTuple, Self, TypeVar
 
 from marketprism_application.contracts.codec import ContractError, decode
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
+from marketprism_application.contracts.replays import (
+    ReplayPosition,
+    ReplayTaken,
+    decode_position,
+    encode_taken,
+    position_subject,
+)
+from marketprism_client._failures import QueryFailed
 from marketprism_client._records import SomeRecord
 from marketprism_client._session import Message, Session
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.nats.connection import NatsConnection
 
 Record = TypeVar("Record")
 _BUFFER = 10_000
+_REPLAY_BUFFER = 100_000  # several times what a replay sends ahead of its slowest listener
+_TURN = 2_000  # messages that are decoded before others of the loop have their turn
 
 
 class LiveStream(AsyncIterator[Record], Generic[Record]):
@@ -49,25 +63,58 @@ class LiveStream(AsyncIterator[Record], Generic[Record]):
         await self._batches.aclose()
 
 
+class _Place(NamedTuple):
+    """A replay's position, and the subject that hears when everything before it was read; empty where none does."""
+
+    position: ReplayPosition
+    reply: str
+
+
 class _Inbox:
-    """What has come and was not read: the oldest is left out once 10 000 wait, except in a replay, which can wait."""
+    """What has come and was not read: the oldest is left out once 10 000 wait.
+
+    A replay has no hole: once 100 000 wait nothing more is taken in, and what was is followed by an error.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self.waiting: deque[bytes | ReplayPosition] = deque(maxlen=None if session.prefix else _BUFFER)
+        self.waiting: deque[bytes | _Place] = deque(maxlen=None if session.prefix else _BUFFER)
         self.arrived = asyncio.Event()
+        self.overrun = False
 
     def receive(self, message: Message) -> None:
-        self._session.dropped += len(self.waiting) == self.waiting.maxlen
-        self.waiting.append(message.data)
+        if self._session.prefix and len(self.waiting) >= _REPLAY_BUFFER:
+            self.overrun = True
+        self._session.dropped += self.overrun or len(self.waiting) == self.waiting.maxlen
+        if not self.overrun:
+            self.waiting.append(message.data)
         self.arrived.set()
 
     def receive_position(self, message: Message) -> None:
         try:
-            self.waiting.append(decode_position(message.data))
+            place = _Place(decode_position(message.data), message.reply)
         except ValueError:
             self._session.malformed += 1
+            return
+        if not self.overrun:  # an end behind a hole is none
+            self.waiting.append(place)
         self.arrived.set()
+
+    async def more(self) -> None:
+        """Wait until something is there, or something else has arrived.
+
+        Raises:
+            QueryFailed: everything that waited was read, and what came behind it is lost.
+        """
+        if self.waiting:
+            await asyncio.sleep(0)  # who reads without pause would leave no turn to what comes
+        elif self.overrun:
+            raise QueryFailed(
+                Code.OVERLOADED,
+                f"replay: this listener is more than {_REPLAY_BUFFER} records behind; slow the replay with --speed",
+            )
+        else:
+            await self.arrived.wait()
 
 
 async def live_batches(
@@ -79,10 +126,13 @@ async def live_batches(
 ) -> AsyncGenerator[list[SomeRecord], None]:
     """Records of a kind that come on the subjects and belong to what was asked, in lists of at least one.
 
-    `check` runs beside it as long as nothing has come: it returns more subjects, and what it raises ends the iteration.
-    In a replay the iteration ends when the replay says that it is over.
+    `check` runs beside it: it returns more subjects, and what it raises ends the iteration. In a replay the iteration
+    ends when the replay says that it is over.
+
+    Raises:
+        QueryFailed: so many records of a replay wait that the next one would be lost; those before it were read.
     """
-    inbox = _Inbox(session)
+    inbox, reading = _Inbox(session), _Reading(session.connection)
     prefix = f"{session.prefix}." if session.prefix else ""
     stops = [await session.connection.subscribe(f"{prefix}{subject}", inbox.receive) for subject in subjects]
     if session.prefix:
@@ -94,42 +144,69 @@ async def live_batches(
     try:
         while True:
             inbox.arrived.clear()
-            found, ended = _records(session, kind, inbox.waiting, belongs)
+            found, place = _records(session, kind, inbox.waiting, belongs)
             if found:
-                if checking is not None:
-                    checking.cancel()
-                    checking = None
                 yield found
-            if ended:
-                return
+            if place is not None:
+                await reading.reached(place)
+                if place.position.ended:
+                    return
             if checking is not None and checking.done():
                 done, checking = checking, None
                 stops += [
                     await session.connection.subscribe(f"{prefix}{subject}", inbox.receive) for subject in done.result()
                 ]
-            if not inbox.waiting:
-                await inbox.arrived.wait()
+            await inbox.more()
     finally:
         if checking is not None:
             checking.cancel()
         for stop in stops:
             await stop()
+        await reading.left()
 
 
 async def _checked(check: Callable[[], Awaitable[Sequence[str]]]) -> Sequence[str]:
     return await check()
 
 
+class _Reading:
+    """Tells a replay how far one listener has read, so that it does not run away from it."""
+
+    def __init__(self, connection: NatsConnection) -> None:
+        self._connection = connection
+        self._name = secrets.token_hex(8)
+        self._place: _Place | None = None
+
+    async def reached(self, place: _Place) -> None:
+        """Everything before the place was read."""
+        if place.reply:
+            self._place = place
+            await self._answer(place, left=False)
+
+    async def left(self) -> None:
+        """The listener reads no more."""
+        if self._place is not None:
+            await self._answer(self._place, left=True)
+
+    async def _answer(self, place: _Place, *, left: bool) -> None:
+        taken = ReplayTaken(reader=self._name, sent=sum(place.position.sent.values()), left=left)
+        # Without a connection no replay comes either; who asks next notices that it is away.
+        with contextlib.suppress(SdkError):
+            await self._connection.publish(place.reply, encode_taken(taken))
+
+
 def _records(
-    session: Session, kind: DataKind, waiting: deque[bytes | ReplayPosition], belongs: Callable[[SomeRecord], bool]
-) -> tuple[list[SomeRecord], bool]:
-    """What waits, decoded, and whether the replay ended behind it."""
+    session: Session, kind: DataKind, waiting: deque[bytes | _Place], belongs: Callable[[SomeRecord], bool]
+) -> tuple[list[SomeRecord], _Place | None]:
+    """What waits, decoded, some thousand at most, and the last place of a replay that was passed, its end at latest."""
     found: list[SomeRecord] = []
-    while waiting:
+    place: _Place | None = None
+    for _ in range(min(_TURN, len(waiting))):
         message = waiting.popleft()
-        if isinstance(message, ReplayPosition):
-            if message.ended:
-                return found, True
+        if isinstance(message, _Place):
+            place = message
+            if place.position.ended:
+                break
             continue
         try:
             record = decode(kind, message)
@@ -138,4 +215,4 @@ def _records(
             continue
         if belongs(record):
             found.append(record)
-    return found, False
+    return found, place

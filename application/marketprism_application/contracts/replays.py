@@ -24,7 +24,24 @@ class ReplayPosition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     reason: str = ""
 
 
+class ReplayTaken(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A listener's answer to a position: how far it has read.
+
+    Attributes:
+        v: version of the message.
+        reader: name of the listener, of its own choice.
+        sent: records that the position counted, all of which were read or were not for this listener.
+        left: whether it reads no more.
+    """
+
+    v: int = 1
+    reader: str
+    sent: int = 0
+    left: bool = False
+
+
 _decoder: msgspec.msgpack.Decoder[ReplayPosition] = msgspec.msgpack.Decoder(ReplayPosition)
+_taken_decoder: msgspec.msgpack.Decoder[ReplayTaken] = msgspec.msgpack.Decoder(ReplayTaken)
 
 
 def position_subject(prefix: str) -> str:
@@ -47,3 +64,20 @@ def decode_position(data: bytes) -> ReplayPosition:
         return _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"replay position: {error}") from error
+
+
+def encode_taken(taken: ReplayTaken) -> bytes:
+    """Message of a listener's answer."""
+    return msgspec.msgpack.encode(taken)
+
+
+def decode_taken(data: bytes) -> ReplayTaken:
+    """A listener's answer.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return _taken_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"replay listener: {error}") from error

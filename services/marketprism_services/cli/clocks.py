@@ -10,20 +10,20 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Annotated, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
-from marketprism_application.contracts.times import parse_time
-from marketprism_domain.sessions.exchange_hours import EXCHANGES, venue_of
+from marketprism_application.contracts.times import parse_time, zone_name, zone_of
+from marketprism_domain.instruments.names import is_future, is_option
+from marketprism_domain.sessions.exchange_hours import EXCHANGES, venue_of, venue_of_code
 from marketprism_services.platform.exits import Exit, Stop
 
 Tz = Annotated[
     str | None,
     typer.Option(
         "--tz",
-        help="Zone of times, shown and given: UTC, local, or a name like Asia/Shanghai. Without: China time for "
-        "instruments of Chinese exchanges, UTC for all others.",
+        help="Zone of times, shown and given: UTC, local, a name like Asia/Shanghai or an offset like +08:00. Without: "
+        "China time for instruments of Chinese exchanges, UTC for all others.",
     ),
 ]
 _SECOND = 1_000_000_000
@@ -50,15 +50,10 @@ class Zone(NamedTuple):
         Raises:
             Stop: exit code 2, `name` is not a time.
         """
-        if text is None or (text.strip().isdigit() and len(text.strip()) > _LONGEST_DAY):
-            return _parsed(text, name)
         try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError:
-            return _parsed(text, name)  # which says what was expected
-        if moment.tzinfo is None:
-            moment = moment.astimezone() if self.info is None else moment.replace(tzinfo=self.info)
-        return _parsed(moment, name)
+            return parse_time(text, name, self.info or _LocalTime())
+        except (ValueError, OverflowError) as error:
+            raise Stop(Exit.USAGE, str(error)) from error
 
     def range(self, start: str | None, end: str | None) -> tuple[int | None, int | None]:
         """The instants of `--from` and `--to`.
@@ -72,35 +67,41 @@ class Zone(NamedTuple):
         return ts_from, ts_to
 
 
-_LONGEST_DAY = len("20181009")
 CHINA_TIME = Zone(timezone(timedelta(hours=8), "CST"), "China time")
 UTC_TIME = Zone(UTC, "UTC")
 
 
-def _parsed(value: str | datetime | None, name: str) -> int | None:
-    try:
-        return parse_time(value, name)
-    except (ValueError, OverflowError) as error:
-        raise Stop(Exit.USAGE, str(error)) from error
+class _LocalTime(tzinfo):
+    """The clocks of this machine, with their summer time: only for times that are given."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return None if moment is None else moment.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, _moment: datetime | None) -> timedelta | None:
+        return None
+
+    def tzname(self, _moment: datetime | None) -> str:
+        return "local time"
 
 
 def zone_named(text: str) -> Zone:
-    """The zone that `--tz` means.
+    """The zone that `--tz` means: `local`, `china`, or what times are written in elsewhere, UTC, a name or an offset.
 
     Raises:
         Stop: exit code 2, there is none of that name.
     """
-    known = {"utc": UTC_TIME, "china": CHINA_TIME, "asia/shanghai": Zone(CHINA_TIME.info, "Asia/Shanghai")}
-    if (found := known.get(text.lower())) is not None:
-        return found
-    if text.lower() == "local":
+    word = text.strip().lower()
+    if word == "local":
         return Zone(None, f"local time, {time.tzname[0]}")
+    if word == "china":
+        return CHINA_TIME
     try:
-        return Zone(ZoneInfo(text), text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zone = zone_of(text, "--tz")
+    except ValueError:
         raise Stop(
-            Exit.USAGE, f"--tz: expected UTC, local or a name like Asia/Shanghai or Europe/Berlin, was {text!r}"
+            Exit.USAGE, f"--tz: expected UTC, local, a name like Asia/Shanghai or an offset like +08:00, was {text!r}"
         ) from None
+    return Zone(zone, zone_name(zone))
 
 
 def zone_of_venues(venues: Iterable[str], tz: str | None = None) -> Zone:
@@ -112,16 +113,43 @@ def zone_of_venues(venues: Iterable[str], tz: str | None = None) -> Zone:
 
 
 def zone_of_symbol(symbol: str, tz: str | None = None) -> Zone:
-    """The zone of an instrument that is known by its name alone. Raises Stop, as `zone_named`."""
+    """The zone of instruments that are known by their name alone, one or several with commas between. Raises Stop, as
+    `zone_named`."""
     if tz is not None:
         return zone_named(tz)
-    # Contracts of stock options are numbers.
-    return CHINA_TIME if symbol[:1].isdigit() or chinese_venue(symbol) else UTC_TIME
+    names = [name for name in symbol.split(",") if name.strip()] or [symbol]
+    return CHINA_TIME if all(instrument_meant(name).venue for name in names) else UTC_TIME
+
+
+class InstrumentMeant(NamedTuple):
+    """What the name of an instrument says by itself; `venue` None: it is of no Chinese exchange."""
+
+    venue: str | None
+    symbol: str
+
+
+def instrument_meant(text: str) -> InstrumentMeant:
+    """The Chinese exchange and the symbol of a name as people write it: `rb2505`, `SHFE.rb2505`, `rb2505.SHF`."""
+    text = text.strip()
+    for sign in ".:@":
+        before, _, behind = text.partition(sign)
+        if behind and (venue := venue_of_code(before)) is not None:
+            return InstrumentMeant(venue, behind)
+        before, _, behind = text.rpartition(sign)
+        if before and (venue := venue_of_code(behind)) is not None:
+            return InstrumentMeant(venue, before)
+    if text.isdigit():  # contracts of stock options are numbers; both exchanges have the same hours
+        return InstrumentMeant(next(name for name, exchange in EXCHANGES.items() if not exchange.products), text)
+    return InstrumentMeant(chinese_venue(text), text)
 
 
 def chinese_venue(symbol: str) -> str | None:
-    """The Chinese exchange that lists an instrument, None for names of other venues, which have a dash."""
-    return None if "-" in symbol else venue_of(symbol)
+    """The Chinese exchange that lists an instrument, None for names of other venues, which have a dash (`BTC-USDT`)
+    where those of options (`m2505-C-3000`) have none."""
+    if "-" not in symbol:
+        return venue_of(symbol)
+    bare = symbol.replace("-", "")
+    return venue_of(bare) if is_option(bare) or is_future(bare) else None
 
 
 def day_of_text(text: str, name: str) -> date:

@@ -1,73 +1,68 @@
-"""Trading days of an instrument as commands name them: `--day`, and the instants it lies between."""
+"""Trading days of an instrument as commands name them: `--day`, and which range of time or of days is asked for."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from datetime import date, timedelta
+from typing import Annotated, NamedTuple
 
 import typer
 
-from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_domain.sessions.calendar import AlwaysOpen, Schedule
-from marketprism_domain.sessions.exchange_hours import EXCHANGES
-from marketprism_domain.sessions.trading_days import day_text
-from marketprism_services.cli.clocks import chinese_venue, day_of_text, zone_of_symbol
-from marketprism_services.cli.tables import is_of_days
+from marketprism_adapters.calendars import CalendarSettings, chinese_calendar_of_markets
+from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
+from marketprism_services.cli.clocks import day_of_text, instrument_meant, zone_of_symbol
 from marketprism_services.platform.exits import Exit, Stop
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Day = Annotated[
     str | None, typer.Option("--day", help="One trading day, 2018-10-09, night session included; instead of --from.")
 ]
-_EDGE_NS = 60_000_000_000  # what a venue still sends after a close
 
 
 class Range(NamedTuple):
-    """Instants [from, to) in nanoseconds UTC, and the trading day where one was asked for."""
+    """Instants [from, to) in nanoseconds UTC, or the first and the last trading day where a day was asked for: whoever
+    answers knows the instrument, and with it the sessions of its days."""
 
     ts_from: int | None
     ts_to: int | None
-    trading_day: str = ""
-
-    def only(self, data: pa.Table) -> pa.Table:
-        """The rows of the trading day, where one was asked for and the rows have theirs."""
-        if not self.trading_day or "trading_day" not in data.column_names:
-            return data
-        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has an answer)
-        import pyarrow.compute as pc  # noqa: PLC0415 (heavy: only who has an answer)
-
-        return data.filter(pc.equal(data.column("trading_day"), pa.scalar(self.trading_day)))
+    trading_day: tuple[date, date] | None = None
 
 
-def schedule_of(symbol: str, venue: str | None = None) -> Schedule:
+def schedule_of(markets: MarketCalendar, symbol: str, venue: str | None = None) -> Schedule:
     """The sessions of an instrument by its name; of a name that no Chinese exchange has, days of UTC."""
-    where = venue or chinese_venue(symbol)
-    if where is None and symbol[:1].isdigit():  # contracts of stock options are numbers
-        where = next(name for name, exchange in EXCHANGES.items() if not exchange.products)
-    return chinese_calendar_of_markets().schedule(where or "", symbol)
+    meant = instrument_meant(symbol)
+    return markets.schedule(venue or meant.venue or "", meant.symbol)
 
 
 def range_of(
-    symbol: str, start: str | None, end: str | None, day: str | None, tz: str | None, interval: str = ""
+    symbol: str,
+    start: str | None,
+    end: str | None,
+    day: str | None,
+    tz: str | None,
+    interval: str = "",
+    *,
+    calendar: CalendarSettings | None = None,
 ) -> Range:
     """The range that `--from`, `--to` and `--day` mean for an instrument, and for bars of an interval.
 
     Raises:
         Stop: one of them is wrong, they contradict one another, or the day is no trading day.
     """
+    zone = zone_of_symbol(symbol, tz)
     if day is None:
-        return Range(*zone_of_symbol(symbol, tz).range(start, end))
+        return Range(*zone.range(start, end))
     if start is not None or end is not None:
         raise Stop(Exit.USAGE, "--day: expected neither --from nor --to with it")
-    asked, schedule = day_of_text(day, "--day"), schedule_of(symbol)
-    if not schedule.trades(asked):
-        raise Stop(Exit.FAILED, f"{asked} is no trading day; the next one is {schedule.next_day(asked)}")
-    text = day_text(asked)
-    sessions = schedule.sessions(text)
-    ts_to = sessions[-1].ts_close + (0 if isinstance(schedule, AlwaysOpen) else _EDGE_NS)
+    asked = day_of_text(day, "--day")
+    _check_trades(asked, symbol, chinese_calendar_of_markets(calendar))
     if interval == "1w":
-        first, last = schedule.week(text)
         # A bar of a week bears the last of its trading days.
-        return Range(schedule.sessions(first)[0].ts_auction, schedule.sessions(last)[-1].ts_close)
-    return Range(sessions[0].ts_auction, ts_to, text if is_of_days(interval) or not interval else "")
+        monday = asked - timedelta(days=asked.weekday())
+        return Range(None, None, (monday, monday + timedelta(days=6)))
+    return Range(None, None, (asked, asked))
+
+
+def _check_trades(day: date, symbol: str, markets: MarketCalendar) -> None:
+    """Refuse a day on which none of the instruments trades; of a name that says no market, every day is one."""
+    schedules = [schedule_of(markets, name) for name in symbol.split(",") if name.strip()]
+    if schedules and not any(schedule.trades(day) for schedule in schedules):
+        raise Stop(Exit.FAILED, f"{day} is no trading day; the next one is {schedules[0].next_day(day)}")

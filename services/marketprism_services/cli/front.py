@@ -17,6 +17,7 @@ from marketprism_adapters.counters.simulated_front.server import FrontOptions, F
 from marketprism_application.errors import SourceError
 from marketprism_domain.sessions.trading_days import midnight
 from marketprism_services.cli.calendar import day_option
+from marketprism_services.cli.options import Config, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
 
@@ -40,6 +41,7 @@ def front(
     day: Annotated[
         str | None, typer.Option("--date", help="With --crowd: the trading day of its ticks.")
     ] = "2025-08-13",
+    config: Config = None,
 ) -> None:
     """Run a front for gateways: `marketprism run gateway --venue ctp --front sim://127.0.0.1:41205`.
 
@@ -47,7 +49,7 @@ def front(
     and who leaves.
     """
     options = FrontOptions(port=port, speed=speed, per_second=per_second, refuse=tuple(map(_refusal, refuse or [])))
-    calendar = chinese_calendar_of_markets()
+    calendar = chinese_calendar_of_markets(settings_of(config).calendar)
     market: Market
     try:
         if crowd:

@@ -89,8 +89,8 @@ def replay_command(
     """
     if not prefix or prefix.split(".")[0] in ("market", "stage", "rpc", "cmd") or not _PREFIX.fullmatch(prefix):
         raise Stop(Exit.USAGE, f"--prefix: expected tokens of their own, like replay, was {prefix!r}")
-    symbols = [part.strip() for part in symbol.split(",")]
-    zone = zone_of_symbol(symbols[0], tz)
+    symbols = _names(symbol)
+    zone = zone_of_symbol(symbol, tz)
     ts_from, ts_to = zone.range(start, end)
     try:
         wanted = Replay(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,8 +13,20 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Interval
 from marketprism_services.cli.answers import AsJson, Form, Output, Shown, Wanted, emit, show, wanted, zone_of
 from marketprism_services.cli.clocks import Tz
-from marketprism_services.cli.days import Day, range_of
-from marketprism_services.cli.options import ROWS_SHOWN, DataDir, From, NatsUrl, To, ask_table, err, out, url_of
+from marketprism_services.cli.days import Day, Range, range_of
+from marketprism_services.cli.options import (
+    ROWS_SHOWN,
+    Config,
+    DataDir,
+    From,
+    NatsUrl,
+    To,
+    ask_table,
+    err,
+    out,
+    settings_of,
+    url_of,
+)
 from marketprism_services.cli.pictures import COLOURS, PICTURES, Picture, candles_in_terminal, candles_to_file
 from marketprism_services.cli.tables import Look, show_bars
 from marketprism_services.platform.exits import Exit, Stop
@@ -39,6 +52,7 @@ def bars(
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
+    config: Config = None,
 ) -> None:
     """Bars of an instrument; yellow rows overlap a known gap."""
     _check_interval(interval)
@@ -49,9 +63,11 @@ def bars(
         raise Stop(Exit.USAGE, "--plot: expected no --format with it, --output says which picture it is")
     if plot and output is not None and output.suffix.lower() not in PICTURES:
         raise Stop(Exit.USAGE, f"--plot: expected an --output ending in {', '.join(PICTURES)}, was {output.name!r}")
-    span = range_of(symbol, start, end, day, tz, interval)
-    data = ask_table(url_of(data_dir, nats_url), lambda market: market.bars(symbol, interval, span.ts_from, span.ts_to))
-    data = span.only(data)
+    span = _range(config, symbol, start, end, day, tz, interval)
+    data = ask_table(
+        url_of(data_dir, nats_url),
+        lambda market: market.bars(symbol, interval, *span[:2], trading_day=span.trading_day),
+    )
     zone = zone_of(data, tz)
     if not data.num_rows:
         if not how.table:
@@ -78,6 +94,20 @@ def bars(
         emit(render(data, how.form, BAR_COLUMNS), how.output)
 
 
+def _range(
+    config: Path | None,
+    symbol: str,
+    start: str | None,
+    end: str | None,
+    day: str | None,
+    tz: str | None,
+    interval: str = "",
+) -> Range:
+    """As `range_of`, with the closed days of the settings where a day is asked for."""
+    calendar = settings_of(config).calendar if day is not None or config is not None else None
+    return range_of(symbol, start, end, day, tz, interval, calendar=calendar)
+
+
 def _check_interval(interval: str) -> None:
     try:
         if not by_activity(interval):
@@ -97,16 +127,19 @@ def ticks(
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
+    config: Config = None,
 ) -> None:
     """Stored ticks of an instrument; `tail` shows those that are published now."""
     how = wanted(form, output, as_json=as_json)
-    span = range_of(symbol, start, end, day, tz)
-    data = ask_table(url_of(data_dir, nats_url), lambda market: market.ticks_between(symbol, span.ts_from, span.ts_to))
+    span = _range(config, symbol, start, end, day, tz)
+    data = ask_table(
+        url_of(data_dir, nats_url), lambda market: market.history.ticks(symbol, *span[:2], trading_day=span.trading_day)
+    )
     few = ("ts_event", "last", "volume", "open_interest", "verdict", "trading_day")
     columns = few if how.table else tuple(data.column_names)
     drop = ("open_interest", "trading_day")
     shown = Shown(columns, f"ticks of {symbol}", f"no ticks of {symbol} in that range", drop)
-    show(span.only(data), how, shown, tz)
+    show(data, how, shown, tz)
 
 
 def coverage(
@@ -120,11 +153,14 @@ def coverage(
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
+    config: Config = None,
 ) -> None:
     """What is stored of an instrument by trading day, and how complete it is."""
     how = wanted(form, output, as_json=as_json)
-    span = range_of(symbol, start, end, day, tz)
-    data = ask_table(url_of(data_dir, nats_url), lambda market: market.daily(symbol, span.ts_from, span.ts_to))
+    span = _range(config, symbol, start, end, day, tz)
+    data = ask_table(
+        url_of(data_dir, nats_url), lambda market: market.daily(symbol, *span[:2], trading_day=span.trading_day)
+    )
     columns = (
         "trading_day",
         "first",
@@ -140,7 +176,7 @@ def coverage(
     )
     drop = ("minutes", "bars", "ticks", "first", "volume")
     shown = Shown(columns, f"{symbol} by trading day", f"nothing stored of {symbol}", drop)
-    show(span.only(data), how, shown, tz)
+    show(data, how, shown, tz)
 
 
 def gaps(
@@ -154,11 +190,14 @@ def gaps(
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
+    config: Config = None,
 ) -> None:
     """Holes known in an instrument's data."""
     how = wanted(form, output, as_json=as_json)
-    span = range_of(symbol, start, end, day, tz)
-    data = ask_table(url_of(data_dir, nats_url), lambda market: market.gaps(symbol, span.ts_from, span.ts_to))
+    span = _range(config, symbol, start, end, day, tz)
+    data = ask_table(
+        url_of(data_dir, nats_url), lambda market: market.history.gaps(symbol, *span[:2], trading_day=span.trading_day)
+    )
     columns = ("ts_from", "ts_to", "cause", "trading_day", "source")
     drop = ("source", "trading_day")
     shown = Shown(columns, f"gaps of {symbol}", f"no gaps of {symbol} are known", drop, may_be_empty=True)
@@ -176,11 +215,15 @@ def quality(
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
+    config: Config = None,
 ) -> None:
     """Quality scores of an instrument, a window a row."""
     how = wanted(form, output, as_json=as_json)
-    span = range_of(symbol, start, end, day, tz)
-    data = ask_table(url_of(data_dir, nats_url), lambda market: market.quality(symbol, span.ts_from, span.ts_to))
+    span = _range(config, symbol, start, end, day, tz)
+    data = ask_table(
+        url_of(data_dir, nats_url),
+        lambda market: market.history.quality(symbol, *span[:2], trading_day=span.trading_day),
+    )
     columns = ("ts_from", "score", "ticks", "accepted", "rejected", "stale", "warned", "anomalies", "reasons")
     drop = ("anomalies", "accepted", "warned", "stale")
     shown = Shown(columns, f"quality of {symbol}", f"no quality reports of {symbol} in that range", drop)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from marketprism_adapters.calendars import CalendarSettings, chinese_calendar_of_markets
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol, zone_of_venues
 from marketprism_services.cli.days import schedule_of
-from marketprism_services.cli.options import DataDir, NatsUrl, ask, err, out, url_of
-from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, ask, err, out, settings_of, url_of
 
 if TYPE_CHECKING:
     from marketprism_client import MarketClient
 
 _SILENT_S = 3.0
 _REPLAY_NS = 15 * 86_400_000_000_000  # no market is closed for longer: an older tick is of a recording
+_SEVERAL = ",*?[>"  # what names of several instruments have
 
 
 def tail(
@@ -30,13 +30,15 @@ def tail(
     tz: Tz = None,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
+    config: Config = None,
 ) -> None:
     """Ticks as they are published; says what it waits for while there are none."""
     zone_of_symbol(symbol, tz)  # a zone that does not exist is refused before anything else
-    ask(url_of(data_dir, nats_url), lambda market: _follow(market, symbol, count, tz))
+    calendar = settings_of(config).calendar
+    ask(url_of(data_dir, nats_url), lambda market: _follow(market, symbol, count, tz, calendar))
 
 
-async def _follow(market: MarketClient, symbol: str, count: int, tz: str | None) -> None:
+async def _follow(market: MarketClient, symbol: str, count: int, tz: str | None, calendar: CalendarSettings) -> None:
     ticks = market.ticks(symbol)
     first = asyncio.ensure_future(anext(ticks, None))  # subscribed from here on: nothing is missed meanwhile
     try:
@@ -44,7 +46,7 @@ async def _follow(market: MarketClient, symbol: str, count: int, tz: str | None)
         await asyncio.wait((first,), timeout=_SILENT_S)
         if not first.done():
             zone = zone_of_venues([newest.venue], tz) if newest is not None else zone_of_symbol(symbol, tz)
-            say(waiting(symbol, newest, zone, time.time_ns()))
+            say(waiting(symbol, newest, zone, time.time_ns(), calendar))
         tick, seen, title = await first, 0, False
         while tick is not None:
             zone = zone_of_venues([tick.venue], tz)
@@ -68,43 +70,26 @@ def say(text: str) -> None:
 
 
 async def _newest(market: MarketClient, symbol: str) -> Tick | None:
-    """The newest tick that was published, None for an instrument that is listed and has had none.
+    """The newest tick that was published, None for an instrument that is listed and has had none, and for several.
 
     Raises:
-        Stop: exit code 1, the name is neither published nor stored nor listed.
+        UnknownSymbol: the name means nothing that is published, stored or listed; says what is near.
     """
-    if "*" in symbol or ">" in symbol:
+    if any(sign in symbol for sign in _SEVERAL):
         return None
     try:
-        newest = await market.latest_tick(symbol)
-        if newest is not None:
-            return newest
-        names = [str(row["symbol"]) for row in (await market.symbols()).to_pylist()]
-        if symbol in names:
-            return None
-        listed = [str(row["symbol"]) for row in (await market.instruments(symbol, limit=1_000)).to_pylist()]
+        return await market.latest_tick(symbol)
     except SdkError as error:
         say(f"whether there is an instrument {symbol} is not known: {reason_of(error)}")
         return None
-    if symbol in listed:
-        return None
-    raise Stop(Exit.FAILED, unknown(symbol, [*names, *listed]))
 
 
-def unknown(symbol: str, names: list[str]) -> str:
-    """What is said of a name that is not there, with the nearest ones that are."""
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(symbol.lower(), by_lower, n=3, cutoff=0.5)
-    if close:
-        nearest = ", ".join(by_lower[name] for name in close)
-        return f"symbol: expected one that is published or stored, was {symbol!r}; the nearest are {nearest}"
-    return f"symbol: expected one that is published or stored, was {symbol!r}; `marketprism status` lists them"
-
-
-def waiting(symbol: str, newest: Tick | None, zone: Zone, now: int) -> str:
+def waiting(symbol: str, newest: Tick | None, zone: Zone, now: int, calendar: CalendarSettings | None = None) -> str:
     """What is waited for while nothing is published: the next session, or a source."""
     last = f"; its last tick is of {zone.text(newest.ts_event)} {zone.name}" if newest is not None else ""
-    session = schedule_of(symbol, newest.venue if newest is not None else None).next_session(now)
+    markets = chinese_calendar_of_markets(calendar)
+    schedule = schedule_of(markets, symbol) if newest is None else schedule_of(markets, newest.symbol, newest.venue)
+    session = schedule.next_session(now)
     if newest is not None and now - newest.ts_event > _REPLAY_NS:
         return f"waiting for {symbol}{last}: a recording that has ended sends no more"
     if session.ts_open > now:

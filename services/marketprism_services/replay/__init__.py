@@ -1,1 +1,1 @@
-"""Stored ticks sent again."""
+"""Stored records sent again."""

@@ -18,6 +18,7 @@ from marketprism_application.replay.pace import Pacer
 from marketprism_client import MarketClient
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.replay.listeners import Listeners
 
 _FLUSH_EVERY = 500
 _POSITION_EVERY_S = 0.5
@@ -73,7 +74,7 @@ async def replay(
     """Publish the records of all symbols merged by event time, with their original times; returns where it ended.
 
     Where it is goes out as well (`contracts.replays`), and at the end, whatever ends it, that it is over: who listens
-    with a client stops there.
+    with a client stops there. It waits for listeners that answer to its positions (`listeners`).
 
     Raises:
         QueryFailed: the store could not answer. NotConnected.
@@ -81,8 +82,9 @@ async def replay(
     subject = position_subject(wanted.prefix)
     progress = _Progress(wanted)
     reason = "interrupted"
-    await connection.publish(subject, encode_position(progress.position()))
+    listeners = await Listeners.open(connection)
     try:
+        await connection.publish(subject, encode_position(progress.position()), reply=listeners.subject)
         pacer = Pacer(wanted.speed)
         async for ts, _, kind, record in _merged(_sources(market, wanted)):
             wait_s = pacer.wait_s(ts)
@@ -90,14 +92,17 @@ async def replay(
                 await asyncio.sleep(wait_s)
             await connection.publish(f"{wanted.prefix}.{subject_of(kind, record)}", encode(kind, record))
             if progress.sent(kind, ts):
-                await connection.publish(subject, encode_position(progress.position()))
+                position = progress.position()
+                await connection.publish(subject, encode_position(position), reply=listeners.subject)
                 await connection.flush()  # a replay that is as fast as it goes must not outrun the server
-                on_record(progress.position())
+                on_record(position)
+                await listeners.keep_up(sum(position.sent.values()))
         reason = ""
     except Exception as error:
         reason = reason_of(error)[:_LONGEST_REASON]
         raise
     finally:
+        await listeners.close()
         await _end(connection, subject, progress.position(ended=True, reason=reason))
     on_record(progress.position())
     return progress.position(ended=True)

@@ -224,3 +224,55 @@ async def test_a_venue_is_taken_as_people_write_it(serve: Serve) -> None:
         for question in (market.bars("rb2505", "1m", venue="shef"), market.bars("rb*", "1m", venue="shef")):
             with pytest.raises(UnknownVenue, match="shfe"):
                 await question
+
+
+async def test_each_of_several_names_is_looked_up_although_another_comes(serve: Serve) -> None:
+    api = await serve()
+    rb2505, rb2510 = (TICKS["shfe", "ru1901"]._replace(symbol=symbol) for symbol in ("rb2505", "rb2510"))
+
+    async def go() -> None:
+        while True:
+            for record in (rb2505, rb2510):
+                await publish(api.nats, TICK, record)
+            await asyncio.sleep(0.01)
+
+    running = asyncio.create_task(go())
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        seen: set[str] = set()
+        async for tick in market.ticks("rb2505,RB2510"):
+            seen.add(tick.symbol)
+            if len(seen) == 2:
+                break
+        assert seen == {"rb2505", "rb2510"}
+        stream = market.ticks("rb2505,nosuch")
+
+        async def all_of() -> None:
+            async for tick in stream:
+                assert tick.symbol == "rb2505"
+
+        with pytest.raises(UnknownSymbol, match="nosuch"):
+            await all_of()
+    running.cancel()
+
+
+async def test_a_name_that_comes_is_right_although_nothing_is_stored_of_it(serve: Serve) -> None:
+    api = await serve()
+    record = TICKS["shfe", "ru1901"]._replace(symbol="rb2699")
+
+    async def go() -> None:
+        while True:
+            await publish(api.nats, TICK, record)
+            await publish(api.nats, TICK, record._replace(symbol="rb2505"))
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(go())
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        stream = market.ticks("rb2699,RB2505")
+        seen: set[str] = set()
+        async for tick in stream:
+            seen.add(tick.symbol)
+            if "rb2505" in seen:
+                break
+        assert seen == {"rb2699", "rb2505"}
+        await stream.aclose()
+    running.cancel()

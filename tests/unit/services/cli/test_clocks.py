@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 
 import pytest
 
-from marketprism_services.cli.clocks import zone_named, zone_of_symbol, zone_of_venues
-from marketprism_services.cli.days import range_of
+from marketprism_adapters.calendars import CalendarSettings
+from marketprism_services.cli.clocks import instrument_meant, zone_named, zone_of_symbol, zone_of_venues
+from marketprism_services.cli.days import Range, range_of
 from marketprism_services.cli.tables import is_of_days
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -48,7 +50,7 @@ def test_local_is_the_zone_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_zone_that_does_not_exist_is_refused() -> None:
     for wrong in ("Asia/Shangai", "", "../etc/passwd", "CEST2"):
-        with pytest.raises(Stop, match="--tz: expected UTC, local or a name") as refused:
+        with pytest.raises(Stop, match="--tz: expected UTC, local, a name") as refused:
             zone_named(wrong)
         assert refused.value.code == Exit.USAGE
 
@@ -76,16 +78,58 @@ def test_a_wrong_range_names_the_option_and_what_was_written(start: str | None, 
         range_of("ru1901", start, end, None, None)
 
 
-def test_a_trading_day_begins_with_its_night() -> None:
-    span = range_of("ru1901", None, None, "2018-10-09", None, "1d")
-    assert span.trading_day == "20181009"
+@pytest.mark.parametrize("name", ["ru1901", "SHFE.ru1901", "ru1901.SHFE", "BTC-USDT", "ru1901,BTC-USDT", "ru*"])
+def test_a_trading_day_is_handed_to_whoever_knows_the_instrument(name: str) -> None:
+    day = date(2018, 10, 9)
+    for interval in ("", "1m", "1d", "tick:100"):
+        assert range_of(name, None, None, "2018-10-09", None, interval) == (None, None, (day, day))
+    # The bar of a week bears the last of its trading days.
+    assert range_of(name, None, None, "20181009", None, "1w").trading_day == (date(2018, 10, 8), date(2018, 10, 14))
+
+
+@pytest.mark.parametrize("name", ["rb2705", "SHFE.rb2705", "RB2705.SHF", "m2705-C-3000", "10008800", "rb2705,ru2705"])
+def test_a_day_that_the_settings_close_is_none(name: str) -> None:
+    def asked(closed: tuple[str, ...]) -> Range:
+        return range_of(name, None, None, "2027-02-09", None, "1m", calendar=CalendarSettings(closed=closed))
+
+    assert asked(()).trading_day == (date(2027, 2, 9),) * 2
+    with pytest.raises(Stop, match="2027-02-09 is no trading day; the next one is 2027-02-10") as refused:
+        asked(("2027-02-09",))
+    assert refused.value.code == Exit.FAILED
+
+
+@pytest.mark.parametrize(
+    ("name", "venue", "symbol"),
+    [
+        ("rb2505", "shfe", "rb2505"),
+        ("SHFE.rb2505", "shfe", "rb2505"),
+        ("shfe:rb2505", "shfe", "rb2505"),
+        ("RB2505.SHF", "shfe", "RB2505"),
+        ("rb2505@SHFE", "shfe", "rb2505"),
+        ("m2505-C-3000", "dce", "m2505-C-3000"),
+        ("DCE.m2505-C-3000", "dce", "m2505-C-3000"),
+        ("10008800", "sse", "10008800"),
+        ("10008800.SSE", "sse", "10008800"),
+        ("BTC-USDT", None, "BTC-USDT"),
+        ("OKX.BTC-USDT", None, "OKX.BTC-USDT"),
+        ("AP-USDT", None, "AP-USDT"),
+        ("1INCH-USDT", None, "1INCH-USDT"),
+        ("*", None, "*"),
+    ],
+)
+def test_a_name_says_its_exchange(name: str, venue: str | None, symbol: str) -> None:
+    assert instrument_meant(name) == (venue, symbol)
+    assert zone_of_symbol(name).name == ("UTC" if venue is None else "China time")
+
+
+def test_times_are_read_as_everywhere_else() -> None:
     zone = zone_of_symbol("ru1901")
-    assert span.ts_from is not None
-    assert span.ts_to is not None
-    assert zone.text(span.ts_from) == "2018-10-08 20:55:00"
-    assert zone.text(span.ts_to) == "2018-10-09 15:01:00"
-    crypto = range_of("BTC-USDT", None, None, "2018-10-09", None, "1m")
-    assert (crypto.ts_from, crypto.ts_to) == (1_539_043_200_000_000_000, 1_539_129_600_000_000_000)
+    assert zone.instant("2018-10-09T21:00:00.123456789", "--from") == 1_539_090_000_123_456_789
+    assert zone_named("local").instant("2018-10-09T21:00:00.123456789Z", "--from") == 1_539_118_800_123_456_789
+    for text, name in (("+08:00", "+08:00"), ("-0530", "-05:30"), ("utc", "UTC"), ("china", "China time")):
+        assert zone_named(text).name == name
+    assert zone_named("+08:00").instant("2018-10-08 09:00", "--from") == _TS
+    assert zone_named("+08:00").text(_TS) == "2018-10-08 09:00:00"
 
 
 def test_a_day_without_trading_names_the_next_one() -> None:

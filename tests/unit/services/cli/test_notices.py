@@ -11,11 +11,12 @@ import pytest
 import structlog
 from rich.console import Console
 
+from marketprism_adapters.calendars import CalendarSettings
 from marketprism_adapters.sources.registry import SOURCES
 from marketprism_services.cli import up
 from marketprism_services.cli.clocks import CHINA_TIME, UTC_TIME
 from marketprism_services.cli.notices import SENTENCES, sentence, show_events_on
-from marketprism_services.cli.tail import unknown, waiting
+from marketprism_services.cli.tail import waiting
 from marketprism_services.cli.up_stored import Counts, StoredLine
 from marketprism_services.cli.words import count_of
 from tests.support.screen import Screen
@@ -97,13 +98,16 @@ def test_in_a_terminal_one_line_changes_in_place_and_the_last_one_stays() -> Non
     assert lines == ["30 ticks and 3 bars of 1 instrument are stored; the source has ended and all of it is stored"]
 
 
-def test_a_name_that_is_not_there_is_answered_with_the_nearest() -> None:
-    assert "the nearest are ru1901" in unknown("ru1091", ["ru1901", "BTC-USDT"])
-    assert "the nearest are ru1901" in unknown("RU1901", ["ru1901"])
-    assert "`marketprism status` lists them" in unknown("zzz", ["ru1901"])
-
-
 def test_what_is_waited_for_is_the_next_session_or_nothing_more() -> None:
     closed = waiting("rb2505", None, CHINA_TIME, _MONDAY_NIGHT)
     assert closed == "waiting for rb2505: the market is closed, next session 2025-03-03 21:00:00 China time"
     assert "the market is open" in waiting("BTC-USDT", None, UTC_TIME, _MONDAY_NIGHT)
+
+
+def test_a_day_that_the_settings_close_is_not_open() -> None:
+    tuesday = 1_802_134_800_000_000_000  # 2027-02-09 09:00 in China
+    assert "the market is open" in waiting("rb2705", None, CHINA_TIME, tuesday + 10**9)
+    closed = waiting("rb2705", None, CHINA_TIME, tuesday + 10**9, CalendarSettings(closed=("2027-02-09",)))
+    assert closed == "waiting for rb2705: the market is closed, next session 2027-02-10 09:00:00 China time"
+    written = waiting("SHFE.rb2505", None, CHINA_TIME, _MONDAY_NIGHT)
+    assert written == "waiting for SHFE.rb2505: the market is closed, next session 2025-03-03 21:00:00 China time"

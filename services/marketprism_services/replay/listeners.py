@@ -1,0 +1,82 @@
+"""How far those have read who listen to a replay: it does not run away from the slowest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Self
+
+import structlog
+
+from marketprism_application.contracts.replays import decode_taken
+from marketprism_sdk.nats.connection import NatsConnection
+
+log = structlog.get_logger()
+
+AHEAD = 20_000  # records; a listener's buffer holds several times as many
+_SILENCE_S = 30.0  # a listener that ended without a word, or one that stands in a debugger
+
+
+class Listeners:
+    """Who answers to the positions of one replay, and up to which record each has read.
+
+    A client answers by itself. Who listens to the subjects without one is not waited for.
+    """
+
+    def __init__(self, subject: str, silence_s: float = _SILENCE_S) -> None:
+        self.subject = subject
+        self._silence_s = silence_s
+        self._read: dict[str, int] = {}
+        self._moved = asyncio.Event()
+        self._stop: Callable[[], Awaitable[None]] | None = None
+
+    @classmethod
+    async def open(cls, connection: NatsConnection, silence_s: float = _SILENCE_S) -> Self:
+        """Listen to the answers, on a subject of their own.
+
+        Raises:
+            NotConnected.
+        """
+        found = cls(connection.inbox(), silence_s)
+        found._stop = await connection.subscribe(found.subject, lambda message: found.receive(message.data))
+        return found
+
+    @property
+    def reading(self) -> dict[str, int]:
+        """Up to which record each listener has read."""
+        return dict(self._read)
+
+    async def close(self) -> None:
+        """Answers are read no more."""
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            await stop()
+
+    def receive(self, data: bytes) -> None:
+        """Take in an answer; what is none is logged."""
+        try:
+            taken = decode_taken(data)
+        except ValueError as error:
+            log.warning("listener.malformed", error=str(error))
+            return
+        if taken.left:
+            self._read.pop(taken.reader, None)
+        else:
+            self._read[taken.reader] = taken.sent
+        self._moved.set()
+
+    async def keep_up(self, sent: int) -> None:
+        """Wait until nobody is more than 20 000 of so many records behind.
+
+        Those who are, and of whom nothing was heard for half a minute while the replay stood still, are not waited for
+        until they answer again.
+        """
+        while late := [reader for reader, read in self._read.items() if sent - read > AHEAD]:
+            self._moved.clear()
+            try:
+                async with asyncio.timeout(self._silence_s):
+                    await self._moved.wait()
+            except TimeoutError:
+                log.warning("listeners.ignored", listeners=len(late))
+                for reader in late:
+                    del self._read[reader]
