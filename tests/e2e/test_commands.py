@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from tests.e2e.program import ENVIRONMENT, PROGRAM, run
 from tests.support.screen import Screen, in_terminal
 
@@ -178,7 +178,7 @@ def check_gateway(home: dict[str, str]) -> None:
 
 def test_a_storage_beside_another_takes_another_port_and_a_lost_one_is_named(tmp_path: Path) -> None:
     server = asyncio.run(EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0)))
-    given = {"MARKETPRISM_NATS__URL": server.url, "MARKETPRISM_HTTP__STORAGE": str(choose_port(0))}
+    given = {"MARKETPRISM_NATS__URL": server.url, "MARKETPRISM_HTTP__STORAGE": "8083"}  # the usual one
 
     def service(name: str, folder: str = "one") -> list[str]:
         return [*PROGRAM, "run", name, "--data-dir", str(tmp_path / folder)]

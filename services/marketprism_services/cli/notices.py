@@ -15,6 +15,7 @@ from marketprism_sdk.urls import hide
 SENTENCES: Mapping[str, str] = {
     "clickhouse.fetching": "fetching the ClickHouse library ({megabytes} MB) into {folder}, once for this machine; "
     "this can take minutes",
+    "contents.assumed": "{where}: nothing says which kind of data it holds; they count as {data} from now on",
     "http.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "log.not_rotated": "the log of {service} cannot be rotated: {error}",
     "nats.unreachable": "NATS does not answer: {error}; {detail}",

@@ -8,31 +8,30 @@ read.
 from __future__ import annotations
 
 import json
-import re
-import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+
+import structlog
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.leader_watch import is_away
 from marketprism_adapters.nats.source_positions import positions_in
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import DataDirError, SourceError
-from marketprism_sdk.errors import KeyExists, reason_of
-from marketprism_sdk.messaging import Discovery
+from marketprism_sdk.errors import KeyExists, RevisionConflict, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.private_files import write_private
 from marketprism_sdk.urls import Url
+from marketprism_services.platform.addresses import is_loopback, may_be_one_server
 from marketprism_services.platform.data_dir_lock import simulated_below
-from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
-from marketprism_services.wiring.sources import COUNTERS
+from marketprism_services.wiring.sources import COUNTERS, LIVE
+
+log = structlog.get_logger()
 
 REAL, SIMULATED = "real", "simulated"
-BUCKET, KEY, FOLDER_KEY = "pipeline_contents", "data", "chdb_folder"
+BUCKET, KEY = "pipeline_contents", "data"
 _FILE = "contents.json"
 _SIM = "sim"
 _CHDB = "chdb"
@@ -45,26 +44,37 @@ class OtherContents(DataDirError):
 def data_of(settings: Settings) -> str | None:
     """`real` or `simulated`, by the source that the settings name; None where they name none.
 
-    Simulated are `sim`, a counter with a front of `sim:`, and a crypto venue at an address of this machine.
+    Simulated are `sim`, a counter whose fronts are `sim:`, and a crypto venue at an address of this machine;
+    `source.simulated` decides of what could be either.
+
+    Raises:
+        SourceError: fronts of both kinds, or what is simulated is said to be real.
     """
     name, _, arguments = settings.source.spec.partition(":")
     if name == NO_SOURCE:
         return None
-    if name in COUNTERS:
-        section = settings.sopt if name == "sopt" else settings.ctp
-        simulated = any(front.startswith("sim:") for front in (*section.md_fronts, *section.td_fronts))
-    elif name in MARKETS:
+    if name == _SIM or (name in COUNTERS and _has_simulated_fronts(settings, name)):
+        if settings.source.simulated is False:
+            raise SourceError(f"source.simulated: expected true for {name}, which is simulated here, was false")
+        return SIMULATED
+    simulated = settings.source.simulated
+    if simulated is None and name in MARKETS:
         given = [part.removeprefix("url=") for part in arguments.split(",") if part.startswith("url=")]
-        set_urls = [url.reveal() for url in (settings.venue.ws_url, settings.venue.rest_url)]
-        simulated = any(_is_loopback(url) for url in given or set_urls)
-    else:
-        simulated = name == _SIM
+        set_urls = [url.reveal() for url in (settings.venue.ws_url, settings.venue.rest_url) if url]
+        simulated = any(is_loopback(url) for url in given or set_urls)
     return SIMULATED if simulated else REAL
 
 
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url if "//" in url else f"//{url}").hostname or ""
-    return host in ("localhost", "::1", "0.0.0.0") or bool(re.fullmatch(r"127(\.\d+){3}", host))  # noqa: S104
+def _has_simulated_fronts(settings: Settings, name: str) -> bool:
+    section = settings.sopt if name == "sopt" else settings.ctp
+    fronts = [*(front for front, _ in section.logins), *section.td_fronts]
+    simulated = sum(front.startswith("sim:") for front in fronts)
+    if 0 < simulated < len(fronts):
+        raise SourceError(
+            f"{name}: expected fronts of one kind in md_fronts, td_fronts and others, "
+            f"was {simulated} of sim: among {len(fronts)}"
+        )
+    return simulated > 0
 
 
 def engine_of(settings: Settings) -> str:
@@ -75,7 +85,12 @@ def engine_of(settings: Settings) -> str:
 
 
 def _address(url: str) -> str:
-    return Url(url).bare().rstrip("/")
+    return Url(url).bare().partition("?")[0].rstrip("/")
+
+
+def _is_same_engine(there: str, asked: str) -> bool:
+    names = (_CHDB, LOCAL_SERVER)
+    return there == asked or (there not in names and asked not in names and may_be_one_server(there, asked))
 
 
 def directory_of(settings: Settings) -> Path:
@@ -103,33 +118,48 @@ def read(data_dir: Path) -> dict[str, str]:
 
 
 def _by_its_folders(data_dir: Path) -> dict[str, str]:
-    """What can be seen of a directory that is older than the file."""
-    for folder, engine in ((_CHDB, _CHDB), ("clickhouse", LOCAL_SERVER)):
-        if (data_dir / folder).is_dir():
-            return {"data": REAL, "engine": engine}
-    return {}
+    """The engine, as it can be seen of a directory that is older than the file; nothing where both were used."""
+    engines = [name for folder, name in ((_CHDB, _CHDB), ("clickhouse", LOCAL_SERVER)) if (data_dir / folder).is_dir()]
+    return {"engine": engines[0]} if len(engines) == 1 else {}
 
 
-def claim_directory(settings: Settings) -> None:
-    """Remember what the directory of these settings holds from now on; the caller holds its lock.
+def check_directory(settings: Settings) -> dict[str, str]:
+    """What the directory of these settings remembers, which they fit; nothing is written.
 
     Raises:
         OtherContents: it holds something else.
-        DataDirError: the file cannot be read or written.
+        DataDirError: the file cannot be read.
+        SourceError: the settings do not say of which kind their data are.
     """
     folder, data, engine = settings.data_dir, data_of(settings), engine_of(settings)
     there = read(folder)
     if data is not None and there.get("data", data) != data:
         raise OtherContents(_other_data(folder, data, settings.source.spec.partition(":")[0]))
-    if there.get("engine", engine) != engine:
+    if not _is_same_engine(there.get("engine", engine), engine):
         raise OtherContents(_other_engine(folder, there["engine"], engine))
-    now = {**there, "engine": engine, **({"data": data} if data is not None else {})}
-    if now == there and (folder / _FILE).exists():
+    return there
+
+
+def claim_directory(settings: Settings, data: str | None) -> None:
+    """Remember what the directory of these settings holds from now on; the caller holds its lock.
+
+    `data` is what its pipeline answered, None for one that reads nothing.
+
+    Raises:
+        OtherContents: it holds something else.
+        DataDirError: the file cannot be read or written.
+    """
+    folder, there = settings.data_dir, check_directory(settings)
+    now = {"engine": engine_of(settings), **there, **({"data": data} if data is not None else {})}
+    new = not (folder / _FILE).exists()
+    if now == there and not new:
         return
     try:
         write_private(folder / _FILE, json.dumps(now, indent=1) + "\n")
     except OSError as error:
         raise DataDirError(f"data directory {folder}: expected a writable directory: {error.strerror}") from error
+    if new and there and data is not None:
+        log.warning("contents.assumed", where=f"data directory {folder}", data=data)
 
 
 def _other_data(folder: Path, data: str, name: str) -> str:
@@ -157,8 +187,11 @@ def _other_engine(folder: Path, there: str, asked: str) -> str:
     )
 
 
-async def claim_pipeline(connection: NatsConnection, settings: Settings) -> None:
-    """Remember in NATS what kind of data this pipeline holds; who comes first decides.
+async def claim_pipeline(connection: NatsConnection, settings: Settings) -> str | None:
+    """Remember in NATS what kind of data this pipeline holds, and return it; None for settings without a source.
+
+    Where nothing is remembered its sources say which; where they cannot, who comes first decides. What is refused has
+    written nothing.
 
     Raises:
         SourceError: it holds data of the other kind.
@@ -166,65 +199,46 @@ async def claim_pipeline(connection: NatsConnection, settings: Settings) -> None
     """
     data = data_of(settings)
     if data is None:
-        return
-    bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
-    entry = await bucket.get(KEY)
-    there = entry.value.decode(errors="replace") if entry is not None else ""
-    if entry is not None and there not in (REAL, SIMULATED):
-        await bucket.delete(KEY)  # somebody else's value: what the sources say holds
-        there = ""
-    if not there:
-        there = await _by_its_sources(connection) or data
+        return None
+    while True:
+        entry = await NatsKeyValue.existing(connection, BUCKET).get(KEY)
+        remembered = entry.value.decode(errors="replace") if entry is not None else ""
+        known = remembered in (REAL, SIMULATED)  # another value is somebody else's: what the sources say holds
+        sources = [] if known else await _sources(connection)
+        there = remembered if known else _kind_of(sources)
+        if there not in ("", data):
+            name = settings.source.spec.partition(":")[0]
+            raise SourceError(
+                f"source {name}: expected {there} data, as the pipeline at {connection.url} holds, was {data}; "
+                f"give it a NATS and a store of its own"
+            )
+        if known:
+            return data
+        bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
         try:
-            await bucket.create(KEY, there.encode())
-        except KeyExists:  # another gateway starts at the same moment
-            entry = await bucket.get(KEY)
-            there = entry.value.decode(errors="replace") if entry is not None else there
-    if there != data:
-        name = settings.source.spec.partition(":")[0]
-        raise SourceError(
-            f"source {name}: expected {there} data, as the pipeline at {connection.url} holds, was {data}; "
-            f"give it a NATS and a store of its own"
-        )
+            if entry is None:
+                await bucket.create(KEY, data.encode())
+            else:
+                await bucket.update(KEY, data.encode(), entry.revision)
+        except (KeyExists, RevisionConflict):  # another gateway starts at the same moment: look what it wrote
+            continue
+        if sources and not there:
+            log.warning("contents.assumed", where=f"pipeline at {connection.url}", data=data)
+        return data
 
 
-async def claim_store(connection: NatsConnection, settings: Settings) -> None:
-    """Remember in NATS which folder of chDB this pipeline's storage writes: another one beside it cannot take over.
-
-    Raises:
-        SettingsError: a storage with another folder runs.
-        SdkError: NATS does not take it.
-    """
-    if settings.store.engine != _CHDB:
-        return
-    bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
-    mine = f"{socket.gethostname()}:{settings.data_dir}"
-    entry = await bucket.get(FOLDER_KEY)
-    there = entry.value.decode(errors="replace") if entry is not None else mine
-    if there != mine and (others := await _running(connection)):
-        raise SettingsError(
-            f"store.engine: expected one folder of rows, was chdb with {mine} beside {', '.join(others)}, which writes "
-            f"{there}: neither could take over from the other. Give them one --data-dir on one machine, or a "
-            "ClickHouse server (store.engine = clickhouse)"
-        )
-    if entry is None or there != mine:
-        await bucket.put(FOLDER_KEY, mine.encode())
-
-
-async def _running(connection: NatsConnection) -> list[str]:
-    """The instances of storage that answer."""
-    discovery = Discovery(NatsKeyValue.existing(connection, "service_instances"))
-    await discovery.refresh()
-    records = [record for record in discovery.instances() if record.service == "storage"]
-    return [record.instance for record in records if not await is_away(connection, record)]
-
-
-async def _by_its_sources(connection: NatsConnection) -> str:
-    """What kind of data a pipeline holds that is older than the bucket; empty for none."""
+async def _sources(connection: NatsConnection) -> list[str]:
+    """The names of the sources that a pipeline has read."""
     entries = await NatsKeyValue(connection, streams.SOURCE_POSITIONS).entries_if_there()
-    names = [position.source for position in positions_in(entries) if not position.group]
-    return _kind_of(names) if names else ""
+    return [position.source for position in positions_in(entries) if not position.group]
 
 
-def _kind_of(names: Iterable[str]) -> str:
-    return SIMULATED if all(name.partition(":")[0] == _SIM for name in names) else REAL
+def _kind_of(names: Sequence[str]) -> str:
+    """What kind of data sources of these names gave: empty for none, and where a name does not tell.
+
+    A counter and a venue are called the same whether it is the real one or a simulation.
+    """
+    kinds = {name.partition(":")[0] for name in names}
+    if kinds - {_SIM} - set(LIVE):
+        return REAL
+    return SIMULATED if kinds == {_SIM} else ""

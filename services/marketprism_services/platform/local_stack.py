@@ -28,12 +28,14 @@ from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
 from marketprism_services.platform import catalogue, data_contents, run_files
+from marketprism_services.platform.addresses import is_loopback
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import Launcher
 from marketprism_services.platform.local_servers import JetStreamProbe, ServerWatch
 from marketprism_services.platform.runtime import READER, connect
 from marketprism_services.platform.supervisor import Supervisor
+from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.sections import LOCAL_SERVER, NO_SOURCE
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.packages import check_packages
@@ -112,12 +114,15 @@ async def start(
     await asyncio.wait((check,), timeout=_FIRST_LOOK_S)
     if check.done():
         await check
-    data_contents.claim_directory(settings)
+    await asyncio.to_thread(data_contents.check_directory, settings)
+    settings = _with_free_ports(settings)
     servers = Servers()
     settings = await _with_nats(settings, servers, stack)
-    settings = await _with_clickhouse(_with_free_ports(settings), servers, stack)
     connection = await connect(settings, "up")
     stack.push_async_callback(connection.close)
+    data = await data_contents.claim_pipeline(connection, settings)
+    await asyncio.to_thread(data_contents.claim_directory, settings, data)
+    settings = await _with_clickhouse(settings, servers, stack)
     probe = await _probe(connection)
     data_from = await _end_of(connection, streams.DATA) + 1
     bars_from = await _end_of(connection, streams.BARS) + 1
@@ -191,13 +196,22 @@ async def _watch(
 
 
 def _with_free_ports(settings: Settings) -> Settings:
-    """The well-known HTTP ports where they are free, others where something else has them."""
+    """The usual HTTP ports where they are free, others where something else has them.
+
+    Raises:
+        SettingsError: a port that was asked for is taken.
+    """
     chosen = {}
-    for row in catalogue.SERVICES:
-        port = settings.http.port_of(row.name)
-        if port and not is_free(port):
-            chosen[row.name] = choose_port(0)
-            log.info("http.port_taken", service=row.name, port=port, instead=chosen[row.name])
+    here = is_loopback(settings.http.host)  # of another address the service itself sees whether a port is free
+    for name in catalogue.in_up():
+        port = settings.http.port_of(name)
+        asked = port != catalogue.row_of(name).port
+        if not port or is_free(port) or (asked and not here):
+            continue
+        if asked:
+            raise SettingsError(f"http.{name}: expected a free port, was {port}, which is taken; 0 takes any free one")
+        chosen[name] = choose_port(0)
+        log.warning("http.port_taken", service=name, port=port, instead=chosen[name])
     return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from marketprism_adapters.nats.local_server import choose_port, is_free
 from marketprism_domain.errors import InvalidValue
-from marketprism_sdk.errors import ConfigurationError, NotConnected, reason_of
+from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import export_traces, logs
 from marketprism_sdk.private_files import UMASK
@@ -61,6 +60,8 @@ async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> 
                 export_traces, settings.trace.endpoint, service_name, service.instance, metrics=service.metrics
             )
             stack.push_async_callback(asyncio.to_thread, close)
+        if service_name == STORER:
+            service.spawn(_confirm(service, settings), "claim")
         return await service.run(stop)
 
 
@@ -68,12 +69,28 @@ async def _claim(service_name: str, connection: NatsConnection, settings: Settin
     """Refuse what would mix data that do not belong together, before anything of it is made."""
     if service_name not in (READER, STORER):
         return
-    from marketprism_services.platform import data_contents  # noqa: PLC0415 (only who reads a source, or stores)
+    from marketprism_services.platform import data_contents, store_folder  # noqa: PLC0415 (only who reads, or stores)
 
     if service_name == READER:
         await data_contents.claim_pipeline(connection, settings)
     else:
-        await data_contents.claim_store(connection, settings)
+        await store_folder.claim_store(connection, settings)
+
+
+async def _confirm(service: Service, settings: Settings) -> None:
+    """Once a storage can be seen by others, make sure that none of them has claimed its place before."""
+    from marketprism_services.platform import store_folder  # noqa: PLC0415 (only who stores)
+
+    await store_folder.until_registered(service.connection, service.name, service.instance)
+    for attempt in range(_START_ATTEMPTS):
+        try:
+            return await store_folder.confirm_store(service.connection, settings)
+        except SdkError as error:
+            if not error.retryable or attempt + 1 == _START_ATTEMPTS:
+                raise
+            log.warning("nats.unreachable", error=reason_of(error), detail="waiting until it answers")
+            await asyncio.sleep(0.5)
+    raise AssertionError("unreachable")
 
 
 def service_of(name: str, settings: Settings, connection: NatsConnection) -> Service:
@@ -110,19 +127,8 @@ def run_service(service_name: str, settings: Settings) -> int:
         raise SettingsError("source.spec: expected what the gateway reads, like --source sim, was none")
     os.umask(UMASK)
     logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
-    settings = _with_free_port(service_name, settings)
     wiring_of(row_of(service_name))  # imported here: inside the loop it would hold up the connection
     return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
-
-
-def _with_free_port(service_name: str, settings: Settings) -> Settings:
-    """The port of a service where it is free; another where a service of the same name has it on this machine."""
-    port = settings.http.port_of(service_name)
-    if not port or is_free(port):
-        return settings
-    instead = choose_port(0)
-    log.warning("http.port_taken", service=service_name, port=port, instead=instead)
-    return settings.model_copy(update={"http": settings.http.with_ports(**{service_name: instead})})
 
 
 def stop_of(error: Exception) -> Stop:

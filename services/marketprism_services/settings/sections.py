@@ -70,6 +70,7 @@ class SourceSettings(Section):
     spec: str = NO_SOURCE
     speed: str = "max"
     checked: bool = Field(False, description="the recordings were read through already")
+    simulated: bool | None = Field(None, description="whether the data are simulated, where the source could be either")
 
     @field_validator("speed")
     @classmethod

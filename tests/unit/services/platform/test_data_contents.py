@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
+from marketprism_application.errors import SourceError
 from marketprism_services.platform.data_contents import (
     REAL,
     SIMULATED,
     OtherContents,
+    check_directory,
     claim_directory,
     data_of,
     directory_of,
@@ -23,11 +28,29 @@ from marketprism_services.platform.exits import Exit, code_of
 from marketprism_services.settings.settings import Settings
 
 
+@pytest.fixture
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged meanwhile, warnings included."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    with capture_logs() as found:
+        yield found
+    structlog.configure(**before)
+
+
 def settings_of(
     folder: Path | None = None, spec: str = "none", store: dict[str, str] | None = None, **more: object
 ) -> Settings:
     where = {"data_dir": folder} if folder is not None else {}
     return Settings.model_validate({**where, "source": {"spec": spec}, "store": store or {}, **more})
+
+
+_PROXY = {"venue": {"ws_url": "wss://127.0.0.1:8443"}}
+
+
+def claim(settings: Settings) -> None:
+    """As `up` does with a pipeline that takes the source."""
+    claim_directory(settings, data_of(settings))
 
 
 @pytest.mark.parametrize(
@@ -46,13 +69,46 @@ def settings_of(
         ("ctp", {"ctp": {"md_fronts": ["tcp://180.168.146.187:10131"]}}, REAL),
         ("ctp", {"ctp": {"md_fronts": ["sim://127.0.0.1:41205"]}}, SIMULATED),
         ("sopt", {"ctp": {"md_fronts": ["sim:/a"]}, "sopt": {"md_fronts": ["tcp://1.2.3.4:5"]}}, REAL),
-        ("sopt", {"sopt": {"td_fronts": ["sim:/a"], "md_fronts": ["tcp://1.2.3.4:5"]}}, SIMULATED),
+        ("sopt", {"sopt": {"td_fronts": ["sim:/a"], "md_fronts": ["sim:/a"]}}, SIMULATED),
+        ("ctp", {"ctp": {"md_fronts": ["sim:/a"], "others": [{"md_fronts": ["sim:/b"]}]}}, SIMULATED),
+        ("okx:BTC-USDT,url=LOCALHOST:9443", {}, SIMULATED),
+        ("okx:BTC-USDT,url=[::ffff:127.0.0.1]:9443", {}, SIMULATED),
+        ("okx:BTC-USDT", {**_PROXY, "source": {"spec": "okx:BTC-USDT", "simulated": False}}, REAL),
+        ("okx:BTC-USDT", {**_PROXY, "source": {"spec": "okx:BTC-USDT"}}, SIMULATED),
+        ("okx:BTC-USDT", {"source": {"spec": "okx:BTC-USDT", "simulated": True}}, SIMULATED),
+        ("capture:/a", {"source": {"spec": "capture:/a", "simulated": True}}, SIMULATED),
+        ("ctp", {"source": {"spec": "ctp", "simulated": True}, "ctp": {"md_fronts": ["tcp://h:1"]}}, SIMULATED),
+        ("none", {"source": {"spec": "none", "simulated": True}}, None),
     ],
 )
 def test_a_source_is_simulated_by_what_it_is_and_by_where_it_is(
     spec: str, more: dict[str, object], data: str | None
 ) -> None:
     assert data_of(settings_of(spec=spec, **more)) == data
+
+
+@pytest.mark.parametrize(
+    ("ctp", "was"),
+    [
+        (
+            {"md_fronts": ["tcp://1.2.3.4:5"], "others": [{"md_fronts": ["sim:/a?password=s3cret"]}]},
+            "1 of sim: among 2",
+        ),
+        ({"md_fronts": ["sim:/a", "tcp://1.2.3.4:5"]}, "1 of sim: among 2"),
+        ({"md_fronts": ["tcp://1.2.3.4:5"], "td_fronts": ["sim:/a"]}, "1 of sim: among 2"),
+    ],
+)
+def test_fronts_of_both_kinds_are_refused(ctp: dict[str, object], was: str) -> None:
+    with pytest.raises(SourceError, match=f"ctp: expected fronts of one kind .*, was {was}") as refused:
+        data_of(settings_of(spec="ctp", ctp=ctp))
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("spec", ["sim", "ctp"])
+def test_what_is_simulated_cannot_be_called_real(spec: str) -> None:
+    settings = settings_of(source={"spec": spec, "simulated": False}, ctp={"md_fronts": ["sim:/a"]})
+    with pytest.raises(SourceError, match=rf"source\.simulated: expected true for {spec}"):
+        data_of(settings)
 
 
 def test_simulated_data_have_a_directory_of_their_own_unless_one_is_chosen(
@@ -67,21 +123,21 @@ def test_simulated_data_have_a_directory_of_their_own_unless_one_is_chosen(
 
 @pytest.mark.parametrize(("first", "then"), [("replay:/a.csv", "sim"), ("sim", "okx:BTC-USDT")])
 def test_real_and_simulated_data_are_never_in_one_directory(tmp_path: Path, first: str, then: str) -> None:
-    claim_directory(settings_of(tmp_path, first))
-    claim_directory(settings_of(tmp_path, first))
-    claim_directory(settings_of(tmp_path, "none"))
+    claim(settings_of(tmp_path, first))
+    claim(settings_of(tmp_path, first))
+    claim(settings_of(tmp_path, "none"))
     with pytest.raises(OtherContents, match=r"give another --data-dir, like .+") as refused:
-        claim_directory(settings_of(tmp_path, then))
+        claim(settings_of(tmp_path, then))
     assert str(tmp_path) in str(refused.value)
     assert code_of(refused.value) == Exit.STORE
     assert read(tmp_path)["data"] == data_of(settings_of(spec=first))
 
 
 def test_a_directory_that_was_only_looked_at_takes_either_kind(tmp_path: Path) -> None:
-    claim_directory(settings_of(tmp_path, "none"))
-    claim_directory(settings_of(tmp_path, "sim"))
+    claim(settings_of(tmp_path, "none"))
+    claim(settings_of(tmp_path, "sim"))
     with pytest.raises(OtherContents):
-        claim_directory(settings_of(tmp_path, "replay:/a.csv"))
+        claim(settings_of(tmp_path, "replay:/a.csv"))
 
 
 _SERVER = {"engine": "clickhouse", "url": "server"}
@@ -101,21 +157,70 @@ _ELSEWHERE = {"engine": "clickhouse", "url": "http://u:secret@host:8123/"}
 def test_another_engine_is_refused_with_what_to_do(
     tmp_path: Path, first: dict[str, str], then: dict[str, str], how: str
 ) -> None:
-    claim_directory(settings_of(tmp_path, store=first))
+    claim(settings_of(tmp_path, store=first))
     with pytest.raises(OtherContents, match=how) as refused:
-        claim_directory(settings_of(tmp_path, store=then))
+        claim(settings_of(tmp_path, store=then))
     assert "secret" not in str(refused.value)
     assert "secret" not in (tmp_path / "contents.json").read_text(encoding="utf-8")
     assert engine_of(settings_of(tmp_path, store=first)) == read(tmp_path)["engine"]
     assert stat.S_IMODE((tmp_path / "contents.json").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize(("folder", "engine"), [("chdb", "chdb"), ("clickhouse", "server")])
-def test_a_directory_from_before_is_known_by_its_folders(tmp_path: Path, folder: str, engine: str) -> None:
-    (tmp_path / folder).mkdir()
-    assert read(tmp_path) == {"data": REAL, "engine": engine}
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("http://localhost:8123", "http://127.0.0.1:8123"),
+        ("http://[::1]:8123", "http://127.0.0.1"),
+        ("http://h", "http://h:8123"),
+        ("http://H:8123", "http://h:8123/"),
+        ("http://h.", "http://h"),
+        ("clickhouse://h", "http://h:8123"),
+        ("clickhouse://u:secret@h:9000/market", "https://h"),
+        ("http://u:secret@h", "http://other:word@h"),
+        ("http://h:8123?database=x", "http://h:8123"),
+    ],
+)
+def test_one_server_is_known_however_it_is_spelled(tmp_path: Path, first: str, then: str) -> None:
+    for one, other in ((first, then), (then, first)):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        claim(settings_of(folder, store={"engine": "clickhouse", "url": one}))
+        before = (folder / "contents.json").read_bytes()
+        claim(settings_of(folder, store={"engine": "clickhouse", "url": other}))
+        assert (folder / "contents.json").read_bytes() == before
+        assert b"secret" not in before
+
+
+@pytest.mark.parametrize("other", ["http://h2", "http://h:18123", "http://127.0.0.1", "server"])
+def test_another_server_is_refused(tmp_path: Path, other: str) -> None:
+    claim(settings_of(tmp_path, store={"engine": "clickhouse", "url": "http://h"}))
     with pytest.raises(OtherContents):
-        claim_directory(settings_of(tmp_path, "sim", store={} if engine == "chdb" else _SERVER))
+        claim(settings_of(tmp_path, store={"engine": "clickhouse", "url": other}))
+
+
+@pytest.mark.parametrize(("folder", "engine"), [("chdb", "chdb"), ("clickhouse", "server")])
+@pytest.mark.parametrize("spec", ["sim", "replay:/a.csv"])
+def test_folders_of_a_directory_from_before_tell_the_engine_only(
+    tmp_path: Path, logs: list[MutableMapping[str, Any]], folder: str, engine: str, spec: str
+) -> None:
+    (tmp_path / folder).mkdir()
+    assert read(tmp_path) == {"engine": engine}
+    same, other = ({}, _SERVER) if engine == "chdb" else (_SERVER, {})
+    with pytest.raises(OtherContents):
+        claim(settings_of(tmp_path, spec, store=other))
+    check_directory(settings_of(tmp_path, spec, store=same))
+    assert not (tmp_path / "contents.json").exists(), "what is refused, or only looked at, writes nothing"
+    claim(settings_of(tmp_path, spec, store=same))
+    claim(settings_of(tmp_path, spec, store=same))
+    assert read(tmp_path) == {"engine": engine, "data": data_of(settings_of(spec=spec))}
+    assert [(line["event"], line["data"]) for line in logs] == [("contents.assumed", read(tmp_path)["data"])]
+
+
+def test_a_directory_from_before_with_both_engines_takes_either(tmp_path: Path) -> None:
+    (tmp_path / "chdb").mkdir()
+    (tmp_path / "clickhouse").mkdir()
+    claim(settings_of(tmp_path, store=_SERVER))
+    assert read(tmp_path) == {"engine": "server"}
 
 
 def test_a_file_that_is_damaged_is_named(tmp_path: Path) -> None:
