@@ -8,9 +8,9 @@ plain `Decimal` in `Tick` and `Bar`; the constructors here stand where text or a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation, getcontext
 from typing import NamedTuple, Self
 
 from marketprism_domain.errors import InvalidValue
@@ -58,10 +58,49 @@ def check_decimal(value: Decimal, field: str) -> Decimal:
     """`value` itself if it is finite and fits 20 integer and 18 fraction digits, else InvalidValue."""
     if not value.is_finite():
         raise InvalidValue(field, "a finite number", str(value))
-    exponent = value.as_tuple().exponent
-    if value and (value.adjusted() >= MAX_INTEGER_DIGITS or int(exponent) < -MAX_FRACTION_DIGITS):
+    if not fits(value):
         raise InvalidValue(field, "at most 20 integer and 18 fraction digits", str(value))
     return value
+
+
+def fits(value: Decimal) -> bool:
+    """Whether it is finite and has no more than 20 integer and 18 fraction digits as it is written: what tables hold.
+
+    Asked of its digits, since the text of `1e-999999999` is one of a gigabyte. A 0 fits however it is written.
+    """
+    if not value.is_finite() or not value:
+        return value.is_finite()
+    return value.adjusted() < MAX_INTEGER_DIGITS and int(value.as_tuple().exponent) >= -MAX_FRACTION_DIGITS
+
+
+def all_fit(values: Sequence[Decimal]) -> bool:
+    """Whether each of the values `fits`: one question for them all, where there are many.
+
+    The sum of their amounts is as large as the largest and as fine as the finest, if it is exact. One that was rounded
+    has all the digits that there are for a sum, and goes on having them.
+    """
+    try:
+        whole, _, fraction = str(sum(map(abs, values))).partition(".")
+    except ArithmeticError:  # NaN that signals, or out of any range
+        return False
+    if (
+        len(whole) < MAX_INTEGER_DIGITS
+        and len(fraction) <= MAX_FRACTION_DIGITS
+        and len(whole) + len(fraction) < getcontext().prec
+        and (whole + fraction).isdecimal()
+    ):
+        return True
+    return all(map(fits, values))
+
+
+def without_excess(value: Decimal) -> Decimal:
+    """The same number without zeros behind its 18th digit behind the point; itself where it has none."""
+    if not value.is_finite() or not value or not -MAX_FRACTION_DIGITS <= value.adjusted() < MAX_INTEGER_DIGITS:
+        return value
+    _, digits, exponent = value.as_tuple()
+    if int(exponent) >= -MAX_FRACTION_DIGITS:
+        return value
+    return value.normalize(Context(prec=len(digits)))
 
 
 def _checked(value: str | int | Decimal, field: str) -> Decimal:

@@ -5,7 +5,6 @@ The eight invariants of a tick stream that concern a single tick are checked her
 
 from __future__ import annotations
 
-import itertools
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.exchange_hours import has_derived_turnover
 from marketprism_domain.sessions.sessions import Placement
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_domain.values import HUGE, MAX_FRACTION_DIGITS, NANOS_PER_SECOND, BookLevel
+from marketprism_domain.values import HUGE, NANOS_PER_SECOND, BookLevel, all_fit, fits
 
 MISSING_LAST = "missing_last"
 MISSING_VOLUME = "missing_volume"
@@ -58,7 +57,8 @@ MOST_LATE_NS = 7 * 86_400 * NANOS_PER_SECOND  # what streams keep; an instant of
 _CONTENT = slice(Tick._fields.index("last"), Tick._fields.index("traded_turnover") + 1)
 
 
-_SHORT, _PLAIN = 18, "-.0123456789"
+_NUMBERS = slice(Tick._fields.index("last"), Tick._fields.index("bids"))
+_ZERO = Decimal(0)
 _UNCOMPARABLE = (HUGE_VALUE, UNFIT_VALUE)
 
 
@@ -191,38 +191,19 @@ class TickValidationService:
 
 def _unfit(tick: Tick) -> str:
     """The reason for which a number of a tick cannot be stored: none of a market, or too many digits; else empty."""
-    numbers: list[Decimal | None] = [
-        tick.last,
-        tick.volume,
-        tick.turnover,
-        tick.open_interest,
-        tick.open,
-        tick.high,
-        tick.low,
-        tick.close,
-        tick.settlement,
-        tick.pre_close,
-        tick.pre_settlement,
-        tick.pre_open_interest,
-        tick.limit_up,
-        tick.limit_down,
-        tick.average_price,
-        tick.traded,
-        tick.traded_turnover,
-    ]
+    fields: tuple[Decimal | None, ...] = tick[_NUMBERS]  # type: ignore[assignment]
+    numbers = [number for number in fields if number]
     for levels in (tick.bids, tick.asks):
         for level in levels:
             numbers += level
-    for number in numbers:
-        # Of all but a few the text is short and has no exponent: the cheapest thing to ask.
-        if number is not None and (len(text := str(number)) > _SHORT or text.strip(_PLAIN)):
-            if not number.is_finite():
-                return UNFIT_VALUE
-            if not -HUGE < number < HUGE:
-                return HUGE_VALUE
-            if number and int(number.as_tuple().exponent) < -MAX_FRACTION_DIGITS:
-                return UNFIT_VALUE
-    return ""
+    if tick.traded:
+        numbers.append(tick.traded)
+    if tick.traded_turnover:
+        numbers.append(tick.traded_turnover)
+    if all_fit(numbers):
+        return ""
+    unfit = next(number for number in numbers if not fits(number))
+    return HUGE_VALUE if unfit.is_finite() and not -HUGE < unfit < HUGE else UNFIT_VALUE
 
 
 def _is_late_trade(tick: Tick, offset_ns: int) -> bool:
@@ -235,11 +216,20 @@ def _book(
     bids: tuple[BookLevel, ...], asks: tuple[BookLevel, ...], phase: str, errors: list[str], warnings: list[str]
 ) -> None:
     """Invariant 5: bids fall, asks rise; bid below ask in continuous trading (an auction may lock or cross)."""
-    for side, sign in ((bids, -1), (asks, 1)):
-        if len(side) > 1 and any((b.price - a.price) * sign <= 0 for a, b in itertools.pairwise(side)):
-            errors.append(BOOK_ORDER)
-            break
-    if any(level.quantity < 0 for level in bids) or any(level.quantity < 0 for level in asks):
+    disordered = negative = False
+    lowest: Decimal | None = None
+    for price, quantity in bids:
+        disordered |= lowest is not None and price >= lowest
+        negative |= quantity < _ZERO
+        lowest = price
+    highest: Decimal | None = None
+    for price, quantity in asks:
+        disordered |= highest is not None and price <= highest
+        negative |= quantity < _ZERO
+        highest = price
+    if disordered:
+        errors.append(BOOK_ORDER)
+    if negative:
         errors.append(BOOK_QUANTITY)
     if bids and asks and bids[0].price >= asks[0].price:
         (errors if phase == "continuous" else warnings).append(BOOK_CROSSED)

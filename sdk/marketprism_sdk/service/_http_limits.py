@@ -21,6 +21,7 @@ MOST_CONNECTIONS = 1_000
 _FOR_HEALTH = 32  # of these, when every other is in use
 _FEWEST = 8
 _DESCRIPTORS = "/proc/self/fd"
+_COUNTED_S = 1.0  # for how long a count of descriptors, and of what was lost, is good enough
 _HEALTH = ("/health", "/metrics", "/status")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,16 +48,19 @@ class Connections:
         self._most = most
         self._open: dict[object, float] = {}  # in the order of their last request
         self._busy: dict[object, int] = {}
+        self._room, self._room_until = most, 0.0
+        self._lost_until = 0.0
         self.refused = 0
         self.closed_idle = 0
 
     def __call__(self) -> asyncio.Protocol:
         """The protocol of a connection that was accepted."""
-        self._forget_lost()
-        room = self.room()
-        if len(self._open) >= room and not self._close_one() and len(self._open) >= room + _FOR_HEALTH:
-            self.refused += 1
-            return _Refusing()
+        if len(self._open) >= _FEWEST:  # below that there is room, whatever else is open
+            self._forget_lost()
+            room = self.room()
+            if len(self._open) >= room and not self._close_one() and len(self._open) >= room + _FOR_HEALTH:
+                self.refused += 1
+                return _Refusing()
         made = self._factory()
         self._open[made] = asyncio.get_running_loop().time()
         return made
@@ -64,8 +68,15 @@ class Connections:
     def room(self) -> int:
         """How many connections there may be: half of the descriptors that nothing else uses, and never more than most.
 
-        What a process opens besides (files of a store, connections of its own) must not be what fails.
+        What a process opens besides (files of a store, connections of its own) must not be what fails. They are counted
+        once in a second, not for each request.
         """
+        now = asyncio.get_running_loop().time()
+        if now >= self._room_until:
+            self._room, self._room_until = self._count_room(), now + _COUNTED_S
+        return self._room
+
+    def _count_room(self) -> int:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
             used = len(os.listdir(_DESCRIPTORS))  # noqa: PTH208 (names are not needed)
@@ -92,24 +103,31 @@ class Connections:
     @property
     def crowded(self) -> bool:
         """Whether every place but those for health is in use."""
-        return len(self._busy) > self.room()
+        return len(self._busy) > _FEWEST and len(self._busy) > self.room()
 
     def _forget_lost(self) -> None:
         now = asyncio.get_running_loop().time()
-        for connection, since in list(self._open.items()):
-            # A connection has no transport before it is made, a moment after its protocol.
-            if getattr(connection, "transport", None) is None and now - since > 1:
+        if now >= self._lost_until:
+            self._lost_until = now + _COUNTED_S
+            for connection in [each for each, since in self._open.items() if _is_lost(each, since, now)]:
                 del self._open[connection]
 
     def _close_one(self) -> bool:
         idle = next((each for each in self._open if each not in self._busy), None)
         if idle is None:
             return False
-        del self._open[idle]
+        since = self._open.pop(idle)
+        if _is_lost(idle, since, asyncio.get_running_loop().time()):
+            return True
         if isinstance(idle, RequestHandler):
             idle.force_close()
         self.closed_idle += 1
         return True
+
+
+def _is_lost(connection: object, since: float, now: float) -> bool:
+    """Whether it has no transport any more. It has none before it is made either, a moment after its protocol."""
+    return getattr(connection, "transport", None) is None and now - since > 1
 
 
 def is_health(path: str) -> bool:
@@ -122,10 +140,16 @@ def is_loopback(host: str) -> bool:
     name = host.rstrip(".").casefold()
     if name == "localhost" or name.endswith(".localhost"):
         return True
+    address = _address(name)
+    return address is not None and address.is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a host is; None of a name."""
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 def host_of(header: str) -> str:
@@ -139,9 +163,12 @@ def may_ask(header: str | None, bound_to: str, names: Collection[str]) -> bool:
 
     One that listens at loopback only is asked as such, or by one of `names`: a page of another site, whose name was
     made to mean this machine, has its own name there. One that listens elsewhere is asked by any name, or, where there
-    are `names`, by these. A request without a Host header comes from no page.
+    are `names`, by these. An address is no name that could have been made to mean another machine, and a request
+    without a Host header comes from no page: both are answered.
     """
     if header is None or (not names and not is_loopback(bound_to)):
         return True
     host = host_of(header)
-    return is_loopback(host) or host.casefold() in {name.casefold() for name in (bound_to, *names)}
+    if is_loopback(host) or _address(host) is not None:
+        return True
+    return host.casefold() in {name.casefold() for name in (bound_to, *names)}

@@ -106,7 +106,7 @@ class HttpServer:
         """Who asks by a name that is not ours, or when every place is taken, is refused; what fails is said in JSON."""
         header = request.headers.get("Host")
         if not may_ask(header, self._host, self._names):
-            expected = ", ".join(("localhost", self._host, *self._names))
+            expected = ", ".join(("localhost", "an IP address", self._host, *self._names))
             return _failure(request, 403, "FORBIDDEN_HOST", f"Host: expected one of {expected}, was {header!r}")
         connections = self._connections
         if connections is None:

@@ -21,7 +21,10 @@ from marketprism_domain.values import (
     TradingDay,
     Turnover,
     Venue,
+    all_fit,
     check_decimal,
+    fits,
+    without_excess,
 )
 
 
@@ -49,6 +52,59 @@ def test_amounts_are_never_negative() -> None:
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**19), max_value=10**19))
 def test_every_decimal_that_fits_is_accepted_unchanged(value: Decimal) -> None:
     assert check_decimal(value, "x") is value
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("99999999999999999999.999999999999999999", True),
+        ("-12345678901234567890.123456789012345678", True),
+        ("0E-400", True),
+        ("1E+19", True),
+        ("1E+20", False),
+        ("-1E+20", False),
+        ("1E-18", True),
+        ("1E-19", False),
+        ("1.0000000000000000000", False),
+        ("1e-999999", False),
+        ("NaN", False),
+        ("sNaN", False),
+        ("Infinity", False),
+    ],
+)
+def test_what_fits_is_asked_of_one_as_of_many(text: str, expected: bool) -> None:
+    value = Decimal(text)
+    assert fits(value) is expected
+    for others in ([], [Decimal("12345678901.5"), Decimal(-3)], [Decimal("9E+19")] * 3, [value.copy_negate()]):
+        assert all_fit([value, *others]) is expected
+        assert all_fit([*others, value]) is expected
+
+
+WRITTEN = st.builds(
+    lambda sign, digits, exponent: Decimal((sign, tuple(digits), exponent)),
+    st.integers(0, 1),
+    st.lists(st.integers(0, 9), min_size=1, max_size=40),
+    st.integers(-45, 25),
+)
+
+
+@given(st.lists(WRITTEN, max_size=8))
+def test_all_fit_when_each_fits(values: list[Decimal]) -> None:
+    assert all_fit(values) is all(map(fits, values))
+
+
+@given(st.integers(-(10**38) + 1, 10**38 - 1), st.integers(0, 30))
+def test_zeros_behind_what_fits_are_cut_and_nothing_else(units: int, zeros: int) -> None:
+    written = Decimal(f"{units * 10**zeros}E-{18 + zeros}")
+    cut = without_excess(written)
+    assert cut == written
+    assert fits(cut)
+    assert fits(written) is (not units or not zeros)
+
+
+@pytest.mark.parametrize("text", ["1E-19", "1e-999999", "1.0000000000000000001", "1E+20", "NaN"])
+def test_what_does_not_fit_is_not_cut_to_fit(text: str) -> None:
+    assert not fits(without_excess(Decimal(text)))
 
 
 @pytest.mark.parametrize("name", ["tick", "bar", "raw", "instrument", "SHFE", "", "a b", "1x", "x" * 33])

@@ -6,7 +6,15 @@ import re
 from decimal import Decimal
 
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.values import HUGE, MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, NANOS_PER_SECOND, BookLevel
+from marketprism_domain.values import (
+    HUGE,
+    MAX_FRACTION_DIGITS,
+    MAX_INTEGER_DIGITS,
+    NANOS_PER_SECOND,
+    BookLevel,
+    fits,
+    without_excess,
+)
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _MAX_CACHED = 100_000
@@ -158,10 +166,11 @@ def _fitting(value: Decimal, column: str) -> Decimal | None:
         return Decimal(0)
     if not -_WIDEST < value.adjusted() < MAX_INTEGER_DIGITS:
         raise BadField(column, _FITTING, str(value))
-    plain = value.normalize()
-    if -int(plain.as_tuple().exponent) > MAX_FRACTION_DIGITS or plain != value:
+    plain = without_excess(value)
+    if not fits(plain):
         raise BadField(column, _FITTING, str(value))
-    return Decimal(format(plain, "f"))
+    text = format(plain, "f")
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
 
 
 def _is_maximum(value: Decimal) -> bool:

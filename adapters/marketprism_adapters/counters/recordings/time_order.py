@@ -26,11 +26,13 @@ class InOrder:
 
     A tick that lies far ahead of the one before of its instrument waits for the next one: if that goes back, between
     the two, the waiting one is wrong. Whatever comes meanwhile waits behind it. `in_session` says of a tick whether its
-    time lies in a section; one outside is not refused: what is sent again at a login has a time of before.
+    time lies in a section; one outside is not refused: what is sent again at a login has a time of before. No more than
+    `most_waiting` wait.
     """
 
-    def __init__(self, in_session: Callable[[Tick], bool]) -> None:
+    def __init__(self, in_session: Callable[[Tick], bool], most_waiting: int = _MOST_WAITING) -> None:
         self._in_session = in_session
+        self._most_waiting = most_waiting
         self._latest: dict[str, int] = {}
         self._ahead: dict[str, tuple[Tick, int]] = {}  # waits for the next of its instrument; the time before it
         self._waiting: deque[Tick] = deque()
@@ -60,7 +62,7 @@ class InOrder:
             yield tick
             return
         self._waiting.append(tick)
-        if len(self._waiting) > _MOST_WAITING:
+        if len(self._waiting) > self._most_waiting:
             self._ahead.clear()
         yield from self._settled()
 
@@ -70,10 +72,14 @@ class InOrder:
         yield from self._settled()
 
     def _settled(self) -> Iterator[Tick | OutOfOrder]:
-        open_ends = {tick.source_seq for tick, _ in self._ahead.values()}
-        while self._waiting and self._waiting[0].source_seq not in open_ends:
+        while self._waiting and not self._is_open(self._waiting[0]):
             tick = self._waiting.popleft()
             yield self._wrong.pop(tick.source_seq, tick)
+
+    def _is_open(self, tick: Tick) -> bool:
+        """Whether the next of its instrument may still show it to be wrong: of each, the one ahead and no other."""
+        ahead = self._ahead.get(tick.symbol)
+        return ahead is not None and ahead[0] is tick
 
 
 def _out_of_order(tick: Tick, what: str) -> OutOfOrder:

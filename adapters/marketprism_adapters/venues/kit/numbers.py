@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Context, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from itertools import chain
 from typing import overload
@@ -12,7 +12,7 @@ import msgspec
 
 from marketprism_application.venues.protocol import ParseRefused
 from marketprism_domain.sessions.trading_days import utc_day_text
-from marketprism_domain.values import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS
+from marketprism_domain.values import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, fits, without_excess
 
 NANOS_PER_MS = 1_000_000
 _MAX_TEXT = 40
@@ -26,7 +26,6 @@ _UNITS = ((1_000, 1_000_000), (1_000_000, 1_000), (1_000_000_000, 1), (1, 1_000_
 _NEVER_MS = 253_402_300_800_000  # the year 10000, in milliseconds
 _MAX_ID = (1 << 63) - 1
 _ROOM = f"at most {MAX_INTEGER_DIGITS} digits before the point and {MAX_FRACTION_DIGITS} behind it"
-_EXACT = Context(prec=MAX_INTEGER_DIGITS + MAX_FRACTION_DIGITS)
 UNREADABLE = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
 
 
@@ -76,21 +75,13 @@ def _uncommon(text: str, field: str) -> str:
 
 
 def _has_room(value: Decimal) -> bool:
-    """Whether the tables hold it exactly. Asked of its digits: written out, `1e-999999999` is a text of a gigabyte."""
-    if not value:
-        return True
-    if not -MAX_FRACTION_DIGITS <= value.adjusted() < MAX_INTEGER_DIGITS:
-        return False
-    _, digits, exponent = value.as_tuple()
-    behind = -int(exponent)
-    return behind <= MAX_FRACTION_DIGITS or not any(digits[MAX_FRACTION_DIGITS - behind :])
+    """Whether the tables hold it exactly; zeros behind what they hold are none of its digits."""
+    return fits(value) or fits(without_excess(value))
 
 
 def plain(value: Decimal) -> str:
     """Text without an exponent, of a number that has room; what it has of zeros beyond that is left out."""
-    if not value:
-        return "0"
-    return format(value if -int(value.as_tuple().exponent) <= MAX_FRACTION_DIGITS else value.normalize(_EXACT), "f")
+    return format(without_excess(value), "f") if value else "0"
 
 
 @overload
@@ -109,6 +100,9 @@ def from_number(value: Decimal | None) -> str | None:
     """
     if value is None:
         return None
+    text = str(value)
+    if len(text) <= _SHORT and text.replace(".", "", 1).isdecimal():  # of nearly all: no digit needs a look
+        return text if value else "0"
     if not value.is_finite():
         raise ParseRefused("number", f"expected a finite number, was {str(value)[:_MAX_TEXT]}")
     if not _has_room(value):

@@ -172,10 +172,11 @@ class VenueRecording:
                 rows, passed = [line_formats.refused_line(BadLine(f"line {number}: {error}"), ts, number)], ""
             if passed:
                 self.skipped[passed] = self.skipped.get(passed, 0) + 1
-            none = none and not any(row.what != REFUSED for row in rows)
+            for row in rows:
+                ts = row.ts_recv if row.ts_recv > ts else ts
+                none = none and row.what == REFUSED
             if none and number >= _LOOKED_AT:
                 raise self._none()
-            ts = max([ts, *(row.ts_recv for row in rows)])
             yield from rows
 
     def _document(self, held: bytes) -> Iterator[Recorded]:

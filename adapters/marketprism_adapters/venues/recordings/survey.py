@@ -58,21 +58,23 @@ class Survey:
         """One row, in the order of the file. Raises BadLine: a book that is cut off."""
         ts = row.ts_recv
         if ts:
-            self.first = min(self.first or ts, ts)
+            if ts < self.first or not self.first:
+                self.first = ts
             self.last = max(self.last, ts)
-        if row.what == HEADER and market_detection.foreign_label(row.path):
+        what = row.what
+        if what == HEADER and market_detection.foreign_label(row.path):
             self.foreign[row.path] += 1
-        elif row.host and row.what != REFUSED:
+        elif row.host and what != REFUSED:
             self._hosts[market_detection.of_url(row.host, row.path, row.parameters)] += 1
             if market_detection.is_foreign(row.host, row.path, row.parameters):
                 self.foreign[row.host] += 1
-        if row.what == FRAME:
+        if what == FRAME:
             self.rows += 1
             self._frame(row)
-        elif row.what == BOOK:
+        elif what == BOOK:
             self.rows += 1
             self._books.append((row.line, book_of(row.payload)))
-        elif row.what == ANSWER:
+        elif what == ANSWER:
             self.rows += 1
             self.answers += 1
             self._paths[market_detection.of_path(row.path)] += 1
@@ -88,8 +90,8 @@ class Survey:
             key = b":".join(BARE.named(head))
         before = self.edges.get(key)
         self.edges[key] = (row if before is None else before[0], row)
-        self._seen[key] += 1
-        if self._seen[key] <= _OFTEN or not self._seen[key] % _OFTEN:
+        self._seen[key] = seen = self._seen[key] + 1
+        if seen <= _OFTEN or not seen % _OFTEN:
             self._look(payload)
         self._depth(payload)
 

@@ -229,13 +229,25 @@ def test_sources_come_from_text(tmp_path: Path, calendar: MarketCalendar) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("12485.00", "12485"), ("0.0010", "0.001"), ("1e3", "1000"), ("-5.50", "-5.5"), ("0.00", "0")]
+    ("text", "value"),
+    [
+        ("12485.00", "12485"),
+        ("0.0010", "0.001"),
+        ("1e3", "1000"),
+        ("-5.50", "-5.5"),
+        ("0.00", "0"),
+        ("1." + "0" * 30, "1"),
+        ("12345678901234567890.123456789012345678", "12345678901234567890.123456789012345678"),
+        ("1234567890123456789000e-2", "12345678901234567890"),
+    ],
 )
 def test_numbers_become_their_shortest_decimal(text: str, value: str) -> None:
     assert str(Numbers().value(text, "x")) == value
 
 
-@pytest.mark.parametrize("text", ["abc", "1.2.3", "NaN", "inf", "0x10", " 1", "--1"])
+@pytest.mark.parametrize(
+    "text", ["abc", "1.2.3", "NaN", "inf", "0x10", " 1", "--1", "1e20", "1e-19", "1." + "0" * 18 + "1"]
+)
 def test_other_texts_are_no_numbers(text: str) -> None:
     with pytest.raises(BadField):
         Numbers().value(text, "x")

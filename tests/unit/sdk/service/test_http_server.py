@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import sys
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -83,7 +84,11 @@ async def test_the_root_lists_what_there_is_and_status_may_be_waited_for(served:
         ("evil.example", 403),
         ("127.0.0.1.evil.example", 403),
         ("localhost.evil.example", 403),
-        ("10.0.0.1", 403),
+        ("10.0.0.1", 200),
+        ("10.0.0.1:8080", 200),
+        ("[fe80::1]:8080", 200),
+        ("10.0.0.1.evil.example", 403),
+        ("167772161", 403),
         ("", 403),
     ],
 )
@@ -99,7 +104,37 @@ def test_a_server_for_others_is_asked_by_any_name_or_by_those_that_are_set() -> 
     assert not may_ask("any.example", "0.0.0.0", ("my.example",))
     assert may_ask("My.Example:80", "0.0.0.0", ("my.example",))
     assert may_ask(None, "127.0.0.1", ())
+    for address in ("10.1.2.3:8080", "10.1.2.3", "[2001:db8::1]:8080", "[2001:db8::1]"):  # as a kubelet asks
+        assert may_ask(address, "0.0.0.0", ("my.example",))
+        assert may_ask(address, "127.0.0.1", ())
     assert [host_of(each) for each in ("a:1", "[::1]:1", "::1", " a ")] == ["a", "::1", "", "a"]
+
+
+class Listed:
+    """A directory of descriptors, and how often it was looked at."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        sys.addaudithook(self._seen)
+
+    def _seen(self, event: str, arguments: tuple[object, ...]) -> None:
+        self.times += event == "os.listdir" and arguments == ("/proc/self/fd",)
+
+
+async def test_descriptors_are_not_listed_for_each_request_and_connection() -> None:
+    connections = Connections(web.Server(lambda _: web.Response()))  # type: ignore[arg-type]
+    listed = Listed()
+    for _ in range(6):
+        one = connections()
+        connections.begin(one)
+        assert not connections.crowded
+        connections.end(one)
+    assert listed.times == 0, "so few have room in any case"
+    started = asyncio.get_running_loop().time()
+    for _ in range(300):
+        connections.begin(connections())
+        assert not connections.crowded
+    assert listed.times <= 1 + (asyncio.get_running_loop().time() - started)
 
 
 async def held(port: int, count: int) -> list[asyncio.StreamWriter]:
