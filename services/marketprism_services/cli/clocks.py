@@ -14,8 +14,9 @@ from typing import Annotated, NamedTuple
 import typer
 
 from marketprism_application.contracts.times import parse_time, zone_name, zone_of
+from marketprism_domain.instruments.exchange_codes import venue_of_code
 from marketprism_domain.instruments.names import is_future, is_option
-from marketprism_domain.sessions.exchange_hours import EXCHANGES, venue_of, venue_of_code
+from marketprism_domain.sessions.exchange_hours import EXCHANGES, venue_of
 from marketprism_services.platform.exits import Exit, Stop
 
 Tz = Annotated[

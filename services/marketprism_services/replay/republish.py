@@ -31,7 +31,7 @@ REPLAYED = (TICK, *(kind for kind in VENUE_KINDS if not kind.has_interval))
 class Replay:
     """What is sent again. `speed` None is as fast as it goes; times in nanoseconds, half open.
 
-    `kinds` are those of `REPLAYED`; `intervals` those of the bars that are sent as well, each when it closes.
+    `kinds` are those of `REPLAYED`; `bars` the intervals of those that are sent as well, each when it closes.
 
     Raises:
         ValueError: a kind that cannot be sent again; nothing is asked for at all.
@@ -43,7 +43,7 @@ class Replay:
     speed: float | None
     prefix: str
     kinds: Sequence[str] = (TICK.name,)
-    intervals: Sequence[str] = ()
+    bars: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.symbols:
@@ -52,7 +52,7 @@ class Replay:
         for name in self.kinds:
             if name not in known:
                 raise ValueError(f"kinds: expected some of {', '.join(known)}, was {name!r}")
-        if not self.kinds and not self.intervals:
+        if not self.kinds and not self.bars:
             raise ValueError("kinds: expected at least one, or intervals of bars, was none")
 
 
@@ -147,7 +147,7 @@ class _Progress:
 def _sources(market: MarketClient, wanted: Replay) -> list[AsyncIterator[_Record]]:
     """One for each symbol and interval, and for each symbol and kind. A bar that closes at an instant comes before the
     tick of that instant, which is not in it."""
-    bars = [_bars(market, symbol, interval, wanted) for symbol in wanted.symbols for interval in wanted.intervals]
+    bars = [_bars(market, symbol, interval, wanted) for symbol in wanted.symbols for interval in wanted.bars]
     kinds = [kind for kind in REPLAYED if kind.name in wanted.kinds]
     return bars + [_records(market, symbol, kind, wanted) for symbol in wanted.symbols for kind in kinds]
 

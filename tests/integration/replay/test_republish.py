@@ -47,7 +47,7 @@ async def test_who_listens_hears_ticks_and_bars_and_the_end(serve: Serve) -> Non
     async with asyncio.timeout(120), MarketClient(api.url, prefix="replay") as market:
         heard = await subscribed(market.ticks("rb*"), market.live.bars("rb2505", "1m"))
         assert market.position is None
-        ended = await sent(api, market, everything(intervals=["1m"]))
+        ended = await sent(api, market, everything(bars=["1m"]))
         ticks, bars = await asyncio.gather(*heard)
         assert ended.sent == {"tick": COUNT, "bar": 10}
         assert [tick.seq for tick in ticks] == list(range(1, COUNT + 1))
@@ -67,7 +67,7 @@ async def test_bars_stand_between_the_ticks_where_they_close(serve: Serve) -> No
     await api.nats.subscribe("again.market.>", lambda message: order.append((len(order), message.subject)))
     until = OPENED + 2 * MINUTE + 10**9
     async with asyncio.timeout(60), MarketClient(api.url) as market:
-        ended = await replay(market, api.nats, everything(ts_to=until, intervals=["1m"], prefix="again"))
+        ended = await replay(market, api.nats, everything(ts_to=until, bars=["1m"], prefix="again"))
         ticks = ended.sent["tick"]
         assert ended.sent == {"tick": ticks, "bar": 2}
         while len(order) < ticks + 2:
