@@ -94,7 +94,12 @@ async def test_a_service_with_another_number_of_partitions_does_not_start(
         str(tmp_path / "data"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, "MARKETPRISM_STREAMS__PARTITIONS": "16", "MARKETPRISM_NATS__MAX_STORE_GB": str(SMALL_GB)},
+        env={
+            **os.environ,
+            "MARKETPRISM_STREAMS__PARTITIONS": "16",
+            "MARKETPRISM_NATS__MAX_STORE_GB": str(SMALL_GB),
+            "MARKETPRISM_SOURCE__SPEC": "sim",
+        },
     )
     async with asyncio.timeout(60):
         said, _ = await process.communicate()
