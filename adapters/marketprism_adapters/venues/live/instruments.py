@@ -17,6 +17,8 @@ from marketprism_domain.events.registry import SubscriptionFailed
 from marketprism_domain.instruments.written_names import is_pattern
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
+_ALIKE = 0.75  # names share their quote currency: what is less alike is another instrument
+
 
 class Listed:
     """`known` holds their terms by symbol, as of the last `load`."""
@@ -80,7 +82,7 @@ class Listed:
         """What may have been meant by a name that nobody has."""
         plain = _plain(name)
         same = [symbol for symbol, terms in self.known.items() if plain in (_plain(symbol), _plain(terms.native))]
-        near = same or nearest(name, self.known, 1)
+        near = same or nearest(name, self.known, 1, _ALIKE)
         return f"; did you mean {near[0]}?" if near else ""
 
     def _refused(self, symbol: str, why: str, hint: Callable[[str], str] = lambda _: "") -> None:
