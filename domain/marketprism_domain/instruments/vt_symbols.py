@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.instruments.exchange_codes import is_chinese
-from marketprism_domain.instruments.written_names import before, behind
+from marketprism_domain.instruments.written_names import at_chinese_exchange, behind
 from marketprism_domain.values import Symbol, Venue
 
 
@@ -18,8 +17,7 @@ def from_vt_symbol(text: str) -> tuple[str | None, str]:
     Raises:
         InvalidValue: no symbol is left, or the exchange is no word of a venue.
     """
-    first, last = before(text), behind(text)
-    known = next((named for named in (last, first) if named is not None and is_chinese(named.venue or "")), None)
+    known, last = at_chinese_exchange(text), behind(text)
     if known is not None:
         return known.venue, str(Symbol(known.symbol))
     if last is not None and not last.market:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
-from marketprism_domain.instruments.exchange_codes import venue_of_code
+from marketprism_domain.instruments.exchange_codes import is_chinese, venue_of_code
 
 _WORD = r"[A-Za-z][A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
 _VENUE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -60,6 +60,11 @@ def _reading(match: re.Match[str] | None) -> WrittenName | None:
         return None
     venue, _, market = venue_named(match["venue"]).partition("-")
     return WrittenName(match["symbol"], venue, market != "")
+
+
+def at_chinese_exchange(text: str) -> WrittenName | None:
+    """The reading in which a name has a Chinese exchange behind it or before it; None where it has none."""
+    return next((named for named in (behind(text), before(text)) if named and is_chinese(named.venue or "")), None)
 
 
 @lru_cache(maxsize=512)

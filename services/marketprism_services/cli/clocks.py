@@ -14,8 +14,8 @@ from typing import Annotated, NamedTuple
 import typer
 
 from marketprism_application.contracts.times import parse_time, zone_name, zone_of
-from marketprism_domain.instruments.exchange_codes import venue_of_code
 from marketprism_domain.instruments.names import is_future, is_option
+from marketprism_domain.instruments.written_names import at_chinese_exchange
 from marketprism_domain.sessions.exchange_hours import EXCHANGES, venue_of
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -132,13 +132,9 @@ class InstrumentMeant(NamedTuple):
 def instrument_meant(text: str) -> InstrumentMeant:
     """The Chinese exchange and the symbol of a name as people write it: `rb2505`, `SHFE.rb2505`, `rb2505.SHF`."""
     text = text.strip()
-    for sign in ".:@":
-        before, _, behind = text.partition(sign)
-        if behind and (venue := venue_of_code(before)) is not None:
-            return InstrumentMeant(venue, behind)
-        before, _, behind = text.rpartition(sign)
-        if before and (venue := venue_of_code(behind)) is not None:
-            return InstrumentMeant(venue, before)
+    named = at_chinese_exchange(text)
+    if named is not None:
+        return InstrumentMeant(named.venue, named.symbol)
     if text.isdigit():  # contracts of stock options are numbers; both exchanges have the same hours
         return InstrumentMeant(next(name for name, exchange in EXCHANGES.items() if not exchange.products), text)
     return InstrumentMeant(chinese_venue(text), text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 import time
@@ -19,6 +18,7 @@ from marketprism_sdk.messaging import LeaderClient
 from marketprism_sdk.nats.direct import count_from
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.local_stack import Running
+from marketprism_services.platform.patience import patiently
 
 _ATTEMPTS = 60
 _END = 2**63 - 1  # of any stream
@@ -28,7 +28,7 @@ _AUDITED = {"rows": "stored", "distinct_ticks": "distinct_ticks", "read_back": "
 async def verdict(running: Running, progress: Progress) -> dict[str, Any]:
     """What became of everything that the run has read, see `verdict_of`."""
     async with MarketClient(running.url) as market:
-        audited = (await patiently(lambda: market.audit(running.sources))).to_pylist()
+        audited = (await once_it_answers(lambda: market.audit(running.sources))).to_pylist()
         tally = RemoteTally(LeaderClient(market._calls, "storage"))
         kinds = await _kinds(running, tally)
         problems, _ = await problems_now(running.probe, tally)
@@ -56,16 +56,9 @@ async def _kinds(running: Running, tally: RemoteTally) -> dict[str, KindCount]:
     return found
 
 
-async def patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
+async def once_it_answers(ask: Callable[[], Awaitable[Any]]) -> Any:
     """Answer of the read side, which may still be starting."""
-    for attempt in range(_ATTEMPTS):
-        try:
-            return await ask()
-        except (SdkError, QueryFailed):
-            if attempt + 1 == _ATTEMPTS:
-                raise
-            await asyncio.sleep(0.5)
-    raise AssertionError("unreachable")
+    return await patiently(ask, lambda error: isinstance(error, SdkError | QueryFailed), _ATTEMPTS)
 
 
 def as_json(result: dict[str, Any]) -> str:
@@ -73,4 +66,4 @@ def as_json(result: dict[str, Any]) -> str:
     return json.dumps(result, indent=1)
 
 
-__all__ = ["as_json", "patiently", "verdict"]
+__all__ = ["as_json", "once_it_answers", "verdict"]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from marketprism_domain.errors import InvalidValue
-from marketprism_sdk.errors import ConfigurationError, NotConnected, SdkError, reason_of
+from marketprism_sdk.errors import ConfigurationError, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import export_traces, logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
 from marketprism_services.platform.exits import Exit, Stop, code_of
+from marketprism_services.platform.patience import patiently
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.sections import NO_SOURCE
 from marketprism_services.settings.settings import Settings
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 READER = "gateway"  # the service that reads the source
 STORER = "storage"  # the one that writes the rows
 _START_ATTEMPTS = 60
+T = TypeVar("T")
 
 
 async def connect(settings: Settings, name: str) -> NatsConnection:
@@ -46,11 +49,13 @@ async def connect(settings: Settings, name: str) -> NatsConnection:
 
 async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> int:
     async with AsyncExitStack() as stack:
-        connection = await unless(stop, _connect_patiently(settings, service_name))
+        connection = await unless(stop, _once_nats_answers(lambda: connect(settings, service_name)))
         if connection is None:
             return Exit.OK
         stack.push_async_callback(connection.close)
-        await _claim(service_name, connection, settings)
+        await unless(stop, _once_nats_answers(lambda: _claim(service_name, connection, settings)))
+        if stop.is_set():
+            return Exit.OK
         service = service_of(service_name, settings, connection)
         logs.configure(
             level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
@@ -82,15 +87,7 @@ async def _confirm(service: Service, settings: Settings) -> None:
     from marketprism_services.platform import store_folder  # noqa: PLC0415 (only who stores)
 
     await store_folder.until_registered(service.connection, service.name, service.instance)
-    for attempt in range(_START_ATTEMPTS):
-        try:
-            return await store_folder.confirm_store(service.connection, settings)
-        except SdkError as error:
-            if not error.retryable or attempt + 1 == _START_ATTEMPTS:
-                raise
-            log.warning("nats.unreachable", error=reason_of(error), detail="waiting until it answers")
-            await asyncio.sleep(0.5)
-    raise AssertionError("unreachable")
+    await _once_nats_answers(lambda: store_folder.confirm_store(service.connection, settings))
 
 
 def service_of(name: str, settings: Settings, connection: NatsConnection) -> Service:
@@ -108,17 +105,14 @@ def service_of(name: str, settings: Settings, connection: NatsConnection) -> Ser
         raise SettingsError(f"setting {error}") from error
 
 
-async def _connect_patiently(settings: Settings, name: str) -> NatsConnection:
-    """A service that starts before its NATS waits for it: in a cluster nobody promises an order."""
-    for attempt in range(_START_ATTEMPTS):
-        try:
-            return await connect(settings, name)
-        except NotConnected as error:
-            if attempt + 1 == _START_ATTEMPTS:
-                raise
-            log.warning("nats.unreachable", error=reason_of(error), detail="waiting until it answers")
-            await asyncio.sleep(0.5)
-    raise AssertionError("unreachable")
+async def _once_nats_answers(work: Callable[[], Awaitable[T]]) -> T:
+    """What is done with NATS at a start, which may be away, or without a leader, for half a minute."""
+    return await patiently(
+        work,
+        lambda error: isinstance(error, SdkError) and error.retryable,
+        _START_ATTEMPTS,
+        lambda error: log.warning("nats.unreachable", error=reason_of(error), detail="waiting until it answers"),
+    )
 
 
 def run_service(service_name: str, settings: Settings) -> int:

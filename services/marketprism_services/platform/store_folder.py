@@ -74,19 +74,7 @@ async def claim_store(connection: NatsConnection, settings: Settings) -> None:
         DataDirError: the folder's identity cannot be read or written.
         SdkError: NATS does not take it.
     """
-    if settings.store.engine != _CHDB:
-        return
-    bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
-    mine = await asyncio.to_thread(identity_of, settings.data_dir)
-    while True:
-        entry = await bucket.get(FOLDER_KEY)
-        there = _folder_in(entry, settings.data_dir, mine)
-        if there != mine and (others := await _running(connection)):
-            raise _other_folder(settings.data_dir, mine, there, others)
-        if entry is not None and entry.value.decode(errors="replace") == mine:
-            return
-        if await _written(bucket, mine, entry):
-            return
+    await _claim(connection, settings, registered=False)
 
 
 async def until_registered(connection: NatsConnection, service: str, instance: str) -> None:
@@ -116,6 +104,10 @@ async def confirm_store(connection: NatsConnection, settings: Settings) -> None:
         DataDirError: the folder's identity cannot be read or written.
         SdkError: NATS does not take it.
     """
+    await _claim(connection, settings, registered=True)
+
+
+async def _claim(connection: NatsConnection, settings: Settings, *, registered: bool) -> None:
     if settings.store.engine != _CHDB:
         return
     bucket = await NatsKeyValue.open(connection, BUCKET, replicas=settings.nats.replicas)
@@ -123,10 +115,12 @@ async def confirm_store(connection: NatsConnection, settings: Settings) -> None:
     while True:
         entry = await bucket.get(FOLDER_KEY)
         there = _folder_in(entry, settings.data_dir, mine)
-        if there != mine:
-            raise _other_folder(settings.data_dir, mine, there, ["another storage"])
-        # Written though it is the same: a claim that was decided on the revision before is not taken any more.
-        if await _written(bucket, mine, entry):
+        if there != mine and (others := ["another storage"] if registered else await _running(connection)):
+            raise _other_folder(settings.data_dir, mine, there, others)
+        # Who is registered writes it though it is the same: a claim that was decided on the revision before is not
+        # taken any more.
+        is_written = not registered and entry is not None and entry.value.decode(errors="replace") == mine
+        if is_written or await _written(bucket, mine, entry):
             return
 
 
@@ -158,7 +152,7 @@ def _other_folder(data_dir: Path, mine: str, there: str, others: list[str]) -> S
 
 async def _running(connection: NatsConnection) -> list[str]:
     """The instances of storage that answer, or are about to."""
-    discovery = Discovery(NatsKeyValue.existing(connection, "service_instances"))
+    discovery = Discovery(NatsKeyValue.existing(connection, _REGISTRY))
     await discovery.refresh()
     records = [record for record in discovery.instances() if record.service == "storage"]
     return [record.instance for record in records if not await is_away(connection, record)]

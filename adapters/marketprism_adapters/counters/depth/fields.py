@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.values import (
@@ -18,6 +20,7 @@ from marketprism_domain.values import (
 
 _NUMBER = re.compile(r"-?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 _MAX_CACHED = 100_000
+Given = TypeVar("Given")
 _HUGE = float(HUGE)
 _NO_VALUE = 3.4e38  # FLT_MAX and DBL_MAX, however many of their digits are written
 _WIDEST = 40  # digits before or behind the point that are worth writing out
@@ -37,41 +40,50 @@ class BadField(ValueError):
         return BadField(column, self.expected, self.was)
 
 
-class Numbers:
+class _Remembered(ABC, Generic[Given]):
+    """Decimals of what a field may hold; what tends to repeat is made once."""
+
+    def __init__(self) -> None:
+        self._values: dict[Given, Decimal | None] = {}
+        self._prices: dict[Given, Decimal | None] = {}
+
+    @staticmethod
+    @abstractmethod
+    def fresh(given: Given, column: str, /) -> Decimal | None:
+        """Decimal of a field that rarely repeats (cumulative volume and turnover)."""
+
+    def value(self, given: Given, column: str) -> Decimal | None:
+        """Decimal of a field that tends to repeat."""
+        try:
+            return self._values[given]
+        except KeyError:
+            value = self.fresh(given, column)
+        if len(self._values) > _MAX_CACHED:
+            self._values = {}
+        self._values[given] = value
+        return value
+
+    def price(self, given: Given, column: str) -> Decimal | None:
+        """As `value`, for a price that is not there when it is 0."""
+        try:
+            return self._prices[given]
+        except KeyError:
+            price = self.value(given, column) or None
+        if len(self._prices) > _MAX_CACHED:
+            self._prices = {}
+        self._prices[given] = price
+        return price
+
+
+class Numbers(_Remembered[str]):
     """Exact decimals of number texts; prices repeat all day, so they are made once.
 
     `N/A`, the empty text, DBL_MAX and FLT_MAX (the counters' "no value") are None. Trailing zeros go: a CTP double
     becomes its shortest decimal, `12485.00` becomes 12485. A number that no table can take is a `BadField`.
     """
 
-    def __init__(self) -> None:
-        self._cache: dict[str, Decimal | None] = {"": None, "N/A": None}
-        self._prices: dict[str, Decimal | None] = {}
-
-    def price(self, text: str, column: str) -> Decimal | None:
-        """As `value`, for a price that is not there when it is 0."""
-        try:
-            return self._prices[text]
-        except KeyError:
-            price = self.value(text, column) or None
-        if len(self._prices) > _MAX_CACHED:
-            self._prices = {}
-        self._prices[text] = price
-        return price
-
-    def value(self, text: str, column: str) -> Decimal | None:
-        """Decimal of a cell that tends to repeat."""
-        try:
-            return self._cache[text]
-        except KeyError:
-            value = self.fresh(text, column)
-        if len(self._cache) > _MAX_CACHED:
-            self._cache = {"": None, "N/A": None}
-        self._cache[text] = value
-        return value
-
     @staticmethod
-    def fresh(text: str, column: str) -> Decimal | None:
+    def fresh(text: str, column: str, /) -> Decimal | None:
         """Decimal of a cell that rarely repeats (cumulative volume and turnover)."""
         if text in ("", "N/A"):
             return None
@@ -85,37 +97,11 @@ class Numbers:
         return _fitting(Decimal(text), column)
 
 
-class RawNumbers:
+class RawNumbers(_Remembered[object]):
     """Exact decimals of the doubles and integers that the API gives: the shortest decimal that is the same double."""
 
-    def __init__(self) -> None:
-        self._cache: dict[object, Decimal | None] = {}
-        self._prices: dict[object, Decimal | None] = {}
-
-    def price(self, number: object, column: str) -> Decimal | None:
-        """As `value`, for a price that is not there when it is 0."""
-        try:
-            return self._prices[number]
-        except KeyError:
-            price = self.value(number, column) or None
-        if len(self._prices) > _MAX_CACHED:
-            self._prices = {}
-        self._prices[number] = price
-        return price
-
-    def value(self, number: object, column: str) -> Decimal | None:
-        """Decimal of a field that tends to repeat."""
-        try:
-            return self._cache[number]
-        except KeyError:
-            value = self.fresh(number, column)
-        if len(self._cache) > _MAX_CACHED:
-            self._cache = {}
-        self._cache[number] = value
-        return value
-
     @staticmethod
-    def fresh(number: object, column: str) -> Decimal | None:
+    def fresh(number: object, column: str, /) -> Decimal | None:
         """Decimal of a field that rarely repeats; None for what is no number, and for DBL_MAX and FLT_MAX."""
         if isinstance(number, float):
             if not -_HUGE < number < _HUGE:
