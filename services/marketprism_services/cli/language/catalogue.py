@@ -113,7 +113,8 @@ def catalogue(language: str) -> Catalogue:
     import tomllib  # noqa: PLC0415 (English needs none)
     from importlib.resources import files  # noqa: PLC0415
 
-    text = files(__package__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
-    tables: dict[str, dict[str, str]] = tomllib.loads(text)
+    tables: dict[str, dict[str, str]] = {}
+    for file in sorted(files(__package__).joinpath(language).iterdir(), key=lambda each: each.name):
+        tables |= tomllib.loads(file.read_text(encoding="utf-8"))
     texts = {english: own for table in tables.values() for english, own in table.items()}
     return Catalogue(texts, tables.get("counts", ()))
