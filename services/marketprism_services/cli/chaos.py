@@ -61,7 +61,10 @@ def leader(
 def venue(
     trials: Annotated[int, typer.Option(help="How many trials to run.", min=1)] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the first trial; each next one adds 1.")] = 1,
-    parallel: Annotated[int, typer.Option(help="How many trials run at a time.", min=1)] = 20,
+    parallel: Annotated[
+        int,
+        typer.Option(help="How many trials run at a time, at most; fewer where the machine does not keep up.", min=1),
+    ] = 20,
     markets: Annotated[
         str, typer.Option(help="Markets to try, with commas between; all without.", show_default=False)
     ] = ",".join(TRIED),

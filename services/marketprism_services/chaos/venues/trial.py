@@ -20,6 +20,7 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 from marketprism_application.venues.protocol import Venue
 from marketprism_sdk.resilience import Backoff
 from marketprism_services.chaos.venues.audit import VenueAudit
+from marketprism_services.chaos.venues.room import Room
 
 SECONDS = 2.0
 _RECOVERY_S = 20.0
@@ -143,31 +144,39 @@ async def trials(
     markets: tuple[str, ...] = TRIED,
     say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """`count` schedules, several at a time; a summary that names every seed with something wrong.
+    """`count` schedules, up to `parallel` at a time as far as the machine keeps up.
+
+    What comes back names every seed with something wrong.
 
     `say` gets a line for each trial when it has ended.
     """
-    room = asyncio.Semaphore(parallel)
+    room = Room(parallel)
     done: list[Trial] = []
     memory: list[int] = []
     process = psutil.Process()
 
     async def one(number: int) -> None:
-        async with room:
+        async with room.place():
             found = await trial(first_seed + number, markets[number % len(markets)])
             done.append(found)
             say(found.line(len(done), count))
             if len(done) % 50 == 0:
                 memory.append(process.memory_info().rss >> 20)
 
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            group.create_task(one(number))
+    watching = asyncio.ensure_future(room.watch())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number in range(count):
+                group.create_task(one(number))
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
     injected = Counter(fault.name for each in done for fault in each.faults)
     recovery = sorted(each.recovery_s for each in done)
     return {
         "trials": count,
         "first_seed": first_seed,
+        "at_a_time": room.most,
         "by_market": dict(Counter(each.market for each in done)),
         "faults": {name: injected[name] for name in FAULTS},
         "book_messages_checked": sum(each.checked for each in done),
