@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from decimal import Decimal
@@ -34,6 +35,21 @@ async def test_a_url_subscribes_and_says_whether_frames_have_an_envelope() -> No
             assert any(each.get("stream") == "btcusdt@bookTicker" for each in await heard(client, 10))
         with pytest.raises(aiohttp.WSServerHandshakeError, match="404"):
             await at("/nowhere")
+
+
+async def test_steps_that_are_late_are_made_up_for_one_by_one() -> None:
+    async with simulated(rate=40.0) as (server, _):
+        before = server.turns
+        while server.turns == before:
+            await asyncio.sleep(0)
+        before = server.turns
+        time.sleep(0.5)
+        made = []
+        for _ in range(10):
+            await asyncio.sleep(0)
+            made.append(server.turns - before)
+    assert made[-1] > 5
+    assert all(after - earlier <= 1 for earlier, after in itertools.pairwise([0, *made]))
 
 
 async def test_what_it_refuses_it_refuses_in_the_venues_words() -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-LATE_S = 0.25  # a loop that is later than this begins no further trial
+LATE_S = 0.1  # a loop that is later than this begins no further trial
 _LOOK_S = 0.05
 _SHARE = 0.1  # of one look in the mean: what lasts for half a second counts, a moment does not
 
