@@ -28,11 +28,16 @@ from marketprism_sdk.nats.connection import NatsConnection
 Record = TypeVar("Record")
 _BUFFER = 10_000
 _REPLAY_BUFFER = 100_000  # several times what a replay sends ahead of its slowest listener
+_MISSED = 30  # promised positions of a replay, in a row
+_LOOKS = 3  # within these; one look alone may find what came while this process did something else
 _TURN = 2_000  # messages that are decoded before others of the loop have their turn
 
 
 class LiveStream(AsyncIterator[Record], Generic[Record]):
-    """Records as they come: `async for record in stream`. Ends with the replay that it listens to, else never."""
+    """Records as they come: `async for record in stream`. Ends with the replay that it listens to, else never.
+
+    A replay that was killed gives no sign any more: half a minute later that is a QueryFailed with UNAVAILABLE.
+    """
 
     def __init__(self, batches: AsyncGenerator[list[Record], None]) -> None:
         self._batches = batches
@@ -81,6 +86,7 @@ class _Inbox:
         self.waiting: deque[bytes | _Place] = deque(maxlen=None if session.prefix else _BUFFER)
         self.arrived = asyncio.Event()
         self.overrun = False
+        self._silence_s = 0.0
 
     def receive(self, message: Message) -> None:
         if self._session.prefix and len(self.waiting) >= _REPLAY_BUFFER:
@@ -98,13 +104,14 @@ class _Inbox:
             return
         if not self.overrun:  # an end behind a hole is none
             self.waiting.append(place)
+        self._silence_s = max(0.0, place.position.alive_s) * _MISSED
         self.arrived.set()
 
     async def more(self) -> None:
         """Wait until something is there, or something else has arrived.
 
         Raises:
-            QueryFailed: everything that waited was read, and what came behind it is lost.
+            QueryFailed: everything that waited was read, and what came behind it is lost; or the replay is gone.
         """
         if self.waiting:
             await asyncio.sleep(0)  # who reads without pause would leave no turn to what comes
@@ -114,7 +121,24 @@ class _Inbox:
                 f"replay: this listener is more than {_REPLAY_BUFFER} records behind; slow the replay with --speed",
             )
         else:
-            await self.arrived.wait()
+            await self._next()
+
+    async def _next(self) -> None:
+        """Wait for what arrives; while a replay goes on, no longer than it can be silent and live."""
+        looks = 0
+        while not self.arrived.is_set():
+            try:
+                async with asyncio.timeout(self._silence_s / _LOOKS if self._silence_s else None):
+                    await self.arrived.wait()
+            except TimeoutError:
+                # Without a connection nobody can be heard: that says nothing of the replay.
+                looks = looks + 1 if self._session.connection.connected else 0
+            if looks == _LOOKS:
+                raise QueryFailed(
+                    Code.UNAVAILABLE,
+                    f"replay: expected a sign of it every second, was none for {self._silence_s:g} s: it was killed, "
+                    "is frozen, or has lost its connection; the records so far are whole, start it again for the rest",
+                )
 
 
 async def live_batches(
@@ -130,7 +154,8 @@ async def live_batches(
     ends when the replay says that it is over.
 
     Raises:
-        QueryFailed: so many records of a replay wait that the next one would be lost; those before it were read.
+        QueryFailed: so many records of a replay wait that the next one would be lost; or a replay that had begun gives
+            no sign any more, without having ended. Those before it were read.
     """
     inbox, reading = _Inbox(session), _Reading(session.connection)
     prefix = f"{session.prefix}." if session.prefix else ""

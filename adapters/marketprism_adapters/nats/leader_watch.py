@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from marketprism_sdk.election import LeaseRecord, decode_lease
-from marketprism_sdk.errors import NoResponders, SdkError, StreamError
-from marketprism_sdk.messaging import PING, InstanceRecord, NatsBus, RpcClient
+from marketprism_sdk.election import LEASES, LeaseRecord, decode_lease
+from marketprism_sdk.errors import NoResponders, RemoteError, SdkError, StreamError
+from marketprism_sdk.messaging import HEALTH, PING, InstanceRecord, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import NOT_FOUND, api, direct_request
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.ports import KvEntry
 
-_BUCKET = "service_leaders"
 _PROBE_S = 0.5
 _PING_S = 1.0
+_HEALTH_S = 2.5  # a dependency that hangs is asked for two
 _LEASE_S = 1.0  # of a holder that does not say how long its own is
 _SLACK_S = 1.0  # a renewal that is on its way
 _NOBODY_S = 5.0  # a handover is shorter
@@ -41,7 +41,7 @@ class Leader(NamedTuple):
 
 async def leaders_of(connection: NatsConnection, instances: Sequence[InstanceRecord]) -> dict[str, Leader]:
     """Every lease by `<service>.<group>`. Raises NotConnected, DeadlineExceeded."""
-    entries = await NatsKeyValue(connection, _BUCKET).entries_if_there()
+    entries = await NatsKeyValue(connection, LEASES).entries_if_there()
     found = await asyncio.gather(*(_leader(connection, entry, instances) for entry in entries))
     return {entry.key: leader for entry, leader in zip(entries, found, strict=True)}
 
@@ -90,10 +90,10 @@ async def _missing(
 
 async def _age_s(connection: NatsConnection, key: str) -> float | None:
     """Since the lease was last written, both times by the server's clock: this machine's may be another."""
-    body = json.dumps({"last_by_subj": f"$KV.{_BUCKET}.{key}"}).encode()
+    body = json.dumps({"last_by_subj": f"$KV.{LEASES}.{key}"}).encode()
     try:
-        message = await direct_request(connection, f"KV_{_BUCKET}", body)
-        now = (await api(connection, f"STREAM.INFO.KV_{_BUCKET}")).get("ts", "")
+        message = await direct_request(connection, f"KV_{LEASES}", body)
+        now = (await api(connection, f"STREAM.INFO.KV_{LEASES}")).get("ts", "")
     except StreamError as error:
         if error.code in NOT_FOUND:
             return None
@@ -109,6 +109,27 @@ def _instant(text: str) -> datetime:
     """An instant of the server's; what is finer than a microsecond is cut."""
     whole, _, rest = text.removesuffix("Z").partition(".")
     return datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00")
+
+
+async def health_of(connection: NatsConnection, record: InstanceRecord) -> Mapping[str, Any] | None:
+    """What an instance answers over NATS of its health; empty where it lives and does not say, or is about to start or
+    to end; None where it does not answer.
+
+    Raises:
+        NoResponders: the server knows that nobody is there; its entry lives on for some seconds.
+    """
+    calls = RpcClient(NatsBus(connection))
+    try:
+        found = await calls.call(record.service, HEALTH, instance=record.instance, timeout_s=_HEALTH_S)
+    except NoResponders:
+        if record.status in ("starting", "draining"):
+            return {}
+        raise
+    except RemoteError:
+        return {}  # of an earlier version
+    except SdkError:
+        return None
+    return found if isinstance(found, dict) else {}
 
 
 async def is_away(connection: NatsConnection, record: InstanceRecord) -> bool:

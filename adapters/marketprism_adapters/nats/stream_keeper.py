@@ -14,7 +14,7 @@ from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_domain.events.pipeline import StreamMadeAnew
 from marketprism_sdk.errors import SdkError, StreamMissing
-from marketprism_sdk.messaging import DEAD_LETTERS, DONE, DONE_S, TTL_S, ensure_command_streams
+from marketprism_sdk.messaging import DEAD_LETTERS, DONE, DONE_S, REGISTRY, TTL_S, ensure_command_streams
 from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.jetstream import ensure_stream, stream_info
 from marketprism_sdk.nats.kv import bucket_config
@@ -51,7 +51,7 @@ class StreamKeeper:
 
     async def health(self, name: str) -> str:
         """Of one stream, as it was at the last look."""
-        return "unhealthy" if name in self._missing else "healthy"
+        return "unhealthy: it is not there; who writes it makes it again" if name in self._missing else "healthy"
 
     def start(self) -> None:
         """Look for as long as the service runs."""
@@ -129,7 +129,7 @@ def keep_streams(
 
     for name in writes:
         makers[name] = partial(market, name)
-    wanted: dict[str, float | None] = {"service_instances": TTL_S, **(buckets or {})}
+    wanted: dict[str, float | None] = {REGISTRY: TTL_S, **(buckets or {})}
     if any(service.handlers("__command__")):
         wanted[DONE] = DONE_S
         for name in (COMMANDS, DEAD_LETTERS):

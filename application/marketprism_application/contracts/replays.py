@@ -14,6 +14,8 @@ class ReplayPosition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
         ts: event time up to which everything was sent, nanoseconds UTC; None before the first record.
         sent: records so far, by kind.
         ended: whether this is the last of it; `reason` then says why where it ended early.
+        alive_s: a position follows within so many seconds, whether or not a record does; 0 where none is promised. A
+            replay that was killed sends no end: who misses many of them knows it by that.
     """
 
     v: int = 1
@@ -22,6 +24,7 @@ class ReplayPosition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     sent: dict[str, int] = {}
     ended: bool = False
     reason: str = ""
+    alive_s: float = 0.0
 
 
 class ReplayTaken(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-STANDING, SKIPPED, UNTAKEN, MISSING, BEYOND, UNREADABLE = (
+STANDING, SKIPPED, UNTAKEN, MISSING, BEYOND, UNREADABLE, LEADERLESS, ABSENT = (
     "standing",
     "skipped",
     "untaken",
     "missing",
     "beyond",
     "unreadable",
+    "leaderless",
+    "absent",
 )
 _NAMES = 3
 
@@ -28,7 +30,8 @@ class Problem(NamedTuple):
 
     `kind`: standing (waits and nobody takes it), skipped (passed over by a stage), untaken (refused as a whole,
     uncounted by reason), missing (published, not in the table), beyond (a place behind the end of the log),
-    unreadable (a record that is none).
+    unreadable (a record that is none), leaderless (a lease whose holder is lost, or that nobody takes), absent (a
+    service of which no instance runs any more).
     """
 
     kind: str
@@ -51,6 +54,8 @@ class Problem(NamedTuple):
             MISSING: f"{self.amount} published rows are not in the table",
             BEYOND: "its place lies behind the end of the log",
             UNREADABLE: "its record cannot be read",
+            LEADERLESS: f"nobody leads, for {self.since_s:.0f} s",
+            ABSENT: f"none runs, for {self.since_s:.0f} s",
         }[self.kind]
         return f"{self.stage} {self.where}: {said}{of}{f'; {self.note}' if self.note else ''}"
 

@@ -22,9 +22,9 @@ class StreamTruncated:
 class PipelineStalled:
     """Something that was put in is neither done nor moving, or is gone; `problem` is the line that people read."""
 
-    kind: str  # standing, skipped, untaken, missing, beyond
+    kind: str  # standing, skipped, untaken, missing, beyond, unreadable, leaderless, absent
     stage: str
-    where: str  # the partition, or the stream
+    where: str  # the partition, the stream, the lease, or the service
     amount: int
     instruments: str
     problem: str

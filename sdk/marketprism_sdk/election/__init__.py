@@ -3,6 +3,7 @@
 from marketprism_sdk.election._election import Election
 from marketprism_sdk.election._lease import (
     CLOCK_SLACK,
+    LEASES,
     Epoch,
     LeaseAcquired,
     LeaseLost,
@@ -18,6 +19,7 @@ from marketprism_sdk.election._lease import (
 
 __all__ = [
     "CLOCK_SLACK",
+    "LEASES",
     "Election",
     "Epoch",
     "LeaseAcquired",

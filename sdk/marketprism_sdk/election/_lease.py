@@ -12,6 +12,7 @@ from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.values import decode_or_none
 
+LEASES = "service_leaders"  # the bucket
 # How much faster than the leader's a standby's clock may run.
 CLOCK_SLACK = 1.02
 _LONGEST_S = 3_600.0

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     )
     from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
     from marketprism_sdk.messaging._events import Event, Events, Mode
-    from marketprism_sdk.messaging._registry import TTL_S, Discovery, InstanceRecord, Registration
+    from marketprism_sdk.messaging._registry import REGISTRY, TTL_S, Discovery, InstanceRecord, Registration
     from marketprism_sdk.messaging._rpc import (
         CALL_HEADER,
         DEADLINE_HEADER,
+        HEALTH,
         PING,
         TIME_LEFT_HEADER,
         RpcClient,
@@ -55,10 +56,17 @@ else:
             ),
             "marketprism_sdk.messaging._dead_letters": ("DEAD_LETTERS", "DeadLetter", "dead_letters", "redrive"),
             "marketprism_sdk.messaging._events": ("Event", "Events", "Mode"),
-            "marketprism_sdk.messaging._registry": ("TTL_S", "Discovery", "InstanceRecord", "Registration"),
+            "marketprism_sdk.messaging._registry": (
+                "REGISTRY",
+                "TTL_S",
+                "Discovery",
+                "InstanceRecord",
+                "Registration",
+            ),
             "marketprism_sdk.messaging._rpc": (
                 "CALL_HEADER",
                 "DEADLINE_HEADER",
+                "HEALTH",
                 "PING",
                 "TIME_LEFT_HEADER",
                 "RpcClient",
@@ -76,7 +84,9 @@ __all__ = [
     "DEFAULT_CAPACITY",
     "DONE",
     "DONE_S",
+    "HEALTH",
     "PING",
+    "REGISTRY",
     "STREAM",
     "TIME_LEFT_HEADER",
     "TTL_S",

@@ -20,6 +20,7 @@ from marketprism_sdk.values import decode_or_none
 
 log = get_logger(__name__)
 
+REGISTRY = "service_instances"  # the bucket
 HEARTBEAT_S = 1.0
 TTL_S = 5.0
 _QUIET_S = 2.5 * HEARTBEAT_S  # an instance that is not heard for so long is called only where no other is there

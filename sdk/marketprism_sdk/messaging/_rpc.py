@@ -51,6 +51,7 @@ _PARALLEL = 16
 _WAITING = 1_000
 MAX_REQUEST = 1_048_576
 PING = "ping"
+HEALTH = "health"  # what every service answers: the body of its /health
 
 RpcHandler = Callable[[Any], Awaitable[Any]]
 RawHandler = Callable[[bytes], Awaitable[bytes]]

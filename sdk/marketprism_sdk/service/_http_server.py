@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from marketprism_sdk.errors import reason_of
 from marketprism_sdk.service._http_limits import IDLE_S, Connections, Handler, is_health, may_ask
 
 if TYPE_CHECKING:
     from marketprism_sdk.observability import Metrics
 
 
-Check = Callable[[], Awaitable[str]]  # healthy, degraded or unhealthy; why may follow behind a colon
+Check = Callable[[], Awaitable[str]]  # healthy; or degraded or unhealthy, and why behind a colon
 Status = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
@@ -34,10 +35,18 @@ class HttpServer:
     """
 
     def __init__(
-        self, service: str, version: str, metrics: Metrics, names: Sequence[str] = (), *, idle_s: float = IDLE_S
+        self,
+        service: str,
+        version: str,
+        metrics: Metrics,
+        names: Sequence[str] = (),
+        *,
+        idle_s: float = IDLE_S,
+        instance: str = "",
     ) -> None:
         self._service = service
         self._version = version
+        self._instance = instance
         self._metrics = metrics
         self._started = time.monotonic()
         self._checks: dict[str, Check] = {}
@@ -124,7 +133,7 @@ class HttpServer:
             connections.end(request.protocol)
 
     async def report(self) -> dict[str, Any]:
-        """The body of `/health`: the worst of its dependencies."""
+        """The body of `/health`: the worst of its dependencies, with a reason for each that is not healthy."""
         names = list(self._checks)
         told = await asyncio.gather(*(self._ask(self._checks[name]) for name in names))
         found = [status for status, _ in told]
@@ -135,6 +144,7 @@ class HttpServer:
             "timestamp": datetime.now(UTC).isoformat(),
             "uptime_seconds": self.uptime_s(),
             "version": self._version,
+            "instance": self._instance,
             "dependencies": dict(zip(names, found, strict=True)),
             **({"reasons": reasons} if reasons else {}),
         }
@@ -144,9 +154,13 @@ class HttpServer:
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_S):
                 status, _, reason = (await check()).partition(": ")
-        except Exception:  # noqa: BLE001 (a check that fails is the answer)
-            return "unhealthy", ""
-        return status if status in _ORDER else "unhealthy", reason
+        except TimeoutError:
+            return "unhealthy", f"no answer within {_CHECK_TIMEOUT_S:g} s"
+        except Exception as error:  # noqa: BLE001 (a check that fails is the answer)
+            return "unhealthy", f"cannot be checked: {reason_of(error)}"
+        if status not in _ORDER:
+            return "unhealthy", f"cannot be checked: expected healthy, degraded or unhealthy, was {status[:_SHOWN]!r}"
+        return status, "" if status == "healthy" else reason or "its check gives no reason"
 
     async def _health(self, _: web.Request) -> web.Response:
         body = await self.report()

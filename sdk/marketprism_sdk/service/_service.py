@@ -26,6 +26,8 @@ from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded, reason_
 from marketprism_sdk.messaging import (
     DONE,
     DONE_S,
+    HEALTH,
+    REGISTRY,
     TTL_S,
     Command,
     CommandReceiver,
@@ -97,7 +99,9 @@ class Service:
         self.metrics: Metrics = Metrics(name, self.settings.metrics)
         self.bus: NatsBus = NatsBus(connection)
         self.calls: RpcClient = RpcClient(self.bus)
-        self.http: HttpServer = HttpServer(name, version, self.metrics, self.settings.http_names)
+        self.http: HttpServer = HttpServer(
+            name, version, self.metrics, self.settings.http_names, instance=self.instance
+        )
         self.registration: Registration | None = None
         self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
@@ -179,9 +183,7 @@ class Service:
 
     async def _start(self) -> bool:
         settings = self.settings
-        registry = await NatsKeyValue.open(
-            self.connection, "service_instances", ttl_s=TTL_S, replicas=settings.replicas
-        )
+        registry = await NatsKeyValue.open(self.connection, REGISTRY, ttl_s=TTL_S, replicas=settings.replicas)
         await self._wait_for_needs(registry)
         self._watch.start()
         self.registration = Registration(registry, self.name, self.instance, self.version)
@@ -202,6 +204,10 @@ class Service:
             await self.announce("active")
         log.info("service.started", port=self.http.port)
         return True
+
+    async def _answer_health(self, _: object) -> dict[str, Any]:
+        """For who cannot reach the HTTP side, which may listen at loopback of another machine."""
+        return await self.http.report()
 
     def _basics(self) -> dict[str, object]:
         record = self.registration.record if self.registration is not None else None
@@ -229,7 +235,7 @@ class Service:
             log.warning("http.port_taken", service=self.name, port=settings.http_port, instead=self.http.port)
 
     async def _nats_health(self) -> str:
-        return "healthy" if self.connection.connected else "unhealthy"
+        return "healthy" if self.connection.connected else f"unhealthy: no connection to {self.connection.url}"
 
     async def _wait_for_needs(self, registry: NatsKeyValue) -> None:
         discovery = Discovery(registry)
@@ -245,6 +251,7 @@ class Service:
         self._mounted = True
         calls = self._by_name("__rpc__")
         commands = self._by_name("__command__")
+        self._rpc.add(HEALTH, self._answer_health)
         for name, (method, raw) in calls.items():
             if raw:
                 self._rpc.add_raw(name, method)

@@ -161,8 +161,12 @@ class ShardedService(Service):
             await asyncio.sleep(_COMPARE_S)
 
     async def _partitions_health(self) -> str:
-        since = min(self._apart_since.values(), default=float("inf"))
-        return "unhealthy" if asyncio.get_running_loop().time() - since > _DISAGREE_S else "healthy"
+        now = asyncio.get_running_loop().time()
+        lasting = sorted(p for p, since in self._apart_since.items() if now - since > _DISAGREE_S)
+        if not lasting:
+            return "healthy"
+        named = ", ".join(str(partition) for partition in lasting)
+        return f"unhealthy: records and work differ for {_DISAGREE_S:g} s and longer, partitions {named}"
 
     def _working(self) -> frozenset[int]:
         return frozenset(self.stage.parts)

@@ -6,7 +6,7 @@ import asyncio
 import functools
 from typing import Any
 
-from marketprism_sdk.election import Election, LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
+from marketprism_sdk.election import LEASES, Election, LeaseAcquired, LeaseLost, LeaseRenewed, LeaseSettings
 from marketprism_sdk.errors import NotActive
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -64,7 +64,7 @@ class SingleActiveService(Service):
     async def on_start(self) -> None:
         """Join the election. A subclass that overrides this calls it last."""
         self._own = await NatsConnection.open(self.connection.url, name=f"{self.name}-election")
-        leaders = await NatsKeyValue.open(self._own, "service_leaders", replicas=self.settings.replicas)
+        leaders = await NatsKeyValue.open(self._own, LEASES, replicas=self.settings.replicas)
         key = f"{self.name}.{self.group}"
         self.election = Election(
             leaders,
@@ -102,7 +102,8 @@ class SingleActiveService(Service):
     async def _lease_health(self) -> str:
         # A leader that could not renew believes what is no longer so.
         believes = self.election.role.value == "leader"
-        return "unhealthy" if believes and not self.election.is_leader() else "healthy"
+        lost = believes and not self.election.is_leader()
+        return "unhealthy: it leads, and could not renew its lease in time" if lost else "healthy"
 
     def _measure(self, event: object) -> None:
         if isinstance(event, LeaseRenewed):

@@ -12,7 +12,7 @@ import typer
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.leader_watch import leaders_of
 from marketprism_sdk.errors import InvalidSubject, SdkError, StreamMissing, reason_of
-from marketprism_sdk.messaging import Discovery, InstanceRecord, dead_letters, send_command
+from marketprism_sdk.messaging import REGISTRY, Discovery, InstanceRecord, dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, url_of
@@ -84,7 +84,7 @@ def gateway(
 
 
 async def _running(connection: NatsConnection) -> list[InstanceRecord]:
-    discovery = Discovery(NatsKeyValue.existing(connection, "service_instances"))
+    discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
     await discovery.refresh()
     return [record for record in discovery.instances() if record.service == "gateway"]
 

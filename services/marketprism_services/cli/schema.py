@@ -12,7 +12,7 @@ import typer
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import read_only_user
 from marketprism_application.errors import StoreError
-from marketprism_sdk.election import Election
+from marketprism_sdk.election import LEASES, Election
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
@@ -78,7 +78,7 @@ def apply(clickhouse: Url = None, data_dir: DataDir = None, nats_url: NatsUrl = 
 
 
 async def _under_a_lease(connection: NatsConnection, settings: Settings) -> list[str]:
-    kv = await NatsKeyValue.open(connection, "service_leaders", replicas=settings.nats.replicas)
+    kv = await NatsKeyValue.open(connection, LEASES, replicas=settings.nats.replicas)
     holder, key, held = f"schema-{os.getpid()}", "schema.default", asyncio.Event()
 
     async def acquired(_: int) -> None:

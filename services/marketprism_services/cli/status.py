@@ -26,6 +26,7 @@ from marketprism_services.cli.clocks import Tz, zone_of_venues
 from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, settings_of, storage_leader, url_of
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.cli.words import count_of
+from marketprism_services.monitor.absences import LEADER, SERVICE, lacks_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
@@ -45,8 +46,8 @@ def status(
 ) -> None:
     """Services and their health, leaders and epochs, partitions, lag, and what is stored.
 
-    Ends with 1 when something is not as it should be: a leader that is lost, an instance that is gone, what stands
-    still or is missing, by stage, partition and instrument.
+    Ends with 1 when something is not as it should be: a leader that is lost, an instance that is gone or unhealthy, a
+    service of which none runs, what stands still or is missing, by stage, partition and instrument.
     """
     zone_of_venues([], tz)  # a zone that does not exist is refused before anything else
     url = url_of(data_dir, nats_url)
@@ -55,7 +56,9 @@ def status(
         raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
     lag, stored, silent = asyncio.run(_pipeline(url))
     store = connected(url, _store)
-    problems = [*seen.problems, *_not_there(seen), *lag.get("problems", [])]
+    # Who is not there was looked for a moment ago: later than the monitor has.
+    audited = [text for text in lag.get("problems", []) if not text.startswith((f"{LEADER} ", f"{SERVICE} "))]
+    problems = [*seen.problems, *_not_there(seen), *audited]
     if str(store.get("health", "")).startswith("unhealthy"):
         problems.append(f"store is {store['health']}")
     if as_json:
@@ -85,10 +88,15 @@ def _calendar(data_dir: Path | None) -> str | None:
 
 
 def _not_there(seen: Overview) -> list[str]:
-    """Services whose leader is lost, and of which nobody is left who could take over."""
+    """Services of which none runs: nobody is left who could take over from a lost leader, or do without whom a pipeline
+    lacks something."""
     lost = {key.partition(".")[0] for key, leader in seen.leaders.items() if leader["state"] == "lost"}
     there = {record.service for record in seen.instances if seen.health.get(record.instance) != "gone"}
-    return [f"no {service} runs: nobody can take over" for service in sorted(lost - there)]
+    lacks = lacks_of(there)
+    orphaned = [f"no {service} runs: nobody can take over" for service in sorted(lost - there - lacks.keys())]
+    return orphaned + [
+        f"no {service} runs: {lack}; start one with `marketprism run {service}`" for service, lack in lacks.items()
+    ]
 
 
 def _print_pipeline(seen: Overview, lag: dict[str, Any], store: dict[str, Any], silent: list[str]) -> None:

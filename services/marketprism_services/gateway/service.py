@@ -30,7 +30,7 @@ from marketprism_domain.gateway import Gateway, RetryPolicy
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
-from marketprism_sdk.election import LeaseSettings
+from marketprism_sdk.election import LEASES, LeaseSettings
 from marketprism_sdk.errors import Fenced, SdkError, StreamMissing
 from marketprism_sdk.messaging import Command
 from marketprism_sdk.nats.connection import NatsConnection
@@ -46,7 +46,7 @@ from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
 
 log = structlog.get_logger()
 
-_BUCKETS = {streams.SOURCE_POSITIONS: None, streams.GATEWAY_ORDERS: None, "service_leaders": None}
+_BUCKETS = {streams.SOURCE_POSITIONS: None, streams.GATEWAY_ORDERS: None, LEASES: None}
 
 
 def _text(error: BaseException) -> str:
@@ -155,10 +155,12 @@ class GatewayService(SingleActiveService):
             await asyncio.sleep(LOOK_S if leads else PAUSE_S)
 
     async def _capture_health(self) -> str:
-        return "degraded" if self._tap is not None and self._tap.error else "healthy"
+        return f"degraded: {self._tap.error}" if self._tap is not None and self._tap.error else "healthy"
 
     async def _source_health(self) -> str:
-        return "healthy" if self.session.healthy else "unhealthy"
+        if self.session.healthy:
+            return "healthy"
+        return f"unhealthy: {self.session.error or f'the source is {self._gateway.state}'}"
 
     async def _open_outlet(self, epoch: int) -> Outlet:
         """Both logs of a leader; the fence of the raw log is raised."""

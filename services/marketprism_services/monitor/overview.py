@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,16 +11,20 @@ import aiohttp
 import msgspec
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.leader_watch import is_away, leaders_of
+from marketprism_adapters.nats.leader_watch import health_of, leaders_of
 from marketprism_adapters.nats.partition_owners import Shares, lasting_problems, ranges, shares_of
 from marketprism_adapters.nats.source_positions import SourcePosition
-from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging import Discovery, InstanceRecord, dead_letters
+from marketprism_sdk.errors import NoResponders, SdkError
+from marketprism_sdk.messaging import REGISTRY, Discovery, InstanceRecord, dead_letters
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
 
 _HEALTH_S = 2.0
+_NO_ANSWER, _GONE = "no answer", "gone"
+_UNHEALTHY = "unhealthy"
+_MONITOR = "monitor"
+_SHOWN, _REASONS = 40, 300
 
 
 @dataclass
@@ -52,7 +57,7 @@ class Overview:
 async def overview(connection: NatsConnection) -> Overview:
     """Read it from the buckets; ask every instance how it is. Raises NotConnected."""
     found = Overview()
-    discovery = Discovery(NatsKeyValue.existing(connection, "service_instances"))
+    discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
     await discovery.refresh()
     found.instances = discovery.instances()
     await _read_leaders(found, connection)
@@ -84,13 +89,15 @@ async def _read_leaders(found: Overview, connection: NatsConnection) -> None:
 
 async def _read_health(found: Overview, connection: NatsConnection) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_HEALTH_S)) as http:
-        answers = await asyncio.gather(*(_health(http, record) for record in found.instances))
-    for record, answer in zip(found.instances, answers, strict=True):
+        answers = await asyncio.gather(*(_health(http, connection, record) for record in found.instances))
+    for record, (answer, reason) in zip(found.instances, answers, strict=True):
         found.health[record.instance] = answer
-        # Killed a moment ago: its entry lives on until it expires.
-        if answer in ("", "no answer") and await is_away(connection, record):
-            found.health[record.instance] = "gone"
+        if answer == _GONE:
             found.problems.append(f"instance gone: {record.service} {record.instance} was {record.status}")
+        elif answer == _NO_ANSWER:
+            found.problems.append(f"{record.service} {record.instance} gives {reason}")
+        elif reason and record.service != _MONITOR:  # what makes that one unhealthy is shown by itself
+            found.problems.append(f"{record.service} {record.instance} is {_UNHEALTHY}: {reason}")
 
 
 def _show(found: Overview, service: str, shares: Shares) -> None:
@@ -104,15 +111,36 @@ def _show(found: Overview, service: str, shares: Shares) -> None:
         found.shards[service] = {holder: sorted(partitions) for holder, partitions in sorted(owners.items())}
 
 
-async def _health(http: aiohttp.ClientSession, record: InstanceRecord) -> str:
+async def _health(http: aiohttp.ClientSession, connection: NatsConnection, record: InstanceRecord) -> tuple[str, str]:
+    """What an instance says of itself, and why where that is bad.
+
+    It is asked over NATS where its address leads to nobody or to another: to a process that was started there after it,
+    or to one of this machine where it runs on another and listens at loopback.
+    """
     url = record.endpoints.get("http")
-    if not url:
-        return ""
     try:
-        async with http.get(f"{url}/health") as answer:
-            return str((await answer.json())["status"])[:40]
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
-        return "no answer"
+        body: Mapping[str, Any] | None = await _asked(http, url) if url else {}
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        body = {}
+    if not body or str(body.get("instance", record.instance)) != record.instance:
+        try:
+            body = await health_of(connection, record)
+        except NoResponders:
+            return _GONE, ""
+    if body is None:
+        return _NO_ANSWER, "no answer over HTTP or NATS: frozen, overloaded or cut off"
+    status, reasons = str(body.get("status", ""))[:_SHOWN], body.get("reasons")
+    if status != _UNHEALTHY:
+        return status, ""
+    named = reasons.items() if isinstance(reasons, dict) else ()
+    return status, "; ".join(f"{name}: {reason}" for name, reason in named)[:_REASONS] or "it does not say why"
+
+
+async def _asked(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    """The body of `/health`. Raises what HTTP and JSON raise."""
+    async with http.get(f"{url}/health") as answer:
+        body = await answer.json()
+    return body if isinstance(body, dict) else {}
 
 
 __all__ = ["Overview", "overview", "ranges"]

@@ -11,6 +11,7 @@ import structlog
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.leader_watch import leaders_of
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_budget import StreamBudgets, StreamFill
@@ -19,11 +20,12 @@ from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
 from marketprism_sdk.errors import SdkError, reason_of
-from marketprism_sdk.messaging import Discovery, LeaderClient
+from marketprism_sdk.messaging import REGISTRY, Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import rss_bytes
 from marketprism_sdk.service import Service, ServiceSettings, rpc
+from marketprism_services.monitor.absences import Absences
 from marketprism_services.monitor.pipeline_audit import PipelineAudit
 
 log = structlog.get_logger()
@@ -60,12 +62,13 @@ class MonitorService(Service):
         self._seen_at = time.monotonic()
         self._budgets = StreamBudgets(layout_of(self.settings))
         self._fills: list[StreamFill] = []
+        self._absences = Absences()
 
     async def on_start(self) -> None:
         """What to look at."""
         positions = NatsKeyValue.existing(self.connection, streams.SOURCE_POSITIONS)
         ranges = NatsKeyValue.existing(self.connection, streams.STORE_RANGES)
-        registry = NatsKeyValue.existing(self.connection, "service_instances")
+        registry = NatsKeyValue.existing(self.connection, REGISTRY)
         tally = RemoteTally(LeaderClient(self.calls, "storage"))
         self._audit = PipelineAudit(PipelineProbe(self.connection, positions, ranges), tally)
         self._discovery = Discovery(registry)
@@ -110,7 +113,7 @@ class MonitorService(Service):
         """Look at the pipeline every few seconds, measure it and publish what changed, until cancelled."""
         while True:
             try:
-                problems = await self._audit.look(wait=False)
+                problems = await self._audit.look(wait=False) + await self._absent()
                 self._seen_at = time.monotonic()
                 await self._tell(problems)
                 await self._judge(self._audit.progress)
@@ -118,6 +121,11 @@ class MonitorService(Service):
             except SdkError as error:
                 log.warning("pipeline.not_readable", error=reason_of(error))
             await asyncio.sleep(_LOOK_S)
+
+    async def _absent(self) -> list[Problem]:
+        instances = self._discovery.instances()
+        leaders = await leaders_of(self.connection, instances)
+        return self._absences.look((record.service for record in instances), leaders)
 
     async def _tell(self, problems: list[Problem]) -> None:
         """Each problem once when it is found, and once when it is over."""
@@ -160,7 +168,8 @@ class MonitorService(Service):
             await self._edge(f"stream:{fill.name}", fill.filling, fill.event)
 
     async def _streams_health(self) -> str:
-        return "degraded" if any(fill.filling for fill in self._fills) else "healthy"
+        full = ", ".join(f"{fill.name} {fill.share:.0%}" for fill in self._fills if fill.filling)
+        return f"degraded: nearly full, the oldest goes before its time: {full}" if full else "healthy"
 
     async def _edge(self, name: str, exceeded: bool, event: object) -> None:
         """Tell when a limit is passed, and once when all is well again."""

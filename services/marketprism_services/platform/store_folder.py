@@ -15,7 +15,7 @@ from pathlib import Path
 from marketprism_adapters.nats.leader_watch import is_away
 from marketprism_application.errors import DataDirError
 from marketprism_sdk.errors import KeyExists, RevisionConflict
-from marketprism_sdk.messaging import Discovery, InstanceRecord
+from marketprism_sdk.messaging import REGISTRY, Discovery, InstanceRecord
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
@@ -26,7 +26,6 @@ from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
 
 FOLDER_KEY = "chdb_folder"
-_REGISTRY = "service_instances"
 _FILE = "folder_id"
 _CHDB = "chdb"
 
@@ -79,7 +78,7 @@ async def claim_store(connection: NatsConnection, settings: Settings) -> None:
 
 async def until_registered(connection: NatsConnection, service: str, instance: str) -> None:
     """Wait until an instance is in the registry. Raises SdkError."""
-    registry = NatsKeyValue.existing(connection, _REGISTRY)
+    registry = NatsKeyValue.existing(connection, REGISTRY)
     seen = asyncio.Event()
 
     def look(entry: KvEntry) -> None:
@@ -152,7 +151,7 @@ def _other_folder(data_dir: Path, mine: str, there: str, others: list[str]) -> S
 
 async def _running(connection: NatsConnection) -> list[str]:
     """The instances of storage that answer, or are about to."""
-    discovery = Discovery(NatsKeyValue.existing(connection, _REGISTRY))
+    discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
     await discovery.refresh()
     records = [record for record in discovery.instances() if record.service == "storage"]
     return [record.instance for record in records if not await is_away(connection, record)]

@@ -37,7 +37,7 @@ from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Symbol
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 from marketprism_sdk.lazy import loaded
-from marketprism_sdk.messaging import Discovery, LeaderClient
+from marketprism_sdk.messaging import REGISTRY, Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import direct_get_last
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -126,10 +126,10 @@ class QueryService(Service):
         if self._engines is not None:
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
             self._reader = self._over(SqlReader(self._engine))
-        self._books_api.discovery = Discovery(NatsKeyValue.existing(self.connection, "service_instances"))
+        self._books_api.discovery = Discovery(NatsKeyValue.existing(self.connection, REGISTRY))
         await self._books_api.discovery.start()
         self.spawn(self._tail.run(), "bar-tail")
-        StreamKeeper(self, {}, (streams.BARS, "KV_latest_ticks", "KV_latest_bars", "KV_service_instances")).start()
+        StreamKeeper(self, {}, (streams.BARS, "KV_latest_ticks", "KV_latest_bars", f"KV_{REGISTRY}")).start()
 
     async def on_stop(self) -> None:
         """Let the server go."""

@@ -27,6 +27,7 @@ class Listeners:
         self.subject = subject
         self._silence_s = silence_s
         self._read: dict[str, int] = {}
+        self._heard: dict[str, float] = {}  # when, by the loop's clock
         self._moved = asyncio.Event()
         self._stop: Callable[[], Awaitable[None]] | None = None
 
@@ -60,10 +61,15 @@ class Listeners:
             log.warning("listener.malformed", error=str(error))
             return
         if taken.left:
-            self._read.pop(taken.reader, None)
+            self._forget(taken.reader)
         else:
             self._read[taken.reader] = taken.sent
+            self._heard[taken.reader] = asyncio.get_running_loop().time()
         self._moved.set()
+
+    def _forget(self, reader: str) -> None:
+        self._read.pop(reader, None)
+        self._heard.pop(reader, None)
 
     async def keep_up(self, sent: int) -> None:
         """Wait until nobody is more than 20 000 of so many records behind.
@@ -71,12 +77,17 @@ class Listeners:
         Those who are, and of whom nothing was heard for half a minute while the replay stood still, are not waited for
         until they answer again.
         """
+        loop = asyncio.get_running_loop()
+        since = loop.time()
         while late := [reader for reader, read in self._read.items() if sent - read > AHEAD]:
             self._moved.clear()
+            # Others who read go on answering meanwhile: each has a silence of its own.
+            ends = {reader: max(since, self._heard[reader]) + self._silence_s for reader in late}
             try:
-                async with asyncio.timeout(self._silence_s):
+                async with asyncio.timeout_at(min(ends.values())):
                     await self._moved.wait()
             except TimeoutError:
-                log.warning("listeners.ignored", listeners=len(late))
-                for reader in late:
-                    del self._read[reader]
+                deaf = [reader for reader, end in ends.items() if end <= loop.time()]
+                log.warning("listeners.ignored", listeners=len(deaf))
+                for reader in deaf:
+                    self._forget(reader)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from marketprism_services.replay.listeners import Listeners
 
 _FLUSH_EVERY = 500
 _POSITION_EVERY_S = 0.5
+_ALIVE_S = 1.0  # between positions when nothing is sent, in a night or while the store is asked
 _LONGEST_REASON = 200
 # In the order of the venue's time, and without an interval: what can be merged record by record.
 REPLAYED = (TICK, *(kind for kind in VENUE_KINDS if not kind.has_interval))
@@ -73,8 +75,9 @@ async def replay(
 ) -> ReplayPosition:
     """Publish the records of all symbols merged by event time, with their original times; returns where it ended.
 
-    Where it is goes out as well (`contracts.replays`), and at the end, whatever ends it, that it is over: who listens
-    with a client stops there. It waits for listeners that answer to its positions (`listeners`).
+    Where it is goes out as well (`contracts.replays`), also while nothing is sent, and at the end, whatever ends it,
+    that it is over: who listens with a client stops there. It waits for listeners that answer to its positions
+    (`listeners`).
 
     Raises:
         QueryFailed: the store could not answer. NotConnected.
@@ -83,8 +86,10 @@ async def replay(
     progress = _Progress(wanted)
     reason = "interrupted"
     listeners = await Listeners.open(connection)
+    alive: asyncio.Task[None] | None = None
     try:
         await connection.publish(subject, encode_position(progress.position()), reply=listeners.subject)
+        alive = asyncio.create_task(_show_life(connection, subject, progress, listeners), name="replay-alive")
         pacer = Pacer(wanted.speed)
         async for ts, _, kind, record in _merged(_sources(market, wanted)):
             wait_s = pacer.wait_s(ts)
@@ -102,10 +107,22 @@ async def replay(
         reason = reason_of(error)[:_LONGEST_REASON]
         raise
     finally:
+        if alive is not None:
+            alive.cancel()
+            await asyncio.gather(alive, return_exceptions=True)
         await listeners.close()
         await _end(connection, subject, progress.position(ended=True, reason=reason))
     on_record(progress.position())
     return progress.position(ended=True)
+
+
+async def _show_life(connection: NatsConnection, subject: str, progress: _Progress, listeners: Listeners) -> None:
+    """Publish the position again and again, until cancelled: a replay that is killed cannot say so."""
+    while True:
+        await asyncio.sleep(_ALIVE_S)
+        # What is in the way of the records is so for this one; whoever sends them raises it.
+        with contextlib.suppress(SdkError):
+            await connection.publish(subject, encode_position(progress.position()), reply=listeners.subject)
 
 
 async def _end(connection: NatsConnection, subject: str, position: ReplayPosition) -> None:
@@ -141,7 +158,11 @@ class _Progress:
 
     def position(self, *, ended: bool = False, reason: str = "") -> ReplayPosition:
         """Where it is now."""
-        return ReplayPosition(symbols=self._symbols, ts=self._ts, sent=dict(self._sent), ended=ended, reason=reason)
+        alive_s = 0.0 if ended else _ALIVE_S
+        sent = dict(self._sent)
+        return ReplayPosition(
+            symbols=self._symbols, ts=self._ts, sent=sent, ended=ended, reason=reason, alive_s=alive_s
+        )
 
 
 def _sources(market: MarketClient, wanted: Replay) -> list[AsyncIterator[_Record]]:

@@ -22,12 +22,13 @@ class Instances(Enum):
 class ServiceRow(NamedTuple):
     """A service. `port` is the default of its HTTP server; a second instance on one machine takes a free one.
 
-    `up` starts it, or not.
+    `up` starts it, or not. `without` is what a pipeline lacks where none runs; empty where it may do without.
     """
 
     name: str
     instances: Instances
     port: int
+    without: str = ""
     in_up: bool = True
 
     @property
@@ -41,10 +42,10 @@ RESERVED: Mapping[str, int] = {"collector": 8081, "scheduler": 8085}
 # Readers first, so that nothing waits once the gateway speaks. 8080 is the read API's until the API gateway stands
 # before it.
 SERVICES = (
-    ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083),
-    ServiceRow("query", Instances.REPLICATED, 8080),
-    ServiceRow("aggregator", Instances.SHARDED, 8087),
-    ServiceRow("validator", Instances.SHARDED, 8088),
+    ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083, "nothing is stored"),
+    ServiceRow("query", Instances.REPLICATED, 8080, "nobody answers what is stored"),
+    ServiceRow("aggregator", Instances.SHARDED, 8087, "no bars are made"),
+    ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated"),
     ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089),
-    ServiceRow("monitor", Instances.REPLICATED, 8086),
+    ServiceRow("monitor", Instances.REPLICATED, 8086, "nobody sees what stands still or is missing"),
 )

@@ -34,7 +34,7 @@ from marketprism_domain.events.registry import (
     StorageRetryScheduled,
     TickProcessingPipelineCompleted,
 )
-from marketprism_sdk.election import LeaseSettings
+from marketprism_sdk.election import LEASES, LeaseSettings
 from marketprism_sdk.errors import KeyExists, NotActive, RevisionConflict, SdkError, StreamError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -95,7 +95,7 @@ class StorageService(SingleActiveService):
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)
         self.http.status(lambda: {"store": self._state.snapshot()})
-        buckets = {streams.STORE_RANGES: None, "service_leaders": None}
+        buckets = {streams.STORE_RANGES: None, LEASES: None}
         keep_streams(self, layout_of(self.settings), writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
 

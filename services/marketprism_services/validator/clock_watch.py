@@ -61,7 +61,9 @@ class ClockWatch:
 
     async def health(self) -> str:
         """Degraded while a clock is off that still receives."""
-        return "degraded" if any(key in self.offsets for key in self._off) else "healthy"
+        off = sorted(self._off.keys() & self.offsets)
+        named = ", ".join(f"{venue} by {source} {self.offsets[venue, source]:+g} s" for venue, source in off)
+        return f"degraded: receive clock against the venue's: {named}" if off else "healthy"
 
     def status(self) -> dict[str, dict[str, float]]:
         """Seconds by venue and source."""

@@ -10,11 +10,11 @@ import pytest
 
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_sdk.election import encode_lease
-from marketprism_sdk.messaging import TTL_S, Registration
+from marketprism_sdk.messaging import REGISTRY, TTL_S, Registration
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
-from marketprism_sdk.service import SingleActiveService
+from marketprism_sdk.service import Service, SingleActiveService
 from marketprism_services.monitor.overview import overview
 
 pytestmark = pytest.mark.nats
@@ -95,3 +95,35 @@ async def test_instances_that_stand_by_while_nobody_leads_are_told(connection: N
             break
         await asyncio.sleep(0.1)
     assert seen.problems[0].startswith("no leader: keeper.default: 1 stand by, nobody leads for 5 s")
+
+
+async def test_an_instance_whose_address_another_answers_is_not_taken_for_it(
+    connection: NatsConnection, eventually: Callable[..., object]
+) -> None:
+    running = Service("keeper", connection)
+    stop = asyncio.Event()
+    serving = asyncio.create_task(running.run(stop))
+    await eventually(lambda: running.http.ready)
+    registry = await NatsKeyValue.open(connection, REGISTRY, ttl_s=TTL_S)
+    at = {"http": f"http://127.0.0.1:{running.http.port}"}
+    # Killed, and another was started at its port.
+    await Registration(registry, "keeper", "killed", "0").update(status="active", endpoints=at)
+    # On another machine, where it listens at loopback: this machine's own service answers there.
+    far = Service("keeper", connection, instance="far")
+    far.http.check("disk", _full)
+    distant = asyncio.create_task(far.run(stop))
+    await eventually(lambda: far.registration is not None and far.registration.record.status == "active")
+    assert far.registration is not None
+    await far.registration.update(endpoints=at)
+    seen = await overview(connection)
+    assert seen.health == {running.instance: "healthy", "killed": "gone", "far": "unhealthy"}
+    assert sorted(seen.problems) == [
+        "instance gone: keeper killed was active",
+        "keeper far is unhealthy: disk: no room is left",
+    ]
+    stop.set()
+    await asyncio.gather(serving, distant)
+
+
+async def _full() -> str:
+    return "unhealthy: no room is left"

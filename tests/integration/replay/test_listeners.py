@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from marketprism_application.contracts.codec import encode
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.replays import (
     ReplayPosition,
@@ -113,3 +114,41 @@ async def test_what_is_too_much_for_a_listener_is_an_error_behind_what_it_had(
         assert (sum(counts), market.dropped) == (100_000, 1_000)
         assert max(counts) <= 2_000
         assert answers == []
+
+
+async def test_a_replay_that_was_killed_is_an_error_behind_what_it_had_sent(
+    connection: NatsConnection, unique: str
+) -> None:
+    answers: list[ReplayTaken] = []
+    reply = connection.inbox()
+    await connection.subscribe(reply, lambda message: answers.append(decode_taken(message.data)))
+    async with MarketClient(str(connection.url.reveal()), prefix=unique) as market:
+        reading = asyncio.ensure_future(anext(stream := market.ticks("ru1901", wait=True)))
+        while not answers:  # until the server has the subscription
+            await connection.publish(position_subject(unique), encode_position(ReplayPosition()), reply=reply)
+            await asyncio.sleep(0.01)
+        lively = encode_position(ReplayPosition(sent={"tick": 1}, alive_s=0.02))
+        await connection.publish(position_subject(unique), lively, reply=reply)
+        await connection.publish(f"{unique}.market.tick.ru1901", _MESSAGE)
+        assert await reading == _TICK
+        with pytest.raises(QueryFailed, match="replay: expected a sign of it every second, was none for") as was:
+            await anext(stream)
+        assert was.value.code == Code.UNAVAILABLE
+
+
+async def test_a_listener_that_answers_does_not_keep_a_deaf_one_waited_for(connection: NatsConnection) -> None:
+    listeners = await Listeners.open(connection, silence_s=0.3)
+    listeners.receive(encode_taken(ReplayTaken(reader="deaf")))
+
+    async def answer() -> None:
+        while True:
+            listeners.receive(encode_taken(ReplayTaken(reader="quick", sent=AHEAD + 1)))
+            await asyncio.sleep(0.02)
+
+    answering = asyncio.create_task(answer())
+    await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        await listeners.keep_up(AHEAD + 1)
+    assert listeners.reading == {"quick": AHEAD + 1}
+    answering.cancel()
+    await listeners.close()

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pytest
 
+from marketprism_application.contracts.replays import decode_position
 from marketprism_client import LiveStream, MarketClient, ReplayPosition, SyncMarketClient
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
@@ -136,3 +137,19 @@ def test_what_cannot_be_sent_again_is_refused(arguments: tuple[str, ...], text: 
         [sys.executable, "-m", "marketprism_services", *command], capture_output=True, text=True, check=False
     )
     assert (done.returncode, text in done.stderr) == (2, True), done.stderr
+
+
+async def test_a_replay_that_waits_for_the_next_record_shows_that_it_lives(serve: Serve) -> None:
+    api = await serve()
+    places: list[ReplayPosition] = []
+    await api.nats.subscribe("slow.position", lambda message: places.append(decode_position(message.data)))
+    async with asyncio.timeout(60), MarketClient(api.url) as market:
+        slow = asyncio.create_task(replay(market, api.nats, everything(speed=0.001, prefix="slow")))
+        while len(places) < 3:  # the first records are seconds apart
+            await asyncio.sleep(0.01)
+        slow.cancel()
+        await asyncio.gather(slow, return_exceptions=True)
+        while not places[-1].ended:
+            await asyncio.sleep(0.01)
+    assert {place.alive_s for place in places[:3]} == {1.0}
+    assert (places[-1].alive_s, places[-1].reason) == (0.0, "interrupted")

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.kinds import KINDS
-from marketprism_sdk.messaging import DEAD_LETTERS, DEAD_LETTERS_S, DONE, DONE_S, STREAM, TTL_S
+from marketprism_sdk.election import LEASES
+from marketprism_sdk.messaging import DEAD_LETTERS, DEAD_LETTERS_S, DONE, DONE_S, REGISTRY, STREAM, TTL_S
 from tests.support.reference.markdown import code, table
 
 
@@ -23,12 +24,8 @@ class Bucket(NamedTuple):
 
 _LATEST_S = 3_600.0
 BUCKETS = (
-    Bucket(
-        "service_instances", "every service", TTL_S, "`<service>.<instance>`", "the registry: status, address, metadata"
-    ),
-    Bucket(
-        "service_leaders", "gateway, storage", None, "`<service>.<group>`", "lease: holder, epoch, held or released"
-    ),
+    Bucket(REGISTRY, "every service", TTL_S, "`<service>.<instance>`", "the registry: status, address, metadata"),
+    Bucket(LEASES, "gateway, storage", None, "`<service>.<group>`", "lease: holder, epoch, held or released"),
     Bucket(DONE, "every service", DONE_S, "key of a command", "that it was done, so that a repeat is not"),
     Bucket(streams.LATEST_TICKS, "validator", _LATEST_S, "`tick.<symbol>.<venue>`", "the last tick of an instrument"),
     Bucket(

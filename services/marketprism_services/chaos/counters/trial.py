@@ -22,7 +22,7 @@ from nats.aio.msg import Msg
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_application.contracts.packed import decode_packed
-from marketprism_sdk.election import decode_lease
+from marketprism_sdk.election import LEASES, decode_lease
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
@@ -114,7 +114,7 @@ class CounterTrial:
 
     async def _play(self, folder: Path, server: EmbeddedServer, connection: NatsConnection, report: Report) -> None:
         await streams.ensure_streams(connection)
-        leaders = await NatsKeyValue.open(connection, "service_leaders")
+        leaders = await NatsKeyValue.open(connection, LEASES)
         await leaders.watch("gateway.ctp", self._leads)
         await connection.subscribe("market.raw.*", self._read)
         await self._start_front()

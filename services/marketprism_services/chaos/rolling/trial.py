@@ -22,7 +22,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging import TTL_S, Discovery
+from marketprism_sdk.messaging import REGISTRY, TTL_S, Discovery
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.streams import Checkpoint
@@ -112,7 +112,7 @@ class RollingTrial:
             await connection.subscribe("stage.*.*.ck", self._committed)
             positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS)
             ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
-            self._registry = Discovery(await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S))
+            self._registry = Discovery(await NatsKeyValue.open(connection, REGISTRY, ttl_s=TTL_S))
             self._children = [await start_service(service, config) for service in STARTED]
             for at in range(len(STARTED)):
                 await self._up(at)

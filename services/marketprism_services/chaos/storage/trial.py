@@ -21,7 +21,7 @@ from marketprism_application.errors import StoreError
 from marketprism_application.replay.rebuild import rebuild
 from marketprism_application.storage.writer import Progress
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_sdk.election import decode_lease
+from marketprism_sdk.election import LEASES, decode_lease
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -104,7 +104,7 @@ class StorageTrial:
             await streams.ensure_streams(connection)
             positions = await NatsKeyValue.open(connection, streams.SOURCE_POSITIONS)
             ranges = await NatsKeyValue.open(connection, streams.STORE_RANGES)
-            leaders = await NatsKeyValue.open(connection, "service_leaders")
+            leaders = await NatsKeyValue.open(connection, LEASES)
             await ranges.watch("", self._saved)
             for _ in range(_WRITERS):
                 await self._add_writer()

@@ -23,7 +23,7 @@ from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServ
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
-from marketprism_sdk.election import decode_lease
+from marketprism_sdk.election import LEASES, decode_lease
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
@@ -96,7 +96,7 @@ class VenueLeaderTrial:
 
     async def _listen(self, connection: NatsConnection, token: str) -> None:
         await streams.ensure_streams(connection)
-        leaders = await NatsKeyValue.open(connection, "service_leaders")
+        leaders = await NatsKeyValue.open(connection, LEASES)
         await leaders.watch(f"gateway.{self._market}", self._leads)
         await connection.subscribe(f"market.{token}.>", self._heard)
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import resource
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -207,3 +207,30 @@ async def test_a_request_that_is_answered_is_not_closed_to_make_room() -> None:
     for each in [*made[:8], made[9]]:
         connections.end(each)
     assert not connections.crowded
+
+
+async def test_whatever_is_not_healthy_says_why_and_whose_health_it_is() -> None:
+    server = HttpServer("test", "1", Metrics("test"), instance="test-7")
+
+    def answers(text: str) -> Callable[[], Awaitable[str]]:
+        async def check() -> str:
+            return text
+
+        return check
+
+    async def fails() -> str:
+        raise OSError("the disk is gone")
+
+    server.check("good", answers("healthy"))
+    server.check("worse", answers("degraded: nearly full"))
+    server.check("bare", answers("unhealthy"))
+    server.check("odd", answers("fine"))
+    server.check("broken", fails)
+    report = await server.report()
+    assert (report["status"], report["instance"]) == ("unhealthy", "test-7")
+    assert report["reasons"] == {
+        "worse": "nearly full",
+        "bare": "its check gives no reason",
+        "odd": "cannot be checked: expected healthy, degraded or unhealthy, was 'fine'",
+        "broken": "cannot be checked: the disk is gone",
+    }

@@ -1,0 +1,26 @@
+"""The name of a bucket that the framework keeps stands at one place: a second one would read another bucket."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from marketprism_sdk.election import LEASES
+from marketprism_sdk.messaging import DONE, REGISTRY
+
+ROOT = Path(__file__).parents[2]
+LAYERS = ("domain", "application", "adapters", "services", "sdk")
+
+
+@pytest.mark.parametrize("name", [DONE, LEASES, REGISTRY])
+def test_the_name_of_a_bucket_is_written_once(name: str) -> None:
+    places = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for layer in LAYERS
+        for path in (ROOT / layer).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in (name, f"KV_{name}")
+    ]
+    assert len(places) == 1, places
