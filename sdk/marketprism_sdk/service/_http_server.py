@@ -7,16 +7,23 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
 
 from marketprism_sdk.errors import reason_of
+from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._http_limits import IDLE_S, Connections, Handler, is_health, may_ask
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from marketprism_sdk.observability import Metrics
 
+log = get_logger(__name__)
 
 Check = Callable[[], Awaitable[str]]  # healthy; or degraded or unhealthy, and why behind a colon
 Status = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
@@ -24,6 +31,7 @@ _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
 _BACKLOG = 128
 _SHOWN = 200
+_LINE_BYTES = 8190  # of a request and of a header, as aiohttp takes them
 
 
 class HttpServer:
@@ -69,9 +77,8 @@ class HttpServer:
             ]
         )
         # A handler whose client went away is cancelled, and with it what it asked for elsewhere.
-        self._runner = web.AppRunner(
-            self.app, access_log=None, handler_cancellation=True, keepalive_timeout=idle_s, lingering_time=1.0
-        )
+        self._runner = web.AppRunner(self.app, access_log=None, handler_cancellation=True)
+        self._idle_s = idle_s
         self.port: int = 0
 
     def check(self, name: str, check: Check) -> None:
@@ -93,8 +100,16 @@ class HttpServer:
         server = self._runner.server
         assert server is not None  # noqa: S101 (it is set up)
         self._host = host
-        self._connections = connections = Connections(server)
         loop = asyncio.get_running_loop()
+        handler = partial(
+            _Requests,
+            server,
+            loop=loop,
+            access_log=cast("Logger", None),
+            keepalive_timeout=self._idle_s,
+            lingering_time=1.0,
+        )
+        self._connections = connections = Connections(handler)
         self._listening = await loop.create_server(connections, host, port, backlog=_BACKLOG)
         self.port = self._listening.sockets[0].getsockname()[1]
         self._metrics.watch("http_connections_refused_total", lambda: float(connections.refused))
@@ -188,6 +203,37 @@ class HttpServer:
         return web.json_response({"success": True, "data": data, "message": self._service, **_stamp(request)})
 
 
+class _Requests(RequestHandler):
+    """The requests of one connection: what is no HTTP, or makes a handler fail, is answered as everything else is."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 (the library's own text, with pieces of what came)
+    ) -> web.StreamResponse:
+        """The envelope; the connection is closed behind it. Raises ConnectionError: an answer had begun."""
+        broken = isinstance(exc, HttpProcessingError) and status < 500
+        if exc is not None and broken:  # any program on the network can send what is none, as often as it likes
+            log.debug("http.request_malformed", error=reason_of(exc)[:_SHOWN])
+        else:
+            log.error("http.request_failed", path=request.path[:_SHOWN], exc_info=exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer had begun, expected no error behind it")
+        if broken:
+            text = f"request: expected well-formed HTTP, at most {_LINE_BYTES} bytes a line: {type(exc).__name__}"
+            code = "BAD_REQUEST"
+        else:
+            code, text = "INTERNAL", "the request could not be answered; the log of the service says why"
+        answer = _failure(request, status, code, text)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.force_close()
+        return answer
+
+
 def _failed(request: web.Request, error: web.HTTPException) -> web.Response:
     """The envelope of what aiohttp refuses by itself."""
     if isinstance(error, web.HTTPMethodNotAllowed):
@@ -201,13 +247,13 @@ def _failed(request: web.Request, error: web.HTTPException) -> web.Response:
 
 
 def _failure(
-    request: web.Request, status: int, code: str, message: str, headers: dict[str, str] | None = None
+    request: web.BaseRequest, status: int, code: str, message: str, headers: dict[str, str] | None = None
 ) -> web.Response:
     body = {"success": False, "error": {"code": code, "message": message, "details": {}}, **_stamp(request)}
     return web.json_response(body, status=status, headers=headers)
 
 
-def _stamp(request: web.Request) -> dict[str, str]:
+def _stamp(request: web.BaseRequest) -> dict[str, str]:
     request_id = request.headers.get("X-Request-Id", "")[:80] or secrets.token_hex(8)
     return {"timestamp": datetime.now(UTC).isoformat(), "request_id": request_id}
 

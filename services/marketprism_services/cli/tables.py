@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -75,7 +76,18 @@ def cell(name: str, value: object, zone: Zone = UTC_TIME) -> str:
         return plain(value)
     if isinstance(value, bool):
         return "yes" if value else ""
+    if name == "reasons" and isinstance(value, str):
+        return printable(_counts(value))
     return printable(str(value))
+
+
+def _counts(text: str) -> str:
+    """Counts by name, which are stored as JSON, as a person writes them; empty where there are none."""
+    try:
+        found = json.loads(text) if text.startswith("{") else None
+    except ValueError:
+        found = None
+    return text if not isinstance(found, dict) else ", ".join(f"{name} {count}" for name, count in found.items())
 
 
 def heading(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from rich.console import Console
@@ -18,8 +19,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+def harmless(text: str) -> str:
+    """A text with its escape sequences and changes of direction spelled out: a terminal would obey them, and whoever
+    named a folder, an instrument or an error would write what the user sees. Line breaks and blanks stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if _is_harmless(c) else repr(c)[1:-1] for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or character in "\n\t" or unicodedata.category(character) == "Zs"
+
+
 class TranslatingConsole(Console):
-    """Looks up each text, and each title, heading and sentence of a table, before it shows them."""
+    """Looks up each text, and each title, heading and sentence of a table, before it shows them; of a text nothing is
+    left that a terminal would obey.
+    """
 
     def __init__(self, texts: Catalogue, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr)
@@ -40,6 +56,8 @@ class TranslatingConsole(Console):
 
     def translated(self, shown: object) -> object:
         """A text or a table in the user's language; anything else as it is."""
+        if isinstance(shown, str):
+            return harmless(self._texts.translate(shown) if self._texts else shown)
         if not self._texts:
             return shown
         if isinstance(shown, Table):
@@ -52,7 +70,7 @@ class TranslatingConsole(Console):
                     self._text(cell) if isinstance(cell, str) and " " in cell else cell for cell in column._cells
                 ]
             return shown
-        return self._texts.translate(shown) if isinstance(shown, str) else shown
+        return shown
 
     def _text(self, shown: T) -> T:
         return cast("T", self._texts.translate(shown)) if isinstance(shown, str) else shown

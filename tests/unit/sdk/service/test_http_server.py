@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import resource
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -234,3 +235,52 @@ async def test_whatever_is_not_healthy_says_why_and_whose_health_it_is() -> None
         "odd": "cannot be checked: expected healthy, degraded or unhealthy, was 'fine'",
         "broken": "cannot be checked: the disk is gone",
     }
+
+
+async def _raw(port: int, request: bytes) -> tuple[bytes, dict[str, object]]:
+    """Head and JSON body of the answer to bytes that no client would send."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    async with asyncio.timeout(20):
+        answer = await reader.read()
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
+        b"GET /?" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+    ids=["TLS", "two lengths", "a long header", "a long query"],
+)
+async def test_what_is_no_http_is_answered_as_everything_else_is(served: Served, request_: bytes) -> None:
+    head, body = await _raw(served.server.port, request_)
+    assert b" 400 " in head.splitlines()[0]
+    assert b"application/json" in head
+    assert b"nosniff" in head
+    error = body["error"]
+    assert isinstance(error, dict)
+    assert error["code"] == "BAD_REQUEST"
+    assert len(error["message"]) < 300
+    assert "bytearray" not in error["message"]
+
+
+async def test_a_handler_that_fails_is_answered_in_the_envelope_without_its_trace() -> None:
+    server = HttpServer("test", "1", Metrics("test"))
+
+    def fails() -> dict[str, object]:
+        raise KeyError("a secret")
+
+    server.status(fails)
+    await server.start("127.0.0.1", 0)
+    _, body = await _raw(server.port, b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    error = body["error"]
+    assert isinstance(error, dict)
+    assert error["code"] == "INTERNAL"
+    assert "secret" not in str(body)
+    await server.stop()

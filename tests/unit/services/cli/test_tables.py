@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from marketprism_services.cli.clocks import CHINA_TIME, UTC_TIME
-from marketprism_services.cli.tables import Look, bar_columns, show_bars, show_table
+from marketprism_services.cli.tables import Look, bar_columns, cell, show_bars, show_table
 
 _TS = 1_539_003_600_000_000_000  # 2018-10-08 21:00 in China
 _WIDE = {
@@ -96,3 +96,11 @@ def test_bars_of_a_day_and_more_have_their_trading_day() -> None:
     show_bars(Console(file=file, width=80), table, "1d", Look("bars", UTC_TIME))
     assert "2018-10-08 13:00:00" in file.getvalue()
     assert "20181009" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [("{}", ""), ('{"time_reversed": 51, "stale": 5}', "time_reversed 51, stale 5"), ("{broken", "{broken"), ("", "")],
+)
+def test_reasons_are_counts_by_name_and_nothing_where_there_are_none(stored: str, text: str) -> None:
+    assert cell("reasons", stored) == text
