@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from marketprism_adapters.nats.server_settings import EmbeddedSettings
@@ -26,6 +26,7 @@ from marketprism_sdk.service import die_with_parent
 
 _START_TIMEOUT_S = 15.0
 _LOG_BYTES = 32 << 20
+_TAKEN = "address already in use"
 _CANNOT_WRITE = re.compile(
     r"critical write error|no space left on device|disk quota exceeded|read-only file system|input/output error",
     re.IGNORECASE,
@@ -72,6 +73,16 @@ class EmbeddedServer:
             EmbeddedServerError: no binary, port taken, or it ended at once.
             DataDirError: the data directory is not writable.
         """
+        try:
+            return await cls._at(options)
+        except EmbeddedServerError as error:
+            # Free when it was looked for, and taken by another that looked at the same moment.
+            if options.port is not None or _TAKEN not in str(error):
+                raise
+        return await cls._at(replace(options, port=0))
+
+    @classmethod
+    async def _at(cls, options: EmbeddedOptions) -> EmbeddedServer:
         binary, port, config, log = await asyncio.to_thread(_prepare, options)
         server = cls([binary, "-c", str(config), "-l", str(log)], port, log)
         await server._launch()
@@ -205,10 +216,24 @@ def choose_port(wanted: int | None) -> int:
         return wanted
     if wanted is None and is_free(4222):
         return 4222
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    with hold_port() as held:
+        port: int = held.getsockname()[1]
     return port
+
+
+def hold_port() -> socket.socket:
+    """A socket at a free loopback port, which keeps it from whoever looks for any free one until it is closed.
+
+    A server that reuses addresses, as servers do, can listen there meanwhile, and again after it was started anew.
+    """
+    held = socket.socket()
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+    except OSError:
+        held.close()
+        raise
+    return held
 
 
 def is_free(port: int) -> bool:

@@ -14,7 +14,7 @@ import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port, is_free
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, hold_port, is_free
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.source_positions import Positions
 from marketprism_application.contracts.codec import decode
@@ -115,7 +115,7 @@ async def start(
     if check.done():
         await check
     await asyncio.to_thread(data_contents.check_directory, settings)
-    settings = _with_free_ports(settings)
+    settings = _with_free_ports(settings, stack)
     servers = Servers()
     settings = await _with_nats(settings, servers, stack)
     connection = await connect(settings, "up")
@@ -174,7 +174,7 @@ async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExi
 
     if shutil.which("clickhouse") is None and not (cache_dir() / "libchdb.so").exists():
         log.warning("clickhouse.fetching", megabytes=_LIBRARY_MB, folder=str(cache_dir()))
-    options = LocalOptions(settings.data_dir / "clickhouse", choose_port(0), choose_port(0))
+    options = LocalOptions(settings.data_dir / "clickhouse", _hold(stack), _hold(stack))
     servers.clickhouse = await LocalClickHouse.start(options)
     stack.push_async_callback(servers.clickhouse.stop)
     url, read_url = Url(servers.clickhouse.url), Url(servers.clickhouse.read_url)
@@ -195,8 +195,14 @@ async def _watch(
         await watch.start()
 
 
-def _with_free_ports(settings: Settings) -> Settings:
-    """The usual HTTP ports where they are free, others where something else has them.
+def _hold(stack: AsyncExitStack) -> int:
+    """A free port that nobody else is given until `stack` is left."""
+    port: int = stack.enter_context(hold_port()).getsockname()[1]
+    return port
+
+
+def _with_free_ports(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """The usual HTTP ports where they are free, others where something else has them, held until `stack` is left.
 
     Raises:
         SettingsError: a port that was asked for is taken.
@@ -210,7 +216,7 @@ def _with_free_ports(settings: Settings) -> Settings:
             continue
         if asked:
             raise SettingsError(f"http.{name}: expected a free port, was {port}, which is taken; 0 takes any free one")
-        chosen[name] = choose_port(0)
+        chosen[name] = _hold(stack)
         log.warning("http.port_taken", service=name, port=port, instead=chosen[name])
     return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 

@@ -1,0 +1,46 @@
+"""A port that was chosen is still there when its server comes to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, hold_port, is_free
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.service._http_server import HttpServer
+
+pytestmark = pytest.mark.nats
+
+
+async def test_a_held_port_is_given_to_nobody_and_its_server_listens_there_again_and_again() -> None:
+    with hold_port() as held:
+        port = held.getsockname()[1]
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port))  # as who looks for a free port without saying that it reuses any
+        for _ in range(2):
+            server = HttpServer("test", "1", Metrics("test"))
+            await server.start("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /health/live HTTP/1.0\r\n\r\n")
+            assert b" 200 " in (await reader.readline())
+            writer.close()
+            await server.stop()
+
+
+async def test_nats_servers_listen_at_held_ports(tmp_path: Path) -> None:
+    with hold_port() as held:
+        server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, port=held.getsockname()[1]))
+        assert not is_free(server.port)
+        await server.restart()
+        await server.stop()
+
+
+async def test_of_two_pipelines_that_start_at_once_each_has_a_port(tmp_path: Path) -> None:
+    servers = await asyncio.gather(
+        *(EmbeddedServer.start(EmbeddedOptions(tmp_path / name)) for name in ("a", "b", "c"))
+    )
+    assert len({server.port for server in servers}) == 3
+    await asyncio.gather(*(server.stop() for server in servers))
