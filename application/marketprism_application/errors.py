@@ -9,7 +9,8 @@ ApplicationError
 ├── LocalServerError     the ClickHouse of this machine's own does not run
 ├── DataDirError     the data directory cannot be written
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
-    └── UnknownSymbolError  nothing is stored of the instrument
+    ├── UnknownSymbolError   nothing is stored of the instrument
+    └── AnswerTooLargeError  the answer has more bytes than a message may have
 """
 
 from __future__ import annotations
@@ -79,8 +80,15 @@ class UnknownSymbolError(QueryError):
     code = Code.UNKNOWN_SYMBOL
 
 
+class AnswerTooLargeError(QueryError):
+    """An answer has more bytes than a message may have: fewer rows, or fewer columns, are an answer."""
+
+    code = Code.RESPONSE_TOO_LARGE
+
+
 _CLASSES: dict[str, type[ApplicationError]] = {
-    cls.code: cls for cls in (ApplicationError, SourceError, StoreError, QueryError, UnknownSymbolError)
+    cls.code: cls
+    for cls in (ApplicationError, SourceError, StoreError, QueryError, UnknownSymbolError, AnswerTooLargeError)
 }
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from marketprism_application.contracts.failures import AnswerError, Code, Consequence, client_code, consequence_of
 from marketprism_domain.errors import InvalidValue
-from marketprism_sdk.errors import NotActive, RemoteError, reason_of
+from marketprism_sdk.errors import NotActive, PayloadTooLarge, RemoteError, reason_of
 
 _NEAREST = re.compile(r"; the nearest: (.+)$")
 
@@ -16,8 +16,8 @@ _NEAREST = re.compile(r"; the nearest: (.+)$")
 class QueryFailed(Exception):
     """The read side could not answer.
 
-    `code` is INVALID_PARAMETER, UNKNOWN_SYMBOL, STORE_ERROR, UNAVAILABLE (whoever has the store open is away or
-    overloaded: ask again) or INTERNAL.
+    `code` is INVALID_PARAMETER, UNKNOWN_SYMBOL, RESPONSE_TOO_LARGE (ask for fewer rows or columns), STORE_ERROR,
+    UNAVAILABLE (whoever has the store open is away or overloaded: ask again) or INTERNAL.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -60,6 +60,9 @@ def query_failures() -> Iterator[None]:
         raise _failed(client_code(error.failure.code), error.failure.message) from error
     except NotActive as error:
         raise QueryFailed(client_code(Code.NOT_ACTIVE), reason_of(error)) from error
+    except PayloadTooLarge as error:
+        text = f"limit: expected fewer rows, or fewer columns (fields): {error}"
+        raise QueryFailed(Code.RESPONSE_TOO_LARGE, text) from error
     except RemoteError as error:
         raise _failed(client_code(error.code), error.message) from error
     except InvalidValue as error:

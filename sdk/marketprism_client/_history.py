@@ -332,7 +332,13 @@ class History:
     async def _pages(self, question: Records) -> AsyncIterator[pa.Table]:
         try:
             while True:
-                page = await self._session.ask(question)
+                try:
+                    page = await self._session.ask(question)
+                except QueryFailed as error:
+                    if error.code != Code.RESPONSE_TOO_LARGE or question.last or question.limit == 1:
+                        raise
+                    question = msgspec.structs.replace(question, limit=question.limit // 2)
+                    continue
                 after = next_of(page)
                 yield page.replace_schema_metadata(None)
                 if after is None and page.num_rows >= question.limit and not question.fields:

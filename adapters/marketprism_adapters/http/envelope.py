@@ -42,7 +42,9 @@ class ErrorBody(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    code: str = Field(description="INVALID_PARAMETER, UNKNOWN_SYMBOL, TOO_MANY_REQUESTS or UNAVAILABLE")
+    code: str = Field(
+        description="INVALID_PARAMETER, UNKNOWN_SYMBOL, RESPONSE_TOO_LARGE, TOO_MANY_REQUESTS or UNAVAILABLE"
+    )
     message: str = Field(description="names the parameter, what was expected and what it was")
     details: dict[str, Any] = Field(default_factory=dict)
 

@@ -16,6 +16,7 @@ class Code(StrEnum):
 
     INVALID_PARAMETER = "INVALID_PARAMETER"  # the caller's mistake: the text names the field
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
+    RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"  # more bytes than a message may have: ask for less at a time
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
     STORE_ERROR = "STORE_ERROR"
     SOURCE_ERROR = "SOURCE_ERROR"
@@ -62,6 +63,7 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
     {
         Code.INVALID_PARAMETER: Consequence(400, _USAGE),
         Code.UNKNOWN_SYMBOL: Consequence(404, _FAILED),
+        Code.RESPONSE_TOO_LARGE: Consequence(413, _USAGE),
         Code.TOO_MANY_REQUESTS: Consequence(429, _STORE),
         Code.STORE_ERROR: _OTHER,
         Code.SOURCE_ERROR: Consequence(503, _INPUT),

@@ -95,7 +95,7 @@ async def _ticks(reader: StoreReader, query: Records) -> AsyncIterator[list[Tick
         ticks = [Tick(**row) for row in await asyncio.to_thread(table.select(list(_COLUMNS)).to_pylist)]
         yield ticks
         count += len(ticks)
-        if count >= _MOST_TICKS and len(ticks) == query.limit:
+        if count > _MOST_TICKS:
             raise QueryError(f"to: expected a range of at most {_MOST_TICKS} ticks for bars by activity")
 
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PARALLEL = 8
+_SMALL = 1_000  # rows
 _DAY_NS = 86_400 * 10**9
 _LOOK_BACK_DAYS = (1, 10, None)
 
@@ -360,7 +361,9 @@ async def answer(
 ) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
-        return encode_answer(await answer_question(store, decode_question(data), rules, names))
+        found = await answer_question(store, decode_question(data), rules, names)
+        # In a thread: packing a large one takes longer than a heartbeat may wait.
+        return encode_answer(found) if found.num_rows < _SMALL else await asyncio.to_thread(encode_answer, found)
     except ApplicationError as error:
         return encode_failure(Failure(error.code, str(error), error.retryable))
     except ValueError as error:

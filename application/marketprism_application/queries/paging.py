@@ -11,6 +11,7 @@ import msgspec
 from marketprism_application.contracts.kinds import KINDS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Instruments, Key, Records, continued, key_of
 from marketprism_application.contracts.rows import Row
+from marketprism_application.errors import AnswerTooLargeError
 from marketprism_application.ports.reading import StoreReader
 
 if TYPE_CHECKING:
@@ -21,11 +22,30 @@ async def page(reader: StoreReader, query: Records) -> pa.Table:
     """The page that is asked for; marked (`questions.next_of`) where the store holds more.
 
     One row more than is wanted is asked for; where that is more than an answer may have, what follows a full page is
-    looked for by itself.
+    looked for by itself. A page whose bytes are more than an answer may have is a shorter one that is marked.
 
     Raises:
-        StoreError: as the reader.
+        StoreError: as the reader. AnswerTooLargeError: of the newest rows, or of one row alone.
     """
+    while True:
+        try:
+            return await _page(reader, query)
+        except AnswerTooLargeError as error:
+            query = _halved(query, error)
+
+
+def _halved(query: Records, error: AnswerTooLargeError) -> Records:
+    """The question for half as many rows, of one whose answer was too large.
+
+    Raises:
+        AnswerTooLargeError: where fewer rows would be another answer: the newest ones, or one row alone.
+    """
+    if query.last or query.limit == 1:
+        raise error
+    return msgspec.structs.replace(query, limit=query.limit // 2)
+
+
+async def _page(reader: StoreReader, query: Records) -> pa.Table:
     kind, limit = KINDS[query.kind], query.limit
     if limit < MAX_LIMIT:
         found = await reader.answer(msgspec.structs.replace(query, limit=limit + 1))
@@ -51,7 +71,11 @@ def _ended(kind: DataKind, found: pa.Table) -> pa.Table:
 async def pages(reader: StoreReader, query: Records) -> AsyncIterator[pa.Table]:
     """Every page from the query's on, oldest first; the last one may be empty."""
     while True:
-        found = await reader.answer(query)
+        try:
+            found = await reader.answer(query)
+        except AnswerTooLargeError as error:
+            query = _halved(query, error)
+            continue
         yield found
         if found.num_rows < query.limit:
             return

@@ -147,7 +147,8 @@ class RpcServer:
         try:
             await self._bus.publish(message.reply, answer)
         except PayloadTooLarge as error:
-            await self._refuse(message, error)
+            sizes = str(error).partition(": ")[2]  # the inbox before it means nothing to whoever asked
+            await self._refuse(message, PayloadTooLarge(f"answer: {sizes}"))
 
     async def _run(self, method: str, message: BusMessage) -> bytes:
         remaining_s = self._remaining_s(message)

@@ -23,7 +23,7 @@ from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
 from marketprism_application.contracts.questions import Latest, LatestBars, Question, Records
 from marketprism_application.contracts.subjects import escape, tick_subject
-from marketprism_application.errors import ApplicationError, QueryError, UnknownSymbolError
+from marketprism_application.errors import AnswerTooLargeError, ApplicationError, QueryError, UnknownSymbolError
 from marketprism_application.ports.reading import StoreReader
 from marketprism_application.queries.answering import answer, answer_question
 from marketprism_application.queries.bar_cache import CachedReader
@@ -35,7 +35,7 @@ from marketprism_application.queries.symbol_names import StoredName
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.values import Symbol
-from marketprism_sdk.errors import RemoteError, SdkError, reason_of
+from marketprism_sdk.errors import PayloadTooLarge, RemoteError, SdkError, reason_of
 from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import REGISTRY, Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
@@ -201,6 +201,8 @@ class QueryService(Service):
             return await self._storage.call_raw("arrow", data, timeout_s=_TIMEOUT_S, idempotent=True)
         except RemoteError:
             raise
+        except PayloadTooLarge as error:
+            raise AnswerTooLargeError(f"limit: expected fewer rows, or fewer columns (fields): {error}") from error
         except SdkError as error:
             # Whoever asked reached this service: what cannot be reached from here is not for it to be confused with.
             raise RemoteError(Code.UNAVAILABLE, f"storage: {reason_of(error)}", retryable=True) from error

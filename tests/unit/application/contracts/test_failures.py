@@ -9,6 +9,7 @@ from marketprism_adapters.remote.reader import RemoteReader
 from marketprism_application.contracts.failures import CONSEQUENCES, client_code, consequence_of, http_code
 from marketprism_application.contracts.questions import StoreQuestion, Symbols
 from marketprism_application.errors import (
+    AnswerTooLargeError,
     ApplicationError,
     Code,
     QueryError,
@@ -22,7 +23,16 @@ from marketprism_application.errors import (
 from marketprism_application.queries.answering import answer
 from marketprism_services.platform.exits import Exit
 
-ERRORS = (ApplicationError, SourceError, StoreError, RowError, SchemaError, QueryError, UnknownSymbolError)
+ERRORS = (
+    ApplicationError,
+    SourceError,
+    StoreError,
+    RowError,
+    SchemaError,
+    QueryError,
+    UnknownSymbolError,
+    AnswerTooLargeError,
+)
 
 
 def test_every_code_has_its_consequence() -> None:
@@ -37,6 +47,7 @@ def test_every_code_has_its_consequence() -> None:
     [
         ("INVALID_PARAMETER", 400, "INVALID_PARAMETER", "INVALID_PARAMETER", Exit.USAGE),
         ("UNKNOWN_SYMBOL", 404, "UNKNOWN_SYMBOL", "UNKNOWN_SYMBOL", Exit.FAILED),
+        ("RESPONSE_TOO_LARGE", 413, "RESPONSE_TOO_LARGE", "RESPONSE_TOO_LARGE", Exit.USAGE),
         ("TOO_MANY_REQUESTS", 429, "TOO_MANY_REQUESTS", "TOO_MANY_REQUESTS", Exit.STORE),
         ("STORE_ERROR", 503, "UNAVAILABLE", "STORE_ERROR", Exit.STORE),
         ("NOT_ACTIVE", 503, "UNAVAILABLE", "UNAVAILABLE", Exit.STORE),
@@ -66,6 +77,7 @@ class Failing:
     [
         QueryError("a"),
         UnknownSymbolError("b"),
+        AnswerTooLargeError("g"),
         StoreError("c", retryable=True),
         ApplicationError("d"),
         SourceError("e"),
