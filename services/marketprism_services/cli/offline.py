@@ -124,16 +124,18 @@ async def _replay(url: str, wanted: Replay, zone: Zone) -> ReplayPosition:
         connection = await NatsConnection.open(url, name="replay")
         try:
             with _spinner() as spinner:
-                task = spinner.add_task(spoken().translate("sending"))
+                task, lines = spinner.add_task(spoken().translate("sending")), _Lines()
 
                 def show(position: ReplayPosition) -> None:
                     at = f", at {zone.text(position.ts)}" if position.ts is not None else ""
-                    spinner.update(task, description=spoken().translate(f"{_counted(position.sent)} sent{at}"))
+                    text = f"{_counted(position.sent)} sent{at}"
+                    spinner.update(task, description=spoken().translate(text))
+                    if spinner.disable and lines.due():
+                        err.print(text, highlight=False)
 
                 return await replay(market, connection, wanted, show)
         except QueryFailed as error:
-            code = Exit.USAGE if error.code == "INVALID_PARAMETER" else Exit.STORE
-            raise Stop(code, str(error)) from error
+            raise Stop(Exit(error.consequence.exit), str(error)) from error
         finally:
             await connection.close()
 
@@ -150,13 +152,28 @@ def _bars_of(settings: Settings, intervals: tuple[str, ...]) -> BarSettings:
         raise Stop(Exit.USAGE, f"--interval: {error}") from error
 
 
+class _Lines:
+    """When the next line is due of work that writes them now and then: into a pipe, where no spinner turns."""
+
+    def __init__(self) -> None:
+        self._shown = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last line is some seconds old; if so the next is counted from now."""
+        now = time.monotonic()
+        if now - self._shown <= _LINE_EVERY_S:
+            return False
+        self._shown = now
+        return True
+
+
 class _Read:
     """How many ticks of a source were read: a line that changes in a terminal, one every few seconds in a pipe."""
 
     def __init__(self) -> None:
         self._spinner = _spinner()
         self._task = self._spinner.add_task(spoken().translate("reading the recordings"))
-        self._shown = self._begun = time.monotonic()
+        self._begun, self._lines = time.monotonic(), _Lines()
         self._ticks = 0
 
     def __enter__(self) -> Self:
@@ -177,10 +194,9 @@ class _Read:
 
     def _show(self, text: str) -> None:
         self._spinner.update(self._task, description=spoken().translate(text))
-        now = time.monotonic()
-        if self._spinner.disable and now - self._shown > _LINE_EVERY_S:
-            self._shown = now
-            err.print(f"reading the recordings: {text}, {now - self._begun:.0f} s so far", highlight=False)
+        if self._spinner.disable and self._lines.due():
+            seconds = time.monotonic() - self._begun
+            err.print(f"reading the recordings: {text}, {seconds:.0f} s so far", highlight=False)
 
 
 async def _rebuild(source: MarketSource, bars: BarSettings, settings: Settings, read: _Read) -> Rebuilt:

@@ -54,7 +54,9 @@ class Listeners:
             await stop()
 
     def receive(self, data: bytes) -> None:
-        """Take in an answer; what is none is logged."""
+        """Take in an answer; what is none is logged. An empty one is the server's: nobody listens."""
+        if not data:
+            return
         try:
             taken = decode_taken(data)
         except ValueError as error:

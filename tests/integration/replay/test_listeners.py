@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.failures import Code
@@ -151,4 +155,31 @@ async def test_a_listener_that_answers_does_not_keep_a_deaf_one_waited_for(conne
         await listeners.keep_up(AHEAD + 1)
     assert listeners.reading == {"quick": AHEAD + 1}
     answering.cancel()
+    await listeners.close()
+
+
+@pytest.fixture
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged meanwhile, warnings included."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    with capture_logs() as found:
+        yield found
+    structlog.configure(**before)
+
+
+async def test_that_nobody_listens_is_no_malformed_answer(
+    connection: NatsConnection, unique: str, logs: list[MutableMapping[str, Any]]
+) -> None:
+    listeners = await Listeners.open(connection)
+    # The server answers a message with a reply subject that reaches nobody, with an empty one.
+    await connection.publish(f"{unique}.nobody", b"position", reply=listeners.subject)
+    reached = asyncio.Event()
+    stop = await connection.subscribe(f"{unique}.after", lambda _: reached.set())
+    await connection.publish(f"{unique}.after", b"x")
+    await reached.wait()  # comes behind the server's answer
+    assert logs == []
+    listeners.receive(b"nonsense")
+    assert [each["event"] for each in logs] == ["listener.malformed"]
+    await stop()
     await listeners.close()
