@@ -12,6 +12,7 @@ import msgspec
 from marketprism_adapters.venues.binance import frames
 from marketprism_adapters.venues.binance.amounts import Amounts
 from marketprism_adapters.venues.binance.numbering import OTHER, TRADES, Handler, Numbering
+from marketprism_adapters.venues.kit.instrument_names import other_name
 from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
@@ -40,6 +41,7 @@ from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 VENUE = "binance"
 _HEAD = b'{"stream":"'
 _MAX_STREAMS = 20_000
+_SHORTEST_PAIR = 4
 _MAX_ID = (1 << 63) - 1
 _SHORT_BOTH = 19  # characters of a price and a quantity that have room whatever they are
 _MOST_STEPS = 10_000_000  # ids that one depth frame covers: of the busiest books it is some thousands
@@ -132,15 +134,24 @@ class BinanceParser:
         event = "kline" if base.startswith("kline_") else event
         if event not in _TYPES or base.upper() == base:
             return None
-        return self._enveloped(event, many=kind.endswith("@arr"))
+        return self._enveloped(event, _owner_of(name), many=kind.endswith("@arr"))
 
-    def _enveloped(self, event: str, *, many: bool) -> Handler:
+    def _enveloped(self, event: str, native: str, *, many: bool) -> Handler:
+        """`native`: the instrument whose stream it is, empty of a stream of many."""
         work, made = self._by_event[event], _TYPES[event]
         if made is frames.Depth:
-            return self._depths()
+            return self._depths(native)
         if not many:
             decode = msgspec.json.Decoder(frames.Envelope[made]).decode  # type: ignore[valid-type]
-            return lambda frame, ts_recv: work(decode(frame).data, ts_recv)
+
+            def one(frame: bytes, ts_recv: int) -> Sequence[Item]:
+                data: Any = decode(frame).data
+                owner = data.o.s if made is frames.ForceOrder else data.s
+                if native and owner != native:
+                    raise other_name("s", native, owner)
+                return work(data, ts_recv)
+
+            return one
         either: Any = made | list.__class_getitem__(made)
         decode_many = msgspec.json.Decoder(frames.Envelope[either]).decode
 
@@ -197,16 +208,19 @@ class BinanceParser:
             "sell" if t.m else "buy", None if size is None else quantity, t.t, t.t, t.X not in ON_BOOK,
         ),)  # fmt: skip
 
-    def _depths(self) -> Handler:
+    def _depths(self, native: str) -> Handler:
         """Depth frames. Their levels come last, so one look over the bytes shows that they are nothing but numbers."""
         decode = msgspec.json.Decoder(frames.Envelope[frames.Depth]).decode
 
         def depth(frame: bytes, ts_recv: int) -> Sequence[Item]:
             start = frame.find(b',"b":[', 60, 300)
             levels = frame[start:]
+            data = decode(frame).data
+            if native and data.s != native:
+                raise other_name("s", native, data.s)
             if start > 0 and not levels.translate(None, _NUMBERS) and _too_long(levels) is None:
-                return self._change(decode(frame).data, ts_recv)
-            return self._depth(decode(frame).data, ts_recv)
+                return self._change(data, ts_recv)
+            return self._depth(data, ts_recv)
 
         return depth
 
@@ -306,6 +320,11 @@ class BinanceParser:
             1, VENUE, symbol, self.source, 0, ts // NANOS_PER_MS, ts, ts_recv, 0, o.S.lower(), number(o.ap, "ap"),
             amount, "average", False, None if size is None else contracts,
         ),)  # fmt: skip
+
+
+def _owner_of(stream: str) -> str:
+    """The instrument whose stream it is; empty of one of many, and of what is too short to be a pair."""
+    return "" if stream.startswith("!") or len(stream) < _SHORTEST_PAIR else stream.upper()
 
 
 class _Head(msgspec.Struct):

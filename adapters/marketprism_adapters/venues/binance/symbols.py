@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from marketprism_adapters.venues.kit.instrument_names import checked_name
 from marketprism_adapters.venues.kit.pairs import Quotes, quotes
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -37,10 +38,10 @@ class Names:
         self._theirs[instrument.symbol] = instrument.native
 
     def symbol(self, native: str) -> str:
-        """Our name of `BTCUSDT`."""
+        """Our name of `BTCUSDT`. Raises ParseRefused: it is no name."""
         found = self._ours.get(native)
         if found is None:
-            found = self._ours[native] = self.compose(*self._split(native))
+            found = self._ours[native] = self.compose(*self._split(checked_name(native, "s")))
             self._theirs[found] = native
         return found
 

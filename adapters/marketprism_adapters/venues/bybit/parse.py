@@ -10,6 +10,7 @@ import msgspec
 
 from marketprism_adapters.venues.bybit import frames
 from marketprism_adapters.venues.bybit.symbols import Names
+from marketprism_adapters.venues.kit.instrument_names import other_name
 from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
@@ -124,6 +125,7 @@ class BybitParser:
             if decode is None:
                 return (Control("ignored", head.topic, "a topic that is not of this market's kinds", unknown=True),)
             push = decode(frame)
+            _check_owner(push, rest.rpartition(".")[2])
             if name == "orderbook":
                 return self._book(push, ts_recv, int(rest.partition(".")[0]))
             return self._ticker(push, ts_recv) if name == "tickers" else self._trades(push, ts_recv)
@@ -214,6 +216,20 @@ def _predicted(text: str) -> str | None:
 
 
 _head = msgspec.json.Decoder(frames.Head)
+
+
+def _check_owner(push: frames.Push[Any], native: str) -> None:
+    """Raises ParseRefused: the data are of another instrument than the topic."""
+    data = push.data
+    if isinstance(data, list):
+        for trade in data:
+            if trade.s != native:
+                raise other_name("s", native, trade.s)
+    elif isinstance(data, frames.Ticker):
+        if data.symbol != native:
+            raise other_name("symbol", native, data.symbol)
+    elif data.s != native:
+        raise other_name("s", native, data.s)
 
 
 def _answer(head: frames.Head) -> Control:

@@ -8,6 +8,7 @@ these do not tell stays as it is.
 from __future__ import annotations
 
 from marketprism_adapters.venues.kit.expiries import DIGITS, WORDED, digits, worded
+from marketprism_adapters.venues.kit.instrument_names import checked_name
 from marketprism_adapters.venues.kit.pairs import quotes
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
@@ -32,10 +33,10 @@ class Names:
         self._theirs[instrument.symbol] = instrument.native
 
     def symbol(self, native: str) -> str:
-        """Our name of `BTCUSDT`."""
+        """Our name of `BTCUSDT`. Raises ParseRefused: it is no name."""
         found = self._ours.get(native)
         if found is None:
-            found = self._ours[native] = self._split(native)
+            found = self._ours[native] = self._split(checked_name(native, "symbol"))
             self._theirs[found] = native
         return found
 

@@ -16,6 +16,7 @@ import msgspec
 from marketprism_adapters.venues.deribit import frames
 from marketprism_adapters.venues.deribit.symbols import native_of, symbol_of
 from marketprism_adapters.venues.deribit.terms import INTERVALS, TEST_ID, Requests, length_ms
+from marketprism_adapters.venues.kit.instrument_names import checked_name, other_name
 from marketprism_adapters.venues.kit.numbers import NANOS_PER_MS, UNREADABLE, from_number, identity, nanos, unreadable
 from marketprism_application.contracts.kinds import MARK_PRICE
 from marketprism_application.contracts.venue_messages import (
@@ -116,26 +117,37 @@ class DeribitParser:
     def _handler(self, channel: str) -> Handler | None:
         name, *rest = channel.split(".")
         if name == "chart":
-            return self._one(frames.Chart, lambda bar, ts: self._chart(bar, ts, channel))
+            return self._one(frames.Chart, lambda bar, ts: self._chart(bar, ts, channel), "")
         if name == "book" and len(rest) >= 4:
-            return self._one(frames.GroupedBook, lambda book, ts: self._top(book, ts, int(rest[2])))
+            return self._one(frames.GroupedBook, lambda book, ts: self._top(book, ts, int(rest[2])), rest[0])
         if name == "trades":
-            return self._one(list[frames.Trade], self._trades)
-        if name == "book":
-            return self._one(frames.Book, self._book)
-        if name == "ticker":
-            return self._one(frames.Ticker, self._ticker)
-        return self._one(frames.Quote, self._quote) if name == "quote" else None
+            return self._one(
+                list[frames.Trade], self._trades, rest[0] if len(rest) == 2 else ""
+            )  # others are of a kind and a currency
+        if name == "book" and rest:
+            return self._one(frames.Book, self._book, rest[0])
+        if name == "ticker" and rest:
+            return self._one(frames.Ticker, self._ticker, rest[0])
+        return self._one(frames.Quote, self._quote, rest[0]) if name == "quote" and rest else None
 
     @staticmethod
-    def _one(made: Any, work: Callable[[Any, int], Sequence[Item]]) -> Handler:
+    def _one(made: Any, work: Callable[[Any, int], Sequence[Item]], native: str) -> Handler:
+        """`native`: the instrument whose channel it is, empty where the data name none."""
         decode = msgspec.json.Decoder(frames.Push[made]).decode
-        return lambda frame, ts_recv: work(decode(frame).params.data, ts_recv)
+
+        def one(frame: bytes, ts_recv: int) -> Sequence[Item]:
+            data = decode(frame).params.data
+            for each in (data if isinstance(data, list) else (data,)) if native else ():
+                if each.instrument_name != native:
+                    raise other_name("instrument_name", native, each.instrument_name)
+            return work(data, ts_recv)
+
+        return one
 
     def _symbol(self, native: str) -> str:
         found = self._symbols.get(native)
         if found is None:
-            found = self._symbols[native] = symbol_of(native)
+            found = self._symbols[native] = symbol_of(checked_name(native, "instrument_name"))
         return found
 
     def _inverse(self, native: str) -> bool:
@@ -146,6 +158,8 @@ class DeribitParser:
 
     def _trades(self, trades: list[frames.Trade], ts_recv: int) -> Sequence[Item]:
         made: list[Item] = []
+        if not trades:
+            raise ParseRefused("missing", "data: expected at least one trade, there is none")
         for t in trades:
             if t.direction not in _SIDES:
                 raise ParseRefused("field", f"direction: expected buy or sell, was {t.direction!r}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from marketprism_adapters.venues.kit.instrument_names import checked_name, other_name
 from marketprism_adapters.venues.kit.numbers import (
     NANOS_PER_MS,
     UNREADABLE,
@@ -94,7 +95,8 @@ class OkxParser:
         if found is None:
             if self.sizes_known and type_of(native) != SPOT:
                 raise ParseRefused("unknown_instrument", f"instId: expected one of the instrument list, was {native!r}")
-            found = self._contracts[native] = Contract(symbol_of(native), None, inverse=False)
+            found = Contract(symbol_of(checked_name(native, "instId")), None, inverse=False)
+            self._contracts[native] = found
         return found
 
     # -- which type --------------------------------------------------------------------------------------------------
@@ -119,26 +121,34 @@ class OkxParser:
         if channel.startswith("candle"):
             if of_utc8(channel[6:]):
                 return lambda *_: (Control("ignored", channel, "klines of UTC+8 days"),)
-            return self._many(list[str], lambda row, ts: self._candle(row, ts, channel[6:], arg.instId))
+            return self._many(list[str], lambda row, ts: self._candle(row, ts, channel[6:], arg.instId), "")
         if channel in ("books", "books-l2-tbt", "books50-l2-tbt"):
             depth = 50 if channel == "books50-l2-tbt" else BOOK_DEPTH
             decode = msgspec.json.Decoder(frames.Push[frames.Book]).decode
+            checked_name(arg.instId, "arg.instId")
             return lambda frame, ts: self._book(decode(frame), ts, arg.instId, depth)
         if channel in ("books5", "bbo-tbt"):
             top = self._bbo if channel == "bbo-tbt" else self._top
-            return self._many(frames.Book, lambda book, ts: top(book, ts, arg.instId))
+            return self._many(frames.Book, lambda book, ts: top(book, ts, arg.instId), "")
         found = _CHANNELS.get(channel)
         if found is None:
             return None
         made, name = found
-        return self._many(made, getattr(self, name))
+        return self._many(made, getattr(self, name), arg.instId)
 
     @staticmethod
-    def _many(made: Any, work: Callable[[Any, int], Sequence[Item]]) -> Handler:
+    def _many(made: Any, work: Callable[[Any, int], Sequence[Item]], native: str) -> Handler:
+        """`native`: the instrument whose stream it is, empty of a stream of many."""
         decode = msgspec.json.Decoder(frames.Push[made]).decode
 
         def each(frame: bytes, ts_recv: int) -> Sequence[Item]:
             data = decode(frame).data
+            if not data:
+                raise _no_data()
+            if native:
+                for one in data:
+                    if one.instId != native:
+                        raise other_name("instId", native, one.instId)
             if len(data) == 1:
                 return work(data[0], ts_recv)
             return [item for one in data for item in work(one, ts_recv)]
@@ -170,6 +180,8 @@ class OkxParser:
         snapshot = push.action == "snapshot"
         symbol = symbol_of(native)
         made = []
+        if not push.data:
+            raise _no_data()
         for book in push.data:
             check_levels(book.bids, "bids")
             check_levels(book.asks, "asks")
@@ -293,6 +305,10 @@ class OkxParser:
             closes, number(row[1], "o"), number(row[2], "h"), number(row[3], "l"), number(row[4], "c"), amount,
             len(row) > 8 and row[8] == "1", amount if c.inverse else turnover,
         ),)  # fmt: skip
+
+
+def _no_data() -> ParseRefused:
+    return ParseRefused("missing", "data: expected at least one element, there is none")
 
 
 _CHANNELS: dict[str, tuple[type[Any], str]] = {
