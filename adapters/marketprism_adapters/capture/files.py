@@ -2,7 +2,8 @@
 
 A file begins with MAGIC. A block is a header (sizes, number of frames, first and last receive time, CRC-32) and one
 MessagePack array of frames [ts_recv, channel, payload], compressed by Zstandard. The first frame of a channel in a file
-has a map in place of bytes: its name and the name of the decoder that can read it; so every file can be read alone. The
+has a map in place of bytes: its name and the name of the decoder that can read it, and `simulated` where no market sent
+what it holds; so every file can be read alone. The
 index beside it holds one fixed record a block, and is made anew from the headers where it is missing or short. A block
 that a crash cut off ends the file; whoever writes again begins another.
 """
@@ -29,6 +30,7 @@ SUFFIX, INDEX = ".mpcap", ".mpidx"
 _HEADER = struct.Struct(">4sIIIqqI")
 _ENTRY = struct.Struct(">QIqqI")
 _BLOCK = b"BLCK"
+_SIMULATED = "simulated"
 _LEVEL = 3
 _LARGEST = 1 << 28  # bytes of a block unpacked
 
@@ -52,9 +54,9 @@ class Block(NamedTuple):
 
 
 class BlockWriter:
-    """One file. Raises OSError as files do."""
+    """One file, of frames that a market sent, or of `simulated` ones. Raises OSError as files do."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, simulated: bool = False) -> None:
         import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
         self.path = path
@@ -64,6 +66,7 @@ class BlockWriter:
         self.size = len(MAGIC)
         self._codec = pa.Codec("zstd", compression_level=_LEVEL)
         self._channels: dict[Channel, int] = {}
+        self._marks = {_SIMULATED: True} if simulated else {}
 
     def write(self, frames: list[tuple[int, Channel, bytes]]) -> None:
         """Add a block, and hand it to the operating system."""
@@ -72,7 +75,7 @@ class BlockWriter:
             number = self._channels.get(channel)
             if number is None:
                 number = self._channels[channel] = len(self._channels)
-                entries.append((ts, number, channel._asdict()))
+                entries.append((ts, number, channel._asdict() | self._marks))
             entries.append((ts, number, payload))
         raw = msgspec.msgpack.encode(entries)
         data: bytes = self._codec.compress(raw, asbytes=True)
@@ -113,6 +116,14 @@ class CaptureFile:
     def frames(self) -> int:
         """Number of frames in whole blocks."""
         return sum(block.frames for block in self.blocks)
+
+    def is_simulated(self) -> bool:
+        """Whether whoever wrote it knew that no market sent what it holds; the first block says so."""
+        if not self.blocks:
+            return False
+        with self.path.open("rb") as file:
+            named = [entry for _, _, entry in self._block(file, 0, self.blocks[0]) if isinstance(entry, dict)]
+        return any(entry.get(_SIMULATED) is True for entry in named)
 
     def _end(self) -> int:
         return self.blocks[-1].offset + self.blocks[-1].size if self.blocks else len(MAGIC)

@@ -22,14 +22,16 @@ _AGAIN_S = 5.0
 
 
 class CaptureTap:
-    """Fulfils `FrameTap` with files in `folder`. Frames are on their way to the disk within a second or a megabyte.
+    """Fulfils `FrameTap` with files in `folder`, which say so where the frames are `simulated`.
 
+    Frames are on their way to the disk within a second or a megabyte.
     `frames`, `dropped` and `failures` count; `error` is the last trouble with the disk, empty when there is none.
     """
 
-    def __init__(self, settings: CaptureSettings, folder: Path) -> None:
+    def __init__(self, settings: CaptureSettings, folder: Path, *, simulated: bool = False) -> None:
         self._settings = settings
         self._folder = folder
+        self._simulated = simulated
         self._run = ""
         self._number = 0
         self._lock = threading.Condition()
@@ -119,7 +121,7 @@ class CaptureTap:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._make_room()
         self._number += 1
-        self._writer = BlockWriter(self._folder / f"{self._run}-{self._number:05d}{SUFFIX}")
+        self._writer = BlockWriter(self._folder / f"{self._run}-{self._number:05d}{SUFFIX}", simulated=self._simulated)
         self._opened_at = time.monotonic()
         return self._writer
 

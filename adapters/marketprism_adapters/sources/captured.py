@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -87,6 +88,26 @@ class CapturedDepth(CapturedTicks):
                 self.skipped[found.reason] = self.skipped.get(found.reason, 0) + 1
             else:
                 yield found
+
+
+def holds_simulated(arguments: str) -> bool:
+    """Whether the frames of a source `capture:` came from no market, by what is written with them, and by their form:
+    that of simulated ticks is nobody else's. False where nothing can be read, which the source itself refuses.
+    """
+    folder, run = capture_arguments(arguments)
+    try:
+        files = capture_files(folder, run)
+        return any(file.is_simulated() for file in files) or any(
+            frame.channel.decoder == source.DECODER for frame in islice(files[0].read(), 1)
+        )
+    except (SourceError, OSError):
+        return False
+
+
+def capture_arguments(arguments: str) -> tuple[Path, str]:
+    """Folder and run of a source `capture:`; no run is the latest."""
+    folder, _, run = arguments.partition(",run=")
+    return Path(folder).expanduser(), run
 
 
 class CaptureSource(ReplaySource):

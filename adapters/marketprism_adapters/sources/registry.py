@@ -136,10 +136,10 @@ def _sim(arguments: str, given: SourceContext) -> MarketSource:
 
 
 def _capture(arguments: str, given: SourceContext) -> MarketSource:
-    from marketprism_adapters.sources.captured import CaptureSource  # noqa: PLC0415 (only this source)
+    from marketprism_adapters.sources.captured import CaptureSource, capture_arguments  # noqa: PLC0415 (only this one)
 
-    folder, _, run = arguments.partition(",run=")
-    return CaptureSource(Path(folder).expanduser(), given.calendar, run=run, speed=given.speed)
+    folder, run = capture_arguments(arguments)
+    return CaptureSource(folder, given.calendar, run=run, speed=given.speed)
 
 
 def _counter(venue: str, _: str, given: SourceContext) -> MarketSource:

@@ -12,6 +12,7 @@ from marketprism_adapters.capture.files import CaptureFile
 from marketprism_adapters.capture.find import capture_files, channels_of, runs_of
 from marketprism_application.errors import SourceError
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_venues
+from marketprism_services.cli.language.console import harmless
 from marketprism_services.cli.options import err, out
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -67,7 +68,7 @@ def show(
         for frame in _read(file, ts_from, ts_to):
             if channel and frame.channel.name != channel:
                 continue
-            text = frame.payload.decode("utf-8", "backslashreplace").rstrip()
+            text = harmless(frame.payload.decode("utf-8", "backslashreplace").rstrip())
             if not shown:
                 err.print(f"times are {zone.name}", highlight=False)
             print(f"{zone.text(frame.ts_recv, with_ms=True)}  {frame.channel.name}  {text}")

@@ -13,6 +13,7 @@ from dependency_injector import containers, providers
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service
+from marketprism_services.platform import data_contents
 from marketprism_services.platform.catalogue import SERVICES, ServiceRow, row_of, wiring_of
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.shared import Shared, tap_of
@@ -31,7 +32,7 @@ class _Providers(containers.DeclarativeContainer):
     connection = providers.Dependency(instance_of=NatsConnection)
 
     calendar = providers.Singleton(chinese_calendar_of_markets, settings.provided.calendar)
-    tap = providers.Singleton(tap_of, settings)
+    tap = providers.Singleton(tap_of, settings, providers.Object(data_contents.is_simulated))
     shared = providers.Singleton(Shared, calendar.provider, tap.provider)
 
     services = providers.Aggregate(_factories(settings, connection, shared))

@@ -34,6 +34,7 @@ REAL, SIMULATED = "real", "simulated"
 BUCKET, KEY = "pipeline_contents", "data"
 _FILE = "contents.json"
 _SIM = "sim"
+_CAPTURE = "capture"
 _CHDB = "chdb"
 
 
@@ -44,8 +45,8 @@ class OtherContents(DataDirError):
 def data_of(settings: Settings) -> str | None:
     """`real` or `simulated`, by the source that the settings name; None where they name none.
 
-    Simulated are `sim`, a counter whose fronts are `sim:`, and a crypto venue at an address of this machine;
-    `source.simulated` decides of what could be either.
+    Simulated are `sim`, a counter whose fronts are `sim:`, a crypto venue at an address of this machine, and a capture
+    of any of them; `source.simulated` decides of what could be either.
 
     Raises:
         SourceError: fronts of both kinds, or what is simulated is said to be real.
@@ -53,7 +54,7 @@ def data_of(settings: Settings) -> str | None:
     name, _, arguments = settings.source.spec.partition(":")
     if name == NO_SOURCE:
         return None
-    if name == _SIM or (name in COUNTERS and _has_simulated_fronts(settings, name)):
+    if name == _SIM or (name in COUNTERS and _has_simulated_fronts(settings, name)) or _is_simulated_capture(settings):
         if settings.source.simulated is False:
             raise SourceError(f"source.simulated: expected true for {name}, which is simulated here, was false")
         return SIMULATED
@@ -63,6 +64,20 @@ def data_of(settings: Settings) -> str | None:
         set_urls = [url.reveal() for url in (settings.venue.ws_url, settings.venue.rest_url) if url]
         simulated = any(is_loopback(url) for url in given or set_urls)
     return SIMULATED if simulated else REAL
+
+
+def is_simulated(settings: Settings) -> bool:
+    """Whether the source of these settings is no market. Raises as `data_of` does."""
+    return data_of(settings) == SIMULATED
+
+
+def _is_simulated_capture(settings: Settings) -> bool:
+    name, _, arguments = settings.source.spec.partition(":")
+    if name != _CAPTURE or not arguments:
+        return False
+    from marketprism_adapters.sources.captured import holds_simulated  # noqa: PLC0415 (loads the recordings' readers)
+
+    return holds_simulated(arguments)
 
 
 def _has_simulated_fronts(settings: Settings, name: str) -> bool:

@@ -21,7 +21,9 @@ class Shared:
     version: str = VERSION
 
 
-def tap_of(settings: Settings) -> CaptureTap | None:
-    """Where the frames of the source go, by the settings; None for nowhere."""
+def tap_of(settings: Settings, is_simulated: Callable[[Settings], bool]) -> CaptureTap | None:
+    """Where the frames of the source go, by the settings, marked where `is_simulated` says so; None for nowhere."""
     capture = settings.capture
-    return CaptureTap(capture, capture.folder or settings.data_dir / "capture") if capture.enabled else None
+    if not capture.enabled:
+        return None
+    return CaptureTap(capture, capture.folder or settings.data_dir / "capture", simulated=is_simulated(settings))

@@ -11,7 +11,11 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from marketprism_adapters.capture.files import CaptureFile
+from marketprism_adapters.capture.settings import CaptureSettings
+from marketprism_adapters.capture.tap import CaptureTap
 from marketprism_application.errors import SourceError
+from marketprism_application.ports.sources import Channel
 from marketprism_services.platform.data_contents import (
     REAL,
     SIMULATED,
@@ -21,11 +25,13 @@ from marketprism_services.platform.data_contents import (
     data_of,
     directory_of,
     engine_of,
+    is_simulated,
     read,
 )
 from marketprism_services.platform.data_dir_lock import DataDirLock, is_running
 from marketprism_services.platform.exits import Exit, code_of
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.shared import tap_of
 
 
 @pytest.fixture
@@ -237,3 +243,43 @@ def test_whether_a_pipeline_runs_is_seen_by_its_lock(tmp_path: Path) -> None:
         assert is_running(tmp_path)
     assert (tmp_path / "lock").exists()
     assert not is_running(tmp_path)
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_capture_is_what_its_frames_were(tmp_path: Path, simulated: bool) -> None:
+    tap = CaptureTap(CaptureSettings(), tmp_path, simulated=simulated)
+    tap.start()
+    tap.frame(Channel("front-1", "ctp.depth"), b"\x80")
+    tap.stop()
+    spec = f"capture:{tmp_path}"
+    assert data_of(settings_of(spec=spec)) == (SIMULATED if simulated else REAL)
+    assert data_of(settings_of(source={"spec": spec, "simulated": True})) == SIMULATED
+    if simulated:
+        with pytest.raises(SourceError, match=r"source\.simulated: expected true for capture"):
+            data_of(settings_of(source={"spec": spec, "simulated": False}))
+
+
+def test_simulated_ticks_that_were_captured_before_files_said_so_are_recognised_by_their_form(tmp_path: Path) -> None:
+    tap = CaptureTap(CaptureSettings(), tmp_path)
+    tap.start()
+    tap.frame(Channel("sim:7", "ticks.msgpack"), b"\x80")
+    tap.stop()
+    assert data_of(settings_of(spec=f"capture:{tmp_path}")) == SIMULATED
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("sim", True),
+        ("okx:BTC-USDT,url=127.0.0.1:9443", True),
+        ("okx:BTC-USDT", False),
+    ],
+)
+def test_frames_that_are_captured_are_marked_by_their_source(tmp_path: Path, spec: str, said: bool) -> None:
+    tap = tap_of(settings_of(tmp_path, spec, capture={"enabled": True}), is_simulated)
+    assert tap is not None
+    tap.start()
+    tap.frame(Channel("a", "b"), b"c")
+    tap.stop()
+    (file,) = (tmp_path / "capture").glob("*.mpcap")
+    assert CaptureFile(file).is_simulated() is said
