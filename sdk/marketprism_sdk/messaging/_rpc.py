@@ -295,6 +295,8 @@ class RpcClient:
         headers = {TIME_LEFT_HEADER: str(left), DEADLINE_HEADER: str(until), CALL_HEADER: call, **trace_headers()}
         try:
             reply = await self._bus.request(subject, data, timeout_s=timeout_s, headers=headers)
+        except NoResponders as error:
+            raise NoResponders(f"{reason_of(error)}: no {service} is running") from error
         except asyncio.CancelledError:
             with contextlib.suppress(SdkError):
                 await self._bus.publish(f"rpc-cancel.{service}", call.encode())

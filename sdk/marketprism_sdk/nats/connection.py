@@ -263,7 +263,7 @@ class NatsConnection:
             expiry.cancel()
             self._replies.pop(token, None)
         if reply is None:
-            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s")
+            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:.3g} s")
         if not reply.data and reply.headers and reply.headers.get("Status") == "503":
             raise NoResponders(f"nobody answers on {subject}")
         return reply

@@ -94,6 +94,7 @@ FRAMEWORK: tuple[Family, ...] = (
             "How often something blocked the event loop for a quarter of a second or more.",
             (),
         ),
+        ("log_lines_lost_total", "Log lines that could not be written: a full disk, a pipe without a reader.", ()),
         ("bus_messages_dropped_total", "Messages to subscriptions of this process that found their queue full.", ()),
         ("bus_handler_failures_total", "Handlers of messages that raised an error.", ()),
         ("http_connections_refused_total", "HTTP connections that found every place taken.", ()),

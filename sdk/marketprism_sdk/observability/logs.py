@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
 from marketprism_sdk.errors import reason_of
+from marketprism_sdk.observability._log_stream import LogStream
 from marketprism_sdk.observability.secret_fields import hide_secrets
 from marketprism_sdk.urls import hide
 
+_streams: dict[object, LogStream] = {}  # the one that is used, by the standard error that it writes to
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -22,11 +24,14 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
     No line carries a secret: fields are hidden by their names, at any depth, and users and passwords of URLs wherever
     they stand, in a message, a field or a traceback.
 
+    A line that cannot be written is counted (`stream`) and nothing else happens.
+
     Raises:
         ValueError: an unknown level.
     """
     if level not in _LEVELS:
         raise ValueError(f"log level: expected one of {', '.join(_LEVELS)}, was {level!r}")
+    lines = stream()
     pretty = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -42,13 +47,13 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", lines)),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**bound)
     # Libraries that log in the standard way come out in the same form.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -58,6 +63,14 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(_LEVELS[level], logging.WARNING))
+
+
+def stream() -> LogStream:
+    """Where this process's log lines go: one for each standard error that it has had."""
+    if sys.stderr not in _streams:
+        _streams.clear()
+        _streams[sys.stderr] = LogStream(sys.stderr)
+    return _streams[sys.stderr]
 
 
 class _Hiding:

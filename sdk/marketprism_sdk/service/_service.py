@@ -41,7 +41,7 @@ from marketprism_sdk.messaging import (
 )
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability import LoopWatch, Metrics, MetricsSettings
+from marketprism_sdk.observability import LoopWatch, Metrics, MetricsSettings, logs
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
@@ -106,6 +106,7 @@ class Service:
         self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
         self._watch = LoopWatch(self.metrics)
+        self.metrics.watch("log_lines_lost_total", lambda: float(logs.stream().lines_lost))
         self.metrics.watch("bus_messages_dropped_total", lambda: float(self.bus.dropped))
         self.metrics.watch("bus_handler_failures_total", lambda: float(self.bus.failed))
         self._handlers: list[object] = [self]
@@ -188,6 +189,7 @@ class Service:
         self._watch.start()
         self.registration = Registration(registry, self.name, self.instance, self.version)
         self.http.check("nats", self._nats_health)
+        self.http.check("log", self._log_health)
         self.http.status(self._basics)
         self.http.app.add_routes(self.routes())
         await self._listen()
@@ -233,6 +235,9 @@ class Service:
                 ) from error
             await self.http.start(settings.http_host, 0)
             log.warning("http.port_taken", service=self.name, port=settings.http_port, instead=self.http.port)
+
+    async def _log_health(self) -> str:
+        return logs.stream().health()
 
     async def _nats_health(self) -> str:
         return "healthy" if self.connection.connected else f"unhealthy: no connection to {self.connection.url}"

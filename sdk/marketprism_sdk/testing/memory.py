@@ -133,7 +133,7 @@ class MemoryBus:
             async with asyncio.timeout(timeout_s):
                 return await answered
         except TimeoutError:
-            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:g} s") from None
+            raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:.3g} s") from None
         finally:
             await stop()
 

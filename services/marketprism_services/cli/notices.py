@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Mapping, MutableMapping
 
@@ -50,7 +51,9 @@ class _Screen:
         self._console = console
 
     def msg(self, text: str) -> None:
-        self._console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        # Whoever watches over the services says what it sees, and goes on where nobody looks any more.
+        with contextlib.suppress(OSError):
+            self._console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     debug = info = warning = error = exception = critical = log = msg
 
