@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -34,13 +33,11 @@ class CapturedRecording(Recording):
         self._channel = channel
         self.path = Path(f"{files[0].path.parent}:{channel.name}")
         self.source = f"replay:{channel.name}"
-        self.skipped = {}
-        self.refused = []
-        self._calendar = calendar
-        self.format, self._columns = self._detect()
+        self._begin(calendar)
 
-    def _open(self) -> AbstractContextManager[Iterable[str]]:
-        return nullcontext(line.decode(errors="surrogateescape") for line in payloads(self._files, self._channel))
+    def _text(self, tap: FrameTap | None = None) -> Iterator[str]:
+        lines = (line.decode(errors="surrogateescape") for line in payloads(self._files, self._channel))
+        return lines if tap is None else self._tapped(lines, tap)
 
 
 class CapturedTicks(CapturedRecording):

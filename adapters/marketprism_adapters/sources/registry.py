@@ -99,9 +99,12 @@ def _replay(arguments: str, given: SourceContext) -> MarketSource:
     from marketprism_adapters.venues.recordings.discovery import at_home, venue_files  # noqa: PLC0415 (only this source)
     from marketprism_adapters.venues.recordings.source import VenueReplay  # noqa: PLC0415 (only this source)
 
-    asked = replay_arguments(arguments)
-    asked = asked._replace(recordings=[str(at_home(part)) for part in asked.recordings])
-    of_venues, found = venue_files(asked.recordings)
+    try:
+        asked = replay_arguments(arguments)
+        asked = asked._replace(recordings=[str(at_home(part)) for part in asked.recordings])
+        of_venues, found = venue_files(asked.recordings)
+    except OSError as error:  # a name that no file can have
+        raise SourceError(f"source replay: expected names of files: {error.strerror or error}") from error
     if not of_venues:
         paths = [path for part in asked.recordings for path in recording_paths(part)]
         for path in paths:

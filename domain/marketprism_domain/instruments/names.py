@@ -3,7 +3,9 @@
 Forms: a future `rb2505`, `SR505`; an option `m2505-C-3000`, `SR505C6000`; a combination of several, `SPD SR509&SR511`
 and `IPS SM509&SF509` at Zhengzhou, `SP a2509&a2511` and `SPC a2509&m2509` at Dalian and Guangzhou; a month-average
 future `l2602F` (Dalian, since 2025-10-28; products `l_f v_f pp_f`); a trade at settlement `sc2509TAS` (INE, since
-2020-10-12; product `sc_tas`, as the counters list it).
+2020-10-12; product `sc_tas`, as the counters list it); an option on a fund `10008000`, or by the code it is traded
+under, `510050C2512M03000`, whose letter tells the standard contract M from those with terms of before a dividend, A, B;
+a fund or a share `510050`. A series that others keep of a product, `rb888`, `IF9999`, is no contract.
 """
 
 from __future__ import annotations
@@ -11,10 +13,12 @@ from __future__ import annotations
 import re
 
 _LETTERS = re.compile(r"[A-Za-z]+")
-_FUTURE = re.compile(r"([A-Za-z]+)(\d{3,4})(F|TAS)?")
+_FUTURE = re.compile(r"([A-Za-z]+)(\d{1,2}(?:0[1-9]|1[0-2]))(F|TAS)?")
 _OWN_PRODUCT = re.compile(r"([A-Za-z]+)_(f|tas)", re.IGNORECASE)
-# m2505-C-3000, SR505C6000, SR511MSC6300, IO2501-P-4000, and plain digits of an ETF option
-_OPTION = re.compile(r"[A-Za-z]+\d+-?(?:MS-?)?[CP]-?\d+(?:\.\d+)?|\d{8}")
+# m2505-C-3000, SR505C6000, SR511MSC6300, IO2501-P-4000, and digits of an ETF option
+_OF_FUND = re.compile(r"(\d{6})[CP]\d{4}[A-Z]\d{5,6}")
+_OPTION = re.compile(r"[A-Za-z]+\d+F?-?(?:MS-?)?[CP]-?\d+(?:\.\d+)?|\d{8}|" + _OF_FUND.pattern)
+_FUND = re.compile(r"\d{6}")
 _STRATEGY = re.compile(r"[A-Za-z]+ ")
 
 
@@ -36,10 +40,12 @@ def is_future(symbol: str) -> bool:
 
 
 def class_of(symbol: str) -> str:
-    """`combination`, `option` or `future`, by the form of the code."""
+    """`combination`, `option`, `spot` (a fund or a share) or `future`, by the form of the code."""
     if "&" in symbol:
         return "combination"
-    return "option" if is_option(symbol) else "future"
+    if is_option(symbol):
+        return "option"
+    return "spot" if _FUND.fullmatch(symbol) else "future"
 
 
 def has_signed_price(symbol: str) -> bool:
@@ -49,7 +55,7 @@ def has_signed_price(symbol: str) -> bool:
 
 def product_of(symbol: str) -> str:
     """Product code of a symbol, as written: `ru` of `ru1901`, `SR` of `SR505C6000`, `l_f` of `l2602F`, `sc_tas` of
-    `sc2509TAS`; of a combination that of its first leg, and of a product itself."""
+    `sc2509TAS`, the fund of `510050C2512M03000`; of a combination that of its first leg, and of a product itself."""
     for leg in legs_of(symbol)[:1]:
         return product_of(leg)
     future = _FUTURE.fullmatch(symbol)
@@ -57,8 +63,8 @@ def product_of(symbol: str) -> str:
         return f"{future[1]}_{future[3].lower()}"
     if _OWN_PRODUCT.fullmatch(symbol):
         return symbol
-    letters = _LETTERS.match(symbol)
-    return letters[0] if letters else symbol
+    letters, of_fund = _LETTERS.match(symbol), _OF_FUND.fullmatch(symbol)
+    return letters[0] if letters else of_fund[1] if of_fund else symbol
 
 
 def base_of(product: str) -> str:

@@ -204,12 +204,25 @@ LATE_NIGHT_OPEN: dict[str, tuple[frozenset[str], int]] = {
     "20191226": (frozenset({"shfe", "ine", "dce", "czce"}), _at("22:30")),
 }
 
+_VENUE_OF_NUMBER = {
+    (8, "1"): "sse",
+    (8, "9"): "szse",
+    **{(6, first): "sse" for first in "569"},
+    **{(6, first): "szse" for first in "0123"},
+}
 _VENUE_OF = {product: venue for venue, products in PRODUCTS.items() for product in products}
 
 
 def venue_of(symbol: str) -> str | None:
-    """Venue that lists the symbol's product, None for an unknown one; of a combination that of its legs."""
-    return _VENUE_OF.get(base_of(product_of(symbol).lower()))
+    """Venue that lists the symbol's product, None for an unknown one; of a combination that of its legs.
+
+    Options on funds, funds and shares are numbered by their exchange: 10008000 and 510050 in Shanghai, 90000001 and
+    159915 in Shenzhen.
+    """
+    product = product_of(symbol)
+    if product.isascii() and product.isdigit():
+        return _VENUE_OF_NUMBER.get((len(product), product[0]))
+    return _VENUE_OF.get(base_of(product.lower()))
 
 
 def hours_key(symbol: str) -> str:

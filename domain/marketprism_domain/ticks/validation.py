@@ -167,7 +167,7 @@ class TickValidationService:
             (warnings if may_fall else errors).append(TURNOVER_FELL)
 
     def _price(self, tick: Tick, errors: list[str], warnings: list[str]) -> None:
-        """Invariant 3: inside the venue's own limits, else inside the configured band.
+        """Invariant 3: inside the venue's own limits, as are the day's open, high and low; else inside the band.
 
         Limits decide wherever both are there, below zero too. One of 0 happens behind mismatched fronts and counts as
         not sent, but for an instrument whose prices may be 0; of such a one a share of the price is no band.
@@ -179,9 +179,9 @@ class TickValidationService:
         up, down = tick.limit_up, tick.limit_down
         signed = has_signed_price(tick.symbol)
         if up is not None and down is not None and up > down and (signed or (up and down)):
-            if last > up:
+            if last > up or (tick.high is not None and tick.high > up) or (tick.open is not None and tick.open > up):
                 errors.append(ABOVE_LIMIT)
-            elif last < down:
+            elif last < down or (tick.low is not None and tick.low < down):
                 errors.append(BELOW_LIMIT)
             return
         reference = None if signed else tick.pre_settlement or tick.pre_close

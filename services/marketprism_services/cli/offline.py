@@ -23,6 +23,7 @@ from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_client import MarketClient, QueryFailed, ReplayPosition
 from marketprism_domain.bars.state import BarSettings
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.events.pipeline import FrameRefused
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import Interval
 from marketprism_sdk.nats.connection import NatsConnection
@@ -62,8 +63,10 @@ def rebuild_command(
     seconds = time.monotonic() - started
     none = spoken().translate("none")
     rejected = ", ".join(f"{count} {reason}" for reason, count in sorted(result.rejected.items())) or none
+    refused = ", ".join(f"{count} {reason}" for reason, count in sorted(read.refused.items())) or none
     err.print(
-        f"{count_of(result.ticks_read, 'tick')}, rejected: {rejected}, stale: {result.stale}; "
+        f"{count_of(result.ticks_read, 'tick')}, refused rows: {refused}; "
+        f"rejected: {rejected}, stale: {result.stale}; "
         f"{count_of(len(result.bars), 'bar')} in {seconds:.1f} s",
         highlight=False,
     )
@@ -175,6 +178,7 @@ class _Read:
         self._task = self._spinner.add_task(spoken().translate("reading the recordings"))
         self._begun, self._lines = time.monotonic(), _Lines()
         self._ticks = 0
+        self.refused: dict[str, int] = {}  # rows that are no tick, by reason
 
     def __enter__(self) -> Self:
         self._spinner.start()
@@ -189,6 +193,9 @@ class _Read:
         """The batches as they come; `total` ticks in all, 0 where nobody knows."""
         async for batch in batches:
             self._ticks += len(batch.ticks)
+            for event in batch.events:
+                if isinstance(event, FrameRefused):
+                    self.refused[event.reason] = self.refused.get(event.reason, 0) + event.frames
             self._show(f"{self._ticks} of {total} ticks read" if total else f"{self._ticks} ticks read")
             yield batch
 

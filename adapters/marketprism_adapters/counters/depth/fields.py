@@ -63,12 +63,28 @@ class _Remembered(ABC, Generic[Given]):
         self._values[given] = value
         return value
 
+    def count(self, given: Given, column: str) -> Decimal | None:
+        """As `value`, for what there is none or some of. Raises BadField: it is below 0."""
+        value = self.value(given, column)
+        if value is not None and value < 0:
+            raise BadField(column, "0 or more", str(given))
+        return value
+
+    def fresh_count(self, given: Given, column: str) -> Decimal | None:
+        """As `count`, of a field that rarely repeats."""
+        value = self.fresh(given, column)
+        if value is not None and value < 0:
+            raise BadField(column, "0 or more", str(given))
+        return value
+
     def price(self, given: Given, column: str) -> Decimal | None:
-        """As `value`, for a price that is not there when it is 0."""
+        """As `value`, for a price that is not there when it is 0. Raises BadField: it is below 0."""
         try:
             return self._prices[given]
         except KeyError:
             price = self.value(given, column) or None
+        if price is not None and price < 0:
+            raise BadField(column, "a price of 0 or more", str(given))
         if len(self._prices) > _MAX_CACHED:
             self._prices = {}
         self._prices[given] = price
@@ -174,9 +190,4 @@ def levels(pairs: list[tuple[Decimal | None, Decimal | None]]) -> tuple[BookLeve
     return tuple(BookLevel(price, quantity) for price, quantity in pairs if price and quantity)
 
 
-def positive(value: Decimal | None) -> Decimal | None:
-    """A price of 0 means that there is none (limits behind mismatched fronts, prices before the first trade)."""
-    return value or None
-
-
-__all__ = ["BadField", "Clocks", "Numbers", "RawNumbers", "Tick", "amount", "levels", "positive"]
+__all__ = ["BadField", "Clocks", "Numbers", "RawNumbers", "Tick", "amount", "levels"]

@@ -6,33 +6,34 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from marketprism_adapters.counters.depth.fields import BadField, Numbers, levels, positive
+from marketprism_adapters.counters.depth.contracts import Contract, contract_of
+from marketprism_adapters.counters.depth.event_times import Times
+from marketprism_adapters.counters.depth.fields import BadField, Numbers, levels
 from marketprism_adapters.counters.depth.messages import (
     CTP_COLUMNS,
     CTP_NEEDED,
     NANOS_PER_MS,
     RowReader,
     Skipped,
-    Times,
     ctp_rows,
-    venue_token,
 )
 from marketprism_domain.marketdata.tick import Tick
-from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_domain.values import NANOS_PER_SECOND, Symbol
+from marketprism_domain.values import NANOS_PER_SECOND
 
 
 class Format(NamedTuple):
     """A kind of recording: its columns, those that it must have, and how to read its rows.
 
-    Of `days` one has to be there. What else is missing reads as empty.
+    Of `days` one has to be there; `stamp` are the columns of exchange, code, time of day, and of both days. What else
+    is missing reads as empty.
     """
 
     name: str
     columns: tuple[str, ...]
     needed: tuple[str, ...]
     days: tuple[str, ...]
-    reader: Callable[[dict[str, int], MarketCalendar, str], RowReader]
+    stamp: tuple[str, str, str, str, str]
+    reader: Callable[[dict[str, int], Times, str], RowReader]
 
 
 CFFEX_COLUMNS = (
@@ -46,16 +47,16 @@ CFFEX_COLUMNS = (
 _NAMES = {"ActionDay": "action_date", "TradingDay": "trading_date", "ExchangeID": "exchg", "InstrumentID": "code"}
 
 
-def _cffex(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowReader:
+def _cffex(at: dict[str, int], times: Times, source: str) -> RowReader:
     """Rows of per-day dumps with `action_time` as HHMMSSmmm and both cumulative and per-tick amounts."""
-    numbers, times = Numbers(), Times(calendar)
-    value, fresh = numbers.value, numbers.fresh
+    numbers, contracts = Numbers(), _Contracts()
+    value, fresh, price, count = numbers.value, numbers.fresh, numbers.price, numbers.count
 
     amounts = [f"{side}_{what}{n}" for n in range(1, 6) for side in ("bid", "ask") for what in ("price", "qty")]
 
     def side(row: Sequence[str], name: str) -> list[tuple[Decimal | None, Decimal | None]]:
         return [
-            (value(row[at[f"{name}_price{n}"]], f"{name}_price{n}"), value(row[at[f"{name}_qty{n}"]], f"{name}_qty{n}"))
+            (price(row[at[f"{name}_price{n}"]], f"{name}_price{n}"), value(row[at[f"{name}_qty{n}"]], f"{name}_qty{n}"))
             for n in range(1, 6)
             if row[at[f"{name}_price{n}"]] not in ("0.0", "0", "")
         ]
@@ -69,8 +70,7 @@ def _cffex(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowRead
             raise error.at(_NAMES.get(error.column, error.column)) from error
 
     def tick_of(row: Sequence[str], number: int) -> Tick | Skipped:
-        symbol = Symbol(row[at["code"]])
-        venue = venue_token(row[at["exchg"]], symbol)
+        venue, symbol = contracts[row[at["exchg"]], row[at["code"]]]
         of_day = _hhmmssmmm(row[at["action_time"]])
         if of_day is None:
             text = row[at["action_time"]]
@@ -78,19 +78,27 @@ def _cffex(at: dict[str, int], calendar: MarketCalendar, source: str) -> RowRead
         stated = row[at["trading_date"]]
         ts = times.event_ns(venue, stated, row[at["action_date"]], of_day)
         volume = fresh(row[at["total_volume"]], "total_volume")
-        opened, high, low = (positive(value(row[at[n]], n)) if volume else None for n in ("open", "high", "low"))
+        opened, high, low = (price(row[at[n]], n) if volume else None for n in ("open", "high", "low"))
         return Tick(
-            venue, str(symbol), source, 0, 0, ts, ts, 0, number, times.trading_day(venue, symbol, ts, stated),
-            positive(value(row[at["price"]], "price")), volume, fresh(row[at["total_turnover"]], "total_turnover"),
-            value(row[at["open_interest"]], "open_interest"), opened, high, low, None,
-            positive(value(row[at["settle_price"]], "settle_price")),
-            positive(value(row[at["pre_close"]], "pre_close")), positive(value(row[at["pre_settle"]], "pre_settle")),
-            value(row[at["pre_interest"]], "pre_interest"), positive(value(row[at["upper_limit"]], "upper_limit")),
-            positive(value(row[at["lower_limit"]], "lower_limit")), None,
+            venue, symbol, source, 0, 0, ts, ts, 0, number, times.trading_day(venue, symbol, ts, stated),
+            price(row[at["price"]], "price"), volume, fresh(row[at["total_turnover"]], "total_turnover"),
+            count(row[at["open_interest"]], "open_interest"), opened, high, low, None,
+            price(row[at["settle_price"]], "settle_price"),
+            price(row[at["pre_close"]], "pre_close"), price(row[at["pre_settle"]], "pre_settle"),
+            count(row[at["pre_interest"]], "pre_interest"), price(row[at["upper_limit"]], "upper_limit"),
+            price(row[at["lower_limit"]], "lower_limit"), None,
             levels(side(row, "bid")), levels(side(row, "ask")),
         )  # fmt: skip
 
     return read
+
+
+class _Contracts(dict[tuple[str, str], Contract]):
+    """Contracts by what the columns of exchange and code say."""
+
+    def __missing__(self, key: tuple[str, str]) -> Contract:
+        self[key] = found = contract_of(*key)
+        return found
 
 
 def _hhmmssmmm(text: str) -> int | None:
@@ -103,13 +111,15 @@ def _hhmmssmmm(text: str) -> int | None:
     return (hours * 3600 + minutes * 60 + seconds) * NANOS_PER_SECOND + ms * NANOS_PER_MS
 
 
+_STAMP = ("ExchangeID", "InstrumentID", "UpdateTime", "TradingDay", "ActionDay")
 FORMATS = (
-    Format("CTP depth", CTP_COLUMNS, CTP_NEEDED, ("TradingDay", "ActionDay"), ctp_rows),
+    Format("CTP depth", CTP_COLUMNS, CTP_NEEDED, ("TradingDay", "ActionDay"), _STAMP, ctp_rows),
     Format(
         "CFFEX dump",
         CFFEX_COLUMNS,
         ("code", "price", "total_volume", "action_time"),
         ("trading_date", "action_date"),
+        ("exchg", "code", "action_time", "trading_date", "action_date"),
         _cffex,
     ),
 )

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import io
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from itertools import islice
 from pathlib import Path
 
 import structlog
 
-from marketprism_adapters.counters.depth.fields import BadField
-from marketprism_adapters.counters.recordings.broken_archive import WholePart
-from marketprism_adapters.counters.recordings.formats import FORMATS, Format, RowReader, Skipped
+from marketprism_adapters.counters.depth.contracts import contract_of
+from marketprism_adapters.counters.depth.event_times import NightStamp, Times, part_of
+from marketprism_adapters.counters.depth.fields import BadField, Clocks
+from marketprism_adapters.counters.recordings.formats import RowReader, Skipped
+from marketprism_adapters.counters.recordings.header import Header, NoHeader, cells_of, header_of, is_before_header
+from marketprism_adapters.counters.recordings.night_stamps import StampedRow, night_stamp_of
+from marketprism_adapters.counters.recordings.text_files import ENDINGS, TextFile
 from marketprism_adapters.counters.recordings.time_order import InOrder, OutOfOrder
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel, FrameTap
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_sdk.errors import reason_of
 
 log = structlog.get_logger()
 
 DECODER = "recording.csv"  # of captured lines
-_ENDINGS = (".csv", ".csv.gz")
+_LOOKED_AT = 3  # rows below the header that show whether each ends with a separator
 _NAMED = 20  # refused rows of one reading that are named; all are counted
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_SEPARATORS = ",\t;"
 
 REFUSED = "refused_row"
+REPEATED_HEADER = "repeated_header"
 BROKEN = "rest_unreadable"
 
 
@@ -39,9 +38,9 @@ class Recording:
     """One file of one or more instruments, in arrival order.
 
     A row that is no tick is refused by itself: it is counted in `skipped` by reason, and the first ones are named in
-    `refused` and in the log. Text is UTF-8, with or without a mark at its beginning, or UTF-16; a byte that is neither
-    spoils no more than its cell, and no cell but those that are read. `whole_part`: of a file that breaks off, what
-    comes before is read; without it such a file is refused.
+    `refused` and in the log. A header again, as where files were put together, names the columns from there on. A byte
+    that is no text spoils no more than its cell, and no cell but those that are read. `whole_part`: of a file that
+    breaks off, what comes before is read; without it such a file is refused.
 
     Raises (everywhere):
         SourceError: missing, unreadable, truncated, or of unknown columns.
@@ -49,38 +48,35 @@ class Recording:
 
     skipped: dict[str, int]
     refused: list[str]
-    whole_part = False
-    _part: WholePart | None = None
+    path: Path
+    source: str
+    _file: TextFile | None = None
 
     def __init__(self, path: Path, calendar: MarketCalendar, *, whole_part: bool = False) -> None:
+        self._file = TextFile(path, whole_part=whole_part)
         self.path = path
-        self.source = f"replay:{path.name.removesuffix('.gz').removesuffix('.csv')}"
+        self.source = f"replay:{ENDINGS.sub('', path.name)}"
+        self._begin(calendar)
+
+    def _begin(self, calendar: MarketCalendar) -> None:
+        """Read the header; `path`, `source` and what `_text` reads are there."""
         self.skipped = {}
         self.refused = []
-        self.whole_part = whole_part
+        self._stamps: dict[str, NightStamp | None] = {}
+        self._times = Times(calendar, self._stamp_of)
         self._calendar = calendar
-        if not path.name.endswith(_ENDINGS):
-            raise SourceError(f"recording {path}: expected a file ending in .csv or .csv.gz")
-        if not path.exists():
-            raise SourceError(f"recording {path}: expected a file, there is none")
-        self.format, self._columns = self._detect()
+        self._header = self._detect()
 
-    def _detect(self) -> tuple[Format, list[str]]:
-        line = next(self._lines(), None)
-        header = [cell.strip() for cell in _cells(line, _separator(line))] if line else []
-        if not any(header):
+    def _detect(self) -> Header:
+        lines = (line for line in self._text() if not is_before_header(line))
+        first, *rows = [*islice(lines, 1 + _LOOKED_AT)] or [""]
+        lines.close()
+        if not first:
             raise SourceError(f"recording {self.path}: expected a header row, the file is empty")
-        self._separator = _separator(line or "")
-        missing = {form.name: _lacking(form, header) for form in FORMATS}
-        for form in FORMATS:
-            if not missing[form.name]:
-                return form, header
-        nearest = max(FORMATS, key=lambda form: len(set(form.columns) & set(header)))
-        lacking = missing[nearest.name]
-        raise SourceError(
-            f"recording {self.path}: expected the columns of a {nearest.name} recording, missing {', '.join(lacking)}; "
-            f"was {', '.join(header[:8])} …"
-        )
+        try:
+            return header_of(first).of_rows(rows)
+        except NoHeader as error:
+            raise SourceError(f"recording {self.path}: {error}") from error
 
     def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
         """Every tick, streaming; `source_seq` is the row number, the first row below the header being 1.
@@ -113,42 +109,63 @@ class Recording:
             try:
                 tick = self._read(cells, number)
             except (BadField, InvalidValue) as error:
+                if self._is_header(cells, number, ""):
+                    continue
                 raise SourceError(f"recording {self.path}, row {number}: {error}") from error
             if not isinstance(tick, Skipped):
                 yield dict(zip(self._columns, cells, strict=False)), tick
 
     def _rows(self, tap: FrameTap | None) -> Iterator[tuple[int, list[str]]]:
         """Number and cells of each row that is not blank; an empty cell stands behind the last for what is missing."""
-        width = len(self._columns)
-        at = dict.fromkeys(self.format.columns, width)
-        at.update({column: number for number, column in enumerate(self._columns)})
-        self._read: RowReader = self.format.reader(at, self._calendar, self.source)
-        lines = self._lines(tap)
-        next(lines)
+        self._use(self._header)
+        lines = self._text(tap)
+        next(line for line in lines if not is_before_header(line))
         for number, line in enumerate(lines, 1):
             try:
-                cells = _cells(line, self._separator)
+                cells = cells_of(line, self._separator)
             except csv.Error as error:
                 self._refuse(number, REFUSED, f"expected CSV: {error}, was {line.strip()[:80]!r}")
                 continue
-            if len(cells) == width:
-                yield number, [*cells, ""]
-            elif line.strip():
-                self._refuse(number, REFUSED, f"expected {width} columns, was {len(cells)}")
+            if len(cells) == self._width:
+                cells.append("")
+                yield number, cells
+            elif line.strip() and not self._is_header(cells, number, line):
+                self._refuse(number, REFUSED, f"expected {self._width} columns, was {len(cells)}")
+        if self._file is not None and self._file.broken:
+            self.skipped[BROKEN] = 1
+            log.warning("recording.broken_off", recording=str(self.path), error=self._file.broken)
+
+    def _use(self, header: Header) -> None:
+        self._columns, self._width, self._separator = header.columns, header.width, header.separator
+        self._read: RowReader = header.form.reader(header.at, self._times, self.source)
+
+    def _is_header(self, cells: list[str], number: int, line: str) -> bool:
+        """Whether a row is a header again, which names the columns of those behind it."""
+        try:
+            header = header_of(line or self._separator.join(cells))._replace(trailing=self._header.trailing)
+        except NoHeader:
+            return False
+        self._use(header)
+        self._refuse(number, REPEATED_HEADER, "a header again, the rows behind it are read by it")
+        return True
 
     def _tick(self, cells: list[str], number: int) -> Tick | None:
+        found = self._tried(cells, number)
+        if not isinstance(found, Tick) and (plain := [cell.strip() for cell in cells]) != cells:
+            found = self._tried(plain, number)  # blanks around a value are none of it
+        if isinstance(found, Tick):
+            return found
+        if not self._is_header(cells, number, ""):
+            self._refuse(number, found.reason, found.text)
+        return None
+
+    def _tried(self, cells: list[str], number: int) -> Tick | Skipped:
         try:
-            tick = self._read(cells, number)
+            return self._read(cells, number)
         except BadField as error:
-            self._refuse(number, f"{REFUSED}_{error.column}", str(error))
-            return None
+            return Skipped(f"{REFUSED}_{error.column}", str(error))
         except InvalidValue as error:
-            self._refuse(number, f"{REFUSED}_{error.field}", str(error))
-            return None
-        if isinstance(tick, Skipped):
-            self._refuse(number, tick.reason, tick.text)
-            return None
-        return tick
+            return Skipped(f"{REFUSED}_{error.field}", str(error))
 
     def _refuse(self, number: int, reason: str, text: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
@@ -159,20 +176,33 @@ class Recording:
     def _in_session(self, tick: Tick) -> bool:
         return self._calendar.schedule(tick.venue, tick.symbol).place(tick.ts_event).session is not None
 
-    def _lines(self, tap: FrameTap | None = None) -> Iterator[str]:
-        try:
-            with self._open() as text:
-                yield from text if tap is None else self._tapped(text, tap)
-            if self._part is not None and self._part.broken:
-                self.skipped[BROKEN] = 1
-                log.warning("recording.broken_off", recording=str(self.path), error=self._part.broken)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            reason = f"{reason_of(error)}; with partial=yes what is whole of it is read"
-            raise SourceError(f"recording {self.path}: expected a complete gzip file: {reason}") from error
-        except UnicodeError as error:
-            raise SourceError(f"recording {self.path}: expected UTF-8 or UTF-16 text: {reason_of(error)}") from error
-        except OSError as error:
-            raise SourceError(f"recording {self.path}: expected a readable file: {error.strerror or error}") from error
+    def _stamp_of(self, venue: str) -> NightStamp | None:
+        """What the day of the venue's evening rows is, by the rows of the whole file; asked only where one may be
+        either."""
+        if venue not in self._stamps:
+            self._stamps[venue] = night_stamp_of(self._stamped(venue))
+        return self._stamps[venue]
+
+    def _stamped(self, venue: str) -> Iterator[StampedRow]:
+        header, clocks = self._header, Clocks()
+        exchange, code, clock, trading_day, action_day = (header.at[name] for name in header.form.stamp)
+        of_venue: dict[tuple[str, str], bool] = {}
+        width, lines = header.width, self._text()
+        for line in lines:
+            cells = [*line.rstrip("\r\n").split(header.separator), ""]
+            if len(cells) <= width:
+                continue
+            key = cells[exchange], cells[code]
+            if key not in of_venue:
+                of_venue[key] = _is_of(venue, *key)
+            of_day = clocks.nanos(cells[clock]) if of_venue[key] else None
+            day = cells[action_day] or cells[trading_day]
+            if of_day is not None and day:
+                yield StampedRow(cells[code], part_of(of_day), day)
+
+    def _text(self, tap: FrameTap | None = None) -> Iterator[str]:
+        assert self._file is not None  # noqa: S101 (of captured lines there is none, and another `_text`)
+        return self._file.lines() if tap is None else self._tapped(self._file.lines(), tap)
 
     def _tapped(self, text: Iterable[str], tap: FrameTap) -> Iterator[str]:
         channel = Channel(self.source.removeprefix("replay:"), DECODER)
@@ -180,42 +210,12 @@ class Recording:
             tap.frame(channel, line.encode(errors="surrogateescape"))
             yield line
 
-    def _open(self) -> AbstractContextManager[Iterable[str]]:
-        raw = self._bytes()
-        try:
-            wide = raw.peek(2)[:2] in _UTF16
-        except BaseException:
-            raw.close()
-            raise
-        encoding, errors = ("utf-16", "strict") if wide else ("utf-8-sig", "surrogateescape")
-        return io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline="")
 
-    def _bytes(self) -> io.BufferedReader:
-        if not self.path.name.endswith(".gz"):
-            return self.path.open("rb")
-        if self.whole_part:
-            self._part = WholePart(self.path)
-            return io.BufferedReader(self._part)
-        # A larger buffer halves the cost of decompression.
-        return io.BufferedReader(gzip.open(self.path), 1 << 18)
-
-
-def _separator(header: str | None) -> str:
-    """The sign between cells that the header has most of."""
-    return max(_SEPARATORS, key=(header or "").count)
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    """Raises csv.Error: quotes that do not belong together; none reaches into another line."""
-    if '"' not in line:
-        return line.rstrip("\r\n").split(separator)
-    return next(csv.reader([line], delimiter=separator, strict=True), [])
-
-
-def _lacking(form: Format, header: list[str]) -> list[str]:
-    """What a header lacks for a form."""
-    lacking = [column for column in form.needed if column not in header]
-    return lacking if set(form.days) & set(header) else [*lacking, " or ".join(form.days)]
+def _is_of(venue: str, exchange: str, code: str) -> bool:
+    try:
+        return contract_of(exchange, code).venue == venue
+    except (BadField, InvalidValue):
+        return False
 
 
 class Checked:

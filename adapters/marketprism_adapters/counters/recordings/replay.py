@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from marketprism_adapters.counters.recordings.reader import Checked, Recording
+from marketprism_adapters.counters.recordings.text_files import ENDINGS
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import FrameTap, SourceBatch, SourceTraits
 from marketprism_application.replay.pace import Pacer, paced_batches
@@ -25,16 +26,16 @@ _END_RUN_NS = 61_000_000_000  # event time runs on so far behind the last sectio
 _END_GAP_NS = 60_000_000_000  # a recording that stops earlier before its section's end left something out
 
 
-def _is_csv(path: Path) -> bool:
-    return path.name.endswith((".csv", ".csv.gz"))
+def _is_recording(path: Path) -> bool:
+    return ENDINGS.search(path.name) is not None and not path.name.startswith(".")
 
 
 def recording_paths(pattern: str) -> list[Path]:
     """Files of one part of `replay:`: a file, a folder (all recordings in it, sorted) or a glob."""
     path = Path(pattern).expanduser()
     if path.is_dir():
-        found = sorted(p for p in path.iterdir() if _is_csv(p))
-    elif any(sign in pattern for sign in "*?["):
+        found = sorted(p for p in path.iterdir() if _is_recording(p))
+    elif any(sign in pattern for sign in "*?[") and not path.exists():
         found = sorted(Path(name) for name in glob.glob(str(path)))  # noqa: PTH207 (absolute patterns)
     else:
         return [path]

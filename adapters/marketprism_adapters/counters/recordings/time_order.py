@@ -1,9 +1,11 @@
-"""Ticks in time order: a row whose time is not of its place is found by its neighbours, and refused alone."""
+"""Ticks in order: a row whose time, or whose total or extreme of the day, is not of its place is found by its
+neighbours, and refused alone."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import NamedTuple
 
 from marketprism_domain.marketdata.tick import Tick
@@ -12,6 +14,9 @@ from marketprism_domain.values import NANOS_PER_SECOND
 # A venue's clock may step back a little between snapshots; further back means that a row is not in time order.
 _MAX_STEP_NS = 60 * NANOS_PER_SECOND
 _MOST_WAITING = 10_000
+# What a day has traded may be doubled from one row to the next in its first minutes, and behind a hole.
+_JUMP, _LEAST_LOTS, _LEAST_MONEY = 2, 1_000, 100_000_000
+_FAR_OFF = Decimal("0.02")  # of the day's high or low
 
 
 class OutOfOrder(NamedTuple):
@@ -27,7 +32,8 @@ class InOrder:
     A tick that lies far ahead of the one before of its instrument waits for the next one: if that goes back, between
     the two, the waiting one is wrong. Whatever comes meanwhile waits behind it. `in_session` says of a tick whether its
     time lies in a section; one outside is not refused: what is sent again at a login has a time of before. No more than
-    `most_waiting` wait.
+    `most_waiting` wait. So does one with far more volume or turnover, or far beyond the day's high or low, of the one
+    before: if the next one takes that back, it alone is wrong, and not all behind it.
     """
 
     def __init__(self, in_session: Callable[[Tick], bool], most_waiting: int = _MOST_WAITING) -> None:
@@ -37,6 +43,8 @@ class InOrder:
         self._ahead: dict[str, tuple[Tick, int]] = {}  # waits for the next of its instrument; the time before it
         self._waiting: deque[Tick] = deque()
         self._wrong: dict[int, OutOfOrder] = {}
+        self._before: dict[str, Tick] = {}  # the last one whose totals are right
+        self._jumped: dict[str, tuple[Tick, Tick]] = {}  # waits for the next of its instrument; the one before it
 
     def take(self, tick: Tick) -> Iterator[Tick | OutOfOrder]:
         """Take the next tick; those come back that nothing can be wrong with any more."""
@@ -58,18 +66,33 @@ class InOrder:
             self._latest[symbol] = ts
             if ts - before > _MAX_STEP_NS:
                 self._ahead[symbol] = (tick, before)
-        if not self._ahead and not self._waiting and not self._wrong:
+        self._compare_totals(tick)
+        if not self._ahead and not self._jumped and not self._waiting and not self._wrong:
             yield tick
             return
         self._waiting.append(tick)
         if len(self._waiting) > self._most_waiting:
             self._ahead.clear()
+            self._jumped.clear()
         yield from self._settled()
 
     def rest(self) -> Iterator[Tick | OutOfOrder]:
         """What still waits, at the end of the file."""
         self._ahead.clear()
+        self._jumped.clear()
         yield from self._settled()
+
+    def _compare_totals(self, tick: Tick) -> None:
+        symbol = tick.symbol
+        if self._jumped and (jumped := self._jumped.pop(symbol, None)) is not None:
+            ahead, before = jumped
+            if text := _fell_back(ahead, before, tick):
+                self._wrong.setdefault(ahead.source_seq, OutOfOrder(ahead.source_seq, text))
+                self._before[symbol] = before
+        last = self._before.get(symbol)
+        self._before[symbol] = tick
+        if last is not None and last.trading_day == tick.trading_day and _jumps(tick, last):
+            self._jumped[symbol] = (tick, last)
 
     def _settled(self) -> Iterator[Tick | OutOfOrder]:
         while self._waiting and not self._is_open(self._waiting[0]):
@@ -78,8 +101,38 @@ class InOrder:
 
     def _is_open(self, tick: Tick) -> bool:
         """Whether the next of its instrument may still show it to be wrong: of each, the one ahead and no other."""
-        ahead = self._ahead.get(tick.symbol)
-        return ahead is not None and ahead[0] is tick
+        ahead, jumped = self._ahead.get(tick.symbol), self._jumped.get(tick.symbol)
+        return (ahead is not None and ahead[0] is tick) or (jumped is not None and jumped[0] is tick)
+
+
+def _jumps(tick: Tick, last: Tick) -> bool:
+    """Whether so much was traded since the last one, or so far away, that the next one has to confirm it."""
+    now, before = tick.volume, last.volume
+    if now is not None and before is not None and now > before * _JUMP + _LEAST_LOTS:
+        return True
+    now, before = tick.turnover, last.turnover
+    if now is not None and before is not None and now > before * _JUMP + _LEAST_MONEY:
+        return True
+    now, before = tick.high, last.high
+    if now is not None and before is not None and now - before > abs(before) * _FAR_OFF:
+        return True
+    now, before = tick.low, last.low
+    return now is not None and before is not None and before - now > abs(before) * _FAR_OFF
+
+
+def _fell_back(ahead: Tick, before: Tick, following: Tick) -> str:
+    """What was wrong with a tick that the next one of the day takes back to where the one before was; empty where
+    nothing was."""
+    if following.trading_day != ahead.trading_day:
+        return ""
+    for name in ("volume", "turnover", "high"):
+        lowest, was, then = (getattr(tick, name) for tick in (before, ahead, following))
+        if lowest is not None and was is not None and then is not None and lowest <= then < was:
+            return f"expected a {name} of at most {then}, that of the next row of {ahead.symbol}, was {was}"
+    highest, was, then = before.low, ahead.low, following.low
+    if highest is not None and was is not None and then is not None and highest >= then > was:
+        return f"expected a low of at least {then}, that of the next row of {ahead.symbol}, was {was}"
+    return ""
 
 
 def _out_of_order(tick: Tick, what: str) -> OutOfOrder:
