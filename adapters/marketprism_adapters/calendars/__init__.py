@@ -33,7 +33,8 @@ def chinese_calendar_of_markets(
     settings: CalendarSettings | None = None, edge_tolerance_s: float = 60.0
 ) -> MarketCalendar:
     """The market calendar every service uses."""
-    return MarketCalendar(chinese_trading_days(settings), edge_tolerance_s)
+    short = settings.short_days() if settings is not None else ()
+    return MarketCalendar(chinese_trading_days(settings), edge_tolerance_s, short)
 
 
 def shortage_of(days: TradingDays, today: date) -> str | None:

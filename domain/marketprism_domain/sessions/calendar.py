@@ -23,6 +23,7 @@ from marketprism_domain.sessions.exchange_hours import (
 )
 from marketprism_domain.sessions.last_days import LastDay, last_day_of
 from marketprism_domain.sessions.sessions import Placement, Session, SessionChange, changed
+from marketprism_domain.sessions.short_days import NO_SHORT_DAYS, ShortDay, ShortDays
 from marketprism_domain.sessions.trading_days import (
     EPOCH,
     NANOS_PER_DAY,
@@ -48,6 +49,7 @@ class Schedule:
         edge_tolerance_ns: int,
         by_day: dict[str, tuple[Session, ...]] | None = None,
         last_day: LastDay | None = None,
+        short: ShortDays = NO_SHORT_DAYS,
     ) -> None:
         self._venue = venue
         self._versions = versions
@@ -56,6 +58,7 @@ class Schedule:
         self._edge = edge_tolerance_ns
         self._by_day = {} if by_day is None else by_day  # sections of a day, shared by a product's instruments
         self._last_day = last_day  # of one contract: its sections are its own
+        self._short = short
         self._on_last_day: dict[str, tuple[Session, ...]] = {}
         self._last_text = day_text(last_day.day) if last_day is not None else ""
         self._placement: Placement | None = None
@@ -157,8 +160,12 @@ class Schedule:
         suspended = any(first <= trading_day <= last for first, last in NO_NIGHT)
         suspended = suspended or self._venue in NO_NIGHT_AT.get(trading_day, ())
         if evening is None or suspended:
-            return template.without_night(), None
-        return template, evening
+            template, evening = template.without_night(), None
+        return self._short.of(trading_day, template), evening
+
+    def is_short(self, trading_day: str) -> bool:
+        """Whether the settings say that the day ends early or has no night."""
+        return trading_day in self._short
 
     def week(self, trading_day: str) -> tuple[str, str]:
         """First and last trading day of the ISO week that a trading day lies in."""
@@ -218,10 +225,11 @@ class AlwaysOpen(Schedule):
 class MarketCalendar:
     """Schedules of every product, made once each."""
 
-    def __init__(self, days: TradingDays, edge_tolerance_s: float = 60.0) -> None:
+    def __init__(self, days: TradingDays, edge_tolerance_s: float = 60.0, short_days: Iterable[ShortDay] = ()) -> None:
         if not 0 <= edge_tolerance_s <= 300:
             raise InvalidValue("edge_tolerance_s", "0 to 300 seconds", edge_tolerance_s)
         self.days = days
+        self._short = tuple(short_days)
         self._edge = int(edge_tolerance_s * NANOS_PER_SECOND)
         self._schedules: dict[tuple[str, str], Schedule] = {}
         self._sections: dict[tuple[str, str], dict[str, tuple[Session, ...]]] = {}
@@ -236,15 +244,21 @@ class MarketCalendar:
         found = self._schedules.get(key)
         if found is None:
             versions = versions_of(venue, symbol)
-            by_day = self._sections.setdefault((venue, hours_key(symbol)), {})
-            last_day = last_day_of(venue, symbol, self.days)
-            found = Schedule(venue, versions, self.days, self._edge, by_day, last_day) if versions else AlwaysOpen()
+            if versions is None:
+                found = AlwaysOpen()
+            else:
+                short = ShortDays((day for day in self._short if day.is_of(venue, symbol)), symbol)
+                shared = {} if short.its_own else self._sections.setdefault((venue, hours_key(symbol)), {})
+                last_day = last_day_of(venue, symbol, self.days)
+                found = Schedule(venue, versions, self.days, self._edge, shared, last_day, short)
+                for change in self._changes.get((venue, product_of(symbol).lower()), ()) if short.its_own else ():
+                    found.overrule(change)
             self._schedules[key] = found
         return found
 
     def copy(self) -> MarketCalendar:
         """The same table, with changes of its own: what one log says must not show in the reading of another."""
-        calendar = MarketCalendar(self.days, 0)
+        calendar = MarketCalendar(self.days, 0, self._short)
         calendar._edge = self._edge
         for change in self.changes():
             calendar.overrule(change)

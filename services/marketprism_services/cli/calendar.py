@@ -53,7 +53,9 @@ def calendar(
     following = schedule.next_day(wanted)
     zone = zone_of_venues([where], tz)
     if as_json:
-        print(json.dumps({**_plain(symbol, where, sessions, following, zone), "warning": warning}, indent=1))
+        short = schedule.is_short(day_text(wanted))
+        plain = _plain(symbol, where, sessions, following, zone)
+        print(json.dumps({**plain, "short": short, "warning": warning}, indent=1))
         return
     table = Table("section", "auction", "open", "close", "minutes", box=None)
     for session in sessions:
@@ -70,6 +72,8 @@ def calendar(
     text = f"{where}.{symbol}{listed}, trading day {wanted}, {zone.name}"
     out.print(text, highlight=False, markup=False, soft_wrap=True)
     out.print(table)
+    if schedule.is_short(day_text(wanted)):
+        out.print("a short day, by [calendar] short of the settings", highlight=False, markup=False)
     out.print(f"the next trading day is {following}", highlight=False)
     if where not in EXCHANGES:
         text = f"{where} is no Chinese exchange: it never closes, its trading day is the date in UTC"
