@@ -33,6 +33,10 @@ def front(
     refuse: Annotated[
         list[str] | None, typer.Option(help="Refuse a request with an error number, like login:3 or authenticate:63.")
     ] = None,
+    clock_off: Annotated[
+        float,
+        typer.Option(help="Seconds by which clocks of gateways are off the venue's; below 0 behind it."),
+    ] = 0.0,
     crowd: Annotated[
         int, typer.Option(help="Send made-up ticks of this many instruments of the list; 0 plays recordings.", min=0)
     ] = 0,
@@ -48,7 +52,13 @@ def front(
     Plays recordings, or with --crowd makes up ticks. Says on standard output, one JSON object a line, who logs in
     and who leaves.
     """
-    options = FrontOptions(port=port, speed=speed, per_second=per_second, refuse=tuple(map(_refusal, refuse or [])))
+    options = FrontOptions(
+        port=port,
+        speed=speed,
+        per_second=per_second,
+        refuse=tuple(map(_refusal, refuse or [])),
+        clock_off_s=clock_off,
+    )
     calendar = chinese_calendar_of_markets(settings_of(config).calendar)
     market: Market
     try:

@@ -17,6 +17,7 @@ from marketprism_adapters.counters.depth.messages import CTP_COLUMNS
 from marketprism_adapters.counters.simulated_front.markets import Market
 from marketprism_adapters.counters.simulated_front.wire import HEARTBEAT_S, SILENT_S, Frames, frame
 from marketprism_application.errors import SourceError
+from marketprism_domain.values import NANOS_PER_SECOND
 
 _SLICE_S = 0.005
 _SLEPT_S = 2.2 * HEARTBEAT_S
@@ -26,13 +27,15 @@ _LONG_NS = 60_000_000_000
 
 @dataclass(frozen=True)
 class FrontOptions:
-    """`speed` times the market's own time; `per_second` subscriptions a session may send (0: any number)."""
+    """`speed` times the market's own time; `per_second` subscriptions a session may send (0: any number); clocks of
+    those who listen are off the venue's by `clock_off_s`, below 0 behind it."""
 
     host: str = "127.0.0.1"
     port: int = 0
     speed: float = 1.0
     per_second: int = 1_000
     refuse: tuple[tuple[str, int], ...] = ()  # request, error number
+    clock_off_s: float = 0.0
 
 
 @dataclass(eq=False)
@@ -167,12 +170,12 @@ class FrontServer:
                     "others": others,
                 }
             )
-        self._send(session, frame(name, self._clock, words, error, reqid, True))
+        self._send(session, frame(name, self._stamp, words, error, reqid, True))
 
     async def _list(self, session: _Session, reqid: int) -> None:
         listed = self._market.instruments
         for number, instrument in enumerate(listed, 1):
-            self._send(session, frame("instrument", self._clock, instrument, {}, reqid, number == len(listed)))
+            self._send(session, frame("instrument", self._stamp, instrument, {}, reqid, number == len(listed)))
             if number % 500 == 0:
                 await session.writer.drain()
 
@@ -187,12 +190,17 @@ class FrontServer:
             return
         known = symbol in self._known
         error = {} if known else {"ErrorID": 16, "ErrorMsg": "CTP:找不到合约"}
-        self._send(session, frame("subscribed", self._clock, {"InstrumentID": symbol}, error, 0, True))
+        self._send(session, frame("subscribed", self._stamp, {"InstrumentID": symbol}, error, 0, True))
         if known:
             session.subscribed.add(symbol)
             if symbol in self._last:  # the last snapshot, however old
                 self._send(session, self._last[symbol])
             self._begun.set()
+
+    @property
+    def _stamp(self) -> int:
+        """The time by the clocks of those who listen."""
+        return self._clock + round(self._options.clock_off_s * NANOS_PER_SECOND)
 
     def _send(self, session: _Session, data: bytes) -> None:
         if session.ended or session.writer.is_closing():
@@ -207,7 +215,7 @@ class FrontServer:
         self._clock = max(self._clock, ts)
         for session in self._sessions.values():
             if session.side == "td":
-                self._send(session, frame(name, self._clock, data))
+                self._send(session, frame(name, self._stamp, data))
 
     def _cut(self, session: _Session, why: str) -> None:
         session.ended = why
@@ -221,7 +229,7 @@ class FrontServer:
                 if now - session.last_seen_at > SILENT_S:
                     self._cut(session, "silent")
                 else:
-                    self._send(session, frame("beat", self._clock))
+                    self._send(session, frame("beat", self._stamp))
 
     # -- the market -------------------------------------------------------------------------------------------------
 
@@ -242,7 +250,7 @@ class FrontServer:
                 await asyncio.sleep(max(ahead, _SLICE_S))
             self._clock = max(self._clock, ts)
             symbol = str(data["InstrumentID"])
-            encoded = self._last[symbol] = frame("depth", self._clock, [data[name] for name in CTP_COLUMNS])
+            encoded = self._last[symbol] = frame("depth", self._stamp, [data[name] for name in CTP_COLUMNS])
             for session in self._sessions.values():
                 if symbol in session.subscribed:
                     self._send(session, encoded)
@@ -252,4 +260,4 @@ class FrontServer:
         self._tell({"event": "end", "t": time.time_ns(), "rows": self.sent})
         for session in list(self._sessions.values()):
             if session.side == "md":
-                self._send(session, frame("end", self._clock))
+                self._send(session, frame("end", self._stamp))
