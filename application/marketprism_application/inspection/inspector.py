@@ -77,7 +77,10 @@ class Inspector:
                 self._snapshots.on_snapshot(symbol, snapshot)
             else:
                 if not self.feed.books.on_snapshot(symbol, snapshot):
-                    self._reject(symbol, ORDERBOOK.name, "snapshot older than the stream", "")
+                    problem = (
+                        f"{symbol}: expected a book that the stream goes on from, was one of id {snapshot.last_id}"
+                    )
+                    self._reject(symbol, ORDERBOOK.name, "snapshot older than the stream", problem)
                 elif sync.book.last_id != snapshot.last_id:
                     self._joined.add(symbol)
                 sync.expect()  # later snapshots are compared with what comes from here on

@@ -120,15 +120,14 @@ class DeribitParser:
             return self._one(frames.Chart, lambda bar, ts: self._chart(bar, ts, channel), "")
         if name == "book" and len(rest) >= 4:
             return self._one(frames.GroupedBook, lambda book, ts: self._top(book, ts, int(rest[2])), rest[0])
-        if name == "trades":
-            return self._one(
-                list[frames.Trade], self._trades, rest[0] if len(rest) == 2 else ""
-            )  # others are of a kind and a currency
-        if name == "book" and rest:
-            return self._one(frames.Book, self._book, rest[0])
-        if name == "ticker" and rest:
-            return self._one(frames.Ticker, self._ticker, rest[0])
-        return self._one(frames.Quote, self._quote, rest[0]) if name == "quote" and rest else None
+        owner = rest[0] if rest else ""
+        if name == "trades":  # three words are a kind and a currency
+            return self._one(list[frames.Trade], self._trades, owner if len(rest) == 2 else "")
+        if name == "book":
+            return self._one(frames.Book, self._book, owner)
+        if name == "ticker":
+            return self._one(frames.Ticker, self._ticker, owner)
+        return self._one(frames.Quote, self._quote, owner) if name == "quote" else None
 
     @staticmethod
     def _one(made: Any, work: Callable[[Any, int], Sequence[Item]], native: str) -> Handler:
@@ -193,25 +192,9 @@ class DeribitParser:
             for place, who in enumerate("TM"):
                 if who in t.liquidation:
                     side = t.direction if who == "T" else _SIDES[t.direction]
-                    made.append(
-                        LiquidationMessage(
-                            1,
-                            VENUE,
-                            symbol,
-                            self.source,
-                            0,
-                            identity(t.trade_seq * 2 + place, "trade_seq"),
-                            ts,
-                            ts_recv,
-                            0,
-                            side,
-                            price,
-                            amount,
-                            "trade",
-                            True,
-                            from_number(t.contracts),
-                        )
-                    )
+                    seq = identity(t.trade_seq * 2 + place, "trade_seq")
+                    what = (side, price, amount, "trade", True, from_number(t.contracts))
+                    made.append(LiquidationMessage(1, VENUE, symbol, self.source, 0, seq, ts, ts_recv, 0, *what))
         return made
 
     def _book(self, book: frames.Book, ts_recv: int) -> Sequence[Item]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from marketprism_adapters.venues.recordings.continuity import Run, runs_of
 from marketprism_adapters.venues.recordings.inspection_report import faults_of, merged
-from marketprism_adapters.venues.recordings.line_formats import ANSWER, REFUSED
+from marketprism_adapters.venues.recordings.line_formats import ANSWER, REFUSED, named_place
 from marketprism_adapters.venues.recordings.recording import VenueRecording, in_order
 from marketprism_application.inspection.inspector import Inspector
 
@@ -63,10 +63,14 @@ def _inspect(run: Run) -> dict[str, Any]:
     for recording, row in in_order(run.recordings):
         if (row.market or recording.market) != market:
             continue
+        known = len(inspector.examples)
         if row.what == ANSWER:
             inspector.on_answer(row.path, row.parameters, row.payload, row.ts_recv)
         elif row.what == REFUSED:
             inspector.on_refused(row.path, row.host)
         else:
             inspector.on_frame(row.payload, row.ts_recv)
+        if len(inspector.examples) > known:
+            for reason in list(inspector.examples)[known:]:
+                inspector.examples[reason] = named_place(recording.path, row, inspector.examples[reason])
     return inspector.report()

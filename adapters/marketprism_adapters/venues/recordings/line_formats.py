@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -224,6 +225,12 @@ def document(held: bytes) -> Iterator[Recorded]:
     if len(wrong) == len(rows):
         raise wrong[0]
     yield from rows
+
+
+def named_place(path: Path, row: Recorded, text: str) -> str:
+    """What is wrong with a row, behind the file and the line that it stands on."""
+    where = "" if text.startswith(("line ", "element ")) else f"line {row.line}: "
+    return f"{path}, {where}{text}"
 
 
 def refused_line(error: BadLine, ts: int, number: int) -> Recorded:

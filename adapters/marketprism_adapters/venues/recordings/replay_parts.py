@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from marketprism_adapters.venues.recordings.continuity import Run
+from marketprism_adapters.venues.recordings.line_formats import Recorded, named_place
 from marketprism_adapters.venues.recordings.recording import VenueRecording
 from marketprism_application.contracts.venue_messages import Message
 from marketprism_application.venues.feed import FeedSettings, VenueFeed
-from marketprism_application.venues.protocol import Control
+from marketprism_application.venues.protocol import Control, ParseRefused
 from marketprism_domain.marketdata.gap import Gap
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.trading_days import utc_day_text
@@ -38,16 +40,31 @@ class ReplayPart:
         self._ids = {id(recording) for recording in run.recordings}
         self.left = sum(recording.held.rows for recording in run.recordings)
         self.passed_over: dict[str, int] = {}
+        self.examples: dict[str, str] = {}  # by reason, the first that was refused: its file, its line, what is wrong
+        self._place: tuple[Path, Recorded] | None = None
         self.last: dict[tuple[str, str], Tick] = {}  # the newest tick of each instrument
-        self.feed = VenueFeed(run.venue, source, settings=settings, on_control=self._control)
+        self.feed = VenueFeed(run.venue, source, settings=settings, on_control=self._control, on_refused=self._refused)
 
     def _control(self, control: Control, _: str) -> None:
         if control.what == "ignored":
             self.pass_over(control.text)
 
-    def pass_over(self, reason: str) -> None:
-        """Something that was recorded, and that nothing is made of."""
+    def at(self, path: Path, row: Recorded) -> None:
+        """The row that comes next, by which a refusal is named."""
+        self._place = path, row
+
+    def pass_over(self, reason: str, text: str = "") -> None:
+        """Something that was recorded, and that nothing is made of; `text` of what is refused."""
         self.passed_over[reason] = self.passed_over.get(reason, 0) + 1
+        if text:
+            self._name(reason, text)
+
+    def _refused(self, error: ParseRefused, _: str) -> None:
+        self._name(error.reason, str(error))
+
+    def _name(self, reason: str, text: str) -> None:
+        if reason not in self.examples and self._place is not None:
+            self.examples[reason] = named_place(*self._place, text)
 
     @property
     def skipped(self) -> dict[str, int]:

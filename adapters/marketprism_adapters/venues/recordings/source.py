@@ -21,11 +21,13 @@ from marketprism_application.ports.sources import Channel, FrameTap, SourceBatch
 from marketprism_application.replay.pace import Pacer
 from marketprism_application.venues.feed import FeedSettings
 from marketprism_application.venues.protocol import ParseRefused, RestRequest, read_answer
+from marketprism_domain.events.pipeline import FrameRefused
 from marketprism_domain.marketdata.instrument_record import InstrumentRecord
 
 log = structlog.get_logger()
 
 _CLOCK_NS = 100_000_000
+_NAMED = 5
 
 
 class _Row(NamedTuple):
@@ -136,7 +138,8 @@ class VenueReplay:
             for reason, count in part.skipped.items():
                 self.skipped[reason] = self.skipped.get(reason, 0) + count
         if self.skipped:
-            log.warning("recording.frames_skipped", reasons=self.skipped)
+            examples = [text for part in parts for text in part.examples.values()]
+            log.warning("recording.frames_skipped", reasons=self.skipped, first=examples[:_NAMED])
 
     def _merged(self, parts: Sequence[ReplayPart]) -> Iterator[_Row]:
         """What all recordings hold, by receive time; inside one file in its own order."""
@@ -152,10 +155,11 @@ class VenueReplay:
                 )
             yield _Row(recording, part_of[id(recording), row.market or recording.market], row)
 
-    def _take(self, part: ReplayPart, row: Recorded) -> None:
+    def _take(self, recording: VenueRecording, part: ReplayPart, row: Recorded) -> None:
         feed = part.feed
+        part.at(recording.path, row)
         if row.what == REFUSED:
-            part.pass_over(row.path)
+            part.pass_over(row.path, row.host)
             return
         if self._tap is not None:
             channel = Channel(f"{part.venue.market}:{row.what}", f"venue.{part.venue.market}")
@@ -167,7 +171,7 @@ class VenueReplay:
             asked = RestRequest(row.path, row.parameters)
             answer = read_answer(part.venue, asked, row.payload, row.ts_recv, feed.parser)
         except ParseRefused as error:
-            part.pass_over(error.reason)
+            part.pass_over(error.reason, str(error))
             return
         for instrument in answer.instruments:
             self._instruments[instrument.venue, instrument.symbol] = instrument
@@ -213,7 +217,12 @@ class VenueReplay:
             self._tell_skipped(parts)
         positions = {**dict.fromkeys(delivered, 1), **positions}
         gaps = [(0, end_of(tick, clock)) for part in parts for tick in part.last.values()]
-        yield SourceBatch([], clock + END_RUN_NS, dict(positions), gaps, finished=True)
+        events = [
+            FrameRefused(part.source, reason, text, part.skipped.get(reason, 1))
+            for part in parts
+            for reason, text in part.examples.items()
+        ]
+        yield SourceBatch([], clock + END_RUN_NS, dict(positions), gaps, finished=True, events=events)
 
     def _chunk(
         self,
@@ -252,7 +261,7 @@ class VenueReplay:
     def _one(self, each: _Row, parts: Sequence[ReplayPart], clock: int, chunk: _Chunk) -> int:
         recording, part, row = each
         with self._reading:
-            self._take(part, row)
+            self._take(recording, part, row)
             frames = chunk.frames
             frames[part.source] = frames.get(part.source, 0) + 1
             if row.ts_recv // _CLOCK_NS > clock // _CLOCK_NS:

@@ -22,6 +22,7 @@ from marketprism_adapters.venues.recordings.market_detection import BARE
 
 _KEY = re.compile(rb'"(?:stream|channel|topic)"\s*:\s*"([^"]+)"(?:\s*,\s*"inst\w+"\s*:\s*"([^"]+)")?')
 _OFTEN = 50  # frames of a stream that are looked at for the market, and then one of so many
+_CROWD = 20
 _FAR = 100_000  # ids that lie between a book and the only stream it can belong to
 
 
@@ -135,7 +136,14 @@ class Survey:
                 return (named, "name", frozenset()) if named else (market, "assumed", frozenset())
         if signs:
             most = max(signs, key=lambda name: signs[name])
-            return most, "form", frozenset(signs) | hosts
+            # A frame that was spoilt may look like one of the venue's other markets: one in a crowd is none of them.
+            of = market_detection.signs_of(most)
+            sure = {
+                name
+                for name, count in signs.items()
+                if count * _CROWD > signs[most] or market_detection.signs_of(name) is not of
+            }
+            return most, "form", frozenset(sure) | hosts
         paths = {name for name in self._paths if name}
         if paths:
             return next(iter(paths)), "path", frozenset(paths)
