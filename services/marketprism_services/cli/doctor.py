@@ -26,6 +26,7 @@ from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of
 from marketprism_services.platform.catalogue import names
+from marketprism_services.platform.descriptors import FEWEST, limit
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.run_files import known_url
 from marketprism_services.settings.errors import SettingsError
@@ -61,7 +62,7 @@ def doctor(data_dir: DataDir = None, nats_url: NatsUrl = None, config: Config = 
 async def examine(settings: Settings) -> list[Finding]:
     """Every finding, in the order a person would check."""
     findings = [_python(), _packages(), _store(settings), _binary(), _data_dir(settings.data_dir)]
-    findings += [_private(settings.data_dir), _disk(settings.data_dir), calendar_of(settings)]
+    findings += [_private(settings.data_dir), _disk(settings.data_dir), _descriptors(), calendar_of(settings)]
     findings += _ports(settings)
     findings += await _nats(settings)
     return findings
@@ -122,6 +123,14 @@ def _disk(path: Path) -> Finding:
         return Finding("ok", "disk", text)
     grade = "warning" if free_gb > _FULL_DISK_GB else "wrong"
     return Finding(grade, "disk", f"{text}: make room, nothing is written once it is full")
+
+
+def _descriptors() -> Finding:
+    found = limit()
+    if found >= FEWEST:
+        return Finding("ok", "file descriptors", f"{found} for a process")
+    text = f"{found} for a process, {FEWEST} are needed: raise the limit, as with `ulimit -n 4096`"
+    return Finding("wrong", "file descriptors", text)
 
 
 def calendar_of(settings: Settings) -> Finding:

@@ -62,7 +62,7 @@ def status(
     if str(store.get("health", "")).startswith("unhealthy"):
         problems.append(f"store is {store['health']}")
     if as_json:
-        warnings = [text for text in (_calendar(data_dir),) if text]
+        warnings = [*seen.degraded, *(text for text in (_calendar(data_dir),) if text)]
         found = {**seen.as_dict(), "problems": problems, "warnings": warnings, "pipeline": lag, "stored": stored}
         found["store"] = store
         print(json.dumps(found, indent=1, default=str))
@@ -72,7 +72,7 @@ def status(
         if stored:
             zone = zone_of_venues([str(row["venue"]) for row in stored], tz)
             show_table(out, stored, _STORED, Look(f"stored, {zone.name}", zone, len(stored)))
-        if warning := _calendar(data_dir):
+        for warning in (*seen.degraded, *(text for text in (_calendar(data_dir),) if text)):
             err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
         for problem in problems:
             err.print(f"wrong: {problem}", style="red", highlight=False, markup=False)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, settings_of
+from marketprism_services.platform.descriptors import check_limit
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import launcher
 
@@ -43,6 +44,7 @@ def up(
     config: Config = None,
 ) -> None:
     """Run every service on this machine, with a nats-server and a store of their own."""
+    check_limit()  # before what inherits it
     # Loads what the services need while this process loads its own part and looks at the source.
     starting = launcher()
     from marketprism_services.cli.up_view import run_up  # noqa: PLC0415

@@ -22,7 +22,7 @@ from marketprism_sdk.values import decode_or_none
 
 _HEALTH_S = 2.0
 _NO_ANSWER, _GONE = "no answer", "gone"
-_UNHEALTHY = "unhealthy"
+_UNHEALTHY, _DEGRADED = "unhealthy", "degraded"
 _MONITOR = "monitor"
 _SHOWN, _REASONS = 40, 300
 
@@ -39,6 +39,7 @@ class Overview:
     dead_letters: int = 0
     sources: dict[str, str] = field(default_factory=dict)  # by group of gateways: what is wrong with its source
     problems: list[str] = field(default_factory=list)  # what is wrong although every process may be healthy
+    degraded: list[str] = field(default_factory=list)  # what works, and somebody should look at
 
     def as_dict(self) -> dict[str, Any]:
         """The overview as plain values, for `--json`."""
@@ -96,6 +97,8 @@ async def _read_health(found: Overview, connection: NatsConnection) -> None:
             found.problems.append(f"instance gone: {record.service} {record.instance} was {record.status}")
         elif answer == _NO_ANSWER:
             found.problems.append(f"{record.service} {record.instance} gives {reason}")
+        elif reason and answer == _DEGRADED:
+            found.degraded.append(f"{record.service} {record.instance} is {_DEGRADED}: {reason}")
         elif reason and record.service != _MONITOR:  # what makes that one unhealthy is shown by itself
             found.problems.append(f"{record.service} {record.instance} is {_UNHEALTHY}: {reason}")
 
@@ -130,7 +133,7 @@ async def _health(http: aiohttp.ClientSession, connection: NatsConnection, recor
     if body is None:
         return _NO_ANSWER, "no answer over HTTP or NATS: frozen, overloaded or cut off"
     status, reasons = str(body.get("status", ""))[:_SHOWN], body.get("reasons")
-    if status != _UNHEALTHY:
+    if status not in (_UNHEALTHY, _DEGRADED):
         return status, ""
     named = reasons.items() if isinstance(reasons, dict) else ()
     return status, "; ".join(f"{name}: {reason}" for name, reason in named)[:_REASONS] or "it does not say why"

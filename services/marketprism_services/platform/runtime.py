@@ -17,6 +17,7 @@ from marketprism_sdk.observability import export_traces, logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
+from marketprism_services.platform.descriptors import FEWEST, FEWEST_WITHOUT_STORE, check_limit
 from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.platform.patience import patiently
 from marketprism_services.settings.errors import SettingsError
@@ -119,6 +120,7 @@ def run_service(service_name: str, settings: Settings) -> int:
     """Exit code of a service that ran to its end."""
     if service_name == READER and settings.source.spec == NO_SOURCE:
         raise SettingsError("source.spec: expected what the gateway reads, like --source sim, was none")
+    check_limit(FEWEST if service_name == STORER else FEWEST_WITHOUT_STORE)
     os.umask(UMASK)
     logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
     wiring_of(row_of(service_name))  # imported here: inside the loop it would hold up the connection

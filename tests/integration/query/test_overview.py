@@ -109,6 +109,7 @@ async def test_an_instance_whose_address_another_answers_is_not_taken_for_it(
     # Killed, and another was started at its port.
     await Registration(registry, "keeper", "killed", "0").update(status="active", endpoints=at)
     # On another machine, where it listens at loopback: this machine's own service answers there.
+    running.http.check("log", _lossy)
     far = Service("keeper", connection, instance="far")
     far.http.check("disk", _full)
     distant = asyncio.create_task(far.run(stop))
@@ -116,7 +117,8 @@ async def test_an_instance_whose_address_another_answers_is_not_taken_for_it(
     assert far.registration is not None
     await far.registration.update(endpoints=at)
     seen = await overview(connection)
-    assert seen.health == {running.instance: "healthy", "killed": "gone", "far": "unhealthy"}
+    assert seen.health == {running.instance: "degraded", "killed": "gone", "far": "unhealthy"}
+    assert seen.degraded == [f"keeper {running.instance} is degraded: log: 3 lines could not be written"]
     assert sorted(seen.problems) == [
         "instance gone: keeper killed was active",
         "keeper far is unhealthy: disk: no room is left",
@@ -127,3 +129,7 @@ async def test_an_instance_whose_address_another_answers_is_not_taken_for_it(
 
 async def _full() -> str:
     return "unhealthy: no room is left"
+
+
+async def _lossy() -> str:
+    return "degraded: 3 lines could not be written"
