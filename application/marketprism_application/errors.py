@@ -15,6 +15,10 @@ ApplicationError
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+from typing import Self
+
 from marketprism_application.contracts.failures import Code
 
 
@@ -66,6 +70,15 @@ class LocalServerError(ApplicationError):
 
 class DataDirError(ApplicationError):
     """The data directory cannot be written; the text names it."""
+
+    @classmethod
+    def of(cls, data_dir: Path, error: OSError) -> Self:
+        """What the operating system refused below a data directory, with the file or folder that is in the way."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return cls(f"data directory {data_dir}: expected free space, the disk is full")
+        reason, at = error.strerror or type(error).__name__, str(error.filename or data_dir)
+        where = "" if at == str(data_dir) else f"{at}: "
+        return cls(f"data directory {data_dir}: expected a writable directory: {where}{reason}")
 
 
 class QueryError(ApplicationError):

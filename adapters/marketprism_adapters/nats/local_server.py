@@ -188,9 +188,7 @@ def _prepare(options: EmbeddedOptions) -> tuple[str, int, Path, Path]:
         log = home / "server.log"
         log.unlink(missing_ok=True)
     except OSError as error:
-        raise DataDirError(
-            f"data directory {options.data_dir}: expected a writable directory: {error.strerror}"
-        ) from error
+        raise DataDirError.of(options.data_dir, error) from error
     return binary, port, config, log
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from marketprism_sdk.service import Service
 log = structlog.get_logger()
 
 _LOOK_S = 2.0
+_BLIND_S = 15.0
 
 Maker = Callable[[], Awaitable[object]]
 
@@ -33,14 +35,18 @@ class StreamKeeper:
     A stream that was there and is missing makes its health check unhealthy until it is there again.
     """
 
-    def __init__(self, service: Service, writes: Mapping[str, Maker], reads: Iterable[str] = ()) -> None:
+    def __init__(
+        self, service: Service, writes: Mapping[str, Maker], reads: Iterable[str] = (), *, blind_s: float = _BLIND_S
+    ) -> None:
         self._service = service
+        self._blind_s = blind_s
         self._events = EventPublisher(service.connection, service.name)
         self._writes = dict(writes)
         self._names = (*writes, *(name for name in reads if name not in writes))
         self._created: dict[str, str] = {}
         self._missing: set[str] = set()
         self._untold: dict[str, str] = {}
+        self._seen: dict[str, float] = {}  # when each was looked at last, by the monotonic clock
         for name in self._names:
             service.http.check(f"stream {name}", partial(self.health, name))
 
@@ -50,8 +56,11 @@ class StreamKeeper:
         return frozenset(self._missing)
 
     async def health(self, name: str) -> str:
-        """Of one stream, as it was at the last look."""
-        return "unhealthy: it is not there; who writes it makes it again" if name in self._missing else "healthy"
+        """Of one stream, as it was at the last look, which must not be long ago."""
+        if name in self._missing:
+            return "unhealthy: it is not there; who writes it makes it again"
+        blind_s = time.monotonic() - self._seen.get(name, time.monotonic())
+        return f"degraded: could not be looked at for {blind_s:.0f} s" if blind_s > self._blind_s else "healthy"
 
     def start(self) -> None:
         """Look for as long as the service runs."""
@@ -85,6 +94,7 @@ class StreamKeeper:
                     continue
                 await self._writes[name]()
                 created = await self._created_at(name)
+            self._seen[name] = time.monotonic()
             self._missing.discard(name)
             before, self._created[name] = self._created.get(name, created), created
             if created != before:

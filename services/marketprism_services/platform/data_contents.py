@@ -172,7 +172,7 @@ def claim_directory(settings: Settings, data: str | None) -> None:
     try:
         write_private(folder / _FILE, json.dumps(now, indent=1) + "\n")
     except OSError as error:
-        raise DataDirError(f"data directory {folder}: expected a writable directory: {error.strerror}") from error
+        raise DataDirError.of(folder, error) from error
     if new and there and data is not None:
         log.warning("contents.assumed", where=f"data directory {folder}", data=data)
 

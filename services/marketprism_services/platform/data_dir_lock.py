@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from pathlib import Path
@@ -57,7 +56,7 @@ class DataDirLock:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             self._write_probe()
         except OSError as error:
-            raise _unusable(self._path.parent, error) from error
+            raise DataDirError.of(self._path.parent, error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -83,9 +82,3 @@ class DataDirLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._fd)
-
-
-def _unusable(path: Path, error: OSError) -> DataDirError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DataDirError(f"data directory {path}: expected free space, the disk is full")
-    return DataDirError(f"data directory {path}: expected a writable directory: {error.strerror}")

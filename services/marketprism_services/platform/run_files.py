@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from marketprism_application.errors import DataDirError
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Secret, Url
 from marketprism_services.settings.settings import Settings
@@ -33,8 +34,15 @@ def write(settings: Settings) -> HandedOver:
     """Write the run files of a pipeline.
 
     Raises:
-        OSError: the folder cannot be written.
+        DataDirError: they cannot be written.
     """
+    try:
+        return _write(settings)
+    except OSError as error:
+        raise DataDirError.of(settings.data_dir, error) from error
+
+
+def _write(settings: Settings) -> HandedOver:
     folder = private_folder(settings.data_dir / "run")
     config = folder / "settings.json"
     write_private(config, _public(settings).model_dump_json(indent=1))

@@ -42,7 +42,7 @@ def identity_of(data_dir: Path) -> str:
             _make(private_folder(data_dir) if not data_dir.exists() else data_dir)
         found = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError as error:
-        raise DataDirError(f"data directory {data_dir}: expected a writable directory: {error.strerror}") from error
+        raise DataDirError.of(data_dir, error) from error
     if not re.fullmatch(r"[0-9a-f]{32}", found):
         raise DataDirError(f"{path}: expected 32 hexadecimal digits, was {found[:40]!r}; without the file one is made")
     return found

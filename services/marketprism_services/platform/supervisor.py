@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from marketprism_application.errors import DataDirError
 from marketprism_sdk.errors import reason_of
 from marketprism_sdk.private_files import private_folder
 from marketprism_services.platform.ending import stop_requested
@@ -55,8 +56,15 @@ class Supervisor:
         self.failed: asyncio.Future[tuple[str, int]] = asyncio.get_running_loop().create_future()
 
     async def start(self, services: Sequence[str]) -> None:
-        """Start services, in order, without waiting for any to be ready; others may follow."""
-        await asyncio.to_thread(private_folder, self._logs)
+        """Start services, in order, without waiting for any to be ready; others may follow.
+
+        Raises:
+            DataDirError: there is no place for their logs.
+        """
+        try:
+            await asyncio.to_thread(private_folder, self._logs)
+        except OSError as error:
+            raise DataDirError.of(self._logs.parent, error) from error
         if not self._services:
             self._tasks.append(asyncio.create_task(self._rotate(), name="rotate-logs"))
         for service in services:
@@ -93,16 +101,17 @@ class Supervisor:
             await asyncio.sleep(backoff_s)
 
     async def _run(self, service: str) -> int:
-        output = await asyncio.to_thread(open_log, self.log_of(service))
         try:
-            process = await self._launcher.launch(
-                ("run", service, "--config", str(self._config)), self._environment, output
-            )
+            output = await asyncio.to_thread(open_log, self.log_of(service))
+            try:
+                process = await self._launcher.launch(
+                    ("run", service, "--config", str(self._config)), self._environment, output
+                )
+            finally:
+                os.close(output)
         except OSError as error:
             log.warning("service.not_started", service=service, error=reason_of(error))
             return Exit.FAILED
-        finally:
-            os.close(output)
         self._processes[service] = process
         return await process.wait()
 

@@ -154,6 +154,20 @@ async def test_health_is_bad_while_a_stream_is_gone(
     assert (await service.http.report())["status"] == "healthy"
 
 
+async def test_a_stream_that_could_not_be_looked_at_for_long_is_not_called_healthy(
+    nats: NatsConnection, unique: str, eventually: Callable[..., Any]
+) -> None:
+    service = Service("blind", nats, settings=ServiceSettings())
+    bucket = await NatsKeyValue.open(nats, unique)
+    keeper = StreamKeeper(service, {}, (bucket.stream,), blind_s=0.05)
+    assert await keeper.health(bucket.stream) == "healthy"  # not looked at yet
+    await keeper.look()
+    await asyncio.sleep(0.1)
+    assert (await keeper.health(bucket.stream)).startswith("degraded: could not be looked at for ")
+    await keeper.look()
+    assert await keeper.health(bucket.stream) == "healthy"
+
+
 async def test_a_bucket_that_was_deleted_is_made_again_by_its_writer_and_not_by_a_reader(
     nats: NatsConnection, unique: str
 ) -> None:
