@@ -11,8 +11,8 @@ from marketprism_sdk.urls import HIDDEN, Url, hide
 HTTP = ("http", "https")
 NATIVE = ("clickhouse", "clickhouses")
 _EXPECTED = {
-    "http": "http://user:password@host:8123",
-    "clickhouse": "clickhouse://user:password@host:9000/database",
+    "http": "http://host:8123",
+    "clickhouse": "clickhouse://host:9000/database",
 }
 
 

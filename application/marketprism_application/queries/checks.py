@@ -11,6 +11,7 @@ from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSea
 from marketprism_application.errors import QueryError
 from marketprism_domain.bars.activity_bars import Activity
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.marketdata.instrument_record import CLASSES
 from marketprism_domain.values import InstrumentId, Interval, Symbol, Venue
 
 _MAX_NAMES = 1_000
@@ -149,4 +150,6 @@ def check_search(search: InstrumentSearch) -> None:
     for name, value in (("text", search.text), ("product", search.product), ("class", search.class_)):
         if len(value) > _MAX_TEXT or not value.isprintable():
             raise QueryError(f"{name}: expected at most {_MAX_TEXT} printable characters, was {value[:80]!r}")
+    if search.class_ and search.class_ not in CLASSES:
+        raise QueryError(f"class: expected one of {', '.join(CLASSES)}, was {search.class_!r}")
     _check_limit(search.limit)

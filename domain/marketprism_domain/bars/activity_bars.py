@@ -36,7 +36,10 @@ class Activity:
             InvalidValue: no measure, a colon and a number above 0.
         """
         measure, _, size = text.partition(":")
-        return cls(measure, Turnover(size) if measure == "turnover" else Quantity(size))
+        try:
+            return cls(measure, Turnover(size) if measure == "turnover" else Quantity(size))
+        except InvalidValue as error:  # of a part, which nobody has named
+            raise InvalidValue("interval", "tick:100, volume:1000 or turnover:1000000", text) from error
 
     def __str__(self) -> str:
         return f"{self.measure}:{self.size}"

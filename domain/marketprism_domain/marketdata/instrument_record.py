@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+CLASSES = ("future", "option", "combination", "spot", "swap")
+
 
 class InstrumentRecord(NamedTuple):
     """Contract terms of an instrument, valid from `ts_event` until a later record."""
@@ -18,7 +20,7 @@ class InstrumentRecord(NamedTuple):
     ts_recv: int
     ts_pub: int
     product: str  # rb, IF, BTC-USDT
-    class_: str  # future, option, combination, spot, swap
+    class_: str  # one of CLASSES
     multiplier: Decimal | None = None
     price_tick: Decimal | None = None
     underlying: str = ""

@@ -11,9 +11,11 @@ from rich.table import Table
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets, shortage_of
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.instruments.names import product_of
+from marketprism_domain.instruments.names import base_of, product_of
 from marketprism_domain.instruments.vt_symbols import from_vt_symbol, to_vt_symbol
+from marketprism_domain.instruments.written_names import before, venue_named
 from marketprism_domain.sessions.exchange_hours import EXCHANGES, versions_of
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import TradingDays, day_text
@@ -23,6 +25,7 @@ from marketprism_services.cli.options import Config, err, out, settings_of
 from marketprism_services.platform.exits import Exit, Stop
 
 _CHINA = timedelta(hours=8)
+_VENUES = (*EXCHANGES, *{market.partition("-")[0]: None for market in MARKETS})
 
 
 def calendar(
@@ -92,17 +95,31 @@ def _instrument(text: str, venue: str | None) -> tuple[str, str]:
     """Venue and symbol of what was named, rb2505 or rb2505.SHFE."""
     try:
         named, symbol = from_vt_symbol(text)
-        found = str(Venue(venue)) if venue else named or chinese_venue(str(Symbol(symbol)))
+        if named is None and (reading := before(text)) is not None and reading.venue in _VENUES:  # okx.BTC-USDT
+            named, symbol = reading.venue, reading.symbol
+        at = venue_named(venue).partition("-")[0] if venue else named or chinese_venue(str(Symbol(symbol)))
+        found = at and str(Venue(at))
     except InvalidValue as error:
         raise Stop(Exit.USAGE, str(error)) from error
+    venues = ", ".join((*EXCHANGES, *MARKETS))
+    if found is not None:
+        _check_venue(found, symbol, venues)
     if found is None:
-        venues = ", ".join((*EXCHANGES, *MARKETS))
         raise Stop(
             Exit.USAGE,
             f"symbol: expected a product of a Chinese exchange, like rb or rb2505, was {text!r}; "
             f"with --venue any name is taken: {venues}",
         )
     return found, symbol
+
+
+def _check_venue(venue: str, symbol: str, venues: str) -> None:
+    """That there is such a venue, and that no other exchange lists the product: each has hours of its own."""
+    if venue not in _VENUES:
+        raise Stop(Exit.USAGE, f"venue: expected one of {venues}, was {venue!r}{did_you_mean(venue, _VENUES)}")
+    home = chinese_venue(symbol) if venue in EXCHANGES else None
+    if home not in (None, venue) and base_of(product_of(symbol)).lower() not in EXCHANGES[venue].products:
+        raise Stop(Exit.USAGE, f"venue: expected {home}, which lists {symbol}, was {venue}")
 
 
 def day_option(text: str | None) -> date:

@@ -10,14 +10,17 @@ import html
 import io
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console
 
 from marketprism_services.cli.clocks import Zone
+from marketprism_services.cli.language.catalogue import Catalogue, spoken
 from marketprism_services.cli.tables import Row, is_of_days
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -31,6 +34,16 @@ _HEIGHT = 24
 _PIPED = 100  # columns, where nobody says how many there are
 _TICK_EVERY = 16  # columns of the terminal from one time to the next, a time with its year and a blank
 _PRICES = 6
+_CHINESE_FONTS = (
+    "Noto Sans CJK SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Heiti SC",
+)
 
 
 class Picture(NamedTuple):
@@ -105,10 +118,10 @@ def _of_characters(picture: Picture, width: int) -> str:
     ticks = [at for at in labelled if at * step + _TICK_EVERY // 2 < room]
     plotext.xticks([at * step for at in ticks], [picture.label(rows, at) for at in ticks])
     plotext.yticks(prices, texts)
-    plotext.title(picture.title(rows))
-    plotext.plotsize(width, _HEIGHT)
+    plotext.plotsize(width, _HEIGHT - 1)
     built: str = plotext.build()
-    return built
+    title = spoken().translate(picture.title(rows))  # the library would count a Chinese character as one column
+    return f"{' ' * max(0, (width - cell_len(title)) // 2)}{title}\n{built}"
 
 
 def _price_ticks(rows: Sequence[Row]) -> tuple[list[float], list[str]]:
@@ -157,6 +170,7 @@ def _draw(picture: Picture, target: io.BytesIO, form: str) -> str:
 
     rows = picture.data.to_pylist()
     rises, falls = picture.rises_in(_RED, _GREEN)
+    texts, fonts = _texts_and_fonts(form)
     figure = Figure(figsize=(14, 7), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     price, volume = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -170,17 +184,31 @@ def _draw(picture: Picture, target: io.BytesIO, form: str) -> str:
             price.axvspan(x - 0.5, x + 0.5, color="#f2c94c", alpha=0.35, linewidth=0)
     ticks = range(0, len(rows), max(1, len(rows) // 12))
     volume.set_xticks(list(ticks), [picture.label(rows, x) for x in ticks], rotation=30, ha="right")
-    title = picture.title(rows)
-    price.set_title(title, loc="left")
-    price.set_ylabel("price")
-    volume.set_ylabel("volume")
-    volume.set_xlabel(picture.zone.name)
+    title = texts.translate(picture.title(rows))
+    price.set_title(title, loc="left", family=fonts)
+    price.set_ylabel(texts.translate("price"), family=fonts)
+    volume.set_ylabel(texts.translate("volume"), family=fonts)
+    volume.set_xlabel(texts.translate(picture.zone.name), family=fonts)
     for axes in (price, volume):
         axes.grid(visible=True, alpha=0.2)
         axes.margins(x=0.01)
-    with mpl.rc_context({"svg.fonttype": "none"}):  # texts of an SVG are texts, which can be found and read aloud
+    # Texts of an SVG are texts, which can be found and read aloud; whoever shows it has the font that this may lack.
+    with mpl.rc_context({"svg.fonttype": "none"}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(target, format=form)
     return title
+
+
+def _texts_and_fonts(form: str) -> tuple[Catalogue, list[str]]:
+    """The user's language and fonts that have it; English where a PNG could show Chinese as boxes only."""
+    from matplotlib import font_manager  # noqa: PLC0415 (an extra)
+
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    chinese = [name for name in _CHINESE_FONTS if name in there]
+    texts = spoken()
+    if form == "png" and not chinese:
+        texts = Catalogue({})
+    return texts, [*(chinese if texts else []), "sans-serif"]
 
 
 def _needs(module: str) -> Any:

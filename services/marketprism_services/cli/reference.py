@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from marketprism_services.cli.answers import AsJson, Form, Output, Shown, show, wanted
+from marketprism_services.cli.clocks import CHINA_TIME
 from marketprism_services.cli.options import DataDir, NatsUrl, ask_table, url_of
 
 
 def instruments(
     text: Annotated[str, typer.Argument(help="Part of a symbol, product, underlying or name.")] = "",
-    kind: Annotated[str, typer.Option("--class", help="future, option, spot or swap.")] = "",
+    kind: Annotated[str, typer.Option("--class", help="future, option, combination, spot or swap.")] = "",
     venue: Annotated[str, typer.Option(help="Only instruments of this venue.")] = "",
     at: Annotated[str | None, typer.Option(help="Terms as they were on this day, like 2025-08-13.")] = None,
     limit: Annotated[int, typer.Option(help="Most instruments to show.", min=1)] = 100,
@@ -34,9 +35,10 @@ def instruments(
         "strike",
         "expire_day",
     )
+    moment = CHINA_TIME.instant(at, "--at")
     data = ask_table(
         url_of(data_dir, nats_url),
-        lambda market: market.instruments(text, class_=kind, venue=venue, at=at, limit=limit),
+        lambda market: market.instruments(text, class_=kind, venue=venue, at=moment, limit=limit),
     )
     drop = ("underlying", "strike", "price_tick")
     chosen = columns if how.table else tuple(data.column_names)

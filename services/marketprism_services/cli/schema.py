@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
@@ -18,6 +19,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of, url_of
+from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import engines_of
@@ -42,7 +44,10 @@ def _with(settings: Settings, work: Callable[[SqlStore], Awaitable[T]]) -> T:
         finally:
             await engine.close()
 
-    return asyncio.run(go())
+    if settings.store.engine != "chdb":
+        return asyncio.run(go())
+    with DataDirLock(settings.data_dir):  # the engine writes of a store that is open to standard error, without a name
+        return asyncio.run(go())
 
 
 @schema.command()
@@ -124,8 +129,6 @@ def reader(
         str,
         typer.Option(
             help="Password of the user; asked for where it is not given.",
-            prompt=spoken().translate("password of the user"),
-            hide_input=True,
             show_default=False,
             envvar=PASSWORD,
         ),
@@ -138,6 +141,10 @@ def reader(
     if settings.store.engine != "clickhouse":
         raise Stop(Exit.USAGE, "schema reader: expected a ClickHouse server (--clickhouse or store.engine), was chdb")
     store = settings.store
+    if not password:
+        if not sys.stdin.isatty():
+            raise Stop(Exit.USAGE, f"password: expected --password or {PASSWORD}, standard input is no terminal")
+        password = typer.prompt(spoken().translate("password of the user"), hide_input=True)
     try:
         statements = read_only_user(name, password, seconds=store.query_s, rows=store.query_rows, cluster=store.cluster)
     except StoreError as error:

@@ -44,9 +44,10 @@ def status(
         err.print(str(leader["health"]), style="yellow", highlight=False, markup=False)
     if leader.get("dead_rows"):
         out.print(f"dead rows: {leader['dead_rows']} (marketprism dead-letters list)", style="yellow", highlight=False)
-    columns = ("stream", "first", "last", "watermark", "of_store", "note")
+    columns = ("stream", "first_message", "last_message", "watermark", "of_store", "note")
     if found["streams"]:
-        show_table(out, found["streams"], columns, Look("streams", drop=("of_store", "first")))
+        rows = [{**row, "first_message": row["first"], "last_message": row["last"]} for row in found["streams"]]
+        show_table(out, rows, columns, Look("streams", drop=("of_store", "first_message")))
 
 
 async def _read(connection: NatsConnection) -> dict[str, Any]:

@@ -26,7 +26,9 @@ _GAP = 2
 _WORDS = 12  # down to this width a column of words folds
 _BAR_COLUMNS = ("ts_open", "trading_day", "open", "high", "low", "close", "volume", "open_interest", "gap")
 _BAR_DROPS = ("open_interest",)
-_STATES = ("role", "health")  # columns whose single words are the program's own
+# Columns whose single words are the program's own.
+_STATES = ("role", "health", "status", "state", "owner", "class_", "verdict", "cause")
+_EMPTY: tuple[object, ...] = (None, {}, [], "{}")
 
 
 class Look(NamedTuple):
@@ -68,7 +70,7 @@ def printable(text: str) -> str:
 
 def cell(name: str, value: object, zone: Zone = UTC_TIME) -> str:
     """One value as a person reads it."""
-    if value is None:
+    if value in _EMPTY:
         return ""
     if name.startswith("ts_") and isinstance(value, int):
         return zone.text(value)

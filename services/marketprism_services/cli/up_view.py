@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from marketprism_adapters.clickhouse.access import READER
 from marketprism_adapters.nats import pipeline_probe
@@ -125,13 +126,13 @@ def _long_enough(running: local_stack.Running) -> Callable[[pipeline_probe.Progr
 
 def _bar() -> Progress:
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
+        TextColumn("{task.description}", table_column=Column()),  # which folds where there is no room
+        BarColumn(None, table_column=Column(min_width=4, ratio=1)),  # what is left: numbers are never cut
         MofNCompleteColumn(),
-        TextColumn("ticks"),
+        TextColumn(spoken().translate("ticks")),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=err, transient=True, disable=not sys.stderr.isatty())
+    return Progress(*columns, console=err, transient=True, expand=True, disable=not sys.stderr.isatty())
 
 
 def _shown_in(bar: Progress) -> local_stack.OnProgress:

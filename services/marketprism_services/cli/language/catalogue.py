@@ -16,6 +16,10 @@ _VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _DEEPEST = 5  # a text within a text within a text: `error: setting lease.lease_s: expected a number from 1 to 9, …`
 _HOLE = "{}"
 _FEW = 2  # letters
+_NAMED = re.compile(r"((?:(?!: ).)+): (expected .+)")
+_INDEX = re.compile(r"{(\d*)}")
+# Names with commas between: no sentence, but Chinese has a comma of its own for them.
+_NAMES = re.compile(r"[^\s,'\"()\[\]{}<>]+(?:, [^\s,'\"()\[\]{}<>]+)+")
 _NUMBER = r"([-+]?[\d.,]+(?:e[-+]?\d+)?)"
 # Between Chinese characters stands no blank: the ones around a value are for values in other letters. `\0` is its edge.
 _CHINESE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
@@ -84,7 +88,10 @@ class Catalogue:
 
     def _value(self, value: str, depth: int) -> str:
         """A value that is a sentence in this language; one word is a name, whatever it means elsewhere."""
-        return self.translate(value, depth + 1) if " " in value.strip() else value
+        if " " not in value.strip():
+            return value
+        own = self.translate(value, depth + 1)
+        return own.replace(", ", "、") if own == value and _NAMES.fullmatch(value) else own
 
 
 @cache
@@ -94,6 +101,29 @@ def _pattern(english: str, *, count: bool) -> re.Pattern[str]:
     few = sum(letter.isalpha() for part in parts for letter in part) <= _FEW
     hole = _NUMBER if few or count else "(.*?)"
     return re.compile(hole.join(re.escape(part) for part in parts))
+
+
+def _reasons(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What sentences are without the name before them, as reasons within other sentences have it: `expected {}, was {}`
+    of `limit: expected {}, was {}`."""
+    for english, own in texts.items():
+        if (match := _NAMED.fullmatch(english)) and (rest := _without_name(own, match[1].count(_HOLE))):
+            yield match[2], rest
+        elif english.startswith("expected ") and own.startswith("应为 ") and ", was" not in english:
+            yield english.removeprefix("expected "), own.removeprefix("应为 ")
+
+
+def _without_name(own: str, holes: int) -> str:
+    """A text behind its name, in which so many values stand; empty where they stand elsewhere."""
+    name, colon, rest = own.partition("：")
+    named, left = _INDEX.findall(name), _INDEX.findall(rest)
+    if not colon or len(named) != holes:
+        return ""
+    if "".join((*named, *left)) == "":
+        return rest
+    if {*map(int, filter(None, named))} != {*range(holes)} or not all(left):
+        return ""
+    return _INDEX.sub(lambda hole: f"{{{int(hole[1]) - holes}}}", rest)
 
 
 def _escaped(text: str) -> str:
@@ -117,4 +147,4 @@ def catalogue(language: str) -> Catalogue:
     for file in sorted(files(__package__).joinpath(language).iterdir(), key=lambda each: each.name):
         tables |= tomllib.loads(file.read_text(encoding="utf-8"))
     texts = {english: own for table in tables.values() for english, own in table.items()}
-    return Catalogue(texts, tables.get("counts", ()))
+    return Catalogue({**dict(_reasons(texts)), **texts}, tables.get("counts", ()))

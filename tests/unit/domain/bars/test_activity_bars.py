@@ -45,5 +45,5 @@ def test_the_trading_day_ends_a_bar(calendar: MarketCalendar) -> None:
 
 @pytest.mark.parametrize("text", ["time:5", "tick:0", "volume:-1", "volume:", "volume:x", "volume", "turnover:1e99"])
 def test_other_measures_are_refused(text: str) -> None:
-    with pytest.raises(InvalidValue):
+    with pytest.raises(InvalidValue, match=r"^interval: expected tick:100, volume:1000 or turnover:1000000, was "):
         Activity.parse(text)

@@ -150,7 +150,7 @@ def test_every_error_has_a_chinese_text() -> None:
     ("arguments", "said"),
     [
         (["--help"], "命令"),
-        (["bars", "--help"], "某个合约"),
+        (["bars", "--help"], "查看合约"),
         (["calendar", "rb2505", "--date", "x"], "错误"),
         (["bars"], "缺少参数 'symbol'。"),
         (["--nosuch"], "没有 --nosuch 这个选项。"),
@@ -187,3 +187,37 @@ def test_a_long_chinese_sentence_is_broken_and_not_cut_off(columns: str) -> None
     wanted = "End when everything is stored; exit 0 only if nothing was lost or doubled."
     assert "…" not in done.stdout
     assert "".join(catalogue("zh_CN").translate(wanted).split()) in re.sub(r"[│\s]", "", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("english", "own"),
+    [
+        (
+            "gateway ctp refused it: expected a source that can subscribe, this one delivers what it has",
+            "gateway ctp 拒绝了指令：这个行情源不能订阅，有什么就给什么",
+        ),
+        (
+            "setting nats.url: expected nats://host:port or tls://host:port, with special characters as %XX, was ''",
+            "设置 nats.url：应为 nats://host:port 或 tls://host:port，特殊字符写成 %XX，实际为 ''",
+        ),
+        (
+            "setting bars: interval: expected a number and one of s m h d w, like 1m or 4h, was 'x'",
+            "设置 bars：interval：应为数字加 s m h d w 之一，例如 1m 或 4h，实际为 'x'",
+        ),
+        ("source: expected one of ctp, sopt, sim, was 'x, y'", "source：应为 ctp、sopt、sim 之一，实际为 'x, y'"),
+        ("class: expected one of a, b, was 'c'; did you mean 'a'", "类别：应为 a、b 之一，实际为 'c'；是否想写 'a'？"),
+    ],
+)
+def test_a_reason_within_a_sentence_is_in_the_language_too(english: str, own: str) -> None:
+    assert catalogue("zh_CN").translate(english) == own
+
+
+def test_single_words_of_the_program_are_translated_and_those_of_the_market_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MARKETPRISM_LANG", "zh")
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system=None)
+    rows = [{"symbol": "active", "class_": "option", "status": "standby", "verdict": "stale", "reasons": "{}"}]
+    show_table(console, rows, tuple(rows[0]))
+    assert out.getvalue().splitlines()[1].split() == ["active", "期权", "待命", "过时"]
