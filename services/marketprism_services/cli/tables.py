@@ -28,7 +28,6 @@ _BAR_COLUMNS = ("ts_open", "trading_day", "open", "high", "low", "close", "volum
 _BAR_DROPS = ("open_interest",)
 # Columns whose single words are the program's own.
 _STATES = ("role", "health", "status", "state", "owner", "class_", "verdict", "cause")
-_EMPTY: tuple[object, ...] = (None, {}, [], "{}")
 
 
 class Look(NamedTuple):
@@ -70,7 +69,7 @@ def printable(text: str) -> str:
 
 def cell(name: str, value: object, zone: Zone = UTC_TIME) -> str:
     """One value as a person reads it."""
-    if value in _EMPTY:
+    if value is None:
         return ""
     if name.startswith("ts_") and isinstance(value, int):
         return zone.text(value)

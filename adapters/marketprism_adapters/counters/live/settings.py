@@ -94,7 +94,7 @@ class Counter:
     def __post_init__(self) -> None:
         given = self.settings
         if not given.md_fronts:
-            raise SourceError(f"{self.name}.md_fronts: expected at least one front, like tcp://180.168.146.187:10131")
+            raise SourceError(f"{self.name}.md_fronts: expected at least one front, like tcp://182.254.243.31:30011")
         others = tuple(front for account in given.others for front in account.md_fronts)
         for kind, fronts in (("md_fronts", given.md_fronts), ("td_fronts", given.td_fronts), ("others", others)):
             for front in fronts:

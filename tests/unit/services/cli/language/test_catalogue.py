@@ -218,6 +218,6 @@ def test_single_words_of_the_program_are_translated_and_those_of_the_market_are_
     monkeypatch.setenv("MARKETPRISM_LANG", "zh")
     out = io.StringIO()
     console = Console(file=out, width=80, force_terminal=True, color_system=None)
-    rows = [{"symbol": "active", "class_": "option", "status": "standby", "verdict": "stale", "reasons": "{}"}]
+    rows = [{"symbol": "active", "class_": "option", "status": "standby", "verdict": "stale"}]
     show_table(console, rows, tuple(rows[0]))
     assert out.getvalue().splitlines()[1].split() == ["active", "期权", "待命", "过时"]
