@@ -9,6 +9,21 @@ from typing import NamedTuple
 from marketprism_adapters.counters.recordings.formats import FORMATS, Format
 
 _SEPARATORS = ",\t;|"
+# The fields of the counter's message as its documents name them; tables that are sold in China have these.
+_CHINESE_NAMES = """
+交易日 TradingDay 合约代码 InstrumentID 交易所代码 ExchangeID 最新价 LastPrice 上次结算价 PreSettlementPrice
+昨收盘 PreClosePrice 昨持仓量 PreOpenInterest 今开盘 OpenPrice 最高价 HighestPrice 最低价 LowestPrice 数量 Volume
+成交金额 Turnover 持仓量 OpenInterest 今收盘 ClosePrice 本次结算价 SettlementPrice 涨停板价 UpperLimitPrice
+跌停板价 LowerLimitPrice 最后修改时间 UpdateTime 最后修改毫秒 UpdateMillisec 当日均价 AveragePrice 业务日期 ActionDay
+"""
+_WORDS = _CHINESE_NAMES.split()
+_CHINESE = dict(zip(_WORDS[::2], _WORDS[1::2], strict=True))
+_CHINESE |= {
+    f"申{side}{what}{number}": f"{ours}{field}{n}"
+    for n, number in enumerate("一二三四五", 1)
+    for side, ours in (("买", "Bid"), ("卖", "Ask"))
+    for what, field in (("价", "Price"), ("量", "Volume"))
+}
 _EXCEL_HINT = "sep="  # a line that tells a spreadsheet the sign between cells
 
 
@@ -52,14 +67,15 @@ def is_before_header(line: str) -> bool:
 
 
 def header_of(line: str) -> Header:
-    """The header that a line is. Names count in any case, with or without underscores: `last_price` is LastPrice.
+    """The header that a line is. Names count in any case, with or without underscores, `last_price` is LastPrice, and
+    in Chinese, `最新价`, in UTF-8 or GBK.
 
     Raises:
         NoHeader: it is none of a known form, or has a column twice.
     """
     separator = max(_SEPARATORS, key=line.count)
     try:
-        cells = [cell.strip() for cell in cells_of(line, separator)]
+        cells = [cell.strip() for cell in cells_of(_readable(line), separator)]
     except csv.Error as error:
         raise NoHeader(f"expected a header row, was {line.strip()[:80]!r}: {error}") from error
     while cells and not cells[-1]:
@@ -87,9 +103,18 @@ def cells_of(line: str, separator: str) -> list[str]:
 
 def _named(form: Format, cells: Sequence[str]) -> list[str]:
     """The cells as the form names them; one that is written exactly so goes before another that reads the same."""
-    names = {_plain(name): name for name in form.columns}
+    names = {chinese: name for chinese, name in _CHINESE.items() if name in form.columns}
+    names |= {_plain(name): name for name in form.columns}
     exact = set(cells) & set(form.columns)
     return [name if (name := names.get(_plain(cell), cell)) not in exact or cell in exact else cell for cell in cells]
+
+
+def _readable(line: str) -> str:
+    """A line whose bytes are no UTF-8, as GBK where they are that."""
+    try:
+        return line.encode("utf-8", "surrogateescape").decode("gbk") if not line.isprintable() else line
+    except UnicodeError:
+        return line
 
 
 def _plain(name: str) -> str:

@@ -117,7 +117,15 @@ def _jumps(tick: Tick, last: Tick) -> bool:
     if now is not None and before is not None and now - before > abs(before) * _FAR_OFF:
         return True
     now, before = tick.low, last.low
-    return now is not None and before is not None and before - now > abs(before) * _FAR_OFF
+    if now is not None and before is not None and before - now > abs(before) * _FAR_OFF:
+        return True
+    return _outside(tick) or (tick.open != last.open and last.open is not None)
+
+
+def _outside(tick: Tick) -> bool:
+    """Whether the last price is not between the day's low and high."""
+    last, low, high = tick.last, tick.low, tick.high
+    return last is not None and low is not None and high is not None and not low <= last <= high
 
 
 def _fell_back(ahead: Tick, before: Tick, following: Tick) -> str:
@@ -132,6 +140,10 @@ def _fell_back(ahead: Tick, before: Tick, following: Tick) -> str:
     highest, was, then = before.low, ahead.low, following.low
     if highest is not None and was is not None and then is not None and highest >= then > was:
         return f"expected a low of at least {then}, that of the next row of {ahead.symbol}, was {was}"
+    if _outside(ahead) and not _outside(following):
+        return f"expected a price within the low {ahead.low} and the high {ahead.high} of the day, was {ahead.last}"
+    if ahead.open != before.open and following.open == before.open:
+        return f"expected an open of {before.open}, as in the rows around of {ahead.symbol}, was {ahead.open}"
     return ""
 
 

@@ -22,7 +22,7 @@ from marketprism_application.venues.protocol import ParseRefused
 
 _LOOKED_AT = 65_536
 _PRICES = {"open", "high", "low", "close"}
-_OF_A_COUNTER = frozenset({"instrumentid", "lastprice"})  # rows that a replay reads, or refuses by the name of a column
+_OF_A_COUNTER = frozenset({"instrumentid"})  # rows that a replay reads, or refuses by the name of a column
 # What a table is, by columns of its header that stand together; the first that fits.
 _TABLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
     (what, frozenset(columns.split()))
@@ -36,6 +36,14 @@ _TABLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("a table as tardis keeps them", "exchange symbol timestamp local_timestamp"),
         ("bars as vnpy keeps them", "open_price high_price low_price close_price"),
         ("ticks as vnpy keeps them", "last_price bid_price_1 ask_price_1"),
+        ("ticks as vnpy kept them before its second version", "vtsymbol lastprice bidprice1 askprice1"),
+        ("ticks as tqsdk keeps them", "last_price highest lowest ask_price1 bid_price1"),
+        ("ticks as RQData keeps them", "datetime trading_date last a1 b1"),
+        ("ticks as JoinQuant keeps them", "current position a1_p b1_p"),
+        ("ticks as Wind keeps them", "windcode last"),
+        ("ticks as QMT keeps them", "lastprice lastclose askprice bidprice openint"),
+        ("bars with Chinese names", "开盘 最高 最低 收盘"),
+        ("bars with Chinese names", "开盘价 最高价 最低价 收盘价"),
         ("klines as exchanges publish them", "open_time open high low close"),
         ("aggregate trades as exchanges publish them", "agg_trade_id price quantity"),
         ("trades as exchanges publish them", "id price qty time"),
@@ -117,11 +125,20 @@ def _rows(text: str) -> Sequence[list[str]]:
 
 def _of_columns(names: Iterable[str]) -> str:
     found = set(names)
+    if of_tqsdk := _of_tqsdk(found):
+        return of_tqsdk
     for what, columns in _TABLES:
         if columns <= found:
             return what
-    ends = {name.rpartition(".")[2] for name in found if "." in name}  # SHFE.cu1805.open
-    return "bars as tqsdk keeps them" if ends >= _PRICES else ""
+    return ""
+
+
+def _of_tqsdk(names: Iterable[str]) -> str:
+    """By columns with the instrument in them, `SHFE.cu1805.open`."""
+    ends = {name.rpartition(".")[2] for name in names if "." in name}
+    if ends >= _PRICES:
+        return "bars as tqsdk keeps them"
+    return "ticks as tqsdk keeps them" if ends >= {"last_price", "highest", "lowest"} else ""
 
 
 def _is_time(row: Sequence[str]) -> bool:

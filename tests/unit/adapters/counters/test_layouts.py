@@ -33,6 +33,28 @@ def _zipped(path: Path, data: bytes) -> None:
 
 PLAIN = text_of(range(6))
 HEADER, _, ROWS = PLAIN.partition("\n")
+CHINESE = ",".join(
+    [
+        *[
+            "交易日",
+            "合约代码",
+            "交易所代码",
+            "最新价",
+            "上次结算价",
+            "昨收盘",
+            "昨持仓量",
+            "今开盘",
+            "最高价",
+            "最低价",
+            "数量",
+            "成交金额",
+            "持仓量",
+            "今收盘",
+        ],
+        *["本次结算价", "涨停板价", "跌停板价", "最后修改时间", "最后修改毫秒", "当日均价", "业务日期"],
+        *(f"{side}{what}{n}" for n in "一二三四五" for side in ("申买", "申卖") for what in "价量"),
+    ]
+)
 TURNED = tuple(reversed(CTP_COLUMNS))
 LAYOUTS: dict[str, str | bytes] = {
     "small letters": HEADER.lower() + "\n" + ROWS,
@@ -56,6 +78,8 @@ LAYOUTS: dict[str, str | bytes] = {
     "columns turned": text_of(range(6), TURNED),
     "more columns": text_of(range(6), ("n", *CTP_COLUMNS, "名称")),
     "a column of the same letters": text_of(range(6), (*CTP_COLUMNS, "last_price")),
+    "Chinese names": CHINESE + "\n" + ROWS,
+    "Chinese names in GBK": (CHINESE + ",备注\n" + ROWS.replace("\n", ",无\n")).encode("gbk"),
     "gzip": gzip.compress(PLAIN.encode()),
     "xz": lzma.compress(PLAIN.encode()),
     "bzip2": bz2.compress(PLAIN.encode()),

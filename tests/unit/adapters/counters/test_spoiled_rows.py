@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketprism_adapters.counters.depth.fields import BadField
@@ -19,10 +20,14 @@ from marketprism_adapters.counters.recordings.reader import Checked, Recording
 from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.errors import SourceError
+from marketprism_application.replay.rebuild import Rebuilt, rebuild
+from marketprism_domain.bars.state import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events.pipeline import FrameRefused
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
+from marketprism_domain.ticks.rules import ValidationRules
 
 DBL_MAX = "1.7976931348623157e+308"
 ROWS = 8
@@ -85,6 +90,7 @@ def spoiled(column: str, text: str) -> bool:
 
 
 @pytest.mark.parametrize("form", FORMS)
+@settings(deadline=None)
 @given(st.data())
 def test_only_the_spoiled_row_of_a_recording_is_refused_and_its_name_is_told(
     form: str, tmp_path_factory: pytest.TempPathFactory, calendar: MarketCalendar, data: st.DataObject
@@ -116,6 +122,7 @@ def _unread(form: str, row: dict[str, str], column: str) -> bool:
     return column in ("TradingDay", "trading_date") and form in FORMS and bool(row)
 
 
+@settings(deadline=None)
 @given(
     column=st.sampled_from(CTP_COLUMNS),
     value=st.one_of(
@@ -230,3 +237,105 @@ async def test_terms_of_a_recording_are_those_of_the_table(tmp_path: Path, calen
         ("SR", "combination", Decimal(10), Decimal(1)),
         ("10004567", "option", None, None),
     ]
+
+
+def whole_row(number: int) -> dict[str, str]:
+    """A row with all that a counter sends in the day; prices rise."""
+    last = 3300 + number
+    prices = {
+        "LastPrice": last,
+        "OpenPrice": 3300,
+        "HighestPrice": last,
+        "LowestPrice": 3300,
+        "PreSettlementPrice": 3290,
+    }
+    prices |= {"PreClosePrice": 3289, "PreOpenInterest": 900, "AveragePrice": 33000}
+    return ctp_row(number) | {name: str(value) for name, value in prices.items()}
+
+
+def bars_of(path: Path, calendar: MarketCalendar) -> tuple[list[Bar], Rebuilt, ReplaySource]:
+    source = ReplaySource([path], calendar)
+
+    async def made() -> Rebuilt:
+        await source.connect()
+        return await rebuild(source.stream({}), calendar, bars=BarSettings(("1m",)), rules=ValidationRules())
+
+    result = asyncio.run(made())
+    return (
+        [bar._replace(source="", ts_recv=0, ts_pub=0, ticks=0, open_interest=None) for bar in result.bars],
+        result,
+        source,
+    )
+
+
+PRICES = (
+    "LastPrice",
+    "OpenPrice",
+    "HighestPrice",
+    "LowestPrice",
+    "BidPrice1",
+    "AskPrice1",
+    "UpperLimitPrice",
+    "ClosePrice",
+)
+PRICES = (*PRICES, "LowerLimitPrice", "PreSettlementPrice", "PreClosePrice", "SettlementPrice")
+
+
+@pytest.mark.parametrize("column", [*PRICES, "OpenInterest", "PreOpenInterest", "AveragePrice"])
+def test_less_than_nothing_is_refused_by_its_column(tmp_path: Path, calendar: MarketCalendar, column: str) -> None:
+    rows = [whole_row(number) for number in range(ROWS)]
+    rows[3] |= {column: "-1"}
+    recording = Recording(save(tmp_path / "x.csv", CTP_COLUMNS, rows), calendar)
+    assert len(list(recording.rows())) == ROWS - 1
+    assert re.fullmatch(rf"row 4: column {column}: expected (a price of )?0 or more, was '-1'", recording.refused[0])
+
+
+@pytest.mark.parametrize("form", ["price", "settle_price", "low", "open_interest", "bid_price1"])
+def test_less_than_nothing_is_refused_in_a_dump_too(tmp_path: Path, calendar: MarketCalendar, form: str) -> None:
+    rows = [cffex_row(number) for number in range(ROWS)]
+    rows[3] |= {form: "-1"}
+    recording = Recording(save(tmp_path / "x.csv", CFFEX_COLUMNS, rows), calendar)
+    assert len(list(recording.rows())) == ROWS - 1
+    assert recording.refused[0].startswith(f"row 4: column {form}: expected ")
+
+
+def test_of_a_difference_less_than_nothing_is_a_price(tmp_path: Path, calendar: MarketCalendar) -> None:
+    code = {"InstrumentID": "SP m2505&m2509", "ExchangeID": "DCE"}
+    prices = dict.fromkeys(("LastPrice", "OpenPrice", "HighestPrice", "LowestPrice", "BidPrice1", "AveragePrice"), "-1")
+    rows = [ctp_row(number) | code | prices | {"AskPrice1": "0"} for number in range(ROWS)]
+    found = list(Recording(save(tmp_path / "x.csv", CTP_COLUMNS, rows), calendar).rows())
+    assert {tick.last for tick in found} == {Decimal(-1)}
+    assert {(tick.bids[0].price, tick.asks[0].price) for tick in found} == {(Decimal(-1), Decimal(0))}
+
+
+WRONG = [
+    ("Volume", "999999999"),
+    ("Volume", "2147483646"),
+    ("Turnover", "9e15"),
+    ("HighestPrice", "99999"),
+    ("LowestPrice", "1"),
+    ("OpenPrice", "99999"),
+    ("LastPrice", "1"),
+    ("LastPrice", "99999"),
+    ("Volume", "-1"),
+    ("Volume", "0"),
+    ("Turnover", "0"),
+    ("UpdateTime", "10:00:00"),
+    ("ActionDay", "20250305"),
+    ("Volume", ""),
+]
+
+
+@pytest.mark.parametrize(("column", "text"), WRONG)
+@pytest.mark.parametrize("number", [2, ROWS - 2])
+@pytest.mark.parametrize("limits", [False, True])
+def test_a_plausible_number_that_is_wrong_spoils_its_row_and_no_other(
+    tmp_path: Path, calendar: MarketCalendar, column: str, text: str, number: int, *, limits: bool
+) -> None:
+    given = {"UpperLimitPrice": "3600", "LowerLimitPrice": "3000"} if limits else {}
+    rows = [whole_row(n) | given for n in range(ROWS)]
+    right, _, _ = bars_of(save(tmp_path / "right.csv", CTP_COLUMNS, rows[:number] + rows[number + 1 :]), calendar)
+    rows[number] |= {column: text}
+    found, made, source = bars_of(save(tmp_path / "x.csv", CTP_COLUMNS, rows), calendar)
+    assert found == right
+    assert sum(source.skipped.values()) + sum(made.rejected.values()) == 1, (source.skipped, made.rejected)

@@ -64,6 +64,26 @@ FORMS: list[tuple[str, Callable[[Path], object], str]] = [
     ),
     ("v.csv", text("\ufeffdatetime,open_price,high_price,low_price,close_price,volume\n"), "bars as vnpy"),
     ("database.db", database, "an SQLite database of bars as vnpy keeps them and ticks as vnpy keeps them"),
+    (
+        "t1.csv",
+        text("datetime,datetime_nano,SHFE.cu1805.last_price,SHFE.cu1805.highest,SHFE.cu1805.lowest\n"),
+        "ticks as tqsdk",
+    ),
+    (
+        "t2.csv",
+        text(",id,datetime,last_price,average,highest,lowest,ask_price1,ask_volume1,bid_price1\n"),
+        "ticks as tqsdk",
+    ),
+    ("t3.csv", text("vtSymbol,symbol,exchange,lastPrice,volume,time,date,bidPrice1,askPrice1\n"), "ticks as vnpy kept"),
+    ("t4.csv", text("datetime,trading_date,open,last,high,low,limit_up,a1,a2,b1,b2,a1_v,b1_v\n"), "ticks as RQData"),
+    ("t5.csv", text("time,current,high,low,volume,money,position,a1_p,a1_v,b1_p,b1_v\n"), "ticks as JoinQuant"),
+    ("t6.csv", text("windcode,datetime,last,ask1,bid1,volume,oi\n"), "ticks as Wind"),
+    (
+        "t7.csv",
+        text("time,lastPrice,open,high,low,lastClose,amount,volume,openInt,askPrice,bidPrice\n"),
+        "ticks as QMT",
+    ),
+    ("t8.csv", text("时间,开盘,最高,最低,收盘,成交量\n"), "bars with Chinese names"),
     ("q.csv", text("datetime,datetime_nano,SHFE.cu1805.open,SHFE.cu1805.close\n"), "bars as tqsdk"),
     ("XRP_ETH-1m.json", text(json.dumps([[1570752000000, 1.5, 1.6, 1.4, 1.5, 3478.0]] * 3)), "bars, as freqtrade"),
     (
