@@ -94,11 +94,16 @@ class Election:
         """Who leads, as last seen."""
         return self._observer.leader()
 
-    def surrender(self, reason: str, fenced_by: int = 0) -> None:
-        """A write was refused (by a fence of that epoch) or work is not possible here: others go first."""
+    def surrender(self, reason: str, fenced_by: int = 0, *, rest_s: float = 0.0) -> None:
+        """A write was refused (by a fence of that epoch) or work is not possible here: others go first.
+
+        For `rest_s` this one does not try again, also where there is nobody else: what is not possible would fail as
+        fast as it can be tried.
+        """
         self._fenced_below = max(self._fenced_below, fenced_by)
         if self.role is Role.LEADER and self._surrender is None:
             self._surrender = reason
+            self._rest_until = max(self._rest_until, self._clock.monotonic_s() + rest_s)
             self._wake.set()
 
     async def run(self) -> None:
@@ -202,8 +207,7 @@ class Election:
             self._give_up(f"activation failed: {reason_of(error)}")
 
     def _give_up(self, reason: str) -> None:
-        self._rest_until = self._clock.monotonic_s() + 2 * self._settings.lease_s
-        self.surrender(reason)
+        self.surrender(reason, rest_s=2 * self._settings.lease_s)
 
     # -- leader ----------------------------------------------------------------------------------------------------
 

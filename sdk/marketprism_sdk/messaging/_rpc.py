@@ -296,7 +296,7 @@ class RpcClient:
         try:
             reply = await self._bus.request(subject, data, timeout_s=timeout_s, headers=headers)
         except NoResponders as error:
-            raise NoResponders(f"{reason_of(error)}: no {service} is running") from error
+            raise NoResponders(f"nobody answers on {subject}: no {service} is running") from error
         except asyncio.CancelledError:
             with contextlib.suppress(SdkError):
                 await self._bus.publish(f"rpc-cancel.{service}", call.encode())

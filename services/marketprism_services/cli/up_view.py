@@ -27,6 +27,7 @@ from marketprism_services.cli.language.catalogue import spoken
 from marketprism_services.cli.notices import show_events_on
 from marketprism_services.cli.options import err, out
 from marketprism_services.cli.tables import Look, show_bars
+from marketprism_services.cli.up_problems import show_problems
 from marketprism_services.cli.up_stored import Counts, StoredLine, show_stored, symbols_of
 from marketprism_services.platform import local_stack, run_verdict
 from marketprism_services.platform.data_contents import SIMULATED, data_of
@@ -64,6 +65,8 @@ async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, on
             where = f"ClickHouse [bold]{clickhouse.bare_url}[/bold]"
             text = f"{where}, user {READER}, password in {clickhouse.passwords_file}"
             err.print(text, highlight=False, soft_wrap=True)
+        watching = asyncio.create_task(show_problems(running.connection), name="problems shown")
+        stack.push_async_callback(_ended, watching)
         if not running.reads:
             return await _serve(running, stop)
         notices = _SourceNotices()
@@ -88,6 +91,11 @@ async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, on
             return await _report(running, done, as_json=as_json)
         await _stay(running, stop, notices, whole=done.done)
         return Exit.OK
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 class _SourceNotices:

@@ -49,6 +49,7 @@ log = structlog.get_logger()
 _OPEN_ATTEMPTS = 100
 _OPEN_PAUSE_S = 0.2
 _AGAIN_S = 0.2
+_FIRST_REST_S, _LONGEST_REST_S = 1.0, 30.0  # between attempts to open a store that cannot be opened
 
 
 class OpenStore(NamedTuple):
@@ -83,6 +84,7 @@ class StorageService(SingleActiveService):
         self._engine: Engine | None = None
         self._open_store: OpenStore | None = None
         self._state = StoreState()
+        self._rest_s = _FIRST_REST_S
         self._events = EventPublisher(connection, "storage")
         self._running: list[Work] = []
         self._writing: list[Work] = []
@@ -121,9 +123,11 @@ class StorageService(SingleActiveService):
             identity = await patient(ledger.identity, whatever=True)
         except (SchemaError, StoreError) as error:
             self._state.away(OPENING, str(error))
-            log.exception("store.not_opened", detail="the lease is left to others")
-            self.election.surrender(f"store: {error}")
+            log.exception("store.not_opened", detail="the lease is left to others", rest_s=self._rest_s)
+            self.election.surrender(f"store: {error}", rest_s=self._rest_s)
+            self._rest_s = min(self._rest_s * 2, _LONGEST_REST_S)
             return
+        self._rest_s = _FIRST_REST_S
         self._well("schema")
         self._well(OPENING)
         letters = Letters(SqlDeadRows(engine), store, self.connection, epoch)
@@ -160,7 +164,7 @@ class StorageService(SingleActiveService):
             try:
                 await writer.run(epoch)
             except (RevisionConflict, KeyExists) as error:
-                self.election.surrender(f"another writer stores {stream}: {error}")
+                self.election.surrender(f"another writer stores {stream}: {error}", rest_s=_FIRST_REST_S)
                 return
             except StreamRemade:
                 log.warning("writer.restarting", stream=stream, reason="the stream was recreated")

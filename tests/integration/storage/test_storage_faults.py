@@ -203,3 +203,19 @@ async def test_a_dead_row_is_listed_redriven_once_and_gone_and_a_rebuild_doubles
 
         await until(rebuilt)
         assert await storage.seqs(TICK) == [1, 2]
+
+
+async def test_a_store_that_cannot_be_opened_is_tried_again_with_pauses_and_says_why(
+    market: Market, tmp_path: Path
+) -> None:
+    (tmp_path / "chdb").write_text("in the way")
+    async with storage_of(market, tmp_path / "chdb") as storage:
+
+        async def tried() -> bool:
+            return storage.service.http.ready and storage.service.election.epoch > 0
+
+        await until(tried)
+        await asyncio.sleep(2.0)
+        assert storage.service.election.epoch <= 3, "attempts after one second, and after two"
+        reason = (await storage.service.http.report())["reasons"]["store"]
+        assert f"store {tmp_path / 'chdb'}: expected a writable directory" in reason

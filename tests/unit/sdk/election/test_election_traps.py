@@ -294,3 +294,18 @@ async def test_a_partition_that_cannot_be_taken_over_does_not_hold_up_the_others
     assert set(shards.owned) == {0, 1, 2, 3}
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_surrenders_and_rests_leaves_the_key_alone_meanwhile_also_where_nobody_else_is() -> None:
+    kv, clock = MemoryKeyValue(), ManualClock()
+    alone = Candidate(kv, clock, "alone")
+    await clock.advance(0.5)
+    for expected, rest_s in ((1, 4.0), (2, 8.0)):
+        assert [e.epoch for e in alone.of(LeaseAcquired)][-1] == expected
+        alone.election.surrender("its store cannot be opened", rest_s=rest_s)
+        await clock.advance(rest_s - 0.2)
+        assert len(alone.of(LeaseAcquired)) == expected
+        assert not alone.election.is_leader()
+        await clock.advance(0.5)
+        assert len(alone.of(LeaseAcquired)) == expected + 1
+    await alone.die()
