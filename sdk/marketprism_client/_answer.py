@@ -164,7 +164,8 @@ class Answer(Generic[Record_co]):
 
     def __repr__(self) -> str:
         names = self.table.column_names
-        return f"<Answer: {len(self)} rows, {len(names)} columns: {', '.join(names[:12])}{', …' * (len(names) > 12)}>"
+        rows = f"{len(self)} row{'s' * (len(self) != 1)}"
+        return f"<Answer: {rows}, {len(names)} columns: {', '.join(names[:12])}{', …' * (len(names) > 12)}>"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: bars as a picture and the newest rows, anything else as rows."""

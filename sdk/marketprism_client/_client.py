@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
+
+import msgspec
 
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, TICK
@@ -21,13 +23,14 @@ from marketprism_application.contracts.questions import (
     Question,
     Statistics,
     Symbols,
+    next_of,
 )
 from marketprism_application.contracts.replays import ReplayPosition, decode_position, position_subject
 from marketprism_client._answer import Answer, Row, as_row
 from marketprism_client._fields import Fields
-from marketprism_client._history import History, Names, TradingDay, days_of
+from marketprism_client._history import History, Names, TradingDay, days_of, together
 from marketprism_client._live import Live
-from marketprism_client._names import Directory
+from marketprism_client._names import Directory, names_of
 from marketprism_client._records import SomeRecord, record_of
 from marketprism_client._session import Message, Session
 from marketprism_client._stream import LiveStream
@@ -248,11 +251,11 @@ class MarketClient:
         return found
 
     async def statistics(
-        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+        self, symbol: Names, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
     ) -> Answer[Row]:
         """Prices, volume, turnover and VWAP over the minute bars that open in [start, end), a row per venue."""
-        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
-        return self._rows(await self._session.ask(Statistics(symbol, ts_from, ts_to, *days_of(trading_day))))
+        (ts_from, ts_to), days = self._session.span(start, end), days_of(trading_day)
+        return await self._of_each(symbol, lambda name: Statistics(name, ts_from, ts_to, *days))
 
     async def dominant(self, product: str) -> Answer[Row]:
         """When which contract of a product became the main one, and both closes of the day before."""
@@ -269,27 +272,35 @@ class MarketClient:
         trading_day: TradingDay = None,
     ) -> Answer[Row]:
         """Bars of the main contracts in one line; `adjust` (none, difference, ratio) moves those before a change."""
-        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
+        ts_from, ts_to = self._session.span(start, end)
         from_day, to_day = days_of(trading_day)
         question = Continuous(
             product, None, ts_from, ts_to, interval, MAX_LIMIT, adjust=adjust, from_day=from_day, to_day=to_day
         )
-        return self._rows(await self._session.ask(question), BAR.time_field)
+        return self._rows(await self._whole(question), BAR.time_field)
 
     async def instruments(
-        self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100, at: Time = None
+        self,
+        text: str = "",
+        *,
+        venue: str = "",
+        product: str = "",
+        class_: str = "",
+        limit: int | None = None,
+        at: Time = None,
     ) -> Answer[Row]:
         """Contract terms of the instruments whose symbol, product, underlying or name holds `text`; as known `at` a
-        time, or now."""
-        search = InstrumentSearch(text, venue, product, class_, limit, self._session.time(at, "at") or 0)
-        return self._rows(await self._session.ask(Instruments(search)))
+        time, or now. All of them, or the first `limit`."""
+        most = MAX_LIMIT if limit is None else limit
+        question = Instruments(InstrumentSearch(text, venue, product, class_, most, self._session.time(at, "at") or 0))
+        return self._rows(await (self._whole(question) if limit is None else self._session.ask(question)))
 
     async def daily(
-        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+        self, symbol: Names, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
     ) -> Answer[Row]:
         """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
-        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
-        return self._rows(await self._session.ask(Daily(symbol, ts_from, ts_to, *days_of(trading_day))))
+        (ts_from, ts_to), days = self._session.span(start, end), days_of(trading_day)
+        return await self._of_each(symbol, lambda name: Daily(name, ts_from, ts_to, *days))
 
     async def symbols(self) -> Answer[Row]:
         """What is stored: symbol, venue, ticks, ts_first, ts_last, bars."""
@@ -298,6 +309,18 @@ class MarketClient:
     async def audit(self, sources: Sequence[str]) -> Answer[Row]:
         """Stored, distinct and read-back ticks and bars per source."""
         return self._rows(await self._session.ask(Audit(tuple(sources))))
+
+    async def _whole(self, question: Continuous | Instruments) -> pa.Table:
+        """Every page of an answer that may be longer than one."""
+        pages = [await self._session.ask(question)]
+        while (after := next_of(pages[-1])) is not None:
+            pages.append(await self._session.ask(msgspec.structs.replace(question, after=after)))
+        return together(pages)
+
+    async def _of_each(self, symbol: Names, question: Callable[[str], Daily | Statistics]) -> Answer[Row]:
+        """The answers about each instrument, one below the other."""
+        names = await self._directory.matching(names_of(symbol))
+        return self._rows(together([await self._session.ask(question(name)) for name in names]))
 
     def _rows(self, table: pa.Table, time_field: str | None = None) -> Answer[Row]:
         return Answer(table.replace_schema_metadata(None), as_row, time_field=time_field, tz=self._session.tz)

@@ -285,7 +285,7 @@ class History:
     ) -> AsyncIterator[Answer[SomeRecord]]:
         """Records of one instrument, a page of some thousands at a time: what is larger than memory."""
         found = kind_named(kind)
-        ts_from, ts_to = self._session.time(start, "start"), self._session.time(end, "end")
+        ts_from, ts_to = self._session.span(start, end)
         question = Records(found.name, symbol, venue, ts_from, ts_to, interval, min(_PAGE, MAX_LIMIT))
         async for page in self._pages(question):
             yield self._answer(found, page, None)
@@ -305,8 +305,7 @@ class History:
             kind.name,
             "",
             venue,
-            self._session.time(start, "start"),
-            self._session.time(end, "end"),
+            *self._session.span(start, end),
             interval,
             min(_PAGE, MAX_LIMIT),
             from_day=from_day,
@@ -314,12 +313,13 @@ class History:
             fields=asked_columns(kind, fields),
         )
         if last is not None:
+            _check_last(last)
             question = msgspec.structs.replace(question, limit=last, last=True)
         names = await self._directory.matching(names_of(symbol), venue)
         tables: list[pa.Table] = []
         for name in names:
             tables += [page async for page in self._pages(msgspec.structs.replace(question, symbol=name))]
-        table = _together(tables)
+        table = together(tables)
         if len(names) > 1:
             table = table.sort_by([(kind.time_field, "ascending"), ("symbol", "ascending")])
         if venue is not None and not table.num_rows:
@@ -348,6 +348,13 @@ class History:
                 question = msgspec.structs.replace(question, after=after)
         except QueryFailed as error:
             raise await self._directory.by_class(error) from error
+
+
+def _check_last(last: object) -> None:
+    if not isinstance(last, int) or isinstance(last, bool) or not 1 <= last <= MAX_LIMIT:
+        raise QueryFailed(
+            Code.INVALID_PARAMETER, f"last: expected a number of rows from 1 to {MAX_LIMIT}, was {last!r}"[:200]
+        )
 
 
 def days_of(trading_day: TradingDay) -> tuple[str | None, str | None]:
@@ -381,7 +388,8 @@ def kind_named(name: str) -> DataKind:
     return found
 
 
-def _together(tables: Sequence[pa.Table]) -> pa.Table:
+def together(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of several of the same columns."""
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
     return pa.concat_tables([table for table in tables if table.num_rows] or list(tables[:1]))

@@ -37,7 +37,7 @@ def names_of(symbols: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         QueryFailed: there is none.
     """
-    texts = [symbols] if isinstance(symbols, str) else list(symbols)
+    texts = [symbols] if isinstance(symbols, str) or not isinstance(symbols, Iterable) else list(symbols)
     if not all(isinstance(text, str) for text in texts):
         raise QueryFailed(Code.INVALID_PARAMETER, f"symbol: expected text or several texts, was {symbols!r}"[:200])
     found = tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",") if part.strip()))

@@ -66,7 +66,8 @@ def _rows(table: pa.Table, time_field: str | None, tz: str) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     body = "".join(f"<tr>{''.join(f'<td>{_text(name, row[name], tz)}</td>' for name in names)}</tr>" for row in rows)
     count = table.num_rows
-    title = f"{count} row{'s' * (count != 1)}, the newest {len(rows)}" if count > len(rows) else f"{count} rows"
+    newest = f", the newest {len(rows)}" if count > len(rows) else ""
+    title = f"{count} row{'s' * (count != 1)}{newest}"
     return f"<p>{title}; times in {escape(tz)}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.questions import Question, decode_answer, encode_question
-from marketprism_client._failures import query_failures
+from marketprism_client._failures import QueryFailed, query_failures
 from marketprism_client._times import Time, nanoseconds, zone_of
 from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import NatsBus, RpcClient
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = "marketprism-client"
+_SCHEMES = ("nats", "tls", "ws", "wss")  # those that nats-py connects to
 
 
 class Message(Protocol):
@@ -49,8 +51,14 @@ class Session:
         """Connect.
 
         Raises:
-            NotConnected: no NATS server is there.
+            NotConnected: no NATS server is there. QueryFailed: what is given is no URL of one.
         """
+        for part in str(self.url).split(","):
+            scheme, given, _ = part.strip().partition("://")
+            if given and scheme not in _SCHEMES:
+                raise QueryFailed(
+                    Code.INVALID_PARAMETER, f"url: expected nats://host:port or tls://host:port, was {scheme}://…"
+                )
         self._connection = await NatsConnection.open(self.url, name=_NAME)
         self._calls = RpcClient(NatsBus(self._connection))
 
@@ -93,6 +101,17 @@ class Session:
         """What a method of the query service answers; raises as `ask`."""
         with query_failures():
             return await self.calls.call("query", method, body, timeout_s=self.timeout_s, idempotent=True)
+
+    def span(self, start: Time, end: Time) -> tuple[int | None, int | None]:
+        """The instants of a range, as `time`.
+
+        Raises:
+            QueryFailed: one is not a time, or the end lies before the start.
+        """
+        ts_from, ts_to = self.time(start, "start"), self.time(end, "end")
+        if ts_from is not None and ts_to is not None and ts_to < ts_from:
+            raise QueryFailed(Code.INVALID_PARAMETER, f"end: expected at or after start ({start}), was {end}"[:200])
+        return ts_from, ts_to
 
     def time(self, value: Time, name: str) -> int | None:
         """Nanoseconds UTC of a time that a user gave; without a zone it is in the client's.

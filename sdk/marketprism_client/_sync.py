@@ -195,7 +195,7 @@ class SyncMarketClient:
         return self._loop.run(self._market.monitor(timeout_s=timeout_s))
 
     def statistics(
-        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+        self, symbol: Names, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
     ) -> Answer[Row]:
         """Prices, volume, turnover and VWAP over the minute bars that open in [start, end), a row per venue."""
         return self._loop.run(self._market.statistics(symbol, start, end, trading_day=trading_day))
@@ -220,16 +220,23 @@ class SyncMarketClient:
         )
 
     def instruments(
-        self, text: str = "", *, venue: str = "", product: str = "", class_: str = "", limit: int = 100, at: Time = None
+        self,
+        text: str = "",
+        *,
+        venue: str = "",
+        product: str = "",
+        class_: str = "",
+        limit: int | None = None,
+        at: Time = None,
     ) -> Answer[Row]:
         """Contract terms of the instruments whose symbol, product, underlying or name holds `text`; as known `at` a
-        time, or now."""
+        time, or now. All of them, or the first `limit`."""
         return self._loop.run(
             self._market.instruments(text, venue=venue, product=product, class_=class_, limit=limit, at=at)
         )
 
     def daily(
-        self, symbol: str, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
+        self, symbol: Names, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
     ) -> Answer[Row]:
         """Trading days of an instrument: ticks, prices, volume, average, bars, gaps, and how complete each is."""
         return self._loop.run(self._market.daily(symbol, start, end, trading_day=trading_day))

@@ -11,7 +11,7 @@ from marketprism_application.queries.export import FORMATS, render
 from marketprism_services.cli.clocks import Zone, zone_of_venues
 from marketprism_services.cli.options import ROWS_SHOWN, err, out
 from marketprism_services.cli.pictures import PICTURES
-from marketprism_services.cli.tables import Look, show_table
+from marketprism_services.cli.tables import Look, show_table, with_names
 from marketprism_services.platform.exits import Exit, Stop
 
 if TYPE_CHECKING:
@@ -105,9 +105,9 @@ def show(data: pa.Table, form: Wanted, shown: Shown, tz: str | None = None) -> N
         title = f"{shown.title}, {zone.name}" if any(name.startswith("ts_") for name in shown.columns) else shown.title
         if data.num_rows > ROWS_SHOWN:
             title = f"{title}, newest {ROWS_SHOWN} of {data.num_rows}"
-        show_table(out, data, shown.columns, Look(title, zone, ROWS_SHOWN, shown.drop))
+        show_table(out, data, with_names(data, shown.columns), Look(title, zone, ROWS_SHOWN, shown.drop))
     elif not form.table:
-        emit(render(data, form.form, shown.columns), form.output)
+        emit(render(data, form.form, with_names(data, shown.columns)), form.output)
     if not data.num_rows:
         console = out if form.table else err
         console.print(shown.empty, highlight=False, markup=False, soft_wrap=True)

@@ -45,6 +45,7 @@ From = Annotated[
 ]
 To = Annotated[str | None, typer.Option("--to", help="End of the range, not included.")]
 ROWS_SHOWN = 40
+_DEFAULT_URL = "nats://127.0.0.1:4222"
 _NO_LEADER_S = 2.0  # longer than a change of the leader takes
 T = TypeVar("T")
 
@@ -84,7 +85,11 @@ def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
         text = f"the pipeline that runs has simulated data, in {simulated}; none runs on {folder}"
         err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
         folder = simulated
-    return known_url(folder) or Url("nats://127.0.0.1:4222")
+    elif "data_dir" in settings.model_fields_set and not is_running(folder):
+        url = known_url(folder) or Url(_DEFAULT_URL)
+        text = f"no pipeline runs on {folder}; whatever answers at {url} is asked"
+        err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+    return known_url(folder) or Url(_DEFAULT_URL)
 
 
 def storage_leader(connection: NatsConnection) -> LeaderClient:

@@ -10,6 +10,7 @@ import html
 import io
 import math
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
@@ -44,6 +45,7 @@ _CHINESE_FONTS = (
     "PingFang SC",
     "Heiti SC",
 )
+_LEGEND = "█ rises, ░ falls"
 
 
 class Picture(NamedTuple):
@@ -86,10 +88,17 @@ def candles_in_terminal(console: Console, picture: Picture) -> None:
     width = console.width if console.is_terminal or "COLUMNS" in os.environ else _PIPED
     text = _of_characters(picture, max(40, width))
     if not console.is_terminal or console.no_color or console.color_system is None:
-        text = _needs("plotext").uncolorize(text)
+        plain = _needs("plotext").uncolorize(_hollow(text, picture)).rstrip("\n")
+        text = f"{plain}\n{spoken().translate(_LEGEND)}"
     # Written as it is: whoever measures it anew counts the colours as characters.
     console.file.write(text.rstrip("\n") + "\n")
     console.file.flush()
+
+
+def _hollow(text: str, picture: Picture) -> str:
+    """The same with another body for bars that fall: without colours nothing else tells them from those that rise."""
+    falling = picture.rises_in("1", "2")[1]  # of the terminal's colours: red and green
+    return re.sub(rf"\x1b\[38;5;{falling}m[^\x1b]*", lambda found: found[0].replace("█", "░"), text)
 
 
 def _of_characters(picture: Picture, width: int) -> str:

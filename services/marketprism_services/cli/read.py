@@ -28,10 +28,12 @@ from marketprism_services.cli.options import (
     url_of,
 )
 from marketprism_services.cli.pictures import COLOURS, PICTURES, Picture, candles_in_terminal, candles_to_file
-from marketprism_services.cli.tables import Look, show_bars
+from marketprism_services.cli.tables import Look, several_of, show_bars
 from marketprism_services.platform.exits import Exit, Stop
 
-Instrument = Annotated[str, typer.Argument(help="Instrument, like ru1901.")]
+Instrument = Annotated[
+    str, typer.Argument(help="Instrument, like ru1901; several with commas between, or a pattern like 'ru*'.")
+]
 
 
 def bars(
@@ -76,6 +78,8 @@ def bars(
             Exit.FAILED, f"no {interval} bars of {symbol} in that range; `marketprism status` shows what is stored"
         )
     if plot:
+        if names := several_of(data):
+            raise Stop(Exit.USAGE, f"--plot: expected one instrument, was {', '.join(names[:10])}")
         picture = Picture(data, symbol, interval, zone, colours)
         if output is None:
             candles_in_terminal(out, picture)

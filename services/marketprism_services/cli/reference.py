@@ -16,7 +16,7 @@ def instruments(
     kind: Annotated[str, typer.Option("--class", help="future, option, combination, spot or swap.")] = "",
     venue: Annotated[str, typer.Option(help="Only instruments of this venue.")] = "",
     at: Annotated[str | None, typer.Option(help="Terms as they were on this day, like 2025-08-13.")] = None,
-    limit: Annotated[int, typer.Option(help="Most instruments to show.", min=1)] = 100,
+    limit: Annotated[int | None, typer.Option(help="Most instruments to show; without, all.", min=1)] = None,
     form: Form = None,
     as_json: AsJson = False,
     output: Output = None,

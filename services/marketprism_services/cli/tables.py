@@ -13,7 +13,7 @@ from rich.text import Text
 
 from marketprism_application.contracts.codec import plain
 from marketprism_domain.errors import InvalidValue
-from marketprism_domain.values import Interval
+from marketprism_domain.values import NANOS_PER_SECOND, Interval
 from marketprism_services.cli.clocks import UTC_TIME, Zone
 from marketprism_services.cli.language.catalogue import spoken
 
@@ -26,6 +26,8 @@ _GAP = 2
 _WORDS = 12  # down to this width a column of words folds
 _BAR_COLUMNS = ("ts_open", "trading_day", "open", "high", "low", "close", "volume", "open_interest", "gap")
 _BAR_DROPS = ("open_interest",)
+_INSTANTS = ("ts_event", "ts_from", "ts_to")  # of one second there may be several
+_NAMES = ("venue", "symbol")
 # Columns whose single words are the program's own.
 _STATES = ("role", "health", "status", "state", "owner", "class_", "verdict", "cause")
 
@@ -67,12 +69,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def cell(name: str, value: object, zone: Zone = UTC_TIME) -> str:
+def cell(name: str, value: object, zone: Zone = UTC_TIME, *, with_ms: bool = False) -> str:
     """One value as a person reads it."""
-    if value is None:
+    if value is None or value in ({}, "{}"):
         return ""
     if name.startswith("ts_") and isinstance(value, int):
-        return zone.text(value)
+        return zone.text(value, with_ms=with_ms)
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, bool):
@@ -137,7 +139,8 @@ def _column(name: str, rows: Sequence[Row], zone: Zone) -> _Column:
     whole = name.startswith("ts_") or name == "trading_day"
     numeric = whole or not any(isinstance(value, str | list | dict) for value in values)
     # In the user's language from here on: the widths are those of what is shown.
-    cells = [_in_language(name, cell(name, value, zone)) for value in values]
+    with_ms = name in _INSTANTS and any(isinstance(value, int) and value % NANOS_PER_SECOND for value in values)
+    cells = [_in_language(name, cell(name, value, zone, with_ms=with_ms)) for value in values]
     return _Column(name, spoken().translate(heading(name)), cells, numeric)
 
 
@@ -179,14 +182,27 @@ def _vertical(console: Console, columns: Sequence[_Column], count: int) -> None:
             console.print(text, highlight=False, markup=False, overflow="fold")
 
 
+def with_names(data: pa.Table, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns, behind those that say of which instrument a row is, where the rows are of several."""
+    shown = [name for name in _NAMES if name in data.column_names and name not in columns]
+    return (*(name for name in shown if len(data.column(name).unique()) > 1), *columns)
+
+
+def several_of(data: pa.Table) -> list[str]:
+    """The instruments of an answer, `shfe.ru1901`, where it is of several; else none."""
+    rows = data.select(_NAMES).group_by(list(_NAMES)).aggregate([]).to_pylist()
+    return sorted(f"{row['venue']}.{row['symbol']}" for row in rows) if len(rows) > 1 else []
+
+
 def bar_columns(data: pa.Table, interval: str) -> list[str]:
-    """The columns of bars: open interest where it is known, the trading day of bars of a day and more."""
+    """The columns of bars: open interest where it is known, the trading day of bars of a day and more, and of which
+    instrument a bar is where they are of several."""
     columns = [name for name in _BAR_COLUMNS if name in data.column_names]
     if "open_interest" in columns and data.column("open_interest").null_count == data.num_rows:
         columns.remove("open_interest")
     if "trading_day" in columns and not is_of_days(interval):
         columns.remove("trading_day")
-    return columns
+    return list(with_names(data, columns))
 
 
 def is_of_days(interval: str) -> bool:

@@ -53,6 +53,23 @@ def ticking(nats_url: str) -> Iterator[str]:
     thread.join()
 
 
+async def test_days_totals_and_terms_of_several_instruments_are_whole(serve: Serve) -> None:
+    api = await serve()
+
+    def read() -> tuple[object, ...]:
+        with SyncMarketClient(api.url) as market:
+            days = market.daily("rb*").table.column("symbol").to_pylist()
+            totals = market.statistics(["rb2505", "rb2510"]).table.column("symbol").to_pylist()
+            terms = market.instruments("rb").table.column("symbol").to_pylist()
+            return sorted(set(days)), totals, terms, len(market.instruments("rb", limit=1))
+
+    days, totals, terms, first = await asyncio.to_thread(read)
+    assert days == ["rb2505"], "a pattern is over what has ticks"
+    assert totals == ["rb2505", "rb2510"]
+    assert terms == ["rb2505", "rb2510"]
+    assert first == 1
+
+
 def test_live_data_is_iterated_over(ticking: str) -> None:
     with SyncMarketClient(ticking) as market:
         seqs = [tick.seq for tick in islice(market.ticks("ru1901"), 50)]

@@ -141,3 +141,20 @@ def test_files_name_the_year_and_the_zone(tmp_path: Path) -> None:
         candles_to_file(picture(bars(20)), tmp_path / "picture.gif")
     with pytest.raises(Stop, match="expected a writable file"):
         candles_to_file(picture(bars(20)), tmp_path / "none" / "picture.png")
+
+
+@pytest.mark.parametrize("colours", ["chinese", "western"])
+def test_without_colours_a_bar_that_falls_has_another_body(colours: str) -> None:
+    file = io.StringIO()
+    candles_in_terminal(Console(file=file, width=80), picture(bars(30), colours))
+    text = file.getvalue()
+    assert "\x1b" not in text
+    assert text.splitlines()[-1] == "█ rises, ░ falls"
+    assert 0 < text.count("░") < text.count("█"), "two of three rise"
+
+
+def test_a_title_that_is_wider_than_the_picture_stands_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    file = io.StringIO()
+    candles_in_terminal(Console(file=file, width=40), picture(bars(200)))
+    assert file.getvalue().splitlines()[0].startswith("ru1901 1m, newest 3")

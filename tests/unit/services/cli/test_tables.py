@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from marketprism_services.cli.clocks import CHINA_TIME, UTC_TIME
-from marketprism_services.cli.tables import Look, bar_columns, cell, show_bars, show_table
+from marketprism_services.cli.tables import Look, bar_columns, cell, several_of, show_bars, show_table, with_names
 
 _TS = 1_539_003_600_000_000_000  # 2018-10-08 21:00 in China
 _WIDE = {
@@ -104,3 +104,30 @@ def test_bars_of_a_day_and_more_have_their_trading_day() -> None:
 )
 def test_reasons_are_counts_by_name_and_nothing_where_there_are_none(stored: str, text: str) -> None:
     assert cell("reasons", stored) == text
+
+
+def test_what_happens_twice_a_second_shows_its_milliseconds() -> None:
+    rows: list[dict[str, object]] = [{"ts_event": _TS, "last": 1}, {"ts_event": _TS + 500_000_000, "last": 2}]
+    text = shown(rows)
+    assert "2018-10-08 21:00:00.000" in text
+    assert "2018-10-08 21:00:00.500" in text
+    assert "21:00:00." not in shown([{"ts_event": _TS, "last": 1}]), "whole seconds stay short"
+
+
+def test_rows_of_several_instruments_say_of_which_they_are() -> None:
+    def named(*names: tuple[str, str]) -> pa.Table:
+        return pa.Table.from_pylist([{"venue": venue, "symbol": symbol, "close": 1} for venue, symbol in names])
+
+    one = named(("czce", "AP101"), ("czce", "AP101"))
+    assert with_names(one, ("close",)) == ("close",)
+    assert several_of(one) == []
+    two = named(("czce", "AP101"), ("czce", "AP010"))
+    assert with_names(two, ("close",)) == ("symbol", "close")
+    assert bar_columns(two, "1m") == ["symbol", "close"]
+    assert several_of(two) == ["czce.AP010", "czce.AP101"]
+    assert with_names(named(("okx", "BTC-USDT"), ("binance", "BTC-USDT")), ("close",)) == ("venue", "close")
+    assert with_names(two, ("symbol", "close")) == ("symbol", "close")
+
+
+def test_no_reasons_are_nothing() -> None:
+    assert "{}" not in shown([{"ts_from": _TS, "reasons": {}}, {"ts_from": _TS, "reasons": "{}"}])
