@@ -13,6 +13,7 @@ from rich.table import Table
 
 from marketprism_adapters.venues.recordings.discovery import found_recordings
 from marketprism_adapters.venues.recordings.inspection import inspected
+from marketprism_services.cli.inspect_counters import are_of_counters, inspect_counters
 from marketprism_services.cli.options import err, out
 from marketprism_services.platform.exits import Exit
 
@@ -29,8 +30,12 @@ def inspect_command(
     """Messages, rejections with reasons, sequence gaps, book resyncs and book checks, by venue, symbol and kind.
 
     Exit 0 only when every check came out right and nothing was rejected. What a folder holds besides recordings is
-    named, and changes nothing.
+    named, and changes nothing. Of recordings of counters: ticks by instrument, and the rows that are none.
     """
+    if not market and are_of_counters(recordings):
+        if not inspect_counters(recordings, partial=partial, as_json=as_json):
+            raise typer.Exit(Exit.FAILED)
+        return
     found = found_recordings(recordings, market, partial=partial)
     reports = inspected(found.recordings)
     ok = all(report["ok"] for report in reports)

@@ -78,6 +78,11 @@ class Recording:
         except NoHeader as error:
             raise SourceError(f"recording {self.path}: {error}") from error
 
+    @property
+    def form(self) -> str:
+        """The name of its form."""
+        return self._header.form.name
+
     def rows(self, tap: FrameTap | None = None) -> Iterator[Tick]:
         """Every tick, streaming; `source_seq` is the row number, the first row below the header being 1.
 
