@@ -11,8 +11,10 @@ from rich.table import Table
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.counters.recordings.inspection import inspected_counter
 from marketprism_adapters.counters.recordings.replay import recording_paths
+from marketprism_adapters.counters.recordings.text_files import ENDINGS
 from marketprism_adapters.venues.recordings.archives import refuse_archive
 from marketprism_adapters.venues.recordings.discovery import venue_files
+from marketprism_application.errors import SourceError
 from marketprism_services.cli.clocks import zone_of_venues
 from marketprism_services.cli.options import out
 
@@ -24,7 +26,13 @@ def are_of_counters(patterns: list[str]) -> bool:
         SourceError: a pattern without files.
     """
     of_venues, _ = venue_files(patterns)
-    return not of_venues and all(".csv" in path.name.lower() for each in patterns for path in recording_paths(each))
+    if of_venues:
+        return False
+    try:
+        paths = [path for pattern in patterns for path in recording_paths(pattern)]
+    except SourceError:  # a folder that has none
+        return False
+    return all(ENDINGS.search(path.name) for path in paths)
 
 
 def inspect_counters(patterns: list[str], *, partial: bool, as_json: bool) -> bool:

@@ -54,6 +54,8 @@ def test_single_futures_and_what_they_are_derived_from() -> None:
         False,
         False,
     ]
+    # A series that others keep of a product, and a month that is none.
+    assert not any(is_future(s) for s in ("rb888", "IF9999", "rb0000", "rb2513", "rb2500", "SR513"))
     assert (month_of("l2602F"), month_of("SR505"), month_of("SR505C6000")) == ("2602", "505", None)
     assert (base_of("l_f"), base_of("sc_tas"), base_of("rb")) == ("l", "sc", "rb")
     assert legs_of("SPD SR509&SR511") == ("SR509", "SR511")
