@@ -87,7 +87,7 @@ def _named(text: str) -> tuple[str, str]:
     symbol = text if written is None else written.symbol
     venue = venue_of(symbol) if written is None else written.venue
     if venue is None:
-        raise InvalidValue("short", "an exchange, a product or a contract, like cffex, rb or T2506", text)
+        raise InvalidValue("short", "an exchange, a product or a contract, like rb or T2506", text)
     return venue, symbol
 
 
