@@ -146,9 +146,13 @@ class RpcServer:
     async def _reply(self, message: BusMessage, answer: bytes) -> None:
         try:
             await self._bus.publish(message.reply, answer)
-        except PayloadTooLarge as error:
-            sizes = str(error).partition(": ")[2]  # the inbox before it means nothing to whoever asked
-            await self._refuse(message, PayloadTooLarge(f"answer: {sizes}"))
+        except PayloadTooLarge:
+            method = message.subject.rsplit(".", 1)[1]
+            text = (
+                f"{self._service}.{method}: expected an answer that NATS takes, was {len(answer)} bytes: "
+                "ask for less, or raise max_payload of the NATS server to 8MB"
+            )
+            await self._refuse(message, PayloadTooLarge(text))
 
     async def _run(self, method: str, message: BusMessage) -> bytes:
         remaining_s = self._remaining_s(message)

@@ -217,7 +217,8 @@ class NatsConnection:
             raise NotConnected(f"NATS at {self.url} is away")
         if len(payload) > nc._max_payload:
             # The server would answer by closing the connection, and with it everything that is on its way.
-            raise PayloadTooLarge(f"{subject}: expected at most {nc._max_payload} bytes, was {len(payload)}")
+            text = f"{subject}: expected at most {nc._max_payload} bytes, the max_payload of NATS, was {len(payload)}"
+            raise PayloadTooLarge(text)
         if headers is None:
             head = f"PUB {subject} {reply} {len(payload)}\r\n" if reply else f"PUB {subject} {len(payload)}\r\n"
             command = b"".join((head.encode(), payload, b"\r\n"))

@@ -31,13 +31,20 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
 
 
 async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain_s: float = DRAIN_S) -> int:
-    """Run `main(stop)`; SIGTERM or SIGINT sets `stop`, a second one or the deadline ends the process at once."""
+    """Run `main(stop)`; SIGTERM, SIGINT or SIGHUP sets `stop`; a second SIGINT, or the deadline, ends it at once.
+
+    A second SIGTERM is the same request from somebody else: systemd and containers signal every process, and whoever
+    started this one signals it too. A hangup, of a terminal that was closed, is ignored where it was when this began,
+    as below nohup.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def asked(name: str) -> None:
         if stop.is_set():
-            os._exit(130)
+            if name == signal.SIGINT.name:
+                os._exit(130)
+            return
         log.info("service.stopping", signal=name)
         stop.set()
         loop.call_later(drain_s, _too_late)
@@ -46,12 +53,14 @@ async def until_signalled(main: Callable[[asyncio.Event], Awaitable[int]], drain
         log.error("service.drain_timed_out", drain_s=drain_s)
         os._exit(1)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    asking = (signal.SIGTERM, signal.SIGINT, *hangup)
+    for number in asking:
         loop.add_signal_handler(number, asked, number.name)
     try:
         return await main(stop)
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in asking:
             loop.remove_signal_handler(number)
 
 

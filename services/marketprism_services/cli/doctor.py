@@ -34,6 +34,7 @@ from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.packages import check_packages
 
 _LOW_DISK_GB = 2.0
+_PAYLOAD = 8 << 20  # what the server of `up` takes
 _FULL_DISK_GB = 0.1
 _COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
@@ -154,6 +155,13 @@ def _ports(settings: Settings) -> list[Finding]:
     return findings
 
 
+def _payload(most: int) -> Finding:
+    text = f"{most / (1 << 20):g} MB in one message"
+    if most >= _PAYLOAD:
+        return Finding("ok", "nats max_payload", text)
+    return Finding("warning", "nats max_payload", f"{text}: long answers need 8 MB, set max_payload: 8MB")
+
+
 async def _nats(settings: Settings) -> list[Finding]:
     url = settings.nats.url or known_url(settings.data_dir)
     if url is None:
@@ -165,6 +173,7 @@ async def _nats(settings: Settings) -> list[Finding]:
         return [Finding(grade, "nats", str(error) if settings.nats.url else f"no pipeline is running on {url}")]
     try:
         findings = [Finding("ok", "nats", f"{url} answers")]
+        findings.append(_payload(connection.max_payload))
         for name in (streams.RAW, streams.TICKS, streams.BARS, streams.EVENTS):
             try:
                 state = (await stream_info(connection, name, within_s=0))["state"]

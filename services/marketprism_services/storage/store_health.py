@@ -59,7 +59,7 @@ class StoreState:
         now = self._clock()
         for what, trouble in self._troubles.items():
             status = "unhealthy" if now - trouble.since >= _ALARM_S else "degraded"
-            return f"{status}: {what}: {trouble.reason}"
+            return f"{status}: {trouble.reason}" if what == OPENING else f"{status}: {what}: {trouble.reason}"
         filling = self.refilling()
         if filling:
             behind = ", ".join(f"{stream} at {at} of {to}" for stream, (at, to) in filling.items())
