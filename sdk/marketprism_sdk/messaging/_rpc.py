@@ -146,12 +146,9 @@ class RpcServer:
     async def _reply(self, message: BusMessage, answer: bytes) -> None:
         try:
             await self._bus.publish(message.reply, answer)
-        except PayloadTooLarge:
-            method = message.subject.rsplit(".", 1)[1]
-            text = (
-                f"{self._service}.{method}: expected an answer that NATS takes, was {len(answer)} bytes: "
-                "ask for less, or raise max_payload of the NATS server to 8MB"
-            )
+        except PayloadTooLarge as error:
+            method, sizes = message.subject.rsplit(".", 1)[1], reason_of(error).partition(": ")[2]
+            text = f"answer of {self._service}.{method}: {sizes}: ask for less, or raise max_payload of the NATS server"
             await self._refuse(message, PayloadTooLarge(text))
 
     async def _run(self, method: str, message: BusMessage) -> bytes:
