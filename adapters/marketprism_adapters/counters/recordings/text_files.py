@@ -12,14 +12,19 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from marketprism_adapters.counters.recordings.broken_archive import WholePart
 from marketprism_application.errors import SourceError
 from marketprism_sdk.errors import reason_of
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 ENDINGS = re.compile(r"\.(?:csv|tsv)(?:\.(?:gz|xz|bz2|zip))?$", re.IGNORECASE)
 _GZIP, _XZ, _BZIP2, _ZIP, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"
+MOST_BYTES = 1 << 20  # of a line: a row of a recording has hundreds
+_BUFFER = 1 << 18
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -50,7 +55,8 @@ class TextFile:
         with reading(self.path), self._bytes() as raw:
             head = raw.peek(2)[:2]  # type: ignore[attr-defined]
             encoding, errors = _encoding(head)
-            with io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline="") as text:
+            bounded = io.BufferedReader(_BoundedLines(raw, self.path), _BUFFER)
+            with io.TextIOWrapper(bounded, encoding=encoding, errors=errors, newline="") as text:
                 yield from text
             self.broken = raw.raw.broken if isinstance(getattr(raw, "raw", None), WholePart) else ""  # type: ignore[attr-defined]
 
@@ -72,6 +78,29 @@ class TextFile:
         if head.startswith(_ZSTD):
             raise SourceError(f"recording {path}: expected text, plain or as gzip, xz, bzip2 or zip, was a zstd file")
         return path.open("rb")
+
+
+class _BoundedLines(io.RawIOBase):
+    """The bytes of a file, refused where a line of them has no end: packed, gigabytes of one are a few megabytes."""
+
+    def __init__(self, inner: IO[bytes], path: Path) -> None:
+        self._inner = inner
+        self._path = path
+        self._length = 0  # bytes since the last line break
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        data: bytes = self._inner.read1(len(view))  # type: ignore[attr-defined]
+        view[: len(data)] = data
+        end = max(data.rfind(b"\n"), data.rfind(b"\r"))
+        self._length = self._length + len(data) if end < 0 else len(data) - end - 1
+        if self._length > MOST_BYTES:
+            text = f"expected lines of at most {MOST_BYTES >> 20} MiB, one is longer"
+            raise SourceError(f"recording {self._path}: {text}")
+        return len(data)
 
 
 def _encoding(head: bytes) -> tuple[str, str]:
