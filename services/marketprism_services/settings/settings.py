@@ -90,10 +90,22 @@ def load(config: Path | None = None, overrides: dict[str, Any] | None = None) ->
         values = from_file(config)
     merge(values, from_environment(Settings))
     merge(values, overrides or {})
+    _refuse_nul(values)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
+
+
+def _refuse_nul(values: object, path: str = "") -> None:
+    """No text that is set holds a NUL: no folder, host or name has one, and whoever opens it fails without a word."""
+    if isinstance(values, str) and "\0" in values:
+        raise SettingsError(f"{path}: expected a text without NUL, was one")
+    inner = (
+        values.items() if isinstance(values, dict) else enumerate(values) if isinstance(values, list | tuple) else ()
+    )
+    for name, value in inner:
+        _refuse_nul(value, f"{path}.{name}".lstrip("."))
 
 
 def _explain(error: ValidationError) -> str:

@@ -263,3 +263,19 @@ def test_a_collector_that_is_no_url_is_refused_before_anything_starts() -> None:
     with pytest.raises(SettingsError, match=r"trace\.endpoint: expected http://host:4318 .*, was 'localhost:4318'"):
         load(None, {"trace": {"endpoint": "localhost:4318"}})
     assert load(None, {"trace": {"endpoint": "http://127.0.0.1:4318"}}).trace.endpoint == "http://127.0.0.1:4318"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('data_dir = "/x\\u0000y"', "data_dir"),
+        ('[capture]\nfolder = "/x\\u0000y"', "capture.folder"),
+        ('[venue]\ninstruments = ["a", "b\\u0000"]', "venue.instruments.1"),
+    ],
+)
+def test_a_text_with_nul_is_refused_by_name(tmp_path: Path, text: str, name: str) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError) as refused:
+        load(config)
+    assert str(refused.value) == f"{name}: expected a text without NUL, was one"
