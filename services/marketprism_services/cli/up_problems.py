@@ -10,7 +10,6 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.options import err
-from marketprism_services.monitor.overview import overview
 
 _LOOK_S = 5.0
 _LOOKS = 3  # in a row, before something is told: a start, a take-over or a busy moment is shorter
@@ -50,6 +49,8 @@ async def show_problems(connection: NatsConnection) -> None:
 
 
 async def _problems(connection: NatsConnection) -> list[str]:
+    from marketprism_services.monitor.overview import overview  # noqa: PLC0415 (loads aiohttp: once the services run)
+
     found = (await overview(connection)).problems
     try:
         monitor = await RpcClient(NatsBus(connection)).call("monitor", "status", timeout_s=_MONITOR_S)
