@@ -11,6 +11,7 @@ from rich.console import Console
 
 from marketprism_sdk.observability import logs
 from marketprism_sdk.urls import hide
+from marketprism_services.cli.language.catalogue import spoken
 
 # An event that is not here is shown by its name and fields.
 SENTENCES: Mapping[str, str] = {
@@ -20,6 +21,7 @@ SENTENCES: Mapping[str, str] = {
     "http.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "log.not_rotated": "the log of {service} cannot be rotated: {error}",
     "nats.unreachable": "NATS does not answer: {error}; {detail}",
+    "recording.skipped": "passed over: {error}",
     "server.disk_full": "{server} cannot write, the disk of {folder} is full: {free_bytes} bytes are free",
     "server.disk_has_room": "{server} has room again: {free_bytes} bytes are free in {folder}",
     "server.not_started": "{server} does not start: {error}",
@@ -40,7 +42,8 @@ def sentence(event: Mapping[str, object]) -> str:
     try:
         return hide(SENTENCES[name].format(**fields))
     except KeyError:
-        listed = ", ".join(f"{key}={value}" for key, value in fields.items())
+        # Each by itself: the whole is no sentence, and would be half of one in another language.
+        listed = ", ".join(f"{key}={spoken().translate(str(value))}" for key, value in fields.items())
         return hide(f"{name}: {listed}" if listed else name)
 
 

@@ -37,6 +37,7 @@ WRONG = [
     ("ticks/rb2505'%20OR%201=1--", 404, "symbol: expected one that is stored"),
     ("ticks/%00", 400, "symbol: expected"),
     ("instruments?search=%00%01", 400, "search: expected at most 64 printable"),
+    ("instruments?class=fish", 400, "class: expected one of future, option, combination, spot, swap, was 'fish'"),
     ("instruments?search=')%20OR%20('1", 200, ""),
     ("instruments?class=' OR 1=1 --", 200, ""),
     ("bars/rb2505?interval=1m&fromm=2025-03-03", 400, "fromm: expected one of tz, times, fields"),

@@ -17,9 +17,12 @@ _DEEPEST = 5  # a text within a text within a text: `error: setting lease.lease_
 _HOLE = "{}"
 _FEW = 2  # letters
 _NAMED = re.compile(r"((?:(?!: ).)+): (expected .+)")
+_FRAME = re.compile(r"\b(?:expected|was)\b")
+_WORD = re.compile(r"[a-z]{3}")
 _INDEX = re.compile(r"{(\d*)}")
 # Names with commas between: no sentence, but Chinese has a comma of its own for them.
-_NAMES = re.compile(r"[^\s,'\"()\[\]{}<>]+(?:, [^\s,'\"()\[\]{}<>]+)+")
+_NAMES = re.compile(r"[^\s,'\"()\[\]{}<>]+(?:, [^\s,'\"()\[\]{}<>]+)+(?: (?:or|and) [^\s,'\"()\[\]{}<>]+)?")
+_JOINTS = ((", ", "、"), (" or ", " 或 "), (" and ", " 与 "))
 _NUMBER = r"([-+]?[\d.,]+(?:e[-+]?\d+)?)"
 # Between Chinese characters stands no blank: the ones around a value are for values in other letters. `\0` is its edge.
 _CHINESE = "\u3000-\u303f\u3400-\u9fff\uff00-\uffef"
@@ -91,7 +94,10 @@ class Catalogue:
         if " " not in value.strip():
             return value
         own = self.translate(value, depth + 1)
-        return own.replace(", ", "、") if own == value and _NAMES.fullmatch(value) else own
+        if own == value and _NAMES.fullmatch(value):
+            for joint, chinese in _JOINTS:
+                own = own.replace(joint, chinese)
+        return own
 
 
 @cache
@@ -107,7 +113,9 @@ def _reasons(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """What sentences are without the name before them, as reasons within other sentences have it: `expected {}, was {}`
     of `limit: expected {}, was {}`."""
     for english, own in texts.items():
-        if (match := _NAMED.fullmatch(english)) and (rest := _without_name(own, match[1].count(_HOLE))):
+        match = _NAMED.fullmatch(english)
+        # What has no words of its own beside these would fit half of all reasons.
+        if match and _WORD.search(_FRAME.sub("", match[2])) and (rest := _without_name(own, match[1].count(_HOLE))):
             yield match[2], rest
         elif english.startswith("expected ") and own.startswith("应为 ") and ", was" not in english:
             yield english.removeprefix("expected "), own.removeprefix("应为 ")

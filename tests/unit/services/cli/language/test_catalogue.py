@@ -205,6 +205,22 @@ def test_a_long_chinese_sentence_is_broken_and_not_cut_off(columns: str) -> None
             "设置 bars：interval：应为数字加 s m h d w 之一，例如 1m 或 4h，实际为 'x'",
         ),
         ("source: expected one of ctp, sopt, sim, was 'x, y'", "source：应为 ctp、sopt、sim 之一，实际为 'x, y'"),
+        (
+            "--interval: interval: expected a number and one of s m h d w, like 1m or 4h, was 'x'",
+            "--interval：应为数字加 s m h d w 之一，例如 1m 或 4h，实际为 'x'",
+        ),
+        (
+            "front: expected a free port 1: error while attempting to bind on address ('::', 1): address already in use",
+            "前置：端口 1 不可用：无法绑定地址 ('::', 1)：地址已被占用",
+        ),
+        (
+            "recording x: expected the columns of a CTP depth recording, missing A, B or C; was a, b …",
+            "录制文件 x：应有 CTP 深度行情录制文件的各列，缺少 A、B 或 C；实际为 a、b …",
+        ),
+        (
+            "settings file x: expected TOML or JSON: Invalid value (at line 1, column 10)",
+            "设置文件 x：应为 TOML 或 JSON：第 1 行第 10 列：值无效",
+        ),
         ("class: expected one of a, b, was 'c'; did you mean 'a'", "类别：应为 a、b 之一，实际为 'c'；是否想写 'a'？"),
     ],
 )
