@@ -20,7 +20,7 @@ class InstrumentRecord(NamedTuple):
     ts_recv: int
     ts_pub: int
     product: str  # rb, IF, BTC-USDT
-    class_: str  # one of CLASSES
+    class_: str  # future, option, combination, spot, swap
     multiplier: Decimal | None = None
     price_tick: Decimal | None = None
     underlying: str = ""

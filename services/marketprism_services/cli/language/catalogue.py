@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 
@@ -139,8 +140,17 @@ def _escaped(text: str) -> str:
 
 
 def spoken() -> Catalogue:
-    """The catalogue of this process's user."""
-    return catalogue(language_of(os.environ))
+    """The catalogue of this process's user; English where standard error cannot write the other language."""
+    language = language_of(os.environ)
+    return catalogue(language if language == "en" or _writes_chinese(sys.stderr.encoding) else "en")
+
+
+def _writes_chinese(encoding: str | None) -> bool:
+    try:
+        "中文".encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 @cache

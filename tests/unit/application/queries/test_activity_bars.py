@@ -87,9 +87,9 @@ async def test_what_is_not_full_is_a_bar_when_its_trading_day_is_over(
     [
         (asked(ts_from=None), "from and to: expected both"),
         (asked(ts_to=DAY[1] + 100 * 86_400 * SECOND), "at most 92 days"),
-        (asked("hour:3"), "measure: expected one of tick, volume, turnover, was 'hour'"),
-        (asked("volume:0"), "size: expected more than 0"),
-        (asked("volume:many"), "quantity: expected a decimal number"),
+        (asked("hour:3"), "interval: expected tick:100, volume:1000 or turnover:1000000, was 'hour:3'"),
+        (asked("volume:0"), "interval: expected tick:100, .*, was 'volume:0'"),
+        (asked("volume:many"), "interval: expected tick:100, .*, was 'volume:many'"),
     ],
 )
 async def test_what_cannot_be_answered_is_refused(

@@ -173,6 +173,17 @@ def test_a_chinese_locale_gives_chinese(arguments: list[str], said: str) -> None
     assert said in done.stdout + done.stderr
 
 
+def test_a_terminal_that_cannot_write_chinese_gets_english() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "marketprism_services", "bars", "x", "--interval", "2d"],
+        env={**os.environ, "MARKETPRISM_LANG": "zh", "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.startswith("error: interval: expected 1d or 1w")
+
+
 @pytest.mark.parametrize("columns", ["60", "110", "120"])
 def test_a_long_chinese_sentence_is_broken_and_not_cut_off(columns: str) -> None:
     environ = {**os.environ, "MARKETPRISM_LANG": "zh", "PYTHONIOENCODING": "utf-8", "COLUMNS": columns}
