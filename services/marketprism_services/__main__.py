@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-_USAGE = 2
+_USAGE, _INTERRUPTED = 2, 130  # of `platform.exits`, which is not loaded by now
 _PASSWORD = "--password"  # noqa: S105 (the name of an option)
 
 
@@ -19,6 +19,8 @@ def main() -> None:
         from marketprism_services.cli.app import main as run  # noqa: PLC0415 (an extra)
 
         run()
+    except KeyboardInterrupt:  # while the command itself is loaded
+        raise SystemExit(_INTERRUPTED) from None
     except ModuleNotFoundError as error:
         from marketprism_services.settings.extras import extra_of, install_command, is_there  # noqa: PLC0415
 

@@ -18,6 +18,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group
     ("arguments", "code", "text"),
     [
         (("up", "--source", "replay:/none.csv.gz", "--once"), 3, "expected a file, there is none"),
+        (("up", "--source", "rplay:x"), 3, "deribit, was 'rplay:x'; did you mean 'replay'"),
+        (("up", "--json"), 2, "--json: expected --once with it"),
+        (("replay", "--symbol", "x", "--nats-url", "nats://127.0.0.1:1"), 4, "is `marketprism up` running?"),
         (("up", "--source", "nope"), 3, "source: expected one of capture, ctp, sopt, replay, sim"),
         (
             ("up", "--source", "sim", "--speed", "fast"),
@@ -88,3 +91,18 @@ def test_the_doctor_finds_this_machine_well(tmp_path: Path) -> None:
     done = run("doctor", "--data-dir", str(tmp_path))
     assert done.returncode == 0
     assert "nats-server" in done.stdout
+
+
+def test_an_interruption_while_a_command_is_loaded_is_quiet() -> None:
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from marketprism_services.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -24,6 +24,7 @@ from marketprism_application.errors import DataDirError, EmbeddedServerError
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.service import die_with_parent
 
+DEFAULT_PORT = 4222
 _START_TIMEOUT_S = 15.0
 _LOG_BYTES = 32 << 20
 _TAKEN = "address already in use"
@@ -212,8 +213,8 @@ def choose_port(wanted: int | None) -> int:
                 f"choose another with --nats-port, or use a running NATS with --nats-url"
             )
         return wanted
-    if wanted is None and is_free(4222):
-        return 4222
+    if wanted is None and is_free(DEFAULT_PORT):
+        return DEFAULT_PORT
     with hold_port() as held:
         port: int = held.getsockname()[1]
     return port

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import FrameTap, MarketSource
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -197,7 +198,7 @@ def parse_source(text: str) -> SourceSpec:
     """
     name, _, arguments = text.partition(":")
     if name not in SOURCES:
-        raise SourceError(f"source: expected one of {', '.join(SOURCES)}, was {text!r}")
+        raise SourceError(f"source: expected one of {', '.join(SOURCES)}, was {text!r}{did_you_mean(name, SOURCES)}")
     if name == "replay" and not arguments:
         raise SourceError("source replay: expected recordings, like replay:ticks/a.csv.gz,ticks/b.csv.gz")
     if name == "capture" and not arguments:

@@ -20,6 +20,7 @@ SENTENCES: Mapping[str, str] = {
     "contents.assumed": "{where}: nothing says which kind of data it holds; they count as {data} from now on",
     "http.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "log.not_rotated": "the log of {service} cannot be rotated: {error}",
+    "nats.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "nats.unreachable": "NATS does not answer: {error}; {detail}",
     "recording.skipped": "passed over: {error}",
     "server.disk_full": "{server} cannot write, the disk of {folder} is full: {free_bytes} bytes are free",

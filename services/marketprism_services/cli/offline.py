@@ -20,7 +20,7 @@ from marketprism_adapters.sources.registry import replay_spec
 from marketprism_application.ports.sources import MarketSource, SourceBatch, counting_source
 from marketprism_application.queries.export import bars_csv
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
-from marketprism_client import MarketClient, QueryFailed, ReplayPosition
+from marketprism_client import MarketClient, ReplayPosition
 from marketprism_domain.bars.state import BarSettings
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events.pipeline import FrameRefused
@@ -29,7 +29,7 @@ from marketprism_domain.values import Interval
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol
 from marketprism_services.cli.language.catalogue import spoken
-from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, err, settings_of, url_of
+from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, err, settings_of, url_of
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.replay.republish import Replay, replay
@@ -107,7 +107,8 @@ def replay_command(
         )
     except ValueError as error:
         raise Stop(Exit.USAGE, str(error)) from error
-    sent = asyncio.run(_replay(url_of(data_dir, nats_url), wanted, zone)).sent
+    url = url_of(data_dir, nats_url)
+    sent = ask(url, lambda market: _replay(market, url, wanted, zone)).sent
     err.print(f"{_counted(sent)} sent on {prefix}.market.>", highlight=False)
     if not sent:
         raise typer.Exit(Exit.FAILED)
@@ -122,25 +123,22 @@ def _counted(sent: Mapping[str, int]) -> str:
     return ", ".join(say(count_of(count, kind)) for kind, count in sent.items()) or say("nothing")
 
 
-async def _replay(url: str, wanted: Replay, zone: Zone) -> ReplayPosition:
-    async with MarketClient(url) as market:
-        connection = await NatsConnection.open(url, name="replay")
-        try:
-            with _spinner() as spinner:
-                task, lines = spinner.add_task(spoken().translate("sending")), _Lines()
+async def _replay(market: MarketClient, url: str, wanted: Replay, zone: Zone) -> ReplayPosition:
+    connection = await NatsConnection.open(url, name="replay")
+    try:
+        with _spinner() as spinner:
+            task, lines = spinner.add_task(spoken().translate("sending")), _Lines()
 
-                def show(position: ReplayPosition) -> None:
-                    at = f", at {zone.text(position.ts)}" if position.ts is not None else ""
-                    text = f"{_counted(position.sent)} sent{at}"
-                    spinner.update(task, description=spoken().translate(text))
-                    if spinner.disable and lines.due():
-                        err.print(text, highlight=False)
+            def show(position: ReplayPosition) -> None:
+                at = f", at {zone.text(position.ts)}" if position.ts is not None else ""
+                text = f"{_counted(position.sent)} sent{at}"
+                spinner.update(task, description=spoken().translate(text))
+                if spinner.disable and lines.due():
+                    err.print(text, highlight=False)
 
-                return await replay(market, connection, wanted, show)
-        except QueryFailed as error:
-            raise Stop(Exit(error.consequence.exit), str(error)) from error
-        finally:
-            await connection.close()
+            return await replay(market, connection, wanted, show)
+    finally:
+        await connection.close()
 
 
 def _spinner() -> Progress:

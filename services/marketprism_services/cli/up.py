@@ -44,6 +44,8 @@ def up(
     config: Config = None,
 ) -> None:
     """Run every service on this machine, with a nats-server and a store of their own."""
+    if as_json and not once:
+        raise Stop(Exit.USAGE, "--json: expected --once with it; without an end there is no result")
     check_limit()  # before what inherits it
     # Loads what the services need while this process loads its own part and looks at the source.
     starting = launcher()

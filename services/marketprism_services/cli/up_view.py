@@ -67,30 +67,38 @@ async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, on
             err.print(text, highlight=False, soft_wrap=True)
         watching = asyncio.create_task(show_problems(running.connection), name="problems shown")
         stack.push_async_callback(_ended, watching)
-        if not running.reads:
-            return await _serve(running, stop)
-        notices = _SourceNotices()
-        with _bar() as bar:
-            show = _shown_in(bar)
-
-            def seen(progress: pipeline_probe.Progress, total: int) -> None:
-                if not progress.error:  # which ends this, and is printed then
-                    notices.of(progress)
-                show(progress, total)
-
-            first = asyncio.create_task(asyncio.sleep(0) if once else _show_first_bars(running))
-            try:
-                done = await local_stack.until_done(running, stop, seen, _never if once else _long_enough(running))
-            finally:
-                first.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await first
+        code = await _watch(running, stop, once=once, as_json=as_json)
         if stop.is_set():
-            return Exit.INTERRUPTED if once else Exit.OK
-        if once:
-            return await _report(running, done, as_json=as_json)
-        await _stay(running, stop, notices, whole=done.done)
-        return Exit.OK
+            err.print("stopping the services …", highlight=False)
+        return code
+
+
+async def _watch(running: local_stack.Running, stop: asyncio.Event, *, once: bool, as_json: bool) -> int:
+    """Show what comes until there is no more, or it is to stop; exit code."""
+    if not running.reads:
+        return await _serve(running, stop)
+    notices = _SourceNotices()
+    with _bar() as bar:
+        show = _shown_in(bar)
+
+        def seen(progress: pipeline_probe.Progress, total: int) -> None:
+            if not progress.error:  # which ends this, and is printed then
+                notices.of(progress)
+            show(progress, total)
+
+        first = asyncio.create_task(asyncio.sleep(0) if once else _show_first_bars(running))
+        try:
+            done = await local_stack.until_done(running, stop, seen, _never if once else _long_enough(running))
+        finally:
+            first.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await first
+    if stop.is_set():
+        return Exit.INTERRUPTED if once else Exit.OK
+    if once:
+        return await _report(running, done, as_json=as_json)
+    await _stay(running, stop, notices, whole=done.done)
+    return Exit.OK
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

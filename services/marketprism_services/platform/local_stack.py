@@ -14,7 +14,7 @@ import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, hold_port, is_free
+from marketprism_adapters.nats.local_server import DEFAULT_PORT, EmbeddedOptions, EmbeddedServer, hold_port, is_free
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.source_positions import Positions
 from marketprism_application.contracts.codec import decode
@@ -158,6 +158,8 @@ async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack
         settings.data_dir, port=given.port, sync_always=given.sync_always, max_store_gb=given.max_store_gb
     )
     servers.nats = await EmbeddedServer.start(options)
+    if given.port is None and servers.nats.port != DEFAULT_PORT:
+        log.warning("nats.port_taken", service="NATS", port=DEFAULT_PORT, instead=servers.nats.port)
     stack.push_async_callback(servers.nats.stop)
     nats = replace(given, url=Url(servers.nats.url))
     return settings.model_copy(update={"nats": nats})
