@@ -100,14 +100,17 @@ def waiting(symbol: str, newest: Tick | None, zone: Zone, now: int, calendar: Ca
 
 
 def _print(tick: Tick, zone: Zone) -> None:
+    out.print(line_of(tick, zone), highlight=False, markup=False, soft_wrap=True)
+
+
+def line_of(tick: Tick, zone: Zone) -> str:
+    """A tick on one line; `-` is what it does not have."""
     bid = tick.bids[0] if tick.bids else None
     ask_ = tick.asks[0] if tick.asks else None
-    out.print(
+    last, volume = ("-" if value is None else value for value in (tick.last, tick.volume))
+    return (
         f"{zone.text(tick.ts_event, with_ms=True)}  {tick.venue}.{tick.symbol}"
-        f"  last {tick.last}  vol {tick.volume}"
+        f"  last {last}  vol {volume}"
         f"  bid {bid.price if bid else '-'}x{bid.quantity if bid else '-'}"
-        f"  ask {ask_.price if ask_ else '-'}x{ask_.quantity if ask_ else '-'}  {tick.verdict}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"  ask {ask_.price if ask_ else '-'}x{ask_.quantity if ask_ else '-'}  {tick.verdict}"
     )

@@ -39,6 +39,7 @@ from marketprism_services.wiring.sources import LIVE, group_of
 _FEW_BARS = 5
 _FIRST_LOOK_S = 0.1
 _PATIENCE_S = 20.0
+_LINE_EVERY_S = 15.0
 _LOOK_S = 2.0
 _LOOKS = 3  # before it is said that there is nothing
 
@@ -152,13 +153,17 @@ def _bar() -> Progress:
 
 
 def _shown_in(bar: Progress) -> local_stack.OnProgress:
-    task = bar.add_task(spoken().translate("validated"), total=None)
+    task, shown_at = bar.add_task(spoken().translate("validated"), total=None), time.monotonic()
 
     def show(progress: pipeline_probe.Progress, total: int) -> None:
         seen = progress.accepted + sum(progress.rejected.values())
         behind = sum(progress.behind.values())
         text = f"validated · {sum(progress.bars.values())} bars" + (f" · {behind} messages behind" if behind else "")
         bar.update(task, completed=seen, total=total or None, description=spoken().translate(text))
+        nonlocal shown_at
+        if not err.is_terminal and time.monotonic() - shown_at > _LINE_EVERY_S:  # no bar moves there
+            shown_at = time.monotonic()
+            err.print(f"{seen} ticks validated, {sum(progress.bars.values())} bars so far", highlight=False)
 
     return show
 

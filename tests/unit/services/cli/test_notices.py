@@ -16,9 +16,10 @@ from marketprism_adapters.sources.registry import SOURCES
 from marketprism_services.cli import up
 from marketprism_services.cli.clocks import CHINA_TIME, UTC_TIME
 from marketprism_services.cli.notices import SENTENCES, sentence, show_events_on
-from marketprism_services.cli.tail import waiting
+from marketprism_services.cli.tail import line_of, waiting
 from marketprism_services.cli.up_stored import Counts, StoredLine
 from marketprism_services.cli.words import count_of
+from tests.contract.test_codec import SAMPLES
 from tests.support.screen import Screen
 
 PLATFORM = Path(up.__file__).parents[1] / "platform"
@@ -111,3 +112,10 @@ def test_a_day_that_the_settings_close_is_not_open() -> None:
     assert closed == "waiting for rb2705: the market is closed, next session 2027-02-10 09:00:00 China time"
     written = waiting("SHFE.rb2505", None, CHINA_TIME, _MONDAY_NIGHT)
     assert written == "waiting for SHFE.rb2505: the market is closed, next session 2025-03-03 21:00:00 China time"
+
+
+def test_what_a_tick_does_not_have_is_a_dash() -> None:
+    tick = SAMPLES["tick"]._replace(last=None, volume=None, bids=(), asks=())
+    text = line_of(tick, UTC_TIME)
+    assert "last -  vol -  bid -x-  ask -x-" in text
+    assert "None" not in text
