@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from marketprism_application.contracts import times
 from marketprism_application.contracts.kinds import BAR, KINDS, DataKind
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Records
 from marketprism_application.errors import QueryError
 from marketprism_domain.bars.activity_bars import Activity
@@ -151,5 +152,6 @@ def check_search(search: InstrumentSearch) -> None:
         if len(value) > _MAX_TEXT or not value.isprintable():
             raise QueryError(f"{name}: expected at most {_MAX_TEXT} printable characters, was {value[:80]!r}")
     if search.class_ and search.class_ not in CLASSES:
-        raise QueryError(f"class: expected one of {', '.join(CLASSES)}, was {search.class_!r}")
+        near = did_you_mean(search.class_, CLASSES)
+        raise QueryError(f"class: expected one of {', '.join(CLASSES)}, was {search.class_!r}{near}")
     _check_limit(search.limit)

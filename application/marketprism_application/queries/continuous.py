@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from marketprism_application.contracts.kinds import BAR
+from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Instruments,
@@ -158,7 +159,10 @@ async def _rolls(reader: StoreReader, product: str) -> list[Roll]:
 
     days = [day for found in await asyncio.gather(*map(one, symbols)) for day in found]
     if not days:
-        raise QueryError(f"product: expected one with stored day bars of its futures, was {product[:80]!r}")
+        stored = (await reader.answer(Symbols())).to_pylist()
+        products = {product_of(row["symbol"]) for row in stored if is_future(row["symbol"])}
+        near = did_you_mean(product_of(product), sorted(products))
+        raise QueryError(f"product: expected one with stored day bars of its futures, was {product[:80]!r}{near}")
     try:
         return rolls(days)
     except InvalidValue as error:

@@ -141,7 +141,11 @@ async def test_continuous_bars_are_those_of_the_contract_that_led(calendar: Mark
     part = Continuous("rb", interval="1d", ts_from=plain[4]["ts_open"], ts_to=plain[8]["ts_open"])
     assert (await answer_question(store, part, rules)).column("trading_day").to_pylist() == days[4:8]
     for wrong, text in (
-        (Dominant("zz"), "product: expected one with stored day bars"),
+        (Dominant("zz"), "product: expected one with stored day bars of its futures, was 'zz'$"),
+        (
+            Dominant("RB2505"),
+            "product: expected one with stored day bars of its futures, was 'RB2505'; did you mean 'rb'$",
+        ),
         (Continuous("rb", interval="1d", adjust="x"), "adjust: expected one of none"),
     ):
         with pytest.raises(QueryError, match=text):
