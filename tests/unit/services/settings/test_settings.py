@@ -133,6 +133,7 @@ def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyP
         "ctp.instruments",
         "calendar.closed",
         "calendar.open",
+        "calendar.short",
         "http.names",
         "sopt.md_fronts",
         "sopt.td_fronts",

@@ -70,7 +70,10 @@ async def test_a_clock_is_told_when_it_is_off_and_again_when_it_is_right() -> No
         key = ("okx", "okx")
         told += watch.look([(0, {key: clock(offset, n)}), (5, {key: clock(offset, n)})], 3.0)
         assert watch.status() == {"okx": {"okx": offset}}
-        assert await watch.health() == ("degraded" if n in (2, 3, 4) else "healthy")
+        wrong = (
+            f"degraded: receive clock against the venue's: okx by okx {offset:.3g} s" if n in (2, 3, 4) else "healthy"
+        )
+        assert await watch.health() == wrong
     assert told == [ClockOff("okx", "okx", -30.0), ClockOff("okx", "okx", -1.4, settled=True)]
     assert b"clock_offset_seconds{" in metrics.text()
 
