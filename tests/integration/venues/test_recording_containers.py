@@ -8,6 +8,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 import subprocess
 import sys
 import zipfile
@@ -60,6 +61,13 @@ PACKED = [
     ("a.txt.gz", members(gzip.compress)),
     ("a.txt.xz", members(lzma.compress)),
     ("a.txt.bz2", members(bz2.compress)),
+    (
+        "a.lz4",
+        lambda data: (
+            pa.Codec("lz4").compress(data[:900], asbytes=True) + pa.Codec("lz4").compress(data[900:], asbytes=True)
+        ),
+    ),
+    ("a.txt.lzma", lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE)),
     ("a.zip", zipped),
     ("a.txt.zip", zipped),
     ("b", zst),
@@ -87,6 +95,11 @@ def test_a_recording_is_the_same_however_it_is_packed(tmp_path: Path, name: str,
         ("a.zip", zipped(HELD, "other.txt"), "zip of one file, was a zip archive of 2"),
         ("a.zip", zipped(HELD)[:-40], "was a zip archive"),
         ("a.gz", gzip.compress(b"PAR1" + bytes(20)), "was a Parquet file"),
+        ("a.tar.gz", gzip.compress(bytes(257) + b"ustar" + bytes(300)), "was a tar archive: unpack it"),
+        ("a.txt.gz", gzip.compress(gzip.compress(HELD)), "was packed twice: inside is gzip"),
+        ("a.txt", HELD.decode().encode("utf-16"), "was text in UTF-16"),
+        ("a.txt", bytes(64), "64 of its 64 bytes are zero"),
+        ("a.txt", b'{"code":-1121,"msg":"Invalid symbol."}', ": the document: expected a frame, was"),
         ("a.pcap.zst", zst(b"\x4d\x3c\xb2\xa1" + bytes(60)), "was a capture of packets"),
         ("a.txt", b"", "found none of them"),
     ],
@@ -293,3 +306,41 @@ def test_a_name_of_odd_bytes_and_markup_is_printed(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert b"Traceback" not in done.stderr, done.stderr
+
+
+def test_a_pipe_is_no_recording(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.txt")
+    with pytest.raises(SourceError, match="was a pipe"):
+        report_of(tmp_path / "a.txt")
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_refused_is_named_by_file_and_line_and_an_event_tells_it(tmp_path: Path) -> None:
+    rows = HELD.splitlines(keepends=True)
+    path = tmp_path / "btcusdt.txt"
+    path.write_bytes(b"".join([*rows[:6], rows[6].replace(b'"T":17', b'"T":-17'), b"\xff\xfe" + rows[7], *rows[8:]]))
+    report = report_of(path)
+    assert report["rejected"] == 2
+    assert report["examples"]["time"].startswith(f"{path}, line 7: T: expected a time")
+    assert report["examples"]["malformed"].startswith(f"{path}, line 8: expected a time and a frame")
+
+    async def events() -> list[Any]:
+        source = VenueReplay([path])
+        await source.connect()
+        return [event async for batch in source.stream({}) for event in batch.events]
+
+    told = {event.reason: event for event in asyncio.run(events())}
+    assert {reason: event.frames for reason, event in told.items()} == {"time": 1, "malformed": 1}
+    assert told["time"].error == report["examples"]["time"]
+
+
+def test_one_frame_that_lacks_what_tells_its_market_makes_no_second_market(tmp_path: Path) -> None:
+    rows = HELD.splitlines(keepends=True)
+    at = [number for number, row in enumerate(rows) if b"aggTrade" in row][10]
+    rows[at] = rows[at].replace(b',"M":true', b"")
+    path = tmp_path / "btcusdt.txt"
+    path.write_bytes(b"".join(rows))
+    report = report_of(path)  # one market
+    assert (report["market"], row_of(report, "BTC-USDT", "trade")["normalised"]) == ("binance", 20)

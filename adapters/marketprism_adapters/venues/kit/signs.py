@@ -79,7 +79,8 @@ class VenueSigns:
     these tell markets apart. `of_frame` answers the market that a frame has a sign of. `paths`: the starts of request
     paths that say a market by themselves. `alike`: markets whose frames have nothing that another market's could not
     have as well: their sign only says the venue, and `words` of file names may say the other market. `labels`: what
-    recorders call a venue or a market in the heads and names of their files. `bare`: only of a venue whose frames have
+    recorders call a venue or a market in the heads and names of their files. `elsewhere`: what an address asks for (in
+    small letters) when the answers are of practice accounts. `bare`: only of a venue whose frames have
     no envelope; it is asked after all others.
     """
 
@@ -90,3 +91,4 @@ class VenueSigns:
     words: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
     bare: BareForms | None = None
+    elsewhere: frozenset[str] = frozenset()

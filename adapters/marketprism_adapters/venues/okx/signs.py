@@ -19,4 +19,5 @@ SIGNS = VenueSigns(
     of_frame=_of_frame,
     paths={"/api/v5/": VENUE},
     labels=frozenset({"OKX", "OKEX"}),
+    elsewhere=frozenset({"brokerid"}),
 )

@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from marketprism_adapters.venues.kit.numbers import instant
-from marketprism_adapters.venues.recordings.compression import opened, reading
+from marketprism_adapters.venues.recordings.compression import NotText, check_kept, foreign_content, opened, reading
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import ParseRefused
 
@@ -34,6 +34,15 @@ _TABLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("trades as tardis keeps them", "exchange symbol timestamp local_timestamp id side price amount"),
         ("quotes as tardis keeps them", "exchange symbol timestamp local_timestamp ask_price bid_price"),
         ("a table as tardis keeps them", "exchange symbol timestamp local_timestamp"),
+        ("quotes as nautilus keeps them", "ts_event ts_init bid_price ask_price"),
+        ("trades as nautilus keeps them", "ts_event ts_init aggressor_side"),
+        ("bars as nautilus keeps them", "ts_event ts_init open high low close"),
+        ("records as nautilus keeps them", "ts_event ts_init"),
+        ("books as CryptoLake keeps them", "received_time sequence_number bid_0_price ask_0_price"),
+        ("books as CryptoLake keeps them", "receipt_timestamp sequence_number bid_0_price ask_0_price"),
+        ("trades as CryptoLake keeps them", "origin_time received_time trade_id price"),
+        ("a table of CryptoLake", "origin_time received_time"),
+        ("a table as cryptofeed keeps it", "receipt_timestamp timestamp symbol exchange"),
         ("bars as vnpy keeps them", "open_price high_price low_price close_price"),
         ("ticks as vnpy keeps them", "last_price bid_price_1 ask_price_1"),
         ("ticks as vnpy kept them before its second version", "vtsymbol lastprice bidprice1 askprice1"),
@@ -49,13 +58,32 @@ _TABLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
         ("trades as exchanges publish them", "id price qty time"),
         ("best prices as exchanges publish them", "update_id best_bid_price best_ask_price"),
         ("book changes as exchanges publish them", "first_update_id last_update_id side price qty"),
+        ("book depth by distance as exchanges publish it", "timestamp percentage depth notional"),
+        ("liquidations as exchanges publish them", "side order_type time_in_force original_quantity"),
+        ("trades as exchanges publish them", "timestamp symbol side size price trdmatchid"),
+        ("trades as exchanges publish them", "id timestamp price volume side"),
+        ("trades as exchanges publish them", "trade_id side price size created_time"),
+        ("trades as exchanges publish them", "trade_id side size price created_time"),
+        ("trades as exchanges publish them", "trade_seq trade_id timestamp price instrument_name"),
+        ("trades as kaiko keeps them", "id exchange symbol date price amount"),
+        ("trades as coinapi keeps them", "time_exchange time_coinapi price"),
+        ("book changes as coinapi keeps them", "time_exchange time_coinapi entry_px"),
         ("funding rates as exchanges publish them", "calc_time last_funding_rate"),
         ("daily figures as exchanges publish them", "create_time sum_open_interest"),
         ("records as databento keeps them", "ts_event rtype publisher_id"),
-        ("bars as tqsdk keeps them", "datetime datetime_nano"),
         ("quotes", "timestamp bid ask"),
         ("bars", "open high low close"),
         ("trades", "timestamp price amount side"),
+    )
+)
+# What lines of JSON objects are, by fields that stand together.
+_LINES: tuple[tuple[str, frozenset[str]], ...] = tuple(
+    (what, frozenset(fields.split()))
+    for what, fields in (
+        ("books as OKX publishes them", "instId action ts asks bids"),
+        ("normalised records as tardis keeps them", "type symbol exchange localTimestamp"),
+        ("trades as hummingbot keeps them", "ts price q_base side"),
+        ("books as hummingbot keeps them", "ts bids asks"),
     )
 )
 _WITHOUT_HEADER = {
@@ -65,6 +93,7 @@ _WITHOUT_HEADER = {
     7: "trades as exchanges publish them, without a header",
     6: "bars or trades, without a header",
 }
+_BEST_PRICES = 7  # cells of best prices: the last two are times; of a trade the last ones are truths
 _OF_DATABASES = {"dbbardata": "bars as vnpy keeps them", "dbtickdata": "ticks as vnpy keeps them"}
 
 
@@ -74,23 +103,41 @@ def archive_in(path: Path) -> str:
         if not path.is_file():
             return ""
         with path.open("rb") as file:
-            head = file.read(16)
+            head = file.read(512)
         if head.startswith(b"SQLite format 3"):
             return _database(path)
         if head.startswith((b"PAR1", b"ARROW1")):
             return _columnar(path, head)
-        if head.startswith(b"\x89HDF"):
-            return "an HDF5 file"
         if head.startswith(b"PK\x03\x04"):
             return _zipped(path)
+        if foreign := foreign_content(head):
+            return foreign
         with reading(path), opened(path) as text:
             return of_text(text.read(_LOOKED_AT))
+    except NotText as error:
+        return error.what
     except (SourceError, OSError):
         return ""
 
 
+def refuse_ticks(path: Path) -> None:
+    """Raises SourceError: a file holds ticks of a counter, where frames of a venue are asked for."""
+    try:
+        with reading(path), opened(path) as text:
+            rows = _rows(text.read(_LOOKED_AT).decode("utf-8-sig", "replace").lstrip())
+    except (SourceError, OSError):
+        return
+    if rows and _header(rows[0]) & _OF_A_COUNTER:
+        raise SourceError(
+            f"recording {path}: expected frames of a venue, was ticks of a counter: `rebuild` and `up --source "
+            "replay:…` read them"
+        )
+
+
 def refuse_archive(path: Path) -> None:
-    """Raises SourceError: a file is an archive that is known, and not read."""
+    """Raises SourceError: a file is an archive that is known, and not read, or no file but a pipe or a device."""
+    if path.exists():
+        check_kept(path)
     found = archive_in(path)
     if found:
         raise SourceError(
@@ -104,21 +151,33 @@ def of_text(begins: bytes) -> str:
     text = begins.decode("utf-8-sig", "replace").lstrip()
     if text.startswith("["):
         return _lists(text)
+    if text.startswith("{"):
+        return _objects(text)
     rows = _rows(text)
     if not rows:
         return ""
-    header = {cell.strip().lower() for cell in rows[0]}
-    if not header & _OF_A_COUNTER and (found := _of_columns(header)):
-        return f"a table of {found}"
+    for row in rows[:2]:  # some write where it is from above the header
+        header = _header(row)
+        if not header & _OF_A_COUNTER and (found := _of_columns(header)):
+            return f"a table of {found}"
     width = len(rows[0])
+    if width == _BEST_PRICES and all(len(row) == width and _is_time(row[-2:-1]) for row in rows[:3]):
+        return "a table of best prices as exchanges publish them, without a header"
     if width in _WITHOUT_HEADER and all(len(row) == width and _is_time(row) for row in rows[:3]):
         return f"a table of {_WITHOUT_HEADER[width]}"
     return ""
 
 
+def _header(row: Sequence[str]) -> set[str]:
+    """Names of columns: `<OPEN>` is open, `price/价格` price."""
+    return {cell.strip().strip("<>").lower().partition("/")[0] for cell in row}
+
+
 def _rows(text: str) -> Sequence[list[str]]:
+    lines = [line for line in text.splitlines()[:4] if line.strip()]
+    sign = max(",;\t", key=lines[0].count) if lines else ","
     try:
-        return list(csv.reader(line for line in text.splitlines()[:4] if line.strip()))
+        return list(csv.reader(lines, delimiter=sign))
     except csv.Error:
         return []
 
@@ -133,12 +192,12 @@ def _of_columns(names: Iterable[str]) -> str:
     return ""
 
 
-def _of_tqsdk(names: Iterable[str]) -> str:
+def _of_tqsdk(names: set[str]) -> str:
     """By columns with the instrument in them, `SHFE.cu1805.open`."""
     ends = {name.rpartition(".")[2] for name in names if "." in name}
-    if ends >= _PRICES:
-        return "bars as tqsdk keeps them"
-    return "ticks as tqsdk keeps them" if ends >= {"last_price", "highest", "lowest"} else ""
+    if "last_price" in ends:
+        return "ticks as tqsdk keeps them"
+    return "bars as tqsdk keeps them" if ends >= _PRICES or "datetime_nano" in names else ""
 
 
 def _is_time(row: Sequence[str]) -> bool:
@@ -157,6 +216,16 @@ def _is_time(row: Sequence[str]) -> bool:
         except ParseRefused:
             continue
     return found
+
+
+def _objects(text: str) -> str:
+    """Objects a line, by the names of their fields."""
+    try:
+        row = json.loads(text.splitlines()[0])
+    except (ValueError, RecursionError):
+        return ""
+    names = set(row) if isinstance(row, dict) else set()
+    return next((f"lines of {what}" for what, fields in _LINES if fields <= names), "")
 
 
 def _lists(text: str) -> str:
@@ -206,6 +275,10 @@ def _zipped(path: Path) -> str:
             names = [each for each in archive.namelist() if not each.endswith("/")]
             if not names:
                 return "an empty zip archive"
+            if any(name.startswith("xl/") for name in names):
+                return "an Excel workbook"
+            if all(name.endswith(".npy") for name in names):
+                return "a file of NumPy arrays"
             with archive.open(names[0]) as member:
                 found = of_text(member.read(_LOOKED_AT))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):

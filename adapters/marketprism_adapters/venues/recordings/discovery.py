@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import structlog
 
-from marketprism_adapters.venues.recordings.archives import refuse_archive
+from marketprism_adapters.venues.recordings.archives import refuse_archive, refuse_ticks
 from marketprism_adapters.venues.recordings.compression import opened, reading
 from marketprism_adapters.venues.recordings.line_formats import FRAME, BadLine, is_whole, rows_of
 from marketprism_adapters.venues.recordings.market_detection import market_of
@@ -19,8 +19,8 @@ from marketprism_application.errors import SourceError
 
 log = structlog.get_logger()
 
-_NAMES = re.compile(r"\.(?:txt|jsonl?|dat|raw|log)(?:\.(?:gz|xz|bz2|zst|zip))?$|\.ws\.\d", re.IGNORECASE)
-_OTHERS = re.compile(r"\.(?:csv|parquet|feather|md|py)(?:\.(?:gz|xz|bz2|zst|lzma))?$", re.IGNORECASE)
+_NAMES = re.compile(r"\.(?:txt|jsonl?|dat|raw|log)(?:\.(?:gz|xz|bz2|zst|lz4|lzma|zip))?$|\.ws\.\d", re.IGNORECASE)
+_OTHERS = re.compile(r"\.(?:csv|parquet|feather|md|py)(?:\.(?:gz|xz|bz2|zst|lz4|lzma))?$", re.IGNORECASE)
 _LOOKED_AT = 65_536
 _LINES = 20
 
@@ -153,6 +153,7 @@ def recording_at(path: Path, market: str = "", *, partial: bool = False) -> Venu
         return VenueRecording(path, market, partial=partial)
     except SourceError:
         refuse_archive(path)
+        refuse_ticks(path)
         raise
 
 

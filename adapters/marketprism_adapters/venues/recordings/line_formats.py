@@ -14,6 +14,7 @@ import msgspec
 
 from marketprism_adapters.venues.kit.numbers import UNREADABLE, nanos
 from marketprism_adapters.venues.recordings import typed_lines
+from marketprism_adapters.venues.recordings.market_detection import is_elsewhere, is_of_exchanges, market_of
 from marketprism_adapters.venues.recordings.typed_lines import address_of
 from marketprism_application.venues.protocol import ParseRefused
 
@@ -27,6 +28,7 @@ _TIMED = re.compile(rb"(\d+)(?:\.(\d+))?(?::[ \t]|[ \t]+)(?=[\[{])")
 _DAY = re.compile(rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:Z|\+00:00)?:?[ \t]+(?=[\[{])")
 _WITH_URL = re.compile(rb"(\S+) (->|<-|<->) (\d{9,19}(?:\.\d+)?)(?::[ \t]*|[ \t]*$)")
 _URL = re.compile(rb"(?:https?|wss?)://[^\s\"']+", re.IGNORECASE)
+_AN_OBJECT = re.compile(rb'\{\s*"')
 _A_BOOK = re.compile(rb'\{\s*"(?:lastUpdateId|bids|asks)"\s*:')
 _ASKED = re.compile(rb'\{\s*"(?:path|method|query|data)"\s*:')
 _NANOS = {9: 1_000_000_000, 10: 1_000_000_000, 13: 1_000_000, 16: 1_000, 19: 1}
@@ -144,10 +146,13 @@ def rows_of(line: bytes, number: int) -> tuple[list[Recorded], str]:
     day = _DAY.match(line)
     if day is not None:
         return payloads(line[day.end() :], _of_day(day[1], day[2]), number), ""
-    address = _URL.match(line)
-    if address is None:
-        return [], "configuration" if line.startswith(b"configuration:") else "a line without a time"
-    host, path, given = address_of(address[0].decode(errors="replace"))
+    address = _URL.search(line)
+    host, path, given = address_of(address[0].decode(errors="replace")) if address is not None else ("", "", {})
+    if address is None or (address.start() and not is_of_exchanges(host)):
+        if line.startswith(b"configuration:"):
+            return [], "configuration"
+        _check_holds_none(line)
+        return [], "a line without a time"
     url = _WITH_URL.match(line)
     if url is None:  # whose it is can be known all the same
         return [Recorded("opened", 0, b"", number, path, given, host)], "a line without a time"
@@ -158,21 +163,37 @@ def rows_of(line: bytes, number: int) -> tuple[list[Recorded], str]:
     return [Recorded(what, ts, b"", number, path, given, host)], what
 
 
+def _check_holds_none(line: bytes) -> None:
+    """Raises BadLine: a frame stands in it, behind something that is no time, or it is no text."""
+    if b"\x00" in line:
+        raise BadLine(f"expected a time and a frame, {line.count(0)} of its {len(line)} bytes are zero")
+    held = _AN_OBJECT.search(line)
+    if held is not None and market_of(line[held.start() :]):
+        raise BadLine(f"expected a time and a frame, begins with {line[:40]!r}")
+
+
 def _typed(line: bytes, number: int) -> tuple[list[Recorded], str]:
     try:
-        what, ts, payload, address = typed_lines.typed(line)
+        what, ts, payload, address, connection = typed_lines.typed(line)
         host, path, given = address_of(address) if what != typed_lines.HEADER else ("", address, {})
     except (ParseRefused, ValueError) as error:
         raise BadLine(str(error)) from error
     if what == typed_lines.HEADER:
-        return [Recorded(HEADER, 0, b"", number, path)], what
+        return [Recorded(HEADER, 0, b"", number, path)] if path else [], what
+    rows, passed = _typed_rows(what, Recorded(what, ts, payload, number, path, given, host))
+    if is_elsewhere(connection):
+        rows.insert(0, Recorded(HEADER, 0, b"", number, connection.partition(".")[0]))
+    return rows, passed
+
+
+def _typed_rows(what: str, row: Recorded) -> tuple[list[Recorded], str]:
     if what == typed_lines.HTTP:
-        return [Recorded(ANSWER, ts, payload, number, path, given, host)], ""
-    if what == typed_lines.RECV:
-        if payload[:1] in (b"{", b"["):
-            return payloads(payload, ts, number), ""
-        return [], "a message that is no JSON"
-    return [Recorded(what, ts, b"", number, path, given, host)], what
+        return [row._replace(what=ANSWER)], ""
+    if what != typed_lines.RECV:
+        return [row._replace(payload=b"")], what
+    if row.payload[:1] in (b"{", b"["):
+        return payloads(row.payload, row.ts_recv, row.line), ""
+    return [], "a message that is no JSON"
 
 
 def payloads(payload: bytes, ts: int, number: int) -> list[Recorded]:
@@ -253,6 +274,8 @@ def _frame(payload: bytes, where: str) -> int:
         if not found.is_frame:
             raise BadLine(f"{where}: expected a frame, was {payload[:40]!r}")
         ts = found.ts_event
+    except BadLine:
+        raise
     except msgspec.ValidationError as error:
         raise BadLine(f"{where}: expected a frame, was {payload[:40]!r}: {error}") from error
     except UNREADABLE as error:

@@ -37,6 +37,17 @@ _ADDRESSES = tuple(_addresses())
 _LABELS = frozenset().union(*(signs.labels for signs in _ALL))
 _LABELLED = re.compile(r"([A-Z][A-Z0-9_]*)\.(?:ws|http)\.\d")
 _TOKENS = re.compile(r"[^A-Za-z0-9]+")
+_NAMED = "binance|okx|okex|bybit|bytick|deribit"
+_EXCHANGE = re.compile(rf"{_NAMED}|okcoin|tokocrypto|2meta")
+_COUNTRIES = "us|tr|th|jp|kr|je|eu|eea|kz|nl|hk|ge|uk|au|sg|ug"
+_BEFORE, _AFTER = r"(?<![a-z0-9])", r"(?![a-z0-9])"
+_PRACTICE = re.compile(rf"{_BEFORE}sandbox{_AFTER}")
+# Between an exchange and its country or network any sign may stand, where a host stands before it only a point.
+_ELSEWHERE = re.compile(
+    rf"{_BEFORE}(?:testnet|(?:{_NAMED})[^a-z0-9]?(?:{_COUNTRIES}|demo|testnet|sandbox|paper)"
+    rf"|(?:demo|testnet|sandbox|paper)[^a-z0-9]?(?:{_NAMED})|(?:test|my|app|{_COUNTRIES})\.(?:{_NAMED})"
+    rf"|ws(?:us|eea)?pap|wseea|wsus|trbinance|binancefuture|okcoin|tokocrypto|2meta){_AFTER}"
+)
 
 
 def signs_of(market: str) -> VenueSigns:
@@ -67,7 +78,7 @@ def is_foreign(host: str, path: str, parameters: Mapping[str, str]) -> bool:
     """Whether an address is of no market here: of another exchange with the same protocol, of a test network, or of a
     market of a venue that has others here. A path or a question that all markets of a host have says nothing."""
     of_host = [known for known in _ADDRESSES if known.host == _bare(host)]
-    if not of_host:
+    if not of_host or not signs_of(of_host[0].market).elsewhere.isdisjoint(map(str.lower, parameters)):
         return True
     if of_url(host, path, parameters):
         return False
@@ -76,6 +87,32 @@ def is_foreign(host: str, path: str, parameters: Mapping[str, str]) -> bool:
         or any(parameters.get(name, value) != value for name, value in known.asked.items())
         for known in of_host
     )
+
+
+def of_another_venue(label: str, market: str) -> bool:
+    """Whether a recorder's name of an exchange is that of a venue here, and not of the market's."""
+    return not foreign_label(label) and label.upper() not in signs_of(market).labels
+
+
+def is_of_exchanges(host: str) -> bool:
+    """Whether an address has the name of an exchange in it, whichever network or country it is of."""
+    return _EXCHANGE.search(host.lower()) is not None
+
+
+def is_elsewhere(connection: str) -> bool:
+    """Whether a recorder's name of a connection (`BINANCE_US.ws.1`) is that of a test network or a look-alike."""
+    return bool(connection) and _ELSEWHERE.search(connection.lower()) is not None
+
+
+def elsewhere_in(path: Path) -> str:
+    """What the name of a file, or of one of its next two folders, says of a test network or of a look-alike exchange:
+    `testnet`, `binance_us`, `test.deribit`; empty where it says nothing."""
+    for part in (path.name, *(each.name for each in list(path.absolute().parents)[:2])):
+        found = _ELSEWHERE.search(part.lower())
+        if found is not None:
+            return found[0].strip("._- ")
+    found = _PRACTICE.search(path.name.lower())
+    return found[0].strip("._- ") if found is not None else ""
 
 
 def foreign_label(label: str) -> bool:

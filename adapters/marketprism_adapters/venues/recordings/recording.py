@@ -27,7 +27,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.errors import SourceError
 
 _HOUR = re.compile(r"(?<!\d)(\d{4})-?(\d\d)-?(\d\d)[T_](\d\d)(?:[-:]?(\d\d)[-:]?(\d\d))?(?!\d)")
-_ENDING = re.compile(r"(?:\.(?:gz|xz|bz2|zst|zip|txt|jsonl|json|dat|log|tsv|raw))+$", re.IGNORECASE)
+_ENDING = re.compile(r"(?:\.(?:gz|xz|bz2|zst|lz4|lzma|zip|txt|jsonl|json|dat|log|tsv|raw))+$", re.IGNORECASE)
 _LOOKED_AT = 500  # lines without anything known, after which a file is none of ours
 
 
@@ -52,10 +52,15 @@ class VenueRecording:
             raise SourceError(f"market: expected one of {', '.join(MARKETS)}, was {market!r}")
         self.held = Survey(path)
         label = market_detection.label_of(path)
-        if label and market_detection.foreign_label(label):
-            self.held.foreign[label] += 1
+        if label:
+            self.held.labels[label] = None
+            if market_detection.foreign_label(label):
+                self.held.foreign[label] += 1
         for row in self._raw():
             self._taken(row)
+        elsewhere = market_detection.elsewhere_in(path)
+        if elsewhere and not self.held.addressed:
+            self.held.foreign[f"{elsewhere} (in its name)"] += 1
         if self.held.foreign and not market:
             names = ", ".join(self.held.foreign)[:200]
             raise SourceError(
@@ -66,6 +71,12 @@ class VenueRecording:
         found, by, several = self.held.market()
         if not (self.held.rows and (found or market)):
             raise self._none()
+        other = [each for each in self.held.labels if not market and market_detection.of_another_venue(each, found)]
+        if other:
+            raise SourceError(
+                f"recording {path}: expected frames of {other[0]}, which its header names, was frames of {found}; "
+                "`market` says whose frames they are to be read as"
+            )
         self.market, self.market_by = (market, "given") if market else (found, by)
         self.markets = several if len(several) > 1 and not market else frozenset({self.market})
         name = _ENDING.sub("", path.name)
@@ -85,8 +96,11 @@ class VenueRecording:
             raise SourceError(f"recording {self.path}, line {row.line}: {error}") from error
 
     def _none(self) -> SourceError:
-        expected = f"recording {self.path}: expected frames of {', '.join(MARKETS)}, found none of them"
+        expected = f"recording {self.path}: expected frames of {', '.join(MARKETS)}, {self._what()}"
         return SourceError(f"{expected}; {self._refused}" if self._refused else expected)
+
+    def _what(self) -> str:
+        return "found none of them" if self.path.stat().st_size else "found none of them: the file is empty"
 
     # -- rows --------------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ class Survey:
         self._signs: Counter[str] = Counter()
         self._hosts: Counter[str] = Counter()
         self.foreign: Counter[str] = Counter()  # hosts and exchanges that are none of ours
+        self.labels: dict[str, None] = {}  # what the recorder calls the exchange
         self._paths: Counter[str] = Counter()
         self._suggested: Counter[str] = Counter()
         self._natives: dict[str, None] = {}
@@ -63,8 +64,10 @@ class Survey:
                 self.first = ts
             self.last = max(self.last, ts)
         what = row.what
-        if what == HEADER and market_detection.foreign_label(row.path):
-            self.foreign[row.path] += 1
+        if what == HEADER:
+            self.labels[row.path] = None
+            if market_detection.foreign_label(row.path):
+                self.foreign[row.path] += 1
         elif row.host and what != REFUSED:
             self._hosts[market_detection.of_url(row.host, row.path, row.parameters)] += 1
             if market_detection.is_foreign(row.host, row.path, row.parameters):
@@ -113,6 +116,11 @@ class Survey:
         ids = self._depths.setdefault((found.market, found.native), [found.first, 0])
         ids[0] = min(ids[0], found.first)
         ids[1] = max(ids[1], found.last)
+
+    @property
+    def addressed(self) -> bool:
+        """Whether an address in it is of a market here."""
+        return any(self._hosts)
 
     # -- what it came to ---------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -21,6 +21,7 @@ from marketprism_application.venues.protocol import ParseRefused
 
 HEADER, HTTP, CONNECT, SEND, RECV = "header", "http", "connect", "send", "recv"
 _TYPED = re.compile(rb'"t"\s*:\s*"(?:header|http|connect|send|recv)"')
+_PRACTICE = re.compile(rb'"(?:sandbox|testnet|demo)"\s*:\s*true')  # a recorder's word for another network
 _LOOKED_AT = 400  # bytes at either end of a line: a payload may stand between the keys
 
 
@@ -32,6 +33,7 @@ class _Line(msgspec.Struct):
     url: str = ""
     addr: str = ""
     exchange: str = ""
+    conn: Any = None
 
 
 class Typed(NamedTuple):
@@ -41,6 +43,7 @@ class Typed(NamedTuple):
     ts: int
     payload: bytes
     address: str
+    connection: str = ""
 
 
 _line = msgspec.json.Decoder(_Line)
@@ -65,10 +68,12 @@ def typed(line: bytes) -> Typed:
     except UNREADABLE as error:
         raise ParseRefused("malformed", f"expected a whole line with t, ts and data: {error}") from error
     if held.t == HEADER:
-        return Typed(HEADER, 0, b"", held.exchange)
+        return Typed(HEADER, 0, b"", f"{held.exchange}_TESTNET" if _PRACTICE.search(line) else held.exchange)
     if held.ts is None:
         raise ParseRefused("time", "ts: expected a time since 1970, there is none")
-    return Typed(held.t, instant(held.ts, "ts"), payload, held.url or held.addr)
+    return Typed(
+        held.t, instant(held.ts, "ts"), payload, held.url or held.addr, held.conn if isinstance(held.conn, str) else ""
+    )
 
 
 def _payload(data: msgspec.Raw) -> bytes:

@@ -46,6 +46,56 @@ def text(held: str) -> Callable[[Path], object]:
 
 
 BARS = pa.table({"date": [1], "open": [1.0], "high": [1.0], "low": [1.0], "close": [1.0], "volume": [1.0]})
+NAMED = {  # columns of a header, with their sign between them
+    "timestamp,percentage,depth,notional": "book depth by distance",
+    "timestamp,symbol,side,size,price,tickDirection,trdMatchID": "trades as exchanges",
+    "instrument_name,trade_id,side,price,size,created_time": "trades as exchanges",
+    "trade_id/\u64ae\u5408id,side/\u65b9\u5411,size/\u91cf,price/\u4ef7,created_time/\u65f6": "trades as exchanges",
+    "trade_seq,trade_id,timestamp,price,instrument_name,direction": "trades as exchanges",
+    "time_exchange;time_coinapi;guid;price": "trades as coinapi",
+    "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>": "bars",
+    "https://www.example.com\nUnix,Date,Symbol,Open,High,Low,Close": "bars",
+    "datetime,datetime_nano,SHFE.rb2405.last_price": "ticks as tqsdk",
+    "\u65f6\u95f4,\u5f00\u76d8\u4ef7,\u6700\u9ad8\u4ef7,\u6700\u4f4e\u4ef7,\u6536\u76d8\u4ef7": "bars with Chinese names",
+    "1,1,1,2,2,1704067200000,1704067200000": "best prices as exchanges publish them, without a header",
+    '{"type":"trade","symbol":"X","exchange":"binance","localTimestamp":"2019"}': "records as tardis",
+    '{"ts":1.5,"price":"1","q_base":"1","side":"buy"}': "trades as hummingbot",
+    '{"instId":"BTC-USDT","action":"snapshot","ts":"1","asks":[],"bids":[]}': "books as OKX publishes them",
+}
+STARTS = {b"DBN\x03": "records as databento", b"Obj\x01": "an Avro file", bytes(8) + b"DUCK": "a DuckDB database"}
+
+
+@pytest.mark.parametrize(("begins", "called"), NAMED.items())
+def test_a_text_is_called_by_its_columns(begins: str, called: str) -> None:
+    assert called in of_text(f"{begins}\n".encode())
+
+
+@pytest.mark.parametrize(("begins", "called"), STARTS.items())
+def test_a_file_is_called_by_how_it_begins_also_when_it_is_packed(tmp_path: Path, begins: bytes, called: str) -> None:
+    for name, content in (("a", begins + bytes(600)), ("a.gz", gzip.compress(begins + bytes(600)))):
+        (tmp_path / name).write_bytes(content)
+        assert called in archive_in(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("columns", "called"),
+    [
+        ("ts_event ts_init bid_price ask_price", "quotes as nautilus"),
+        ("ts_event ts_init aggressor_side price", "trades as nautilus"),
+        ("origin_time received_time trade_id price", "trades as CryptoLake"),
+    ],
+)
+def test_a_parquet_file_is_called_by_its_columns(tmp_path: Path, columns: str, called: str) -> None:
+    pq.write_table(pa.table({name: [1] for name in columns.split()}), tmp_path / "a.parquet")
+    assert called in archive_in(tmp_path / "a.parquet")
+
+
+def test_ticks_of_a_counter_are_called_so_where_frames_are_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("InstrumentID,LastPrice\nrb2405,1\n")
+    with pytest.raises(SourceError, match="was ticks of a counter: `rebuild`"):
+        found_recordings([str(tmp_path / "a.csv")])
+
+
 FORMS: list[tuple[str, Callable[[Path], object], str]] = [
     ("BTCUSDT-1m-2021-11-27.csv", text(KLINES), "klines as exchanges publish them, without a header"),
     ("BTCUSDT-1m-2025-01-01.csv", text(KLINES.replace("1637971", "1735689").replace("000,", "000000,")), "klines"),
