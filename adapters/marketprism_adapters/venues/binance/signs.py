@@ -181,6 +181,7 @@ SIGNS = VenueSigns(
     },
     of_frame=_of_frame,
     paths={"/api/v1/": SPOT, "/api/v3/": SPOT, "/fapi/": USDM, "/futures/data/": USDM, "/dapi/": COINM},
+    relatives=frozenset({"trbinance", "binancefuture", "tokocrypto", "2meta"}),
     labels=frozenset({"BINANCE", "BINANCE_FUTURES", "BINANCE_DELIVERY"}),
     bare=_Bare(),
 )

@@ -80,7 +80,8 @@ class VenueSigns:
     paths that say a market by themselves. `alike`: markets whose frames have nothing that another market's could not
     have as well: their sign only says the venue, and `words` of file names may say the other market. `labels`: what
     recorders call a venue or a market in the heads and names of their files. `elsewhere`: what an address asks for (in
-    small letters) when the answers are of practice accounts. `bare`: only of a venue whose frames have
+    small letters) when the answers are of practice accounts. `relatives`: words in the hosts of its other networks and
+    of exchanges that have its protocol. `bare`: only of a venue whose frames have
     no envelope; it is asked after all others.
     """
 
@@ -92,3 +93,4 @@ class VenueSigns:
     labels: frozenset[str] = frozenset()
     bare: BareForms | None = None
     elsewhere: frozenset[str] = frozenset()
+    relatives: frozenset[str] = frozenset()

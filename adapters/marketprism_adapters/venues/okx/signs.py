@@ -20,4 +20,5 @@ SIGNS = VenueSigns(
     paths={"/api/v5/": VENUE},
     labels=frozenset({"OKX", "OKEX"}),
     elsewhere=frozenset({"brokerid"}),
+    relatives=frozenset({"okcoin", "wspap", "wsuspap", "wseeapap", "wseea", "wsus"}),
 )

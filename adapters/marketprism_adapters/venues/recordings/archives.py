@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from marketprism_adapters.venues.kit.numbers import instant
-from marketprism_adapters.venues.recordings.compression import NotText, check_kept, foreign_content, opened, reading
+from marketprism_adapters.venues.recordings.compression import NotText, check_is_file, foreign_content, opened, reading
 from marketprism_application.errors import SourceError
 from marketprism_application.venues.protocol import ParseRefused
 
@@ -80,7 +80,7 @@ _TABLES: tuple[tuple[str, frozenset[str]], ...] = tuple(
 _LINES: tuple[tuple[str, frozenset[str]], ...] = tuple(
     (what, frozenset(fields.split()))
     for what, fields in (
-        ("books as OKX publishes them", "instId action ts asks bids"),
+        ("books as exchanges publish them", "instId action ts asks bids"),
         ("normalised records as tardis keeps them", "type symbol exchange localTimestamp"),
         ("trades as hummingbot keeps them", "ts price q_base side"),
         ("books as hummingbot keeps them", "ts bids asks"),
@@ -137,7 +137,7 @@ def refuse_ticks(path: Path) -> None:
 def refuse_archive(path: Path) -> None:
     """Raises SourceError: a file is an archive that is known, and not read, or no file but a pipe or a device."""
     if path.exists():
-        check_kept(path)
+        check_is_file(path)
     found = archive_in(path)
     if found:
         raise SourceError(

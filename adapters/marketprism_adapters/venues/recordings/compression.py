@@ -87,7 +87,7 @@ def opened(path: Path) -> IO[bytes]:
         SourceError: no text.
         OSError, and what `reading` translates besides: it cannot be read.
     """
-    check_kept(path)
+    check_is_file(path)
     with path.open("rb") as file:
         head = file.read(_HEAD)
     unpacked = _unpacked(path, head)
@@ -161,7 +161,7 @@ def _check_text(path: Path, head: bytes) -> None:
         raise SourceError(f"recording {path}: expected text in UTF-8, was text in UTF-16 or UTF-32")
 
 
-def check_kept(path: Path) -> None:
+def check_is_file(path: Path) -> None:
     """Raises SourceError: a pipe or a device, which cannot be read twice."""
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):

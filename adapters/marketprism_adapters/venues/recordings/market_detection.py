@@ -37,8 +37,9 @@ _ADDRESSES = tuple(_addresses())
 _LABELS = frozenset().union(*(signs.labels for signs in _ALL))
 _LABELLED = re.compile(r"([A-Z][A-Z0-9_]*)\.(?:ws|http)\.\d")
 _TOKENS = re.compile(r"[^A-Za-z0-9]+")
-_NAMED = "binance|okx|okex|bybit|bytick|deribit"
-_EXCHANGE = re.compile(rf"{_NAMED}|okcoin|tokocrypto|2meta")
+_NAMED = "|".join(sorted({label.partition("_")[0].lower() for label in _LABELS}))
+_RELATIVES = "|".join(sorted(word for signs in _ALL for word in signs.relatives))
+_EXCHANGE = re.compile(f"{_NAMED}|{_RELATIVES}")
 _COUNTRIES = "us|tr|th|jp|kr|je|eu|eea|kz|nl|hk|ge|uk|au|sg|ug"
 _BEFORE, _AFTER = r"(?<![a-z0-9])", r"(?![a-z0-9])"
 _PRACTICE = re.compile(rf"{_BEFORE}sandbox{_AFTER}")
@@ -46,7 +47,7 @@ _PRACTICE = re.compile(rf"{_BEFORE}sandbox{_AFTER}")
 _ELSEWHERE = re.compile(
     rf"{_BEFORE}(?:testnet|(?:{_NAMED})[^a-z0-9]?(?:{_COUNTRIES}|demo|testnet|sandbox|paper)"
     rf"|(?:demo|testnet|sandbox|paper)[^a-z0-9]?(?:{_NAMED})|(?:test|my|app|{_COUNTRIES})\.(?:{_NAMED})"
-    rf"|ws(?:us|eea)?pap|wseea|wsus|trbinance|binancefuture|okcoin|tokocrypto|2meta){_AFTER}"
+    rf"|{_RELATIVES}){_AFTER}"
 )
 
 

@@ -60,7 +60,7 @@ NAMED = {  # columns of a header, with their sign between them
     "1,1,1,2,2,1704067200000,1704067200000": "best prices as exchanges publish them, without a header",
     '{"type":"trade","symbol":"X","exchange":"binance","localTimestamp":"2019"}': "records as tardis",
     '{"ts":1.5,"price":"1","q_base":"1","side":"buy"}': "trades as hummingbot",
-    '{"instId":"BTC-USDT","action":"snapshot","ts":"1","asks":[],"bids":[]}': "books as OKX publishes them",
+    '{"instId":"BTC-USDT","action":"snapshot","ts":"1","asks":[],"bids":[]}': "books as exchanges publish them",
 }
 STARTS = {b"DBN\x03": "records as databento", b"Obj\x01": "an Avro file", bytes(8) + b"DUCK": "a DuckDB database"}
 
