@@ -55,7 +55,7 @@ _FOREIGN = {
     b"<html": "a web page",
     b"version https://git-lfs": "a pointer of Git LFS, the file itself was not fetched",
 }
-_OTHER_TEXT = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")  # UTF-16 and UTF-32
+OTHER_TEXT = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")  # UTF-16 and UTF-32
 _PACKED = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\x00": "xz",
@@ -157,8 +157,6 @@ def _check_text(path: Path, head: bytes) -> None:
     what = foreign_content(head)
     if what:
         raise NotText(path, what)
-    if head.startswith(_OTHER_TEXT):
-        raise SourceError(f"recording {path}: expected text in UTF-8, was text in UTF-16 or UTF-32")
 
 
 def check_is_file(path: Path) -> None:

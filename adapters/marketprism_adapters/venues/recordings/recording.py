@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from marketprism_adapters.venues.recordings import line_formats, market_detection
-from marketprism_adapters.venues.recordings.compression import opened, reading
+from marketprism_adapters.venues.recordings.compression import OTHER_TEXT, opened, reading
 from marketprism_adapters.venues.recordings.line_formats import ANSWER, BOOK, FRAME, REFUSED, BadLine, Recorded
 from marketprism_adapters.venues.recordings.market_detection import BARE
 from marketprism_adapters.venues.recordings.survey import Survey
@@ -52,10 +52,8 @@ class VenueRecording:
             raise SourceError(f"market: expected one of {', '.join(MARKETS)}, was {market!r}")
         self.held = Survey(path)
         label = market_detection.label_of(path)
-        if label:
-            self.held.labels[label] = None
-            if market_detection.foreign_label(label):
-                self.held.foreign[label] += 1
+        if label and market_detection.foreign_label(label):
+            self.held.foreign[label] += 1
         for row in self._raw():
             self._taken(row)
         elsewhere = market_detection.elsewhere_in(path)
@@ -100,7 +98,10 @@ class VenueRecording:
         return SourceError(f"{expected}; {self._refused}" if self._refused else expected)
 
     def _what(self) -> str:
-        return "found none of them" if self.path.stat().st_size else "found none of them: the file is empty"
+        with self.path.open("rb") as file:
+            head = file.read(4)
+        why = ": its text is UTF-16 or UTF-32" if head.startswith(OTHER_TEXT) else "" if head else ": the file is empty"
+        return f"found none of them{why}"
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
