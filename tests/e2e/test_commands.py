@@ -78,7 +78,7 @@ def test_what_is_stored_so_far_becomes_what_is_stored_and_is_served_without_a_so
     recording = str(fixtures / "ctp/ticks/ru1901_20181008.csv.gz")
     where = ("--data-dir", str(tmp_path))
     offline = run("rebuild", recording, "--interval", "1m,5m,15m,30m,1h,1d").stderr
-    ticks = re.search(r"(\d+) ticks, rejected: none", offline)
+    ticks = re.search(r"(\d+) ticks, refused rows: none; rejected: none", offline)
     assert ticks is not None, offline
     source = ("--source", f"replay:{recording}", "--speed", "500", "--nats-port", "0")
     with running([*PROGRAM, "up", *source, *where]) as output:
@@ -194,7 +194,7 @@ def test_a_storage_beside_another_takes_another_port_and_a_lost_one_is_named(tmp
             assert other.returncode == 2
             assert "neither could take over from the other" in other.stderr
             first.program.kill()
-            status = wait_for_status(server.url, "wrong: no storage runs: nobody can take over")
+            status = wait_for_status(server.url, "wrong: no storage runs: nothing is stored")
             assert status.returncode == 1
             assert "leader lost: storage.default" in status.stderr
             assert re.search(r"storage\.default +\S+ +\d+ +lost", status.stdout)

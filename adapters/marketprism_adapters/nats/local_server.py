@@ -28,6 +28,7 @@ DEFAULT_PORT = 4222
 _START_TIMEOUT_S = 15.0
 _LOG_BYTES = 32 << 20
 _TAKEN = "address already in use"
+_LISTENS = "Listening for client connections"
 _CANNOT_WRITE = re.compile(
     r"critical write error|no space left on device|disk quota exceeded|read-only file system|input/output error",
     re.IGNORECASE,
@@ -148,16 +149,22 @@ class EmbeddedServer:
             if self.process.poll() is not None:
                 why = await asyncio.to_thread(self._reason)
                 raise EmbeddedServerError(f"nats-server ended with code {self.process.returncode}: {why}")
-            if await _greets(self.port):
+            # Whoever came first to the port answers there as well: this one has to say itself that it listens.
+            if await _greets(self.port) and _LISTENS in await asyncio.to_thread(self._logged):
                 return
             await asyncio.sleep(0.02)
         why = await asyncio.to_thread(self._reason)
         raise EmbeddedServerError(f"nats-server did not answer within {_START_TIMEOUT_S:g} s: {why}")
 
+    def _logged(self) -> str:
+        """What it has logged since this start; nothing of earlier ones."""
+        try:
+            return self.log.read_bytes()[self._read :].decode(errors="replace")
+        except OSError:
+            return ""
+
     def _reason(self) -> str:
-        text = ""
-        with contextlib.suppress(OSError):
-            text = self.log.read_bytes()[self._read :].decode(errors="replace")  # of this start, not of earlier ones
+        text = self._logged()
         if self.process.poll() is not None and self.process.stderr is not None:
             text += self.process.stderr.read().decode(errors="replace")
         fatal = [line for line in text.splitlines() if "[FTL]" in line or "[ERR]" in line or "nats-server:" in line]

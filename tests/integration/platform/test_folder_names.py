@@ -73,6 +73,7 @@ WITHOUT_HOME = """
 import os, sys
 import marketprism_services.__main__ as program, marketprism_services.cli.app
 import marketprism_services.cli.status, marketprism_services.cli.inspect, marketprism_services.cli.offline
+import marketprism_services.platform.runtime
 os.environ.pop("HOME", None)
 os.environ.pop("MARKETPRISM_HOME", None)
 os.setgid(54321)

@@ -42,5 +42,7 @@ async def test_of_two_pipelines_that_start_at_once_each_has_a_port(tmp_path: Pat
     servers = await asyncio.gather(
         *(EmbeddedServer.start(EmbeddedOptions(tmp_path / name)) for name in ("a", "b", "c"))
     )
-    assert len({server.port for server in servers}) == 3
+    ended = [server.ended for server in servers]
     await asyncio.gather(*(server.stop() for server in servers))
+    assert len({server.port for server in servers}) == 3
+    assert ended == [None] * 3

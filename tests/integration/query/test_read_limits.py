@@ -54,7 +54,7 @@ WRONG = [
     ("ticks/%00/latest", 400, "symbol: expected"),
     ("dominant/%00", 400, "symbol: expected"),
     ("bars/rb2505?interval=volume:450", 400, "from and to: expected both"),
-    ("bars/rb2505?interval=volume:many", 400, "quantity: expected a decimal number"),
+    ("bars/rb2505?interval=volume:many", 400, "interval: expected tick:100, volume:1000 or turnover"),
     ("klines/rb2505?interval=volume:450", 400, "interval: expected"),
 ]
 

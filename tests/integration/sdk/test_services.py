@@ -102,7 +102,11 @@ async def test_health_metrics_and_the_registry_tell_of_a_service(
     async with aiohttp.ClientSession(f"http://127.0.0.1:{calculator.http.port}") as http:
         async with http.get("/health") as answer:
             body = await answer.json()
-            assert (answer.status, body["status"], body["dependencies"]) == (200, "healthy", {"nats": "healthy"})
+            assert (answer.status, body["status"], body["dependencies"]) == (
+                200,
+                "healthy",
+                {"nats": "healthy", "log": "healthy"},
+            )
             assert {"timestamp", "uptime_seconds", "version"} <= set(body)
         async with http.get("/metrics") as answer:
             text = await answer.text()
