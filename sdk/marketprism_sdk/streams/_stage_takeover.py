@@ -25,6 +25,8 @@ from marketprism_sdk.streams._stage_types import (
 
 log = get_logger(__name__)
 
+_OVERTAKE_S = 5.0  # for so long a take-over is tried while the owner of before goes on writing
+
 
 class StageInput:
     """The input of a stage.
@@ -72,12 +74,7 @@ class StageInput:
 
     async def _take_over(self, partition: int, epoch: int) -> OwnedPartition:
         settings, stream = self._settings, self._settings.output_stream
-        subject = settings.subject(partition, "ck")
-        last, seq = await last_record(self._connection, stream, subject, is_checkpoint)
-        part = taken_over(partition, epoch, self._holder, self._factory, last)
-        # Rewriting the checkpoint under the own epoch is the fence: whoever expects the old one is refused from now on.
-        expected = {"Nats-Expected-Last-Subject-Sequence": str(seq)}
-        part.ck_seq = (await publish_ack(self._connection, subject, part.checkpoint(self._holder), expected)).seq
+        part = await self._fence(partition, epoch)
         if part.snap_chunks:
             state = await load_snapshot(self._connection, stream, settings.subject(partition, "snap"), part)
             try:
@@ -98,6 +95,28 @@ class StageInput:
         )
         await part.consumer.open()
         return part
+
+    async def _fence(self, partition: int, epoch: int) -> OwnedPartition:
+        """Rewrite the checkpoint under the own epoch: whoever expects the one of before is refused from now on.
+
+        Its owner of before may write once more between reading and writing, since nobody has refused it yet.
+        """
+        settings, stream = self._settings, self._settings.output_stream
+        subject = settings.subject(partition, "ck")
+        until = time.monotonic() + _OVERTAKE_S
+        while True:
+            last, seq = await last_record(self._connection, stream, subject, is_checkpoint)
+            part = taken_over(partition, epoch, self._holder, self._factory, last)
+            expected = {"Nats-Expected-Last-Subject-Sequence": str(seq)}
+            try:
+                part.ck_seq = (
+                    await publish_ack(self._connection, subject, part.checkpoint(self._holder), expected)
+                ).seq
+            except Fenced:
+                if time.monotonic() > until:
+                    raise
+            else:
+                return part
 
     async def _compare(self, part: OwnedPartition) -> None:
         """Whether the stream goes on where the partition is; if not, it is set behind the cut in a commit of its own.
