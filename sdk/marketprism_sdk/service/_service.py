@@ -174,8 +174,9 @@ class Service:
             ConfigurationError: the HTTP port is taken.
         """
         if await unless(stop, self._start()) is None:
-            # A start may wait long, for a service that it needs or a machine that is busy: the end must not.
-            await self._abandon()
+            # A start may wait long, for a service that it needs or a machine that is busy: the end must not. One that
+            # was ready already has begun its work, and ends in order.
+            await (self._stop() if self.http.ready else self._abandon())
             return 0
         try:
             return await self._serve(stop)

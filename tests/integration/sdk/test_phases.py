@@ -75,6 +75,26 @@ async def test_a_service_drains_while_all_works_and_stops_when_nothing_does(
     assert not await _registered(connection, service)
 
 
+class SlowToAnnounce(Noting):
+    """Is ready, and its entry in the registry does not say so yet."""
+
+    async def announce(self, status: str) -> None:
+        if status == "active":
+            await asyncio.sleep(3600)
+        await super().announce(status)
+
+
+async def test_a_service_that_was_ready_ends_in_order_before_its_start_is_over(
+    connection: NatsConnection, unique: str
+) -> None:
+    service = SlowToAnnounce(unique, connection)
+    stop, running = await _started(service)
+    stop.set()
+    assert await running == 0
+    assert service.phases == ["drain: answers, works, there", "stop: silent, over, there"]
+    assert not await _registered(connection, service)
+
+
 @pytest.mark.parametrize("fails", ["drain", "stop"])
 async def test_a_phase_that_fails_is_told_and_keeps_no_other_from_being_gone_through(
     connection: NatsConnection, unique: str, fails: str
