@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from blockbuster import blockbuster_ctx
+from structlog.testing import capture_logs
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
@@ -57,6 +59,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Bytes are named by their argument: compressed ones hold the time they were made, and every worker makes its own."""
     return argname if isinstance(val, bytes | bytearray) else None
+
+
+@pytest.fixture
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged meanwhile, warnings included."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+    with capture_logs() as found:
+        yield found
+    structlog.configure(**before)
 
 
 @pytest.fixture(autouse=True, scope="session")

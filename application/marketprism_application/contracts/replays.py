@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
+
+T = TypeVar("T")
 
 
 class ReplayPosition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -63,10 +67,7 @@ def decode_position(data: bytes) -> ReplayPosition:
     Raises:
         ValueError: it is none.
     """
-    try:
-        return _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"replay position: {error}") from error
+    return _decoded(_decoder, data, "position")
 
 
 def encode_taken(taken: ReplayTaken) -> bytes:
@@ -80,7 +81,11 @@ def decode_taken(data: bytes) -> ReplayTaken:
     Raises:
         ValueError: it is none.
     """
+    return _decoded(_taken_decoder, data, "listener")
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str) -> T:
     try:
-        return _taken_decoder.decode(data)
+        return decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"replay listener: {error}") from error
+        raise ValueError(f"replay {what}: {error}") from error

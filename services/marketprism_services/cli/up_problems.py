@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 
-from marketprism_sdk.errors import SdkError
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.options import err
@@ -44,6 +44,8 @@ async def show_problems(connection: NatsConnection) -> None:
             problems = await _problems(connection)
         except SdkError:
             continue  # NATS is away, which is told already
+        except Exception as error:  # noqa: BLE001 (told like the others, and looked again)
+            problems = [f"problems cannot be seen: {reason_of(error)}"]
         for line in lines.look(problems):
             err.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 

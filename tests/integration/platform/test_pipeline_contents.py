@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
-from structlog.testing import capture_logs
 
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.source_positions import Positions
@@ -34,16 +32,6 @@ async def connection(tmp_path: Path) -> AsyncIterator[NatsConnection]:
     yield opened
     await opened.close()
     await server.stop()
-
-
-@pytest.fixture
-def logs() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged meanwhile, warnings included."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    with capture_logs() as found:
-        yield found
-    structlog.configure(**before)
 
 
 def settings_of(spec: str = "none", folder: Path = Path("/data")) -> Settings:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
-import structlog
-from structlog.testing import capture_logs
 
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.failures import Code
@@ -86,18 +84,29 @@ async def test_a_listener_that_went_without_a_word_is_not_waited_for(connection:
     await listeners.close()
 
 
-async def test_what_is_too_much_for_a_listener_is_an_error_behind_what_it_had(
-    connection: NatsConnection, unique: str
-) -> None:
+async def _answered(connection: NatsConnection) -> tuple[str, list[ReplayTaken]]:
+    """Where listeners answer, and their answers as they come."""
     answers: list[ReplayTaken] = []
     reply = connection.inbox()
     await connection.subscribe(reply, lambda message: answers.append(decode_taken(message.data)))
+    return reply, answers
+
+
+async def _subscribed(connection: NatsConnection, prefix: str, reply: str, answers: list[ReplayTaken]) -> None:
+    """Until the server has a listener's subscription."""
+    while not answers:
+        await connection.publish(position_subject(prefix), encode_position(ReplayPosition()), reply=reply)
+        await asyncio.sleep(0.01)
+
+
+async def test_what_is_too_much_for_a_listener_is_an_error_behind_what_it_had(
+    connection: NatsConnection, unique: str
+) -> None:
+    reply, answers = await _answered(connection)
     async with MarketClient(str(connection.url.reveal()), prefix=unique) as market:
         stream = market.ticks("ru1901", wait=True)
         reading = asyncio.ensure_future(stream.batch())
-        while not answers:  # until the server has the subscription
-            await connection.publish(position_subject(unique), encode_position(ReplayPosition()), reply=reply)
-            await asyncio.sleep(0.01)
+        await _subscribed(connection, unique, reply, answers)
         await connection.publish(f"{unique}.market.tick.ru1901", _MESSAGE)
         assert len(await reading) == 1
         answers.clear()
@@ -123,14 +132,10 @@ async def test_what_is_too_much_for_a_listener_is_an_error_behind_what_it_had(
 async def test_a_replay_that_was_killed_is_an_error_behind_what_it_had_sent(
     connection: NatsConnection, unique: str
 ) -> None:
-    answers: list[ReplayTaken] = []
-    reply = connection.inbox()
-    await connection.subscribe(reply, lambda message: answers.append(decode_taken(message.data)))
+    reply, answers = await _answered(connection)
     async with MarketClient(str(connection.url.reveal()), prefix=unique) as market:
         reading = asyncio.ensure_future(anext(stream := market.ticks("ru1901", wait=True)))
-        while not answers:  # until the server has the subscription
-            await connection.publish(position_subject(unique), encode_position(ReplayPosition()), reply=reply)
-            await asyncio.sleep(0.01)
+        await _subscribed(connection, unique, reply, answers)
         lively = encode_position(ReplayPosition(sent={"tick": 1}, alive_s=0.02))
         await connection.publish(position_subject(unique), lively, reply=reply)
         await connection.publish(f"{unique}.market.tick.ru1901", _MESSAGE)
@@ -156,16 +161,6 @@ async def test_a_listener_that_answers_does_not_keep_a_deaf_one_waited_for(conne
     assert listeners.reading == {"quick": AHEAD + 1}
     answering.cancel()
     await listeners.close()
-
-
-@pytest.fixture
-def logs() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged meanwhile, warnings included."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    with capture_logs() as found:
-        yield found
-    structlog.configure(**before)
 
 
 async def test_that_nobody_listens_is_no_malformed_answer(

@@ -64,15 +64,18 @@ async def _registered(connection: NatsConnection, service: Service) -> bool:
     return await registry.get(f"{service.name}.{service.instance}") is not None
 
 
-async def test_a_service_drains_while_all_works_and_stops_when_nothing_does(
-    connection: NatsConnection, unique: str
-) -> None:
-    service = Noting(unique, connection)
+async def _ends_in_order(connection: NatsConnection, service: Noting) -> None:
     stop, running = await _started(service)
     stop.set()
     assert await running == 0
     assert service.phases == ["drain: answers, works, there", "stop: silent, over, there"]
     assert not await _registered(connection, service)
+
+
+async def test_a_service_drains_while_all_works_and_stops_when_nothing_does(
+    connection: NatsConnection, unique: str
+) -> None:
+    await _ends_in_order(connection, Noting(unique, connection))
 
 
 class SlowToAnnounce(Noting):
@@ -87,12 +90,7 @@ class SlowToAnnounce(Noting):
 async def test_a_service_that_was_ready_ends_in_order_before_its_start_is_over(
     connection: NatsConnection, unique: str
 ) -> None:
-    service = SlowToAnnounce(unique, connection)
-    stop, running = await _started(service)
-    stop.set()
-    assert await running == 0
-    assert service.phases == ["drain: answers, works, there", "stop: silent, over, there"]
-    assert not await _registered(connection, service)
+    await _ends_in_order(connection, SlowToAnnounce(unique, connection))
 
 
 @pytest.mark.parametrize("fails", ["drain", "stop"])

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import structlog
-from structlog.testing import capture_logs
 
 from marketprism_adapters.capture.files import CaptureFile
 from marketprism_adapters.capture.settings import CaptureSettings
@@ -32,16 +30,6 @@ from marketprism_services.platform.data_dir_lock import DataDirLock, is_running
 from marketprism_services.platform.exits import Exit, code_of
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.shared import tap_of
-
-
-@pytest.fixture
-def logs() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged meanwhile, warnings included."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    with capture_logs() as found:
-        yield found
-    structlog.configure(**before)
 
 
 def settings_of(
