@@ -13,6 +13,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
 from marketprism_application.contracts.venue_messages import KIND_OF, BookTopMessage, LiquidationMessage
 from marketprism_application.errors import SourceError
+from marketprism_application.ports.sources import SourceBatch
 from marketprism_application.venues.protocol import Venue
 from marketprism_domain.books.chain import BookChange, IdRange, Step
 from marketprism_domain.events.registry import SubscriptionFailed
@@ -68,6 +69,28 @@ async def test_faults_by_seed(market: str) -> None:
         each for first in (900, 904) for each in await asyncio.gather(*(trial(first + n, market) for n in range(4)))
     ]
     assert {each.seed: each.wrong for each in found if each.wrong} == {}
+
+
+async def test_a_connection_that_answers_and_brings_nothing_is_made_again() -> None:
+    """OKX answers each subscription and each ping: nothing else comes, and the books are asked for in vain."""
+    async with venue("okx", replace(FAST, silent_s=30.0)) as (server, source):
+        await source.connect()
+        muted_after = 0
+
+        def flows_again(found: list[SourceBatch]) -> bool:
+            nonlocal muted_after
+            flows = {"Trade", "OrderBook"} <= kinds_of(found[muted_after:])
+            if flows and not muted_after:
+                muted_after = len(found)
+                server.do(Fault(0, "mute", 1.0))
+                return False
+            return flows and any(fault.name == "mute" for fault in server.injected) and losses() == 2
+
+        def losses() -> int:
+            return sum(connection.losses for connection in source.desk.connections)
+
+        await batches(source, flows_again, seconds=40)
+        assert all(connection.up for connection in source.desk.connections)
 
 
 class Blind(IdRange):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 import structlog
 
@@ -25,11 +26,18 @@ _AUDIT_WAIT_S = 5.0
 _REFRESHES = 2  # at a time: they can wait, books that are not valid cannot
 _AUDITS_SHARE = 0.25  # of what may be asked in a second
 _BEGUN_BY_LINES = ("begin", "disconnected")  # whoever connects subscribes everything
+_SILENT = "silent"  # it was asked to begin and did not
 _ABANDON_S = 3.0  # a stream that does not begin its book anew so long after it was asked to is asked again
 
 
+class Again(Protocol):
+    """Subscribes a book anew. `in_vain`: it was asked before, and brought nothing."""
+
+    async def __call__(self, symbol: str, *, in_vain: bool = False) -> None: ...
+
+
 class BookKeeper:
-    """One for each source. `again(symbol)` subscribes a book anew, for venues whose stream begins with it.
+    """One for each source. `again` subscribes a book anew, for venues whose stream begins with it.
 
     `audits` and `failed_audits` count comparisons of a live book with a fresh snapshot; `not_compared` those that never
     came to one id.
@@ -41,7 +49,7 @@ class BookKeeper:
         parser: FrameParser,
         books: VenueBooks,
         rest: RestClient,
-        again: Callable[[str], Awaitable[None]],
+        again: Again,
         *,
         audit_s: float = 300.0,
         parallel: int = 8,
@@ -136,12 +144,12 @@ class BookKeeper:
 
     async def _subscribe_anew(self, symbol: str, why: str) -> None:
         if why not in _BEGUN_BY_LINES:
-            await self._again(symbol)
+            await self._again(symbol, in_vain=why == _SILENT)
         until = time.monotonic() + _ABANDON_S
         while symbol in self._books.needed and time.monotonic() < until:  # noqa: ASYNC110 (frames make no events here)
             await asyncio.sleep(_LOOK_S)
         if symbol in self._books.needed:
-            self._books.needed[symbol] = "silent"
+            self._books.needed[symbol] = _SILENT
         else:
             self.settled(symbol)
 

@@ -34,6 +34,9 @@ log = structlog.get_logger()
 
 BACKOFF = Backoff(0.25, 30.0)  # between two attempts to connect
 _IDLE_S = 0.05
+_NOTHING_S = (
+    6.0  # a connection whose books were asked for in vain, and that has brought nothing else for so long, is cut
+)
 
 
 class VenueSource:
@@ -250,12 +253,15 @@ class VenueSource:
         """Each stream in words: its state, and its quiet beside what it is used to."""
         return self.health.table()
 
-    async def _book_again(self, symbol: str) -> None:
+    async def _book_again(self, symbol: str, *, in_vain: bool = False) -> None:
         for connection in self.desk.connections:
             names = [
                 name for name, key in connection.streams.items() if (key.kind, key.symbol) == (ORDERBOOK.name, symbol)
             ]
-            if names:
+            if names and in_vain and not self.health.flows(connection.streams.values(), _NOTHING_S):
+                # Its answers and pongs keep it alive, and a book always begins with a snapshot.
+                connection.cut("its subscriptions are answered and bring nothing")
+            elif names:
                 await connection.again(names)
 
     async def _reload(self) -> None:
