@@ -11,6 +11,7 @@ import pytest
 from marketprism_adapters.venues.live.settings import VenueSettings
 from marketprism_adapters.venues.registry import MARKETS
 from marketprism_adapters.venues.simulator.faults import FAULTS, Fault, parse_faults, schedule
+from marketprism_adapters.venues.simulator.session import Session
 from marketprism_application.contracts.venue_messages import KIND_OF, BookTopMessage, LiquidationMessage
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import SourceBatch
@@ -91,6 +92,35 @@ async def test_a_connection_that_answers_and_brings_nothing_is_made_again() -> N
 
         await batches(source, flows_again, seconds=40)
         assert all(connection.up for connection in source.desk.connections)
+
+
+async def test_a_connection_after_an_outage_has_its_time_to_begin() -> None:
+    """Everything was silent for long, and the venue begins late: what has just connected is not cut for that."""
+    async with venue("okx", replace(FAST, silent_s=30.0)) as (server, source):
+        await source.connect()
+        before: set[Session] = set()
+        late: Session | None = None
+        back_at = 0.0
+
+        def begun_again(found: list[SourceBatch]) -> bool:
+            nonlocal late, back_at
+            if not before and {"Trade", "OrderBook"} <= kinds_of(found):
+                before.update(server.sessions)
+                server.do(Fault(0, "maintenance", 7.0))
+                server.do(Fault(0, "mute", 1.0))
+            if before and late is None:
+                late = next(iter(server.sessions - before), None)
+                back_at = time.monotonic()
+            if late is not None and time.monotonic() > back_at + 4.0:
+                late.mute = False
+            return late is not None and not late.mute and all(map(valid, server.books))
+
+        def valid(symbol: str) -> bool:
+            return source.feed.books.of(symbol).sync.valid
+
+        await batches(source, begun_again, seconds=50)
+        assert late is not None
+        assert server.sessions == {late}
 
 
 class Blind(IdRange):

@@ -116,7 +116,7 @@ class Connection:
         self._current: _Wire | None = None
         self._wires: list[_Wire] = []
         self._asked: dict[int, list[str]] = {}
-        self._alive_at = 0.0
+        self._alive_at = self._up_at = 0.0
         self._subscribing: asyncio.Future[int] | None = None  # to everything, on the connection that stands
         self.connects = self.renewals = self.losses = self.alive_ns = 0  # alive_ns: until when the last one lived, UTC
 
@@ -124,6 +124,11 @@ class Connection:
     def up(self) -> bool:
         """Whether it is connected."""
         return self._current is not None
+
+    @property
+    def stood_s(self) -> float:
+        """For how many seconds it has been connected, renewals included; 0 when it is not."""
+        return time.monotonic() - self._up_at if self.up else 0.0
 
     @property
     def renewing(self) -> bool:
@@ -140,7 +145,7 @@ class Connection:
             except SourceError as error:
                 reason = str(error)
             else:
-                self._current = wire
+                self._current, self._up_at = wire, time.monotonic()
                 self._events.on_up(self)
                 reason = await self._hold(wire)
                 self._current = self._subscribing = None

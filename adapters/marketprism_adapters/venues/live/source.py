@@ -34,9 +34,7 @@ log = structlog.get_logger()
 
 BACKOFF = Backoff(0.25, 30.0)  # between two attempts to connect
 _IDLE_S = 0.05
-_NOTHING_S = (
-    6.0  # a connection whose books were asked for in vain, and that has brought nothing else for so long, is cut
-)
+_IN_VAIN_S = 6.0  # a connection that has stood and brought nothing for so long is cut when a book is asked for in vain
 
 
 class VenueSource:
@@ -258,10 +256,13 @@ class VenueSource:
             names = [
                 name for name, key in connection.streams.items() if (key.kind, key.symbol) == (ORDERBOOK.name, symbol)
             ]
-            if names and in_vain and not self.health.flows(connection.streams.values(), _NOTHING_S):
+            if not names:
+                continue
+            stood = connection.stood_s > _IN_VAIN_S  # after an outage everything was silent: it has to have its time
+            if in_vain and stood and not self.health.flows(connection.streams.values(), _IN_VAIN_S):
                 # Its answers and pongs keep it alive, and a book always begins with a snapshot.
                 connection.cut("its subscriptions are answered and bring nothing")
-            elif names:
+            else:
                 await connection.again(names)
 
     async def _reload(self) -> None:
