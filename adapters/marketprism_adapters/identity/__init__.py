@@ -1,0 +1,1 @@
+"""Passwords, keys and tokens: how whoever asks shows who it is."""
