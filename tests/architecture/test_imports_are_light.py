@@ -37,7 +37,7 @@ HEAVY = {
 }
 # Health and metrics over HTTP are every service's; OpenTelemetry brings psutil along where it is installed.
 OF_A_SERVICE = {"aiohttp", "opentelemetry", "prometheus_client", "psutil"}
-OF_SOME = {"storage": {"pydantic"}, "query": {"pydantic"}}
+OF_SOME = {"storage": {"pydantic"}, "query": {"pydantic"}, "api": {"pydantic"}}
 _REPORT = "\nimport sys; sys.stderr.write('\\n'.join(['<modules>', *sys.modules]))"
 
 

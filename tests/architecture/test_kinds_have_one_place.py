@@ -37,7 +37,7 @@ PLACES = {
     P + "venues/live/frame_intake.py": {"ORDERBOOK", "TRADE"},  # which silence of a stream costs what
     P + "venues/live/source.py": {"ORDERBOOK", "TRADE"},
     S + "chaos/venues/audit.py": {"BOOK_TOP", "ORDERBOOK", "TRADE"},
-    S + "query/http/streaming.py": {"BAR"},
+    S + "api/read/streaming.py": {"BAR"},
 }
 
 

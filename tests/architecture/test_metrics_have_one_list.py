@@ -82,7 +82,7 @@ def test_a_name_says_its_unit_and_labels_are_few() -> None:
     labels = {label for family in METRICS.by_name().values() for label in family.labels}
     assert labels == {
         *("service", "venue", "source", "stream", "stage", "where", "kind", "reason", "error"),
-        *("method", "code", "command", "event", "bucket", "change", "replaced"),
+        *("method", "code", "command", "event", "bucket", "change", "replaced", "route", "status", "state"),
     }
 
 

@@ -185,7 +185,7 @@ async def _query_service(nats_url: str, clickhouse_url: str, path: Path) -> Any:
         "HTTP__QUERY": str(port),
         "DATA_DIR": str(path / "query"),
         "LOG__LEVEL": "error",
-        "QUERY__PER_SECOND": "1000000",
+        "API__PER_SECOND": "1000000",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,

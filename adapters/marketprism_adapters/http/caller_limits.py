@@ -6,8 +6,6 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from aiohttp import web
-
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.resilience import Bulkhead, BulkheadFull, RateLimited, RateLimiter
@@ -27,22 +25,22 @@ class TooMany(ApplicationError):
 
 
 class Callers:
-    """A caller is known by its address: what it says of itself in a header, anybody may say."""
+    """A caller is known by its address, or by what it has shown to be: what it says of itself, anybody may say."""
 
     def __init__(self, concurrent: int, per_second: float) -> None:
         self._concurrent = concurrent
         self._per_second = per_second
         self._known: OrderedDict[str, tuple[RateLimiter, Bulkhead]] = OrderedDict()
 
-    async def serve(self, request: web.Request, call: Callable[[], Awaitable[T]]) -> T:
-        """One question of a caller.
+    async def serve(self, caller: str, call: Callable[[], Awaitable[T]], weight: int = 1) -> T:
+        """One question of a caller, which counts as so many.
 
         Raises:
             TooMany: more questions at a time, or a second, than one caller may ask.
         """
-        limiter, room = self._of(request.remote or "")
+        limiter, room = self._of(caller)
         try:
-            await limiter.acquire()
+            await limiter.acquire(weight=min(weight, max(1.0, self._per_second)))
             return await room.execute(call)
         except RateLimited as error:
             wait_s = 1 / self._per_second

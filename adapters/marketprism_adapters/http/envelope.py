@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 
 log = structlog.get_logger()
+
+REQUEST_ID = web.RequestKey("request_id", str)  # of a request that a middleware has given an id
 
 # Fields of questions, by what a caller of the HTTP side writes for them.
 _WRITTEN = {"ts_from": "from", "ts_to": "to", "text": "search"}
@@ -69,15 +73,27 @@ class Stamp(NamedTuple):
     @classmethod
     def of(cls, request: web.Request) -> Stamp:
         """The stamp of a request that came now."""
-        request_id = request.headers.get("X-Request-Id", "")[:80] or secrets.token_hex(8)
+        request_id = request.get(REQUEST_ID) or request.headers.get("X-Request-Id", "")[:80] or secrets.token_hex(8)
         return cls(datetime.now(UTC).isoformat(), request_id)
 
 
-def answered(data: Any, message: str, stamp: Stamp, more: Mapping[str, Any] | None = None) -> web.Response:
+def answered(
+    data: Any, message: str, stamp: Stamp, more: Mapping[str, Any] | None = None, *, tagged: bool = False
+) -> web.Response:
     """Data in the envelope. It is ours, of the types that JSON has: to check a page of rows would cost more than all
-    the rest of its answer. `more` are fields of the envelope that only this answer has."""
+    the rest of its answer. `more` are fields of the envelope that only this answer has. `tagged` answers have a weak
+    ETag: of the data, not of when they were asked for."""
+    headers = {}
+    if tagged:
+        data = msgspec.Raw(encoded := msgspec.json.encode(data))
+        headers["ETag"] = f'W/"{tag_of(encoded)}"'
     body = {"success": True, "data": data, "message": message, **(more or {}), **stamp._asdict()}
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json", headers=headers)
+
+
+def tag_of(data: bytes) -> str:
+    """What an ETag says of bytes."""
+    return hashlib.blake2b(data, digest_size=12).hexdigest()
 
 
 def count_of(number: int, word: str) -> str:
@@ -101,5 +117,11 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
     if colon and code == Code.INVALID_PARAMETER:
         message = f"{_WRITTEN.get(field, field)}:{rest}"
     body = FailureEnvelope(success=False, error=ErrorBody(code=http_code(code), message=message), **stamp._asdict())
-    headers = {"Retry-After": str(max(1, round(error.retry_s)))} if isinstance(error, TooMany) else None
+    headers: dict[str, str] = {}
+    if isinstance(error, TooMany):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_s)))
+    elif status == 503:
+        headers["Retry-After"] = "1"
+    elif status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="marketprism"'
     return web.json_response(body.model_dump(), status=status, headers=headers)

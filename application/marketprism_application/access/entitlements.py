@@ -33,6 +33,14 @@ class Entitlement:
     delay_s: float | None = None
     depth: int | None = None
 
+    def covers_symbol(self, symbol: str) -> bool:
+        """Whether it is about instruments of this symbol, at some venue."""
+        return matches_any(symbol, self.symbols)
+
+    def covers_kind(self, kind: str) -> bool:
+        """Whether it is about this kind of data."""
+        return matches_any(kind, self.kinds)
+
     def covers(self, venue: str, symbol: str, kind: str) -> bool:
         """Whether it is about this kind of data of this instrument."""
         return matches_any(venue, self.venues) and matches_any(symbol, self.symbols) and matches_any(kind, self.kinds)

@@ -8,6 +8,8 @@ from typing import Literal
 from marketprism_application.access.entitlements import Entitlements
 from marketprism_application.access.scopes import ROLES, Scope
 
+_NOBODY = "local"
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -29,6 +31,11 @@ class Principal:
     def id(self) -> str:
         """`user:li`, `key:k7f3`: what logs, audit and commands name."""
         return f"{self.kind}:{self.name}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nobody logged in: everybody on this machine is the same one."""
+        return self.kind == _NOBODY
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope is among those allowed."""

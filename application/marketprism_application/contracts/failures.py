@@ -18,6 +18,10 @@ class Code(StrEnum):
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"  # more bytes than a message may have: ask for less at a time
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    INVALID_PATH = "INVALID_PATH"  # a path that means another than it seems to
+    UNAUTHENTICATED = "UNAUTHENTICATED"  # nobody said who asks
+    FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
+    NOT_ENTITLED = "NOT_ENTITLED"  # or not see this instrument, or this kind of its data
     STORE_ERROR = "STORE_ERROR"
     SOURCE_ERROR = "SOURCE_ERROR"
     UNAVAILABLE = "UNAVAILABLE"  # whoever would answer is away: ask again
@@ -65,6 +69,10 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.UNKNOWN_SYMBOL: Consequence(404, _FAILED),
         Code.RESPONSE_TOO_LARGE: Consequence(413, _USAGE),
         Code.TOO_MANY_REQUESTS: Consequence(429, _STORE),
+        Code.INVALID_PATH: Consequence(400, _USAGE),
+        Code.UNAUTHENTICATED: Consequence(401, _FAILED),
+        Code.FORBIDDEN: Consequence(403, _FAILED),
+        Code.NOT_ENTITLED: Consequence(403, _FAILED),
         Code.STORE_ERROR: _OTHER,
         Code.SOURCE_ERROR: Consequence(503, _INPUT),
         Code.UNAVAILABLE: Consequence(503, _STORE, passing=True),

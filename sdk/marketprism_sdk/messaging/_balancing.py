@@ -153,7 +153,7 @@ class _Health:
 
 
 class Balancer:
-    """Calls one of the instances that the registry knows."""
+    """Calls one of the instances that the registry knows. `hedged` counts calls that were put to a second one too."""
 
     def __init__(
         self,
@@ -174,6 +174,7 @@ class Balancer:
         self._on_eject = on_eject
         self._clock = clock or SystemClock()
         self._health: dict[str, _Health] = {}
+        self.hedged = 0
 
     def ejected(self) -> set[str]:
         """Instances that are left out now."""
@@ -193,43 +194,118 @@ class Balancer:
         timeout_s: float = 5.0,
         attempts: int = 2,
         idempotent: bool = True,
+        hedge_s: float | None = None,
     ) -> Any:
-        """Answer of one instance; an idempotent call that reached nobody goes to another one next.
+        """Answer of one instance; raises as `call_raw` does."""
+        data = await self.call_raw(
+            method,
+            msgspec.msgpack.encode(request),
+            key=key,
+            timeout_s=timeout_s,
+            attempts=attempts,
+            idempotent=idempotent,
+            hedge_s=hedge_s,
+        )
+        return decode_reply(data, f"{self._service}.{method}")
+
+    async def call_raw(
+        self,
+        method: str,
+        data: bytes,
+        *,
+        key: str = "",
+        timeout_s: float = 5.0,
+        attempts: int = 2,
+        idempotent: bool = True,
+        hedge_s: float | None = None,
+    ) -> bytes:
+        """Answer of one instance, bytes in and bytes out; an idempotent call that reached nobody goes to another next.
+
+        With `hedge_s` an idempotent call that has no answer after so many seconds is put to a second instance too: the
+        first answer counts, the other call is cancelled. Of an instance that was outrun three times in a row the
+        balancer thinks as of one that failed.
 
         Raises:
             NoResponders: no instance is known. ConfigurationError: of the service only a leader works.
             What the last attempt raised.
         """
-        end = self._clock.monotonic_s() + timeout_s
+        end = until_s(self._clock, timeout_s)
         tried: set[str] = set()
         for attempt in range(1, attempts + 1):
-            record = self._discovery.pick(self._service, self._strategy, key, self._usable(tried))
-            if record is None:
-                record = self._discovery.pick(self._service, self._strategy, key)  # all are out: better one than none
-            if record is None:
-                raise NoResponders(f"{self._service}: expected an instance in the registry, there is none")
-            if record.single_active:
-                raise ConfigurationError(
-                    f"{self._service}: expected a service whose instances all work, of this one only the leader does: "
-                    "use LeaderClient"
-                )
+            record = self._pick(key, tried)
             left_s = max(0.001, (end - self._clock.monotonic_s()) / (attempts - attempt + 1))
             try:
-                answer = await self._calls.call(
-                    self._service, method, request, instance=record.instance, timeout_s=left_s
-                )
+                if hedge_s is None or not idempotent:
+                    return await self._once(record, method, data, left_s)
+                return await self._hedged(record, method, data, left_s, key, tried, hedge_s)
             except Exception as error:
-                unreachable = isinstance(error, _UNREACHABLE)
-                if unreachable or (isinstance(error, RemoteError) and error.retryable):
-                    self._failed(record.instance)
-                again = isinstance(error, NoResponders) or (idempotent and unreachable)
+                again = isinstance(error, NoResponders) or (idempotent and isinstance(error, _UNREACHABLE))
                 if not again or attempt == attempts:
                     raise
                 tried.add(record.instance)
-            else:
-                self._health.pop(record.instance, None)
-                return answer
         raise AssertionError("unreachable")
+
+    def _pick(self, key: str, tried: set[str]) -> InstanceRecord:
+        record = self._discovery.pick(self._service, self._strategy, key, self._usable(tried))
+        if record is None:
+            record = self._discovery.pick(self._service, self._strategy, key)  # all are out: better one than none
+        if record is None:
+            raise NoResponders(f"{self._service}: expected an instance in the registry, there is none")
+        if record.single_active:
+            raise ConfigurationError(
+                f"{self._service}: expected a service whose instances all work, of this one only the leader does: "
+                "use LeaderClient"
+            )
+        return record
+
+    async def _once(self, record: InstanceRecord, method: str, data: bytes, timeout_s: float) -> bytes:
+        try:
+            answer = await self._calls.call_raw(
+                self._service, method, data, instance=record.instance, timeout_s=timeout_s
+            )
+        except Exception as error:
+            if isinstance(error, _UNREACHABLE) or (isinstance(error, RemoteError) and error.retryable):
+                self._failed(record.instance)
+            raise
+        self._health.pop(record.instance, None)
+        return answer
+
+    async def _hedged(
+        self,
+        record: InstanceRecord,
+        method: str,
+        data: bytes,
+        timeout_s: float,
+        key: str,
+        tried: set[str],
+        hedge_s: float,
+    ) -> bytes:
+        end = self._clock.monotonic_s() + timeout_s
+        first = asyncio.ensure_future(self._once(record, method, data, timeout_s))
+        running = {first}
+        try:
+            await asyncio.wait(running, timeout=min(hedge_s, timeout_s))
+            if first.done():
+                return await first
+            other = self._discovery.pick(self._service, self._strategy, key, self._usable({*tried, record.instance}))
+            if other is None:
+                return await first
+            self.hedged += 1
+            left_s = max(0.001, end - self._clock.monotonic_s())
+            running.add(asyncio.ensure_future(self._once(other, method, data, left_s)))
+            waiting = set(running)
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                answered = next((each for each in done if each.exception() is None), None)
+                if answered is not None:
+                    if answered is not first and not first.done():
+                        self._failed(record.instance)
+                    return answered.result()
+            return first.result()
+        finally:
+            for each in running:
+                each.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
 
     def _failed(self, instance: str) -> None:
         health = self._health.setdefault(instance, _Health())

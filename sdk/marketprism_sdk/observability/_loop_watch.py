@@ -78,7 +78,7 @@ class LoopWatch:
             frame = sys._current_frames().get(self._thread_id)
             stack = traceback.extract_stack(frame)[-_FRAMES:] if frame is not None else []
             where = [f"{each.filename}:{each.lineno} {each.name}" for each in reversed(stack)]
-            log.warning("event_loop.blocked", seconds=round(stalled_s, 3), stack=where)
+            log.warning("event_loop.blocked", seconds=round(stalled_s, 3), frames=where)
             self._on_stall(stalled_s, where)
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ from marketprism_sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from marketprism_sdk.service._handlers import command, event, marked, rpc
+    from marketprism_sdk.service._http_limits import is_loopback
     from marketprism_sdk.service._leading import Lapsed, until_leading, while_leading
     from marketprism_sdk.service._lifecycle import run, unless, until_signalled
     from marketprism_sdk.service._parent import die_with_parent
@@ -24,6 +25,7 @@ else:
                 "marked",
                 "rpc",
             ),
+            "marketprism_sdk.service._http_limits": ("is_loopback",),
             "marketprism_sdk.service._leading": (
                 "Lapsed",
                 "until_leading",
@@ -60,6 +62,7 @@ __all__ = [
     "command",
     "die_with_parent",
     "event",
+    "is_loopback",
     "leader_only",
     "marked",
     "rpc",

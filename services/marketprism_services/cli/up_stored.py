@@ -128,7 +128,7 @@ def further(running: Running, symbol: str) -> list[str]:
     """Commands and an address that show more of an instrument; they find this pipeline wherever its data are."""
     settings = running.settings
     where = "" if settings.data_dir == load().data_dir else f" --data-dir {shlex.quote(str(settings.data_dir))}"
-    port = settings.http.port_of("query")
+    port = settings.http.port_of("api")
     return [
         f"marketprism bars {shlex.quote(symbol)} --interval 5m --plot{where}",
         f"marketprism tail {shlex.quote(symbol)}{where}",

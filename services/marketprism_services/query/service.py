@@ -1,18 +1,14 @@
-"""Query: the read side, over NATS and HTTP."""
+"""Query: the read side, over NATS."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
-
-from aiohttp import web
+from typing import Any
 
 from marketprism_adapters.clickhouse.reader import SqlReader
 from marketprism_adapters.clickhouse.sql.engine import Engine
-from marketprism_adapters.http.caller_limits import Callers
-from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.bar_tail import BarTail
 from marketprism_adapters.nats.stream_keeper import StreamKeeper
@@ -21,11 +17,11 @@ from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.codec import decode, encode
 from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
-from marketprism_application.contracts.questions import Latest, LatestBars, Question, Records
+from marketprism_application.contracts.questions import LatestBars
 from marketprism_application.contracts.subjects import escape, tick_subject
-from marketprism_application.errors import AnswerTooLargeError, ApplicationError, QueryError, UnknownSymbolError
+from marketprism_application.errors import AnswerTooLargeError, ApplicationError, QueryError
 from marketprism_application.ports.reading import StoreReader
-from marketprism_application.queries.answering import answer, answer_question
+from marketprism_application.queries.answering import answer
 from marketprism_application.queries.bar_cache import CachedReader
 from marketprism_application.queries.checks import check_interval
 from marketprism_application.queries.derived_bars import ReadRules
@@ -45,21 +41,11 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.resilience import Backoff, retry
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_sdk.values import read_or_none
-from marketprism_services.query.http.live_books import BookApi
-from marketprism_services.query.http.parameters import FormatParameters, Parameters
-from marketprism_services.query.http.rendering import enveloped
-from marketprism_services.query.http.requests import LatestBarParameters, LatestTickParameters
-from marketprism_services.query.http.routes import ReadApi
-from marketprism_services.query.http.streaming import StreamApi
+from marketprism_services.query.live_books import BookFinder
 from marketprism_services.query.store_known import StoreKnown
 from marketprism_services.settings.sections import QuerySettings
 from marketprism_services.wiring.store import EngineSource
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-P = TypeVar("P", bound=FormatParameters)
-Found: TypeAlias = "pa.Table | Sequence[Any]"
 _TIMEOUT_S = 25.0
 _NAMES_S = 3.0
 _MEGABYTE = 2**20
@@ -75,7 +61,7 @@ def _travelling() -> Iterator[None]:
 
 
 class QueryService(Service):
-    """Answers `rpc.query.*` and `GET /api/v1/…`.
+    """Answers `rpc.query.*`: the API gateway asks for those outside, clients on NATS for themselves.
 
     Asks the server where there is one, else the storage leader, which alone has the embedded store open. Over the store
     lie the bars that are not in it yet, and over those the answers that are still right.
@@ -101,10 +87,7 @@ class QueryService(Service):
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
         self._storage = LeaderClient(self.calls, "storage", known=self._storage_leader)
         self._reader = self._over(RemoteReader(self._ask_storage))
-        self._callers = Callers(limits.concurrent, limits.per_second)
-        self._http = ReadApi(self._ask, self._callers)
-        self._books_api = BookApi(self.calls, self._callers, self._meant)
-        self._streamed = StreamApi(self._ask, self._callers, self.metrics, rules.intervals, limits)
+        self._books = BookFinder(self.calls, self._meant)
 
     def _over(self, reader: StoreReader) -> StoreReader:
         self._names = NamesReader(reader)
@@ -126,29 +109,17 @@ class QueryService(Service):
         if self._engines is not None:
             self._engine = await retry(self._engines.open, attempts=1_000, backoff=Backoff(0.2, 5.0))
             self._reader = self._over(SqlReader(self._engine))
-        self._books_api.discovery = Discovery(NatsKeyValue.existing(self.connection, REGISTRY))
-        await self._books_api.discovery.start()
+        self._books.discovery = Discovery(NatsKeyValue.existing(self.connection, REGISTRY))
+        await self._books.discovery.start()
         self.spawn(self._tail.run(), "bar-tail")
         StreamKeeper(self, {}, (streams.BARS, "KV_latest_ticks", "KV_latest_bars", f"KV_{REGISTRY}")).start()
 
     async def on_stop(self) -> None:
         """Let the server go."""
-        if self._books_api.discovery is not None:
-            await self._books_api.discovery.stop()
+        if self._books.discovery is not None:
+            await self._books.discovery.stop()
         if self._engine is not None:
             await self._engine.close()
-
-    def routes(self) -> list[web.RouteDef]:
-        """The routes of the read API."""
-        return [
-            web.get("/api/v1/ticks/{symbol}/latest", self._latest_tick),
-            web.get("/api/v1/bars/{symbol}/latest", self._latest_bar),
-            *self._books_api.routes(),
-            *self._streamed.routes(),
-            *self._http.routes(),
-            web.get("/api/v1", self._index),
-            web.get("/api/v1/openapi.json", self._openapi),
-        ]
 
     async def _status(self) -> dict[str, Any]:
         """Of the store, how many instruments it has, and what lies over it."""
@@ -167,30 +138,8 @@ class QueryService(Service):
     async def _stored_names(self) -> Sequence[StoredName]:
         return (await self._names.index()).names
 
-    async def _index(self, request: web.Request) -> web.Response:
-        stamp = Stamp.of(request)
-        try:
-            Parameters.of(request)
-            await loaded("marketprism_services.query.http.openapi")  # loads pyarrow
-            from marketprism_services.query.http.openapi import operations  # noqa: PLC0415 (loads pyarrow)
-
-            found = [{"path": each.path, "summary": each.summary} for each in operations()]
-        except QueryError as error:
-            return failed(request, error, stamp)
-        return answered(found, count_of(len(found), "request"), stamp)
-
-    async def _openapi(self, request: web.Request) -> web.Response:
-        try:
-            Parameters.of(request)
-        except QueryError as error:
-            return failed(request, error, Stamp.of(request))
-        await loaded("marketprism_services.query.http.openapi")  # loads pyarrow
-        from marketprism_services.query.http.openapi import read_api_document  # noqa: PLC0415 (loads pyarrow)
-
-        return web.json_response(read_api_document(self.version))
-
     def _storage_leader(self) -> str | None:
-        discovery = self._books_api.discovery
+        discovery = self._books.discovery
         found = discovery.leader("storage") if discovery is not None else None
         return found.instance if found is not None else None
 
@@ -207,10 +156,6 @@ class QueryService(Service):
             # Whoever asked reached this service: what cannot be reached from here is not for it to be confused with.
             raise RemoteError(Code.UNAVAILABLE, f"storage: {reason_of(error)}", retryable=True) from error
 
-    async def _ask(self, question: Question) -> pa.Table:
-        await loaded("pyarrow")
-        return await answer_question(self._reader, question, self._rules, self._names)
-
     @rpc("arrow", raw=True)
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
@@ -221,7 +166,7 @@ class QueryService(Service):
     async def orderbook(self, request: BookRequest) -> BookView:
         """The book as the gateway that keeps it has it."""
         with _travelling():
-            return await self._books_api.find(request)
+            return await self._books.find(request)
 
     # -- the newest --------------------------------------------------------------------------------------------------
 
@@ -286,35 +231,3 @@ class QueryService(Service):
             return found
         entries = await self._bars.entries(f"bar.{interval}.{escape(symbol)}.")
         return [bar for entry in entries if (bar := self._read(BAR, entry)) is not None]
-
-    async def _latest_tick(self, request: web.Request) -> web.Response:
-        async def work(asked: LatestTickParameters) -> Found:
-            message = await self.latest_tick(asked.symbol)
-            return (
-                [decode(TICK, message)] if message is not None else await self._ask(Latest(TICK.name, (asked.symbol,)))
-            )
-
-        return await self._one(request, LatestTickParameters, work, TICK)
-
-    async def _latest_bar(self, request: web.Request) -> web.Response:
-        async def work(asked: LatestBarParameters) -> Found:
-            found = await self._newest_bars(LatestBars(asked.symbol, asked.interval))
-            if found:
-                return found
-            newest = Records(BAR.name, asked.symbol, interval=asked.interval, limit=1, last=True)
-            return (await self._ask(newest)).replace_schema_metadata(None)
-
-        return await self._one(request, LatestBarParameters, work, BAR)
-
-    async def _one(
-        self, request: web.Request, parameters: type[P], work: Callable[[P], Awaitable[Found]], kind: DataKind
-    ) -> web.Response:
-        async def there(asked: P) -> Found:
-            found = await work(asked)
-            if not len(found):
-                raise UnknownSymbolError(f"symbol: expected one that is stored, was {request.match_info['symbol']!r}")
-            return found
-
-        return await enveloped(
-            request, parameters, lambda asked: self._callers.serve(request, lambda: there(asked)), kind
-        )

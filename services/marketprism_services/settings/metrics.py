@@ -63,10 +63,20 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # query
     ("cache_hits_total", "Questions about bars that were answered from the cache.", ()),
     ("cache_misses_total", "Questions about bars that went to the store.", ()),
+    ("tail_malformed_total", "Bars of the stream that could not be decoded for the tail.", ()),
+    # api
+    ("http_requests_total", "Requests that were answered, by route and status.", ("route", "status")),
+    ("http_requests_shed_total", "Requests that were refused because too many were being answered.", ()),
+    ("backend_ejections_total", "Times at which an instance behind the gateway was left out.", ("service",)),
+    (
+        "backend_breaker_changes_total",
+        "Changes of the circuit before a service: open, nobody answers and nothing is asked.",
+        ("service", "state"),
+    ),
+    ("backend_hedged_total", "Reads that were put to a second instance because the first was slow.", ("service",)),
     ("streamed_rows_total", "Rows of streamed answers.", ()),
     ("streams_cut_total", "Streamed answers whose reader went away or took nothing.", ()),
     ("streams_failed_total", "Streamed answers that ended in an error.", ()),
-    ("tail_malformed_total", "Bars of the stream that could not be decoded for the tail.", ()),
 )
 _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # gateway
@@ -94,6 +104,9 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("cache_bytes", "Memory of the answers that are cached, in bytes.", ()),
     ("tail_bars", "Bars that are laid over the store because it does not have them yet.", ()),
     ("tail_dropped_bars", "Bars of the tail that were dropped since the start because there were too many.", ()),
+    # api
+    ("http_requests_running", "Requests that are being answered now.", ()),
+    ("newest_ticks_kept", "Instruments whose newest tick is kept because it is asked for often.", ()),
     # monitor
     ("pipeline_problem", "Amount of a problem that stands, 0 when it is over.", ("kind", "stage", "where")),
     ("pipeline_problems", "Problems of the pipeline that stand now; 0 is healthy.", ()),
@@ -111,6 +124,7 @@ def _families() -> Iterator[Family]:
     for kind, rows in ((MetricKind.COUNTER, _COUNTERS), (MetricKind.GAUGE, _GAUGES)):
         yield from (Family(name, kind, text, labels) for name, text, labels in rows)
     yield Family("store_batch_seconds", MetricKind.HISTOGRAM, "How long an insert took, in seconds.", _STREAM)
+    yield Family("http_request_seconds", MetricKind.HISTOGRAM, "How long a request took, in seconds.", ("route",))
     yield Family("store_batch_rows", MetricKind.HISTOGRAM, "Rows of an insert.", _STREAM, ROWS)
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator
+from pydantic import AfterValidator, Field, create_model, field_validator
 
 from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.counters.live.settings import CounterSettings
@@ -19,15 +19,10 @@ from marketprism_domain.sessions.connection_hours import ConnectionTimes
 from marketprism_domain.values import Bounds, check_bounds
 from marketprism_sdk.observability import check_endpoint
 from marketprism_sdk.urls import Url
+from marketprism_services.settings.section import Section
 from marketprism_services.settings.services import SERVICES
 
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Section(BaseModel):
-    """Nothing but what is named here."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _is_nats_url(value: Url | None) -> Url | None:
@@ -128,12 +123,8 @@ class StoreSettings(WriterSettings, Topology):
 
 
 class QuerySettings(Section):
-    """What one caller of the read API may take, and what is kept for the next."""
+    """The service that answers questions about stored data."""
 
-    concurrent: int = Field(16, ge=1, le=10_000, description="questions of one caller at a time")
-    per_second: float = Field(1_000.0, gt=0, description="questions of one caller a second, on average")
-    stream_rows: int = Field(10_000_000, ge=1, description="rows of one streamed answer")
-    stall_s: float = Field(30.0, gt=0, le=3_600, description="a reader who takes nothing for so long is cut off")
     cache_mb: float = Field(256.0, ge=0, le=1_000_000, description="answers about bars that are kept")
 
 
@@ -154,7 +145,7 @@ class CounterSection(CounterSettings, ConnectionTimes, RetryPolicy):
 
 
 class HttpHost(Section):
-    """Health, metrics and the read API: a port of each service. Port 0 takes any free one and reports it in the
+    """Health, metrics and the API gateway: a port of each service. Port 0 takes any free one and reports it in the
     registry."""
 
     host: str = "127.0.0.1"

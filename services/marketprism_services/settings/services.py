@@ -39,11 +39,11 @@ class ServiceRow(NamedTuple):
 
 # Ports that services to come are known by: no other has them.
 RESERVED: Mapping[str, int] = {"collector": 8081, "scheduler": 8085}
-# Readers first, so that nothing waits once the gateway speaks. 8080 is the read API's until the API gateway stands
-# before it.
+# Readers first, so that nothing waits once the gateway speaks.
 SERVICES = (
     ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083, "nothing is stored"),
-    ServiceRow("query", Instances.REPLICATED, 8080, "nobody answers what is stored"),
+    ServiceRow("query", Instances.REPLICATED, 8084, "nobody answers what is stored"),
+    ServiceRow("api", Instances.REPLICATED, 8080, "nobody is let in over HTTP"),
     ServiceRow("aggregator", Instances.SHARDED, 8087, "no bars are made"),
     ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated"),
     ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089),

@@ -22,15 +22,16 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.ticks.rules import RuleSettings
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.urls import HIDDEN, hide
+from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import from_environment, from_file, merge
+from marketprism_services.settings.section import Section
 from marketprism_services.settings.sections import (
     CounterSection,
     HttpSettings,
     LogSettings,
     NatsSettings,
     QuerySettings,
-    Section,
     SourceSettings,
     StoreSettings,
     TraceSettings,
@@ -61,6 +62,7 @@ class Settings(Section):
     calendar: CalendarSettings = CalendarSettings()
     store: StoreSettings = StoreSettings()
     query: QuerySettings = QuerySettings()
+    api: ApiSettings = ApiSettings()
     bars: BarSettings = BarSettings()
     rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()

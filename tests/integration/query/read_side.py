@@ -1,4 +1,4 @@
-"""A query service over a ClickHouse server that holds a known little market, and how it is asked."""
+"""A query service over a ClickHouse server that holds a known little market, and the gateway that it is asked by."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.api.service import ApiService
 from marketprism_services.query.service import QueryService
-from marketprism_services.settings.sections import QuerySettings
+from marketprism_services.settings.api import ApiSettings
 from marketprism_services.wiring.store import ServerEngines
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
@@ -83,7 +84,8 @@ class Api(NamedTuple):
     session: aiohttp.ClientSession
     nats: NatsConnection
     url: str
-    service: QueryService
+    service: ApiService
+    query: QueryService
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any]:
         async with self.session.get(f"{self.base}/api/v1/{path}", headers=headers) as answer:
@@ -120,15 +122,19 @@ async def serve(filled: str, tmp_path: Any, calendar: MarketCalendar) -> AsyncIt
     session, stop = aiohttp.ClientSession(), asyncio.Event()
     running: list[asyncio.Task[int]] = []
 
-    async def start(limits: QuerySettings | None = None, engine: dict[str, str] | None = None) -> Api:
-        rules = ReadRules(calendar, INTERVALS)
-        service = QueryService(connection, rules, ServerEngines(filled, engine), limits)
-        running.append(asyncio.create_task(service.run(stop)))
+    async def start(limits: ApiSettings | None = None, engine: dict[str, str] | None = None) -> Api:
+        query = QueryService(connection, ReadRules(calendar, INTERVALS), ServerEngines(filled, engine))
+        service = ApiService(connection, INTERVALS, limits)
+        running.append(asyncio.create_task(query.run(stop)))
         async with asyncio.timeout(20):
-            while not (service.http.ready and service._tail.is_live()):
+            while not (query.http.ready and query._tail.is_live()):
                 assert not running[-1].done(), running[-1]
                 await asyncio.sleep(0.02)
-        return Api(f"http://127.0.0.1:{service.http.port}", session, connection, server.url, service)
+            running.append(asyncio.create_task(service.run(stop)))
+            while not service.http.ready:
+                assert not running[-1].done(), running[-1]
+                await asyncio.sleep(0.02)
+        return Api(f"http://127.0.0.1:{service.http.port}", session, connection, server.url, service, query)
 
     yield start
     stop.set()

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from yarl import URL
 
-from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.memory.store import MemoryStore
+from marketprism_application.access.principal import LOCAL, Principal
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK, TRADE, DataKind
 from marketprism_application.contracts.questions import Question
 from marketprism_application.ports.storage import StreamPlace, StreamRange
@@ -23,9 +23,10 @@ from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.observability import Metrics
-from marketprism_services.query.http.routes import ReadApi
-from marketprism_services.query.http.streaming import StreamApi
-from marketprism_services.settings.settings import QuerySettings
+from marketprism_services.api.door import Door
+from marketprism_services.api.read.routes import ReadApi
+from marketprism_services.api.read.streaming import StreamApi
+from marketprism_services.settings.api import ApiSettings
 from tests.contract.test_codec import SAMPLES
 from tests.fakes.ticks import at, book, tick
 
@@ -76,14 +77,20 @@ async def fill(store: MemoryStore) -> None:
 class Served:
     """The API over a store, or over whatever raises `broken`."""
 
-    def __init__(self, store: MemoryStore, rules: ReadRules, limits: QuerySettings | None = None) -> None:
+    def __init__(self, store: MemoryStore, rules: ReadRules, limits: ApiSettings | None = None) -> None:
         self._store, self._rules = store, rules
         self.broken: Exception | None = None
-        self.callers = Callers(100, 10_000.0)
-        self.routes = [
-            *StreamApi(self._ask, self.callers, Metrics("query"), ("1m", "1d"), limits or QuerySettings()).routes(),
-            *ReadApi(self._ask, self.callers).routes(),
+        limits = limits or ApiSettings(auth="off", per_second=10_000)
+        metrics = Metrics("api")
+        self.door = Door(limits, metrics, self._authenticate)
+        self.endpoints = [
+            *StreamApi(self._ask, metrics, ("1m", "1d"), limits).endpoints(),
+            *ReadApi(self._ask).endpoints(),
         ]
+        self.who = LOCAL
+
+    async def _authenticate(self, request: web.Request) -> Principal:
+        return self.who
 
     async def _ask(self, question: Question) -> pa.Table:
         if self.broken is not None:
@@ -92,7 +99,8 @@ class Served:
 
     async def start(self) -> None:
         app = web.Application()
-        app.add_routes(self.routes)
+        self.door.install(app)
+        app.add_routes([self.door.guarded(endpoint) for endpoint in self.endpoints])
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()

@@ -13,9 +13,10 @@ __all__ = ["filled", "serve"]
 
 async def test_health_and_status_know_the_store_and_the_index_lists_what_there_is(serve: Serve) -> None:
     api = await serve()
-    async with api.session.get(f"{api.base}/health") as answer:
+    own = f"http://127.0.0.1:{api.query.http.port}"
+    async with api.session.get(f"{own}/health") as answer:
         assert (await answer.json())["dependencies"]["store"] == "healthy"
-    async with api.session.get(f"{api.base}/status") as answer:
+    async with api.session.get(f"{own}/status") as answer:
         shown = await answer.json()
     assert shown["instruments"] == 2
     assert shown["store"]["asked"] == "by itself"

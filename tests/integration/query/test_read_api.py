@@ -21,7 +21,7 @@ from marketprism_client import MarketClient, QueryFailed, questions
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.query.http.streaming import STREAMED
+from marketprism_services.api.read.streaming import STREAMED
 from tests.integration.query.read_side import COUNT, MINUTE, OPENED, Serve, bar, filled, serve
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
@@ -158,7 +158,7 @@ async def test_a_published_bar_is_seen_while_no_table_has_it_and_once_when_it_ha
     ranges = await NatsKeyValue.open(api.nats, streams.STORE_RANGES)
     await ranges.put(streams.BARS, msgspec.msgpack.encode(Progress(created, 1, 1, receipt.seq, receipt.seq)))
     async with asyncio.timeout(5):
-        while len(api.service._recent):
+        while len(api.query._recent):
             await asyncio.sleep(0.01)
 
 

@@ -15,7 +15,7 @@ from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.questions import QUESTIONS
 from marketprism_application.errors import StoreError
 from marketprism_sdk.errors import NoResponders, RemoteError
-from marketprism_services.query.http.openapi import operations, read_api_document
+from marketprism_services.api.read.openapi import operations, read_api_document
 from tests.integration.query.served_api import Served, served
 
 __all__ = ["served"]
@@ -98,7 +98,7 @@ def described(path: str) -> list[str]:
 
 
 def test_each_route_is_in_the_document(served: Served) -> None:
-    served_paths = {path for route in served.routes for path in described(route.path)}
+    served_paths = {path for route in served.endpoints for path in described(route.path)}
     documented = set(read_api_document("1")["paths"])
     assert served_paths <= documented
     elsewhere = {"ticks/{symbol}/latest", "bars/{symbol}/latest", "orderbook/{venue}/{symbol}", "openapi.json"}

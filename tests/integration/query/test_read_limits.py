@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
-from marketprism_services.settings.sections import QuerySettings
+from marketprism_services.settings.api import ApiSettings
 from tests.integration.query.read_side import Serve, filled, serve
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
@@ -73,7 +73,7 @@ async def test_a_question_that_cannot_be_answered_says_why(serve: Serve) -> None
 
 
 async def test_a_reader_who_stops_reading_is_cut_off_and_others_are_served(serve: Serve) -> None:
-    api = await serve(QuerySettings(stall_s=0.3))
+    api = await serve(ApiSettings(stall_s=0.3))
     reader, writer = await asyncio.open_connection("127.0.0.1", api.service.http.port, limit=1_024)
     writer.write(b"GET /api/v1/ticks/rb2505/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await writer.drain()
@@ -90,7 +90,7 @@ async def test_a_reader_who_stops_reading_is_cut_off_and_others_are_served(serve
 
 
 async def test_a_caller_who_asks_too_much_waits_and_another_does_not(serve: Serve) -> None:
-    api = await serve(QuerySettings(per_second=5))
+    api = await serve(ApiSettings(per_second=5))
     first = await asyncio.gather(*(api.get("symbols", **{"X-API-Key": f"made up {n}"}) for n in range(12)))
     refused = [body["error"] for status, body in first if status == 429]
     assert 1 <= len(refused) <= 7

@@ -12,8 +12,8 @@ import pytest
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.sessions.calendar import MarketCalendar
-from marketprism_services.query.http.openapi import operations
-from marketprism_services.settings.settings import QuerySettings
+from marketprism_services.api.read.openapi import operations
+from marketprism_services.settings.api import ApiSettings
 from tests.integration.query.served_api import MINUTE, OPENED, Served, fill, served
 
 __all__ = ["served"]
@@ -71,7 +71,7 @@ async def test_an_answer_says_in_every_form_that_there_is_more(served: Served, f
 async def test_a_stream_that_holds_more_than_it_may_is_not_finished(calendar: MarketCalendar) -> None:
     store = MemoryStore()
     await fill(store)
-    short = Served(store, ReadRules(calendar, ("1m", "1d")), QuerySettings(stream_rows=25))
+    short = Served(store, ReadRules(calendar, ("1m", "1d")), ApiSettings(stream_rows=25))
     await short.start()
     status, _, body = await short.get("ticks/rb2505/stream")
     assert (status, json.loads(body)["error"]["message"]) == (

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from marketprism_adapters.http.caller_limits import Callers
+from marketprism_application.access.principal import LOCAL
 from marketprism_application.contracts.book_view import BookView
 from marketprism_client._books import book_now
 from marketprism_sdk.errors import NoResponders, RemoteError
@@ -20,7 +20,9 @@ from marketprism_sdk.messaging import TTL_S, Discovery, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, rpc
-from marketprism_services.query.http.live_books import BookApi
+from marketprism_services.api.endpoint import PRINCIPAL
+from marketprism_services.api.read.books import BookApi
+from marketprism_services.query.live_books import BookFinder
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -42,29 +44,36 @@ class Gateway(Service):
 
 
 @pytest.fixture
-async def running(connection: NatsConnection) -> AsyncIterator[tuple[dict[str, Gateway], BookApi]]:
+async def running(connection: NatsConnection) -> AsyncIterator[tuple[dict[str, Gateway], BookFinder]]:
     gateways = {venue: Gateway(connection, venue) for venue in ("binance", "okx")}
     stop = asyncio.Event()
     tasks = [asyncio.create_task(gateway.run(stop)) for gateway in gateways.values()]
-    api = BookApi(gateways["okx"].calls, Callers(100, 1_000.0))
+    finder = BookFinder(gateways["okx"].calls)
     registry = await NatsKeyValue.open(connection, "service_instances", ttl_s=TTL_S)
-    api.discovery = Discovery(registry, refresh_s=0.2)
-    await api.discovery.start()
-    while sum(each.status == "active" for each in api.discovery.instances("gateway")) < len(gateways):
+    finder.discovery = Discovery(registry, refresh_s=0.2)
+    await finder.discovery.start()
+    while sum(each.status == "active" for each in finder.discovery.instances("gateway")) < len(gateways):
         await asyncio.sleep(0.05)
-    yield gateways, api
-    await api.discovery.stop()
+    yield gateways, finder
+    await finder.discovery.stop()
     stop.set()
     await asyncio.gather(*tasks)
 
 
 async def test_the_gateway_that_keeps_a_book_is_remembered_until_it_does_not(
-    running: tuple[dict[str, Gateway], BookApi],
+    running: tuple[dict[str, Gateway], BookFinder],
 ) -> None:
-    gateways, api = running
+    gateways, finder = running
     async with AsyncExitStack() as stack:
-        app = web.Application()
-        app.add_routes(api.routes())
+
+        @web.middleware
+        async def known(request: web.Request, handler: Any) -> Any:
+            request[PRINCIPAL] = LOCAL
+            return await handler(request)
+
+        app = web.Application(middlewares=[known])
+        books = BookApi(lambda _, asked: finder.find(asked))
+        app.add_routes([web.route(each.method, each.path, each.handler) for each in books.endpoints()])
         runner = web.AppRunner(app)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

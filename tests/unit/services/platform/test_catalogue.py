@@ -70,7 +70,7 @@ def test_no_class_declares_a_field_for_each_service() -> None:
     found = []
     for path in OURS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
+            if isinstance(node, ast.ClassDef) and node.name != "Settings":  # whose fields are sections
                 fields = {
                     item.target.id
                     for item in node.body

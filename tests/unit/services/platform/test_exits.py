@@ -79,7 +79,7 @@ def test_what_lies_below_the_command_line_raises_errors_of_its_own() -> None:
 async def test_a_process_without_a_server_names_the_setting() -> None:
     with pytest.raises(SettingsError, match=r"nats\.url: expected the URL of a NATS server"):
         await connect(Settings(), "x")
-    with pytest.raises(SettingsError, match=r"service: expected one of aggregator, gateway, .*, was 'getaway'"):
+    with pytest.raises(SettingsError, match=r"service: expected one of aggregator, api, .*, was 'getaway'"):
         service_of("getaway", Settings(), NatsConnection.__new__(NatsConnection))
 
 

@@ -124,6 +124,7 @@ def test_settings_are_read_without_a_server_a_store_or_a_tracer() -> None:
 def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     lists = {".".join(path) for path in _leaves(Settings) if is_list(type_at(Settings, path))}
     assert lists == {
+        "api.cors_origins",
         "bars.intervals",
         "venue.instruments",
         "venue.kinds",

@@ -1,4 +1,4 @@
-"""Live books over HTTP: `GET /api/v1/orderbook/<venue>/<symbol>`, from the gateway that keeps them."""
+"""Books as they stand, from the gateway that keeps them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
-from marketprism_adapters.http.caller_limits import Callers
-from marketprism_adapters.http.envelope import Stamp, answered, failed
 from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.failures import Code, wrong_field
 from marketprism_application.errors import QueryError, UnknownSymbolError
@@ -20,38 +17,20 @@ from marketprism_domain.instruments.written_names import venue_named
 from marketprism_domain.values import InstrumentId
 from marketprism_sdk.errors import NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient
-from marketprism_services.query.http.requests import LiveBookParameters
 
 Meant = Callable[[str, str | None], Awaitable[StoredName]]  # the stored name of a symbol that is written otherwise
 _TIMEOUT_S = 2.0
 _MOST_KEPT = 10_000
 
 
-class BookApi:
+class BookFinder:
     """Asks the gateway that had the book last; when it has it no more, every gateway that leads."""
 
-    def __init__(self, calls: RpcClient, callers: Callers, meant: Meant | None = None) -> None:
+    def __init__(self, calls: RpcClient, meant: Meant | None = None) -> None:
         self._meant = meant
         self._calls = calls
-        self._callers = callers
         self.discovery: Discovery | None = None
         self._keepers: dict[tuple[str, str], str] = {}
-
-    def routes(self) -> list[web.RouteDef]:
-        """The route of the live order book."""
-        return [web.get("/api/v1/orderbook/{venue}/{symbol}", self._book)]
-
-    async def _book(self, request: web.Request) -> web.Response:
-        stamp = Stamp.of(request)
-        try:
-            found = await self._callers.serve(request, lambda: self._find(request))
-        except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
-            return failed(request, error, stamp)
-        return answered(found, f"{len(found.bids)} bids, {len(found.asks)} asks", stamp)
-
-    async def _find(self, request: web.Request) -> BookView:
-        asked = LiveBookParameters.of(request)
-        return await self.find(BookRequest(asked.venue, asked.symbol, asked.depth))
 
     async def find(self, asked: BookRequest) -> BookView:
         """A book as the gateway that keeps it shows it; of a symbol that is written otherwise, that of the stored one.

@@ -14,7 +14,7 @@ from marketprism_application.contracts.questions import MAX_LIMIT
 from marketprism_application.contracts.rows import FLAT_LEVELS, SIDES
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.symbol_names import MOST_SYMBOLS
-from marketprism_services.query.http.parameters import (
+from marketprism_services.api.read.parameters import (
     SHOWN,
     After,
     AnswerParameters,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
 
-from marketprism_adapters.http.caller_limits import Callers
+from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, PATHS, TICK, DataKind
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
@@ -22,9 +22,11 @@ from marketprism_application.contracts.questions import (
     Statistics,
     Symbols,
 )
-from marketprism_services.query.http.parameters import FormatParameters
-from marketprism_services.query.http.rendering import enveloped
-from marketprism_services.query.http.requests import (
+from marketprism_services.api.endpoint import Endpoint, Handler, principal_of
+from marketprism_services.api.read.entitled import check_named, entitled
+from marketprism_services.api.read.parameters import FormatParameters
+from marketprism_services.api.read.rendering import enveloped
+from marketprism_services.api.read.requests import (
     BookParameters,
     ContinuousParameters,
     InstrumentParameters,
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Ask = Callable[[Question], Awaitable["pa.Table"]]
-P = TypeVar("P", bound=FormatParameters)
 _BOOK = ("venue", "symbol", "ts_event", "ts_recv", "seq", "trading_day", "last", "bids", "asks", "phase")
 
 
@@ -47,7 +48,7 @@ class Route(NamedTuple):
     """One question's route: what it is called, what its request holds, and the question that it is.
 
     `rows` is what the answer's rows hold, None for what no other page needs to know; of a schema what gives it, which
-    loads pyarrow. `columns` chooses of them.
+    loads pyarrow. `columns` chooses of them. `kind` is what the answer is about, for those who may not see every kind.
     """
 
     path: str
@@ -57,6 +58,8 @@ class Route(NamedTuple):
     question: Callable[[Any], Question]
     rows: Callable[[], pa.Schema] | DataKind | None = None
     columns: tuple[str, ...] | None = None
+    kind: DataKind | None = None
+    scope: Scope = Scope.HISTORY
 
 
 def _day_columns() -> pa.Schema:
@@ -78,7 +81,7 @@ def _statistics_columns() -> pa.Schema:
 
 
 ROUTES = (
-    Route("/api/v1/symbols", "What is stored.", FormatParameters, Symbols, lambda _: Symbols()),
+    Route("/api/v1/symbols", "What is stored.", FormatParameters, Symbols, lambda _: Symbols(), scope=Scope.READ),
     Route(
         "/api/v1/instruments",
         "Contract terms of the instruments found, the newest of each.",
@@ -91,6 +94,8 @@ ROUTES = (
             asked.after,
         ),
         INSTRUMENT,
+        kind=INSTRUMENT,
+        scope=Scope.READ,
     ),
     Route(
         "/api/v1/orderbook/{symbol}",
@@ -100,6 +105,8 @@ ROUTES = (
         lambda asked: Book(asked.symbol, asked.venue, asked.at),
         TICK,
         _BOOK,
+        TICK,
+        Scope.READ,
     ),
     Route(
         "/api/v1/daily/{symbol}",
@@ -108,6 +115,7 @@ ROUTES = (
         Daily,
         lambda asked: Daily(asked.symbol, asked.from_, asked.to, *asked.days),
         _day_columns,
+        kind=BAR,
     ),
     Route(
         "/api/v1/coverage/{symbol}",
@@ -116,6 +124,7 @@ ROUTES = (
         Daily,
         lambda asked: Daily(asked.symbol, asked.from_, asked.to, *asked.days),
         _day_columns,
+        kind=BAR,
     ),
     Route(
         "/api/v1/dominant/{symbol}",
@@ -124,6 +133,7 @@ ROUTES = (
         Dominant,
         lambda asked: Dominant(asked.symbol),
         _roll_columns,
+        kind=BAR,
     ),
     Route(
         "/api/v1/continuous/{symbol}",
@@ -143,6 +153,7 @@ ROUTES = (
             *asked.days,
         ),
         BAR,
+        kind=BAR,
     ),
     Route(
         "/api/v1/statistics/{symbol}",
@@ -151,6 +162,7 @@ ROUTES = (
         Statistics,
         lambda asked: Statistics(asked.symbol, asked.from_, asked.to, *asked.days),
         _statistics_columns,
+        kind=BAR,
     ),
 )
 
@@ -158,41 +170,42 @@ ROUTES = (
 class ReadApi:
     """Routes over `ask`, which answers one question."""
 
-    def __init__(self, ask: Ask, callers: Callers) -> None:
+    def __init__(self, ask: Ask) -> None:
         self._ask = ask
-        self._callers = callers
 
-    def routes(self) -> list[web.RouteDef]:
+    def endpoints(self) -> list[Endpoint]:
         """What is served; the streamed forms are in `streaming`."""
         return [
-            *(web.get(route.path, self._answers(route)) for route in ROUTES),
-            web.get(f"/api/v1/{{kind:{'|'.join(PATHS)}}}/{{symbols}}", self._records),
+            *(Endpoint("GET", route.path, self._answers(route), route.scope) for route in ROUTES),
+            Endpoint("GET", f"/api/v1/{{kind:{'|'.join(PATHS)}}}/{{symbols}}", self._records, Scope.HISTORY),
         ]
 
-    def _answers(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def work(asked: FormatParameters) -> pa.Table:
-            found = await self._ask(route.question(asked))
-            return found if route.columns is None else found.select(list(route.columns))
-
+    def _answers(self, route: Route) -> Handler:
         async def handle(request: web.Request) -> web.Response:
-            return await self._enveloped(request, route.parameters, work)
+            who = principal_of(request)
+
+            async def work(asked: FormatParameters) -> pa.Table:
+                if (symbol := request.match_info.get("symbol")) is not None:
+                    check_named(who, symbol, route.kind)
+                found = entitled(await self._ask(route.question(asked)), who, route.kind)
+                return found if route.columns is None else found.select(list(route.columns))
+
+            return await enveloped(request, route.parameters, work)
 
         return handle
 
     async def _records(self, request: web.Request) -> web.Response:
-        kind = PATHS[path := request.match_info["kind"]]
+        kind, who = PATHS[path := request.match_info["kind"]], principal_of(request)
 
         async def work(asked: RecordsParameters) -> pa.Table:
+            check_named(who, asked.symbols, kind)
             several = asked.symbols.count(",") + 1
             limit = asked.rows or max(1, MAX_LIMIT // several)
-            return await self._ask(page_of(asked, kind, asked.symbols, limit, last=bool(asked.last)))
+            return entitled(
+                await self._ask(page_of(asked, kind, asked.symbols, limit, last=bool(asked.last))), who, kind
+            )
 
-        return await self._enveloped(request, records_parameters(path), work)
-
-    async def _enveloped(
-        self, request: web.Request, parameters: type[P], work: Callable[[P], Awaitable[pa.Table]]
-    ) -> web.Response:
-        return await enveloped(request, parameters, lambda asked: self._callers.serve(request, lambda: work(asked)))
+        return await enveloped(request, records_parameters(path), work)
 
 
 def page_of(asked: PageParameters, kind: DataKind, symbol: str, limit: int, *, last: bool = False) -> Records:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from aiohttp import web
 
-from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed
+from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed, tag_of
 from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.contracts.questions import is_truncated, next_of
 from marketprism_application.queries.export import json_of, json_rows, render
 from marketprism_sdk.lazy import loaded
-from marketprism_services.query.http.parameters import AnswerParameters, FormatParameters, load_zone
+from marketprism_services.api.read.parameters import AnswerParameters, FormatParameters, load_zone
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +27,8 @@ CONTENT_TYPES = {
     "parquet": "application/vnd.apache.parquet",
     "msgpack": "application/msgpack",
 }
+_CLOSED_S = 86_400
+_KEPT_S = 60
 _AT_ONCE = 200  # rows; more are rendered in a thread, so that others need not wait for it
 
 
@@ -59,15 +62,27 @@ async def enveloped(
         found = found.replace_schema_metadata(None)
         if asked.format != "json":
             body = await asyncio.to_thread(lambda: render(in_form(found, asked, asked.format), asked.format))
-            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPES[asked.format], **headers})
+            headers |= {"Content-Type": CONTENT_TYPES[asked.format], "ETag": f'"{tag_of(body)}"', **_caching(asked)}
+            return web.Response(body=body, headers=headers)
         few = found.num_rows <= _AT_ONCE
         rows = _rows(found, asked) if few else await asyncio.to_thread(_rows, found, asked)
         text = count_of(len(rows), "row") + ("; there are more" if more else "")
-        response = answered(rows, text, stamp, more)
-        response.headers.update(headers)
+        response = answered(rows, text, stamp, more, tagged=True)
+        response.headers.update(headers | _caching(asked))
         return response
     except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
         return failed(request, error, stamp)
+
+
+def _caching(asked: AnswerParameters) -> dict[str, str]:
+    """How long a caller may keep an answer without asking: a range that ended long ago may still be repaired, and does
+    not change by itself; anything else is asked for again, and not sent again where its tag is the same."""
+    to, day = getattr(asked, "to", None), getattr(asked, "trading_day", None) or getattr(asked, "to_day", None)
+    now = datetime.now(UTC)
+    closed = (to is not None and to < (now.timestamp() - _CLOSED_S) * 1e9) or (
+        day is not None and day.replace("-", "") < f"{now - timedelta(seconds=2 * _CLOSED_S):%Y%m%d}"
+    )
+    return {"Cache-Control": f"private, max-age={_KEPT_S}"} if closed else {}
 
 
 def _is_shaped(asked: AnswerParameters) -> bool:

@@ -12,17 +12,17 @@ from marketprism_adapters.http.openapi import Operation, document, rows_of
 from marketprism_application.contracts.book_view import BookView
 from marketprism_application.contracts.kinds import BAR, KINDS, PATHS, TICK
 from marketprism_application.contracts.questions import QUESTIONS, Records
-from marketprism_services.query.http.rendering import CONTENT_TYPES
-from marketprism_services.query.http.requests import (
+from marketprism_services.api.read.rendering import CONTENT_TYPES
+from marketprism_services.api.read.requests import (
     LatestBarParameters,
     LatestTickParameters,
     LiveBookParameters,
     records_parameters,
     stream_parameters,
 )
-from marketprism_services.query.http.routes import ROUTES
-from marketprism_services.query.http.streaming import CONTENT_TYPES as STREAM_TYPES
-from marketprism_services.query.http.streaming import STREAMED
+from marketprism_services.api.read.routes import ROUTES
+from marketprism_services.api.read.streaming import CONTENT_TYPES as STREAM_TYPES
+from marketprism_services.api.read.streaming import STREAMED
 
 _FILES = tuple(CONTENT_TYPES.values())
 _PREFIX = "/api/v1"

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 from aiohttp import web
 
-from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.http.envelope import Stamp, failed
-from marketprism_application.contracts.kinds import BAR, PATHS
+from marketprism_application.access.principal import Principal
+from marketprism_application.access.scopes import Scope
+from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
-from marketprism_services.query.http.parameters import load_zone
-from marketprism_services.query.http.rendering import in_form
-from marketprism_services.query.http.requests import StreamParameters, stream_parameters
-from marketprism_services.query.http.routes import Ask, page_of
-from marketprism_services.settings.sections import QuerySettings
+from marketprism_services.api.endpoint import Endpoint, principal_of
+from marketprism_services.api.read.entitled import check_named, entitled
+from marketprism_services.api.read.parameters import load_zone
+from marketprism_services.api.read.rendering import in_form
+from marketprism_services.api.read.requests import StreamParameters, stream_parameters
+from marketprism_services.api.read.routes import Ask, page_of
+from marketprism_services.settings.api import ApiSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,6 +38,7 @@ CONTENT_TYPES = {
     "arrow": "application/vnd.apache.arrow.stream",
 }
 STREAMED = tuple(path for path, kind in PATHS.items() if kind.streamed)
+Compress = Callable[[web.Request, web.StreamResponse], None]
 _PAGE = min(10_000, MAX_LIMIT)  # a page is one answer
 
 
@@ -50,23 +54,29 @@ class StreamApi:
     """
 
     def __init__(
-        self, ask: Ask, callers: Callers, metrics: Metrics, intervals: tuple[str, ...], limits: QuerySettings
+        self,
+        ask: Ask,
+        metrics: Metrics,
+        intervals: tuple[str, ...],
+        limits: ApiSettings,
+        compress: Compress = lambda _, __: None,
     ) -> None:
         self._ask = ask
         self._intervals = intervals
-        self._callers = callers
         self._metrics = metrics
         self._most_rows = limits.stream_rows
         self._stall_s = limits.stall_s
+        self._compress = compress
 
-    def routes(self) -> list[web.RouteDef]:
-        """The routes of streamed answers, one for all kinds that have them."""
-        return [web.get(f"/api/v1/{{kind:{'|'.join(STREAMED)}}}/{{symbol}}/stream", self._stream)]
+    def endpoints(self) -> list[Endpoint]:
+        """Streamed answers, one row for all kinds that have them."""
+        path = f"/api/v1/{{kind:{'|'.join(STREAMED)}}}/{{symbol}}/stream"
+        return [Endpoint("GET", path, self._stream, Scope.EXPORT, weight=10, bulk=True)]
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         stamp = Stamp.of(request)
         try:
-            return await self._callers.serve(request, lambda: self._serve(request))
+            return await self._serve(request)
         except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
             return failed(request, error, stamp)
 
@@ -82,10 +92,12 @@ class StreamApi:
             raise QueryError(
                 f"interval: expected one of {', '.join(self._intervals)} for a stream, was {interval[:80]!r}"
             )
+        check_named(who := principal_of(request), asked.symbol, kind)
         # The limit is the stream's, not a page's.
-        pages = self._pages(asked, page_of(asked, kind, asked.symbol, _PAGE))
+        pages = self._pages(who, kind, asked, page_of(asked, kind, asked.symbol, _PAGE))
         first = await anext(pages)  # a question that cannot be answered is answered as such
         response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[asked.format]})
+        self._compress(request, response)
         await response.prepare(request)
         sent = 0
         try:
@@ -115,7 +127,9 @@ class StreamApi:
         async with asyncio.timeout(self._stall_s):
             await response.write(data)
 
-    async def _pages(self, asked: StreamParameters, question: Records) -> AsyncIterator[pa.Table]:
+    async def _pages(
+        self, who: Principal, kind: DataKind, asked: StreamParameters, question: Records
+    ) -> AsyncIterator[pa.Table]:
         """Page after page, up to the caller's own limit.
 
         Raises:
@@ -132,7 +146,8 @@ class StreamApi:
                     f"limit: expected one, or a shorter range: there are more than {self._most_rows} rows, as many as "
                     "a stream may have"
                 )
-            yield await asyncio.to_thread(in_form, found.replace_schema_metadata(None), asked, asked.format)
+            found = entitled(found, who, kind).replace_schema_metadata(None)
+            yield await asyncio.to_thread(in_form, found, asked, asked.format)
             if key is None or left <= 0:
                 return
             question = msgspec.structs.replace(question, after=key)

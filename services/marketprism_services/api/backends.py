@@ -1,0 +1,125 @@
+"""The services behind the door: found in the registry, asked over NATS, left alone for a while when they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from marketprism_application.contracts.failures import AnswerError
+from marketprism_application.contracts.questions import Question, decode_answer, encode_question
+from marketprism_application.errors import ApplicationError
+from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected
+from marketprism_sdk.lazy import loaded
+from marketprism_sdk.messaging import Balancer, Discovery, RpcClient
+from marketprism_sdk.observability import Metrics
+from marketprism_sdk.resilience import Bulkhead, CircuitBreaker
+from marketprism_services.settings.api import BackendSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+
+class AnswerFailed(ApplicationError):
+    """A backend answered that it cannot answer; the code is its own."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool) -> None:
+        super().__init__(message, retryable=retryable)
+        self.code = code
+
+
+class Backend:
+    """The instances of one service. Outliers are left out, slow reads are put to a second instance, and when none
+    answers nothing is asked for a moment: whoever waits is told so at once."""
+
+    def __init__(
+        self, service: str, calls: RpcClient, discovery: Discovery, metrics: Metrics, settings: BackendSettings
+    ) -> None:
+        self._settings = settings
+        self._balancer = Balancer(
+            calls,
+            discovery,
+            service,
+            strategy="least-loaded" if settings.least_loaded else "round-robin",
+            on_eject=lambda _i, _s: metrics.count("backend_ejections_total", service=service),
+        )
+        self._breaker = CircuitBreaker(
+            failures=settings.breaker_failures,
+            rest_s=settings.breaker_rest_s,
+            counts=_is_away,
+            on_change=lambda state: metrics.count("backend_breaker_changes_total", service=service, state=state),
+        )
+        self._room = Bulkhead(settings.at_once, settings.waiting)
+        self._bulk = Bulkhead(max(1, settings.at_once // 2), settings.waiting)
+        metrics.watch("backend_hedged_total", lambda: float(self.hedged), service=service)
+
+    @property
+    def state(self) -> str:
+        """closed, half-open or open: whether anything is asked."""
+        return self._breaker.state
+
+    @property
+    def hedged(self) -> int:
+        """Reads that were put to a second instance."""
+        return self._balancer.hedged
+
+    async def call_raw(self, method: str, data: bytes, *, bulk: bool = False) -> bytes:
+        """Bytes in, bytes out; what may be repeated only.
+
+        Raises:
+            CircuitOpen: none has answered of late. BulkheadFull: too many ask at once.
+            What the backend raised; NoResponders, DeadlineExceeded, NotConnected.
+        """
+        settings = self._settings
+        return await self._guarded(
+            lambda: self._balancer.call_raw(
+                method, data, timeout_s=settings.timeout_s, hedge_s=settings.hedge_s or None
+            ),
+            bulk=bulk,
+        )
+
+    async def call(self, method: str, request: object) -> object:
+        """A value in, a value out; raises as `call_raw` does."""
+        settings = self._settings
+        return await self._guarded(
+            lambda: self._balancer.call(method, request, timeout_s=settings.timeout_s, hedge_s=settings.hedge_s or None)
+        )
+
+    async def _guarded(self, ask: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
+        async def guarded() -> T:
+            return await self._breaker.execute(ask)
+
+        if bulk:
+            return await self._bulk.execute(lambda: self._room.execute(guarded))
+        return await self._room.execute(guarded)
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether an error speaks of the backend and not of the question."""
+    return isinstance(error, NoResponders | DeadlineExceeded | NotConnected)
+
+
+class QueryBackend:
+    """Questions about stored data."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    async def ask(self, question: Question, *, bulk: bool = False) -> pa.Table:
+        """The answer.
+
+        Raises:
+            AnswerFailed: the question is wrong, or cannot be answered now. What `Backend.call_raw` raises.
+        """
+        await loaded("pyarrow")
+        data = await self.backend.call_raw("arrow", encode_question(question), bulk=bulk)
+        try:
+            return decode_answer(data)
+        except AnswerError as error:
+            failure = error.failure
+            raise AnswerFailed(failure.code, failure.message, retryable=failure.retryable) from error
+
+    async def ask_bulk(self, question: Question) -> pa.Table:
+        """The answer to one of many questions that make one document; raises as `ask`."""
+        return await self.ask(question, bulk=True)

@@ -1,0 +1,224 @@
+"""The door: what every request goes through before it is answered, and every answer before it leaves.
+
+A request gets an id, its path is looked at as it was sent, it is refused early when there are too many, and it joins
+the trace that its caller began. Who asks, and whether that is allowed, is decided for each endpoint in `guarded`.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from marketprism_adapters.http.caller_limits import Callers
+from marketprism_adapters.http.envelope import REQUEST_ID, Stamp, failed
+from marketprism_application.access.principal import Principal
+from marketprism_application.contracts.failures import Code
+from marketprism_application.errors import ApplicationError
+from marketprism_sdk.errors import SdkError
+from marketprism_sdk.observability import Metrics, continue_trace
+from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, Handler
+from marketprism_services.settings.api import ApiSettings
+
+log = structlog.get_logger()
+
+Authenticate = Callable[[web.Request], Awaitable[Principal | None]]
+
+_ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
+_TRAVERSAL = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)|//|\\|%5c|[\x00-\x1f\x7f]", re.IGNORECASE)
+_OPEN = ("/health", "/health/live", "/health/ready")
+_COMPRESSED = ("application/json", "text/csv", "application/x-ndjson", "text/html", "application/yaml")
+_LEAST = 1_024  # bytes worth compressing
+_SHOWN = 200
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+}
+
+
+class Refused(ApplicationError):
+    """Not let in."""
+
+    def __init__(self, code: str, message: str, *, retryable: bool = False) -> None:
+        super().__init__(message, retryable=retryable)
+        self.code = code
+
+
+class Door:
+    """One for a service: its `middleware` is around everything, `guarded` around each endpoint."""
+
+    def __init__(self, settings: ApiSettings, metrics: Metrics, authenticate: Authenticate) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._authenticate = authenticate
+        self._callers = Callers(settings.concurrent, settings.per_second)
+        self._origins = frozenset(settings.cors_origins)
+        self._inside = 0
+        metrics.watch("http_requests_running", lambda: float(self._inside))
+
+    def install(self, app: web.Application) -> None:
+        """Stand before an application that is not yet running."""
+        app.middlewares.append(self.middleware)
+        app.on_response_prepare.append(self._leaving)
+
+    def guarded(self, endpoint: Endpoint) -> web.RouteDef:
+        """The route of an endpoint, which only those reach who may."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                who = await self._admitted(request, endpoint)
+                if who is not None:
+                    request[PRINCIPAL] = who
+                caller = who.id if who is not None and not who.is_local else request.remote or ""
+                return await self._callers.serve(caller, lambda: endpoint.handler(request), endpoint.weight)
+            except (ApplicationError, SdkError) as error:
+                return failed(request, error, Stamp.of(request))
+
+        handle.__endpoint__ = endpoint  # type: ignore[attr-defined]
+        return web.route(endpoint.method, endpoint.path, handle)
+
+    async def _admitted(self, request: web.Request, endpoint: Endpoint) -> Principal | None:
+        who = await self._authenticate(request)
+        if endpoint.scope is None:
+            return who
+        if who is None:
+            raise Refused(
+                Code.UNAUTHENTICATED,
+                "credentials: expected an API key, a token or a session, there was none",
+            )
+        if not who.may(endpoint.scope):
+            raise Refused(Code.FORBIDDEN, f"scope: expected {endpoint.scope}, which {who.id} does not have")
+        return who
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Around every request, also of health and metrics."""
+        given = request.headers.get("X-Request-Id", "")
+        request[REQUEST_ID] = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        started = time.perf_counter()
+        status = 500
+        self._inside += 1
+        try:
+            if "traceparent" in request.headers:
+                with continue_trace(request.headers, f"{request.method} {route_of(request)}"):
+                    response = await self._within(request, handler)
+            else:
+                response = await self._within(request, handler)
+            status = response.status
+            return response
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            self._inside -= 1
+            self._log_request(request, status, time.perf_counter() - started)
+
+    async def _within(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        path = request.raw_path.partition("?")[0]
+        if _TRAVERSAL.search(path):
+            text = f"path: expected one without . or .. as a part, // and \\, was {path[:_SHOWN]!r}"
+            return failed(request, Refused(Code.INVALID_PATH, text), Stamp.of(request))
+        if path in _OPEN:
+            return await handler(request)
+        if self._inside > self._settings.in_flight:
+            self._metrics.count("http_requests_shed_total")
+            text = f"requests: expected at most {self._settings.in_flight} at a time"
+            return failed(request, Refused(Code.OVERLOADED, text, retryable=True), Stamp.of(request))
+        if request.method == "OPTIONS" and request.headers.get("Origin") in self._origins:
+            return self._preflight(request)
+        response = await handler(request)
+        if not response.prepared:
+            return self._finished(request, response)
+        return response
+
+    def _finished(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+        """What is not sent yet: not at all where the caller has it, and smaller where that is worth it."""
+        if not isinstance(response, web.Response) or response.status != 200:
+            return response
+        etag = response.headers.get("ETag")
+        if etag is not None and _is_known(etag, request.headers.get("If-None-Match", "")):
+            same = {name: value for name in ("ETag", "Cache-Control") if (value := response.headers.get(name))}
+            return web.Response(status=304, headers=same)
+        body = response.body
+        if isinstance(body, bytes) and len(body) >= _LEAST:
+            self.compress(request, response)
+        return response
+
+    def compress(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Compress what is text, for those who ask for it from another machine."""
+        if not self._settings.compress or response.content_type not in _COMPRESSED:
+            return
+        if "gzip" in request.headers.get("Accept-Encoding", "") and not is_of_this_machine(request):
+            response.headers["Vary"] = "Accept-Encoding"
+            response.enable_compression(web.ContentCoding.gzip)
+
+    @staticmethod
+    def _preflight(request: web.Request) -> web.Response:
+        asked = request.headers.get("Access-Control-Request-Headers", "")
+        headers = {
+            "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+            "Access-Control-Max-Age": "600",
+            "Vary": "Origin",
+        }
+        if re.fullmatch(r"[A-Za-z0-9, -]{1,200}", asked):
+            headers["Access-Control-Allow-Headers"] = asked
+        return web.Response(status=204, headers=headers)
+
+    async def _leaving(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Headers that every answer has."""
+        headers = response.headers
+        headers.popall("Server", None)
+        if (request_id := request.get(REQUEST_ID)) is not None:
+            headers["X-Request-Id"] = request_id
+        for name, value in _HEADERS.items():
+            headers.setdefault(name, value)
+        headers.setdefault("Cache-Control", "no-cache")
+        if (origin := request.headers.get("Origin")) in self._origins and origin is not None:
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Access-Control-Expose-Headers"] = (
+                "Link, X-Next-After, X-Truncated, X-Request-Id, Retry-After, ETag"
+            )
+            headers["Vary"] = "Origin"
+
+    def _log_request(self, request: web.Request, status: int, took_s: float) -> None:
+        route = route_of(request)
+        self._metrics.count("http_requests_total", route=route, status=str(status))
+        self._metrics.observe("http_request_seconds", took_s, route=route)
+        setting = self._settings.access_log
+        if setting == "off" or (setting == "errors" and status < 400):
+            return
+        who = request.get(PRINCIPAL)
+        log.info(
+            "http.request",
+            method=request.method,
+            path=request.path[:_SHOWN],
+            status=status,
+            ms=round(took_s * 1e3, 3),
+            caller=who.id if who is not None else "",
+            address=request.remote,
+            request_id=request[REQUEST_ID],
+        )
+
+
+def route_of(request: web.Request) -> str:
+    """The route's own text: what callers invent must not become a label."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "none"
+
+
+def is_of_this_machine(request: web.Request) -> bool:
+    """Whether whoever asks is on this machine, and nobody asks through it."""
+    remote = request.remote or ""
+    local = remote in ("127.0.0.1", "::1", "") or remote.startswith("127.")
+    return local and not any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-Ip"))
+
+
+def _is_known(etag: str, header: str) -> bool:
+    return header.strip() == "*" or etag in (part.strip() for part in header.split(","))

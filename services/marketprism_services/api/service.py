@@ -1,0 +1,94 @@
+"""The API gateway: HTTP for those outside, over the services inside."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from marketprism_application.access.principal import LOCAL, Principal
+from marketprism_application.access.scopes import Scope
+from marketprism_sdk.messaging import REGISTRY, Discovery
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.service import Service, ServiceSettings
+from marketprism_services.api.backends import Backend, QueryBackend
+from marketprism_services.api.documents import DocumentsApi
+from marketprism_services.api.door import Door, is_of_this_machine
+from marketprism_services.api.endpoint import Endpoint
+from marketprism_services.api.newest_ticks import NewestTicks
+from marketprism_services.api.read.books import BookApi
+from marketprism_services.api.read.newest import NewestApi
+from marketprism_services.api.read.routes import ReadApi
+from marketprism_services.api.read.streaming import StreamApi
+from marketprism_services.settings.api import ApiSettings
+
+_EVERYBODY = Principal("local", "everybody", frozenset(Scope), limits="local")
+
+
+class ApiService(Service):
+    """Answers `/api/v1/…`: whoever asks is let in or not, and the services in the registry are asked over NATS.
+
+    It keeps nothing: any number of instances stand behind any balancer.
+    """
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        intervals: tuple[str, ...],
+        api: ApiSettings | None = None,
+        *,
+        version: str = "0",
+        settings: ServiceSettings | None = None,
+    ) -> None:
+        super().__init__("api", connection, version=version, settings=settings)
+        self._api = api or ApiSettings()
+        self.discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
+        self.query = Backend("query", self.calls, self.discovery, self.metrics, self._api.backend)
+        self._newest = NewestTicks(connection, self._ask_newest_tick, self.metrics)
+        self._door = Door(self._api, self.metrics, self._authenticate)
+        self._door.install(self.http.app)
+        self._intervals = intervals
+
+    async def on_start(self) -> None:
+        """The registry is followed from here on."""
+        await self.discovery.start()
+        self.http.check("query", self._query_health)
+        self.http.status(self._status)
+
+    async def on_stop(self) -> None:
+        """Nothing is listened to any more."""
+        await self._newest.close()
+        await self.discovery.stop()
+
+    def endpoints(self) -> list[Endpoint]:
+        """Every request that is answered, and what is needed for it."""
+        reading = QueryBackend(self.query)
+        return [
+            *NewestApi(reading.ask, self.query.call, self._newest.get).endpoints(),
+            *BookApi(self.query.call).endpoints(),
+            *StreamApi(reading.ask_bulk, self.metrics, self._intervals, self._api, self._door.compress).endpoints(),
+            *ReadApi(reading.ask).endpoints(),
+            *DocumentsApi(self.version).endpoints(),
+        ]
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every endpoint behind the door."""
+        return [self._door.guarded(endpoint) for endpoint in self.endpoints()]
+
+    async def _ask_newest_tick(self, symbol: str) -> bytes | None:
+        return msgspec.convert(await self.query.call("latest_tick", symbol), bytes | None)
+
+    async def _authenticate(self, request: web.Request) -> Principal | None:
+        if self._api.auth == "off":
+            return _EVERYBODY
+        if self._api.auth == "local" and is_of_this_machine(request):
+            return LOCAL
+        return None
+
+    async def _query_health(self) -> str:
+        if any(each.status == "active" for each in self.discovery.instances("query")):
+            return "healthy" if self.query.state == "closed" else f"degraded: its circuit is {self.query.state}"
+        return "degraded: no query service is active, what is stored is not answered"
+
+    def _status(self) -> dict[str, object]:
+        return {"auth": self._api.auth, "circuits": {"query": self.query.state}}
