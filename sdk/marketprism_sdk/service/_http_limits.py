@@ -11,7 +11,8 @@ import asyncio
 import ipaddress
 import os
 import resource
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -158,7 +159,8 @@ def host_of(header: str) -> str:
     return name[1:] if bracket and name.startswith("[") else header.strip().partition(":")[0]
 
 
-def may_ask(header: str | None, bound_to: str, names: Collection[str]) -> bool:
+@lru_cache(1_024)
+def may_ask(header: str | None, bound_to: str, names: tuple[str, ...]) -> bool:
     """Whether a request with this Host header is for a server that listens at `bound_to`.
 
     One that listens at loopback only is asked as such, or by one of `names`: a page of another site, whose name was

@@ -6,6 +6,7 @@ the trace that its caller began. Who asks, and whether that is allowed, is decid
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 import time
@@ -61,6 +62,7 @@ class Door:
         self._callers = Callers(settings.concurrent, settings.per_second)
         self._origins = frozenset(settings.cors_origins)
         self._inside = 0
+        self._ids, self._number = f"{secrets.token_hex(5)}-", itertools.count(1)
         metrics.watch("http_requests_running", lambda: float(self._inside))
 
     def install(self, app: web.Application) -> None:
@@ -101,7 +103,7 @@ class Door:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Around every request, also of health and metrics."""
         given = request.headers.get("X-Request-Id", "")
-        request[REQUEST_ID] = given if _ID.fullmatch(given) else secrets.token_hex(8)
+        request[REQUEST_ID] = given if _ID.fullmatch(given) else f"{self._ids}{next(self._number):x}"
         started = time.perf_counter()
         status = 500
         self._inside += 1

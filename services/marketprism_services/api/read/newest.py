@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import msgspec
 from aiohttp import web
 
+from marketprism_adapters.http.envelope import Stamp, answered, count_of
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.kinds import BAR, TICK, DataKind
 from marketprism_application.contracts.questions import Latest, LatestBars, Records
 from marketprism_application.errors import UnknownSymbolError
+from marketprism_application.queries.export import json_of
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.books import Call
 from marketprism_services.api.read.entitled import check_named, entitled
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 P = TypeVar("P", bound=FormatParameters)
+_MOST_ROWS = 2_000
 Found: TypeAlias = "pa.Table | Sequence[Any]"
 
 
@@ -36,6 +39,7 @@ class NewestApi:
         self._ask = ask
         self._call = call
         self._tick = tick
+        self._rows: dict[str, tuple[bytes, msgspec.Raw]] = {}
 
     def endpoints(self) -> list[Endpoint]:
         """The newest tick and the newest bars."""
@@ -45,13 +49,32 @@ class NewestApi:
         ]
 
     async def _latest_tick(self, request: web.Request) -> web.Response:
+        symbol = request.match_info["symbol"]
+        known = self._rows.get(symbol)
+        if known is not None and not request.query_string and principal_of(request).entitlements.is_unbounded:
+            message = await self._tick(symbol)
+            if message is not None:
+                return answered([self._row(symbol, message)], count_of(1, "row"), Stamp.of(request))
+
         async def work(asked: LatestTickParameters) -> Found:
             message = await self._tick(asked.symbol)
             if message is not None:
+                self._row(asked.symbol, message)
                 return [decode(TICK, message)]
             return await self._ask(Latest(TICK.name, (asked.symbol,)))
 
         return await self._one(request, LatestTickParameters, work, TICK)
+
+    def _row(self, symbol: str, message: bytes) -> msgspec.Raw:
+        """A message as JSON, which is made once however often it is asked for."""
+        known = self._rows.get(symbol)
+        if known is not None and known[0] is message:
+            return known[1]
+        if len(self._rows) >= _MOST_ROWS:
+            self._rows.clear()
+        row = msgspec.Raw(msgspec.json.encode(json_of(decode(TICK, message)._asdict())))
+        self._rows[symbol] = message, row
+        return row
 
     async def _latest_bar(self, request: web.Request) -> web.Response:
         async def work(asked: LatestBarParameters) -> Found:

@@ -194,5 +194,6 @@ class FormatParameters(AnswerParameters):
 
 async def load_zone(request: web.Request) -> None:
     """Have the time zone that a request names read from its file before it is needed."""
-    with contextlib.suppress(ValueError):
-        await asyncio.to_thread(zone_of, request.query.get("tz", "UTC"))
+    if "tz" in request.query:
+        with contextlib.suppress(ValueError):
+            await asyncio.to_thread(zone_of, request.query["tz"])
