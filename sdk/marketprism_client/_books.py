@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from typing import Protocol
 
 import msgspec
 
@@ -11,9 +12,18 @@ from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.failures import Code, wrong_field
 from marketprism_domain.marketdata.orderbook import UPDATE, OrderBook
 from marketprism_sdk.errors import RemoteError
-from marketprism_sdk.messaging import RpcClient
 
 _TIMEOUT_S = 5.0
+
+
+class Calls(Protocol):
+    """Whatever calls services."""
+
+    async def call(self, service: str, method: str, body: object, *, timeout_s: float) -> object:
+        """The answer of a method."""
+        ...
+
+
 Ask = Callable[[OrderBook], Awaitable[OrderBook | None]]
 
 
@@ -40,7 +50,7 @@ async def joined(steps: AsyncGenerator[OrderBook, None], ask: Ask) -> AsyncItera
             yield step
 
 
-async def book_now(calls: RpcClient, venue: str, symbol: str) -> OrderBook | None:
+async def book_now(calls: Calls, venue: str, symbol: str) -> OrderBook | None:
     """A book as the gateway that keeps it has it, None when none does.
 
     Raises:

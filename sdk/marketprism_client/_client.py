@@ -1,8 +1,9 @@
-"""MarketClient: live data and stored data over one NATS connection."""
+"""MarketClient: live data and stored data, over NATS or through the API gateway."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -29,10 +30,11 @@ from marketprism_application.contracts.replays import ReplayPosition, decode_pos
 from marketprism_client._answer import Answer, Row, as_row
 from marketprism_client._fields import Fields
 from marketprism_client._history import History, Names, TradingDay, days_of, together
+from marketprism_client._line import Message
 from marketprism_client._live import Live
 from marketprism_client._names import Directory, names_of
 from marketprism_client._records import SomeRecord, record_of
-from marketprism_client._session import Message, Session
+from marketprism_client._session import Session
 from marketprism_client._stream import LiveStream
 from marketprism_client._times import CHINA_ZONE, Time
 from marketprism_domain.marketdata.bar import Bar
@@ -41,7 +43,6 @@ from marketprism_domain.marketdata.orderbook import OrderBook
 from marketprism_domain.marketdata.quality import QualityReport
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.marketdata.trade import Trade
-from marketprism_sdk.messaging import RpcClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,6 +54,10 @@ class MarketClient:
     `market.live.<kind>(…)` is what comes, `market.history.<kind>(…)` what is stored, under the same names (`ticks bars
     trades books klines …`). The shortcuts `ticks trades books` are live, `bars` is stored, `latest_tick` either.
 
+    `url` is NATS' (`nats://`, `tls://`) inside, the API gateway's (`https://`) outside, with an API `key` and, for a
+    certificate of one's own authority, its file as `ca`: the methods and their answers are the same. A replay is
+    listened to over NATS only.
+
     `tz` is the zone of the client, China's unless another is given: times without a zone are in it, and the times of a
     DataFrame are shown in it. `prefix` listens to a replay instead of the market: the subjects of
     `marketprism replay --prefix`; what listens ends with it. `dropped` counts live messages that a slow reader lost
@@ -63,9 +68,16 @@ class MarketClient:
     """
 
     def __init__(
-        self, url: str = "nats://127.0.0.1:4222", *, timeout_s: float = 30.0, prefix: str = "", tz: str = CHINA_ZONE
+        self,
+        url: str = "nats://127.0.0.1:4222",
+        *,
+        timeout_s: float = 30.0,
+        prefix: str = "",
+        tz: str = CHINA_ZONE,
+        key: str = "",
+        ca: str | Path | None = None,
     ) -> None:
-        self._session = Session(url, timeout_s, prefix, tz)
+        self._session = Session(url, timeout_s, prefix, tz, key, ca)
         self._directory = Directory(self._session)
         self._history = History(self._session)
         self._live = Live(self._session)
@@ -74,7 +86,7 @@ class MarketClient:
     async def __aenter__(self) -> Self:
         await self._session.open()
         if self._session.prefix:
-            await self._session.connection.subscribe(position_subject(self._session.prefix), self._note_position)
+            await self._session.subscribe(position_subject(self._session.prefix), self._note_position)
         return self
 
     async def __aexit__(
@@ -87,10 +99,6 @@ class MarketClient:
             self._position = decode_position(message.data)
         except ValueError:
             self._session.malformed += 1
-
-    @property
-    def _calls(self) -> RpcClient:
-        return self._session.calls
 
     @property
     def dropped(self) -> int:
@@ -247,8 +255,8 @@ class MarketClient:
             SdkError: no monitor runs, or it does not answer within `timeout_s` (the client's own when None).
         """
         wait_s = timeout_s or self._session.timeout_s
-        found: dict[str, Any] = await self._session.calls.call("monitor", "status", timeout_s=wait_s)
-        return found
+        found = await self._session.line.call("monitor", "status", None, timeout_s=wait_s)
+        return cast("dict[str, Any]", found)
 
     async def statistics(
         self, symbol: Names, start: Time = None, end: Time = None, *, trading_day: TradingDay = None

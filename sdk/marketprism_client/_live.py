@@ -109,7 +109,7 @@ class Live:
         steps: LiveStream[OrderBook] = self._stream(ORDERBOOK, symbol, venue, "*", wait)
         if self._session.prefix:
             return steps
-        followed = joined(_each(steps), lambda step: book_now(self._session.calls, step.venue, step.symbol))
+        followed = joined(_each(steps), lambda step: book_now(self._session.line, step.venue, step.symbol))
         return LiveStream(_single(followed))
 
     def book_tops(self, symbol: Names, *, venue: str = "*", wait: bool = False) -> LiveStream[BookTop]:

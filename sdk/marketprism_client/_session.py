@@ -1,42 +1,31 @@
-"""One connection, and the questions that go over it."""
+"""One connection, to NATS or to an API gateway, and the questions that go over it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.questions import Question, decode_answer, encode_question
 from marketprism_client._failures import QueryFailed, query_failures
+from marketprism_client._line import Line, NatsLine, Receive, Stop
 from marketprism_client._times import Time, nanoseconds, zone_of
 from marketprism_sdk.lazy import loaded
-from marketprism_sdk.messaging import NatsBus, RpcClient
-from marketprism_sdk.nats.connection import NatsConnection
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _NAME = "marketprism-client"
-_SCHEMES = ("nats", "tls", "ws", "wss")  # those that nats-py connects to
-
-
-class Message(Protocol):
-    """What comes on a subject."""
-
-    @property
-    def data(self) -> bytes:
-        """The payload as it was published."""
-        ...
-
-    @property
-    def reply(self) -> str:
-        """The subject that an answer is expected on, empty where none is."""
-        ...
+_NATS = ("nats", "tls", "ws", "wss")  # those that nats-py connects to
+_HTTP = ("http", "https")
 
 
 class Session:
     """What the parts of a client share: where it is connected, how long it waits, in which zone it thinks."""
 
-    def __init__(self, url: str, timeout_s: float, prefix: str, tz: str) -> None:
+    def __init__(
+        self, url: str, timeout_s: float, prefix: str, tz: str, key: str = "", ca: str | Path | None = None
+    ) -> None:
         zone_of(tz)
         self.url = url
         self.timeout_s = timeout_s
@@ -44,43 +33,48 @@ class Session:
         self.tz = tz
         self.dropped = 0
         self.malformed = 0
-        self._connection: NatsConnection | None = None
-        self._calls: RpcClient | None = None
+        self._key = key
+        self._ca = ca
+        self._line: Line | None = None
 
     async def open(self) -> None:
         """Connect.
 
         Raises:
-            NotConnected: no NATS server is there. QueryFailed: what is given is no URL of one.
+            NotConnected: nobody is there. QueryFailed: what is given is no URL of NATS or of an API gateway.
         """
+        scheme = ""
         for part in str(self.url).split(","):
             scheme, given, _ = part.strip().partition("://")
-            if given and scheme not in _SCHEMES:
+            if given and scheme not in (*_NATS, *_HTTP):
                 raise QueryFailed(
-                    Code.INVALID_PARAMETER, f"url: expected nats://host:port or tls://host:port, was {scheme}://…"
+                    Code.INVALID_PARAMETER,
+                    f"url: expected nats://host:port, tls://host:port or https://host, was {scheme}://…",
                 )
-        self._connection = await NatsConnection.open(self.url, name=_NAME)
-        self._calls = RpcClient(NatsBus(self._connection))
+        if scheme not in _HTTP:
+            self._line = await NatsLine.open(self.url, _NAME)
+            return
+        if "@" in str(self.url):
+            raise QueryFailed(Code.INVALID_PARAMETER, "url: expected no user in it, give a key of the API gateway")
+        if self.prefix:
+            raise QueryFailed(Code.INVALID_PARAMETER, "url: expected nats://host:port for a replay, was an API gateway")
+        from marketprism_client._http_line import HttpLine  # noqa: PLC0415 (only who speaks HTTP)
+
+        with query_failures():
+            self._line = await HttpLine.open(str(self.url), self._key, self._ca)
 
     async def close(self) -> None:
         """Leave; what is still asked ends with NotConnected."""
-        connection, self._connection, self._calls = self._connection, None, None
-        if connection is not None:
-            await connection.close()
+        line, self._line = self._line, None
+        if line is not None:
+            await line.close()
 
     @property
-    def connection(self) -> NatsConnection:
-        """The connection, which is there between `open` and `close`."""
-        if self._connection is None:
+    def line(self) -> Line:
+        """What questions and subscriptions go over, between `open` and `close`."""
+        if self._line is None:
             raise RuntimeError("MarketClient: expected `async with MarketClient(url) as market`")
-        return self._connection
-
-    @property
-    def calls(self) -> RpcClient:
-        """Calls of services, as long as there is a connection."""
-        if self._calls is None:
-            raise RuntimeError("MarketClient: expected `async with MarketClient(url) as market`")
-        return self._calls
+        return self._line
 
     async def ask(self, question: Question, *, timeout_s: float | None = None) -> pa.Table:
         """Answer of a question as it is sent.
@@ -89,18 +83,20 @@ class Session:
             QueryFailed: the question is wrong, or the read side cannot answer it now. NoResponders, DeadlineExceeded,
             NotConnected: nobody answered.
         """
-        calls = self.calls
+        line = self.line
         await loaded("pyarrow")
         with query_failures():
-            data = await calls.call_raw(
-                "query", "arrow", encode_question(question), timeout_s=timeout_s or self.timeout_s, idempotent=True
-            )
-            return decode_answer(data)
+            return decode_answer(await line.ask(encode_question(question), timeout_s=timeout_s or self.timeout_s))
 
     async def call(self, method: str, body: object) -> object:
         """What a method of the query service answers; raises as `ask`."""
         with query_failures():
-            return await self.calls.call("query", method, body, timeout_s=self.timeout_s, idempotent=True)
+            return await self.line.call("query", method, body, timeout_s=self.timeout_s)
+
+    async def subscribe(self, subject: str, receive: Receive) -> Stop:
+        """Call `receive` for each message of a subject, until what is returned is called; raises as `ask`."""
+        with query_failures():
+            return await self.line.subscribe(subject, receive)
 
     def span(self, start: Time, end: Time) -> tuple[int | None, int | None]:
         """The instants of a range, as `time`.

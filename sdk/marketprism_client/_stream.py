@@ -20,10 +20,10 @@ from marketprism_application.contracts.replays import (
     position_subject,
 )
 from marketprism_client._failures import QueryFailed
+from marketprism_client._line import Line, Message
 from marketprism_client._records import SomeRecord
-from marketprism_client._session import Message, Session
+from marketprism_client._session import Session
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.nats.connection import NatsConnection
 
 Record = TypeVar("Record")
 _BUFFER = 10_000
@@ -132,7 +132,7 @@ class _Inbox:
                     await self.arrived.wait()
             except TimeoutError:
                 # Without a connection nobody can be heard: that says nothing of the replay.
-                looks = looks + 1 if self._session.connection.connected else 0
+                looks = looks + 1 if self._session.line.connected else 0
             if looks == _LOOKS:
                 raise QueryFailed(
                     Code.UNAVAILABLE,
@@ -157,11 +157,11 @@ async def live_batches(
         QueryFailed: so many records of a replay wait that the next one would be lost; or a replay that had begun gives
             no sign any more, without having ended. Those before it were read.
     """
-    inbox, reading = _Inbox(session), _Reading(session.connection)
+    inbox, reading = _Inbox(session), _Reading(session.line)
     prefix = f"{session.prefix}." if session.prefix else ""
-    stops = [await session.connection.subscribe(f"{prefix}{subject}", inbox.receive) for subject in subjects]
+    stops = [await session.subscribe(f"{prefix}{subject}", inbox.receive) for subject in subjects]
     if session.prefix:
-        stops.append(await session.connection.subscribe(position_subject(session.prefix), inbox.receive_position))
+        stops.append(await session.subscribe(position_subject(session.prefix), inbox.receive_position))
     checking: asyncio.Task[Sequence[str]] | None = None
     if check is not None:
         checking = asyncio.ensure_future(_checked(check))
@@ -178,9 +178,7 @@ async def live_batches(
                     return
             if checking is not None and checking.done():
                 done, checking = checking, None
-                stops += [
-                    await session.connection.subscribe(f"{prefix}{subject}", inbox.receive) for subject in done.result()
-                ]
+                stops += [await session.subscribe(f"{prefix}{subject}", inbox.receive) for subject in done.result()]
             await inbox.more()
     finally:
         if checking is not None:
@@ -197,8 +195,8 @@ async def _checked(check: Callable[[], Awaitable[Sequence[str]]]) -> Sequence[st
 class _Reading:
     """Tells a replay how far one listener has read, so that it does not run away from it."""
 
-    def __init__(self, connection: NatsConnection) -> None:
-        self._connection = connection
+    def __init__(self, line: Line) -> None:
+        self._line = line
         self._name = secrets.token_hex(8)
         self._place: _Place | None = None
 
@@ -217,7 +215,7 @@ class _Reading:
         taken = ReplayTaken(reader=self._name, sent=sum(place.position.sent.values()), left=left)
         # Without a connection no replay comes either; who asks next notices that it is away.
         with contextlib.suppress(SdkError):
-            await self._connection.publish(place.reply, encode_taken(taken))
+            await self._line.publish(place.reply, encode_taken(taken))
 
 
 def _records(

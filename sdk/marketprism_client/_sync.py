@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -36,9 +37,16 @@ class SyncMarketClient:
     """
 
     def __init__(
-        self, url: str = "nats://127.0.0.1:4222", *, timeout_s: float = 30.0, prefix: str = "", tz: str = CHINA_ZONE
+        self,
+        url: str = "nats://127.0.0.1:4222",
+        *,
+        timeout_s: float = 30.0,
+        prefix: str = "",
+        tz: str = CHINA_ZONE,
+        key: str = "",
+        ca: str | Path | None = None,
     ) -> None:
-        self._market = MarketClient(url, timeout_s=timeout_s, prefix=prefix, tz=tz)
+        self._market = MarketClient(url, timeout_s=timeout_s, prefix=prefix, tz=tz, key=key, ca=ca)
         self._loop = LoopThread(self._market.__aenter__, lambda: self._market.__aexit__(None, None, None))
         self._history = SyncHistory(self._loop, self._market.history)
         self._live = SyncLive(self._loop, self._market.live)

@@ -38,14 +38,15 @@ class Entitlement:
         return matches_any(symbol, self.symbols)
 
     def covers_kind(self, kind: str) -> bool:
-        """Whether it is about this kind of data."""
-        return matches_any(kind, self.kinds)
+        """Whether it is about this kind of data; of `*`, about any."""
+        return kind == ANY_KIND or matches_any(kind, self.kinds)
 
     def covers(self, venue: str, symbol: str, kind: str) -> bool:
         """Whether it is about this kind of data of this instrument."""
-        return matches_any(venue, self.venues) and matches_any(symbol, self.symbols) and matches_any(kind, self.kinds)
+        return matches_any(venue, self.venues) and self.covers_symbol(symbol) and self.covers_kind(kind)
 
 
+ANY_KIND = "*"
 EVERYTHING = (Entitlement(),)
 
 

@@ -18,6 +18,8 @@ class Code(StrEnum):
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"  # more bytes than a message may have: ask for less at a time
     TOO_MANY_REQUESTS = "TOO_MANY_REQUESTS"
+    MALFORMED = "MALFORMED"  # a request that is not what its form has to be
+    CONTENT_TYPE = "CONTENT_TYPE"  # a body in a form that is not taken
     INVALID_PATH = "INVALID_PATH"  # a path that means another than it seems to
     UNAUTHENTICATED = "UNAUTHENTICATED"  # nobody said who asks
     FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
@@ -69,6 +71,8 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.UNKNOWN_SYMBOL: Consequence(404, _FAILED),
         Code.RESPONSE_TOO_LARGE: Consequence(413, _USAGE),
         Code.TOO_MANY_REQUESTS: Consequence(429, _STORE),
+        Code.MALFORMED: Consequence(400, _USAGE),
+        Code.CONTENT_TYPE: Consequence(415, _USAGE),
         Code.INVALID_PATH: Consequence(400, _USAGE),
         Code.UNAUTHENTICATED: Consequence(401, _FAILED),
         Code.FORBIDDEN: Consequence(403, _FAILED),

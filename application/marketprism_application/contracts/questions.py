@@ -268,8 +268,18 @@ def decode_answer(data: bytes) -> pa.Table:
     """
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
+    check_answer(data)
+    return pa.ipc.open_stream(data).read_all()
+
+
+def check_answer(data: bytes) -> None:
+    """Whether an answer is a table.
+
+    Raises:
+        AnswerError: it is a failure, or nothing that is an answer.
+    """
     if not is_failure(data):
-        return pa.ipc.open_stream(data).read_all()
+        return
     try:
         failure = msgspec.convert(msgspec.msgpack.decode(data)["error"], Failure)
     except (msgspec.MsgspecError, KeyError, TypeError):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from marketprism_application.contracts.failures import AnswerError
-from marketprism_application.contracts.questions import Question, decode_answer, encode_question
+from marketprism_application.contracts.questions import Question, check_answer, decode_answer, encode_question
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected
 from marketprism_sdk.lazy import loaded
@@ -113,12 +113,17 @@ class QueryBackend:
             AnswerFailed: the question is wrong, or cannot be answered now. What `Backend.call_raw` raises.
         """
         await loaded("pyarrow")
-        data = await self.backend.call_raw("arrow", encode_question(question), bulk=bulk)
+        return decode_answer(await self.ask_raw(encode_question(question), bulk=bulk))
+
+    async def ask_raw(self, question: bytes, *, bulk: bool = False) -> bytes:
+        """The answer as it came, an Arrow stream; raises as `ask`."""
+        data = await self.backend.call_raw("arrow", question, bulk=bulk)
         try:
-            return decode_answer(data)
+            check_answer(data)
         except AnswerError as error:
             failure = error.failure
             raise AnswerFailed(failure.code, failure.message, retryable=failure.retryable) from error
+        return data
 
     async def ask_bulk(self, question: Question) -> pa.Table:
         """The answer to one of many questions that make one document; raises as `ask`."""

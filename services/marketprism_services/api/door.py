@@ -6,6 +6,7 @@ the trace that its caller began. Who asks, and whether that is allowed, is decid
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -33,6 +34,7 @@ _ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _TRAVERSAL = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)|//|\\|%5c|[\x00-\x1f\x7f]", re.IGNORECASE)
 _OPEN = ("/health", "/health/live", "/health/ready")
 _COMPRESSED = ("application/json", "text/csv", "application/x-ndjson", "text/html", "application/yaml")
+_BODY_S = 30.0
 _LEAST = 1_024  # bytes worth compressing
 _SHOWN = 200
 _HEADERS = {
@@ -78,6 +80,7 @@ class Door:
                 who = await self._admitted(request, endpoint)
                 if who is not None:
                     request[PRINCIPAL] = who
+                await self._read(request)
                 caller = who.id if who is not None and not who.is_local else request.remote or ""
                 return await self._callers.serve(caller, lambda: endpoint.handler(request), endpoint.weight)
             except (ApplicationError, SdkError) as error:
@@ -85,6 +88,16 @@ class Door:
 
         handle.__endpoint__ = endpoint  # type: ignore[attr-defined]
         return web.route(endpoint.method, endpoint.path, handle)
+
+    @staticmethod
+    async def _read(request: web.Request) -> None:
+        """Have the body whole before anybody works for it, and not from who sends it for ever."""
+        if request.body_exists:
+            try:
+                async with asyncio.timeout(_BODY_S):
+                    await request.read()
+            except TimeoutError as error:
+                raise Refused(Code.MALFORMED, f"body: expected all of it within {_BODY_S:g} s") from error
 
     async def _admitted(self, request: web.Request, endpoint: Endpoint) -> Principal | None:
         who = await self._authenticate(request)
@@ -133,6 +146,10 @@ class Door:
             self._metrics.count("http_requests_shed_total")
             text = f"requests: expected at most {self._settings.in_flight} at a time"
             return failed(request, Refused(Code.OVERLOADED, text, retryable=True), Stamp.of(request))
+        if request.headers.get("Content-Encoding", "identity") != "identity":
+            # What is small may be large when it is unpacked, and no request needs to be packed.
+            text = "Content-Encoding: expected a body that is not compressed"
+            return failed(request, Refused(Code.CONTENT_TYPE, text), Stamp.of(request))
         if request.method == "OPTIONS" and request.headers.get("Origin") in self._origins:
             return self._preflight(request)
         response = await handler(request)

@@ -12,8 +12,9 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.api.backends import Backend, QueryBackend
+from marketprism_services.api.client_calls import ClientApi
 from marketprism_services.api.documents import DocumentsApi
-from marketprism_services.api.door import Door, is_of_this_machine
+from marketprism_services.api.door import Authenticate, Door, is_of_this_machine
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.api.newest_ticks import NewestTicks
 from marketprism_services.api.read.books import BookApi
@@ -22,6 +23,7 @@ from marketprism_services.api.read.routes import ReadApi
 from marketprism_services.api.read.streaming import StreamApi
 from marketprism_services.settings.api import ApiSettings
 
+_MONITOR_S = 5.0
 _EVERYBODY = Principal("local", "everybody", frozenset(Scope), limits="local")
 
 
@@ -37,6 +39,7 @@ class ApiService(Service):
         intervals: tuple[str, ...],
         api: ApiSettings | None = None,
         *,
+        authenticate: Authenticate | None = None,
         version: str = "0",
         settings: ServiceSettings | None = None,
     ) -> None:
@@ -45,7 +48,7 @@ class ApiService(Service):
         self.discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
         self.query = Backend("query", self.calls, self.discovery, self.metrics, self._api.backend)
         self._newest = NewestTicks(connection, self._ask_newest_tick, self.metrics)
-        self._door = Door(self._api, self.metrics, self._authenticate)
+        self._door = Door(self._api, self.metrics, authenticate or self._authenticate)
         self._door.install(self.http.app)
         self._intervals = intervals
 
@@ -68,6 +71,7 @@ class ApiService(Service):
             *BookApi(self.query.call).endpoints(),
             *StreamApi(reading.ask_bulk, self.metrics, self._intervals, self._api, self._door.compress).endpoints(),
             *ReadApi(reading.ask).endpoints(),
+            *ClientApi(self.query, self._ask_monitor).endpoints(),
             *DocumentsApi(self.version).endpoints(),
         ]
 
@@ -77,6 +81,9 @@ class ApiService(Service):
 
     async def _ask_newest_tick(self, symbol: str) -> bytes | None:
         return msgspec.convert(await self.query.call("latest_tick", symbol), bytes | None)
+
+    async def _ask_monitor(self) -> object:
+        return await self.calls.call("monitor", "status", timeout_s=_MONITOR_S)
 
     async def _authenticate(self, request: web.Request) -> Principal | None:
         if self._api.auth == "off":

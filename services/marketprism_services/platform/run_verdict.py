@@ -14,7 +14,7 @@ from marketprism_application.monitoring.progress import Progress
 from marketprism_application.monitoring.verdict import KindCount, Run, Stored, verdict_of
 from marketprism_client import MarketClient, QueryFailed
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.messaging import LeaderClient
+from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.direct import count_from
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.local_stack import Running
@@ -29,7 +29,7 @@ async def verdict(running: Running, progress: Progress) -> dict[str, Any]:
     """What became of everything that the run has read, see `verdict_of`."""
     async with MarketClient(running.url) as market:
         audited = (await once_it_answers(lambda: market.audit(running.sources))).to_pylist()
-        tally = RemoteTally(LeaderClient(market._calls, "storage"))
+        tally = RemoteTally(LeaderClient(RpcClient(NatsBus(running.connection)), "storage"))
         kinds = await _kinds(running, tally)
         problems, _ = await problems_now(running.probe, tally)
     stored = Stored(**{name: sum(int(row[column]) for row in audited) for name, column in _AUDITED.items()})

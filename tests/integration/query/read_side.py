@@ -21,6 +21,7 @@ from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.api.door import Authenticate
 from marketprism_services.api.service import ApiService
 from marketprism_services.query.service import QueryService
 from marketprism_services.settings.api import ApiSettings
@@ -122,9 +123,13 @@ async def serve(filled: str, tmp_path: Any, calendar: MarketCalendar) -> AsyncIt
     session, stop = aiohttp.ClientSession(), asyncio.Event()
     running: list[asyncio.Task[int]] = []
 
-    async def start(limits: ApiSettings | None = None, engine: dict[str, str] | None = None) -> Api:
+    async def start(
+        limits: ApiSettings | None = None,
+        engine: dict[str, str] | None = None,
+        authenticate: Authenticate | None = None,
+    ) -> Api:
         query = QueryService(connection, ReadRules(calendar, INTERVALS), ServerEngines(filled, engine))
-        service = ApiService(connection, INTERVALS, limits)
+        service = ApiService(connection, INTERVALS, limits, authenticate=authenticate)
         running.append(asyncio.create_task(query.run(stop)))
         async with asyncio.timeout(20):
             while not (query.http.ready and query._tail.is_live()):

@@ -11,6 +11,7 @@ from marketprism_client import MarketClient, QueryFailed
 from marketprism_client._answer import Answer, as_row
 from marketprism_client._names import names_of
 from marketprism_client._session import Session
+from marketprism_sdk.errors import NotConnected
 
 URL = "nats://127.0.0.1:9"
 
@@ -37,8 +38,18 @@ async def test_the_newest_are_a_number_of_rows(last: Any) -> None:
 
 
 async def test_the_url_of_something_else_is_refused_as_such() -> None:
-    with pytest.raises(QueryFailed, match=r"^url: expected nats://host:port or tls://host:port, was http://…$"):
-        async with MarketClient("http://user:secret@127.0.0.1:8080"):
+    expected = r"^url: expected nats://host:port, tls://host:port or https://host, was ftp://…$"
+    with pytest.raises(QueryFailed, match=expected):
+        async with MarketClient("ftp://user:secret@127.0.0.1:8080"):
+            pass
+    with pytest.raises(QueryFailed, match=r"^url: expected no user in it, give a key of the API gateway$"):
+        async with MarketClient("https://user:secret@127.0.0.1:8080"):
+            pass
+    with pytest.raises(QueryFailed, match=r"^url: expected nats://host:port for a replay, was an API gateway$"):
+        async with MarketClient("https://127.0.0.1:8080", prefix="again"):
+            pass
+    with pytest.raises(NotConnected, match="expected an API gateway"):
+        async with MarketClient("http://127.0.0.1:1"):
             pass
 
 

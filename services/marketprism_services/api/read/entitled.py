@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from marketprism_application.access.entitlements import Entitlement
+from marketprism_application.access.entitlements import ANY_KIND, Entitlement
 from marketprism_application.access.principal import Principal
 from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import DataKind
@@ -16,7 +16,6 @@ from marketprism_domain.instruments.written_names import is_pattern
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ANY = "*"
 _DAY_S = 86_400
 
 
@@ -34,10 +33,10 @@ def check_named(who: Principal, symbols: str, kind: DataKind | None) -> None:
     """
     if who.entitlements.is_unbounded:
         return
-    of = kind.name if kind is not None else _ANY
+    of = kind.name if kind is not None else ANY_KIND
     for symbol in symbols.split(","):
         if not is_pattern(symbol) and not any(
-            (of == _ANY or each.covers_kind(of)) and each.covers_symbol(symbol) for each in who.entitlements.granted
+            each.covers_kind(of) and each.covers_symbol(symbol) for each in who.entitlements.granted
         ):
             raise NotEntitled(f"symbol: expected one that {who.id} may see, was {symbol[:80]!r}")
 
@@ -48,9 +47,9 @@ def entitled(table: pa.Table, who: Principal, kind: DataKind | None) -> pa.Table
         return table
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
-    of = kind.name if kind is not None else _ANY
+    of = kind.name if kind is not None else ANY_KIND
     symbols = _texts(table, "symbol")
-    venues = _texts(table, "venue") if "venue" in table.column_names else [_ANY] * len(symbols)
+    venues = _texts(table, "venue") if "venue" in table.column_names else [ANY_KIND] * len(symbols)
     field = kind.time_field if kind is not None else ""
     times = table.column(field).to_pylist() if field in table.column_names else [None] * len(symbols)
     now_s = time.time()

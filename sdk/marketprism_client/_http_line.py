@@ -1,0 +1,119 @@
+"""The door of the API gateway: questions and calls over HTTP, subscriptions over one WebSocket."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from marketprism_application.contracts.failures import Code
+from marketprism_client._line import Receive, Stop
+from marketprism_client._web_stream import WebStream
+from marketprism_sdk.errors import DeadlineExceeded, NotConnected, RemoteError, reason_of
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_QUERY, _MONITOR = "query", "monitor"
+_HEADERS = {"Content-Type": "application/msgpack"}
+
+
+class _Error(msgspec.Struct):
+    code: str = Code.INTERNAL
+    message: str = ""
+
+
+class _Failure(msgspec.Struct):
+    error: _Error
+
+
+class HttpLine:
+    """A session for a base URL, with a key in its headers; its WebSocket is opened by the first subscription."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url.rstrip("/")
+        self._session = session
+        self._stream = WebStream(self._url, session)
+
+    @classmethod
+    async def open(cls, url: str, key: str, ca: str | Path | None) -> HttpLine:
+        """Raises NotConnected: no API gateway is there, or `ca` holds no certificates."""
+        import aiohttp  # noqa: PLC0415 (only who speaks HTTP)
+
+        headers = {"X-API-Key": key} if key else {}
+        try:
+            context = ssl.create_default_context(cafile=ca) if ca is not None else None
+        except (OSError, ssl.SSLError) as error:
+            raise NotConnected(f"ca: expected a file of certificates, was {str(ca)!r}: {reason_of(error)}") from error
+        connector = aiohttp.TCPConnector(ssl=context if context is not None else True)
+        session = aiohttp.ClientSession(headers=headers, connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        line = cls(url, session)
+        try:
+            await line._post("/health/live", None, 5.0, method="GET")
+        except BaseException:
+            await session.close()
+            raise
+        return line
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can come now."""
+        return self._stream.connected
+
+    async def ask(self, question: bytes, *, timeout_s: float) -> bytes:
+        """The answer to a question, as `Line.ask` has it."""
+        return await self._post("/api/v1/client/ask", question, timeout_s)
+
+    async def call(self, service: str, method: str, body: object, *, timeout_s: float) -> object:
+        """The answer of a method, as `Line.call` has it: the query service's calls, and the monitor's status.
+
+        Raises:
+            RemoteError: INVALID_PARAMETER, the gateway lets no other call through.
+        """
+        known = {_QUERY: ("latest_tick", "latest_bars", "orderbook"), _MONITOR: ("status",)}
+        if method not in known.get(service, ()):
+            text = f"method: expected one that the API gateway lets through, was {service}.{method}"
+            raise RemoteError(Code.INVALID_PARAMETER, text)
+        path = "/api/v1/client/monitor" if service == _MONITOR else f"/api/v1/client/{method}"
+        answer: object = msgspec.msgpack.decode(await self._post(path, msgspec.msgpack.encode(body), timeout_s))
+        return answer
+
+    async def subscribe(self, subject: str, receive: Receive) -> Stop:
+        """Receive what comes on a subject, as `Line.subscribe` has it."""
+        return await self._stream.subscribe(subject, receive)
+
+    async def publish(self, subject: str, data: bytes) -> None:
+        """Raises RemoteError: nobody publishes through the gateway."""
+        raise RemoteError(Code.INVALID_PARAMETER, f"subject: expected none to publish on, was {subject}: {len(data)}")
+
+    async def close(self) -> None:
+        """Leave; nothing more is received."""
+        await self._stream.close()
+        await self._session.close()
+
+    async def _post(self, path: str, body: bytes | None, timeout_s: float, *, method: str = "POST") -> bytes:
+        import aiohttp  # noqa: PLC0415 (only who speaks HTTP)
+
+        try:
+            async with self._session.request(
+                method, self._url + path, data=body, headers=_HEADERS, timeout=aiohttp.ClientTimeout(total=timeout_s)
+            ) as answer:
+                found = await answer.read()
+                if answer.status < 400:
+                    return found
+                raise _refusal(answer.status, found)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"{self._url}{path}: no answer within {timeout_s:.3g} s") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise NotConnected(f"{self._url}: expected an API gateway, {reason_of(error)}") from error
+
+
+def _refusal(status: int, body: bytes) -> RemoteError:
+    """What the gateway answers instead; of something else that stands there, its status."""
+    try:
+        error = msgspec.json.decode(body, type=_Failure).error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return RemoteError(Code.MALFORMED_REPLY, f"HTTP {status}: expected an answer of an API gateway, was another")
+    return RemoteError(error.code, error.message, retryable=status >= 500)

@@ -1,0 +1,151 @@
+"""What `MarketClient` speaks over HTTP: the questions and calls that it sends over NATS, in the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+from aiohttp import web
+
+from marketprism_adapters.http.envelope import Stamp, failed
+from marketprism_application.access.principal import Principal
+from marketprism_application.access.scopes import Scope
+from marketprism_application.contracts.book_view import BookRequest
+from marketprism_application.contracts.failures import wrong_field
+from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, DataKind
+from marketprism_application.contracts.questions import (
+    Audit,
+    Latest,
+    LatestBars,
+    Question,
+    Records,
+    decode_question,
+    encode_answer,
+)
+from marketprism_application.errors import QueryError
+from marketprism_application.queries.answering import shaped
+from marketprism_services.api.backends import Backend, QueryBackend
+from marketprism_services.api.endpoint import Endpoint, principal_of
+from marketprism_services.api.read.entitled import NotEntitled, check_named, entitled
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MOST_BYTES = 1_048_576
+_ARROW, _MSGPACK = "application/vnd.apache.arrow.stream", "application/msgpack"
+Monitor: TypeAlias = Callable[[], Awaitable[object]]
+
+
+class ClientApi:
+    """Questions are answered by the bytes that the read side gives, where all of them may be seen."""
+
+    def __init__(self, query: Backend, monitor: Monitor) -> None:
+        self._query = query
+        self._asking = QueryBackend(query)
+        self._monitor = monitor
+
+    def endpoints(self) -> list[Endpoint]:
+        """A question, and the calls that are no question."""
+        return [
+            Endpoint("POST", "/api/v1/client/ask", self._answers(self._ask, _ARROW), Scope.HISTORY),
+            Endpoint("POST", "/api/v1/client/latest_tick", self._answers(self._latest_tick, _MSGPACK), Scope.READ),
+            Endpoint("POST", "/api/v1/client/latest_bars", self._answers(self._latest_bars, _MSGPACK), Scope.READ),
+            Endpoint("POST", "/api/v1/client/orderbook", self._answers(self._orderbook, _MSGPACK), Scope.READ),
+            Endpoint("POST", "/api/v1/client/monitor", self._answers(self._monitor_status, _MSGPACK), Scope.SYSTEM),
+        ]
+
+    def _answers(
+        self, work: Callable[[Principal, bytes], Awaitable[bytes]], content_type: str
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                found = await work(principal_of(request), await request.read())
+            except msgspec.ValidationError as error:
+                wrong = QueryError(wrong_field(error, "body"))
+                return failed(request, wrong, Stamp.of(request))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                wrong = QueryError(f"body: expected MessagePack, {type(error).__name__}")
+                return failed(request, wrong, Stamp.of(request))
+            except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
+                return failed(request, error, Stamp.of(request))
+            return web.Response(body=found, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
+
+        return handle
+
+    async def _ask(self, who: Principal, body: bytes) -> bytes:
+        try:
+            question = decode_question(body)
+        except ValueError as error:
+            raise QueryError(str(error)) from error
+        if who.entitlements.is_unbounded:
+            return await self._asking.ask_raw(body)
+        if isinstance(question, Audit):
+            raise NotEntitled(f"sources: expected whoever sees every instrument, was {who.id}")
+        kind = _kind_of(question)
+        for named in _named(question):
+            check_named(who, named, kind)
+        if isinstance(question, Records):
+            # What decides who may see a row is not among the columns that are asked for.
+            whole = msgspec.structs.replace(question, fields=(), levels=0)
+            found = entitled(await self._asking.ask(whole), who, kind)
+            return _stream(shaped(found, question.fields, question.levels))
+        return _stream(entitled(await self._asking.ask(question), who, kind))
+
+    async def _latest_tick(self, who: Principal, body: bytes) -> bytes:
+        symbol = msgspec.msgpack.decode(body, type=str)
+        check_named(who, symbol, TICK)
+        found = msgspec.convert(await self._query.call("latest_tick", symbol), bytes | None)
+        if found is not None and not who.entitlements.is_unbounded:
+            place = msgspec.msgpack.decode(found, type=_Of)
+            found = found if who.sees(place.venue, place.symbol, TICK.name) else None
+        return msgspec.msgpack.encode(found)
+
+    async def _latest_bars(self, who: Principal, body: bytes) -> bytes:
+        asked = msgspec.msgpack.decode(body, type=LatestBars)
+        check_named(who, asked.symbol, BAR)
+        found = msgspec.convert(await self._query.call("latest_bars", asked), list[bytes])
+        if not who.entitlements.is_unbounded:
+            of = [msgspec.msgpack.decode(each, type=_Of) for each in found]
+            found = [
+                each for each, place in zip(found, of, strict=True) if who.sees(place.venue, place.symbol, BAR.name)
+            ]
+        return msgspec.msgpack.encode(found)
+
+    async def _orderbook(self, who: Principal, body: bytes) -> bytes:
+        asked = msgspec.msgpack.decode(body, type=BookRequest)
+        granted = who.entitlements.of(asked.venue.partition("-")[0], asked.symbol, ORDERBOOK.name)
+        if granted is None:
+            raise NotEntitled(f"orderbook: expected one that {who.id} may see, was {asked.venue}.{asked.symbol}"[:200])
+        if granted.depth is not None:
+            asked = msgspec.structs.replace(asked, depth=min(asked.depth or granted.depth, granted.depth))
+        return msgspec.msgpack.encode(await self._query.call("orderbook", asked))
+
+    async def _monitor_status(self, _: Principal, __: bytes) -> bytes:
+        return msgspec.msgpack.encode(await self._monitor())
+
+
+class _Of(msgspec.Struct):
+    """Of which instrument a message is."""
+
+    venue: str
+    symbol: str
+
+
+def _named(question: Question) -> tuple[str, ...]:
+    if isinstance(question, Latest):
+        return question.symbols
+    named = (getattr(question, name, None) for name in ("symbol", "product"))
+    return tuple(each for each in named if isinstance(each, str))
+
+
+def _kind_of(question: Question) -> DataKind | None:
+    """The kind that an answer holds; bars where it is made of them."""
+    name = getattr(question, "kind", None)
+    if isinstance(name, str):
+        return KINDS.get(name)
+    return BAR if hasattr(question, "symbol") or hasattr(question, "product") else None
+
+
+def _stream(table: pa.Table) -> bytes:
+    return encode_answer(table)

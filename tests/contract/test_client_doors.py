@@ -1,0 +1,129 @@
+"""`MarketClient` over NATS and through the API gateway: the same methods, the same answers, the same refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+from aiohttp import web
+
+from marketprism_application.access.entitlements import Entitlement, Entitlements
+from marketprism_application.access.principal import LOCAL, Principal
+from marketprism_application.access.scopes import ROLES
+from marketprism_client import MarketClient, QueryFailed, UnknownSymbol, UnknownVenue
+from tests.integration.query.read_side import COUNT, OPENED, Api, Serve, filled, serve
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
+
+__all__ = ["filled", "serve"]
+
+Doors: TypeAlias = tuple[MarketClient, MarketClient]
+Question: TypeAlias = Callable[[MarketClient], Awaitable[object]]
+
+
+class Desk:
+    """Who asks over HTTP."""
+
+    def __init__(self) -> None:
+        self.who = LOCAL
+
+    async def __call__(self, _: web.Request) -> Principal:
+        return self.who
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+async def api(serve: Serve, desk: Desk) -> Api:
+    found: Api = await serve(authenticate=desk)
+    return found
+
+
+@pytest.fixture
+async def doors(api: Api) -> AsyncIterator[Doors]:
+    async with MarketClient(api.url) as inside, MarketClient(api.base) as outside:
+        yield inside, outside
+
+
+ANSWERS: dict[str, Question] = {
+    "bars": lambda market: market.bars("rb2505", "1m"),
+    "bars of several": lambda market: market.bars("rb25*", "1m", "2025-03-03", "2025-03-04"),
+    "last": lambda market: market.last("tick", "rb2505", 7),
+    "columns": lambda market: market.history.ticks("rb2505", last=5, fields=["ts_event", "bid_price_1"]),
+    "book": lambda market: market.book("rb2505", OPENED + 55 * 10**7),
+    "instruments": lambda market: market.instruments("rb"),
+    "symbols": lambda market: market.symbols(),
+    "statistics": lambda market: market.statistics("rb2505"),
+    "daily": lambda market: market.daily("rb2505"),
+    "latest tick": lambda market: market.latest_tick("rb2505"),
+    "latest bars": lambda market: market.latest_bars("rb2505", "1m"),
+    "written otherwise": lambda market: market.bars("shfe.RB2505", "1m", last=3),
+}
+REFUSALS: dict[str, tuple[Question, type[QueryFailed], str]] = {
+    "symbol": (lambda market: market.bars("nope1", "1m"), UnknownSymbol, "UNKNOWN_SYMBOL"),
+    "venue": (lambda market: market.bars("rb2505", "1m", venue="dcee"), UnknownVenue, "INVALID_PARAMETER"),
+    "interval": (lambda market: market.bars("rb2505", "0m"), QueryFailed, "INVALID_PARAMETER"),
+    "column": (lambda market: market.history.ticks("rb2505", fields=["nope"]), QueryFailed, "INVALID_PARAMETER"),
+}
+
+
+async def test_every_answer_and_every_refusal_is_the_same_through_both_doors(doors: Doors) -> None:
+    for name, question in ANSWERS.items():
+        one, other = [await question(market) for market in doors]
+        assert getattr(one, "table", one) == getattr(other, "table", other), name
+        assert one or name == "latest bars", name  # those that are stored are not kept in memory
+    for name, (question, of, code) in REFUSALS.items():
+        texts = []
+        for market in doors:
+            with pytest.raises(of) as caught:
+                await question(market)
+            assert caught.value.code == code, name
+            texts.append(str(caught.value))
+        assert texts[0] == texts[1], name
+    pages = [[page.num_rows async for page in market.history.pages("tick", "rb2505")] for market in doors]
+    assert pages[0] == pages[1]
+    assert sum(pages[0]) == COUNT
+
+
+async def test_who_may_see_part_of_the_market_gets_that_part(desk: Desk, doors: Doors) -> None:
+    inside, outside = doors
+    only = Entitlements((Entitlement(("shfe",), ("rb2505",), ("bar", "instrument")),))
+    desk.who = Principal("key", "part", ROLES["quant"], only)
+    assert (await outside.bars("rb2505", "1m", fields=["close"])).table == (
+        await inside.bars("rb2505", "1m", fields=["close"])
+    ).table
+    assert (await outside.bars("rb25*", "1m")).num_rows == 10
+    assert {row["symbol"] for row in await outside.symbols()} <= {"rb2505"}
+    assert [row["symbol"] for row in await outside.instruments("rb")] == ["rb2505"]
+    refused: list[Question] = [
+        lambda market: market.bars("rb2510", "1m"),
+        lambda market: market.last("tick", "rb2505", 1),
+        lambda market: market.latest_tick("rb2505"),
+        lambda market: market.statistics("rb2510"),
+        lambda market: market.audit(["replay:x"]),
+    ]
+    for question in refused:
+        with pytest.raises(QueryFailed) as caught:
+            await question(outside)
+        assert caught.value.code == "NOT_ENTITLED"
+    desk.who = Principal("key", "none", frozenset())
+    with pytest.raises(QueryFailed, match=r"^scope: expected md:history, which key:none does not have$"):
+        await outside.bars("rb2505", "1m")
+
+
+async def test_what_is_no_message_of_the_client_is_refused(api: Api) -> None:
+    url = f"{api.base}/api/v1/client"
+    async with asyncio.timeout(20):
+        for path, body in (("ask", b"\xc1"), ("ask", b"{}"), ("latest_tick", b"\x01"), ("latest_bars", b"\x93\xc0")):
+            async with api.session.post(f"{url}/{path}", data=body) as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (400, "INVALID_PARAMETER"), path
+        async with api.session.post(f"{url}/ask", data=io.BytesIO(b"x" * 2_000_000)) as answer:
+            assert answer.status == 413
+        async with api.session.post(f"{url}/ask", data=b"x", headers={"Content-Encoding": "gzip"}) as answer:
+            assert answer.status == 415
