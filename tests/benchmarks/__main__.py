@@ -18,6 +18,7 @@ import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from tests.benchmarks.counter import measure_counter
+from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
@@ -31,10 +32,14 @@ RESULTS = Path(__file__).with_name("results")
 NAMES = ("ru1901_20181008", "ru1901_20181009", "ru1901_20181010")
 
 
+def _source() -> str:
+    files = [FIXTURES / f"ctp/ticks/{name}.csv.gz" for name in NAMES]
+    return "replay:" + ",".join(map(str, files)) if files[0].exists() else "sim:days=1"
+
+
 def pipeline() -> dict[str, Any]:
     """One run of the whole pipeline: source to store, every service a process, start-up included in the seconds."""
-    files = [FIXTURES / f"ctp/ticks/{name}.csv.gz" for name in NAMES]
-    source = "replay:" + ",".join(map(str, files)) if files[0].exists() else "sim:days=1"
+    source = _source()
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -62,7 +67,7 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues: only the part about crypto venues")
+    parser.add_argument("--only", default="", help="venues or gateway: only that part")
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
     )
@@ -70,6 +75,9 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if arguments.only == "venues":
         _write({"venues": venues(arguments.load_seconds)}, "venues-")
+        return
+    if arguments.only == "gateway":
+        _write({"gateway": asyncio.run(measure_gateway(_source()))}, "gateway-")
         return
     runs = [pipeline() for _ in range(arguments.runs)]
     rates = sorted(run["ticks_per_second"] for run in runs)

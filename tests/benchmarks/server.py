@@ -127,7 +127,7 @@ async def measure_server(ticks: list[Tick], bar: Bar, total: int) -> dict[str, A
             await publish_ack(connection, tick_subject("zz0001"), encode(TICK, ticks[-1]._replace(symbol="zz0001")))
             await _merged(engine)
             (size,) = (await engine.fetch(_SIZE)).to_pylist()
-            async with _query_service(nats.url, server.url, path) as url:
+            async with _read_side(nats.url, server.url, path) as url:
                 queries = await _ask(url)
                 queries["bar_seen_after_publish"] = await _seen(connection, url, bar)
         finally:
@@ -176,14 +176,36 @@ async def _bars(store: SqlStore, bar: Bar) -> dict[str, float]:
 
 
 @contextlib.asynccontextmanager
-async def _query_service(nats_url: str, clickhouse_url: str, path: Path) -> Any:
+async def _read_side(nats_url: str, clickhouse_url: str, path: Path) -> Any:
+    """The address of an API gateway with a query service behind it, a process each."""
+    async with (
+        _service("query", nats_url, clickhouse_url, path) as query,
+        _service("api", nats_url, clickhouse_url, path) as api,
+        aiohttp.ClientSession() as session,
+    ):
+        async with asyncio.timeout(60):
+            for url in (query, api):
+                while not await _is_healthy(session, url):
+                    await asyncio.sleep(0.1)
+        yield api
+
+
+async def _is_healthy(session: aiohttp.ClientSession, url: str) -> bool:
+    with contextlib.suppress(aiohttp.ClientError):
+        async with session.get(f"{url}/health") as answer:
+            return bool((await answer.json())["status"] == "healthy")
+    return False
+
+
+@contextlib.asynccontextmanager
+async def _service(name: str, nats_url: str, clickhouse_url: str, path: Path) -> Any:
     port = choose_port(0)
     values = {
         "NATS__URL": nats_url,
         "STORE__ENGINE": "clickhouse",
         "STORE__URL": clickhouse_url,
-        "HTTP__QUERY": str(port),
-        "DATA_DIR": str(path / "query"),
+        f"HTTP__{name.upper()}": str(port),
+        "DATA_DIR": str(path / name),
         "LOG__LEVEL": "error",
         "API__PER_SECOND": "1000000",
     }
@@ -192,19 +214,11 @@ async def _query_service(nats_url: str, clickhouse_url: str, path: Path) -> Any:
         "-m",
         "marketprism_services",
         "run",
-        "query",
-        env={**os.environ, **{f"MARKETPRISM_{name}": value for name, value in values.items()}},
+        name,
+        env={**os.environ, **{f"MARKETPRISM_{key}": value for key, value in values.items()}},
     )
-    url = f"http://127.0.0.1:{port}"
     try:
-        async with aiohttp.ClientSession() as session, asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(f"{url}/health") as answer:
-                        if answer.status == 200:
-                            break
-                await asyncio.sleep(0.1)
-        yield url
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         await process.wait()

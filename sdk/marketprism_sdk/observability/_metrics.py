@@ -1,8 +1,8 @@
 """Metrics by OpenTelemetry, read by Prometheus.
 
-Counting is an integer addition; OpenTelemetry reads the sums when it is scraped. Each `Metrics` has a registry of its
-own, so nothing is shared between services of one process or between tests. Names in the code have no namespace; what
-is scraped has it before each (`_families.py`).
+Counting is an addition; OpenTelemetry reads the sums when it is scraped, histograms are read as they are. Each
+`Metrics` has a registry of its own, so nothing is shared between services of one process or between tests. Names in the
+code have no namespace; what is scraped has it before each (`_families.py`).
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from itertools import accumulate
 
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from prometheus_client import REGISTRY, generate_latest
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from marketprism_sdk.observability._families import Family, MetricKind, MetricsSettings
@@ -42,6 +43,51 @@ class _Plain(Collector):
             yield family
 
 
+class _Histogram:
+    """Values of one family, counted by labels and bucket. A value is counted a hundred thousand times for each time
+    that it is read, so adding is what must cost little."""
+
+    def __init__(self, name: str, family: Family) -> None:
+        self._name = name
+        self._text = family.text
+        self._labels = list(family.labels)  # and those that are counted although the family does not have them
+        self._bounds = [*map(float, family.buckets)]
+        self._counts: dict[Labels, list[int]] = {}
+        self._sums: dict[Labels, float] = {}
+
+    def add(self, value: float, labels: Labels) -> None:
+        """Count a value."""
+        counts = self._counts.get(labels)
+        if counts is None:
+            counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
+            self._sums[labels] = 0.0
+            self._labels += [label for label, _ in labels if label not in self._labels]
+        counts[bisect_left(self._bounds, value)] += 1
+        self._sums[labels] += value
+
+    def read(self) -> Metric:
+        """The family as Prometheus reads it: buckets that hold those below them, count and sum."""
+        found = HistogramMetricFamily(self._name, self._text, labels=self._labels)
+        ends = [*(f"{bound}" for bound in self._bounds), "+Inf"]
+        for labels, counts in list(self._counts.items()):
+            values = dict(labels)
+            in_order = [values.get(name, "") for name in self._labels]
+            found.add_metric(in_order, list(zip(ends, accumulate(counts), strict=True)), self._sums[labels])
+        return found
+
+
+class _Histograms(Collector):
+    """The histograms of one service."""
+
+    def __init__(self) -> None:
+        self.families: dict[str, _Histogram] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        """Every family as Prometheus is to read it."""
+        for family in list(self.families.values()):
+            yield family.read()
+
+
 class Metrics:
     """Counters, gauges and histograms by name, made at first use.
 
@@ -63,7 +109,8 @@ class Metrics:
         self._meter = self._provider.get_meter("marketprism")
         self._sums: dict[str, dict[Labels, float]] = {}
         self._gauges: dict[str, dict[Labels, float]] = {}
-        self._histograms: dict[str, Any] = {}
+        self._histograms = _Histograms()
+        self._registry.register(self._histograms)
         self.gauge("service_info", 1, service=service)
         self._process_metrics()
 
@@ -86,15 +133,12 @@ class Metrics:
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Add a value to a histogram (seconds, rows)."""
-        histogram = self._histograms.get(name)
+        histogram = self._histograms.families.get(name)
         if histogram is None:
             family = self._family(name, MetricKind.HISTOGRAM)
-            histogram = self._histograms[name] = self._meter.create_histogram(
-                self._settings.full_name(name),
-                description=family.text,
-                explicit_bucket_boundaries_advisory=family.buckets,
-            )
-        histogram.record(value, labels)
+            histogram = _Histogram(self._settings.full_name(name), family)
+            self._histograms.families[name] = histogram
+        histogram.add(value, tuple(labels.items()))
 
     def watch(self, name: str, read: Callable[[], float], **labels: str) -> None:
         """A gauge, or a counter where the name ends with `_total`, that is read when it is scraped."""

@@ -29,6 +29,7 @@ CONTENT_TYPES = {
 }
 _CLOSED_S = 86_400
 _KEPT_S = 60
+_AT_ONCE_ARROW = 5_000  # rows; they are copied, not rendered
 _AT_ONCE = 200  # rows; more are rendered in a thread, so that others need not wait for it
 
 
@@ -61,7 +62,10 @@ async def enveloped(
         more, headers = _more(request, found)
         found = found.replace_schema_metadata(None)
         if asked.format != "json":
-            body = await asyncio.to_thread(lambda: render(in_form(found, asked, asked.format), asked.format))
+            if asked.format == "arrow" and found.num_rows <= _AT_ONCE_ARROW:
+                body = render(in_form(found, asked, asked.format), asked.format)
+            else:
+                body = await asyncio.to_thread(lambda: render(in_form(found, asked, asked.format), asked.format))
             headers |= {"Content-Type": CONTENT_TYPES[asked.format], "ETag": f'"{tag_of(body)}"', **_caching(asked)}
             return web.Response(body=body, headers=headers)
         few = found.num_rows <= _AT_ONCE
