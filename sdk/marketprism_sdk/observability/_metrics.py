@@ -56,7 +56,7 @@ class _Histogram:
         self._sums: dict[Labels, float] = {}
 
     def add(self, value: float, labels: Labels) -> None:
-        """Count a value."""
+        """Count one value more for its labels."""
         counts = self._counts.get(labels)
         if counts is None:
             counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
