@@ -56,6 +56,8 @@ counters: | $(BIN)/python ## Build the API of the CTP and SOPT counters (needs a
 run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
 	@$(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)
 
+# Hundreds of processes load the same modules: each is compiled once, whatever the shell says.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## Lint, types, import contracts and every test
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS)

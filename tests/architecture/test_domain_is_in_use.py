@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.sources import tree_of
+
 ROOT = Path(__file__).parents[2]
 DOMAIN = ROOT / "domain"
 # These say what may come by, and use nothing.
@@ -25,7 +27,7 @@ def words(tree: ast.AST) -> Iterator[str]:
 
 def definitions(path: Path) -> Iterator[tuple[str, ast.AST]]:
     """Classes, functions and constants of a module, by name; what is assigned to `__all__` is no use of it."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             yield node.name, node
         elif isinstance(node, ast.Assign | ast.AnnAssign):
@@ -42,12 +44,7 @@ def test_all_that_the_domain_defines_is_reached_from_the_product() -> None:
             for name, node in definitions(path):
                 defined[name].append(node)
     reached: set[str] = set()
-    due = {
-        word
-        for layer in PRODUCT
-        for path in (ROOT / layer).rglob("*.py")
-        for word in words(ast.parse(path.read_text(encoding="utf-8")))
-    }
+    due = {word for layer in PRODUCT for path in (ROOT / layer).rglob("*.py") for word in words(tree_of(path))}
     while due := (due & defined.keys()) - reached:
         reached |= due
         due = {word for name in due for node in defined[name] for word in words(node)}

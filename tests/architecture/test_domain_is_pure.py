@@ -6,6 +6,8 @@ import ast
 import sys
 from pathlib import Path
 
+from tests.support.sources import tree_of
+
 DOMAIN = Path(__file__).parents[2] / "domain" / "marketprism_domain"
 CLOCKS = {
     ("time", "time"),
@@ -18,7 +20,7 @@ CLOCKS = {
 
 
 def trees() -> list[tuple[Path, ast.AST]]:
-    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in DOMAIN.rglob("*.py")]
+    return [(path, tree_of(path)) for path in DOMAIN.rglob("*.py")]
 
 
 def test_it_imports_only_the_standard_library_and_itself() -> None:

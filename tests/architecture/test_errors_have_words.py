@@ -11,6 +11,7 @@ import pytest
 
 from marketprism_sdk import errors
 from marketprism_sdk.errors import reason_of
+from tests.support.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
@@ -49,7 +50,7 @@ def test_what_may_have_no_text_is_told_by_the_function_that_finds_one() -> None:
         f"{path.relative_to(ROOT)}:{line}"
         for layer in LAYERS
         for path in sorted((ROOT / layer).rglob("*.py"))
-        for handler in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for handler in ast.walk(tree_of(path))
         if isinstance(handler, ast.ExceptHandler) and handler.name and _classes(handler) & WORDLESS
         for line in _plain_texts(handler)
     ]

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.sources import tree_of
+
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
 SDK = ROOT / "sdk" / "marketprism_sdk"
@@ -20,7 +22,7 @@ def sources(*folders: str) -> Iterator[Path]:
 
 def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
     for path in sources(*folders):
-        yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+        yield str(path.relative_to(ROOT)), tree_of(path)
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
@@ -45,7 +47,7 @@ def test_private_modules_of_the_sdk_and_the_client_are_nobodys_outside() -> None
 
 def test_public_names_of_sdk_packages_are_those_that_can_be_seen() -> None:
     for package in sorted(SDK.glob("*/__init__.py")):
-        tree = ast.parse(package.read_text(encoding="utf-8"))
+        tree = tree_of(package)
         public = next(
             (
                 ast.literal_eval(node.value)
@@ -71,7 +73,7 @@ def test_each_package_says_what_it_is() -> None:
         str(path.relative_to(ROOT))
         for path in sources(*LAYERS)
         if path.name == "__init__.py"
-        and not (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").strip()
+        and not (ast.get_docstring(tree_of(path)) or "").strip()
         and path.parent.parent.name in {f"marketprism_{layer}" for layer in LAYERS} | {"marketprism_client"}
     ]
     assert silent == []
@@ -88,7 +90,7 @@ def test_every_port_has_a_suite() -> None:
     ports = [
         node.name
         for path in PORTS.glob("*.py")
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree_of(path).body
         if isinstance(node, ast.ClassDef)
         and any(getattr(base, "id", "") == "Protocol" for base in node.bases)
         and any(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from marketprism_application.contracts import kinds
+from tests.support.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
@@ -44,7 +45,7 @@ PLACES = {
 def modules() -> Iterator[tuple[str, ast.Module]]:
     for layer in LAYERS:
         for path in sorted((ROOT / layer).rglob("*.py")):
-            yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+            yield str(path.relative_to(ROOT)), tree_of(path)
 
 
 def compared(tree: ast.AST) -> Iterator[ast.expr]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from marketprism_sdk.observability import FRAMEWORK, MetricKind
 from marketprism_sdk.values import REFUSED
 from marketprism_services.settings.metrics import METRICS
+from tests.support.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("adapters", "services", "sdk")
@@ -27,7 +28,7 @@ class Call(NamedTuple):
 
 def calls() -> Iterator[Call]:
     for path in (path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in KINDS):
                 continue
             of = ast.unparse(node.func.value)
@@ -46,7 +47,7 @@ def calls() -> Iterator[Call]:
 def figures() -> Iterator[Call]:
     """What the sources of venues count: the keys of their figures."""
     for path in sorted((ROOT / "adapters/marketprism_adapters/venues/live").glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef) and node.name == "figures":
                 for key in (key for each in ast.walk(node) if isinstance(each, ast.Dict) for key in each.keys):
                     if isinstance(key, ast.Constant):

@@ -15,6 +15,7 @@ from marketprism_adapters.venues.simulator.registry import DIALECTS
 from marketprism_application.contracts.kinds import VENUE_KINDS
 from marketprism_client import MarketClient
 from marketprism_domain.sessions.exchange_hours import EXCHANGES
+from tests.support.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("domain", "application", "adapters", "services", "sdk")
@@ -97,7 +98,7 @@ def test_no_venue_or_exchange_is_named_outside_its_place() -> None:
             else:
                 allowed = NAMES if "counters" in path.relative_to(ROOT).parts[:3] else set()
             name = str(path.relative_to(ROOT))
-            for line, text in literals(ast.parse(path.read_text(encoding="utf-8"))):
+            for line, text in literals(tree_of(path)):
                 words = set(re.split(r"[^a-z0-9]+", text.lower()))
                 if (words & NAMES) - allowed and name not in REGISTRIES:
                     named.setdefault(name, []).append(f"{line}: {text[:40]}")

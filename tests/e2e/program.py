@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from tests.e2e.warm import ask
+
 PROGRAM = [sys.executable, "-m", "marketprism_services"]
 # Several runs side by side must not fight for the well-known HTTP ports.
 ENVIRONMENT = {
@@ -20,6 +22,11 @@ def run(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[st
     return subprocess.run(
         [*PROGRAM, *arguments], capture_output=True, text=True, timeout=timeout, check=False, env=ENVIRONMENT
     )
+
+
+def look(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """The same by a process that need not load its libraries first: for the many commands that look at a pipeline."""
+    return ask(arguments, ENVIRONMENT, timeout)
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:

@@ -13,11 +13,12 @@ _URL = "nats://127.0.0.1:4222"
 
 
 def examples(word: str) -> list[str]:
-    """The examples of README.md and README.zh-CN.md that contain a word, as they stand there."""
+    """The examples of README.md and README.zh-CN.md that contain a word, as they stand there; one of those that differ
+    by their comments alone."""
     texts = [(_FOLDER / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")]
     found = [code for text in texts for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if word in code]
     assert found, f"expected an example with {word!r}, was none"
-    return found
+    return list({re.sub(r"\s*#.*", "", code): code for code in found}.values())
 
 
 def run_example(code: str, url: str, *shown: str, timeout: float = 60) -> str:

@@ -12,10 +12,10 @@ from marketprism_adapters.venues.simulator.server import SimulatedVenueServer
 
 
 @contextmanager
-def simulated(market: str, port: int = 0) -> Iterator[SimulatedVenueServer]:
-    """A venue in a thread of its own: the test itself blocks."""
+def simulated(market: str, port: int = 0, rate: float = 10.0) -> Iterator[SimulatedVenueServer]:
+    """A venue in a thread of its own: the test itself blocks. `rate`: steps a second of each instrument."""
     ready, stop = threading.Event(), threading.Event()
-    server = SimulatedVenueServer(DIALECTS[market](("BTC", "ETH")), rate=10.0, levels=50, port=port)
+    server = SimulatedVenueServer(DIALECTS[market](("BTC", "ETH")), rate=rate, levels=50, port=port)
 
     async def serve() -> None:
         async with server:

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
-from tests.e2e.program import ENVIRONMENT, PROGRAM, run
+from tests.e2e.program import ENVIRONMENT, PROGRAM, look, run
+from tests.e2e.warm import ask
+from tests.support.recordings import part_of
 from tests.support.screen import Screen, in_terminal
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
@@ -75,12 +77,13 @@ def running(command: list[str] | str, **environment: str) -> Iterator[Output]:
 def test_what_is_stored_so_far_becomes_what_is_stored_and_is_served_without_a_source(
     fixtures: Path, tmp_path: Path
 ) -> None:
-    recording = str(fixtures / "ctp/ticks/ru1901_20181008.csv.gz")
+    # As long on its way as all of it, at a part of the work.
+    recording = str(part_of(fixtures / "ctp/ticks/ru1901_20181008.csv.gz", tmp_path, slice(0, None, 40)))
     where = ("--data-dir", str(tmp_path))
     offline = run("rebuild", recording, "--interval", "1m,5m,15m,30m,1h,1d").stderr
     ticks = re.search(r"(\d+) ticks, refused rows: none; rejected: none", offline)
     assert ticks is not None, offline
-    source = ("--source", f"replay:{recording}", "--speed", "500", "--nats-port", "0")
+    source = ("--source", f"replay:{recording}", "--speed", "650", "--nats-port", "0")
     with running([*PROGRAM, "up", *source, *where]) as output:
         early = output.until(r"(\d+) ticks and (\d+) bars? of 1 instrument are stored so far")
         assert 0 < int(early[1]) < int(ticks[1])
@@ -95,7 +98,7 @@ def test_what_is_stored_so_far_becomes_what_is_stored_and_is_served_without_a_so
         shown = output.until(r"marketprism bars ru1901 --interval 5m --plot --data-dir \S+")[0]
         check_pictures(shown.split()[1:])
         check_days_and_names(where)
-        second = run("up", "--source", "sim", "--data-dir", str(tmp_path))
+        second = look("up", "--source", "sim", "--data-dir", str(tmp_path))
         assert "running on it already" in second.stderr
     check_what_does_not_belong_there(where)
 
@@ -110,20 +113,20 @@ def check_pictures(arguments: list[str]) -> None:
 
 
 def check_days_and_names(where: tuple[str, ...]) -> None:
-    day = run("bars", "ru1901", "--interval", "1d", "--day", "2018-10-08", *where)
+    day = look("bars", "ru1901", "--interval", "1d", "--day", "2018-10-08", *where)
     assert "trading day" in day.stdout
     assert "2018-10-08 09:00:00     20181008  12480" in day.stdout
     assert "1 of 1, China time" in day.stdout
-    utc = run("bars", "ru1901", "--interval", "1d", "--day", "20181008", "--tz", "UTC", *where)
+    utc = look("bars", "ru1901", "--interval", "1d", "--day", "20181008", "--tz", "UTC", *where)
     assert "2018-10-08 01:00:00     20181008  12480" in utc.stdout
-    wrong = run("tail", "ru1091", *where, timeout=60)
+    wrong = look("tail", "ru1091", *where, timeout=60)
     assert (wrong.returncode, "the nearest: ru1901" in wrong.stderr) == (1, True)
     with running([*PROGRAM, "tail", "ru1901", *where]) as output:
         output.until(r"waiting for ru1901; its last tick is of 2018-10-08 \d\d:\d\d:\d\d China time")
     code, shown = in_terminal([*PROGRAM, "coverage", "ru1901", *where], 80)
     assert code == 0
     assert "…" not in shown
-    no_gateway = run("gateway", "disconnect", *where)
+    no_gateway = look("gateway", "disconnect", *where)
     assert (no_gateway.returncode, "no gateway runs here" in no_gateway.stderr) == (1, True)
 
 
@@ -132,18 +135,18 @@ def check_what_does_not_belong_there(where: tuple[str, ...]) -> None:
         (("up", "--source", "sim"), "expected a source of real data, as it holds, and sim is simulated here"),
         (("up", "--clickhouse", "server"), "its rows are in chDB"),
     ):
-        refused = run(*arguments, "--nats-port", "0", *where)
+        refused = look(*arguments, "--nats-port", "0", *where)
         assert refused.returncode == 5, refused.stderr
         assert text in refused.stderr
         assert "another --data-dir" in refused.stderr
-    silent = run("bars", "ru1901", *where)
+    silent = look("bars", "ru1901", *where)
     assert silent.returncode == 4
     assert "is `marketprism up` running?" in silent.stderr
 
 
 def test_the_command_that_simulate_prints_works_when_it_is_pasted(tmp_path: Path) -> None:
     home = {"MARKETPRISM_HOME": str(tmp_path), "MARKETPRISM_NATS__PORT": "0", "PATH": _path()}
-    with running([*PROGRAM, "simulate", "okx", "--bases", "BTC,ETH,SOL,XRP"]) as venue:
+    with running([*PROGRAM, "simulate", "okx", "--bases", "BTC,ETH,SOL,XRP", "--rate", "0.5"]) as venue:
         pasted = venue.until(r"marketprism up --source .*")[0]
         with running(f"exec {pasted}", **home) as output:
             output.until(r"[1-9]\d* ticks and \d+ bars? of \d+ instruments? are stored so far")
@@ -158,10 +161,7 @@ def _path() -> str:
 
 def check_gateway(home: dict[str, str]) -> None:
     def order(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [*PROGRAM, "gateway", *words]
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=False, env={**ENVIRONMENT, **home}
-        )
+        return ask(("gateway", *words), {**ENVIRONMENT, **home}, 120)
 
     status = order("status")
     assert status.returncode == 0, status.stderr
@@ -205,7 +205,7 @@ def test_a_storage_beside_another_takes_another_port_and_a_lost_one_is_named(tmp
 def wait_for_status(url: str, text: str) -> subprocess.CompletedProcess[str]:
     end = time.monotonic() + 90
     while time.monotonic() < end:
-        status = run("status", "--nats-url", url)
+        status = look("status", "--nats-url", url)
         if text in status.stderr:
             return status
         time.sleep(1)

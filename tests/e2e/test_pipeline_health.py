@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.nats.local_server import choose_port
-from tests.e2e.program import run, start
+from tests.e2e.program import look, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e")]
 
 
 def status(url: str) -> tuple[int, dict[str, Any]]:
-    done = run("status", "--json", "--nats-url", url)
+    done = look("status", "--json", "--nats-url", url)
     try:
         return done.returncode, json.loads(done.stdout)
     except ValueError:
@@ -51,7 +51,7 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
     running = start(
         "up",
         "--source",
-        "sim:days=0,instruments=rb2505,rate=4",
+        "sim:days=0,instruments=rb2505,rate=1",
         "--speed",
         "10",
         "--data-dir",

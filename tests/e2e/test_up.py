@@ -19,7 +19,7 @@ import pytest
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_client import MarketClient
 from marketprism_services.platform.catalogue import in_up
-from tests.e2e.program import run, start
+from tests.e2e.program import look, run, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(480), pytest.mark.xdist_group("e2e")]
 DEPTH = {
@@ -92,7 +92,7 @@ def test_a_recording_killed_in_the_middle_is_stored_once_and_its_bars_are_those_
     staying = start("up", *source)
     try:
         live = eventually_bars(tmp_path, "ru1901", "1d")
-        minutes = run("bars", "ru1901", "--interval", "1m", "--format", "csv", "--data-dir", str(tmp_path)).stdout
+        minutes = look("bars", "ru1901", "--interval", "1m", "--format", "csv", "--data-dir", str(tmp_path)).stdout
         check_a_foreign_reader((tmp_path / "run" / "url").read_text())
         check_other_formats(tmp_path)
     finally:
@@ -111,14 +111,20 @@ def test_a_recording_killed_in_the_middle_is_stored_once_and_its_bars_are_those_
         assert (row["gap"], row["revision"]) == ("false", "0")
     assert [row["trading_day"] for row in rows_of(live)] == ["20181008", "20181009"]
     offline = tmp_path / "offline.csv"
-    assert run("rebuild", *files, "--interval", "1m", "--output", str(offline)).returncode == 0
-    assert offline.read_text() == minutes
-    assert run("rebuild", *files, "--interval", "1d").stdout == live
+    assert run("rebuild", *files, "--interval", "1m,1d", "--output", str(offline)).returncode == 0
+    assert of_interval("1m", offline.read_text()) == minutes
+    assert of_interval("1d", offline.read_text()) == live
+
+
+def of_interval(interval: str, text: str) -> str:
+    """The bars of one interval among those of several, as CSV."""
+    header, *rows = text.splitlines(keepends=True)
+    return "".join([header, *(row for row in rows if f",{interval}," in row)])
 
 
 def eventually_bars(data_dir: Path, symbol: str, interval: str) -> str:
     for _ in range(60):
-        done = run("bars", symbol, "--interval", interval, "--format", "csv", "--data-dir", str(data_dir))
+        done = look("bars", symbol, "--interval", interval, "--format", "csv", "--data-dir", str(data_dir))
         if done.returncode == 0:
             return done.stdout
         time.sleep(0.5)
@@ -179,35 +185,35 @@ def check_a_replay(data_dir: Path) -> None:
         (("--symbol", "ru1901", "--speed", "quick"), "speed"),
         (("--symbol", ""), "symbol"),
     ):
-        refused = run("replay", *arguments, *where)
+        refused = look("replay", *arguments, *where)
         assert (refused.returncode, text in refused.stderr) == (2, True), refused.stderr
 
 
 def check_other_formats(data_dir: Path) -> None:
     where = ("--data-dir", str(data_dir))
     check_a_replay(data_dir)
-    as_json = json.loads(run("bars", "ru1901", "--interval", "1d", "--format", "json", *where).stdout)
+    as_json = json.loads(look("bars", "ru1901", "--interval", "1d", "--format", "json", *where).stdout)
     assert as_json[1]["volume"] == "740820"
     for ending, magic in ((".png", b"\x89PNG"), (".html", b"<!doctype html>"), (".svg", b"<?xml")):
         path = data_dir / f"plot{ending}"
-        assert run("bars", "ru1901", "--interval", "5m", "--plot", "--output", str(path), *where).returncode == 0
+        assert look("bars", "ru1901", "--interval", "5m", "--plot", "--output", str(path), *where).returncode == 0
         assert path.read_bytes().startswith(magic)
     parquet = data_dir / "bars.parquet"
-    assert run("bars", "ru1901", "--format", "parquet", "--output", str(parquet), *where).returncode == 0
+    assert look("bars", "ru1901", "--format", "parquet", "--output", str(parquet), *where).returncode == 0
     assert parquet.read_bytes().startswith(b"PAR1")
-    assert "█" in run("bars", "ru1901", "--interval", "30m", "--plot", *where).stdout
-    status = run("status", *where)
+    assert "█" in look("bars", "ru1901", "--interval", "30m", "--plot", *where).stdout
+    status = look("status", *where)
     assert all(name in status.stdout for name in (*in_up(), "ru1901"))
-    assert "no gaps of ru1901 are known" in run("gaps", "ru1901", *where).stdout
-    assert "score" in run("quality", "ru1901", *where).stdout
-    second = run("up", "--source", "sim", "--data-dir", str(data_dir))
+    assert "no gaps of ru1901 are known" in look("gaps", "ru1901", *where).stdout
+    assert "score" in look("quality", "ru1901", *where).stdout
+    second = look("up", "--source", "sim", "--data-dir", str(data_dir))
     assert (second.returncode, "running on it already" in second.stderr) == (6, True)
     for arguments, text in (
         (("bars", "nope1"), "expected one that is stored, was 'nope1'"),
         (("bars", "ru1901", "--from", "yesterday"), "expected a date or time"),
         (("bars", "ru1901", "--from", "2018-10-10", "--to", "2018-10-09"), "expected at or after"),
     ):
-        refused = run(*arguments, *where)
+        refused = look(*arguments, *where)
         assert refused.returncode in (1, 2)
         assert text in refused.stderr
 

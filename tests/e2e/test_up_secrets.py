@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.local_server import choose_port, is_free
-from tests.e2e.program import run, start
+from tests.e2e.program import look, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300), pytest.mark.xdist_group("e2e")]
 
@@ -100,7 +100,7 @@ def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
     try:
 
         def bars() -> bool:
-            return run("bars", "AP101", "--data-dir", str(data), "--format", "csv").stdout.count("\n") > 50
+            return look("bars", "AP101", "--data-dir", str(data), "--format", "csv").stdout.count("\n") > 50
 
         assert _eventually(bars), "every front has let its account in"
         commands = _commands(data)
@@ -108,12 +108,12 @@ def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
         nats.stop()
         time.sleep(2)
         for command in (("doctor", "--config", str(config)), ("status",), ("bars", "AP101")):
-            done = run(*command, "--data-dir", str(data))
+            done = look(*command, "--data-dir", str(data))
             printed += done.stdout + done.stderr
         nats.start()
-        _eventually(lambda: "AP101" in run("status", "--data-dir", str(data)).stdout)
+        _eventually(lambda: "AP101" in look("status", "--data-dir", str(data)).stdout)
         for command in (("doctor", "--config", str(config)), ("status",)):
-            done = run(*command, "--data-dir", str(data))
+            done = look(*command, "--data-dir", str(data))
             printed += done.stdout + done.stderr
     finally:
         running.terminate()

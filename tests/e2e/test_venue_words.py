@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from marketprism_adapters.nats.local_server import choose_port
-from tests.e2e.program import run, start
+from tests.e2e.program import look, start
 from tests.e2e.simulated_venue import simulated
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e")]
@@ -65,7 +65,7 @@ def up(source: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], Told]
 
 
 def test_names_that_nobody_has_are_told_with_what_may_have_been_meant(tmp_path: Path) -> None:
-    with simulated("binance") as server:
+    with simulated("binance", rate=1.0) as server:
         at = f",url=127.0.0.1:{server.port}"
         with up(f"binance:BTCUSDT{at}", tmp_path) as (program, told):
             told.until("expected instruments that the venue trades, was BTCUSDT; did you mean BTC-USDT?")
@@ -74,7 +74,7 @@ def test_names_that_nobody_has_are_told_with_what_may_have_been_meant(tmp_path: 
         with up(f"binance:BTC-USDT+ETHUSDT{at}", tmp_path) as (program, told):
             told.until("ETHUSDT is not subscribed: the venue does not list it; did you mean ETH-USDT?")
             assert program.poll() is None
-            shown = run("status", "--data-dir", str(tmp_path))
+            shown = look("status", "--data-dir", str(tmp_path))
             assert "ETHUSDT: the venue does not list it" in " ".join((shown.stdout + shown.stderr).split())
             assert told.text.count("ETHUSDT is not subscribed") == 1
 
@@ -84,5 +84,5 @@ def test_a_venue_that_is_away_is_told_and_so_is_its_return(tmp_path: Path) -> No
     with up(f"binance:BTC-USDT,url=127.0.0.1:{port}", tmp_path) as (_, told):
         told.until("the source cannot be reached, trying again")
         assert f"127.0.0.1:{port}" in told.text
-        with simulated("binance", port):
+        with simulated("binance", port, rate=1.0):
             told.until("the source is reached again")

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import gzip
 from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from marketprism_adapters.counters.recordings.replay import ReplaySource
 from marketprism_application.replay.rebuild import Rebuilt, rebuild
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.bars.cascade import Cascade, Minute, Window
+from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 
@@ -32,12 +34,13 @@ def rebuilt(calendar: MarketCalendar, *paths: Path, intervals: tuple[str, ...] =
     return asyncio.run(go())
 
 
-def test_every_tick_day_of_ru1901_is_the_exchanges(calendar: MarketCalendar, fixtures: Path) -> None:
-    result = rebuilt(calendar, *sorted((fixtures / "ctp/ticks").glob("ru1901_*.csv.gz")), intervals=("1d",))
+@pytest.mark.xdist_group("rebuilt")
+def test_every_tick_day_of_ru1901_is_the_exchanges(fixtures: Path, ru1901_bars: Sequence[Bar]) -> None:
     with (fixtures / "ctp/bars/ru1901_day_2018.csv").open() as file:
         official = {row["Date"]: row for row in csv.DictReader(file)}
-    assert len(result.bars) >= 3
-    for bar in result.bars:
+    days = [bar for bar in ru1901_bars if bar.interval == "1d"]
+    assert len(days) >= 3
+    for bar in days:
         row = official[bar.trading_day]
         ours = (bar.open, bar.high, bar.low, bar.close, bar.volume, bar.turnover, bar.open_interest)
         assert ours == tuple(
@@ -45,10 +48,9 @@ def test_every_tick_day_of_ru1901_is_the_exchanges(calendar: MarketCalendar, fix
         )
 
 
-def test_each_minutes_high_and_low_are_those_of_its_ticks(calendar: MarketCalendar, fixtures: Path) -> None:
-    files = [fixtures / f"ctp/ticks/ru1901_2018100{n}.csv.gz" for n in (8, 9)]
-    result = rebuilt(calendar, *files, intervals=("1m",))
-    ours = {bar.ts_open: (bar.high, bar.low) for bar in result.bars}
+@pytest.mark.xdist_group("rebuilt")
+def test_each_minutes_high_and_low_are_those_of_its_ticks(fixtures: Path, ru1901_bars: Sequence[Bar]) -> None:
+    ours = {bar.ts_open: (bar.high, bar.low) for bar in ru1901_bars if bar.interval == "1m"}
     from tests.fakes.ticks import at  # noqa: PLC0415
 
     with (fixtures / "ctp/bars/ru1901_20181009_min1_v1.csv").open() as file:

@@ -37,6 +37,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.urls import Secret
+from tests.support.recordings import part_of
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -94,7 +95,7 @@ async def test_every_tick_of_a_recording_comes_through_the_api_as_it_is(
 async def test_a_loss_is_named_and_what_the_front_says_again_opens_nothing(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar
 ) -> None:
-    path = fixtures / "ctp/ticks/ru1901_20181009.csv.gz"
+    path = part_of(fixtures / "ctp/ticks/ru1901_20181009.csv.gz", tmp_path, slice(6_000))
     source = source_of(calendar, tmp_path, f"sim:{path}?cut=5000:8193&back=0.2", instruments=("ru1901",))
     batches = await batches_of(source)
     gaps = [gap for batch in batches for _, gap in batch.gaps]
@@ -109,7 +110,7 @@ async def test_a_loss_is_named_and_what_the_front_says_again_opens_nothing(
 async def test_a_loss_in_which_nothing_passed_is_no_gap(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar
 ) -> None:
-    path = fixtures / "ctp/ticks/ru1901_20181009.csv.gz"
+    path = part_of(fixtures / "ctp/ticks/ru1901_20181009.csv.gz", tmp_path, slice(6_000))
     source = source_of(calendar, tmp_path, f"sim:{path}?cut=5000:8193&back=0.2&lost=0", instruments=("ru1901",))
     batches = await batches_of(source)
     assert not [gap for batch in batches for _, gap in batch.gaps], "the login brought the snapshot we had"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
+import os
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_application.contracts.kinds import BAR, GAP, QUALITY, TICK
 from marketprism_application.ports.storage import StreamPlace, StreamRange
 from tests.contract.test_codec import SAMPLES
+from tests.e2e.warm import ask
 from tests.fakes.ticks import at, book, tick
 from tests.integration.query.read_side import MINUTE, OPENED, Serve, bar, filled, serve
 
@@ -60,9 +60,7 @@ def night(filled: str) -> None:
 
 
 def asked(*command: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, "-m", "marketprism_services", *command, "--json"], capture_output=True, text=True, check=False
-    )
+    done = ask((*command, "--json"), dict(os.environ), 120)
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return found

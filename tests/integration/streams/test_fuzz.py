@@ -1,4 +1,4 @@
-"""More than a hundred thousand malformed messages on every subject: answers, dead letters, counts; and work goes on."""
+"""Tens of thousands of malformed messages on every subject: answers, dead letters, counts; and work goes on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from marketprism_services.settings.settings import Settings
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("fuzz")]
 
-CALLS = 40_000
+CALLS = 10_000
 SOURCE = "sim:rate=1,days=1,instruments=rb2505"
 
 
@@ -138,7 +138,7 @@ async def call_all(
     return answers
 
 
-async def test_a_hundred_thousand_malformed_messages_stop_nobody(
+async def test_tens_of_thousands_of_malformed_messages_stop_nobody(
     connected: NatsConnection, tmp_path: Path, calendar: MarketCalendar
 ) -> None:
     connection, dice = connected, random.Random(20)
@@ -181,10 +181,10 @@ async def test_a_hundred_thousand_malformed_messages_stop_nobody(
 
     # Everything else that somebody listens to.
     raw, packed = [raw_subject(p) for p in range(32)], [f"market.packed.{p}" for p in range(32)]
-    await flood(connection, raw, 18_000, garbage, dice)
-    await flood(connection, raw, 4_000, lambda: hostile(dice), dice)
-    await flood(connection, packed, 15_000, garbage, dice)
-    await flood(connection, packed, 3_000, lambda: hostile(dice), dice)
+    await flood(connection, raw, 4_500, garbage, dice)
+    await flood(connection, raw, 1_000, lambda: hostile(dice), dice)
+    await flood(connection, packed, 4_000, garbage, dice)
+    await flood(connection, packed, 1_000, lambda: hostile(dice), dice)
     others = [
         "event.gateway.X",
         "rpc-cancel.validator",
@@ -192,7 +192,7 @@ async def test_a_hundred_thousand_malformed_messages_stop_nobody(
         "ha.ping.x.1.y",
         "ha.ping.shards_validator.0.z",
     ]
-    await flood(connection, others, 18_000, garbage, dice)
+    await flood(connection, others, 4_500, garbage, dice)
     await flood(connection, ["cmd.validator.AdjustValidationRules", "cmd.validator.x"], 700, garbage, dice)
     buckets = [
         "$KV.service_instances.a.b",
@@ -203,7 +203,6 @@ async def test_a_hundred_thousand_malformed_messages_stop_nobody(
         "$KV.service_leaders.a.b",
     ]
     await flood(connection, buckets, 1_500, garbage, dice)
-    assert CALLS + 18_000 + 4_000 + 15_000 + 3_000 + 18_000 + 700 + 1_500 > 100_000
 
     # All of it was looked at, refused and counted.
     async with asyncio.timeout(120):
@@ -218,7 +217,7 @@ async def test_a_hundred_thousand_malformed_messages_stop_nobody(
                 break
             await asyncio.sleep(0.2)
     assert len(letters) == 700
-    assert validator.metrics.total("malformed_messages_total") >= 15_000
+    assert validator.metrics.total("malformed_messages_total") >= 4_000
     assert validator.metrics.total("dead_letters_total") == 700
     assert not any(task.done() for task in running), [task for task in running if task.done()]
     for service in services:

@@ -29,6 +29,7 @@ from marketprism_application.errors import SourceError
 from marketprism_application.ports.sources import Channel, MarketSource
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
+from tests.support.recordings import part_of
 
 A, B = Channel("ws-1", "x"), Channel("ws-2", "y")
 Frames = list[tuple[int, Channel, bytes]]
@@ -148,7 +149,8 @@ async def all_ticks(source: MarketSource) -> list[Tick]:
 async def test_captured_frames_make_the_same_ticks_again(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar
 ) -> None:
-    recordings = [fixtures / f"ctp/ticks/{name}.csv.gz" for name in ("ru1901_20181009", "AP010_20200803")]
+    names = ("ru1901_20181009", "AP010_20200803")
+    recordings = [part_of(fixtures / f"ctp/ticks/{name}.csv.gz", tmp_path, slice(10_000)) for name in names]
     tap = CaptureTap(CaptureSettings(rotate_mb=100_000 / 2**20), tmp_path / "a")
     tap.start()
     first = await all_ticks(ReplaySource(recordings, calendar, tap=tap))

@@ -71,16 +71,22 @@ def bars_of(
     return sorted(bars, key=lambda b: (b.venue, b.symbol, b.interval, b.ts_open, b.revision))
 
 
+@pytest.fixture(scope="module")
+def undivided(calendar: MarketCalendar, simulated: list[Tick]) -> list[Bar]:
+    """Bars of all of them in one message."""
+    return bars_of(calendar, raw_of(calendar, simulated, []))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12, deadline=None)
 @given(data=st.data())
 def test_batches_partitions_and_restarts_change_no_bar(
-    calendar: MarketCalendar, simulated: list[Tick], data: st.DataObject
+    calendar: MarketCalendar, simulated: list[Tick], undivided: list[Bar], data: st.DataObject
 ) -> None:
     cuts = data.draw(st.lists(st.integers(0, len(simulated)), max_size=8))
     partitions = data.draw(st.integers(1, 4))
     raw = raw_of(calendar, simulated, cuts, partitions)
     restarts = data.draw(st.frozensets(st.integers(0, len(raw) - 1), max_size=5))
-    assert bars_of(calendar, raw, restarts) == bars_of(calendar, raw_of(calendar, simulated, []))
+    assert bars_of(calendar, raw, restarts) == undivided
 
 
 def test_every_fault_of_the_simulated_venue_is_caught(calendar: MarketCalendar) -> None:
