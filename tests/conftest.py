@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 from blockbuster import blockbuster_ctx
@@ -24,6 +25,8 @@ from tests.support.clickhouse import serve_clickhouse
 with contextlib.suppress(ImportError):  # an extra
     import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
 
+hypothesis.settings.register_profile("marketprism", deadline=None)  # a busy machine fails no example
+hypothesis.settings.load_profile("marketprism")
 os.environ["MARKETPRISM_LANG"] = "en"  # what tests expect, whatever the locale of who runs them
 
 OURS = [
