@@ -34,6 +34,7 @@ def rebuilt(calendar: MarketCalendar, *paths: Path, intervals: tuple[str, ...] =
     return asyncio.run(go())
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.xdist_group("rebuilt")
 def test_every_tick_day_of_ru1901_is_the_exchanges(fixtures: Path, ru1901_bars: Sequence[Bar]) -> None:
     with (fixtures / "ctp/bars/ru1901_day_2018.csv").open() as file:
@@ -48,6 +49,7 @@ def test_every_tick_day_of_ru1901_is_the_exchanges(fixtures: Path, ru1901_bars: 
         )
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.xdist_group("rebuilt")
 def test_each_minutes_high_and_low_are_those_of_its_ticks(fixtures: Path, ru1901_bars: Sequence[Bar]) -> None:
     ours = {bar.ts_open: (bar.high, bar.low) for bar in ru1901_bars if bar.interval == "1m"}

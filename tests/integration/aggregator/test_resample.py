@@ -17,7 +17,7 @@ from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from tests.support.bars import FIELDS
 
-pytestmark = pytest.mark.xdist_group("rebuilt")
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("rebuilt")]
 
 MADE = ("4m", "7m", "45m", "3h", "1d")
 

@@ -39,7 +39,7 @@ from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.urls import Secret
 from tests.support.recordings import part_of
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 NAMES = ("ru1901_20181009", "AP010_20200803", "AP101_20200804")
 
