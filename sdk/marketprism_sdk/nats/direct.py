@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, direct_request
+from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, api, direct_request
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 _AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
-_END, _NOTHING = "204", "404"
+_END, _NOTHING, _TOO_MANY = "204", "404", "413"
 
 
 class Held(NamedTuple):
@@ -38,7 +38,8 @@ async def last_of_each(
 ) -> dict[str, Held]:
     """The last message of every subject that fits (wildcards allowed), by subject; `up_to` bounds the sequence.
 
-    Empty when the stream is not there. At most some 1 000 subjects can fit one pattern.
+    Empty when the stream is not there. Where more subjects fit than the server answers for at once, they are listed
+    first.
 
     Raises:
         StreamError: refused. DeadlineExceeded, NotConnected: no answer.
@@ -48,9 +49,32 @@ async def last_of_each(
         body: dict[str, Any] = {"multi_last": subjects[start : start + _AT_ONCE]}
         if up_to is not None:
             body["up_to_seq"] = up_to
-        for held in await _batch(connection, stream, body):
+        try:
+            batch = await _batch(connection, stream, body)
+        except _TooManySubjects:
+            names = await _listed(connection, stream, subjects[start : start + _AT_ONCE])
+            found |= await last_of_each(connection, stream, names, up_to)
+            continue
+        for held in batch:
             found[held.subject] = held
     return found
+
+
+class _TooManySubjects(StreamError):
+    """More subjects fit than the server answers for at once."""
+
+
+async def _listed(connection: NatsConnection, stream: str, patterns: list[str]) -> list[str]:
+    """Every subject of a stream that fits one of the patterns; the server lists so many at a time."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        offset, total = 0, 1
+        while offset < total:
+            info = await api(connection, f"STREAM.INFO.{stream}", {"subjects_filter": pattern, "offset": offset})
+            page = info["state"].get("subjects") or {}
+            found |= dict.fromkeys(page)
+            offset, total = offset + len(page), int(info.get("total", 0)) if page else 0
+    return list(found)
 
 
 async def next_of(connection: NatsConnection, stream: str, subject: str, seq: int) -> Held | None:
@@ -106,6 +130,8 @@ async def _batch(connection: NatsConnection, stream: str, body: dict[str, Any]) 
         await stop()
     if status == "503":  # nobody serves it: there is no such stream, or it has just been made
         return []
+    if status == _TOO_MANY:
+        raise _TooManySubjects(f"stream {stream}: direct get: expected fewer subjects, were too many")
     if status:
         raise StreamError(f"stream {stream}: direct get: expected a batch of messages, was {status}")
     return found

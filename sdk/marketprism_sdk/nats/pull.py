@@ -66,6 +66,7 @@ class PullConsumer:
         self._inbox = ""
         self._generation = 0
         self._last_sign = 0.0
+        self._last_reply = ""
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
@@ -101,6 +102,7 @@ class PullConsumer:
         self._stop = stop
         self._inbox = inbox
         self._asked = 0
+        self._last_reply = ""
         self._last_sign = asyncio.get_running_loop().time()
         await self._ask()
 
@@ -132,6 +134,7 @@ class PullConsumer:
         tokens = reply.split(".")
         seq, pending = int(tokens[-4]), int(tokens[-1])
         self._asked -= 1
+        self._last_reply = reply
         self._next_seq, self._start_ns, self.left = seq + 1, 0, pending
         self._buffer.append(StoredMessage(message.subject, seq, message.data, reply, pending, sampled(message.headers)))
         self._arrived.set()
@@ -202,6 +205,19 @@ class PullConsumer:
             return False
         info = await api(self._connection, f"STREAM.INFO.{self._stream}")
         return bool(info.get("created", "") != self._created)
+
+    async def has_all(self) -> bool:
+        """Whether every message that the stream has for it now has come; asks the server.
+
+        Raises:
+            StreamMissing: the stream or the consumer is not there. StreamError, DeadlineExceeded, NotConnected.
+        """
+        generation = self._generation
+        info = await api(self._connection, f"CONSUMER.INFO.{self._stream}.{self._name}")
+        if generation != self._generation or info.get("num_pending"):
+            return False
+        came = int(self._last_reply.split(".")[-3]) if self._last_reply else 0
+        return came >= int(info["delivered"]["consumer_seq"])
 
     @property
     def next_seq(self) -> int:
