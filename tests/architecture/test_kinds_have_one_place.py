@@ -39,6 +39,8 @@ PLACES = {
     P + "venues/live/source.py": {"ORDERBOOK", "TRADE"},
     S + "chaos/venues/audit.py": {"BOOK_TOP", "ORDERBOOK", "TRADE"},
     S + "api/read/streaming.py": {"BAR"},
+    S + "api/stream/access.py": {"EVENT"},  # events of the system have a scope of their own, and no instrument
+    S + "api/stream/joining.py": {"ORDERBOOK"},  # a book begins with what its gateway keeps
 }
 
 

@@ -77,6 +77,13 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("streamed_rows_total", "Rows of streamed answers.", ()),
     ("streams_cut_total", "Streamed answers whose reader went away or took nothing.", ()),
     ("streams_failed_total", "Streamed answers that ended in an error.", ()),
+    # api: the live stream
+    ("stream_messages_sent_total", "Messages that were written to clients of the live stream.", ()),
+    ("stream_conflated_total", "Messages of states that were skipped for a newer one of their subject.", ()),
+    ("stream_lagging_total", "Times at which a tape was read from its stream because its reader was too slow.", ()),
+    ("stream_gaps_total", "Gaps that clients were sent: messages that a stream does not hold any more.", ()),
+    ("stream_malformed_total", "Messages of a stream that could not be decoded for clients.", _STREAM),
+    ("stream_closed_total", "Connections to the live stream that ended, by their close code.", ("code",)),
 )
 _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # gateway
@@ -117,6 +124,11 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("ticks_out_of_chain", "Ticks that no validator took, of sessions whose beginning was not seen.", ()),
     ("stream_bytes", "Bytes that a stream holds; `JetStream` is everything together.", _STREAM),
     ("stream_bytes_limit", "Bytes that a stream may hold; `JetStream` is everything together.", _STREAM),
+    # api: the live stream
+    ("stream_connections", "Connections to the live stream, WebSockets and server-sent events.", ()),
+    ("stream_channels", "Channels of all connections to the live stream.", ()),
+    ("stream_waiting_bytes", "Bytes of tapes that wait because the sockets of their readers are full.", ()),
+    ("stream_catch_ups", "Channels that are being read from their streams now.", ()),
 )
 
 
