@@ -22,6 +22,7 @@ from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.peers import vnpy_bars
 from tests.benchmarks.server import measure_server
 from tests.benchmarks.stages import measure, ticks_to_measure
+from tests.benchmarks.stream_fanout import measure_fanout
 from tests.benchmarks.venue_load import measure_load
 from tests.benchmarks.venue_sockets import measure_sockets
 from tests.benchmarks.venues import measure_peers, measure_venues
@@ -67,7 +68,7 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues or gateway: only that part")
+    parser.add_argument("--only", default="", help="venues, gateway or stream: only that part")
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
     )
@@ -78,6 +79,9 @@ def main() -> None:
         return
     if arguments.only == "gateway":
         _write({"gateway": asyncio.run(measure_gateway(_source()))}, "gateway-")
+        return
+    if arguments.only == "stream":
+        _write({"stream": measure_fanout()}, "stream-")
         return
     runs = [pipeline() for _ in range(arguments.runs)]
     rates = sorted(run["ticks_per_second"] for run in runs)
