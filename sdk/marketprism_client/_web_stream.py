@@ -72,7 +72,39 @@ class _Subscription:
 
 
 class WebStream:
-    """One WebSocket for all subscriptions of a client, opened by the first and made again when it is lost."""
+    """The subscriptions of a client. Those that have no message in common share a WebSocket: what comes on one says of
+    which subject it is, and not for which of two channels that both have it."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._session = session
+        self._sockets: list[_Socket] = []
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages of every subscription can come now."""
+        return all(each.connected for each in self._sockets)
+
+    async def subscribe(self, subject: str, receive: Receive) -> Stop:
+        """Receive a channel's messages from now on; returns when the server has begun to send them.
+
+        Raises:
+            RemoteError: the server refuses the channel. NotConnected: no server is there.
+        """
+        socket = next((each for each in self._sockets if each.has_room_for(subject)), None)
+        if socket is None:
+            socket = _Socket(self._url, self._session)
+            self._sockets.append(socket)
+        return await socket.subscribe(subject, receive)
+
+    async def close(self) -> None:
+        """Leave; nothing more is received."""
+        sockets, self._sockets = self._sockets, []
+        await asyncio.gather(*(each.close() for each in sockets))
+
+
+class _Socket:
+    """One WebSocket, opened by the first subscription and made again when it is lost."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = url + _PATH
@@ -84,6 +116,10 @@ class WebStream:
         self._ids = itertools.count(1)
         self._asked: dict[int, str] = {}
         self._failed: Exception | None = None
+
+    def has_room_for(self, subject: str) -> bool:
+        """Whether no other channel of it has messages in common with the subject."""
+        return all(each == subject or not overlap(each, subject) for each in self._wanted)
 
     @property
     def connected(self) -> bool:
@@ -194,7 +230,6 @@ class WebStream:
             subject, seq, payload = _data(data)
             message = Payload(bytes(payload))
             for wanted in self._wanted.values():
-                # Two channels that both have a message get it with one sequence: each takes it once.
                 if seq > wanted.seq and wanted.stream and covers(wanted.subject, subject):
                     wanted.seq = seq
                     for receive in list(wanted.receivers):
@@ -236,6 +271,20 @@ class WebStream:
     async def _send(self, request: dict[str, object]) -> None:
         if self._socket is not None:
             await self._socket.send_bytes(msgspec.msgpack.encode(request))
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two channels, wildcards allowed, can have a message in common."""
+    first, second = one.split("."), other.split(".")
+    for place in range(max(len(first), len(second))):
+        left, right = (tokens[place] if place < len(tokens) else "" for tokens in (first, second))
+        if ">" in (left, right):
+            return bool(left and right)
+        if left != right and "*" not in (left, right):
+            return False
+        if not (left and right):
+            return False
+    return True
 
 
 def covers(pattern: str, subject: str) -> bool:

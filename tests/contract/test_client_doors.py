@@ -13,7 +13,11 @@ from aiohttp import web
 from marketprism_application.access.entitlements import Entitlement, Entitlements
 from marketprism_application.access.principal import LOCAL, Principal
 from marketprism_application.access.scopes import ROLES
+from marketprism_application.contracts.codec import encode
+from marketprism_application.contracts.kinds import TICK
 from marketprism_client import MarketClient, QueryFailed, UnknownSymbol, UnknownVenue
+from marketprism_sdk.nats.jetstream import publish_ack
+from tests.contract.test_codec import SAMPLES
 from tests.integration.query.read_side import COUNT, OPENED, Api, Serve, filled, serve
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
@@ -127,3 +131,44 @@ async def test_what_is_no_message_of_the_client_is_refused(api: Api) -> None:
             assert answer.status == 413
         async with api.session.post(f"{url}/ask", data=b"x", headers={"Content-Encoding": "gzip"}) as answer:
             assert answer.status == 415
+
+
+async def test_what_comes_is_the_same_through_both_doors_and_goes_on_where_a_connection_was_cut(
+    api: Api, doors: Doors
+) -> None:
+    seen: tuple[list[int], list[int]] = ([], [])
+
+    async def listen(market: MarketClient, found: list[int]) -> None:
+        async for tick in market.ticks("rb2505"):
+            found.append(tick.seq)
+
+    listening = [asyncio.create_task(listen(market, found)) for market, found in zip(doors, seen, strict=True)]
+    begin = SAMPLES["tick"]._replace(venue="shfe", symbol="rb2505")
+
+    async def publish(first: int, count: int) -> None:
+        for seq in range(first, first + count):
+            await publish_ack(api.nats, "market.tick.rb2505", encode(TICK, begin._replace(seq=COUNT + seq)))
+
+    await publish(1, 1)
+    number = 1
+    async with asyncio.timeout(30):
+        while not (seen[0] and seen[1]):  # until both listen
+            number += 1
+            await publish(number, 1)
+    async with asyncio.timeout(30):
+        while seen[0][-1:] != seen[1][-1:]:
+            await asyncio.sleep(0.01)
+    for round_ in range(5):
+        async with asyncio.timeout(20):
+            while not api.service.live.end(LOCAL.id):  # not before the client is back
+                await asyncio.sleep(0.01)
+        await publish(number + 1 + 10 * round_, 10)
+    last = COUNT + number + 50
+    async with asyncio.timeout(30):
+        while seen[0][-1:] != [last] or seen[1][-1:] != [last]:
+            await asyncio.sleep(0.01)
+    for found in seen:
+        assert found == list(range(found[0], last + 1))
+    for task in listening:
+        task.cancel()
+    await asyncio.gather(*listening, return_exceptions=True)

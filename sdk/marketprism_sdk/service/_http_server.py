@@ -16,7 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from marketprism_sdk.errors import reason_of
 from marketprism_sdk.observability.logger import get_logger
-from marketprism_sdk.service._http_limits import IDLE_S, Connections, Handler, is_health, may_ask
+from marketprism_sdk.service._http_limits import IDLE_S, MOST_CONNECTIONS, Connections, Handler, is_health, may_ask
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -50,6 +50,7 @@ class HttpServer:
         names: Sequence[str] = (),
         *,
         idle_s: float = IDLE_S,
+        most_connections: int = MOST_CONNECTIONS,
         instance: str = "",
     ) -> None:
         self._service = service
@@ -79,6 +80,7 @@ class HttpServer:
         # A handler whose client went away is cancelled, and with it what it asked for elsewhere.
         self._runner = web.AppRunner(self.app, access_log=None, handler_cancellation=True)
         self._idle_s = idle_s
+        self._most_connections = most_connections
         self.port: int = 0
 
     def check(self, name: str, check: Check) -> None:
@@ -109,7 +111,7 @@ class HttpServer:
             keepalive_timeout=self._idle_s,
             lingering_time=1.0,
         )
-        self._connections = connections = Connections(handler)
+        self._connections = connections = Connections(handler, self._most_connections)
         self._listening = await loop.create_server(connections, host, port, backlog=_BACKLOG)
         self.port = self._listening.sockets[0].getsockname()[1]
         self._metrics.watch("http_connections_refused_total", lambda: float(connections.refused))

@@ -58,7 +58,8 @@ _POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is
 class ServiceSettings:
     """Where the service listens. `http_port` 0 takes any free port; the registry says which. With
     `http_port_may_differ` a port that is taken is no error: any free one is taken instead, and the log says which.
-    `http_names` are host names by which it is asked beside those of loopback.
+    `http_names` are host names by which it is asked beside those of loopback, `http_connections` how many it
+    holds at most.
 
     `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
     `commands_parallel` commands are done at once over all instances, in order where it is 1. `metrics` names and
@@ -75,6 +76,7 @@ class ServiceSettings:
     needs_s: float = 60.0
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     http_names: tuple[str, ...] = ()
+    http_connections: int = 1_000
 
 
 class Service:
@@ -100,7 +102,12 @@ class Service:
         self.bus: NatsBus = NatsBus(connection)
         self.calls: RpcClient = RpcClient(self.bus)
         self.http: HttpServer = HttpServer(
-            name, version, self.metrics, self.settings.http_names, instance=self.instance
+            name,
+            version,
+            self.metrics,
+            self.settings.http_names,
+            instance=self.instance,
+            most_connections=self.settings.http_connections,
         )
         self.registration: Registration | None = None
         self.events: Events = Events(self.bus, name, self.metrics)

@@ -82,6 +82,12 @@ class Door:
                     request[PRINCIPAL] = who
                 await self._read(request)
                 caller = who.id if who is not None and not who.is_local else request.remote or ""
+                if endpoint.lasting:
+                    self._inside -= 1
+                    try:
+                        return await endpoint.handler(request)
+                    finally:
+                        self._inside += 1
                 return await self._callers.serve(caller, lambda: endpoint.handler(request), endpoint.weight)
             except (ApplicationError, SdkError) as error:
                 return failed(request, error, Stamp.of(request))

@@ -18,7 +18,7 @@ class Endpoint(NamedTuple):
     """A method and a path, who answers, and which scope is needed; None for what anybody may ask.
 
     `weight` is what a request takes of its caller's rate. `bulk` answers may be large: they wait behind the others when
-    a backend is full.
+    a backend is full. `lasting` ones are streams: they have limits of their own, and take no place of a request.
     """
 
     method: str
@@ -27,6 +27,7 @@ class Endpoint(NamedTuple):
     scope: Scope | None
     weight: int = 1
     bulk: bool = False
+    lasting: bool = False
 
 
 def principal_of(request: web.Request) -> Principal:

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from marketprism_application.access.principal import LOCAL, Principal
 from marketprism_application.access.scopes import Scope
+from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_sdk.messaging import REGISTRY, Discovery
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -20,7 +21,9 @@ from marketprism_services.api.newest_ticks import NewestTicks
 from marketprism_services.api.read.books import BookApi
 from marketprism_services.api.read.newest import NewestApi
 from marketprism_services.api.read.routes import ReadApi
-from marketprism_services.api.read.streaming import StreamApi
+from marketprism_services.api.read.streaming import StreamApi as DocumentStreams
+from marketprism_services.api.stream.api import StreamApi
+from marketprism_services.api.stream.settings import StreamSettings
 from marketprism_services.settings.api import ApiSettings
 
 _MONITOR_S = 5.0
@@ -51,27 +54,45 @@ class ApiService(Service):
         self._door = Door(self._api, self.metrics, authenticate or self._authenticate)
         self._door.install(self.http.app)
         self._intervals = intervals
+        self.live = StreamApi(
+            connection,
+            self.metrics,
+            StreamSettings.of(self._api.stream),
+            self._authenticate_token,
+            instance=self.instance,
+            version=version,
+            books=self._find_book,
+        )
 
     async def on_start(self) -> None:
         """The registry is followed from here on."""
         await self.discovery.start()
+        await self.live.start()
         self.http.check("query", self._query_health)
         self.http.status(self._status)
 
+    async def on_drain(self) -> None:
+        """Who listens is told to go elsewhere before the rest ends."""
+        await self.live.drain()
+
     async def on_stop(self) -> None:
         """Nothing is listened to any more."""
+        await self.live.close()
         await self._newest.close()
         await self.discovery.stop()
 
     def endpoints(self) -> list[Endpoint]:
         """Every request that is answered, and what is needed for it."""
         reading = QueryBackend(self.query)
+        compress = self._door.compress
+        documents = DocumentStreams(reading.ask_bulk, self.metrics, self._intervals, self._api, compress)
         return [
             *NewestApi(reading.ask, self.query.call, self._newest.get).endpoints(),
             *BookApi(self.query.call).endpoints(),
-            *StreamApi(reading.ask_bulk, self.metrics, self._intervals, self._api, self._door.compress).endpoints(),
+            *documents.endpoints(),
             *ReadApi(reading.ask).endpoints(),
             *ClientApi(self.query, self._ask_monitor).endpoints(),
+            *self.live.endpoints(),
             *DocumentsApi(self.version).endpoints(),
         ]
 
@@ -91,6 +112,12 @@ class ApiService(Service):
         if self._api.auth == "local" and is_of_this_machine(request):
             return LOCAL
         return None
+
+    async def _authenticate_token(self, token: str) -> Principal | None:  # noqa: ARG002 (nobody has one yet)
+        return _EVERYBODY if self._api.auth == "off" else None
+
+    async def _find_book(self, asked: BookRequest) -> BookView:
+        return msgspec.convert(await self.query.call("orderbook", asked), BookView)
 
     async def _query_health(self) -> str:
         if any(each.status == "active" for each in self.discovery.instances("query")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import is_loopback
@@ -25,5 +27,5 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Api
         settings.bars.intervals,
         settings.api,
         version=shared.version,
-        settings=service_settings_of(settings, "api"),
+        settings=replace(service_settings_of(settings, "api"), http_connections=settings.api.connections),
     )

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from marketprism_services.settings.live_stream import LiveStreamSettings
 from marketprism_services.settings.section import Section
 
 
@@ -37,9 +38,11 @@ class ApiSettings(Section):
     cors_origins: tuple[str, ...] = Field((), description="origins whose pages may ask, in full")
     concurrent: int = Field(16, ge=1, le=10_000, description="questions of one caller at a time")
     per_second: float = Field(1_000.0, gt=0, description="questions of one caller a second, on average")
+    connections: int = Field(4_096, ge=16, le=100_000, description="that are open at a time, of all callers")
     in_flight: int = Field(512, ge=1, le=100_000, description="requests at a time, of all callers")
     stream_rows: int = Field(10_000_000, ge=1, description="rows of one streamed answer")
     stall_s: float = Field(30.0, gt=0, le=3_600, description="a reader who takes nothing for so long is cut off")
     access_log: Literal["all", "errors", "off"] = Field("all", description="which requests are a line in the log")
     compress: bool = Field(True, description="JSON, CSV and NDJSON are compressed for who asks from elsewhere")
     backend: BackendSettings = BackendSettings()
+    stream: LiveStreamSettings = LiveStreamSettings()

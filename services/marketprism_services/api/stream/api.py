@@ -54,8 +54,8 @@ class StreamApi:
     def endpoints(self) -> list[Endpoint]:
         """Both. Whoever opens a WebSocket may say who it is in its first message: its scope is looked at here."""
         return [
-            Endpoint("GET", WEBSOCKET_PATH, self._websocket, None),
-            Endpoint("GET", EVENTS_PATH, self._events, Scope.STREAM),
+            Endpoint("GET", WEBSOCKET_PATH, self._websocket, None, lasting=True),
+            Endpoint("GET", EVENTS_PATH, self._events, Scope.STREAM, lasting=True),
         ]
 
     async def start(self) -> None:
