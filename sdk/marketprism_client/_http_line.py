@@ -16,7 +16,12 @@ from marketprism_sdk.errors import DeadlineExceeded, NotConnected, RemoteError, 
 if TYPE_CHECKING:
     import aiohttp
 
-_QUERY, _MONITOR = "query", "monitor"
+_PATHS = {
+    "query.latest_tick": "latest_tick",
+    "query.latest_bars": "latest_bars",
+    "query.orderbook": "orderbook",
+    "monitor.status": "monitor",
+}
 _HEADERS = {"Content-Type": "application/msgpack"}
 
 
@@ -72,12 +77,12 @@ class HttpLine:
         Raises:
             RemoteError: INVALID_PARAMETER, the gateway lets no other call through.
         """
-        known = {_QUERY: ("latest_tick", "latest_bars", "orderbook"), _MONITOR: ("status",)}
-        if method not in known.get(service, ()):
+        path = _PATHS.get(f"{service}.{method}")
+        if path is None:
             text = f"method: expected one that the API gateway lets through, was {service}.{method}"
             raise RemoteError(Code.INVALID_PARAMETER, text)
-        path = "/api/v1/client/monitor" if service == _MONITOR else f"/api/v1/client/{method}"
-        answer: object = msgspec.msgpack.decode(await self._post(path, msgspec.msgpack.encode(body), timeout_s))
+        data = await self._post(f"/api/v1/client/{path}", msgspec.msgpack.encode(body), timeout_s)
+        answer: object = msgspec.msgpack.decode(data)
         return answer
 
     async def subscribe(self, subject: str, receive: Receive) -> Stop:

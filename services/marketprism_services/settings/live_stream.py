@@ -12,8 +12,8 @@ from marketprism_domain.values import Bounds, check_bounds
 class LiveStreamSettings:
     """Of the live stream of the API gateway.
 
-    `heartbeat_s` of silence bring a heartbeat; who did not say who it is within `auth_s` is closed, and so is who takes
-    no byte for `stall_s`. `buffer_bytes` may lie in a connection's socket; if they do for `lag_after_s`, or if
+    `beat_s` of silence bring a heartbeat; who did not say who it is within `auth_s` is closed, and so is who takes
+    no byte for `reader_stall_s`. `buffer_bytes` may lie in a connection's socket; if they do for `lag_after_s`, or if
     `waiting_messages` or `waiting_bytes` wait before it, its tapes are read again from the stream, by at most
     `catch_ups` consumers at once. `snapshot_messages` is the most that a channel may begin with. A client's message has
     at most `message_bytes`, nested to `json_depth`, and its connection brings at most `control_per_s` pings and the
@@ -25,9 +25,9 @@ class LiveStreamSettings:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     BOUNDS: ClassVar[Bounds] = {
-        "heartbeat_s": (0.05, 3_600),
+        "beat_s": (0.05, 3_600),
         "auth_s": (0.05, 60),
-        "stall_s": (0.05, 3_600),
+        "reader_stall_s": (0.05, 3_600),
         "lag_after_s": (0.0, 60),
         "drain_s": (0.0, 600),
         "buffer_bytes": (4_096, 16_777_216),
@@ -41,9 +41,9 @@ class LiveStreamSettings:
         "filters": (1, 10_000),
     }
 
-    heartbeat_s: float = 10.0
+    beat_s: float = 10.0
     auth_s: float = 5.0
-    stall_s: float = 30.0
+    reader_stall_s: float = 30.0
     lag_after_s: float = 0.1
     drain_s: float = 5.0
     buffer_bytes: int = 65_536

@@ -294,7 +294,7 @@ async def test_a_drain_is_announced_and_closes_all(side: Side) -> None:
 
 
 async def test_heartbeats_hold_positions(side: Side) -> None:
-    await side.serve(replace(ROOMY, heartbeat_s=0.1))
+    await side.serve(replace(ROOMY, beat_s=0.1))
     reader = await side.connect(at=1)
     await reader.subscribe("market.bar.1m.h1")
     seq = await side.publish("market.bar.1m.h1", message(1, "h1"))

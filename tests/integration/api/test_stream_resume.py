@@ -234,7 +234,7 @@ async def test_a_slow_reader_gets_all_of_a_tape_and_the_newest_of_a_state(side: 
 
 
 async def test_who_takes_no_byte_is_closed(side: Side) -> None:
-    url = await side.serve(replace(NARROW, stall_s=0.1, buffer_bytes=4_096))
+    url = await side.serve(replace(NARROW, reader_stall_s=0.1, buffer_bytes=4_096))
     reader = SlowReader(int(url.rsplit(":", 1)[1]))
     await reader.open("market.okx.S2.ticker")
     stopped = 0

@@ -86,7 +86,7 @@ class Client:
         self.is_due = False
         self.is_blocked = False
         self.spoke = False
-        self.quiet_s = random.uniform(0, settings.heartbeat_s / 2)  # heartbeats of many do not leave together
+        self.quiet_s = random.uniform(0, settings.beat_s / 2)  # heartbeats of many do not leave together
         self.written = 0
         self.close_code = 0
         self._on_closing = on_closing
@@ -107,7 +107,7 @@ class Client:
         with contextlib.suppress(OSError):  # a socket of another family, or of another system
             found.setsockopt(socket.IPPROTO_TCP, unsent, _UNSENT_BYTES)
             if timeout is not None:
-                limit_ms = int((self.settings.stall_s + _STALLED_MORE_S) * 1e3)
+                limit_ms = int((self.settings.reader_stall_s + _STALLED_MORE_S) * 1e3)
                 found.setsockopt(socket.IPPROTO_TCP, timeout, limit_ms)
 
     @property

@@ -68,7 +68,7 @@ class Outlet:
 
     @property
     def _beat_s(self) -> float:
-        return min(1.0, self._settings.heartbeat_s / 2)
+        return min(1.0, self._settings.beat_s / 2)
 
     def schedule(self) -> None:
         """Write at the end of this turn to whoever is due."""
@@ -113,9 +113,9 @@ class Outlet:
         taken = client.taken
         if taken != state.taken:
             state.taken, state.taken_s = taken, now
-        if now - state.taken_s > self._settings.stall_s:
+        if now - state.taken_s > self._settings.reader_stall_s:
             self._unblock(client)
-            client.close(STALLED, f"no byte was taken for {self._settings.stall_s:g} s")
+            client.close(STALLED, f"no byte was taken for {self._settings.reader_stall_s:g} s")
         elif now - state.since_s >= self._settings.lag_after_s:
             self.shed(client)
 
@@ -137,7 +137,7 @@ class Outlet:
                 client.spoke, client.quiet_s = False, 0.0
                 continue
             client.quiet_s += self._beat_s
-            if client.quiet_s >= self._settings.heartbeat_s and not client.is_closed:
+            if client.quiet_s >= self._settings.beat_s and not client.is_closed:
                 client.quiet_s = 0.0
                 client.send(Heartbeat(ts=time.time_ns(), at=client.positions()))
         self._notes_s += self._beat_s

@@ -246,7 +246,7 @@ class WebSocketConnection:
         """The last bytes were written: the other side has a moment to close."""
         if self.client.is_blocked:  # they lie behind what it does not take
             self._transport.close()
-            self._timers.append(self._loop.call_later(self._settings.stall_s, self._transport.abort))
+            self._timers.append(self._loop.call_later(self._settings.reader_stall_s, self._transport.abort))
         else:
             self._timers.append(self._loop.call_later(_FAREWELL_S, self._transport.abort))
 
@@ -296,7 +296,7 @@ def hello_of(hub: Hub, version: str, instance: str, principal: Principal) -> Hel
         protocol=PROTOCOL,
         server=version,
         instance=instance,
-        heartbeat_s=hub.settings.heartbeat_s,
+        heartbeat_s=hub.settings.beat_s,
         limits={
             "channels": limits.channels,
             "in_per_s": limits.messages_per_s,
