@@ -21,7 +21,7 @@ from marketprism_services.api.read.requests import (
     stream_parameters,
 )
 from marketprism_services.api.read.routes import ROUTES
-from marketprism_services.api.read.streaming import CONTENT_TYPES as STREAM_TYPES
+from marketprism_services.api.read.stream_forms import CONTENT_TYPES as STREAM_TYPES
 from marketprism_services.api.read.streaming import STREAMED
 
 _FILES = tuple(CONTENT_TYPES.values())

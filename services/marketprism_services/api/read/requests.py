@@ -30,7 +30,7 @@ from marketprism_services.api.read.parameters import (
 )
 
 MADE_OF_OTHERS = frozenset({BAR.name})
-STREAM_FORMATS = ("csv", "ndjson", "arrow")
+STREAM_FORMATS = ("csv", "ndjson", "arrow", "parquet", "msgpack", "json")
 _FROM = Field(
     None,
     alias="from",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -17,7 +16,6 @@ from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
 from marketprism_application.errors import QueryError
-from marketprism_application.queries.export import csv_part, lines
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.entitled import check_named, entitled
@@ -25,6 +23,7 @@ from marketprism_services.api.read.parameters import load_zone
 from marketprism_services.api.read.rendering import in_form
 from marketprism_services.api.read.requests import StreamParameters, stream_parameters
 from marketprism_services.api.read.routes import Ask, page_of
+from marketprism_services.api.read.stream_forms import CONTENT_TYPES, form_of
 from marketprism_services.settings.api import ApiSettings
 
 if TYPE_CHECKING:
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CONTENT_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "ndjson": "application/x-ndjson",
-    "arrow": "application/vnd.apache.arrow.stream",
-}
 STREAMED = tuple(path for path, kind in PATHS.items() if kind.streamed)
 Compress = Callable[[web.Request, web.StreamResponse], None]
 _PAGE = min(10_000, MAX_LIMIT)  # a page is one answer
@@ -60,6 +54,7 @@ class StreamApi:
         intervals: tuple[str, ...],
         limits: ApiSettings,
         compress: Compress = lambda _, __: None,
+        page_rows: int = _PAGE,
     ) -> None:
         self._ask = ask
         self._intervals = intervals
@@ -67,6 +62,7 @@ class StreamApi:
         self._most_rows = limits.stream_rows
         self._stall_s = limits.stall_s
         self._compress = compress
+        self._page_rows = page_rows
 
     def endpoints(self) -> list[Endpoint]:
         """Streamed answers, one row for all kinds that have them."""
@@ -76,11 +72,11 @@ class StreamApi:
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         stamp = Stamp.of(request)
         try:
-            return await self._serve(request)
+            return await self._serve(request, stamp)
         except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
             return failed(request, error, stamp)
 
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+    async def _serve(self, request: web.Request, stamp: Stamp) -> web.StreamResponse:
         await load_zone(request)
         if "last" in request.query:
             raise QueryError("last: expected none for a stream, which is oldest first")
@@ -94,20 +90,20 @@ class StreamApi:
             )
         check_named(who := principal_of(request), asked.symbol, kind)
         # The limit is the stream's, not a page's.
-        pages = self._pages(who, kind, asked, page_of(asked, kind, asked.symbol, _PAGE))
+        pages = self._pages(who, kind, asked, page_of(asked, kind, asked.symbol, self._page_rows))
         first = await anext(pages)  # a question that cannot be answered is answered as such
         response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[asked.format]})
         self._compress(request, response)
         await response.prepare(request)
         sent = 0
         try:
-            writer = _Writer(asked.format)
-            await self._send(response, await asyncio.to_thread(writer.part, first))
+            form = form_of(asked.format, stamp)
+            await self._send(response, await asyncio.to_thread(form.part, first))
             sent += first.num_rows
             async for page in pages:
-                await self._send(response, await asyncio.to_thread(writer.part, page))
+                await self._send(response, await asyncio.to_thread(form.part, page))
                 sent += page.num_rows
-            await self._send(response, writer.end())
+            await self._send(response, await asyncio.to_thread(form.end))
             await response.write_eof()
         except (ConnectionError, TimeoutError) as error:
             self._metrics.count("streams_cut_total")
@@ -137,7 +133,7 @@ class StreamApi:
         """
         left = asked.limit or self._most_rows
         while True:
-            found = await self._ask(msgspec.structs.replace(question, limit=min(_PAGE, left)))
+            found = await self._ask(msgspec.structs.replace(question, limit=min(self._page_rows, left)))
             left -= found.num_rows
             key = next_of(found)
             if key is not None and left <= 0 and asked.limit is None:
@@ -156,56 +152,3 @@ class StreamApi:
 def _abort(request: web.Request) -> None:
     if request.transport is not None:
         request.transport.abort()
-
-
-class _Writer:
-    """Pages as one document."""
-
-    def __init__(self, form: str) -> None:
-        self._form = form
-        self._first = True
-        self._sink: _Chunks | None = None
-        self._writer: Any = None
-
-    def part(self, page: pa.Table) -> bytes:
-        """Bytes of one page."""
-        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
-
-        first, self._first = self._first, False
-        if self._form == "csv":
-            return csv_part(page, header=first)
-        if self._form == "ndjson":
-            return lines(page)
-        if self._sink is None:
-            self._sink = _Chunks()
-            self._writer = pa.ipc.new_stream(self._sink, page.schema)
-        self._writer.write_table(page)
-        return self._sink.take()
-
-    def end(self) -> bytes:
-        """What closes the document."""
-        if self._sink is None:
-            return b""
-        self._writer.close()
-        return self._sink.take()
-
-
-class _Chunks(io.RawIOBase):
-    """A file that is taken away piece by piece."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        """The number of bytes taken; `take` gives them on."""
-        self._parts.append(bytes(data))
-        return len(self._parts[-1])
-
-    def take(self) -> bytes:
-        """What was written since."""
-        parts, self._parts = self._parts, []
-        return b"".join(parts)
