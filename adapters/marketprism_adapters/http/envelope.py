@@ -7,7 +7,7 @@ import math
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -32,7 +32,7 @@ class Envelope(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    success: bool = Field(True, description="true: there is an answer")
+    success: Literal[True] = Field(True, description="true: there is an answer")
     data: Any = Field(description="the answer")
     message: str = Field(description="the answer in a few words, like how many rows it has")
     next: str | None = Field(None, description="there are more rows: `after` of the page that follows")
@@ -46,9 +46,7 @@ class ErrorBody(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    code: str = Field(
-        description="INVALID_PARAMETER, UNKNOWN_SYMBOL, RESPONSE_TOO_LARGE, TOO_MANY_REQUESTS or UNAVAILABLE"
-    )
+    code: str = Field(description="what programs compare; each status has its own")
     message: str = Field(description="names the parameter, what was expected and what it was")
     details: dict[str, Any] = Field(default_factory=dict)
 
@@ -58,7 +56,7 @@ class FailureEnvelope(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    success: bool = Field(False, description="false: there is none")
+    success: Literal[False] = Field(False, description="false: there is none")
     error: ErrorBody
     timestamp: str = Field(description="when it was answered, ISO 8601 in UTC")
     request_id: str = Field(description="of the request's X-Request-Id, else one of our own")

@@ -4,45 +4,67 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import get_origin
 
 import msgspec
-import pyarrow as pa
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from marketprism_adapters.http.envelope import Envelope, ErrorBody, FailureEnvelope
+from marketprism_adapters.http.operation import ALWAYS, Described, Operation, Schema
+from marketprism_adapters.http.record_schemas import REF, record_schema
+from marketprism_application.contracts.failures import CONSEQUENCES, consequence_of, http_code
 from marketprism_application.contracts.kinds import DataKind
-from marketprism_application.queries.arrow_tables import schema_of
 
-Schema = dict[str, Any]
-_REF = "#/components/schemas/{model}"
+NEEDED = "x-needed"  # in a field's extra schema: the model lets it be none, and the request is refused without it
 _IN_PATH = re.compile(r"{([a-z_]+)}")
-_FAILURES = {
-    "400": "A parameter is wrong: the message names it, what was expected and what it was.",
-    "404": "Nothing is stored of the instrument.",
-    "429": "The caller asks too much; Retry-After says in how many seconds to ask again.",
-    "503": "Whoever would answer is away: ask again.",
+# What the HTTP server refuses by itself, before a request is anybody's.
+SERVER_CODES: Mapping[int, tuple[str, ...]] = {
+    400: ("BAD_REQUEST",),
+    403: ("FORBIDDEN_HOST",),
+    404: ("NOT_FOUND",),
+    405: ("METHOD_NOT_ALLOWED",),
+    413: ("REQUEST_ENTITY_TOO_LARGE",),
+    500: ("INTERNAL",),
 }
-
-
-class Operation(NamedTuple):
-    """One `GET`.
-
-    Attributes:
-        path: with `{name}` for what varies.
-        parameters: models whose fields are the parameters, in the path or in the query.
-        data: schema of the envelope's `data`; None for an answer that is not in the envelope.
-        content_types: of the other forms of the answer.
-        question: name of the question's schema, which NATS callers send.
-    """
-
-    path: str
-    summary: str
-    parameters: tuple[type[BaseModel], ...] = ()
-    data: Schema | None = None
-    content_types: tuple[str, ...] = ()
-    question: str = ""
+_MEANINGS: Mapping[int, str] = {
+    400: "A parameter is wrong: the message names it, what was expected and what it was.",
+    401: "Nobody says who asks, or what was shown is not, or no longer, good.",
+    403: "Whoever asks may not do this, or not see this.",
+    404: "There is none: nothing is stored of the instrument, or nothing has this name.",
+    405: "The path has other methods; `Allow` names them.",
+    409: "It cannot be done as things stand.",
+    412: "Somebody else has changed it meanwhile.",
+    413: "More bytes than one message may have: ask for less at a time.",
+    415: "The body is of another type than was expected.",
+    421: "The server is not asked by this name.",
+    429: "The caller asks too much; Retry-After says in how many seconds to ask again.",
+    500: "A fault of the service, whose log says why.",
+    503: "Whoever would answer is away: ask again, after as many seconds as Retry-After says.",
+}
+_HEADERS: Mapping[str, tuple[str, str]] = {
+    "X-Request-Id": ("the request's own X-Request-Id, else one of ours: it stands in the log", "string"),
+    "ETag": ("of the answer's data: with If-None-Match it is not sent again (304)", "string"),
+    "Cache-Control": ("how long the answer may be taken as it is", "string"),
+    "Link": ('rel="next": the page that follows; rel="successor-version": what stands in its place', "string"),
+    "X-Next-After": ("`after` of the page that follows", "string"),
+    "X-Truncated": ("true: there are more rows than these", "string"),
+    "Retry-After": ("seconds until it is worth asking again", "integer"),
+    "WWW-Authenticate": ("how to say who asks", "string"),
+    "Allow": ("methods that the path has", "string"),
+    "Deprecation": ("since when it should not be used any more, as @ and seconds since 1970 (RFC 9745)", "string"),
+    "Sunset": ("when it will be gone (RFC 8594)", "string"),
+}
+_OF_FAILURE: Mapping[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+_SECURITY: Schema = {
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key of a program."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, or a token that lives for minutes."},
+}
 
 
 def document(
@@ -50,108 +72,149 @@ def document(
     *,
     title: str,
     version: str,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
     questions: Iterable[type[msgspec.Struct]] = (),
     records: Iterable[DataKind] = (),
 ) -> Schema:
-    """The document, as JSON has it: a path for each operation, a schema for each question and kind of record."""
+    """The document, as JSON has it: an entry for each operation, a schema for each question and kind of record.
+
+    `tags` are the groups in which operations are listed, and what each has.
+    """
     _, envelopes = models_json_schema(
-        [(model, "serialization") for model in (Envelope, ErrorBody, FailureEnvelope)], ref_template=_REF
+        [(model, "validation") for model in (Envelope, ErrorBody, FailureEnvelope)], ref_template=REF
     )
     # Questions carry what serves them in NATS' form only (sections, say), so they come with the types they use.
     _, asked = msgspec.json.schema_components(tuple(questions), ref_template="#/components/schemas/{name}")
-    failures = {
-        status: {
-            "description": text,
-            "content": {"application/json": {"schema": {"$ref": _REF.format(model="FailureEnvelope")}}},
-        }
-        for status, text in _FAILURES.items()
+    schemas: Schema = {
+        **envelopes["$defs"],
+        **asked,
+        **{kind.model.__name__: record_schema(kind) for kind in records},
     }
+    paths: Schema = {}
+    for each in operations:
+        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": title, "version": version},
-        "paths": {each.path: {"get": _get(each)} for each in operations},
+        "info": {"title": title, "version": version, **({"description": description} if description else {})},
+        "servers": [{"url": "/", "description": "where this document comes from"}],
+        "tags": [{"name": name, "description": text} for name, text in (tags or {}).items()],
+        "paths": paths,
         "components": {
-            "schemas": {
-                **envelopes["$defs"],
-                **asked,
-                **{kind.model.__name__: record_schema(kind) for kind in records},
-            },
-            "responses": failures,
+            "schemas": schemas,
+            "responses": {str(status): _failure(status) for status in _MEANINGS},
+            "headers": {name: {"description": text, "schema": {"type": of}} for name, (text, of) in _HEADERS.items()},
+            "securitySchemes": _SECURITY,
         },
     }
 
 
-def _get(operation: Operation) -> Schema:
-    content: dict[str, Schema] = {}
-    if operation.data is not None:
-        with_data = {"type": "object", "properties": {"data": operation.data}}
-        content["application/json"] = {"schema": {"allOf": [{"$ref": _REF.format(model="Envelope")}, with_data]}}
-    content |= {name: {} for name in operation.content_types}
+def codes_of(status: int) -> list[str]:
+    """What `error.code` may be in an answer of this status."""
+    own = [http_code(code) for code, consequence in CONSEQUENCES.items() if consequence.status == status]
+    return list(dict.fromkeys([*own, *SERVER_CODES.get(status, ())]))
+
+
+def _failure(status: int) -> Schema:
+    codes: Schema = {"properties": {"error": {"properties": {"code": {"enum": codes_of(status)}}}}}
+    return {
+        "description": _MEANINGS[status],
+        "headers": _headers("X-Request-Id", *_OF_FAILURE.get(status, ())),
+        "content": {"application/json": {"schema": {"allOf": [{"$ref": REF.format(model="FailureEnvelope")}, codes]}}},
+    }
+
+
+def _operation(operation: Operation, schemas: Schema) -> Schema:
     found: Schema = {
-        "operationId": re.sub(r"[^a-z0-9]+", "_", operation.path.removeprefix("/api/v1/")).strip("_"),
+        "operationId": operation.id,
         "summary": operation.summary,
-        "parameters": [each for model in operation.parameters for each in _parameters(operation.path, model)],
-        "responses": {
-            "200": {"description": "The answer.", "content": content},
-            **{status: {"$ref": f"#/components/responses/{status}"} for status in _FAILURES},
-        },
+        "tags": [operation.tag],
+        "parameters": [each for model in operation.parameters for each in _parameters(operation, model)],
+        "responses": _responses(operation, schemas),
+        "security": [],
     }
+    if operation.description:
+        found["description"] = operation.description
+    if operation.scope is not None:
+        found["security"] = [{name: [operation.scope.value]} for name in _SECURITY]
+        found["x-scope"] = operation.scope.value
+    if operation.body is not None:
+        schema = _schema_of(operation.body, schemas)
+        found["requestBody"] = {"required": True, "content": {operation.body_type: {"schema": schema}}}
     if operation.question:
-        found["x-question"] = {"$ref": _REF.format(model=operation.question)}
+        found["x-question"] = {"$ref": REF.format(model=operation.question)}
+    if operation.deprecated is not None:
+        found["deprecated"] = True
+    if operation.sunset is not None:
+        found["x-sunset"] = operation.sunset.isoformat()
     return found
 
 
-def _parameters(path: str, model: type[BaseModel]) -> list[Schema]:
-    in_path = set(_IN_PATH.findall(path))
+def _responses(operation: Operation, schemas: Schema) -> Schema:
+    """Of each status that can come: the answer, the answer that is not sent again, and failures."""
+    content: Schema = {}
+    if operation.data is not None:
+        with_data = {"type": "object", "properties": {"data": _schema_of(operation.data, schemas)}}
+        content["application/json"] = {"schema": {"allOf": [{"$ref": REF.format(model="Envelope")}, with_data]}}
+    content |= {name.partition(";")[0]: {} for name in operation.content_types if name not in content}
+    names = ["X-Request-Id"]
+    names += ["ETag", "Cache-Control"] if operation.tagged else []
+    names += ["Link", "X-Next-After", "X-Truncated"] if operation.paged else []
+    names += ["Deprecation"] if operation.deprecated is not None else []
+    names += ["Sunset"] if operation.sunset is not None else []
+    answer: Schema = {"description": "The answer.", "headers": _headers(*names)}
+    found: Schema = {str(operation.status): answer | ({"content": content} if content else {})}
+    if operation.tagged:
+        found["304"] = {
+            "description": "The caller has the answer: its ETag is that of If-None-Match.",
+            "headers": _headers("X-Request-Id", "ETag", "Cache-Control"),
+        }
+    statuses = {consequence_of(code).status for code in (*ALWAYS, *operation.codes)} | {500}
+    statuses |= {404} if _IN_PATH.search(operation.path) else set()
+    statuses |= {413} if operation.body is not None else set()
+    return found | {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
+
+
+def _headers(*names: str) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _schema_of(described: Described, schemas: Schema) -> Schema:
+    """The schema, or that of the type; the types that it names become schemas of the document."""
+    if isinstance(described, dict):
+        return described
+    try:
+        (found,), used = msgspec.json.schema_components((described,), ref_template="#/components/schemas/{name}")
+    except TypeError:  # not a type of msgspec's
+        found = TypeAdapter(described).json_schema(ref_template=REF)
+        used = found.pop("$defs", {})
+        if get_origin(described) is None and issubclass(described, BaseModel):
+            used[described.__name__], found = found, {"$ref": REF.format(model=described.__name__)}
+    schemas.update(used)
+    return dict(found)
+
+
+def _parameters(operation: Operation, model: type[BaseModel]) -> list[Schema]:
+    in_path = set(_IN_PATH.findall(operation.path))
     found = []
     for name, given in model.model_json_schema(by_alias=True)["properties"].items():
-        schema = {key: value for key, value in given.items() if key not in ("title", "description")}
-        if schema.get("default", "") in (None, []):
-            del schema["default"]  # what is not there is no value of its own
         where = "path" if name in in_path else "query"
-        parameter: Schema = {"name": name, "in": where, "required": where == "path", "schema": schema}
+        needed = where == "path" or given.get(NEEDED, False)
+        parameter: Schema = {"name": name, "in": where, "required": needed, "schema": _of_parameter(given)}
         if "description" in given:
             parameter["description"] = given["description"]
+        if name in operation.examples:
+            parameter["example"] = operation.examples[name]
         found.append(parameter)
-    return found
+    return sorted(found, key=lambda each: not each["required"])
 
 
-def rows_of(schema: pa.Schema | DataKind | None) -> Schema:
-    """Schema of a list of rows: of a kind by its name, of a table's schema column by column, of any for None."""
-    if schema is None:
-        return {"type": "array", "items": {"type": "object"}}
-    if isinstance(schema, DataKind):
-        return {"type": "array", "items": {"$ref": _REF.format(model=schema.model.__name__)}}
-    return {"type": "array", "items": _columns({field.name: field.type for field in schema}, {})}
-
-
-def record_schema(kind: DataKind) -> Schema:
-    """A stored record of a kind, as a row of JSON has it."""
-    optional = {name: type(None) in getattr(hint, "__args__", ()) for name, hint in kind.types.items()}
-    found = _columns({field.name: field.type for field in schema_of(kind.name)}, optional)
-    return {**found, "required": list(kind.fields), "description": f"A stored {kind.name}."}
-
-
-def _columns(types: Mapping[str, pa.DataType], optional: Mapping[str, bool]) -> Schema:
-    properties = {}
-    for name, of in types.items():
-        properties[name] = _json_type(of)
-        if optional.get(name, not optional):
-            properties[name]["type"] = [properties[name]["type"], "null"]
-    return {"type": "object", "properties": properties}
-
-
-def _json_type(of: pa.DataType) -> Schema:
-    if pa.types.is_decimal(of):
-        return {"type": "string", "format": "decimal"}
-    if pa.types.is_boolean(of):
-        return {"type": "boolean"}
-    if pa.types.is_integer(of):
-        return {"type": "integer", "format": "int64"}
-    if pa.types.is_floating(of):
-        return {"type": "number"}
-    if isinstance(of, pa.ListType):
-        return {"type": "array", "items": _json_type(of.value_type)}
-    if isinstance(of, pa.StructType):
-        return _columns({of.field(n).name: of.field(n).type for n in range(of.num_fields)}, {"": False})
-    return {"type": "string"}
+def _of_parameter(given: Schema) -> Schema:
+    """What a parameter may be where it is there: none is no value of its own."""
+    schema = {key: value for key, value in given.items() if key not in ("title", "description", NEEDED)}
+    if schema.get("default", "") in (None, []):
+        del schema["default"]
+    branches = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(branches) == 1:
+        schema = {key: value for key, value in schema.items() if key != "anyOf"} | branches[0]
+    return schema

@@ -1,47 +1,107 @@
-"""What the API says of itself: its list of requests, and its OpenAPI document."""
+"""What the API says of itself: its versions, its list of requests, its documents, and the page that shows them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
 from aiohttp import web
 
-from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed
+from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed, tag_of
 from marketprism_application.errors import QueryError
 from marketprism_sdk.lazy import loaded
-from marketprism_services.api.endpoint import Endpoint
+from marketprism_services.api.endpoint import Endpoint, Handler
+from marketprism_services.api.pages import PAGES, page_headers
 from marketprism_services.api.read.parameters import Parameters
+from marketprism_services.api.versions import VERSIONS
+
+_OPENAPI, _ASYNCAPI = "marketprism_services.api.openapi", "marketprism_services.api.asyncapi"
+
+
+class _Text(NamedTuple):
+    """Bytes that are made once, and their tag."""
+
+    body: bytes
+    tag: str
 
 
 class DocumentsApi:
-    """Anybody may read these: they hold nothing but the product's own text."""
+    """Anybody may read these: they hold nothing but the product's own text.
 
-    def __init__(self, version: str) -> None:
+    `served` gives the endpoints that the documents are about.
+    """
+
+    def __init__(self, version: str, served: Callable[[], Sequence[Endpoint]]) -> None:
         self._version = version
+        self._served = served
+        self._texts: dict[str, _Text] = {}
 
     def endpoints(self) -> list[Endpoint]:
-        """The index and the documents."""
+        """The index, the documents and the page."""
         return [
+            Endpoint("GET", "/api", self._versions, None),
             Endpoint("GET", "/api/v1", self._index, None),
-            Endpoint("GET", "/api/v1/openapi.json", self._openapi, None),
+            Endpoint("GET", "/api/v1/openapi.json", self._shows(_OPENAPI, self._openapi), None),
+            Endpoint("GET", "/api/v1/asyncapi.json", self._shows(_ASYNCAPI, self._asyncapi), None),
+            *(Endpoint("GET", path, self._page, None) for path in PAGES),
         ]
+
+    async def _versions(self, request: web.Request) -> web.Response:
+        stamp = Stamp.of(request)
+        try:
+            Parameters.of(request)
+        except QueryError as error:
+            return failed(request, error, stamp)
+        return answered([each.as_row() for each in VERSIONS], count_of(len(VERSIONS), "version"), stamp)
 
     async def _index(self, request: web.Request) -> web.Response:
         stamp = Stamp.of(request)
         try:
             Parameters.of(request)
-            await loaded("marketprism_services.api.read.openapi")  # loads pyarrow
-            from marketprism_services.api.read.openapi import operations  # noqa: PLC0415 (loads pyarrow)
-
-            found = [{"path": each.path, "summary": each.summary} for each in operations()]
         except QueryError as error:
             return failed(request, error, stamp)
-        return answered(found, count_of(len(found), "request"), stamp)
+        await loaded(_OPENAPI)  # loads pyarrow
+        from marketprism_services.api.openapi import operations  # noqa: PLC0415 (loads pyarrow)
 
-    async def _openapi(self, request: web.Request) -> web.Response:
+        found = [
+            {"method": each.method, "path": each.path, "summary": each.summary, "scope": each.scope}
+            for each in operations(self._served())
+        ]
+        return answered(found, count_of(len(found), "request"), stamp, tagged=True)
+
+    def _shows(self, module: str, make: Callable[[], object]) -> Handler:
+        """Answers with a document, which is made when it is first asked for."""
+
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                Parameters.of(request)
+            except QueryError as error:
+                return failed(request, error, Stamp.of(request))
+            if module not in self._texts:
+                await loaded(module)  # loads pyarrow
+                body = await asyncio.to_thread(lambda: msgspec.json.encode(make()))
+                self._texts[module] = _Text(body, f'"{tag_of(body)}"')
+            text = self._texts[module]
+            return web.Response(body=text.body, content_type="application/json", headers={"ETag": text.tag})
+
+        return handle
+
+    def _openapi(self) -> object:
+        from marketprism_services.api.openapi import api_document  # noqa: PLC0415 (loads pyarrow)
+
+        return api_document(self._served(), self._version)
+
+    def _asyncapi(self) -> object:
+        from marketprism_services.api.asyncapi import api_document  # noqa: PLC0415 (loads pyarrow)
+
+        return api_document(self._version)
+
+    async def _page(self, request: web.Request) -> web.Response:
         try:
             Parameters.of(request)
         except QueryError as error:
             return failed(request, error, Stamp.of(request))
-        await loaded("marketprism_services.api.read.openapi")  # loads pyarrow
-        from marketprism_services.api.read.openapi import read_api_document  # noqa: PLC0415 (loads pyarrow)
-
-        return web.json_response(read_api_document(self._version))
+        page = PAGES[request.path]
+        return web.Response(body=page.body, content_type=page.content_type, charset="utf-8", headers=page_headers(page))

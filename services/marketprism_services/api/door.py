@@ -24,6 +24,7 @@ from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import Metrics, continue_trace
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, Handler
+from marketprism_services.api.versions import lifecycle_headers, lifecycle_of
 from marketprism_services.settings.api import ApiSettings
 
 log = structlog.get_logger()
@@ -32,8 +33,9 @@ Authenticate = Callable[[web.Request], Awaitable[Principal | None]]
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _TRAVERSAL = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)|//|\\|%5c|[\x00-\x1f\x7f]", re.IGNORECASE)
+_LIFECYCLE = web.RequestKey("lifecycle", dict[str, str])  # headers of an endpoint that will go
 _OPEN = ("/health", "/health/live", "/health/ready")
-_COMPRESSED = ("application/json", "text/csv", "application/x-ndjson", "text/html", "application/yaml")
+_COMPRESSED = ("application/json", "text/csv", "application/x-ndjson", "text/html", "text/css", "text/javascript")
 _BODY_S = 30.0
 _LEAST = 1_024  # bytes worth compressing
 _SHOWN = 200
@@ -74,8 +76,11 @@ class Door:
 
     def guarded(self, endpoint: Endpoint) -> web.RouteDef:
         """The route of an endpoint, which only those reach who may."""
+        lifecycle = lifecycle_headers(lifecycle_of(endpoint))
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            if lifecycle:
+                request[_LIFECYCLE] = lifecycle
             try:
                 who = await self._admitted(request, endpoint)
                 if who is not None:
@@ -205,10 +210,12 @@ class Door:
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-cache")
+        if (lifecycle := request.get(_LIFECYCLE)) is not None:
+            headers.extend(lifecycle)
         if (origin := request.headers.get("Origin")) in self._origins and origin is not None:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = (
-                "Link, X-Next-After, X-Truncated, X-Request-Id, Retry-After, ETag"
+                "Link, X-Next-After, X-Truncated, X-Request-Id, Retry-After, ETag, Deprecation, Sunset"
             )
             headers["Vary"] = "Origin"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import NamedTuple, TypeAlias
 
 from aiohttp import web
@@ -19,6 +20,8 @@ class Endpoint(NamedTuple):
 
     `weight` is what a request takes of its caller's rate. `bulk` answers may be large: they wait behind the others when
     a backend is full. `lasting` ones are streams: they have limits of their own, and take no place of a request.
+    What is `deprecated` says so to callers, and when it goes (`sunset`), and what path takes its place (`successor`);
+    where it says nothing, its version does.
     """
 
     method: str
@@ -28,6 +31,9 @@ class Endpoint(NamedTuple):
     weight: int = 1
     bulk: bool = False
     lasting: bool = False
+    deprecated: date | None = None
+    sunset: date | None = None
+    successor: str = ""
 
 
 def principal_of(request: web.Request) -> Principal:

@@ -63,6 +63,7 @@ class ApiService(Service):
             version=version,
             books=self._find_book,
         )
+        self._served: list[Endpoint] = []
 
     async def on_start(self) -> None:
         """The registry is followed from here on."""
@@ -93,12 +94,13 @@ class ApiService(Service):
             *ReadApi(reading.ask).endpoints(),
             *ClientApi(self.query, self._ask_monitor).endpoints(),
             *self.live.endpoints(),
-            *DocumentsApi(self.version).endpoints(),
+            *DocumentsApi(self.version, lambda: self._served).endpoints(),
         ]
 
     def routes(self) -> list[web.RouteDef]:
         """Every endpoint behind the door."""
-        return [self._door.guarded(endpoint) for endpoint in self.endpoints()]
+        self._served = self.endpoints()
+        return [self._door.guarded(endpoint) for endpoint in self._served]
 
     async def _ask_newest_tick(self, symbol: str) -> bytes | None:
         return msgspec.convert(await self.query.call("latest_tick", symbol), bytes | None)

@@ -77,7 +77,9 @@ async def fill(store: MemoryStore) -> None:
 class Served:
     """The API over a store, or over whatever raises `broken`."""
 
-    def __init__(self, store: MemoryStore, rules: ReadRules, limits: ApiSettings | None = None, page_rows: int = 10_000) -> None:
+    def __init__(
+        self, store: MemoryStore, rules: ReadRules, limits: ApiSettings | None = None, page_rows: int = 10_000
+    ) -> None:
         self._store, self._rules = store, rules
         self.broken: Exception | None = None
         self.breaks_after = 0  # so many more answers are right

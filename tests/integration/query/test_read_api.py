@@ -14,14 +14,13 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.failures import AnswerError
-from marketprism_application.contracts.kinds import BAR, PATHS
+from marketprism_application.contracts.kinds import BAR
 from marketprism_application.contracts.questions import Records, decode_answer, encode_question
 from marketprism_application.storage.writer import Progress
 from marketprism_client import MarketClient, QueryFailed, questions
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.nats.jetstream import publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.api.read.streaming import STREAMED
 from tests.integration.query.read_side import COUNT, MINUTE, OPENED, Serve, bar, filled, serve
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
@@ -83,19 +82,6 @@ async def test_bars_by_activity_are_made_of_the_stored_ticks(serve: Serve) -> No
     async with MarketClient(api.url) as market:
         bars = await market.bars("rb2505", "volume:12500", "2025-03-03", "2025-03-04")
         assert bars.column("volume").to_pylist() == [Decimal(12_500)] * 2
-
-
-async def test_the_document_names_each_request_that_the_service_answers(serve: Serve) -> None:
-    api = await serve()
-    async with api.session.get(f"{api.base}/api/v1/openapi.json") as answer:
-        document = await answer.json()
-    served = {
-        path.replace("{kind}", name)
-        for route in api.service.http.app.router.routes()
-        if (path := str(route.resource and route.resource.canonical)).startswith("/api/v1/")
-        for name in (PATHS if "{kind}/{symbols}" in path else STREAMED if "{kind}" in path else ("",))
-    }
-    assert set(document["paths"]) == served
 
 
 async def test_any_question_is_asked_as_what_it_is(serve: Serve) -> None:

@@ -55,10 +55,7 @@ async def test_the_document_has_the_rows_of_its_pages(calendar: MarketCalendar, 
     whole, headers = await api.whole(asked.format("/stream", form))
     pages, _ = await api.whole(asked.format("", form if form != "ndjson" else "json"))
     assert headers["Content-Type"] == CONTENT_TYPES[form]
-    if form == "msgpack":
-        expected = msgpack.unpackb(pages)
-    else:
-        expected = rows_of(form if form != "ndjson" else "json", pages)
+    expected = msgpack.unpackb(pages) if form == "msgpack" else rows_of(form if form != "ndjson" else "json", pages)
     assert rows_of(form, whole) == expected
     assert len(expected) == 30
     if form == "parquet":

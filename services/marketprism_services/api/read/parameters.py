@@ -130,12 +130,26 @@ Time: TypeAlias = Annotated[
     WithJsonSchema(
         {
             "type": "string",
+            "anyOf": [
+                {"format": "date-time"},
+                {"format": "date"},
+                {"pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$"},
+                {"pattern": "^[0-9]{10}([0-9]{3}){0,3}$"},
+            ],
             "examples": ["2025-03-03", "2025-03-03T21:00", "2025-03-03T13:00:00Z", "1741006800000000000"],
         }
     ),
 ]
 Day: TypeAlias = Annotated[
-    str | None, BeforeValidator(_day), WithJsonSchema({"type": "string", "examples": ["2018-10-09", "20181009"]})
+    str | None,
+    BeforeValidator(_day),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "anyOf": [{"format": "date"}, {"pattern": "^[0-9]{8}$"}],
+            "examples": ["2018-10-09", "20181009"],
+        }
+    ),
 ]
 Limit: TypeAlias = Annotated[
     int | None,
@@ -143,7 +157,11 @@ Limit: TypeAlias = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}),
 ]
 Fields: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_names), WithJsonSchema({"type": "string"})]
-After: TypeAlias = Annotated[tuple[int | str, ...] | None, BeforeValidator(_after), WithJsonSchema({"type": "string"})]
+After: TypeAlias = Annotated[
+    tuple[int | str, ...] | None,
+    BeforeValidator(_after),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,19},[0-9]{1,19}(,.*)?$"}),
+]
 Zone: TypeAlias = Annotated[
     tzinfo | None,
     BeforeValidator(lambda value: zone_of(str(value))),

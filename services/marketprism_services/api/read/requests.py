@@ -211,7 +211,9 @@ class PageParameters(DayParameters, SpanParameters, AnswerParameters):
 class IntervalParameters(Parameters):
     """What bars and klines have besides."""
 
-    interval: str | None = Field(None, description="needed: 1m, 1h, 1d; of bars also volume:1000")
+    interval: str | None = Field(
+        None, description="needed: 1m, 1h, 1d; of bars also volume:1000", json_schema_extra={"x-needed": True}
+    )
 
 
 class OriginParameters(Parameters):
