@@ -8,7 +8,7 @@ from typing import Literal
 from marketprism_application.access.entitlements import Entitlements
 from marketprism_application.access.scopes import ROLES, Scope
 
-_NOBODY = "local"
+_NOBODY, _PERSON = "local", "user"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,16 @@ class Principal:
     def is_local(self) -> bool:
         """Whether nobody logged in: everybody on this machine is the same one."""
         return self.kind == _NOBODY
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a user who has logged in, and no program."""
+        return self.kind == _PERSON
+
+    @property
+    def user(self) -> str:
+        """The id of the user whose rights these are, empty where nobody logged in."""
+        return self.owner or ("" if self.is_local else self.name)
 
     def may(self, scope: Scope) -> bool:
         """Whether the scope is among those allowed."""

@@ -22,6 +22,16 @@ class Code(StrEnum):
     CONTENT_TYPE = "CONTENT_TYPE"  # a body in a form that is not taken
     INVALID_PATH = "INVALID_PATH"  # a path that means another than it seems to
     UNAUTHENTICATED = "UNAUTHENTICATED"  # nobody said who asks
+    TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 (a code)
+    # Forged, of another place, or of a session that is over.
+    TOKEN_INVALID = "TOKEN_INVALID"  # noqa: S105 (a code)
+    KEY_REVOKED = "KEY_REVOKED"  # or expired, or of an owner who is gone
+    CSRF = "CSRF"  # a session's cookie without the header that only its own page can send
+    ORIGIN = "ORIGIN"  # a page of somewhere else asks
+    ADDRESS = "ADDRESS"  # a key from a network that it may not be used from
+    LOCKED_OUT = "LOCKED_OUT"  # too many failed logins: the text says for how long
+    NOT_FOUND = "NOT_FOUND"  # a user, key, role or session that there is not
+    CONFLICT = "CONFLICT"  # it is there already, or somebody else changed it, or it is the last of its kind
     FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
     NOT_ENTITLED = "NOT_ENTITLED"  # or not see this instrument, or this kind of its data
     STORE_ERROR = "STORE_ERROR"
@@ -75,6 +85,15 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.CONTENT_TYPE: Consequence(415, _USAGE),
         Code.INVALID_PATH: Consequence(400, _USAGE),
         Code.UNAUTHENTICATED: Consequence(401, _FAILED),
+        Code.TOKEN_EXPIRED: Consequence(401, _FAILED),
+        Code.TOKEN_INVALID: Consequence(401, _FAILED),
+        Code.KEY_REVOKED: Consequence(401, _FAILED),
+        Code.CSRF: Consequence(403, _FAILED),
+        Code.ORIGIN: Consequence(403, _FAILED),
+        Code.ADDRESS: Consequence(403, _FAILED),
+        Code.LOCKED_OUT: Consequence(429, _STORE),
+        Code.NOT_FOUND: Consequence(404, _FAILED),
+        Code.CONFLICT: Consequence(409, _FAILED),
         Code.FORBIDDEN: Consequence(403, _FAILED),
         Code.NOT_ENTITLED: Consequence(403, _FAILED),
         Code.STORE_ERROR: _OTHER,

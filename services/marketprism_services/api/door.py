@@ -16,13 +16,13 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from marketprism_adapters.http.caller_limits import Callers
 from marketprism_adapters.http.envelope import REQUEST_ID, Stamp, failed
 from marketprism_application.access.principal import Principal
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import Metrics, continue_trace
+from marketprism_services.api.access.limits import CallerLimits, name_limits
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, Handler
 from marketprism_services.api.versions import lifecycle_headers, lifecycle_of
 from marketprism_services.settings.api import ApiSettings
@@ -59,11 +59,17 @@ class Refused(ApplicationError):
 class Door:
     """One for a service: its `middleware` is around everything, `guarded` around each endpoint."""
 
-    def __init__(self, settings: ApiSettings, metrics: Metrics, authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        settings: ApiSettings,
+        metrics: Metrics,
+        authenticate: Authenticate,
+        instances: Callable[[], int] = lambda: 1,
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._authenticate = authenticate
-        self._callers = Callers(settings.concurrent, settings.per_second)
+        self._limits = CallerLimits(settings, instances)
         self._origins = frozenset(settings.cors_origins)
         self._inside = 0
         self._ids, self._number = f"{secrets.token_hex(5)}-", itertools.count(1)
@@ -86,14 +92,14 @@ class Door:
                 if who is not None:
                     request[PRINCIPAL] = who
                 await self._read(request)
-                caller = who.id if who is not None and not who.is_local else request.remote or ""
                 if endpoint.lasting:
+                    self._limits.take(request, who, endpoint.weight)
                     self._inside -= 1
                     try:
                         return await endpoint.handler(request)
                     finally:
                         self._inside += 1
-                return await self._callers.serve(caller, lambda: endpoint.handler(request), endpoint.weight)
+                return await self._limits.serve(request, who, lambda: endpoint.handler(request), endpoint.weight)
             except (ApplicationError, SdkError) as error:
                 return failed(request, error, Stamp.of(request))
 
@@ -111,10 +117,15 @@ class Door:
                 raise Refused(Code.MALFORMED, f"body: expected all of it within {_BODY_S:g} s") from error
 
     async def _admitted(self, request: web.Request, endpoint: Endpoint) -> Principal | None:
-        who = await self._authenticate(request)
+        try:
+            who = await self._authenticate(request)
+        except ApplicationError:
+            self._limits.take(request, None)  # who guesses is slowed down like anybody who has shown nothing
+            raise
         if endpoint.scope is None:
             return who
         if who is None:
+            self._limits.take(request, None)
             raise Refused(
                 Code.UNAUTHENTICATED,
                 "credentials: expected an API key, a token or a session, there was none",
@@ -210,12 +221,14 @@ class Door:
         for name, value in _HEADERS.items():
             headers.setdefault(name, value)
         headers.setdefault("Cache-Control", "no-cache")
+        name_limits(request, response)
         if (lifecycle := request.get(_LIFECYCLE)) is not None:
             headers.extend(lifecycle)
         if (origin := request.headers.get("Origin")) in self._origins and origin is not None:
             headers["Access-Control-Allow-Origin"] = origin
             headers["Access-Control-Expose-Headers"] = (
-                "Link, X-Next-After, X-Truncated, X-Request-Id, Retry-After, ETag, Deprecation, Sunset"
+                "Link, X-Next-After, X-Truncated, X-Request-Id, Retry-After, ETag, Deprecation, Sunset, RateLimit, "
+                "RateLimit-Policy"
             )
             headers["Vary"] = "Origin"
 

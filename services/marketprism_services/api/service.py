@@ -5,13 +5,12 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from marketprism_application.access.principal import LOCAL, Principal
-from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_sdk.messaging import REGISTRY, Discovery
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings
+from marketprism_services.api.access.front import AccessFront
 from marketprism_services.api.backends import Backend, QueryBackend
 from marketprism_services.api.client_calls import ClientApi
 from marketprism_services.api.documents import DocumentsApi
@@ -27,7 +26,6 @@ from marketprism_services.api.stream.settings import StreamSettings
 from marketprism_services.settings.api import ApiSettings
 
 _MONITOR_S = 5.0
-_EVERYBODY = Principal("local", "everybody", frozenset(Scope), limits="local")
 
 
 class ApiService(Service):
@@ -51,14 +49,16 @@ class ApiService(Service):
         self.discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
         self.query = Backend("query", self.calls, self.discovery, self.metrics, self._api.backend)
         self._newest = NewestTicks(connection, self._ask_newest_tick, self.metrics)
-        self._door = Door(self._api, self.metrics, authenticate or self._authenticate)
+        replicas = self.settings.replicas
+        self.access = AccessFront(connection, self._api, self.instance, replicas, is_of_this_machine)
+        self._door = Door(self._api, self.metrics, authenticate or self.access.authenticate, self._instances)
         self._door.install(self.http.app)
         self._intervals = intervals
         self.live = StreamApi(
             connection,
             self.metrics,
             StreamSettings.of(self._api.stream),
-            self._authenticate_token,
+            self.access.authenticate_text,
             instance=self.instance,
             version=version,
             books=self._find_book,
@@ -66,9 +66,11 @@ class ApiService(Service):
         self._served: list[Endpoint] = []
 
     async def on_start(self) -> None:
-        """The registry is followed from here on."""
+        """The registry is followed from here on, and who may come in."""
         await self.discovery.start()
+        await self.access.start()
         await self.live.start()
+        self.access.revocations.on_revoked(lambda each: self._end(each.credential or f"user:{each.user}"))
         self.http.check("query", self._query_health)
         self.http.status(self._status)
 
@@ -80,6 +82,7 @@ class ApiService(Service):
         """Nothing is listened to any more."""
         await self.live.close()
         await self._newest.close()
+        await self.access.stop()
         await self.discovery.stop()
 
     def endpoints(self) -> list[Endpoint]:
@@ -95,6 +98,7 @@ class ApiService(Service):
             *ClientApi(self.query, self._ask_monitor).endpoints(),
             *self.live.endpoints(),
             *DocumentsApi(self.version, lambda: self._served).endpoints(),
+            *self.access.endpoints(),
         ]
 
     def routes(self) -> list[web.RouteDef]:
@@ -108,15 +112,13 @@ class ApiService(Service):
     async def _ask_monitor(self) -> object:
         return await self.calls.call("monitor", "status", timeout_s=_MONITOR_S)
 
-    async def _authenticate(self, request: web.Request) -> Principal | None:
-        if self._api.auth == "off":
-            return _EVERYBODY
-        if self._api.auth == "local" and is_of_this_machine(request):
-            return LOCAL
-        return None
+    def _instances(self) -> int:
+        """How many of us share each caller's limit."""
+        return max(1, sum(each.status == "active" for each in self.discovery.instances(self.name)))
 
-    async def _authenticate_token(self, token: str) -> Principal | None:  # noqa: ARG002 (nobody has one yet)
-        return _EVERYBODY if self._api.auth == "off" else None
+    def _end(self, of: str) -> None:
+        """Close the connections of what is no longer good."""
+        self.live.end(of)
 
     async def _find_book(self, asked: BookRequest) -> BookView:
         return msgspec.convert(await self.query.call("orderbook", asked), BookView)

@@ -89,6 +89,7 @@ COMMANDS = {
     "dead-letters": CommandRow(
         "dead_letters", "letters", "Commands that could not be done, and rows that no table took."
     ),
+    "access": CommandRow("access", "access", "Users, keys, roles and sessions of the API gateway, and its audit log."),
     "schema": CommandRow("schema", "schema", "The tables of the store: what is there, and what should be."),
     "store": CommandRow("store", "store", "The store: its identity, how far it is, filling it again."),
 }

@@ -111,6 +111,10 @@ async def show_stored(running: Running, market: MarketClient, *, whole: bool) ->
     out.print(f"\n{sentence}. Look further:", highlight=False, markup=False, soft_wrap=True)
     for line in further(running, symbols[0]["symbol"]):
         out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    if running.settings.api.auth == "local":
+        out.print("Nobody on this machine has to log in; api.auth = on changes that.", highlight=False)
+    elif running.settings.api.auth == "on":
+        out.print("Keys are needed: marketprism access init makes the first administrator's.", highlight=False)
     out.print("Ctrl-C stops.", highlight=False)
     return True
 

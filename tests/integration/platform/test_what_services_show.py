@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.audit_log import AUDIT
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_sdk.errors import ConfigurationError
 from marketprism_sdk.messaging import DEAD_LETTERS, STREAM, Discovery
@@ -93,7 +94,7 @@ async def test_every_service_explains_its_metrics_and_its_streams_are_those_that
 
     connection = await NatsConnection.open(url, name="looks")
     there = set((await api(connection, "STREAM.NAMES"))["streams"])
-    assert there == {*streams.MARKET_STREAMS, STREAM, DEAD_LETTERS, *(f"KV_{bucket.name}" for bucket in BUCKETS)}
+    assert there == {*streams.MARKET_STREAMS, STREAM, DEAD_LETTERS, AUDIT, *(f"KV_{bucket.name}" for bucket in BUCKETS)}
     for bucket in BUCKETS:
         config: dict[str, Any] = (await stream_info(connection, f"KV_{bucket.name}"))["config"]
         assert config["max_age"] == int((bucket.ttl_s or 0) * 1e9), bucket.name

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S, SESSIONS, SESSIONS_S
+from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_sdk.election import LEASES
@@ -65,6 +67,15 @@ BUCKETS = (
         "`own.<partition>`, `sess.<instance>`",
         "who works on a partition",
     ),
+    Bucket(
+        ACCESS,
+        "api, `marketprism access`",
+        None,
+        "`user.<id>`, `key.<id>`, `role.<id>`, `signer.<kid>`, `refresh.<family>`",
+        "who may come in, with digests of what they show",
+    ),
+    Bucket(SESSIONS, "api", SESSIONS_S, "`session.<digest>`", "a login by a browser"),
+    Bucket(FAILURES, "api", FAILURES_S, "`failed.<digest>`", "logins that failed, by account and address"),
 )
 
 _HOLDS = {
@@ -89,6 +100,11 @@ _INTERNAL = (
         "cmd.<service>.<command>",
         "anybody → a service",
         "commands, in `COMMANDS`; `cmd.<service>.<group>.<command>` for one group",
+    ),
+    (
+        "audit.<area>.<action>",
+        "api, `marketprism access` → `AUDIT`",
+        "who did what to what, from where, and the outcome",
     ),
     ("dlq.>", "services", "commands and messages that were set aside, in `COMMANDS_DLQ`"),
     ("rpc.<service>.<method>", "anybody → a service", "a question, answered at once"),
@@ -128,6 +144,13 @@ def subjects_page() -> str:
     rows += [
         (code(STREAM), "`cmd.>`", "until they are done", "", "commands that wait"),
         (code(DEAD_LETTERS), "`dlq.>`", _days(DEAD_LETTERS_S), "", "what was set aside: `marketprism dead-letters`"),
+        (
+            code(AUDIT),
+            "`audit.>`",
+            _days(AUDIT_S),
+            "",
+            "the audit log, which denies deletion: `marketprism access audit`",
+        ),
     ]
     buckets = [
         (code(each.name), each.writer, _days(each.ttl_s), each.key, each.value)

@@ -1,0 +1,244 @@
+"""AccessStore on three buckets, all of which every instance has in memory.
+
+Changes are listened to first and everything is read then, so that nothing falls between; a watch is a hint, so the
+buckets are looked at again every few seconds and after each reconnect, and read again if anything in them is new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import msgspec
+import structlog
+
+from marketprism_application.contracts.access_records import (
+    AccessRecord,
+    ApiKey,
+    FailedLogins,
+    RefreshFamily,
+    Role,
+    Session,
+    Signer,
+    User,
+)
+from marketprism_application.ports.access_store import Change, OnChange, R, RecordChanged, Stored
+from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, reason_of
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.direct import last_of_each
+from marketprism_sdk.nats.jetstream import api
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.ports import KvEntry, Stop
+from marketprism_sdk.values import decode_or_none
+
+log = structlog.get_logger()
+
+ACCESS, SESSIONS, FAILURES = "access", "access_sessions", "access_failures"
+SESSIONS_S, FAILURES_S = 12 * 3_600.0, 15 * 60.0
+_BUCKETS: dict[str, float | None] = {ACCESS: None, SESSIONS: SESSIONS_S, FAILURES: FAILURES_S}
+_AGAIN_S = 5.0
+
+
+class _Shelf(NamedTuple):
+    bucket: str
+    prefix: str
+
+
+_SHELVES: dict[type[AccessRecord], _Shelf] = {
+    User: _Shelf(ACCESS, "user."),
+    ApiKey: _Shelf(ACCESS, "key."),
+    Role: _Shelf(ACCESS, "role."),
+    Signer: _Shelf(ACCESS, "signer."),
+    RefreshFamily: _Shelf(ACCESS, "refresh."),
+    Session: _Shelf(SESSIONS, "session."),
+    FailedLogins: _Shelf(FAILURES, "failed."),
+}
+_KINDS = {shelf: kind for kind, shelf in _SHELVES.items()}
+
+
+class NatsAccessStore:
+    """Fulfils `AccessStore`. `start` before it is asked anything, `stop` when it is no longer needed."""
+
+    def __init__(self, connection: NatsConnection, replicas: int = 1) -> None:
+        self._connection = connection
+        self._replicas = replicas
+        self._buckets: dict[str, NatsKeyValue] = {}
+        self._known: dict[tuple[type[AccessRecord], str], tuple[AccessRecord, int]] = {}
+        self._removed: dict[tuple[type[AccessRecord], str], int] = {}
+        self._seen: dict[str, tuple[object, ...]] = {}
+        self._listeners: list[OnChange] = []
+        self._stops: list[Stop] = []
+        self._forget: list[Callable[[], None]] = []
+        self._again = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._heard_s = time.monotonic()
+        self._lost_s = self._heard_s
+
+    async def start(self) -> None:
+        """Make the buckets that are missing, listen, and read everything. Raises what the buckets raise."""
+        for name, ttl_s in _BUCKETS.items():
+            bucket = await NatsKeyValue.open(self._connection, name, ttl_s=ttl_s, replicas=self._replicas)
+            self._buckets[name] = bucket
+            self._stops.append(await bucket.watch("", self._changed))
+        await self._connection.flush()
+        await self._read_all()
+        self._forget = [
+            self._connection.on_reconnect(self._again.set),
+            self._connection.on_disconnect(self._disconnected),
+        ]
+        self._task = asyncio.create_task(self._follow(), name="access")
+
+    async def stop(self) -> None:
+        """Listen to no more changes."""
+        for forget in self._forget:
+            forget()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for stop in self._stops:
+            await stop()
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def get(self, kind: type[R], key: str) -> R | None:
+        """The record in memory."""
+        found = self._known.get((kind, key))
+        return None if found is None else cast("R", found[0])
+
+    def all(self, kind: type[R]) -> list[R]:
+        """Every record of a kind in memory, by id."""
+        found = {key: record for (of, key), (record, _) in self._known.items() if of is kind}
+        return [cast("R", found[key]) for key in sorted(found)]
+
+    async def read(self, kind: type[R], key: str) -> Stored[R] | None:
+        """The record in its bucket. Raises what the bucket raises."""
+        bucket, prefix = _SHELVES[kind]
+        entry = await self._buckets[bucket].get(prefix + key)
+        record = decode_or_none(entry, kind)
+        if entry is None or record is None:
+            return None
+        self._apply((kind, key), record, entry.revision)
+        return Stored(record, entry.revision)
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    async def write(self, record: AccessRecord, revision: int) -> int:
+        """Its new revision. Raises RecordChanged, and what the bucket raises."""
+        kind = type(record)
+        bucket, prefix = _SHELVES[kind]
+        value = msgspec.msgpack.encode(record)
+        try:
+            if revision:
+                written = await self._buckets[bucket].update(prefix + record.id, value, revision)
+            else:
+                written = await self._buckets[bucket].create(prefix + record.id, value)
+        except (KeyExists, RevisionConflict) as error:
+            text = f"{kind.__name__} {record.id}: expected revision {revision}, it was changed"
+            raise RecordChanged(text) from error
+        self._apply((kind, record.id), record, written)
+        return written
+
+    async def remove(self, kind: type[R], key: str) -> None:
+        """Take it out of its bucket. Raises what the bucket raises."""
+        bucket, prefix = _SHELVES[kind]
+        found = await self._buckets[bucket].get(prefix + key)
+        if found is not None:
+            await self._buckets[bucket].delete(prefix + key)
+            self._drop((kind, key), found.revision)
+
+    # -- following -------------------------------------------------------------------------------------------------
+
+    def on_change(self, listener: OnChange) -> Callable[[], None]:
+        """Call it for every change that is new to this instance, until the returned function is called."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def silent_s(self) -> float:
+        """Seconds since the connection was there, or since the buckets were due to be read; 0 while all is well."""
+        now = time.monotonic()
+        return max(0.0, now - self._heard_s - 2 * _AGAIN_S if self._connection.connected else now - self._lost_s)
+
+    def _disconnected(self) -> None:
+        self._lost_s = time.monotonic()
+
+    def _changed(self, entry: KvEntry) -> None:
+        place = self._place_of(entry.bucket, entry.key)
+        if place is None:
+            return
+        if entry.deleted:
+            self._drop(place, entry.revision)
+        elif (record := decode_or_none(entry, place[0])) is not None:
+            self._apply(place, record, entry.revision)
+
+    @staticmethod
+    def _place_of(bucket: str, key: str) -> tuple[type[AccessRecord], str] | None:
+        head, dot, rest = key.partition(".")
+        kind = _KINDS.get(_Shelf(bucket, head + dot))
+        return None if kind is None else (kind, rest)
+
+    def _apply(self, place: tuple[type[AccessRecord], str], record: AccessRecord, revision: int) -> None:
+        known = self._known.get(place)
+        if revision <= max(known[1] if known is not None else 0, self._removed.get(place, 0)) or record.id != place[1]:
+            return
+        self._known[place] = (record, revision)
+        self._removed.pop(place, None)
+        self._notify(Change(*place, record))
+
+    def _drop(self, place: tuple[type[AccessRecord], str], revision: int) -> None:
+        known = self._known.get(place)
+        if known is not None and known[1] <= revision:
+            del self._known[place]
+            self._removed[place] = revision
+            self._notify(Change(*place, None))
+
+    def _notify(self, change: Change) -> None:
+        for listener in list(self._listeners):
+            listener(change)
+
+    async def _follow(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_S):
+                    await self._again.wait()
+            self._again.clear()
+            try:
+                await self._read_all()
+            except SdkError as error:
+                log.warning("access.not_readable", error=reason_of(error), detail="the last known state is used")
+
+    async def _read_all(self) -> None:
+        for name, bucket in self._buckets.items():
+            state = await self._state_of(bucket)
+            if state != self._seen.get(name):
+                await self._read(name, bucket, cast("int", state[1]))
+                self._seen[name] = state
+        self._heard_s = time.monotonic()
+
+    async def _state_of(self, bucket: NatsKeyValue) -> tuple[object, ...]:
+        """What is another when anything in the bucket is: its incarnation, its last sequence and how many it has."""
+        info = await api(self._connection, f"STREAM.INFO.{bucket.stream}")
+        return info["created"], int(info["state"]["last_seq"]), info["state"]["messages"]
+
+    async def _read(self, name: str, bucket: NatsKeyValue, last: int) -> None:
+        """Take over what the bucket holds; what it no longer holds, and is not newer than `last`, is dropped."""
+        prefix = f"$KV.{name}."
+        info = await api(self._connection, f"STREAM.INFO.{bucket.stream}", {"subjects_filter": f"{prefix}>"})
+        subjects = sorted(info["state"].get("subjects") or {})
+        for subject, held in (await last_of_each(self._connection, bucket.stream, subjects)).items():
+            # Values of ours are never empty: that is the mark of one that was deleted, or has expired.
+            self._changed(KvEntry(subject.removeprefix(prefix), held.data, held.seq, not held.data, name))
+        # What the stream's leader does not list is gone; a replica that is behind may lack what is there.
+        listed = {place for each in subjects if (place := self._place_of(name, each.removeprefix(prefix))) is not None}
+        for place, (_, revision) in list(self._known.items()):
+            if _SHELVES[place[0]].bucket == name and place not in listed and revision <= last:
+                self._drop(place, last)
+        for place, revision in list(self._removed.items()):
+            if _SHELVES[place[0]].bucket == name and revision < last:
+                del self._removed[place]
+
+
+__all__ = ["ACCESS", "FAILURES", "FAILURES_S", "SESSIONS", "SESSIONS_S", "NatsAccessStore"]

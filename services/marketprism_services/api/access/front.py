@@ -1,0 +1,104 @@
+"""Everything about access that one instance of the gateway has, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+
+from marketprism_adapters.identity.passwords import Passwords
+from marketprism_adapters.nats.access_store import NatsAccessStore
+from marketprism_adapters.nats.audit_log import NatsAuditLog
+from marketprism_application.access.audit import Auditing
+from marketprism_application.access.keys import Keys
+from marketprism_application.access.logins import Sessions
+from marketprism_application.access.refusals import AccessRefused
+from marketprism_application.access.roles import Roles
+from marketprism_application.access.users import Users
+from marketprism_application.contracts.access_records import Signer
+from marketprism_application.ports.access_store import Change
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.api.access.admin import AdminApi
+from marketprism_services.api.access.authentication import Authentication
+from marketprism_services.api.access.bodies import actor_of
+from marketprism_services.api.access.login import LoginApi
+from marketprism_services.api.access.me import MeApi
+from marketprism_services.api.access.revocations import Revocations
+from marketprism_services.api.access.signing import Signing
+from marketprism_services.api.endpoint import Endpoint, principal_of
+from marketprism_services.settings.api import ApiSettings
+
+log = structlog.get_logger()
+
+
+class AccessFront:
+    """Who asks, their rights, and the requests about them."""
+
+    def __init__(
+        self,
+        connection: NatsConnection,
+        settings: ApiSettings,
+        instance: str,
+        replicas: int,
+        is_of_this_machine: Callable[[web.Request], bool],
+    ) -> None:
+        self._settings = settings
+        self.store = NatsAccessStore(connection, replicas)
+        self.audit_log = NatsAuditLog(connection, replicas)
+        self.auditing = Auditing(self.audit_log)
+        self.users = Users(self.store, self.auditing)
+        self.keys = Keys(self.store, self.auditing)
+        self._roles = Roles(self.store, self.auditing, self.users)
+        self._sessions = Sessions(self.store)
+        self._passwords = Passwords()
+        self._signing = Signing(self.store, instance)
+        self.revocations = Revocations(self.store)
+        self._authentication = Authentication(self.store, self.keys, self._sessions, settings, is_of_this_machine)
+        self.authenticate = self._authentication.authenticate
+        self.authenticate_text = self._authentication.authenticate_text
+
+    async def start(self) -> None:
+        """Everything is read, and changes are heard of from here on. Raises what the buckets raise."""
+        await self.store.start()
+        await self.audit_log.start()
+        self.revocations.start()
+        self.store.on_change(self._changed)
+        if self._settings.auth == "on" and not self.users.has_admin():
+            log.warning("access.admin_missing", detail="nobody can log in yet", command="marketprism access init")
+        elif self._settings.auth == "local":
+            log.info("access.local", detail="whoever asks from this machine needs no login; api.auth = on changes that")
+
+    async def stop(self) -> None:
+        """Nothing is heard of any more."""
+        await self._authentication.close()
+        await self.store.stop()
+        self._passwords.close()
+
+    def endpoints(self) -> list[Endpoint]:
+        """Every request about access."""
+        login = LoginApi(self.store, self.auditing, self.users, self._sessions, self._passwords, self._signing)
+        found = [
+            *login.endpoints(),
+            *MeApi(self.store, self.auditing, self.keys, self._sessions).endpoints(),
+            *AdminApi(self.store, self.audit_log, self.users, self.keys, self._roles, self._passwords).endpoints(),
+        ]
+        return [self._recorded(each) if each.scope is not None and each.method != "GET" else each for each in found]
+
+    def _recorded(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, whose refusals are recorded too."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            try:
+                return await endpoint.handler(request)
+            except AccessRefused as error:
+                actor = actor_of(request, principal_of(request))
+                target = f"{request.method} {request.path}"[:200]
+                await self.auditing.record(actor, "access.refuse", target, f"refused: {error.code}")
+                raise
+
+        return endpoint._replace(handler=handle)
+
+    def _changed(self, change: Change) -> None:
+        if change.kind is Signer and change.record is None:
+            self._authentication.forget_token_keys(change.id)
