@@ -14,6 +14,7 @@ ENVIRONMENT = {
     **os.environ,
     "MARKETPRISM_HTTP__STORAGE": "0",
     "MARKETPRISM_HTTP__QUERY": "0",
+    "MARKETPRISM_HTTP__API": "0",
     "MARKETPRISM_HTTP__MONITOR": "0",
 }
 

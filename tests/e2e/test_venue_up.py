@@ -71,7 +71,7 @@ def test_a_live_venue_is_published_stored_and_served(tmp_path: Path) -> None:
     environment = {
         **os.environ,
         **ENVIRONMENT,
-        "MARKETPRISM_HTTP__QUERY": str(http),
+        "MARKETPRISM_HTTP__API": str(http),
         "MARKETPRISM_HTTP__GATEWAY": str(gateway),
         "MARKETPRISM_VENUE__TOP_MS": "100",
         "MARKETPRISM_VENUE__KINDS": ",".join([*VenueSettings().kinds, "mark_price"]),

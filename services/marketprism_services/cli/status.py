@@ -30,7 +30,9 @@ from marketprism_services.monitor.absences import LEADER, SERVICE, lacks_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
-from marketprism_services.platform.run_files import known_config
+from marketprism_services.platform.run_files import known_section
+from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.settings import load
 
 log = structlog.get_logger()
 
@@ -82,8 +84,11 @@ def status(
 
 def _calendar(data_dir: Path | None) -> str | None:
     """That the calendar ends soon, by the settings of the pipeline that runs on the data directory."""
-    ran = known_config(settings_of(None, data_dir).data_dir)
-    settings = settings_of(ran, data_dir)
+    settings = settings_of(None, data_dir)
+    try:
+        settings = load(None, {"calendar": known_section(settings.data_dir, "calendar")})
+    except SettingsError as error:  # a pipeline of another version, whose calendar has other names
+        return f"the calendar of the pipeline that ran last is not known here: {error}"
     return shortage_of(chinese_trading_days(settings.calendar), china_date(time.time_ns()))
 
 

@@ -70,10 +70,14 @@ def write_whole(path: Path, settings: Settings) -> None:
     write_private(path, json.dumps(values, indent=1))
 
 
-def known_config(data_dir: Path) -> Path | None:
-    """The settings of the pipeline that runs, or ran last, on a data directory; what is secret is not in them."""
-    path = data_dir / "run" / "settings.json"
-    return path if path.is_file() else None
+def known_section(data_dir: Path, name: str) -> dict[str, Any]:
+    """A section of the settings of the pipeline that runs, or ran last, on a data directory, without what is secret;
+    empty where there is none. Another version may have written it: its names are looked at where they are used."""
+    try:
+        found = json.loads((data_dir / "run" / "settings.json").read_text(encoding="utf-8")).get(name, {})
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def known_url(data_dir: Path) -> Url | None:
