@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.nats.local_server import choose_port
+from marketprism_services.platform.catalogue import in_up
 from tests.e2e.program import look, start
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e")]
@@ -65,7 +66,7 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
             code, found = status(url)
             by_name = {each["service"]: each for each in found.get("instances", []) if each["status"] == "active"}
             flowing = bool(found.get("pipeline", {}).get("accepted"))
-            return by_name if code == 0 and flowing and len(by_name) == 6 else {}
+            return by_name if code == 0 and flowing and len(by_name) == len(in_up()) else {}
 
         services = until(active, 90)
         monitor = services["monitor"]["endpoints"]["http"]

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from marketprism_adapters.http.envelope import REQUEST_ID, Stamp, failed
 from marketprism_application.access.principal import Principal
+from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError
@@ -35,6 +36,8 @@ _ID = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _TRAVERSAL = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)|//|\\|%5c|[\x00-\x1f\x7f]", re.IGNORECASE)
 _LIFECYCLE = web.RequestKey("lifecycle", dict[str, str])  # headers of an endpoint that will go
 _OPEN = ("/health", "/health/live", "/health/ready")
+# What every service shows, and this one to those outside only who may see it.
+_WATCHED = {"/": Scope.SYSTEM, "/metrics": Scope.METRICS, "/status": Scope.SYSTEM}
 _COMPRESSED = ("application/json", "text/csv", "application/x-ndjson", "text/html", "text/css", "text/javascript")
 _BODY_S = 30.0
 _LEAST = 1_024  # bytes worth compressing
@@ -88,7 +91,7 @@ class Door:
             if lifecycle:
                 request[_LIFECYCLE] = lifecycle
             try:
-                who = await self._admitted(request, endpoint)
+                who = await self._admitted(request, endpoint.scope)
                 if who is not None:
                     request[PRINCIPAL] = who
                 await self._read(request)
@@ -116,13 +119,13 @@ class Door:
             except TimeoutError as error:
                 raise Refused(Code.MALFORMED, f"body: expected all of it within {_BODY_S:g} s") from error
 
-    async def _admitted(self, request: web.Request, endpoint: Endpoint) -> Principal | None:
+    async def _admitted(self, request: web.Request, scope: Scope | None) -> Principal | None:
         try:
             who = await self._authenticate(request)
         except ApplicationError:
             self._limits.take(request, None)  # who guesses is slowed down like anybody who has shown nothing
             raise
-        if endpoint.scope is None:
+        if scope is None:
             return who
         if who is None:
             self._limits.take(request, None)
@@ -130,8 +133,8 @@ class Door:
                 Code.UNAUTHENTICATED,
                 "credentials: expected an API key, a token or a session, there was none",
             )
-        if not who.may(endpoint.scope):
-            raise Refused(Code.FORBIDDEN, f"scope: expected {endpoint.scope}, which {who.id} does not have")
+        if not who.may(scope):
+            raise Refused(Code.FORBIDDEN, f"scope: expected {scope}, which {who.id} does not have")
         return who
 
     @web.middleware
@@ -164,6 +167,15 @@ class Door:
             return failed(request, Refused(Code.INVALID_PATH, text), Stamp.of(request))
         if path in _OPEN:
             return await handler(request)
+        if (
+            (scope := _WATCHED.get(path)) is not None
+            and self._settings.auth == "on"
+            and not is_of_this_machine(request)
+        ):
+            try:
+                await self._admitted(request, scope)
+            except (ApplicationError, SdkError) as error:
+                return failed(request, error, Stamp.of(request))
         if self._inside > self._settings.in_flight:
             self._metrics.count("http_requests_shed_total")
             text = f"requests: expected at most {self._settings.in_flight} at a time"

@@ -15,6 +15,7 @@ from marketprism_adapters.http.operation import Operation, Schema
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_application.contracts.questions import QUESTIONS
 from marketprism_services.api import client_operations, document_operations
+from marketprism_services.api.access import operations as access_operations
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.api.read import openapi as read_openapi
 from marketprism_services.api.stream import operations as stream_operations
@@ -24,12 +25,14 @@ _DESCRIBED: tuple[Callable[[], Iterable[Operation]], ...] = (
     read_openapi.operations,
     client_operations.operations,
     stream_operations.operations,
+    access_operations.operations,
     document_operations.operations,
 )
 _TAGS: Mapping[str, str] = {
     **read_openapi.TAGS,
     **client_operations.TAGS,
     **stream_operations.TAGS,
+    **access_operations.TAGS,
     **document_operations.TAGS,
 }
 _CHOICE = re.compile(r"{([a-z_]+):([^}]+)}")

@@ -112,7 +112,9 @@ def ask_rightly(operation: Any) -> None:
 
 def test_what_is_asked_rightly_is_answered_as_described(openapi: Any) -> None:
     operations = [each.ok() for each in openapi.get_all_operations()]
-    reading = [each for each in operations if each.method == "get"]
+    # Of users and keys there are those that somebody made.
+    own = ("/api/v1/me", "/api/v1/admin/")
+    reading = [each for each in operations if each.method == "get" and not each.path.startswith(own)]
     assert len(reading) > 30
     for operation in reading:
         ask_rightly(operation)

@@ -22,15 +22,16 @@ from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.settings.api import ApiSettings
 
 ORIGIN = "https://desk.example"
+LOCAL_ADMIN = Principal("user", "root", ROLES["admin"])
 
 
 class Doorstep:
     """An application behind a door, and whoever stands before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: ApiSettings | None = None) -> None:
         self.who: Principal | None = LOCAL
         self.entered, self.leave = asyncio.Event(), asyncio.Event()
-        settings = ApiSettings(cors_origins=(ORIGIN,), in_flight=2, access_log="off", per_second=10_000)
+        settings = settings or ApiSettings(cors_origins=(ORIGIN,), in_flight=2, access_log="off", per_second=10_000)
         self.metrics = Metrics("api")
         self.door = Door(settings, self.metrics, self._authenticate)
 
@@ -58,7 +59,7 @@ class Doorstep:
             Endpoint("GET", "/api/v1/slow", self._slow, None),
         ]
         app.add_routes([self.door.guarded(each) for each in endpoints])
-        app.add_routes([web.get("/health", self._open)])
+        app.add_routes([web.get("/health", self._open), web.get("/metrics", self._open)])
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -174,6 +175,19 @@ async def test_more_than_may_be_inside_are_told_to_come_again_and_health_is_answ
     step.leave.set()
     assert [status for status, _, _ in await asyncio.gather(*waiting)] == [200, 200]
     assert (await step.ask("/api/v1/open"))[0] == 200
+
+
+async def test_what_a_service_shows_is_not_for_everybody_outside() -> None:
+    step = Doorstep(ApiSettings(auth="on", access_log="off"))
+    await step.start()
+    try:
+        for who, status in ((None, 401), (Principal("key", "k", ROLES["viewer"]), 403), (LOCAL_ADMIN, 200)):
+            step.who = who
+            assert (await step.ask("/metrics"))[0] == 200, "from this machine"
+            assert (await step.ask("/metrics", X_Forwarded_For="10.0.0.9"))[0] == status
+            assert (await step.ask("/health", X_Forwarded_For="10.0.0.9"))[0] == 200
+    finally:
+        await step.stop()
 
 
 async def test_entitlements_are_the_union_of_patterns() -> None:

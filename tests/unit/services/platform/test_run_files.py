@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from dataclasses import replace
@@ -145,3 +146,14 @@ def test_a_log_file_is_bounded_and_its_writer_goes_on(tmp_path: Path) -> None:
     assert kept == {"gateway.log": b"", "gateway.log.1": b"5", "gateway.log.2": b"4", "gateway.log.3": b"3"}
     assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
     assert rotate(tmp_path / "none.log") is False
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"calendar": 1}', "\xff"])
+def test_what_another_version_wrote_is_no_reason_to_end(text: str, tmp_path: Path) -> None:
+    assert run_files.known_section(tmp_path, "calendar") == {}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "settings.json").write_text(text, encoding="latin-1")
+    assert run_files.known_section(tmp_path, "calendar") == {}
+    gone = {"query": {"concurrent": 16}, "calendar": {"closed": ["2026-12-31"]}}
+    (tmp_path / "run" / "settings.json").write_text(json.dumps(gone), encoding="utf-8")
+    assert run_files.known_section(tmp_path, "calendar") == {"closed": ["2026-12-31"]}
