@@ -92,9 +92,11 @@ class Door:
                 request[_LIFECYCLE] = lifecycle
             try:
                 who = await self._admitted(request, endpoint.scope)
+                if request.body_exists:
+                    await self._read(request)
+                    who = await self._admitted(request, endpoint.scope)  # who may have been revoked meanwhile
                 if who is not None:
                     request[PRINCIPAL] = who
-                await self._read(request)
                 if endpoint.lasting:
                     self._limits.take(request, who, endpoint.weight)
                     self._inside -= 1
@@ -112,12 +114,11 @@ class Door:
     @staticmethod
     async def _read(request: web.Request) -> None:
         """Have the body whole before anybody works for it, and not from who sends it for ever."""
-        if request.body_exists:
-            try:
-                async with asyncio.timeout(_BODY_S):
-                    await request.read()
-            except TimeoutError as error:
-                raise Refused(Code.MALFORMED, f"body: expected all of it within {_BODY_S:g} s") from error
+        try:
+            async with asyncio.timeout(_BODY_S):
+                await request.read()
+        except TimeoutError as error:
+            raise Refused(Code.MALFORMED, f"body: expected all of it within {_BODY_S:g} s") from error
 
     async def _admitted(self, request: web.Request, scope: Scope | None) -> Principal | None:
         try:

@@ -30,12 +30,13 @@ class Doorstep:
 
     def __init__(self, settings: ApiSettings | None = None) -> None:
         self.who: Principal | None = LOCAL
-        self.entered, self.leave = asyncio.Event(), asyncio.Event()
+        self.asked, self.entered, self.leave = asyncio.Event(), asyncio.Event(), asyncio.Event()
         settings = settings or ApiSettings(cors_origins=(ORIGIN,), in_flight=2, access_log="off", per_second=10_000)
         self.metrics = Metrics("api")
         self.door = Door(settings, self.metrics, self._authenticate)
 
     async def _authenticate(self, _: web.Request) -> Principal | None:
+        self.asked.set()
         return self.who
 
     async def _open(self, request: web.Request) -> web.Response:
@@ -123,6 +124,18 @@ async def test_who_may_not_is_told_what_is_missing(step: Doorstep) -> None:
     assert (await step.ask("/api/v1/open"))[0] == 200
     step.who = Principal("user", "li", ROLES["operator"])
     assert (await step.ask("/api/v1/operate", "POST"))[1]["data"] == "user:li"
+
+
+async def test_who_is_revoked_while_its_body_comes_is_not_let_in(step: Doorstep) -> None:
+    step.who = Principal("user", "ann", ROLES["operator"])
+    reader, writer = await asyncio.open_connection("127.0.0.1", URL(step.base).port)
+    writer.write(b"POST /api/v1/operate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{")
+    await step.asked.wait()
+    step.who = None
+    writer.write(b"}")
+    answer = (await reader.read()).decode()
+    writer.close()
+    assert answer.startswith("HTTP/1.1 401 "), answer
 
 
 async def test_every_answer_has_an_id_and_says_little_to_a_browser(step: Doorstep) -> None:

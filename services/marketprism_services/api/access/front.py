@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -31,6 +33,8 @@ from marketprism_services.settings.api import ApiSettings
 
 log = structlog.get_logger()
 
+_EXPIRED_S = 1.0  # between two looks at what has ended by itself
+
 
 class AccessFront:
     """Who asks, their rights, and the requests about them."""
@@ -57,6 +61,7 @@ class AccessFront:
         self._authentication = Authentication(self.store, self.keys, self._sessions, settings, is_of_this_machine)
         self.authenticate = self._authentication.authenticate
         self.authenticate_text = self._authentication.authenticate_text
+        self._expiring: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Everything is read, and changes are heard of from here on. Raises what the buckets raise."""
@@ -64,6 +69,7 @@ class AccessFront:
         await self.audit_log.start()
         self.revocations.start()
         self.store.on_change(self._changed)
+        self._expiring = asyncio.create_task(self._end_expired(), name="expired access")
         if self._settings.auth == "on" and not self.users.has_admin():
             log.warning("access.admin_missing", detail="nobody can log in yet", command="marketprism access init")
         elif self._settings.auth == "local":
@@ -71,6 +77,10 @@ class AccessFront:
 
     async def stop(self) -> None:
         """Nothing is heard of any more."""
+        if self._expiring is not None:
+            self._expiring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._expiring
         await self._authentication.close()
         await self.store.stop()
         self._passwords.close()
@@ -98,6 +108,11 @@ class AccessFront:
                 raise
 
         return endpoint._replace(handler=handle)
+
+    async def _end_expired(self) -> None:
+        while True:
+            await asyncio.sleep(_EXPIRED_S)
+            self.revocations.end_expired()
 
     def _changed(self, change: Change) -> None:
         if change.kind is Signer and change.record is None:
