@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -134,10 +135,27 @@ async def test_a_program_exchanges_tokens_and_a_stolen_one_ends_its_login(nats_u
         assert (again.status, again.code) == (401, "TOKEN_INVALID")
         assert (await one.ask("POST", "/api/v1/auth/refresh", json={"refresh": second["refresh"]})).status == 401
         assert (await one.ask("GET", ME, headers=bearer)).code == "TOKEN_INVALID"
+        recorded = [
+            (record.action, record.outcome)
+            for _, record in await one.service.access.audit_log.newest(50)
+            if record.who == f"user:{ann.id}"
+        ]
+        assert recorded == [
+            ("access.token_refresh", "failed: TOKEN_INVALID"),
+            ("access.token_refresh", "done"),
+            ("access.token_refresh", "done"),
+            ("access.token_issue", "done"),
+        ]
         key = await one.key(ann, scopes=("keys:self",))
         by_key = (await one.ask("POST", "/api/v1/auth/token", json={"grant": "key", "key": key})).data
         answer = await one.ask("GET", ME, headers={"Authorization": f"Bearer {by_key['access']}"})
         assert answer.data["scopes"] == ["keys:self"]
+        key_id = key.split("_")[1]
+        stored = await one.store.read(ApiKey, key_id)
+        assert stored is not None
+        await one.store.write(msgspec.structs.replace(stored.record, ts_expires=1), stored.revision)
+        late = await one.ask("POST", "/api/v1/auth/refresh", json={"refresh": by_key["refresh"]})
+        assert late.code == "TOKEN_INVALID"  # the key that it was exchanged for has expired
         async with one.session.get(f"{one.base}/api/v1/auth/jwks") as jwks:
             assert jwks.content_type == "application/jwk-set+json"
             assert len(msgspec.json.decode(await jwks.read())["keys"]) >= 2
@@ -244,3 +262,18 @@ async def test_a_connection_ends_when_what_it_was_opened_with_is_revoked(nats_ur
         await one.ask("DELETE", f"/api/v1/admin/users/{ann.id}", root)
         await asked.receive()
         assert asked.close_code == 4010
+        bob = await one.user("quant")
+        ends, exchanged = await one.key(bob), await one.key(bob)
+        token = await one.ask("POST", "/api/v1/auth/token", json={"grant": "key", "key": exchanged})
+        shown = ({"X-API-Key": ends}, {"Authorization": f"Bearer {token.data['access']}"})
+        lasting = [await other.session.ws_connect(path, headers=headers) for headers in shown]
+        assert [(await each.receive_json())["type"] for each in lasting] == ["hello"] * 2
+        stored = await one.store.read(ApiKey, ends.split("_")[1])
+        assert stored is not None
+        expiring = msgspec.structs.replace(stored.record, ts_expires=time.time_ns() + 10**8)
+        await one.store.write(expiring, stored.revision)
+        narrower = {"scopes": ["md:read"]}
+        await one.ask("PATCH", f"/api/v1/admin/keys/{exchanged.split('_')[1]}", root, narrower)
+        for each in lasting:
+            await each.receive()
+            assert each.close_code == 4010

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -212,8 +213,7 @@ class LoginApi:
         if key is None or not is_digest_of(key.digest, text):
             raise AccessRefused(Code.UNAUTHENTICATED, "key: expected one that there is, was another")
         owner = self._store.get(User, key.owner)
-        over = bool(key.ts_revoked) or (0 < key.ts_expires <= time.time_ns())
-        if over or owner is None or owner.is_disabled:
+        if _is_over(key) or owner is None or owner.is_disabled:
             raise AccessRefused(Code.KEY_REVOKED, f"key: expected one that is valid, {key.id} is not any more")
         if not is_from(address, key.cidrs):
             raise AccessRefused(Code.ADDRESS, f"address: expected one of the key's networks, was {address}")
@@ -225,16 +225,28 @@ class LoginApi:
         family = family_id(body.refresh)
         if family is None:
             raise AccessRefused(Code.TOKEN_INVALID, "refresh: expected a token of a login that goes on, was another")
-        following = new_refresh_token(family)
-        login = await self._families.rotate(family, digest_of(body.refresh), following.digest)
-        user = self._store.get(User, login.user)
-        key = self._store.get(ApiKey, login.key) if login.key else None
-        good = user is not None and not user.is_disabled and (bool(login.key) or user.version == login.version)
-        if user is None or not good or (login.key and (key is None or key.ts_revoked)):
-            await self._families.end(family)
+        stored = await self._store.read(RefreshFamily, family)
+        if stored is None:  # nobody's, which anybody can make up: not to be recorded
             raise AccessRefused(Code.TOKEN_INVALID, "refresh: expected a token of a login that goes on, was another")
-        subject = f"key:{login.key}" if login.key else f"user:{user.id}"
-        return await self._issued(request, subject, family, user.version, following.text)
+        following = new_refresh_token(family)
+        login = stored.record
+        who = Principal("user", login.user, frozenset(), credential=f"token:{family}")
+        if login.key:
+            who = replace(who, kind="key", name=login.key, owner=login.user)
+        async with self._auditing.change(actor_of(request, who), "access.token_refresh", who.id):
+            login = await self._families.rotate(family, digest_of(body.refresh), following.digest)
+            user = self._store.get(User, login.user)
+            if user is None or not self._goes_on(login, user):
+                await self._families.end(family)
+                text = "refresh: expected a token of a login that goes on, was another"
+                raise AccessRefused(Code.TOKEN_INVALID, text)
+        return await self._issued(request, who.id, family, user.version, following.text)
+
+    def _goes_on(self, login: RefreshFamily, user: User) -> bool:
+        if not login.key:
+            return not user.is_disabled and user.version == login.version
+        key = self._store.get(ApiKey, login.key)
+        return key is not None and not _is_over(key) and not user.is_disabled
 
     async def _issued(
         self, request: web.Request, subject: str, family: str, version: int, refresh: str
@@ -251,9 +263,9 @@ class LoginApi:
     def _as(self, user: User) -> Principal:
         return of_user(user, self._users.find_role)
 
-    def families_of(self, user: str) -> list[RefreshFamily]:
-        """The logins by programs of a user."""
-        return [each for each in self._store.all(RefreshFamily) if each.user == user]
+
+def _is_over(key: ApiKey) -> bool:
+    return bool(key.ts_revoked) or 0 < key.ts_expires <= time.time_ns()
 
 
 def private(response: web.Response) -> web.Response:
