@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import time
 from typing import Annotated
 
 import typer
 
-from marketprism_adapters.identity.shown_once import digest_of, key_id, new_api_key, new_password
+from marketprism_adapters.identity.shown_once import is_digest_of, key_id, new_api_key, new_password
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.rights import of_key, of_user
 from marketprism_application.contracts.access_records import ApiKey, User
@@ -41,12 +43,13 @@ def init(as_json: AsJson = False, data_dir: DataDir = None, nats_url: NatsUrl = 
         if desk.users.has_admin():
             return None
         password = new_password()
-        admin = User(id="admin", roles=("admin",), password=await digest_of_password(password), must_change=True)
+        name = _free_name(desk)
+        admin = User(id=name, roles=("admin",), password=await digest_of_password(password), must_change=True)
         await desk.users.create(desk.actor, admin)
         secret = new_api_key()
-        made = ApiKey(id=secret.id, owner="admin", digest=secret.digest, name="first")
+        made = ApiKey(id=secret.id, owner=name, digest=secret.digest, name="first")
         await desk.keys.create(desk.actor, made)
-        return {"user": "admin", "key": secret.text, "password": password}
+        return {"user": name, "key": secret.text, "password": password}
 
     found = at_desk(data_dir, nats_url, work)
     if found is None:
@@ -54,9 +57,15 @@ def init(as_json: AsJson = False, data_dir: DataDir = None, nats_url: NatsUrl = 
     elif as_json:
         print(json.dumps(found))
     else:
-        out.print("administrator admin; these are shown once:", highlight=False)
+        out.print(f"administrator {found['user']}; these are shown once:", highlight=False, markup=False)
         out.print(f"  key       {found['key']}", highlight=False, markup=False)
         out.print(f"  password  {found['password']}", highlight=False, markup=False)
+
+
+def _free_name(desk: AccessDesk) -> str:
+    """`admin`, or `admin-2` where an `admin` may administrate no more: its old keys are not to be good for it again."""
+    names = itertools.chain(("admin",), (f"admin-{number}" for number in itertools.count(2)))
+    return next(name for name in names if desk.store.get(User, name) is None)
 
 
 @access.command()
@@ -88,7 +97,7 @@ def who(
     async def work(desk: AccessDesk) -> dict[str, object]:
         wanted = key_id(text) or name
         found = desk.store.get(ApiKey, wanted)
-        if found is None or (text and digest_of(text) != found.digest):
+        if found is None or (text and not is_digest_of(found.digest, text)):
             owner = desk.store.get(User, name)
             if owner is None:
                 raise not_there("name", name)
@@ -96,7 +105,8 @@ def who(
         owner = desk.store.get(User, found.owner)
         if owner is None:
             raise not_there("user", found.owner)
-        is_valid = not found.ts_revoked and not owner.is_disabled
+        is_over = bool(found.ts_revoked) or 0 < found.ts_expires <= time.time_ns()
+        is_valid = not is_over and not owner.is_disabled
         return _valid(of_key(found, owner, desk.users.find_role), is_valid=is_valid)
 
     show_one(at_desk(data_dir, nats_url, work))

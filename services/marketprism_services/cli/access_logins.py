@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from marketprism_application.contracts.access_records import Session, Signer
-from marketprism_services.cli.access_desk import AccessDesk, AsJson, Id, at_desk, not_there, show_rows
+from marketprism_services.cli.access_desk import AccessDesk, AsJson, Id, at_desk, not_there, show_one, show_rows
 from marketprism_services.cli.options import DataDir, NatsUrl, out
 from marketprism_services.wiring.access_views import view_of_session, view_of_signer
 
@@ -21,6 +21,19 @@ def list_sessions(as_json: AsJson = False, data_dir: DataDir = None, nats_url: N
         return [{**view_of_session(each, ""), "user": each.user} for each in desk.store.all(Session)]
 
     show_rows(at_desk(data_dir, nats_url, work), ("id", "user", "address", "ts_used"), as_json=as_json)
+
+
+@session.command("show")
+def show_session(name: Id, data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
+    """Everything of one login of a browser, as JSON."""
+
+    async def work(desk: AccessDesk) -> dict[str, object]:
+        found = desk.store.get(Session, name)
+        if found is None:
+            raise not_there("session", name)
+        return {**view_of_session(found, ""), "user": found.user}
+
+    show_one(at_desk(data_dir, nats_url, work))
 
 
 @session.command("revoke")
@@ -45,6 +58,19 @@ def list_signers(as_json: AsJson = False, data_dir: DataDir = None, nats_url: Na
         return [view_of_signer(each) for each in desk.store.all(Signer)]
 
     show_rows(at_desk(data_dir, nats_url, work), ("id", "instance", "ts_created", "ts_expires"), as_json=as_json)
+
+
+@signer.command("show")
+def show_signer(name: Id, data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
+    """Everything of one public key, as JSON."""
+
+    async def work(desk: AccessDesk) -> dict[str, object]:
+        found = desk.store.get(Signer, name)
+        if found is None:
+            raise not_there("signer", name)
+        return view_of_signer(found)
+
+    show_one(at_desk(data_dir, nats_url, work))
 
 
 @signer.command("revoke")

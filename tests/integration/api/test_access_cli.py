@@ -8,17 +8,37 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from marketprism_adapters.identity.shown_once import key_id
+from marketprism_adapters.nats.access_store import NatsAccessStore
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_application.contracts.access_records import AccessRecord, ApiKey, Session, Signer, User
+from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.access import access
 from marketprism_services.platform.exits import Exit, Stop
 from tests.integration.api.access_side import gateway
 
 pytestmark = pytest.mark.timeout(120)
+
+
+KEY = ApiKey(id="", owner="robot", digest=b"d")
+SIGNER = Signer(id="a" * 16, public=b"p" * 32, instance="api-1", ts_expires=2**62)
+SESSION = Session(id="0a" * 16, user="robot", version=1)
+
+
+async def change(url: str, record: AccessRecord) -> None:
+    """Have it in the store, whatever is there."""
+    connection = await NatsConnection.open(url, name="change")
+    store = NatsAccessStore(connection)
+    await store.start()
+    stored = await store.read(type(record), record.id)
+    await store.write(record, stored.revision if stored is not None else 0)
+    await store.stop()
+    await connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -105,10 +125,24 @@ def test_the_first_administrator_and_what_it_makes(url: str, tmp_path: Path) -> 
         (("key", "add", "robot", "--days", "-1"), Exit.USAGE, "days: expected more than 0"),
         (("key", "revoke", "../x"), Exit.FAILED, "key: expected one that there is, was '../x'"),
         (("role", "revoke", "viewer"), Exit.FAILED, "role: expected one of your own, viewer comes with the product"),
+        (("session", "show", "x"), Exit.FAILED, "session: expected one that there is, was 'x'"),
+        (("signer", "show", "x"), Exit.FAILED, "signer: expected one that there is, was 'x'"),
         (("session", "revoke", "x"), Exit.FAILED, "session: expected one that there is, was 'x'"),
         (("who", "nobody"), Exit.FAILED, "name: expected one that there is, was 'nobody'"),
     ):
         assert shell.fails(code, *words).startswith(text)
+
+    asyncio.run(change(url, msgspec.structs.replace(KEY, id=str(made["id"]), ts_expires=1)))
+    assert not json.loads(shell.run("who", str(made["id"])).stdout)["valid"]
+    asyncio.run(change(url, SIGNER))
+    assert json.loads(shell.run("signer", "show", SIGNER.id).stdout)["instance"] == "api-1"
+    asyncio.run(change(url, SESSION))
+    assert json.loads(shell.run("session", "show", SESSION.id).stdout)["user"] == "robot"
+    asyncio.run(change(url, User(id="admin", roles=("admin",), is_disabled=True)))
+    (second,) = shell.lines("init", "--json")
+    assert second["user"] == "admin-2"  # what admin had is not good again
+    first_keys = [each for each in shell.lines("key", "list", "--json") if each["name"] == "first"]
+    assert {str(each["owner"]) for each in first_keys} == {"admin", "admin-2"}
 
 
 def test_without_nats_it_says_so(tmp_path: Path) -> None:
