@@ -22,21 +22,22 @@ from marketprism_sdk.nats.jetstream import api
 from marketprism_sdk.testing import FaultyProxy
 
 ANN = User(id="ann", roles=("quant",))
+_SIDES = 5
 KEY = ApiKey(id="k7f3", owner="ann", digest=b"\x01" * 32, scopes=("md:read",))
 
 
 @pytest.fixture(params=["memory", "nats"])
 async def sides(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Sequence[AccessStore]]:
-    """Three instances' sides of one store."""
+    """Five instances' sides of one store."""
     if request.param == "memory":
         place = MemoryAccess()
-        yield [MemoryAccessStore(place) for _ in range(3)]
+        yield [MemoryAccessStore(place) for _ in range(_SIDES)]
         return
     async with contextlib.AsyncExitStack() as stack:
         server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
         stack.push_async_callback(server.stop)
         made = []
-        for _ in range(3):
+        for _ in range(_SIDES):
             connection = await NatsConnection.open(server.url, name="side")
             stack.push_async_callback(connection.close)
             side = NatsAccessStore(connection)
@@ -47,7 +48,7 @@ async def sides(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def test_a_record_is_written_by_whoever_has_seen_the_last_one(sides: Sequence[AccessStore]) -> None:
-    one, other, _ = sides
+    one, other, *_ = sides
     first = await one.write(ANN, 0)
     with pytest.raises(RecordChanged):
         await other.write(ANN, 0)
@@ -69,7 +70,7 @@ async def test_a_record_is_written_by_whoever_has_seen_the_last_one(sides: Seque
 async def test_every_instance_hears_of_what_is_written_and_revoked(
     sides: Sequence[AccessStore], eventually: Callable[..., Any]
 ) -> None:
-    one, other, third = sides
+    one, other, third, *_ = sides
     changes: list[Change] = []
     forget = third.on_change(changes.append)
     revision = await one.write(KEY, 0)

@@ -80,11 +80,11 @@ class Users:
         """
         granting.check_name("id", user.id)
         self._check(actor, user)
-        if user.is_service and user.password:
-            raise QueryError("password: expected none for a service account, which has keys")
         now = self._clock()
         made = msgspec.structs.replace(user, version=1, ts_created=now, ts_changed=now)
         async with self._auditing.change(actor, "access.user_create", made.id, None, made):
+            if await self._store.read(User, made.id) is None:
+                await self._remove_issued(made.id)  # of one of this name who went while the store was away
             await self._store.write(made, 0)
         return made
 
@@ -93,6 +93,8 @@ class Users:
         granting.check_grants(user.grants)
         granting.check_text("display", user.display)
         granting.check_limits(user.limits)
+        if user.is_service and user.password:
+            raise QueryError("password: expected none for a service account, which has keys")
         granting.check_may_give(actor.principal, scopes_of(user.roles, self.find_role), user.grants)
 
     async def change(self, actor: Actor, key: str, change: UserChange) -> User:
@@ -145,15 +147,19 @@ class Users:
         self._check_is_not_last(user)
         async with self._auditing.change(actor, "access.user_remove", key, user, None):
             await self._store.remove(User, key)
-            for owned in self._store.all(ApiKey):
-                if owned.owner == key:
-                    await self._store.remove(ApiKey, owned.id)
-            for family in self._store.all(RefreshFamily):
-                if family.user == key:
-                    await self._store.remove(RefreshFamily, family.id)
-            for session in self._store.all(Session):
-                if session.user == key:
-                    await self._store.remove(Session, session.id)
+            await self._remove_issued(key)
+
+    async def _remove_issued(self, user: str) -> None:
+        """Take out all keys and logins of a user."""
+        for owned in self._store.all(ApiKey):
+            if owned.owner == user:
+                await self._store.remove(ApiKey, owned.id)
+        for family in self._store.all(RefreshFamily):
+            if family.user == user:
+                await self._store.remove(RefreshFamily, family.id)
+        for session in self._store.all(Session):
+            if session.user == user:
+                await self._store.remove(Session, session.id)
 
     def _check_is_not_last(self, user: User) -> None:
         administrates = not user.is_disabled and Scope.ACCESS in scopes_of(user.roles, self.find_role)

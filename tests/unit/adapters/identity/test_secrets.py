@@ -6,8 +6,9 @@ import asyncio
 import re
 
 import pytest
+from argon2 import extract_parameters
 
-from marketprism_adapters.identity.passwords import Busy, Passwords
+from marketprism_adapters.identity.passwords import NOBODYS, Busy, Passwords
 from marketprism_adapters.identity.shown_once import (
     csrf_of,
     family_id,
@@ -58,7 +59,9 @@ async def test_a_password_is_verified_and_nobodys_is_nobodys() -> None:
     assert digest.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert await passwords.verify(digest, secret)
     assert not await passwords.verify(digest, secret + "x")
-    assert not await passwords.verify("", "the password of nobody")
+    assert not await passwords.verify("", "")
+    assert extract_parameters(NOBODYS) == extract_parameters(digest)  # so that it costs as much from the first time on
+    assert not await passwords.verify(NOBODYS, secret)
     assert not await passwords.verify("no digest at all", secret)
     assert not passwords.is_old(digest)
     assert passwords.is_old("$argon2id$v=19$m=8192,t=1,p=1$c2FsdHNhbHRzYWx0$" + "A" * 43)

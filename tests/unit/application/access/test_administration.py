@@ -101,6 +101,25 @@ async def test_who_goes_takes_keys_and_logins_along(desk: Desk) -> None:
     await refused(Code.NOT_FOUND, desk.users.remove(ROOT, "ann"))
 
 
+async def test_who_is_made_anew_has_nothing_of_who_went(desk: Desk) -> None:
+    ann = await desk.user("ann", "viewer")
+    await desk.keys.create(ann, key("ann"))
+    await RefreshFamilies(desk.store).begin(desk.store.all(User)[0], "f1", b"d", "", "")
+    await desk.store.remove(User, "ann")  # and then the store was away
+    assert len(desk.store.all(ApiKey)) == len(desk.store.all(RefreshFamily)) == 1
+    await desk.user("ann", "quant")
+    assert desk.store.all(ApiKey) == desk.store.all(RefreshFamily) == []
+    await desk.keys.create(ROOT, key("ann"))
+    await refused(Code.CONFLICT, desk.users.create(ROOT, User(id="ann", roles=("viewer",))))
+    assert len(desk.store.all(ApiKey)) == 1
+
+
+async def test_a_service_account_gets_no_password_later_either(desk: Desk) -> None:
+    await desk.users.create(ROOT, User(id="robot", roles=("viewer",), is_service=True))
+    with pytest.raises(QueryError, match="password: expected none for a service account"):
+        await desk.users.change(ROOT, "robot", UserChange(password="argon"))
+
+
 async def test_a_change_of_rights_makes_what_was_issued_no_longer_good(desk: Desk) -> None:
     await desk.user("ann", "viewer")
     assert (await desk.users.change(ROOT, "ann", UserChange(display="Ann"))).version == 1
