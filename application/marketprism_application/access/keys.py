@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -109,8 +109,7 @@ class Keys:
         self._check_owner(actor, before.owner)
         self._check(actor, after)
         async with self._auditing.change(actor, "access.key_change", key, before, after):
-            await self._store.write(after, stored.revision)
-        return after
+            return await self._write(stored, given, is_final=False)
 
     async def revoke(self, actor: Actor, key: str, owner: str | None = None) -> ApiKey:
         """The key, which is good no longer. Raises AccessRefused: NOT_FOUND."""
@@ -121,8 +120,28 @@ class Keys:
         self._check_owner(actor, before.owner)
         after = msgspec.structs.replace(before, ts_revoked=self._clock())
         async with self._auditing.change(actor, "access.key_revoke", key, before, after):
-            await self._store.write(after, stored.revision)
-        return after
+            return await self._write(stored, {"ts_revoked": after.ts_revoked}, is_final=True)
+
+    async def _write(self, stored: Stored[ApiKey], given: Mapping[str, object], *, is_final: bool) -> ApiKey:
+        """The key with these fields. That it was used meanwhile is no reason not to; of what is final, nothing is.
+
+        Raises:
+            RecordChanged: somebody else has changed it, or taken it out.
+        """
+        while True:
+            after = msgspec.structs.replace(stored.record, **given)
+            try:
+                await self._store.write(after, stored.revision)
+            except RecordChanged:
+                newer = await self._store.read(ApiKey, after.id)
+                if newer is None:
+                    raise
+                same = msgspec.structs.replace(newer.record, ts_used=stored.record.ts_used) == stored.record
+                if not same and not is_final:
+                    raise
+                stored = newer
+            else:
+                return after
 
     def _check_owner(self, actor: Actor, owner: str) -> None:
         user = self._store.get(User, owner)

@@ -146,7 +146,7 @@ async def test_a_program_exchanges_tokens_and_a_stolen_one_ends_its_login(nats_u
             ("access.token_refresh", "done"),
             ("access.token_issue", "done"),
         ]
-        key = await one.key(ann, scopes=("keys:self",))
+        key = await one.key(ann, scopes=("keys:self",), ts_used=2**62)
         by_key = (await one.ask("POST", "/api/v1/auth/token", json={"grant": "key", "key": key})).data
         answer = await one.ask("GET", ME, headers={"Authorization": f"Bearer {by_key['access']}"})
         assert answer.data["scopes"] == ["keys:self"]
@@ -263,7 +263,7 @@ async def test_a_connection_ends_when_what_it_was_opened_with_is_revoked(nats_ur
         await asked.receive()
         assert asked.close_code == 4010
         bob = await one.user("quant")
-        ends, exchanged = await one.key(bob), await one.key(bob)
+        ends, exchanged = await one.key(bob, ts_used=2**62), await one.key(bob)  # no use is written
         token = await one.ask("POST", "/api/v1/auth/token", json={"grant": "key", "key": exchanged})
         shown = ({"X-API-Key": ends}, {"Authorization": f"Bearer {token.data['access']}"})
         lasting = [await other.session.ws_connect(path, headers=headers) for headers in shown]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 
 from marketprism_adapters.memory.access_store import MemoryAccessStore, MemoryAuditLog
@@ -16,7 +17,7 @@ from marketprism_application.access.rights import of_user
 from marketprism_application.access.roles import RoleChange, Roles
 from marketprism_application.access.scopes import Scope
 from marketprism_application.access.users import UserChange, Users
-from marketprism_application.contracts.access_records import ApiKey, Grant, RefreshFamily, Role, User
+from marketprism_application.contracts.access_records import ApiKey, AuditRecord, Grant, RefreshFamily, Role, User
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError, QueryError, StoreError
 from marketprism_application.ports.access_store import RecordChanged
@@ -99,6 +100,32 @@ async def test_who_goes_takes_keys_and_logins_along(desk: Desk) -> None:
     await desk.users.remove(ROOT, "ann")
     assert desk.store.all(ApiKey) == desk.store.all(RefreshFamily) == []
     await refused(Code.NOT_FOUND, desk.users.remove(ROOT, "ann"))
+
+
+async def test_a_key_that_is_used_meanwhile_is_changed_and_revoked_all_the_same(desk: Desk) -> None:
+    renames: list[bool] = []
+
+    class UsedMeanwhile(MemoryAuditLog):
+        async def add(self, record: AuditRecord) -> None:
+            await super().add(record)
+            desk.now += 3_600 * 10**9
+            await desk.keys.note_use("k001")
+            if renames:
+                stored = await desk.store.read(ApiKey, "k001")
+                assert stored is not None
+                renamed = msgspec.structs.replace(stored.record, name=f"{stored.record.name}x")
+                await desk.store.write(renamed, stored.revision)
+
+    ann = await desk.user("ann", "viewer")
+    await desk.keys.create(ann, key("ann"))
+    keys = Keys(desk.store, Auditing(UsedMeanwhile(), lambda: desk.now), lambda: desk.now)
+    changed = await keys.change(ROOT, "k001", KeyChange(scopes=("md:read",)))
+    assert (changed.scopes, changed.ts_used > 0) == (("md:read",), True)
+    renames.append(True)
+    await refused(Code.CONFLICT, keys.change(ROOT, "k001", KeyChange(scopes=("md:history",))))
+    revoked = await keys.revoke(ROOT, "k001")
+    assert (revoked.ts_revoked > 0, revoked.name) == (True, "xxx")  # renamed with each of three records
+    assert desk.store.get(ApiKey, "k001") == revoked
 
 
 async def test_who_is_made_anew_has_nothing_of_who_went(desk: Desk) -> None:
