@@ -18,7 +18,7 @@ from tests.integration.api.described_api import DescribedApi, described_api
 
 __all__ = ["described_api"]
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("clickhouse")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("clickhouse")]
 EXAMPLES = 6  # of each kind, of each of some thirty requests
 ENDLESS = "/api/v1/stream"  # events
 few = settings(
