@@ -136,6 +136,7 @@ def is_health(path: str) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in _HEALTH)
 
 
+@lru_cache(1_024)
 def is_loopback(host: str) -> bool:
     """Whether a name or an address is of this machine alone."""
     name = host.rstrip(".").casefold()

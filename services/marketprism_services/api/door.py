@@ -23,6 +23,7 @@ from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import Metrics, continue_trace
+from marketprism_sdk.service import is_loopback
 from marketprism_services.api.access.limits import CallerLimits, name_limits
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, Handler
 from marketprism_services.api.versions import lifecycle_headers, lifecycle_of
@@ -273,8 +274,7 @@ def route_of(request: web.Request) -> str:
 
 def is_of_this_machine(request: web.Request) -> bool:
     """Whether whoever asks is on this machine, and nobody asks through it."""
-    remote = request.remote or ""
-    local = remote in ("127.0.0.1", "::1", "") or remote.startswith("127.")
+    local = not request.remote or is_loopback(request.remote)
     return local and not any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-Ip"))
 
 

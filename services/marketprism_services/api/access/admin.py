@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from marketprism_adapters.http.envelope import Stamp, answered, count_of
 from marketprism_adapters.identity.passwords import Passwords
-from marketprism_adapters.identity.shown_once import new_api_key, new_password
+from marketprism_adapters.identity.shown_once import new_password
 from marketprism_application.access.keys import KeyChange, Keys
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.roles import RoleChange, Roles
@@ -28,7 +28,7 @@ from marketprism_services.api.access.bodies import (
     body_of,
 )
 from marketprism_services.api.access.login import private
-from marketprism_services.api.access.me import created
+from marketprism_services.api.access.me import create_key, created
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.wiring.access_views import view_of_audit, view_of_key, view_of_role, view_of_user
 
@@ -144,21 +144,8 @@ class AdminApi:
         return private(answered(view_of_key(key), key.id, Stamp.of(request)))
 
     async def _create_key(self, request: web.Request) -> web.Response:
-        who, body, secret = principal_of(request), await body_of(request, KeyBody), new_api_key()
-        key = ApiKey(
-            id=secret.id,
-            owner=body.owner or who.owner or who.name,
-            digest=secret.digest,
-            name=body.name,
-            scopes=body.scopes,
-            grants=body.entitlements,
-            cidrs=body.cidrs,
-            limits=body.limits,
-            ts_expires=self._keys.expiry(body.days),
-        )
-        made = await self._keys.create(actor_of(request, who), key)
-        data = {**view_of_key(made), "key": secret.text, "shown": "once"}
-        return created(answered(data, made.id, Stamp.of(request)))
+        who, body = principal_of(request), await body_of(request, KeyBody)
+        return await create_key(request, self._keys, body, body.owner or who.owner or who.name)
 
     async def _change_key(self, request: web.Request) -> web.Response:
         body = await body_of(request, KeyChangeBody)

@@ -62,21 +62,7 @@ class MeApi:
         body = await body_of(request, KeyBody)
         if body.owner not in ("", who.name):
             raise QueryError(f"owner: expected {who.name} or none, was {body.owner[:64]!r}")
-        secret = new_api_key()
-        key = ApiKey(
-            id=secret.id,
-            owner=who.name,
-            digest=secret.digest,
-            name=body.name,
-            scopes=body.scopes,
-            grants=body.entitlements,
-            cidrs=body.cidrs,
-            limits=body.limits,
-            ts_expires=self._keys.expiry(body.days),
-        )
-        made = await self._keys.create(actor_of(request, who), key)
-        data = {**view_of_key(made), "key": secret.text, "shown": "once"}
-        return created(answered(data, made.id, Stamp.of(request)))
+        return await create_key(request, self._keys, body, who.name)
 
     async def _revoke_key(self, request: web.Request) -> web.Response:
         who = principal_of(request)
@@ -103,6 +89,25 @@ def _user_of(who: Principal) -> str:
     if not who.user:
         raise AccessRefused(Code.FORBIDDEN, f"me: expected a user who has logged in, was {who.id}")
     return who.user
+
+
+async def create_key(request: web.Request, keys: Keys, body: KeyBody, owner: str) -> web.Response:
+    """A key for an owner, whose text is in this answer and nowhere else."""
+    secret = new_api_key()
+    key = ApiKey(
+        id=secret.id,
+        owner=owner,
+        digest=secret.digest,
+        name=body.name,
+        scopes=body.scopes,
+        grants=body.entitlements,
+        cidrs=body.cidrs,
+        limits=body.limits,
+        ts_expires=keys.expiry(body.days),
+    )
+    made = await keys.create(actor_of(request, principal_of(request)), key)
+    data = {**view_of_key(made), "key": secret.text, "shown": "once"}
+    return created(answered(data, made.id, Stamp.of(request)))
 
 
 def created(response: web.Response) -> web.Response:
