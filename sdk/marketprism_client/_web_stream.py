@@ -112,7 +112,7 @@ class _Socket:
         self._wanted: dict[str, _Subscription] = {}
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._task: asyncio.Task[None] | None = None
-        self._opened = asyncio.Event()
+        self._opening = asyncio.Lock()
         self._ids = itertools.count(1)
         self._asked: dict[int, str] = {}
         self._failed: Exception | None = None
@@ -162,9 +162,10 @@ class _Socket:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _begin(self, wanted: _Subscription) -> None:
-        if self._task is None:
-            self._socket = await self._connect()
-            self._task = asyncio.create_task(self._follow(), name="web-stream")
+        async with self._opening:  # of several that begin at once the first opens it for all
+            if self._task is None:
+                self._socket = await self._connect()
+                self._task = asyncio.create_task(self._follow(), name="web-stream")
         begun = cast("asyncio.Future[None]", wanted.begun)
         if self.connected:
             await self._ask_for(wanted)
@@ -214,6 +215,8 @@ class _Socket:
                     break
                 some = True
                 self._take(message.data)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.warning("channel.malformed", error=reason_of(error))
         except (TimeoutError, ConnectionError, aiohttp.ClientError) as error:
             log.debug("channel.silent", error=reason_of(error))
         code = socket.close_code
