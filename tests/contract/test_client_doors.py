@@ -7,12 +7,14 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from marketprism_application.access.entitlements import Entitlement, Entitlements
 from marketprism_application.access.principal import LOCAL, Principal
 from marketprism_application.access.scopes import ROLES
+from marketprism_application.contracts.book_view import BookRequest
 from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import TICK
 from marketprism_client import MarketClient, QueryFailed, UnknownSymbol, UnknownVenue
@@ -119,6 +121,34 @@ async def test_who_may_see_part_of_the_market_gets_that_part(desk: Desk, doors: 
     desk.who = Principal("key", "none", frozenset())
     with pytest.raises(QueryFailed, match=r"^scope: expected md:history, which key:none does not have$"):
         await outside.bars("rb2505", "1m")
+
+
+async def test_who_sees_late_does_not_see_now(api: Api, desk: Desk, doors: Doors) -> None:
+    _, outside = doors
+    late = Entitlement(delay_s=100 * 365 * 86_400.0)
+    desk.who = Principal("key", "late", ROLES["quant"], Entitlements((late,)))
+    assert await outside.latest_tick("rb2505") is None
+    assert await outside.latest_bars("rb2505", "1m") == []
+    asked = msgspec.msgpack.encode(BookRequest("shfe", "rb2505", 5))
+    async with api.session.post(f"{api.base}/api/v1/client/orderbook", data=asked) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (403, "NOT_ENTITLED")
+    async with api.session.get(f"{api.base}/api/v1/orderbook/shfe/rb2505") as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (403, "NOT_ENTITLED")
+
+
+async def test_streams_that_begin_at_once_share_a_connection(api: Api, doors: Doors) -> None:
+    _, outside = doors
+    symbols = ("rb2505", "rb2510")
+    coming = [asyncio.create_task(anext(outside.ticks(symbol))) for symbol in symbols]
+    async with asyncio.timeout(30):
+        seq = COUNT
+        while not all(task.done() for task in coming):
+            seq += 1
+            for symbol in symbols:
+                tick = SAMPLES["tick"]._replace(venue="shfe", symbol=symbol, seq=seq)
+                await publish_ack(api.nats, f"market.tick.{symbol}", encode(TICK, tick))
+    assert [task.result().symbol for task in coming] == list(symbols)
+    assert api.service.live.end(LOCAL.id) == 1
 
 
 async def test_what_is_no_message_of_the_client_is_refused(api: Api) -> None:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from marketprism_application.contracts.failures import AnswerError
-from marketprism_application.contracts.questions import Question, check_answer, decode_answer, encode_question
+import msgspec
+
+from marketprism_application.contracts.book_view import BookRequest, BookView
+from marketprism_application.contracts.failures import AnswerError, Code, wrong_field
+from marketprism_application.contracts.questions import (
+    LatestBars,
+    Question,
+    check_answer,
+    decode_answer,
+    encode_question,
+)
 from marketprism_application.errors import ApplicationError
-from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected
+from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected, RemoteError
 from marketprism_sdk.lazy import loaded
 from marketprism_sdk.messaging import Balancer, Discovery, RpcClient
 from marketprism_sdk.observability import Metrics
@@ -79,12 +88,20 @@ class Backend:
             bulk=bulk,
         )
 
-    async def call(self, method: str, request: object) -> object:
-        """A value in, a value out; raises as `call_raw` does."""
+    async def call(self, method: str, request: object, read: Callable[[object], T]) -> T:
+        """A value in, and out what `read` makes of the reply.
+
+        Raises:
+            RemoteError: MALFORMED_REPLY, `read` says that it is none (msgspec.ValidationError). What `call_raw` raises.
+        """
         settings = self._settings
-        return await self._guarded(
+        reply = await self._guarded(
             lambda: self._balancer.call(method, request, timeout_s=settings.timeout_s, hedge_s=settings.hedge_s or None)
         )
+        try:
+            return read(reply)
+        except msgspec.ValidationError as error:
+            raise RemoteError(Code.MALFORMED_REPLY, f"{method}: {wrong_field(error, 'reply')}") from error
 
     async def _guarded(self, ask: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
         async def guarded() -> T:
@@ -128,3 +145,15 @@ class QueryBackend:
     async def ask_bulk(self, question: Question) -> pa.Table:
         """The answer to one of many questions that make one document; raises as `ask`."""
         return await self.ask(question, bulk=True)
+
+    async def latest_tick(self, symbol: str) -> bytes | None:
+        """The newest tick's message, None where there is none; raises as `Backend.call`."""
+        return await self.backend.call("latest_tick", symbol, lambda reply: msgspec.convert(reply, bytes | None))
+
+    async def latest_bars(self, asked: LatestBars) -> list[bytes]:
+        """Messages of an instrument's newest bar at each venue; raises as `Backend.call`."""
+        return await self.backend.call("latest_bars", asked, lambda reply: msgspec.convert(reply, list[bytes]))
+
+    async def orderbook(self, asked: BookRequest) -> BookView:
+        """The book as the gateway that keeps it has it; raises as `Backend.call`."""
+        return await self.backend.call("orderbook", asked, lambda reply: msgspec.convert(reply, BookView))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -12,8 +12,9 @@ from marketprism_adapters.http.envelope import Stamp, failed
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.book_view import BookRequest
+from marketprism_application.contracts.codec import decode
 from marketprism_application.contracts.failures import wrong_field
-from marketprism_application.contracts.kinds import BAR, KINDS, ORDERBOOK, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, KINDS, TICK, DataKind
 from marketprism_application.contracts.questions import (
     Audit,
     Latest,
@@ -25,14 +26,11 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.answering import shaped
-from marketprism_services.api.backends import Backend, QueryBackend
+from marketprism_services.api.backends import QueryBackend
 from marketprism_services.api.endpoint import Endpoint, principal_of
-from marketprism_services.api.read.entitled import NotEntitled, check_named, entitled
+from marketprism_services.api.read.entitled import NotEntitled, bounded_book, check_named, entitled, may_see
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_MOST_BYTES = 1_048_576
+T = TypeVar("T")
 _ARROW, _MSGPACK = "application/vnd.apache.arrow.stream", "application/msgpack"
 Monitor: TypeAlias = Callable[[], Awaitable[object]]
 
@@ -40,9 +38,8 @@ Monitor: TypeAlias = Callable[[], Awaitable[object]]
 class ClientApi:
     """Questions are answered by the bytes that the read side gives, where all of them may be seen."""
 
-    def __init__(self, query: Backend, monitor: Monitor) -> None:
-        self._query = query
-        self._asking = QueryBackend(query)
+    def __init__(self, query: QueryBackend, monitor: Monitor) -> None:
+        self._asking = query
         self._monitor = monitor
 
     def endpoints(self) -> list[Endpoint]:
@@ -61,12 +58,6 @@ class ClientApi:
         async def handle(request: web.Request) -> web.Response:
             try:
                 found = await work(principal_of(request), await request.read())
-            except msgspec.ValidationError as error:
-                wrong = QueryError(wrong_field(error, "body"))
-                return failed(request, wrong, Stamp.of(request))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                wrong = QueryError(f"body: expected MessagePack, {type(error).__name__}")
-                return failed(request, wrong, Stamp.of(request))
             except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
                 return failed(request, error, Stamp.of(request))
             return web.Response(body=found, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
@@ -89,47 +80,43 @@ class ClientApi:
             # What decides who may see a row is not among the columns that are asked for.
             whole = msgspec.structs.replace(question, fields=(), levels=0)
             found = entitled(await self._asking.ask(whole), who, kind)
-            return _stream(shaped(found, question.fields, question.levels))
-        return _stream(entitled(await self._asking.ask(question), who, kind))
+            return encode_answer(shaped(found, question.fields, question.levels))
+        return encode_answer(entitled(await self._asking.ask(question), who, kind))
 
     async def _latest_tick(self, who: Principal, body: bytes) -> bytes:
-        symbol = msgspec.msgpack.decode(body, type=str)
+        symbol = _asked(body, str)
         check_named(who, symbol, TICK)
-        found = msgspec.convert(await self._query.call("latest_tick", symbol), bytes | None)
-        if found is not None and not who.entitlements.is_unbounded:
-            place = msgspec.msgpack.decode(found, type=_Of)
-            found = found if who.sees(place.venue, place.symbol, TICK.name) else None
-        return msgspec.msgpack.encode(found)
+        found = await self._asking.latest_tick(symbol)
+        return msgspec.msgpack.encode(found if found is not None and _may_see(who, found, TICK) else None)
 
     async def _latest_bars(self, who: Principal, body: bytes) -> bytes:
-        asked = msgspec.msgpack.decode(body, type=LatestBars)
+        asked = _asked(body, LatestBars)
         check_named(who, asked.symbol, BAR)
-        found = msgspec.convert(await self._query.call("latest_bars", asked), list[bytes])
-        if not who.entitlements.is_unbounded:
-            of = [msgspec.msgpack.decode(each, type=_Of) for each in found]
-            found = [
-                each for each, place in zip(found, of, strict=True) if who.sees(place.venue, place.symbol, BAR.name)
-            ]
-        return msgspec.msgpack.encode(found)
+        found = await self._asking.latest_bars(asked)
+        return msgspec.msgpack.encode([each for each in found if _may_see(who, each, BAR)])
 
     async def _orderbook(self, who: Principal, body: bytes) -> bytes:
-        asked = msgspec.msgpack.decode(body, type=BookRequest)
-        granted = who.entitlements.of(asked.venue.partition("-")[0], asked.symbol, ORDERBOOK.name)
-        if granted is None:
-            raise NotEntitled(f"orderbook: expected one that {who.id} may see, was {asked.venue}.{asked.symbol}"[:200])
-        if granted.depth is not None:
-            asked = msgspec.structs.replace(asked, depth=min(asked.depth or granted.depth, granted.depth))
-        return msgspec.msgpack.encode(await self._query.call("orderbook", asked))
+        return msgspec.msgpack.encode(await self._asking.orderbook(bounded_book(who, _asked(body, BookRequest))))
 
     async def _monitor_status(self, _: Principal, __: bytes) -> bytes:
         return msgspec.msgpack.encode(await self._monitor())
 
 
-class _Of(msgspec.Struct):
-    """Of which instrument a message is."""
+def _asked(body: bytes, of: type[T]) -> T:
+    """The body of a call. Raises QueryError: it is none."""
+    try:
+        return msgspec.msgpack.decode(body, type=of)
+    except msgspec.ValidationError as error:
+        raise QueryError(wrong_field(error, "body")) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise QueryError(f"body: expected MessagePack, {type(error).__name__}") from error
 
-    venue: str
-    symbol: str
+
+def _may_see(who: Principal, message: bytes, kind: DataKind) -> bool:
+    if who.entitlements.is_unbounded:
+        return True  # nothing has to be read for it
+    record = decode(kind, message)
+    return may_see(who, record.venue, record.symbol, kind, getattr(record, kind.time_field))
 
 
 def _named(question: Question) -> tuple[str, ...]:
@@ -145,7 +132,3 @@ def _kind_of(question: Question) -> DataKind | None:
     if isinstance(name, str):
         return KINDS.get(name)
     return BAR if hasattr(question, "symbol") or hasattr(question, "product") else None
-
-
-def _stream(table: pa.Table) -> bytes:
-    return encode_answer(table)

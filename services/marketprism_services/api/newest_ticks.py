@@ -55,6 +55,7 @@ class NewestTicks:
 
     def __init__(self, connection: NatsConnection, ask: Ask, metrics: Metrics) -> None:
         self._connection = connection
+        self._metrics = metrics
         self._ask = ask
         self._followed: OrderedDict[str, _Followed] = OrderedDict()
         self._asked: OrderedDict[str, float] = OrderedDict()
@@ -112,7 +113,8 @@ class NewestTicks:
         try:
             place = _place(message)
         except (msgspec.MsgspecError, ValueError):
-            return  # what is no tick is told of where it is read
+            self._metrics.count("newest_ticks_malformed_total")
+            return
         if place.symbol != symbol:
             return  # the symbol was written otherwise: its own subject is another
         before = entry.place

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
 from aiohttp import web
 
-from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_sdk.messaging import REGISTRY, Discovery
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -48,7 +46,8 @@ class ApiService(Service):
         self._api = api or ApiSettings()
         self.discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
         self.query = Backend("query", self.calls, self.discovery, self.metrics, self._api.backend)
-        self._newest = NewestTicks(connection, self._ask_newest_tick, self.metrics)
+        self._reading = QueryBackend(self.query)
+        self._newest = NewestTicks(connection, self._reading.latest_tick, self.metrics)
         replicas = self.settings.replicas
         self.access = AccessFront(connection, self._api, self.instance, replicas, is_of_this_machine)
         self._door = Door(self._api, self.metrics, authenticate or self.access.authenticate, self._instances)
@@ -61,7 +60,7 @@ class ApiService(Service):
             self.access.authenticate_text,
             instance=self.instance,
             version=version,
-            books=self._find_book,
+            books=self._reading.orderbook,
         )
         self._served: list[Endpoint] = []
 
@@ -87,15 +86,15 @@ class ApiService(Service):
 
     def endpoints(self) -> list[Endpoint]:
         """Every request that is answered, and what is needed for it."""
-        reading = QueryBackend(self.query)
+        reading = self._reading
         compress = self._door.compress
         documents = DocumentStreams(reading.ask_bulk, self.metrics, self._intervals, self._api, compress)
         return [
-            *NewestApi(reading.ask, self.query.call, self._newest.get).endpoints(),
-            *BookApi(self.query.call).endpoints(),
+            *NewestApi(reading.ask, reading.latest_bars, self._newest.get).endpoints(),
+            *BookApi(reading.orderbook).endpoints(),
             *documents.endpoints(),
             *ReadApi(reading.ask).endpoints(),
-            *ClientApi(self.query, self._ask_monitor).endpoints(),
+            *ClientApi(reading, self._ask_monitor).endpoints(),
             *self.live.endpoints(),
             *DocumentsApi(self.version, lambda: self._served).endpoints(),
             *self.access.endpoints(),
@@ -105,9 +104,6 @@ class ApiService(Service):
         """Every endpoint behind the door."""
         self._served = self.endpoints()
         return [self._door.guarded(endpoint) for endpoint in self._served]
-
-    async def _ask_newest_tick(self, symbol: str) -> bytes | None:
-        return msgspec.convert(await self.query.call("latest_tick", symbol), bytes | None)
 
     async def _ask_monitor(self) -> object:
         return await self.calls.call("monitor", "status", timeout_s=_MONITOR_S)
@@ -119,9 +115,6 @@ class ApiService(Service):
     def _end(self, of: str) -> None:
         """Close the connections of what is no longer good."""
         self.live.end(of)
-
-    async def _find_book(self, asked: BookRequest) -> BookView:
-        return msgspec.convert(await self.query.call("orderbook", asked), BookView)
 
     async def _query_health(self) -> str:
         if any(each.status == "active" for each in self.discovery.instances("query")):

@@ -74,6 +74,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("service", "state"),
     ),
     ("backend_hedged_total", "Reads that were put to a second instance because the first was slow.", ("service",)),
+    ("newest_ticks_malformed_total", "Messages of a tick's subject that are no ticks, and were passed over.", ()),
     ("streamed_rows_total", "Rows of streamed answers.", ()),
     ("streams_cut_total", "Streamed answers whose reader went away or took nothing.", ()),
     ("streams_failed_total", "Streamed answers that ended in an error.", ()),

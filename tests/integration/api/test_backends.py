@@ -106,7 +106,7 @@ async def test_a_frozen_instance_costs_nobody_an_answer_and_nobody_at_all_is_tol
     one, two = await place.query(), await place.query()
     one.goes_on.clear()
     for _ in range(4):
-        assert await place.api.query.call("latest_tick", "rb2505") is not None
+        assert await place.api.query.call("latest_tick", "rb2505", lambda reply: reply) is not None
     assert two.asked == 4
     assert place.api.query.hedged >= 1
     one.goes_on.set()
@@ -146,6 +146,33 @@ async def test_the_newest_tick_of_what_is_asked_for_often_comes_from_its_subject
         while not await newest():
             await asyncio.sleep(0.01)
     assert query.asked == 2
+
+
+class Confused(Service):
+    """Answers with what is no answer."""
+
+    @rpc("latest_tick")
+    async def latest_tick(self, _: Any) -> int:
+        return 7
+
+    @rpc("orderbook")
+    async def orderbook(self, _: Any) -> dict[str, int]:
+        return {"bids": 1}
+
+
+async def test_a_reply_that_is_none_is_not_the_callers_fault(place: Place) -> None:
+    confused = Confused("query", await place.connection())
+    await place.run(confused)
+    body = b"\xa6rb2505"
+    async with asyncio.timeout(20):
+        while (await place.ask())[1]["error"]["message"].startswith("query: expected an instance"):
+            await asyncio.sleep(0.01)
+    for path in ("ticks/rb2505/latest", "orderbook/okx/BTC-USDT"):
+        status, found, _ = await place.ask(path)
+        assert (status, found["error"]["code"]) == (503, "UNAVAILABLE"), found
+    url = f"http://127.0.0.1:{place.api.http.port}/api/v1/client/latest_tick"
+    async with place.session.post(url, data=body) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (503, "UNAVAILABLE")
 
 
 async def test_without_nats_the_answer_is_to_come_again_and_then_it_is_there(place: Place) -> None:

@@ -72,7 +72,7 @@ async def test_the_gateway_that_keeps_a_book_is_remembered_until_it_does_not(
             return await handler(request)
 
         app = web.Application(middlewares=[known])
-        books = BookApi(lambda _, asked: finder.find(asked))
+        books = BookApi(finder.find)
         app.add_routes([web.route(each.method, each.path, each.handler) for each in books.endpoints()])
         runner = web.AppRunner(app)
         await runner.setup()

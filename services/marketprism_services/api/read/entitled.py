@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from marketprism_application.access.entitlements import ANY_KIND, Entitlement
 from marketprism_application.access.principal import Principal
+from marketprism_application.contracts.book_view import BookRequest
 from marketprism_application.contracts.failures import Code
-from marketprism_application.contracts.kinds import DataKind
+from marketprism_application.contracts.kinds import ORDERBOOK, DataKind
 from marketprism_application.contracts.rows import SIDES
 from marketprism_application.errors import ApplicationError
 from marketprism_domain.instruments.written_names import is_pattern
@@ -59,6 +62,25 @@ def entitled(table: pa.Table, who: Principal, kind: DataKind | None) -> pa.Table
     ]
     found = table.filter(pa.array(seen, pa.bool_()))
     return _shallow(found, who, of)
+
+
+def may_see(who: Principal, venue: str, symbol: str, kind: DataKind, ts: int) -> bool:
+    """Whether one record of this time, nanoseconds UTC, may be seen now."""
+    return who.entitlements.is_unbounded or _may(who.entitlements.of(venue, symbol, kind.name), ts, time.time())
+
+
+def bounded_book(who: Principal, asked: BookRequest) -> BookRequest:
+    """The request for a live book, with no more levels than may be seen.
+
+    Raises:
+        NotEntitled: the book may not be seen, or not as it stands now.
+    """
+    granted = who.entitlements.of(asked.venue.partition("-")[0], asked.symbol, ORDERBOOK.name)
+    if granted is None or granted.delay_s is not None:
+        raise NotEntitled(f"orderbook: expected one that {who.id} may see, was {asked.venue}.{asked.symbol}"[:200])
+    if granted.depth is None:
+        return asked
+    return msgspec.structs.replace(asked, depth=min(asked.depth or granted.depth, granted.depth))
 
 
 def _may(granted: Entitlement | None, ts: int | None, now_s: float) -> bool:

@@ -17,7 +17,6 @@ from marketprism_application.contracts.questions import Latest, LatestBars, Reco
 from marketprism_application.errors import UnknownSymbolError
 from marketprism_application.queries.export import json_of
 from marketprism_services.api.endpoint import Endpoint, principal_of
-from marketprism_services.api.read.books import Call
 from marketprism_services.api.read.entitled import check_named, entitled
 from marketprism_services.api.read.parameters import FormatParameters
 from marketprism_services.api.read.rendering import enveloped
@@ -33,11 +32,16 @@ Found: TypeAlias = "pa.Table | Sequence[Any]"
 
 
 class NewestApi:
-    """`tick` gives the newest tick's message of a symbol, None where there is none; the rest is asked for."""
+    """`tick` gives the newest tick's message of a symbol, None where there is none, `bars` those of the newest bars."""
 
-    def __init__(self, ask: Ask, call: Call, tick: Callable[[str], Awaitable[bytes | None]]) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        bars: Callable[[LatestBars], Awaitable[list[bytes]]],
+        tick: Callable[[str], Awaitable[bytes | None]],
+    ) -> None:
         self._ask = ask
-        self._call = call
+        self._bars = bars
         self._tick = tick
         self._rows: dict[str, tuple[bytes, msgspec.Raw]] = {}
 
@@ -78,8 +82,7 @@ class NewestApi:
 
     async def _latest_bar(self, request: web.Request) -> web.Response:
         async def work(asked: LatestBarParameters) -> Found:
-            answer = await self._call("latest_bars", LatestBars(asked.symbol, asked.interval))
-            if messages := msgspec.convert(answer, list[bytes]):
+            if messages := await self._bars(LatestBars(asked.symbol, asked.interval)):
                 return [decode(BAR, each) for each in messages]
             newest = Records(BAR.name, asked.symbol, interval=asked.interval, limit=1, last=True)
             return (await self._ask(newest)).replace_schema_metadata(None)
