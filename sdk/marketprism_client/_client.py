@@ -47,6 +47,8 @@ from marketprism_domain.marketdata.trade import Trade
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketprism_sdk.nats.access import NatsAccess
+
 
 class MarketClient:
     """`async with MarketClient(url) as market: …`; in a notebook or a script without a loop, `SyncMarketClient`.
@@ -56,7 +58,7 @@ class MarketClient:
 
     `url` is NATS' (`nats://`, `tls://`) inside, the API gateway's (`https://`) outside, with an API `key` and, for a
     certificate of one's own authority, its file as `ca`: the methods and their answers are the same. A replay is
-    listened to over NATS only.
+    listened to over NATS only. `access` says who the client is to NATS, where the URL does not.
 
     `tz` is the zone of the client, China's unless another is given: times without a zone are in it, and the times of a
     DataFrame are shown in it. `prefix` listens to a replay instead of the market: the subjects of
@@ -76,8 +78,9 @@ class MarketClient:
         tz: str = CHINA_ZONE,
         key: str = "",
         ca: str | Path | None = None,
+        access: NatsAccess | None = None,
     ) -> None:
-        self._session = Session(url, timeout_s, prefix, tz, key, ca)
+        self._session = Session(url, timeout_s, prefix, tz, key, ca, access)
         self._directory = Directory(self._session)
         self._history = History(self._session)
         self._live = Live(self._session)

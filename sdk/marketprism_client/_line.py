@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol, TypeAlias
 
 from marketprism_sdk.messaging import NatsBus, RpcClient
+from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.connection import NatsConnection
 
 Stop: TypeAlias = Callable[[], Awaitable[None]]
@@ -76,9 +77,9 @@ class NatsLine:
         self._calls = RpcClient(NatsBus(connection))
 
     @classmethod
-    async def open(cls, url: str, name: str) -> NatsLine:
-        """Raises NotConnected: no NATS server is there."""
-        return cls(await NatsConnection.open(url, name=name))
+    async def open(cls, url: str, name: str, access: NatsAccess | None = None) -> NatsLine:
+        """Raises NotConnected: no NATS server is there, or it refuses this user. InvalidSetting: a file is wrong."""
+        return cls(await NatsConnection.open(url, name=name, access=access))
 
     @property
     def connected(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from marketprism_client._failures import QueryFailed, query_failures
 from marketprism_client._line import Line, NatsLine, Receive, Stop
 from marketprism_client._times import Time, nanoseconds, zone_of
 from marketprism_sdk.lazy import loaded
+from marketprism_sdk.nats.access import NatsAccess
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +26,14 @@ class Session:
     """What the parts of a client share: where it is connected, how long it waits, in which zone it thinks."""
 
     def __init__(
-        self, url: str, timeout_s: float, prefix: str, tz: str, key: str = "", ca: str | Path | None = None
+        self,
+        url: str,
+        timeout_s: float,
+        prefix: str,
+        tz: str,
+        key: str = "",
+        ca: str | Path | None = None,
+        access: NatsAccess | None = None,
     ) -> None:
         zone_of(tz)
         self.url = url
@@ -35,6 +44,7 @@ class Session:
         self.malformed = 0
         self._key = key
         self._ca = ca
+        self._access = access
         self._line: Line | None = None
 
     async def open(self) -> None:
@@ -52,8 +62,10 @@ class Session:
                     f"url: expected nats://host:port, tls://host:port or https://host, was {scheme}://…",
                 )
         if scheme not in _HTTP:
-            self._line = await NatsLine.open(self.url, _NAME)
+            self._line = await NatsLine.open(self.url, _NAME, self._nats_access())
             return
+        if self._access is not None:
+            raise QueryFailed(Code.INVALID_PARAMETER, "access: expected none with an API gateway, give its key")
         if "@" in str(self.url):
             raise QueryFailed(Code.INVALID_PARAMETER, "url: expected no user in it, give a key of the API gateway")
         if self.prefix:
@@ -62,6 +74,13 @@ class Session:
 
         with query_failures():
             self._line = await HttpLine.open(str(self.url), self._key, self._ca)
+
+    def _nats_access(self) -> NatsAccess | None:
+        if self._key:
+            raise QueryFailed(Code.INVALID_PARAMETER, "key: expected none with NATS, give its access")
+        if self._ca is None:
+            return self._access
+        return replace(self._access or NatsAccess(), ca=Path(self._ca))
 
     async def close(self) -> None:
         """Leave; what is still asked ends with NotConnected."""

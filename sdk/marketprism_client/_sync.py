@@ -28,6 +28,8 @@ from marketprism_domain.marketdata.trade import Trade
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from marketprism_sdk.nats.access import NatsAccess
+
 
 class SyncMarketClient:
     """`with SyncMarketClient(url) as market: market.bars("ru1901", "1m")`, or without `with`, and `close()` at the end.
@@ -45,8 +47,9 @@ class SyncMarketClient:
         tz: str = CHINA_ZONE,
         key: str = "",
         ca: str | Path | None = None,
+        access: NatsAccess | None = None,
     ) -> None:
-        self._market = MarketClient(url, timeout_s=timeout_s, prefix=prefix, tz=tz, key=key, ca=ca)
+        self._market = MarketClient(url, timeout_s=timeout_s, prefix=prefix, tz=tz, key=key, ca=ca, access=access)
         self._loop = LoopThread(self._market.__aenter__, lambda: self._market.__aexit__(None, None, None))
         self._history = SyncHistory(self._loop, self._market.history)
         self._live = SyncLive(self._loop, self._market.live)

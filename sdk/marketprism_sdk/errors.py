@@ -4,6 +4,7 @@ SdkError
 ├── NotConnected         the connection to NATS is away (retryable)
 ├── DeadlineExceeded     no answer in time (retryable)
 ├── NoResponders         nobody serves the subject (retryable)
+├── NotPermitted         NATS refuses the subject to this user
 ├── PayloadTooLarge      more bytes than the server takes in one message
 ├── ConfigurationError   settings that contradict one another
 │   └── InvalidSetting        a setting is not what its type allows (a ValueError as well)
@@ -48,6 +49,10 @@ class NoResponders(SdkError):
     """Nobody serves the subject."""
 
     retryable = True
+
+
+class NotPermitted(SdkError):
+    """The server does not let this user publish to the subject, or subscribe to it."""
 
 
 class PayloadTooLarge(SdkError):

@@ -37,9 +37,11 @@ _CANNOT_WRITE = re.compile(
 
 @dataclass(frozen=True)
 class EmbeddedOptions(EmbeddedSettings):
-    """How to start it, where, and in which cluster."""
+    """How to start it, where, and in which cluster; `accounts` is the part of its configuration that says who may do
+    what, empty for everything to everybody."""
 
     data_dir: Path
+    accounts: str = ""
     name: str = "marketprism"
     cluster_port: int | None = None
     routes: tuple[int, ...] = ()
@@ -301,4 +303,4 @@ jetstream {{
   max_file_store: {int(options.max_store_gb * 1e9)}
   sync_interval: {sync}
 }}
-"""
+{options.accounts}"""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,11 @@ from marketprism_sdk.errors import (
     InvalidSubject,
     NoResponders,
     NotConnected,
+    NotPermitted,
     PayloadTooLarge,
     reason_of,
 )
+from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.subjects import check_subject
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.urls import Url, hide
@@ -33,6 +37,12 @@ log = get_logger(__name__)
 
 Headers = Mapping[str, str] | bytes | None
 OnMessage = Callable[["Msg"], None]
+
+
+# Permissions Violation for Publish to "subject", Permissions Violation for Subscription to "subject"
+_VIOLATION = re.compile(r'permissions violation for (\w+) to "([^"]+)"', re.IGNORECASE)
+
+_TELL_S = 1.0
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:
@@ -104,9 +114,10 @@ def _added(callbacks: list[Callable[[], None]], callback: Callable[[], None]) ->
 class NatsConnection:
     """Open with `await NatsConnection.open(url, name=…)`, close with `await close()`."""
 
-    def __init__(self, client: Client, url: str) -> None:
+    def __init__(self, client: Client, url: str, access: NatsAccess | None = None) -> None:
         self.nc = client
         self.url: Url = Url(url)
+        self.access = access or NatsAccess()
         self._met: Exception | None = None
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
@@ -114,21 +125,36 @@ class NatsConnection:
         self._inbox = ""
         self._asked = 0
         self._replies: dict[str, asyncio.Future[Msg | None]] = {}
+        self.not_permitted: int = 0  # what the server has refused to this user since the beginning
+        self._tell_again_at = 0.0
+        self._asked_on: dict[str, str] = {}  # by the same token: the subject of a question that waits
 
     @classmethod
     async def open(
-        cls, url: str, *, name: str = "marketprism", connect_timeout_s: float = 5.0, ping_interval_s: float = 2.0
+        cls,
+        url: str,
+        *,
+        name: str = "marketprism",
+        access: NatsAccess | None = None,
+        connect_timeout_s: float = 5.0,
+        ping_interval_s: float = 2.0,
     ) -> NatsConnection:
-        """Connect.
+        """Connect; `access` says who the program is, where the URL does not.
 
         Raises:
-            NotConnected: nothing listens there, or what listens is no NATS server; the text names the URL.
+            NotConnected: nothing listens there, what listens is no NATS server, or it refuses this user; the text
+            names the URL. InvalidSetting: the files of `access` cannot be used.
         """
         import nats.errors  # noqa: PLC0415 (nats-py brings aiohttp along: only who connects pays for them)
-        from nats.aio.client import Client  # noqa: PLC0415
 
-        client = Client()
-        connection = cls(client, url)
+        from marketprism_sdk.nats._guarded_client import GuardedClient  # noqa: PLC0415
+
+        access = access or NatsAccess()
+        options = await asyncio.to_thread(access.options)
+        if access.ca or access.cert:
+            await asyncio.to_thread(access.tls)
+        client = GuardedClient(access)
+        connection = cls(client, url, access)
         try:
             await _within(
                 client.connect(
@@ -143,6 +169,7 @@ class NatsConnection:
                     disconnected_cb=connection._disconnected,
                     reconnected_cb=connection._reconnected,
                     error_cb=connection._error,
+                    **options,
                 ),
                 connect_timeout_s,
             )
@@ -156,6 +183,14 @@ class NatsConnection:
         connection._inbox = connection.inbox()
         await connection.subscribe(f"{connection._inbox}.*", connection._replied)
         return connection
+
+    async def another(self, name: str) -> NatsConnection:
+        """A second connection to the same place as the same user, for what must not wait behind this one's messages.
+
+        Raises:
+            NotConnected: as `open`.
+        """
+        return await NatsConnection.open(self.url, name=name, access=self.access)
 
     async def _disconnected(self) -> None:
         if not self._closing:
@@ -178,8 +213,27 @@ class NatsConnection:
 
     async def _error(self, error: Exception) -> None:
         self._met = error
+        if (found := _VIOLATION.search(str(error))) is not None:
+            self._not_permitted(*found.groups())
+            return
         # Failed attempts to reconnect come by the dozen a second; going away was said once already.
         log.debug("nats.client_error", error=repr(error))
+
+    def _not_permitted(self, what: str, subject: str) -> None:
+        """Who asked on the subject need not wait for an answer. nats-py hands the subject on in small letters."""
+        self.not_permitted += 1
+        asked = {token: name for token, name in self._asked_on.items() if name.lower() == subject.lower()}
+        subject = next(iter(asked.values()), subject)
+        for token in asked:
+            future = self._replies.get(token)
+            if future is not None and not future.done():
+                future.set_exception(NotPermitted(f"{subject}: NATS at {self.url} does not let this user ask there"))
+        # Whoever asks a service may name any subject for the answer: that must not fill the log.
+        if (now := time.monotonic()) < self._tell_again_at:
+            return
+        self._tell_again_at = now + _TELL_S
+        user, url = self.access.user, str(self.url)
+        log.error("nats.not_permitted", what=what, subject=subject, user=user, url=url, count=self.not_permitted)
 
     def on_reconnect(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back after each reconnect; returns the way to stop that."""
@@ -247,7 +301,7 @@ class NatsConnection:
         """Ask and wait. Replies share one inbox; when the connection goes, nobody waits for its timeout.
 
         Raises:
-            NoResponders, DeadlineExceeded, NotConnected, PayloadTooLarge, InvalidSubject.
+            NoResponders, DeadlineExceeded, NotConnected, NotPermitted, PayloadTooLarge, InvalidSubject.
         """
         if not self.connected:
             raise NotConnected(f"NATS at {self.url} is away")
@@ -256,6 +310,7 @@ class NatsConnection:
         token = str(self._asked)
         future: asyncio.Future[Msg | None] = loop.create_future()
         self._replies[token] = future
+        self._asked_on[token] = subject
         expiry = loop.call_later(timeout_s, _resolve, future, None)
         try:
             await self.publish(subject, payload, headers, f"{self._inbox}.{token}")
@@ -263,6 +318,7 @@ class NatsConnection:
         finally:
             expiry.cancel()
             self._replies.pop(token, None)
+            self._asked_on.pop(token, None)
         if reply is None:
             raise DeadlineExceeded(f"no answer on {subject} within {timeout_s:.3g} s")
         if not reply.data and reply.headers and reply.headers.get("Status") == "503":

@@ -95,6 +95,7 @@ FRAMEWORK: tuple[Family, ...] = (
             (),
         ),
         ("log_lines_lost_total", "Log lines that could not be written: a full disk, a pipe without a reader.", ()),
+        ("nats_not_permitted_total", "Subjects that the NATS server refused to this process's user.", ()),
         ("bus_messages_dropped_total", "Messages to subscriptions of this process that found their queue full.", ()),
         ("bus_handler_failures_total", "Handlers of messages that raised an error.", ()),
         ("http_connections_refused_total", "HTTP connections that found every place taken.", ()),

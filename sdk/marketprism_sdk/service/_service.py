@@ -115,6 +115,7 @@ class Service:
         self._watch = LoopWatch(self.metrics)
         self.metrics.watch("log_lines_lost_total", lambda: float(logs.stream().lines_lost))
         self.metrics.watch("bus_messages_dropped_total", lambda: float(self.bus.dropped))
+        self.metrics.watch("nats_not_permitted_total", lambda: float(self.connection.not_permitted))
         self.metrics.watch("bus_handler_failures_total", lambda: float(self.bus.failed))
         self._handlers: list[object] = [self]
         self._mounted = False

@@ -114,7 +114,7 @@ class ShardedService(Service):
             on_cut=self.on_cut,
         )
         # Heartbeats and probes have a connection of their own: a busy stage must not delay them.
-        self._own_connection = await NatsConnection.open(self.connection.url, name=f"{self.name}-sessions")
+        self._own_connection = await self.connection.another(f"{self.name}-sessions")
         owners = await NatsKeyValue.open(self._own_connection, self._shards_bucket, replicas=replicas)
         self._shards = Shards(
             owners,

@@ -63,7 +63,7 @@ class SingleActiveService(Service):
 
     async def on_start(self) -> None:
         """Join the election. A subclass that overrides this calls it last."""
-        self._own = await NatsConnection.open(self.connection.url, name=f"{self.name}-election")
+        self._own = await self.connection.another(f"{self.name}-election")
         leaders = await NatsKeyValue.open(self._own, LEASES, replicas=self.settings.replicas)
         key = f"{self.name}.{self.group}"
         self.election = Election(

@@ -26,7 +26,7 @@ from marketprism_application.contracts.access_records import Grant
 from marketprism_application.contracts.failures import Code, consequence_of
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli.options import connected, out, url_of
+from marketprism_services.cli.options import connected, nats_of, out
 from marketprism_services.platform.exits import Exit, Stop
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def at_desk(data_dir: Path | None, nats_url: str | None, work: Callable[[AccessD
             await store.stop()
 
     try:
-        return connected(url_of(data_dir, nats_url), go)
+        return connected(nats_of(data_dir, nats_url), go)
     except ApplicationError as error:
         raise Stop(Exit(consequence_of(error.code).exit), str(error)) from error
 

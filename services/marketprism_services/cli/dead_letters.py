@@ -12,7 +12,7 @@ from marketprism_application.storage.redriving import LetterKey
 from marketprism_sdk.errors import SdkError, StreamError
 from marketprism_sdk.messaging import DEAD_LETTERS, DeadLetter, dead_letters, redrive
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, nats_of, out, storage_leader
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -40,7 +40,7 @@ def list_letters(
         except SdkError as error:
             return commands, [], str(error)
 
-    commands, rows, silent = connected(url_of(data_dir, nats_url), look)
+    commands, rows, silent = connected(nats_of(data_dir, nats_url), look)
     if as_json:
         for entry in (*commands, *rows):
             print(json.dumps(entry))
@@ -107,7 +107,7 @@ def show(letter: Letter, data_dir: DataDir = None, nats_url: NatsUrl = None) -> 
                 return {**_command_of(seq, of), "ts_dead": of.ts_dead, "body": body, "payload": of.payload.hex()}
         return None
 
-    found = connected(url_of(data_dir, nats_url), look)
+    found = connected(nats_of(data_dir, nats_url), look)
     if found is None:
         raise Stop(Exit.FAILED, f"letter: expected one that `dead-letters list` shows, was {letter!r}")
     print(json.dumps(found, indent=1, ensure_ascii=False, default=str))
@@ -135,14 +135,14 @@ def redrive_letter(
     if (letter is None) != rows:
         raise Stop(Exit.USAGE, "dead-letters redrive: expected a letter, or --rows")
     key = _key_of(letter) if letter is not None else None
-    url = url_of(data_dir, nats_url)
+    nats = nats_of(data_dir, nats_url)
     if letter is not None and key is None:
-        connected(url, lambda connection: redrive(connection, int(letter)))
+        connected(nats, lambda connection: redrive(connection, int(letter)))
         out.print(f"letter {letter} is on its queue again ({DEAD_LETTERS} no longer has it)", highlight=False)
         return
     request = {"key": str(key), "limit": 1} if key is not None else {"limit": limit}
     done: dict[str, str] = connected(
-        url, lambda c: storage_leader(c).call("redrive_rows", request, timeout_s=_REDRIVE_S)
+        nats, lambda c: storage_leader(c).call("redrive_rows", request, timeout_s=_REDRIVE_S)
     )
     for row, wrong in done.items():
         if wrong:

@@ -21,13 +21,13 @@ from marketprism_adapters.nats import local_server, streams
 from marketprism_application.errors import EmbeddedServerError
 from marketprism_domain.sessions.trading_days import china_date
 from marketprism_sdk.errors import SdkError
-from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.private_files import UMASK
 from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of
 from marketprism_services.platform.catalogue import names
 from marketprism_services.platform.descriptors import FEWEST, limit
 from marketprism_services.platform.exits import Exit
+from marketprism_services.platform.nats_place import NatsPlace
 from marketprism_services.platform.run_files import known_url
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import Settings
@@ -163,11 +163,12 @@ def _payload(most: int) -> Finding:
 
 
 async def _nats(settings: Settings) -> list[Finding]:
-    url = settings.nats.url or known_url(settings.data_dir)
-    if url is None:
+    if settings.nats.url is None and known_url(settings.data_dir) is None:
         return [Finding("ok", "nats", "none is set: `marketprism up` starts one of its own")]
+    nats = NatsPlace.of(settings, settings.data_dir, "")
+    url = nats.url
     try:
-        connection = await NatsConnection.open(url, name="doctor", connect_timeout_s=2)
+        connection = await nats.open("doctor", connect_timeout_s=2)
     except SdkError as error:
         grade = "wrong" if settings.nats.url else "ok"
         return [Finding(grade, "nats", str(error) if settings.nats.url else f"no pipeline is running on {url}")]

@@ -15,11 +15,12 @@ from marketprism_sdk.errors import InvalidSubject, SdkError, StreamMissing, reas
 from marketprism_sdk.messaging import REGISTRY, Discovery, InstanceRecord, dead_letters, send_command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, nats_of, out
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.cli.words import count_of
 from marketprism_services.monitor.overview import overview
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.nats_place import NatsPlace
 
 _STATUS = "status"
 _ORDERS = {
@@ -58,7 +59,7 @@ def gateway(
     Without --group it is the one gateway that runs. Waits for the answer and names the instance that gave it.
     """
     if order == _STATUS:
-        _show_status(url_of(data_dir, nats_url), group, as_json=as_json)
+        _show_status(nats_of(data_dir, nats_url), group, as_json=as_json)
         return
     command = _ORDERS.get(order)
     if command is None:
@@ -72,7 +73,7 @@ def gateway(
         return meant, await _given(connection, command, body, meant)
 
     try:
-        meant, answer = connected(url_of(data_dir, nats_url), give)
+        meant, answer = connected(nats_of(data_dir, nats_url), give)
     except InvalidSubject as error:
         raise Stop(Exit.USAGE, str(error)) from error
     except SdkError as error:
@@ -143,8 +144,8 @@ async def _revision(orders: NatsKeyValue, group: str) -> int:
     return entry.revision if entry is not None else 0
 
 
-def _show_status(url: str, group: str, *, as_json: bool) -> None:
-    seen = connected(url, overview)
+def _show_status(nats: NatsPlace, group: str, *, as_json: bool) -> None:
+    seen = connected(nats, overview)
     rows = []
     for record in seen.instances:
         if record.service != "gateway" or (group and record.group != group):

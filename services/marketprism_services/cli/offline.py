@@ -26,12 +26,12 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.events.pipeline import FrameRefused
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.values import Interval
-from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol
 from marketprism_services.cli.language.catalogue import spoken
-from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, err, settings_of, url_of
+from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, err, nats_of, settings_of
 from marketprism_services.cli.words import count_of
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.nats_place import NatsPlace
 from marketprism_services.replay.republish import Replay, replay
 from marketprism_services.settings.sections import parse_speed
 from marketprism_services.settings.settings import Settings
@@ -107,8 +107,8 @@ def replay_command(
         )
     except ValueError as error:
         raise Stop(Exit.USAGE, str(error)) from error
-    url = url_of(data_dir, nats_url)
-    sent = ask(url, lambda market: _replay(market, url, wanted, zone)).sent
+    nats = nats_of(data_dir, nats_url)
+    sent = ask(nats, lambda market: _replay(market, nats, wanted, zone)).sent
     err.print(f"{_counted(sent)} sent on {prefix}.market.>", highlight=False)
     if not sent:
         raise typer.Exit(Exit.FAILED)
@@ -123,8 +123,8 @@ def _counted(sent: Mapping[str, int]) -> str:
     return ", ".join(say(count_of(count, kind)) for kind, count in sent.items()) or say("nothing")
 
 
-async def _replay(market: MarketClient, url: str, wanted: Replay, zone: Zone) -> ReplayPosition:
-    connection = await NatsConnection.open(url, name="replay")
+async def _replay(market: MarketClient, nats: NatsPlace, wanted: Replay, zone: Zone) -> ReplayPosition:
+    connection = await nats.open("replay")
     try:
         with _spinner() as spinner:
             task, lines = spinner.add_task(spoken().translate("sending")), _Lines()

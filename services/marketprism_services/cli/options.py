@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from marketprism_client import Answer, MarketClient
     from marketprism_sdk.messaging import LeaderClient
     from marketprism_sdk.nats.connection import NatsConnection
-    from marketprism_sdk.urls import Url
+    from marketprism_services.platform.nats_place import NatsPlace
     from marketprism_services.settings.settings import Settings
 
 out = TranslatingConsole(spoken())
@@ -69,27 +69,27 @@ def _without_none(values: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in cleaned.items() if v is not None and v != {}}
 
 
-def url_of(data_dir: Path | None, nats_url: str | None) -> Url:
+def nats_of(data_dir: Path | None, nats_url: str | None) -> NatsPlace:
     """NATS of the pipeline that runs on the data directory, unless one is named."""
-    from marketprism_sdk.urls import Url  # noqa: PLC0415 (only commands that connect)
     from marketprism_services.platform.data_dir_lock import is_running, simulated_below  # noqa: PLC0415
-    from marketprism_services.platform.run_files import known_url  # noqa: PLC0415
+    from marketprism_services.platform.nats_place import NatsPlace  # noqa: PLC0415 (only commands that connect)
     from marketprism_services.settings.settings import load  # noqa: PLC0415
 
-    settings: Settings = load(None, {"data_dir": str(data_dir)} if data_dir else {})
-    if nats_url or settings.nats.url:
-        return Url(nats_url or settings.nats.url or "")
+    given: dict[str, Any] = {"data_dir": str(data_dir) if data_dir else None, "nats": {"url": nats_url}}
+    settings: Settings = load(None, _without_none(given))
     folder = settings.data_dir
+    if settings.nats.url:
+        return NatsPlace.of(settings, folder, _DEFAULT_URL)
     simulated = simulated_below(folder)
     if "data_dir" not in settings.model_fields_set and not is_running(folder) and is_running(simulated):
         text = f"the pipeline that runs has simulated data, in {simulated}; none runs on {folder}"
         err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
         folder = simulated
-    elif "data_dir" in settings.model_fields_set and not is_running(folder):
-        url = known_url(folder) or Url(_DEFAULT_URL)
-        text = f"no pipeline runs on {folder}; whatever answers at {url} is asked"
+    place = NatsPlace.of(settings, folder, _DEFAULT_URL)
+    if "data_dir" in settings.model_fields_set and not is_running(folder):
+        text = f"no pipeline runs on {folder}; whatever answers at {place.url} is asked"
         err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
-    return known_url(folder) or Url(_DEFAULT_URL)
+    return place
 
 
 def storage_leader(connection: NatsConnection) -> LeaderClient:
@@ -99,13 +99,12 @@ def storage_leader(connection: NatsConnection) -> LeaderClient:
     return LeaderClient(RpcClient(NatsBus(connection)), "storage", wait_s=_NO_LEADER_S)
 
 
-def connected(url: str, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
+def connected(nats: NatsPlace, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
     """Run one piece of work with a connection. Raises Stop where no NATS answers, and what the work raises."""
-    from marketprism_sdk.nats.connection import NatsConnection  # noqa: PLC0415 (only commands that connect)
 
     async def go() -> T:
-        with _nats_at(url):
-            connection = await NatsConnection.open(url, name="cli")
+        with _nats_at(nats.url):
+            connection = await nats.open("cli")
         try:
             return await work(connection)
         finally:
@@ -127,24 +126,24 @@ def _nats_at(url: str) -> Iterator[None]:
         raise Stop(Exit.NATS, text) from error
 
 
-def ask_table(url: str, work: Callable[[MarketClient], Awaitable[Answer[Any]]]) -> pa.Table:
+def ask_table(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[Answer[Any]]]) -> pa.Table:
     """The rows of an answer as they were sent; raises what `ask` does."""
-    return ask(url, work).table
+    return ask(nats, work).table
 
 
-def ask(url: str, work: Callable[[MarketClient], Awaitable[T]]) -> T:
+def ask(nats: NatsPlace, work: Callable[[MarketClient], Awaitable[T]]) -> T:
     """Run one piece of work with a client; errors of the read side end the command.
 
     Raises:
         Stop: no NATS and no query service answers, or the query service refuses the question.
     """
-    from marketprism_client import MarketClient, QueryFailed  # noqa: PLC0415 (only commands that read)
+    from marketprism_client import QueryFailed  # noqa: PLC0415 (only commands that read)
     from marketprism_sdk.errors import NoResponders  # noqa: PLC0415
 
     async def go() -> T:
         async with AsyncExitStack() as stack:
-            with _nats_at(url):
-                market = await stack.enter_async_context(MarketClient(url))
+            with _nats_at(nats.url):
+                market = await stack.enter_async_context(nats.client())
             return await work(market)
 
     try:

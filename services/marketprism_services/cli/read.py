@@ -23,9 +23,9 @@ from marketprism_services.cli.options import (
     To,
     ask_table,
     err,
+    nats_of,
     out,
     settings_of,
-    url_of,
 )
 from marketprism_services.cli.pictures import COLOURS, PICTURES, Picture, candles_in_terminal, candles_to_file
 from marketprism_services.cli.tables import Look, several_of, show_bars
@@ -67,7 +67,7 @@ def bars(
         raise Stop(Exit.USAGE, f"--plot: expected an --output ending in {', '.join(PICTURES)}, was {output.name!r}")
     span = _range(config, symbol, start, end, day, tz, interval)
     data = ask_table(
-        url_of(data_dir, nats_url),
+        nats_of(data_dir, nats_url),
         lambda market: market.bars(symbol, interval, *span[:2], trading_day=span.trading_day),
     )
     zone = zone_of(data, tz)
@@ -137,7 +137,8 @@ def ticks(
     how = wanted(form, output, as_json=as_json)
     span = _range(config, symbol, start, end, day, tz)
     data = ask_table(
-        url_of(data_dir, nats_url), lambda market: market.history.ticks(symbol, *span[:2], trading_day=span.trading_day)
+        nats_of(data_dir, nats_url),
+        lambda market: market.history.ticks(symbol, *span[:2], trading_day=span.trading_day),
     )
     few = ("ts_event", "last", "volume", "open_interest", "verdict", "trading_day")
     columns = few if how.table else tuple(data.column_names)
@@ -163,7 +164,7 @@ def coverage(
     how = wanted(form, output, as_json=as_json)
     span = _range(config, symbol, start, end, day, tz)
     data = ask_table(
-        url_of(data_dir, nats_url), lambda market: market.daily(symbol, *span[:2], trading_day=span.trading_day)
+        nats_of(data_dir, nats_url), lambda market: market.daily(symbol, *span[:2], trading_day=span.trading_day)
     )
     columns = (
         "trading_day",
@@ -200,7 +201,7 @@ def gaps(
     how = wanted(form, output, as_json=as_json)
     span = _range(config, symbol, start, end, day, tz)
     data = ask_table(
-        url_of(data_dir, nats_url), lambda market: market.history.gaps(symbol, *span[:2], trading_day=span.trading_day)
+        nats_of(data_dir, nats_url), lambda market: market.history.gaps(symbol, *span[:2], trading_day=span.trading_day)
     )
     columns = ("ts_from", "ts_to", "cause", "trading_day", "source")
     drop = ("source", "trading_day")
@@ -225,7 +226,7 @@ def quality(
     how = wanted(form, output, as_json=as_json)
     span = _range(config, symbol, start, end, day, tz)
     data = ask_table(
-        url_of(data_dir, nats_url),
+        nats_of(data_dir, nats_url),
         lambda market: market.history.quality(symbol, *span[:2], trading_day=span.trading_day),
     )
     columns = ("ts_from", "score", "ticks", "accepted", "rejected", "stale", "warned", "anomalies", "reasons")

@@ -8,7 +8,7 @@ import typer
 
 from marketprism_services.cli.answers import AsJson, Form, Output, Shown, show, wanted
 from marketprism_services.cli.clocks import CHINA_TIME
-from marketprism_services.cli.options import DataDir, NatsUrl, ask_table, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, ask_table, nats_of
 
 
 def instruments(
@@ -37,7 +37,7 @@ def instruments(
     )
     moment = CHINA_TIME.instant(at, "--at")
     data = ask_table(
-        url_of(data_dir, nats_url),
+        nats_of(data_dir, nats_url),
         lambda market: market.instruments(text, class_=kind, venue=venue, at=moment, limit=limit),
     )
     drop = ("underlying", "strike", "price_tick")
@@ -55,6 +55,6 @@ def rolls(
 ) -> None:
     """When which contract of a product became the main one: by open interest at the day before's end."""
     how = wanted(form, output, as_json=as_json)
-    data = ask_table(url_of(data_dir, nats_url), lambda market: market.dominant(product))
+    data = ask_table(nats_of(data_dir, nats_url), lambda market: market.dominant(product))
     columns = ("trading_day", "symbol", "previous", "previous_close", "close")
     show(data, how, Shown(columns, f"main contracts of {product}", f"nothing stored of {product}"))

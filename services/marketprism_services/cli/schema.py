@@ -18,7 +18,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_services.cli.language.catalogue import spoken
-from marketprism_services.cli.options import Config, DataDir, NatsUrl, out, settings_of, url_of
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, nats_of, out, settings_of
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.settings.settings import Settings
@@ -70,7 +70,7 @@ def apply(clickhouse: Url = None, data_dir: DataDir = None, nats_url: NatsUrl = 
     settings = _settings(clickhouse, data_dir, config)
 
     async def go() -> list[str]:
-        connection = await NatsConnection.open(url_of(data_dir, nats_url), name="schema")
+        connection = await nats_of(data_dir, nats_url).open("schema")
         try:
             return await _under_a_lease(connection, settings)
         finally:

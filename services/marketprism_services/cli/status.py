@@ -23,13 +23,14 @@ from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.cli.clocks import Tz, zone_of_venues
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, settings_of, storage_leader, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, nats_of, out, settings_of, storage_leader
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.cli.words import count_of
 from marketprism_services.monitor.absences import LEADER, SERVICE, lacks_of
 from marketprism_services.monitor.overview import Overview, overview, ranges
 from marketprism_services.monitor.pipeline_audit import problems_now
 from marketprism_services.platform.exits import Exit, Stop
+from marketprism_services.platform.nats_place import NatsPlace
 from marketprism_services.platform.run_files import known_section
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.settings import load
@@ -52,12 +53,12 @@ def status(
     service of which none runs, what stands still or is missing, by stage, partition and instrument.
     """
     zone_of_venues([], tz)  # a zone that does not exist is refused before anything else
-    url = url_of(data_dir, nats_url)
-    seen = connected(url, overview)
+    nats = nats_of(data_dir, nats_url)
+    seen = connected(nats, overview)
     if not seen.instances:
         raise Stop(Exit.FAILED, "no service is running here; start one with `marketprism up`")
-    lag, stored, silent = asyncio.run(_pipeline(url))
-    store = connected(url, _store)
+    lag, stored, silent = asyncio.run(_pipeline(nats))
+    store = connected(nats, _store)
     # Who is not there was looked for a moment ago: later than the monitor has.
     audited = [text for text in lag.get("problems", []) if not text.startswith((f"{LEADER} ", f"{SERVICE} "))]
     problems = [*seen.problems, *_not_there(seen), *audited]
@@ -165,13 +166,13 @@ async def _store(connection: NatsConnection) -> dict[str, Any]:
     return found
 
 
-async def _pipeline(url: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
+async def _pipeline(nats: NatsPlace) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """Lag and stored symbols, as far as those who know them answer."""
     lag: dict[str, Any] = {}
     stored: list[dict[str, Any]] = []
     silent: list[str] = []
-    async with MarketClient(url) as market:
-        lag = await _lag(market, url, silent)
+    async with nats.client() as market:
+        lag = await _lag(market, nats, silent)
         try:
             stored = (await market.symbols()).to_pylist()
         except (SdkError, QueryFailed) as error:
@@ -179,7 +180,7 @@ async def _pipeline(url: str) -> tuple[dict[str, Any], list[dict[str, Any]], lis
     return lag, stored, silent
 
 
-async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, Any]:
+async def _lag(market: MarketClient, nats: NatsPlace, silent: list[str]) -> dict[str, Any]:
     """What the monitor says; where there is none, what two looks find."""
     try:
         found = await market.monitor(timeout_s=_MONITOR_S)
@@ -188,7 +189,7 @@ async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, A
     else:
         return found
     try:
-        problems, progress = await _look_twice(url)
+        problems, progress = await _look_twice(nats)
     except SdkError as error:
         silent.append(f"lag: {reason_of(error)}")
         return {}
@@ -196,8 +197,8 @@ async def _lag(market: MarketClient, url: str, silent: list[str]) -> dict[str, A
     return {"behind": behind, "problems": [problem.text for problem in problems]}
 
 
-async def _look_twice(url: str) -> tuple[list[Problem], Progress]:
-    connection = await NatsConnection.open(url, name="status")
+async def _look_twice(nats: NatsPlace) -> tuple[list[Problem], Progress]:
+    connection = await nats.open("status")
     try:
         positions, ranges = (
             NatsKeyValue(connection, name) for name in (streams.SOURCE_POSITIONS, streams.STORE_RANGES)

@@ -16,7 +16,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.cli.language.catalogue import spoken
-from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, out, storage_leader, url_of
+from marketprism_services.cli.options import DataDir, NatsUrl, connected, err, nats_of, out, storage_leader
 from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -32,7 +32,7 @@ def status(
     nats_url: NatsUrl = None,
 ) -> None:
     """The store's identity, and by stream what it holds, what is stored, and what is behind."""
-    found = connected(url_of(data_dir, nats_url), _read)
+    found = connected(nats_of(data_dir, nats_url), _read)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -95,7 +95,7 @@ def rebuild(
     """Read everything that the streams hold into the store again; rows that are there stay, each once."""
     if not yes and not typer.confirm(spoken().translate("read all streams into the store again?")):
         raise Stop(Exit.INTERRUPTED, "store rebuild: nothing was changed")
-    done = connected(url_of(data_dir, nats_url), _rebuild)
+    done = connected(nats_of(data_dir, nats_url), _rebuild)
     out.print(done, highlight=False)
 
 

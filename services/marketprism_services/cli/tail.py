@@ -14,7 +14,7 @@ from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_services.cli.clocks import Tz, Zone, zone_of_symbol, zone_of_venues
 from marketprism_services.cli.days import schedule_of
-from marketprism_services.cli.options import Config, DataDir, NatsUrl, ask, err, out, settings_of, url_of
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, ask, err, nats_of, out, settings_of
 
 if TYPE_CHECKING:
     from marketprism_client import MarketClient
@@ -35,7 +35,7 @@ def tail(
     """Ticks as they are published; says what it waits for while there are none."""
     zone_of_symbol(symbol, tz)  # a zone that does not exist is refused before anything else
     calendar = settings_of(config).calendar
-    ask(url_of(data_dir, nats_url), lambda market: _follow(market, symbol, count, tz, calendar))
+    ask(nats_of(data_dir, nats_url), lambda market: _follow(market, symbol, count, tz, calendar))
 
 
 async def _follow(market: MarketClient, symbol: str, count: int, tz: str | None, calendar: CalendarSettings) -> None:

@@ -197,7 +197,7 @@ async def _serve(running: local_stack.Running, stop: asyncio.Event) -> int:
     """Without a source: what is stored can be read, until `stop`."""
     text = "no source is read; what is stored here is served (`--source` names a source, `up --help` lists them)"
     err.print(text, highlight=False, markup=False, soft_wrap=True)
-    async with MarketClient(running.url) as market:
+    async with MarketClient(running.url, access=running.connection.access) as market:
         looks = 0
         while not stop.is_set() and not await show_stored(running, market, whole=True):
             looks += 1
@@ -214,7 +214,7 @@ async def _stay(running: local_stack.Running, stop: asyncio.Event, notices: _Sou
     """Show what is stored, and go on showing it until the source is at its end and everything of it is stored."""
     running.supervisor.failed.add_done_callback(lambda _: stop.set())
     shown = False
-    async with MarketClient(running.url) as market:
+    async with MarketClient(running.url, access=running.connection.access) as market:
         with StoredLine() as line:
             while not stop.is_set():
                 if not shown:

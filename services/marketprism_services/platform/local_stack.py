@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.accounts import passwords_in
 from marketprism_adapters.nats.local_server import DEFAULT_PORT, EmbeddedOptions, EmbeddedServer, hold_port, is_free
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.source_positions import Positions
@@ -27,7 +29,7 @@ from marketprism_sdk.nats.direct import next_of
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.urls import Url
-from marketprism_services.platform import catalogue, data_contents, run_files
+from marketprism_services.platform import catalogue, data_contents, nats_users, run_files
 from marketprism_services.platform.addresses import is_loopback
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
@@ -118,7 +120,7 @@ async def start(
     settings = _with_free_ports(settings, stack)
     servers = Servers()
     settings = await _with_nats(settings, servers, stack)
-    connection = await connect(settings, "up")
+    connection = await connect(settings, nats_users.SUPERVISOR)
     stack.push_async_callback(connection.close)
     data = await data_contents.claim_pipeline(connection, settings)
     await asyncio.to_thread(data_contents.claim_directory, settings, data)
@@ -154,15 +156,26 @@ async def _with_nats(settings: Settings, servers: Servers, stack: AsyncExitStack
     if settings.nats.url is not None:
         return settings
     given = settings.nats
+    users = run_files.users_folder(settings.data_dir) if given.accounts else None
     options = EmbeddedOptions(
-        settings.data_dir, port=given.port, sync_always=given.sync_always, max_store_gb=given.max_store_gb
+        settings.data_dir,
+        port=given.port,
+        sync_always=given.sync_always,
+        max_store_gb=given.max_store_gb,
+        accounts=await asyncio.to_thread(_accounts, users) if users is not None else "",
     )
     servers.nats = await EmbeddedServer.start(options)
     if given.port is None and servers.nats.port != DEFAULT_PORT:
         log.warning("nats.port_taken", service="NATS", port=DEFAULT_PORT, instead=servers.nats.port)
     stack.push_async_callback(servers.nats.stop)
-    nats = replace(given, url=Url(servers.nats.url))
+    nats = replace(given, url=Url(servers.nats.url), users=users)
     return settings.model_copy(update={"nats": nats})
+
+
+def _accounts(folder: Path) -> str:
+    """Who may do what on the server, with passwords that are in the folder from now on."""
+    found = nats_users.accounts()
+    return found.config(passwords_in(folder, found.names))
 
 
 async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExitStack) -> Settings:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from marketprism_application.errors import DataDirError
+from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Secret, Url
 from marketprism_services.settings.settings import Settings
@@ -78,6 +79,17 @@ def known_section(data_dir: Path, name: str) -> dict[str, Any]:
     except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError, AttributeError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def users_folder(data_dir: Path) -> Path:
+    """Where the users of the NATS of `up` have their passwords, a file each."""
+    return data_dir / "run" / "nats"
+
+
+def known_access(data_dir: Path, user: str) -> NatsAccess | None:
+    """A user of the NATS that `up` has started on a data directory; None where it started none with accounts."""
+    given = known_section(data_dir, "nats").get("users")
+    return NatsAccess.of_user(Path(given), user) if isinstance(given, str) and given else None
 
 
 def known_url(data_dir: Path) -> Url | None:

@@ -40,12 +40,14 @@ async def connect(settings: Settings, name: str) -> NatsConnection:
 
     Raises:
         SettingsError: no URL is set.
-        NotConnected: no NATS answers there.
+        NotConnected: no NATS answers there, or it refuses the user.
+        InvalidSetting: a file of the user cannot be used.
     """
     url = settings.nats.url
     if url is None:
         raise SettingsError("nats.url: expected the URL of a NATS server (--nats-url), was none")
-    return await NatsConnection.open(url, name=name, connect_timeout_s=settings.nats.connect_timeout_s)
+    access, patience_s = settings.nats.access(name), settings.nats.connect_timeout_s
+    return await NatsConnection.open(url, name=name, access=access, connect_timeout_s=patience_s)
 
 
 async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Self
 
@@ -13,6 +14,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 
 log = structlog.get_logger()
 
+TAKEN = "replay-taken"  # below it, a subject for the answers to each replay
 AHEAD = 20_000  # records; a listener's buffer holds several times as many
 _SILENCE_S = 30.0  # a listener that ended without a word, or one that stands in a debugger
 
@@ -38,7 +40,7 @@ class Listeners:
         Raises:
             NotConnected.
         """
-        found = cls(connection.inbox(), silence_s)
+        found = cls(f"{TAKEN}.{secrets.token_hex(8)}", silence_s)
         found._stop = await connection.subscribe(found.subject, lambda message: found.receive(message.data))
         return found
 

@@ -1,0 +1,55 @@
+"""nats-py's client, which shows its credentials to nobody whom it cannot trust with them.
+
+Of its own, nats-py speaks in clear to a `tls://` address whose server offers no TLS: whoever sits between could take
+the password. And it shows no credentials where the server does not ask for them, so that a program with a name of its
+own would be taken for one without.
+"""
+
+from __future__ import annotations
+
+import ssl
+
+import nats.errors
+from nats.aio.client import Client
+
+from marketprism_sdk.nats.access import NatsAccess
+
+_NOT_PERMITTED = "permissions violation"
+
+
+class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
+    """A client that refuses what it cannot trust, before it says who it is.
+
+    What the server says against it ends the connection and not the client: it comes again, as after an outage, with
+    the credentials that it has then.
+    """
+
+    def __init__(self, access: NatsAccess) -> None:
+        super().__init__()
+        self._access = access
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext:
+        """From the files as they are now: certificates that were renewed count from the next connection on."""
+        return self._access.tls()
+
+    async def _process_info(self, info: dict[str, object], initial_connection: bool = False) -> None:
+        await super()._process_info(info, initial_connection)
+        if not initial_connection:
+            return
+        server = self._current_server
+        if server is None:
+            return
+        if server.uri.scheme == "tls" and not info.get("tls_required"):
+            raise nats.errors.Error("expected TLS, as tls:// says, was a server that offers none")
+        if self._access.named or server.uri.username is not None:
+            self._auth_configured = True
+
+    async def _process_err(self, err_msg: str) -> None:
+        if self.is_connected and _NOT_PERMITTED not in err_msg.lower():
+            await self._process_op_err(nats.errors.Error(f"nats: {err_msg}"))
+            return
+        await super()._process_err(err_msg)
+
+
+__all__ = ["GuardedClient"]

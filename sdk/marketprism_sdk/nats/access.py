@@ -1,0 +1,149 @@
+"""Who a program is to NATS, and whom it trusts: credentials, certificates, and where answers to it go."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from marketprism_sdk.errors import InvalidSetting
+from marketprism_sdk.urls import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PUBLIC_INBOX = "_INBOX"
+SERVICE_INBOX = "_REPLY"  # below it each user has an inbox of its own, which no other may listen to
+
+_NO_SECRET = Secret("")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NatsAccess:
+    """What a connection shows to NATS and expects of it. Without any of it, what the URL says.
+
+    One of `user` with `password` (or the `password_file` that holds it), `token`, `nkey_seed` (a text that begins with
+    SU), or `creds` (a file with a JWT and a seed, as `nsc` writes it). `ca` is a file of certificates that may have
+    signed the server's, `cert` and `key` are the client's own. Files are read at every connection: new ones count after
+    the next reconnect. Answers go to subjects below `inbox`.
+
+    Raises:
+        InvalidSetting: names the field.
+    """
+
+    user: str = ""
+    password: Secret = _NO_SECRET
+    password_file: Path | None = None
+    token: Secret = _NO_SECRET
+    nkey_seed: Secret = _NO_SECRET
+    creds: Path | None = None
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    inbox: str = PUBLIC_INBOX
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("user", "token", "nkey_seed", "creds") if getattr(self, name)]
+        if len(given) > 1:
+            raise InvalidSetting(f"{given[1]}: expected one way to log in to NATS, was {' and '.join(given)}")
+        if self.password and self.password_file:
+            raise InvalidSetting("password_file: expected a password of NATS or the file that holds it, were both")
+        if bool(self.user) != bool(self.password or self.password_file):
+            missing, there = ("password", "user") if self.user else ("user", "password")
+            raise InvalidSetting(f"{missing}: expected one with the {there} of NATS, was none")
+        if bool(self.cert) != bool(self.key):
+            missing, there = ("key", "cert") if self.cert else ("cert", "key")
+            raise InvalidSetting(f"{missing}: expected one with the {there} of NATS, was none")
+        if self.nkey_seed and not self.nkey_seed.reveal().startswith("SU"):
+            raise InvalidSetting("nkey_seed: expected the seed of a user, which begins with SU, was another text")
+
+    @classmethod
+    def of_user(cls, folder: Path, user: str) -> Self:
+        """A user whose password is in the file of its name in a folder; answers to it can be read by nobody else."""
+        return cls(user=user, password_file=folder / user, inbox=f"{SERVICE_INBOX}.{user}")
+
+    @property
+    def named(self) -> bool:
+        """Whether it says who the program is, besides a certificate."""
+        return bool(self.user or self.token or self.nkey_seed or self.creds)
+
+    def options(self) -> dict[str, object]:
+        """The options of nats-py that log in.
+
+        Raises:
+            InvalidSetting: the file of credentials cannot be read, or the package for nkeys is not installed.
+        """
+        found: dict[str, object] = {"inbox_prefix": self.inbox}
+        if self.user:
+            self._password()
+            found |= {"user": self.user, "password": self._password}
+        if self.token:
+            found["token"] = self.token.reveal()
+        if self.nkey_seed or self.creds:
+            _check_nkeys()
+        if self.nkey_seed:
+            found["nkeys_seed_str"] = self.nkey_seed.reveal()
+        if self.creds:
+            _check_file("creds", self.creds)
+            found["user_credentials"] = str(self.creds)
+        return found
+
+    def tls(self) -> ssl.SSLContext:
+        """What a TLS connection is made with, from the files as they are now.
+
+        Raises:
+            InvalidSetting: a file cannot be read or holds no certificate or key.
+        """
+        for name, path in self._files():
+            _check_file(name, path)
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise InvalidSetting(f"ca: expected a file of certificates, was {self.ca}: {_why(error)}") from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.cert:
+            try:
+                context.load_cert_chain(self.cert, self.key)
+            except (OSError, ssl.SSLError) as error:
+                text = f"cert: expected a certificate and its key, were {self.cert} and {self.key}: {_why(error)}"
+                raise InvalidSetting(text) from error
+        return context
+
+    def _password(self) -> str:
+        """As it is now: a file that was replaced counts from the next connection on."""
+        if self.password_file is None:
+            return self.password.reveal()
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            text = f"password_file: expected a file that can be read, was {self.password_file}: {_why(error)}"
+            raise InvalidSetting(text) from error
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        for name in ("ca", "cert", "key"):
+            if (path := getattr(self, name)) is not None:
+                yield name, path
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
+
+
+def _check_file(name: str, path: Path) -> None:
+    try:
+        with path.open("rb"):
+            return
+    except OSError as error:
+        raise InvalidSetting(f"{name}: expected a file that can be read, was {path}: {error.strerror}") from error
+
+
+def _check_nkeys() -> None:
+    try:
+        import nkeys  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401, PLC0415 (an extra)
+    except ImportError as error:
+        text = "nkey_seed, creds: expected the package nkeys, which is not installed: install marketprism[nkeys]"
+        raise InvalidSetting(text) from error
+
+
+__all__ = ["PUBLIC_INBOX", "SERVICE_INBOX", "NatsAccess"]
