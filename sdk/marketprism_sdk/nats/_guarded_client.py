@@ -1,17 +1,19 @@
 """nats-py's client, which shows its credentials to nobody whom it cannot trust with them.
 
 Of its own, nats-py speaks in clear to a `tls://` address whose server offers no TLS: whoever sits between could take
-the password. And it shows no credentials where the server does not ask for them, so that a program with a name of its
-own would be taken for one without.
+the password. It shows no credentials where the server does not ask for them, so that a program with a name of its own
+would be taken for one without. And it gives up for good when the server ends a connection with an error.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 import nats.errors
 from nats.aio.client import Client
 
+from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.nats.access import NatsAccess
 
 _NOT_PERMITTED = "permissions violation"
@@ -21,27 +23,45 @@ class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
     """A client that refuses what it cannot trust, before it says who it is.
 
     What the server says against it ends the connection and not the client: it comes again, as after an outage, with
-    the credentials that it has then.
+    the certificates and credentials that its files hold then.
     """
 
     def __init__(self, access: NatsAccess) -> None:
         super().__init__()
         self._access = access
+        self._context: ssl.SSLContext | None = None
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """From the files as they are now: certificates that were renewed count from the next connection on."""
-        return self._access.tls()
+        """From the files as they were when this connection began."""
+        return self._context or self._access.tls()
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except BaseException:
+            if self._transport is not None:  # nats-py opens the next one over it, and the socket would stay open
+                self._transport.close()
+            raise
 
     async def _process_info(self, info: dict[str, object], initial_connection: bool = False) -> None:
         await super()._process_info(info, initial_connection)
-        if not initial_connection:
-            return
         server = self._current_server
-        if server is None:
+        if not initial_connection or server is None:
             return
         if server.uri.scheme == "tls" and not info.get("tls_required"):
             raise nats.errors.Error("expected TLS, as tls:// says, was a server that offers none")
+        try:
+            if info.get("tls_required"):
+                self._context = await asyncio.to_thread(self._access.tls)
+            now = await asyncio.to_thread(self._access.options)
+        except InvalidSetting as error:  # tried again like any other fault: the file may be there a moment later
+            raise nats.errors.Error(str(error)) from error
+        if "password" in now:
+            self.options["password"] = now["password"]
+        if "user_credentials" in now:
+            self._user_credentials = now["user_credentials"]
+            self._setup_nkeys_connect()
         if self._access.named or server.uri.username is not None:
             self._auth_configured = True
 

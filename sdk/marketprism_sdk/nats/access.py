@@ -69,15 +69,14 @@ class NatsAccess:
         return bool(self.user or self.token or self.nkey_seed or self.creds)
 
     def options(self) -> dict[str, object]:
-        """The options of nats-py that log in.
+        """The options of nats-py that log in, with what the files hold now.
 
         Raises:
-            InvalidSetting: the file of credentials cannot be read, or the package for nkeys is not installed.
+            InvalidSetting: a file cannot be read or holds something else, or the package for nkeys is not installed.
         """
         found: dict[str, object] = {"inbox_prefix": self.inbox}
         if self.user:
-            self._password()
-            found |= {"user": self.user, "password": self._password}
+            found |= {"user": self.user, "password": self._password()}
         if self.token:
             found["token"] = self.token.reveal()
         if self.nkey_seed or self.creds:
@@ -85,8 +84,9 @@ class NatsAccess:
         if self.nkey_seed:
             found["nkeys_seed_str"] = self.nkey_seed.reveal()
         if self.creds:
-            _check_file("creds", self.creds)
-            found["user_credentials"] = str(self.creds)
+            from nats.aio.client import RawCredentials  # noqa: PLC0415 (loads aiohttp)
+
+            found["user_credentials"] = RawCredentials(_creds_in(self.creds))
         return found
 
     def tls(self) -> ssl.SSLContext:
@@ -111,14 +111,9 @@ class NatsAccess:
         return context
 
     def _password(self) -> str:
-        """As it is now: a file that was replaced counts from the next connection on."""
         if self.password_file is None:
             return self.password.reveal()
-        try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            text = f"password_file: expected a file that can be read, was {self.password_file}: {_why(error)}"
-            raise InvalidSetting(text) from error
+        return _text_of("password_file", self.password_file).strip()
 
     def _files(self) -> Iterator[tuple[str, Path]]:
         for name in ("ca", "cert", "key"):
@@ -136,6 +131,22 @@ def _check_file(name: str, path: Path) -> None:
             return
     except OSError as error:
         raise InvalidSetting(f"{name}: expected a file that can be read, was {path}: {error.strerror}") from error
+
+
+def _text_of(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSetting(f"{name}: expected a file that can be read, was {path}: {_why(error)}") from error
+
+
+def _creds_in(path: Path) -> str:
+    """nats-py reads on for ever in a file that lacks one of the two."""
+    text = _text_of("creds", path)
+    for part in ("BEGIN NATS USER JWT", "BEGIN USER NKEY SEED"):
+        if part not in text:
+            raise InvalidSetting(f"creds: expected a file of credentials, was {path}, without {part}")
+    return text
 
 
 def _check_nkeys() -> None:

@@ -212,7 +212,8 @@ class NatsConnection:
             callback()
 
     async def _error(self, error: Exception) -> None:
-        self._met = error
+        if "authorization" not in str(self._met).lower():  # a server that refuses says it again only when it is asked
+            self._met = error
         if (found := _VIOLATION.search(str(error))) is not None:
             self._not_permitted(*found.groups())
             return

@@ -174,7 +174,7 @@ def _exports() -> Exports:
     kept = sorted({kind.stream for kind in KINDS.values()})
     return Exports(
         streams=(*public, "replay.>"),
-        services=("rpc.query.>", "rpc-cancel.query", f"{TAKEN}.>", *(f"$JS.API.STREAM.INFO.{name}" for name in kept)),
+        services=("rpc.query.>", "rpc-cancel.query", f"{TAKEN}.>"),
         batches=tuple(f"$JS.API.DIRECT.GET.{name}{more}" for name in kept for more in ("", ".>")),
     )
 
