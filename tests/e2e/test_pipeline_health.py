@@ -20,8 +20,8 @@ from tests.e2e.program import look, start
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180), pytest.mark.xdist_group("e2e")]
 
 
-def status(url: str) -> tuple[int, dict[str, Any]]:
-    done = look("status", "--json", "--nats-url", url)
+def status(data: Path) -> tuple[int, dict[str, Any]]:
+    done = look("status", "--json", "--data-dir", str(data))
     try:
         return done.returncode, json.loads(done.stdout)
     except ValueError:
@@ -48,7 +48,6 @@ def until(wanted: Any, seconds: float = 60.0) -> Any:
 
 def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it_moves(tmp_path: Path) -> None:
     port = choose_port(0)
-    url = f"nats://127.0.0.1:{port}"
     running = start(
         "up",
         "--source",
@@ -63,7 +62,7 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
     try:
 
         def active() -> dict[str, dict[str, Any]]:
-            code, found = status(url)
+            code, found = status(tmp_path)
             by_name = {each["service"]: each for each in found.get("instances", []) if each["status"] == "active"}
             flowing = bool(found.get("pipeline", {}).get("accepted"))
             return by_name if code == 0 and flowing and len(by_name) == len(in_up()) else {}
@@ -76,7 +75,7 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
         try:
             code, answer = until(lambda: (found := health(monitor))[0] == 503 and found)
             assert answer["dependencies"]["pipeline"] == "unhealthy"
-            code, found = status(url)
+            code, found = status(tmp_path)
             assert code == 1, found
             assert any(
                 problem.startswith("validator partition") and "shfe.rb2505" in problem for problem in found["problems"]
@@ -84,7 +83,7 @@ def test_a_stage_that_stands_still_makes_the_pipeline_unhealthy_by_name_until_it
         finally:
             os.kill(frozen, signal.SIGCONT)
         assert until(lambda: health(monitor)[0] == 200)
-        until(lambda: status(url)[0] == 0)
+        until(lambda: status(tmp_path)[0] == 0)
     finally:
         running.send_signal(signal.SIGTERM)
         running.communicate(timeout=30)

@@ -21,12 +21,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240), pytest.mark.xdist_group
 
 
 @pytest.fixture(scope="module")
-def pipeline(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of the pipeline."""
+    return tmp_path_factory.mktemp("readme")
+
+
+@pytest.fixture(scope="module")
+def pipeline(fixtures: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a pipeline that reads the README's contract at sixty times its pace, five minutes of it being there."""
     recording = fixtures / "ctp/ticks/ru1901_20181009.csv.gz"
     if not recording.exists():
         pytest.skip("no recording of ru1901 in the fixtures")
-    data = tmp_path_factory.mktemp("readme")
     # A sixth of its rows: the pipeline runs for as long as the examples do, on the cores that they need.
     recording = part_of(recording, tmp_path_factory.mktemp("recording"), slice(0, None, 6))
     program = start(
@@ -64,8 +69,15 @@ def test_a_subscriber_hears_ticks(pipeline: str) -> None:
 
 
 def test_any_language_hears_them(pipeline: str) -> None:
-    for code in examples("msgpack.unpackb"):
+    for code in examples("nc.subscribe("):
         assert "'symbol': 'ru1901'" in run_example(code, pipeline)
+
+
+def test_a_reader_of_the_stream_has_every_tick_once(pipeline: str, data: Path) -> None:
+    for code in examples("js.get_msg("):
+        place, record = run_example(code.replace("~/.marketprism", str(data)), pipeline).split(maxsplit=1)
+        assert int(place) > 0
+        assert "'symbol': 'ru1901'" in record
 
 
 def test_questions_are_answered(pipeline: str) -> None:

@@ -93,7 +93,7 @@ def test_a_recording_killed_in_the_middle_is_stored_once_and_its_bars_are_those_
     try:
         live = eventually_bars(tmp_path, "ru1901", "1d")
         minutes = look("bars", "ru1901", "--interval", "1m", "--format", "csv", "--data-dir", str(tmp_path)).stdout
-        check_a_foreign_reader((tmp_path / "run" / "url").read_text())
+        check_a_foreign_reader((tmp_path / "run" / "url").read_text(), tmp_path)
         check_other_formats(tmp_path)
     finally:
         staying.terminate()
@@ -131,13 +131,21 @@ def eventually_bars(data_dir: Path, symbol: str, interval: str) -> str:
     raise AssertionError(done.stdout + done.stderr)
 
 
-def check_a_foreign_reader(url: str) -> None:
+def client_of(data_dir: Path) -> dict[str, str]:
+    """What nats-py shows of the user who may read streams."""
+    return {"user": "client", "password": (data_dir / "run/nats/client").read_text().strip()}
+
+
+def check_a_foreign_reader(url: str, data_dir: Path) -> None:
     """A program with nats-py and msgpack alone reads every field of the contract."""
 
     async def read() -> None:
-        connection = await nats.connect(url)
-        consumer = await connection.jetstream().pull_subscribe("market.tick.ru1901", stream="MARKET_TICKS")
-        messages = await consumer.fetch(50, timeout=10)
+        connection = await nats.connect(url, **client_of(data_dir))
+        log, messages = connection.jetstream(), []
+        for _ in range(50):
+            after = messages[-1].seq + 1 if messages else 1
+            found = await log.get_msg("MARKET_TICKS", after, subject="market.tick.ru1901", direct=True, next=True)
+            messages.append(found)
         await connection.close()
         seqs = [msgpack.unpackb(message.data)["seq"] for message in messages]
         assert seqs == list(range(1, 51))
@@ -162,7 +170,7 @@ def check_a_replay(data_dir: Path) -> None:
 
     async def listen() -> None:
         url = (data_dir / "run" / "url").read_text().strip()
-        connection = await nats.connect(url)
+        connection = await nats.connect(url, **client_of(data_dir))
         heard = await connection.subscribe("replay.market.tick.ru1901")
         await connection.flush()
         command = ("replay", "--symbol", "ru1901", *day, "--speed", "max", *where)
@@ -175,7 +183,7 @@ def check_a_replay(data_dir: Path) -> None:
             stored = await market.ticks_between("ru1901", day[1], day[3])
         assert [tick["seq"] for tick in ticks] == stored.column("seq").to_pylist()
         assert [tick["ts_event"] for tick in ticks] == stored.column("ts_event").to_pylist()
-        live = await connection.jetstream().get_last_msg("MARKET_TICKS", "market.tick.ru1901")
+        live = await connection.jetstream().get_last_msg("MARKET_TICKS", "market.tick.ru1901", direct=True)
         assert set(ticks[0]) == set(msgpack.unpackb(live.data))
         await connection.close()
 

@@ -100,13 +100,18 @@ def storage_leader(connection: NatsConnection) -> LeaderClient:
 
 
 def connected(nats: NatsPlace, work: Callable[[NatsConnection], Awaitable[T]]) -> T:
-    """Run one piece of work with a connection. Raises Stop where no NATS answers, and what the work raises."""
+    """Run one piece of work with a connection. Raises Stop where no NATS answers or the work is refused, and
+    what the work raises."""
+    from marketprism_sdk.errors import NotPermitted  # noqa: PLC0415 (only commands that connect)
 
     async def go() -> T:
         with _nats_at(nats.url):
             connection = await nats.open("cli")
         try:
             return await work(connection)
+        except NotPermitted as error:
+            text = f"{error}; give --data-dir of its pipeline, or nats.user and nats.password"
+            raise Stop(Exit.NATS, text) from error
         finally:
             await connection.close()
 

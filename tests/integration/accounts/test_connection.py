@@ -45,7 +45,9 @@ class Authority:
         builder = builder.not_valid_before(now - datetime.timedelta(days=1))
         builder = builder.not_valid_after(now + datetime.timedelta(days=30))
         builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        return builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(self._key, hashes.SHA256())
+        return builder.add_extension(x509.SubjectAlternativeName(names), critical=False).sign(
+            self._key, hashes.SHA256()
+        )
 
     def issue(self, name: str) -> tuple[Path, Path]:
         """A certificate for localhost and its key."""
@@ -154,13 +156,13 @@ async def test_certificates_that_were_renewed_count_after_the_next_reconnect(
     server = await start(_tls(cert, key))  # type: ignore[misc]
     connection = await NatsConnection.open(f"tls://127.0.0.1:{server.port}", access=NatsAccess(ca=ca))
     use(second)
-    await server.stop()
     await asyncio.to_thread(ca.write_bytes, b"")
-    await server._launch()
+    await server.restart()
     await asyncio.sleep(0.3)
     assert not connection.connected
     ca.write_bytes(second.file.read_bytes())
-    await asyncio.wait_for(connection.wait_connected(), 10)
+    async with asyncio.timeout(10):
+        await connection.wait_connected()
     await connection.flush()
     await connection.close()
 
@@ -181,7 +183,8 @@ async def test_a_password_file_that_was_replaced_counts_after_the_server_has_ref
         while connection.connected:
             await asyncio.sleep(0.01)
     password.write_text("second\n")
-    await asyncio.wait_for(connection.wait_connected(), 10)
+    async with asyncio.timeout(10):
+        await connection.wait_connected()
     await connection.flush()
     await connection.close()
 
@@ -198,7 +201,7 @@ async def test_nkeys_tokens_and_credentials_files(tmp_path: Path, start: Callabl
         await _opens(server.url, NatsAccess(token=Secret("other")))
     broken = tmp_path / "broken.creds"
     broken.write_text("-----BEGIN NATS USER JWT-----\nx\n")
-    with pytest.raises(InvalidSetting, match="creds: expected a file of credentials, was .*without BEGIN USER NKEY"):
+    with pytest.raises(InvalidSetting, match=r"creds: expected a file of credentials, was .*without BEGIN USER NKEY"):
         await _opens(server.url, NatsAccess(creds=broken))
 
 

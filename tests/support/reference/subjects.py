@@ -167,7 +167,8 @@ This page is made of the code by `make docs`.
 
 {table(("Subject", "Stream", "Kind"), published)}
 
-A plain subscriber is not sent again what it missed: use a consumer on the stream for that.
+A plain subscriber is not sent again what it missed: a user with an account reads the stream by its sequence
+([nats-access.md](nats-access.md)), anybody follows the [live stream](live-stream.md) by its token.
 
 ## Between services
 
