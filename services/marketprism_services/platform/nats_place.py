@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.urls import Url
-from marketprism_services.platform.run_files import known_access, known_url
+from marketprism_services.platform.run_files import access_to, known_url
 
 if TYPE_CHECKING:
     from marketprism_client import MarketClient
@@ -29,11 +29,8 @@ class NatsPlace(NamedTuple):
 
         Where it is the server that `up` has started there, the password is beside its other run files.
         """
-        known = known_url(data_dir)
-        url = Url(settings.nats.url or known or default)
-        own = known_access(data_dir, OPERATOR) if known is not None and known.bare() == url.bare() else None
-        given = settings.nats.access(OPERATOR)
-        return cls(url, own if own is not None and not given.named and not url.secret else given)
+        url = Url(settings.nats.url or known_url(data_dir) or default)
+        return cls(url, access_to(url, OPERATOR, settings, data_dir))
 
     async def open(self, name: str, connect_timeout_s: float = 5.0) -> NatsConnection:
         """Connect. Raises NotConnected, InvalidSetting."""

@@ -92,6 +92,17 @@ def known_access(data_dir: Path, user: str) -> NatsAccess | None:
     return NatsAccess.of_user(Path(given), user) if isinstance(given, str) and given else None
 
 
+def access_to(url: Url, user: str, settings: Settings, data_dir: Path) -> NatsAccess:
+    """Who a process shows itself as at the address: what the settings say, else, where it is the server that `up` has
+    started on the data directory, its user there."""
+    given = settings.nats.access(user)
+    if given.named or url.secret:
+        return given
+    known = known_url(data_dir)
+    own = known_access(data_dir, user) if known is not None and known.bare() == url.bare() else None
+    return own or given
+
+
 def known_url(data_dir: Path) -> Url | None:
     """NATS of the pipeline that runs, or ran last, on a data directory."""
     for name in (_SECRET_URL, _URL):

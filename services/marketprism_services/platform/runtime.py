@@ -20,6 +20,7 @@ from marketprism_services.platform.catalogue import row_of, wiring_of
 from marketprism_services.platform.descriptors import FEWEST, FEWEST_WITHOUT_STORE, check_limit
 from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.platform.patience import patiently
+from marketprism_services.platform.run_files import access_to
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.sections import NO_SOURCE
 from marketprism_services.settings.settings import Settings
@@ -46,8 +47,8 @@ async def connect(settings: Settings, name: str) -> NatsConnection:
     url = settings.nats.url
     if url is None:
         raise SettingsError("nats.url: expected the URL of a NATS server (--nats-url), was none")
-    access, patience_s = settings.nats.access(name), settings.nats.connect_timeout_s
-    return await NatsConnection.open(url, name=name, access=access, connect_timeout_s=patience_s)
+    access = await asyncio.to_thread(access_to, url, name, settings, settings.data_dir)
+    return await NatsConnection.open(url, name=name, access=access, connect_timeout_s=settings.nats.connect_timeout_s)
 
 
 async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> int:
