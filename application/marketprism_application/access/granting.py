@@ -20,6 +20,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _PATTERN = re.compile(r"[\w.:*-]{1,64}")
 _MOST = 64
 _DISPLAY = 128
+_SUBJECT = 512
 
 
 def check_name(field: str, name: str) -> None:
@@ -32,6 +33,17 @@ def check_text(field: str, text: str) -> None:
     """Raises QueryError: a text that is too long, or that a terminal would obey."""
     if len(text) > _DISPLAY or not text.isprintable():
         raise QueryError(f"{field}: expected at most {_DISPLAY} printable letters, was {text[:64]!r}")
+
+
+def check_subject(subject: str) -> None:
+    """Raises QueryError: it does not say whose it is, as `https://login.example 24400320`."""
+    issuer, _, name = subject.partition(" ")
+    good = "://" in issuer and name and len(subject) <= _SUBJECT and subject.isprintable()
+    if subject and not good:
+        shown = subject[:120]
+        raise QueryError(
+            f"subject: expected an issuer's URL, a space and a subject, at most {_SUBJECT} letters, was {shown!r}"
+        )
 
 
 def check_scopes(scopes: Iterable[str]) -> None:

@@ -32,13 +32,14 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...] | UnsetType = UNSET
     grants: tuple[Grant, ...] | UnsetType | None = UNSET
     display: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
     limits: str | UnsetType = UNSET
     is_disabled: bool | UnsetType = UNSET
     must_change: bool | UnsetType = UNSET
     password: str | UnsetType = UNSET
 
 
-_RIGHTS = ("roles", "grants", "is_disabled", "password")
+_RIGHTS = ("roles", "grants", "is_disabled", "password", "subject")
 
 
 class Users:
@@ -93,9 +94,20 @@ class Users:
         granting.check_grants(user.grants)
         granting.check_text("display", user.display)
         granting.check_limits(user.limits)
+        self._check_subject(user)
         if user.is_service and user.password:
             raise QueryError("password: expected none for a service account, which has keys")
         granting.check_may_give(actor.principal, scopes_of(user.roles, self.find_role), user.grants)
+
+    def _check_subject(self, user: User) -> None:
+        granting.check_subject(user.subject)
+        others = [each.id for each in self.by_subject(user.subject) if each.id != user.id]
+        if others:
+            raise AccessRefused(Code.CONFLICT, f"subject: expected one that nobody has, {others[0]} has it")
+
+    def by_subject(self, subject: str) -> list[User]:
+        """Whoever has this subject at an OpenID provider: one user or none, unless two were written at once."""
+        return [each for each in self._store.all(User) if subject and each.subject == subject]
 
     async def change(self, actor: Actor, key: str, change: UserChange) -> User:
         """The user as it is afterwards. What was issued before a change of rights is no longer good.

@@ -33,6 +33,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
     password: str = ""  # argon2id, with its parameters
     display: str = ""
+    subject: str = ""  # at an OpenID provider: its issuer, a space, and whom it calls so
     grants: tuple[Grant, ...] | None = None
     limits: str = ""  # class of limits; empty: that of the roles
     is_service: bool = False

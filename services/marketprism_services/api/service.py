@@ -49,7 +49,7 @@ class ApiService(Service):
         self._reading = QueryBackend(self.query)
         self._newest = NewestTicks(connection, self._reading.latest_tick, self.metrics)
         replicas = self.settings.replicas
-        self.access = AccessFront(connection, self._api, self.instance, replicas, is_of_this_machine)
+        self.access = AccessFront(connection, self._api, self.instance, replicas, is_of_this_machine, self.metrics)
         self._door = Door(self._api, self.metrics, authenticate or self.access.authenticate, self._instances)
         self._door.install(self.http.app)
         self._intervals = intervals

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from marketprism_services.settings.live_stream import LiveStreamSettings
+from marketprism_services.settings.oidc import OidcSettings
 from marketprism_services.settings.section import Section
 
 
@@ -46,3 +47,4 @@ class ApiSettings(Section):
     compress: bool = Field(True, description="JSON, CSV and NDJSON are compressed for who asks from elsewhere")
     backend: BackendSettings = BackendSettings()
     stream: LiveStreamSettings = LiveStreamSettings()
+    oidc: OidcSettings = OidcSettings()

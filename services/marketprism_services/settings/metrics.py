@@ -66,6 +66,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("tail_malformed_total", "Bars of the stream that could not be decoded for the tail.", ()),
     # api
     ("http_requests_total", "Requests that were answered, by route and status.", ("route", "status")),
+    ("oidc_failures_total", "Times that the OpenID provider did not answer, or not as a provider does.", ()),
     ("http_requests_shed_total", "Requests that were refused because too many were being answered.", ()),
     ("backend_ejections_total", "Times at which an instance behind the gateway was left out.", ("service",)),
     (

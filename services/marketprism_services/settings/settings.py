@@ -139,6 +139,6 @@ def _declares(path: list[str], field: str) -> bool:
 def _shown(path: list[str], value: Any) -> str:
     """A value that is not what it should be, unless it is or holds a secret."""
     shown = repr(value)
-    secret = any(word in f"{path[-1]} {shown}" for word in ("password", "auth_code"))
+    secret = any(word in f"{path[-1]} {shown}" for word in ("password", "auth_code", "secret"))
     # A URL that is not well formed cannot be trusted to be hidden where its password is.
     return HIDDEN if secret or (path[-1].endswith("url") and "@" in shown) else hide(shown)

@@ -13,6 +13,7 @@ def view_of_user(user: User) -> dict[str, object]:
     return {
         "id": user.id,
         "display": user.display,
+        "subject": user.subject,
         "roles": list(user.roles),
         "entitlements": _grants(user.grants),
         "limits": user.limits,

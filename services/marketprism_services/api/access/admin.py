@@ -87,18 +87,20 @@ class AdminApi:
     async def _create_user(self, request: web.Request) -> web.Response:
         body = await body_of(request, UserBody)
         password, chosen = body.password, bool(body.password)
-        if not body.service:
+        has_password = not body.service and (chosen or not body.subject)
+        if has_password:
             password = password or new_password()
             self._passwords.check(password)
         user = User(
             id=body.id,
             roles=body.roles,
             display=body.display,
+            subject=body.subject,
             grants=body.entitlements,
             limits=body.limits,
             is_service=body.service,
-            must_change=not body.service,
-            password="" if body.service else await self._passwords.digest(password),
+            must_change=has_password,
+            password=await self._passwords.digest(password) if has_password else "",
         )
         if body.service and chosen:
             raise QueryError("password: expected none for a service account, which has keys")
@@ -117,6 +119,7 @@ class AdminApi:
         change = UserChange(
             roles=body.roles,
             display=body.display,
+            subject=body.subject,
             grants=body.entitlements,
             limits=body.limits,
             is_disabled=body.disabled,

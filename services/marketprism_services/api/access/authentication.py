@@ -32,13 +32,15 @@ from marketprism_services.api.access.credentials import (
     is_to_check,
     shown_by,
 )
+from marketprism_services.api.access.provider_tokens import ProviderTokens
 from marketprism_services.settings.api import ApiSettings
+from marketprism_services.settings.oidc import CALLBACK, LOGIN
 
 log = structlog.get_logger()
 
 EVERYBODY = Principal("local", "everybody", frozenset(Scope), limits="local")
 _SILENT_S = 5.0  # a revocation cannot be heard of: nobody is let in any more
-_OPEN = frozenset({"/api/v1/auth/login", "/api/v1/auth/token", "/api/v1/auth/refresh"})
+_OPEN = frozenset({"/api/v1/auth/login", "/api/v1/auth/token", "/api/v1/auth/refresh", LOGIN, CALLBACK})
 _BEFORE_CHANGE = frozenset({"/api/v1/auth/password", "/api/v1/auth/logout", "/api/v1/me"})
 _HOUR_NS = 3_600 * 10**9
 
@@ -63,12 +65,14 @@ class Authentication:
         sessions: Sessions,
         settings: ApiSettings,
         is_of_this_machine: Callable[[web.Request], bool],
+        provider_tokens: ProviderTokens | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
         self._sessions = sessions
         self._settings = settings
         self._is_of_this_machine = is_of_this_machine
+        self._provider_tokens = provider_tokens
         self._verifier = TokenVerifier(time.time)
         self._looks = Gcra(Rate(20, 20))
         self._noting: dict[str, asyncio.Task[None]] = {}
@@ -117,7 +121,11 @@ class Authentication:
     # -- by each kind of credential --------------------------------------------------------------------------------
 
     async def _by_text(self, text: str, address: str) -> Principal:
-        return await (self._by_key(text, address) if text.startswith("mp_") else self._by_token(text, address))
+        if text.startswith("mp_"):
+            return await self._by_key(text, address)
+        if self._provider_tokens is not None and self._provider_tokens.is_theirs(text):
+            return await self._provider_tokens.principal_of(text, address)
+        return await self._by_token(text, address)
 
     async def _by_key(self, text: str, address: str) -> Principal:
         found = key_id(text)

@@ -72,11 +72,15 @@ class KeyChangeBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UserBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A new user; one without a password gets one that is shown once and has to be changed."""
+    """A new user; one without a password gets one that is shown once and has to be changed.
+
+    Whoever has a `subject` at an OpenID provider (its issuer, a space, the subject) gets only a password that is given.
+    """
 
     id: str
     roles: tuple[str, ...]
     display: str = ""
+    subject: str = ""
     entitlements: tuple[Grant, ...] | None = None
     limits: str = ""
     password: str = ""
@@ -88,6 +92,7 @@ class UserChangeBody(msgspec.Struct, forbid_unknown_fields=True):
 
     roles: tuple[str, ...] | UnsetType = UNSET
     display: str | UnsetType = UNSET
+    subject: str | UnsetType = UNSET
     entitlements: tuple[Grant, ...] | UnsetType | None = UNSET
     limits: str | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET

@@ -9,10 +9,12 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
+from marketprism_adapters.identity.oidc_provider import OidcProvider
 from marketprism_adapters.identity.passwords import Passwords
 from marketprism_adapters.nats.access_store import NatsAccessStore
 from marketprism_adapters.nats.audit_log import NatsAuditLog
 from marketprism_application.access.audit import Auditing
+from marketprism_application.access.federation import Federation
 from marketprism_application.access.keys import Keys
 from marketprism_application.access.logins import Sessions
 from marketprism_application.access.refusals import AccessRefused
@@ -21,11 +23,15 @@ from marketprism_application.access.users import Users
 from marketprism_application.contracts.access_records import Signer
 from marketprism_application.ports.access_store import Change
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.observability import Metrics
 from marketprism_services.api.access.admin import AdminApi
 from marketprism_services.api.access.authentication import Authentication
 from marketprism_services.api.access.bodies import actor_of
+from marketprism_services.api.access.browser_sessions import BrowserSessions
 from marketprism_services.api.access.login import LoginApi
 from marketprism_services.api.access.me import MeApi
+from marketprism_services.api.access.oidc import OidcLogin
+from marketprism_services.api.access.provider_tokens import ProviderTokens
 from marketprism_services.api.access.revocations import Revocations
 from marketprism_services.api.access.signing import Signing
 from marketprism_services.api.endpoint import Endpoint, principal_of
@@ -46,6 +52,7 @@ class AccessFront:
         instance: str,
         replicas: int,
         is_of_this_machine: Callable[[web.Request], bool],
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self.store = NatsAccessStore(connection, replicas)
@@ -58,7 +65,25 @@ class AccessFront:
         self._passwords = Passwords()
         self._signing = Signing(self.store, instance)
         self.revocations = Revocations(self.store)
-        self._authentication = Authentication(self.store, self.keys, self._sessions, settings, is_of_this_machine)
+        oidc = settings.oidc
+        self._federation = Federation(self.store, self.users, oidc.issuer, oidc.roles)
+        self._provider: OidcProvider | None = None
+        tokens: ProviderTokens | None = None
+        if oidc.issuer:
+            self._provider = OidcProvider(
+                oidc.issuer,
+                oidc.client_id,
+                oidc.client_secret,
+                oidc.redirect_url,
+                oidc.provider_s,
+                lambda: metrics.count("oidc_failures_total"),
+            )
+            if oidc.token_audience:
+                find, end_at = self.users.find_role, self.revocations.end_at
+                tokens = ProviderTokens(self._provider, self._federation, find, oidc, end_at)
+        self._authentication = Authentication(
+            self.store, self.keys, self._sessions, settings, is_of_this_machine, tokens
+        )
         self.authenticate = self._authentication.authenticate
         self.authenticate_text = self._authentication.authenticate_text
         self._expiring: asyncio.Task[None] | None = None
@@ -82,14 +107,20 @@ class AccessFront:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._expiring
         await self._authentication.close()
+        if self._provider is not None:
+            await self._provider.close()
         await self.store.stop()
         self._passwords.close()
 
     def endpoints(self) -> list[Endpoint]:
         """Every request about access."""
-        login = LoginApi(self.store, self.auditing, self.users, self._sessions, self._passwords, self._signing)
+        begin = BrowserSessions(self.store, self._sessions)
+        login = LoginApi(self.store, self.auditing, self.users, begin, self._passwords, self._signing)
+        find_role, oidc = self.users.find_role, self._settings.oidc
+        by_provider = OidcLogin(self.auditing, self._federation, begin, find_role, self._provider, oidc)
         found = [
             *login.endpoints(),
+            *by_provider.endpoints(),
             *MeApi(self.store, self.auditing, self.keys, self._sessions).endpoints(),
             *AdminApi(self.store, self.audit_log, self.users, self.keys, self._roles, self._passwords).endpoints(),
         ]

@@ -13,19 +13,10 @@ from aiohttp import web
 
 from marketprism_adapters.http.envelope import Stamp, answered
 from marketprism_adapters.identity.passwords import Passwords
-from marketprism_adapters.identity.shown_once import (
-    csrf_of,
-    digest_of,
-    family_id,
-    is_digest_of,
-    key_id,
-    new_cookie,
-    new_refresh_token,
-    session_id,
-)
+from marketprism_adapters.identity.shown_once import digest_of, family_id, is_digest_of, key_id, new_refresh_token
 from marketprism_adapters.identity.tokens import LIFE_S, jwks
 from marketprism_application.access.audit import Auditing
-from marketprism_application.access.logins import ABSOLUTE_S, Attempts, RefreshFamilies, Sessions
+from marketprism_application.access.logins import Attempts, RefreshFamilies
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.rights import is_from, of_key, of_user
@@ -42,6 +33,7 @@ from marketprism_services.api.access.bodies import (
     actor_of,
     body_of,
 )
+from marketprism_services.api.access.browser_sessions import BrowserSessions
 from marketprism_services.api.access.credentials import check_page, cookie_of, set_cookie
 from marketprism_services.api.access.signing import Signing
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, principal_of
@@ -57,7 +49,7 @@ class LoginApi:
         store: AccessStore,
         auditing: Auditing,
         users: Users,
-        sessions: Sessions,
+        sessions: BrowserSessions,
         passwords: Passwords,
         signing: Signing,
     ) -> None:
@@ -92,22 +84,16 @@ class LoginApi:
             return await self._begin_session(request, user)
 
     async def _begin_session(self, request: web.Request, user: User) -> web.Response:
-        """A session with an id of its own; one that the browser had before is over."""
-        if before := session_id(cookie_of(request)):
-            await self._store.remove(Session, before)
-        cookie = new_cookie()
-        agent = request.headers.get("User-Agent", "")
-        session = await self._sessions.begin(user, cookie.id, request.remote or "", agent)
-        ends_s = session.ts_created / 1e9 + ABSOLUTE_S
+        begun = await self._sessions.begin(request, user)
         data: dict[str, object] = {
             "user": user.id,
             "roles": list(user.roles),
-            "csrf": csrf_of(cookie.text),
+            "csrf": begun.csrf,
             "must_change": user.must_change,
-            "expires": datetime.fromtimestamp(ends_s, UTC).isoformat(),
+            "expires": datetime.fromtimestamp(begun.ends_s, UTC).isoformat(),
         }
         response = private(answered(data, "logged in", Stamp.of(request)))
-        set_cookie(request, response, cookie.text, ABSOLUTE_S)
+        begun.give(request, response)
         return response
 
     async def _recognised(self, request: web.Request, name: str, password: str) -> User:

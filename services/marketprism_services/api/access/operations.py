@@ -21,6 +21,7 @@ from marketprism_services.api.access.bodies import (
     UserBody,
     UserChangeBody,
 )
+from marketprism_services.settings.oidc import CALLBACK, LOGIN
 
 TAGS: Mapping[str, str] = {
     "auth": "Logins of browsers (a cookie) and of programs (an access and a refresh token).",
@@ -46,6 +47,21 @@ class AuditParameters(BaseModel):
     before: int | None = Field(None, ge=1, description="those before this `seq`")
 
 
+class OidcLoginParameters(BaseModel):
+    """Where a browser goes on."""
+
+    next: str = Field("/", description="path of this service to go on at after the login")
+
+
+class OidcCallbackParameters(BaseModel):
+    """What the provider sends back with the browser."""
+
+    state: str = Field(description="that of the login")
+    code: str = Field("", description="to be exchanged for tokens")
+    error: str = Field("", description="why there is no code")
+    iss: str = Field("", description="the provider's own name")
+
+
 def operations() -> Iterator[Operation]:
     """Logins, what is one's own, and what administrators do."""
     yield from _logins()
@@ -65,6 +81,22 @@ def _logins() -> Iterator[Operation]:
         yield Operation(
             f"/api/v1/auth/{name}", summary, data=data, tag="auth", method="POST", body=body, codes=_CHANGE + _LOGIN
         )
+    yield Operation(
+        LOGIN,
+        "To the OpenID provider of the settings, by a redirection; for browsers.",
+        (OidcLoginParameters,),
+        tag="auth",
+        status=302,
+        codes=(Code.NOT_FOUND, Code.UNAVAILABLE),
+    )
+    yield Operation(
+        CALLBACK,
+        "Where the provider sends the browser back to: the answer sets the cookie of a session and goes on at `next`.",
+        (OidcCallbackParameters,),
+        content_types=("text/html",),
+        tag="auth",
+        codes=(Code.NOT_FOUND, Code.UNAVAILABLE, Code.TOKEN_INVALID, Code.CONFLICT),
+    )
     yield Operation(
         "/api/v1/auth/jwks",
         "Public keys that access tokens are signed with, as RFC 7517 has them.",

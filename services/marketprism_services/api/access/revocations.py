@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from marketprism_application.contracts.access_records import ApiKey, RefreshFami
 from marketprism_application.ports.access_store import AccessStore, Change
 
 _S = 10**9
+_MOST_ENDING = 10_000
 
 
 class Revoked(NamedTuple):
@@ -40,6 +42,7 @@ class Revocations:
         self._versions: dict[str, int] = {}
         self._rights: dict[str, tuple[object, ...]] = {}  # of keys
         self._signers: dict[str, int] = {}  # when each ends
+        self._ending: OrderedDict[str, int] = OrderedDict()  # credentials of which the store has nothing
         self._checked = 0
         self._listeners: list[OnRevoked] = []
 
@@ -71,6 +74,18 @@ class Revocations:
         for session in self._store.all(Session):
             if before < session.ts_created + ABSOLUTE_S * _S <= now:
                 self._revoke(Revoked(f"session:{session.id}"))
+
+        for credential in [each for each, ends in self._ending.items() if ends <= now]:
+            del self._ending[credential]
+            self._revoke(Revoked(credential))
+
+    def end_at(self, credential: str, ts: int) -> None:
+        """Revoke a credential at a time, in nanoseconds UTC. Of too many the oldest are revoked at once."""
+        self._ending[credential] = ts
+        self._ending.move_to_end(credential)
+        if len(self._ending) > _MOST_ENDING:
+            oldest, _ = self._ending.popitem(last=False)
+            self._revoke(Revoked(oldest))
 
     def _changed(self, change: Change) -> None:
         record = change.record

@@ -128,6 +128,8 @@ def test_a_text_is_split_where_the_setting_is_a_list(monkeypatch: pytest.MonkeyP
     lists = {".".join(path) for path in _leaves(Settings) if is_list(type_at(Settings, path))}
     assert lists == {
         "api.cors_origins",
+        "api.oidc.login_scopes",
+        "api.oidc.role_map",
         "bars.intervals",
         "venue.instruments",
         "venue.kinds",
@@ -204,6 +206,21 @@ def test_speeds(text: str, speed: float | None) -> None:
         ("bars", {"grace_s": -1}, "setting bars.grace_s: expected 0 to 3600 seconds, was -1"),
         ("bars", {"intervals": ["1s"]}, "setting bars: interval: expected 1m or longer"),
         ("bars", {"intervals": ["7x"]}, "setting bars: interval"),
+        (
+            "api",
+            {"oidc": {"issuer": "http://login.example", "client_id": "x"}},
+            "setting api.oidc.issuer: expected https://host/…, or http:// on this machine",
+        ),
+        (
+            "api",
+            {"oidc": {"issuer": "https://login.example", "client_id": "x", "redirect_url": "https://desk.example/"}},
+            "setting api.oidc.redirect_url: expected a URL whose path is /api/v1/auth/oidc/callback",
+        ),
+        (
+            "api",
+            {"oidc": {"issuer": "https://login.example", "token_audience": "x", "role_map": ["admin"]}},
+            "setting api.oidc.role_map: expected pairs like mp-admins=admin, was 'admin'",
+        ),
         ("venue", {"kinds": ["trade", "markprice"]}, "setting venue.kinds: expected some of quote, trade, "),
     ],
 )
