@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable
 
+from marketprism_application.access.addresses import network
 from marketprism_application.access.entitlements import Entitlement
 from marketprism_application.access.limits import LIMITS
 from marketprism_application.access.principal import Principal
@@ -89,7 +89,7 @@ def check_cidrs(cidrs: tuple[str, ...]) -> None:
         raise QueryError(f"cidrs: expected at most {_MOST}, was {len(cidrs)}")
     for cidr in cidrs:
         try:
-            ipaddress.ip_network(cidr, strict=False)
+            network(cidr)
         except ValueError as error:
             raise QueryError(f"cidrs: expected networks like 10.1.0.0/16, was {cidr[:64]!r}") from error
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import time
 from collections.abc import Callable
 
 import msgspec
 
 from marketprism_application.access import lockout
+from marketprism_application.access.addresses import place_of
 from marketprism_application.access.refusals import AccessRefused, LockedOut
 from marketprism_application.contracts.access_records import FailedLogins, RefreshFamily, Session, User
 from marketprism_application.contracts.failures import Code
@@ -61,22 +61,11 @@ class Attempts:
 
 
 def _account_key(account: str, address: str) -> str:
-    return "account_" + hashlib.sha256(f"{account}\0{_place_of(address)}".encode()).hexdigest()[:32]
+    return "account_" + hashlib.sha256(f"{account}\0{place_of(address)}".encode()).hexdigest()[:32]
 
 
 def _address_key(address: str) -> str:
-    return "address_" + hashlib.sha256(_place_of(address).encode()).hexdigest()[:32]
-
-
-def _place_of(address: str) -> str:
-    """The address, or its network where whoever has one has 2**64 of them."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(found, ipaddress.IPv4Address) or found.is_loopback:
-        return address
-    return str(ipaddress.IPv6Network((int(found) >> 64 << 64, 64)))
+    return "address_" + hashlib.sha256(place_of(address).encode()).hexdigest()[:32]
 
 
 class Sessions:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Literal
 
@@ -138,16 +137,3 @@ def _least(one: int | None, other: int | None) -> int | None:
 
 def _most(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else max(one, other)
-
-
-def is_from(address: str, cidrs: tuple[str, ...]) -> bool:
-    """Whether an address lies in one of the networks; no networks is any."""
-    if not cidrs:
-        return True
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-        found = found.ipv4_mapped
-    return any(found in ipaddress.ip_network(cidr, strict=False) for cidr in cidrs)

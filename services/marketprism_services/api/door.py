@@ -25,6 +25,7 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.observability import Metrics, continue_trace
 from marketprism_sdk.service import is_loopback
 from marketprism_services.api.access.limits import CallerLimits, name_limits
+from marketprism_services.api.caller_address import address_of, find_caller
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, Handler
 from marketprism_services.api.versions import lifecycle_headers, lifecycle_of
 from marketprism_services.settings.api import ApiSettings
@@ -143,6 +144,7 @@ class Door:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Around every request, also of health and metrics."""
         given = request.headers.get("X-Request-Id", "")
+        find_caller(request, self._settings)
         request[REQUEST_ID] = given if _ID.fullmatch(given) else f"{self._ids}{next(self._number):x}"
         started = time.perf_counter()
         status = 500
@@ -261,7 +263,7 @@ class Door:
             status=status,
             ms=round(took_s * 1e3, 3),
             caller=who.id if who is not None else "",
-            address=request.remote,
+            address=address_of(request),
             request_id=request[REQUEST_ID],
         )
 

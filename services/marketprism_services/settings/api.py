@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from marketprism_application.access.addresses import network
 from marketprism_services.settings.live_stream import LiveStreamSettings
 from marketprism_services.settings.oidc import OidcSettings
 from marketprism_services.settings.section import Section
@@ -37,6 +38,12 @@ class ApiSettings(Section):
     auth: Literal["local", "on", "off"] = Field("local", description="who may come in")
     insecure: bool = Field(False, description="listen beyond this machine without auth on")
     cors_origins: tuple[str, ...] = Field((), description="origins whose pages may ask, in full")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="networks of the proxies before it: the caller's address is taken from their header"
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="the header that these proxies write themselves; the other is not looked at"
+    )
     concurrent: int = Field(16, ge=1, le=10_000, description="questions of one caller at a time")
     per_second: float = Field(1_000.0, gt=0, description="questions of one caller a second, on average")
     connections: int = Field(4_096, ge=16, le=100_000, description="that are open at a time, of all callers")
@@ -48,3 +55,15 @@ class ApiSettings(Section):
     backend: BackendSettings = BackendSettings()
     stream: LiveStreamSettings = LiveStreamSettings()
     oidc: OidcSettings = OidcSettings()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                good = network(each).prefixlen > 0  # with everybody as a proxy, everybody says where they are
+            except ValueError:
+                good = False
+            if not good:
+                raise ValueError(f"expected networks like 10.1.0.0/16, was {each!r}")
+        return value

@@ -12,12 +12,13 @@ from aiohttp import web
 
 from marketprism_adapters.identity.shown_once import is_digest_of, key_id, session_id
 from marketprism_adapters.identity.tokens import TokenVerifier
+from marketprism_application.access.addresses import is_from
 from marketprism_application.access.gcra import Gcra, Rate
 from marketprism_application.access.keys import Keys
 from marketprism_application.access.logins import Sessions
 from marketprism_application.access.principal import LOCAL, Principal
 from marketprism_application.access.refusals import AccessRefused
-from marketprism_application.access.rights import is_from, of_key, of_user
+from marketprism_application.access.rights import of_key, of_user
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.access_records import ApiKey, RefreshFamily, Session, Signer, User
 from marketprism_application.contracts.failures import Code
@@ -33,6 +34,7 @@ from marketprism_services.api.access.credentials import (
     shown_by,
 )
 from marketprism_services.api.access.provider_tokens import ProviderTokens
+from marketprism_services.api.caller_address import address_of
 from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.oidc import CALLBACK, LOGIN
 
@@ -96,7 +98,7 @@ class Authentication:
             if shown.is_session:
                 found = await self._by_session(request, shown.text)
             else:
-                found = await self._by_text(shown.text, request.remote or "")
+                found = await self._by_text(shown.text, address_of(request))
         if found is None and self._settings.auth == "local" and self._is_of_this_machine(request):
             if is_to_check(request):
                 check_page(request, self._settings.cors_origins)

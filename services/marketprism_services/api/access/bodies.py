@@ -14,6 +14,7 @@ from marketprism_application.access.principal import Principal
 from marketprism_application.contracts.access_records import Grant
 from marketprism_application.contracts.failures import wrong_field
 from marketprism_application.errors import QueryError
+from marketprism_services.api.caller_address import address_of
 
 B = TypeVar("B", bound=msgspec.Struct)
 _LONGEST = 65_536
@@ -131,4 +132,4 @@ async def body_of(request: web.Request, kind: type[B]) -> B:
 
 def actor_of(request: web.Request, who: Principal) -> Actor:
     """Who does it, from where, by which request."""
-    return Actor(who, request.remote or "", request.get(REQUEST_ID) or "")
+    return Actor(who, address_of(request), request.get(REQUEST_ID) or "")

@@ -11,6 +11,7 @@ from marketprism_application.access.logins import ABSOLUTE_S, Sessions
 from marketprism_application.contracts.access_records import Session, User
 from marketprism_application.ports.access_store import AccessStore
 from marketprism_services.api.access.credentials import cookie_of, set_cookie
+from marketprism_services.api.caller_address import address_of
 
 
 class BegunSession(NamedTuple):
@@ -38,5 +39,5 @@ class BrowserSessions:
             await self._store.remove(Session, before)
         cookie = new_cookie()
         agent = request.headers.get("User-Agent", "")
-        session = await self._sessions.begin(user, cookie.id, request.remote or "", agent)
+        session = await self._sessions.begin(user, cookie.id, address_of(request), agent)
         return BegunSession(cookie.text, csrf_of(cookie.text), session.ts_created / 1e9 + ABSOLUTE_S)

@@ -12,6 +12,7 @@ from marketprism_adapters.identity.shown_once import is_csrf_of
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import QueryError
+from marketprism_services.api.caller_address import is_secure
 
 SECURE_COOKIE, COOKIE = "__Host-mp", "mp"
 CSRF_HEADER = "X-MarketPrism-Csrf"
@@ -67,17 +68,17 @@ def shown_by(request: web.Request) -> Shown | None:
 
 def cookie_of(request: web.Request) -> str:
     """The value of the session's cookie, empty where there is none."""
-    return request.cookies.get(SECURE_COOKIE if request.secure else COOKIE, "")
+    return request.cookies.get(SECURE_COOKIE if is_secure(request) else COOKIE, "")
 
 
 def set_cookie(request: web.Request, response: web.Response, value: str, max_age_s: int) -> None:
     """Give a browser the cookie of a session; it sends it to us alone, and no page can read it."""
     response.set_cookie(
-        SECURE_COOKIE if request.secure else COOKIE,
+        SECURE_COOKIE if is_secure(request) else COOKIE,
         value,
         max_age=max_age_s,
         path="/",
-        secure=request.secure,
+        secure=is_secure(request),
         httponly=True,
         samesite="Strict",
     )

@@ -11,10 +11,12 @@ from typing import TypeVar
 from aiohttp import web
 
 from marketprism_adapters.http.caller_limits import TooMany
+from marketprism_application.access.addresses import place_of
 from marketprism_application.access.gcra import Allowance, Gcra, Rate
 from marketprism_application.access.limits import ANONYMOUS, LIMITS
 from marketprism_application.access.principal import Principal
 from marketprism_sdk.resilience import Bulkhead, BulkheadFull
+from marketprism_services.api.caller_address import address_of
 from marketprism_services.settings.api import ApiSettings
 
 T = TypeVar("T")
@@ -55,7 +57,11 @@ class CallerLimits:
             TooMany: more in a second than one caller may ask.
         """
         rate, concurrent = self._limits_of(who)
-        caller = f"{request.remote}" if who is None or who.is_local else f"{who.id} {who.credential.partition(':')[0]}"
+        caller = (
+            place_of(address_of(request))
+            if who is None or who.is_local
+            else f"{who.id} {who.credential.partition(':')[0]}"
+        )
         limit, room = self._of(f"{caller} {'anonymous' if who is None else who.limits}", rate, concurrent)
         allowance = limit.take(time.monotonic(), weight)
         request[ALLOWANCE] = allowance

@@ -15,11 +15,12 @@ from marketprism_adapters.http.envelope import Stamp, answered
 from marketprism_adapters.identity.passwords import Passwords
 from marketprism_adapters.identity.shown_once import digest_of, family_id, is_digest_of, key_id, new_refresh_token
 from marketprism_adapters.identity.tokens import LIFE_S, jwks
+from marketprism_application.access.addresses import is_from
 from marketprism_application.access.audit import Auditing
 from marketprism_application.access.logins import Attempts, RefreshFamilies
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.refusals import AccessRefused
-from marketprism_application.access.rights import is_from, of_key, of_user
+from marketprism_application.access.rights import of_key, of_user
 from marketprism_application.access.scopes import Scope
 from marketprism_application.access.users import Users
 from marketprism_application.contracts.access_records import ApiKey, RefreshFamily, Session, Signer, User
@@ -36,6 +37,7 @@ from marketprism_services.api.access.bodies import (
 from marketprism_services.api.access.browser_sessions import BrowserSessions
 from marketprism_services.api.access.credentials import check_page, cookie_of, set_cookie
 from marketprism_services.api.access.signing import Signing
+from marketprism_services.api.caller_address import address_of
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, principal_of
 
 _SHOWN = 64  # letters of a name that nobody has yet been shown to have
@@ -104,7 +106,7 @@ class LoginApi:
         Raises:
             AccessRefused: UNAUTHENTICATED, whichever of the two was wrong. LockedOut. Busy.
         """
-        address = request.remote or ""
+        address = address_of(request)
         place = (name[:_SHOWN], address)
         lock, waiting = self._locks.get(place, (asyncio.Lock(), 0))
         self._locks[place] = (lock, waiting + 1)
@@ -129,7 +131,7 @@ class LoginApi:
         return user
 
     async def _refused(self, request: web.Request, name: str) -> None:
-        await self._attempts.failed(name, request.remote or "")
+        await self._attempts.failed(name, address_of(request))
         shown = "".join(letter for letter in name[:_SHOWN] if letter.isprintable())
         nobody = Principal("user", shown, frozenset())
         await self._auditing.record(actor_of(request, nobody), "access.login", shown, "refused")
@@ -179,7 +181,7 @@ class LoginApi:
         body = await body_of(request, TokenBody)
         key = ""
         if body.grant == "key":
-            found, user = self._by_key(body.key, request.remote or "")
+            found, user = self._by_key(body.key, address_of(request))
             key, subject = found.id, f"key:{found.id}"
             who = of_key(found, user, self._users.find_role)
         else:
@@ -190,7 +192,7 @@ class LoginApi:
             who = self._as(user)
         refresh = new_refresh_token()
         async with self._auditing.change(actor_of(request, who), "access.token_issue", subject):
-            await self._families.begin(user, refresh.id, refresh.digest, key, request.remote or "")
+            await self._families.begin(user, refresh.id, refresh.digest, key, address_of(request))
         return await self._issued(request, subject, refresh.id, user.version, refresh.text)
 
     def _by_key(self, text: str, address: str) -> tuple[ApiKey, User]:

@@ -20,6 +20,7 @@ from marketprism_application.errors import QueryError
 from marketprism_services.api.access.bodies import actor_of
 from marketprism_services.api.access.browser_sessions import BrowserSessions
 from marketprism_services.api.access.login import private
+from marketprism_services.api.caller_address import is_secure
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.settings.oidc import CALLBACK, LOGIN, OidcSettings
 
@@ -107,7 +108,7 @@ class OidcLogin:
 
 
 def _cookie_name(request: web.Request) -> str:
-    return _SECURE_COOKIE if request.secure else _COOKIE
+    return _SECURE_COOKIE if is_secure(request) else _COOKIE
 
 
 def _set_attempt(request: web.Request, response: web.Response, secret: str) -> None:
@@ -117,7 +118,7 @@ def _set_attempt(request: web.Request, response: web.Response, secret: str) -> N
         secret,
         max_age=LIFE_S if secret else 0,
         path="/",
-        secure=request.secure,
+        secure=is_secure(request),
         httponly=True,
         samesite="Lax",
     )

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from marketprism_application.access.addresses import is_from
 from marketprism_application.access.entitlements import Entitlement, Entitlements
 from marketprism_application.access.lockout import account_wait_s, address_wait_s, after_failure
-from marketprism_application.access.rights import is_from, narrowed, of_key, of_user
+from marketprism_application.access.rights import narrowed, of_key, of_user
 from marketprism_application.access.scopes import ROLES, Scope
 from marketprism_application.contracts.access_records import ApiKey, FailedLogins, Grant, Role, User
 
