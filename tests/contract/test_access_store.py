@@ -63,7 +63,12 @@ async def test_a_record_is_written_by_whoever_has_seen_the_last_one(sides: Seque
     await one.remove(User, "bob")
     await one.remove(User, "ann")
     assert await other.read(User, "ann") is None
-    await other.write(ANN, 0)
+    revision = await other.write(ANN, 0)
+    with pytest.raises(RecordChanged):
+        await one.remove(User, "ann", revision - 1)
+    assert await one.read(User, "ann") is not None
+    await one.remove(User, "ann", revision)
+    assert await other.read(User, "ann") is None
     assert one.silent_s() == 0
 
 

@@ -69,10 +69,12 @@ class MemoryAccessStore:
             raise RecordChanged(f"{type(record).__name__} {record.id}: expected revision {revision}, it was changed")
         return self.place.put((type(record), record.id), record)
 
-    async def remove(self, kind: type[R], key: str) -> None:
-        """Take it out, if it is there."""
+    async def remove(self, kind: type[R], key: str, revision: int | None = None) -> None:
+        """Take it out, if it is there. Raises RecordChanged."""
         self.place.check()
         if (kind, key) in self.place.records:
+            if revision not in (None, self.place.records[kind, key][1]):
+                raise RecordChanged(f"{kind.__name__} {key}: expected revision {revision}, it was changed")
             self.place.put((kind, key), None)
 
     def on_change(self, listener: OnChange) -> Callable[[], None]:

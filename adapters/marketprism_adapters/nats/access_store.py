@@ -142,12 +142,16 @@ class NatsAccessStore:
         self._apply((kind, record.id), record, written)
         return written
 
-    async def remove(self, kind: type[R], key: str) -> None:
-        """Take it out of its bucket. Raises what the bucket raises."""
+    async def remove(self, kind: type[R], key: str, revision: int | None = None) -> None:
+        """Take it out of its bucket. Raises RecordChanged, and what the bucket raises."""
         bucket, prefix = _SHELVES[kind]
         found = await self._buckets[bucket].get(prefix + key)
         if found is not None:
-            await self._buckets[bucket].delete(prefix + key)
+            try:
+                await self._buckets[bucket].delete(prefix + key, revision)
+            except RevisionConflict as error:
+                text = f"{kind.__name__} {key}: expected revision {revision}, it was changed"
+                raise RecordChanged(text) from error
             self._drop((kind, key), found.revision)
 
     # -- following -------------------------------------------------------------------------------------------------

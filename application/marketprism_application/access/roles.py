@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from marketprism_application.access import granting
+from marketprism_application.access.administrators import gives_administration
 from marketprism_application.access.audit import Actor, Auditing
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.rights import scopes_named
@@ -61,20 +62,26 @@ class Roles:
         after = msgspec.structs.replace(before, **given, ts_changed=self._clock())
         granting.check_may_give(actor.principal, scopes_named(before.scopes), ())
         self._check(actor, after)
-        self._users.check_leaves_admin(after)
+        if gives_administration(before) and not gives_administration(after):
+            await self._users.leave_admin(after)
         async with self._auditing.change(actor, "access.role_change", key, before, after):
             await self._store.write(after, stored.revision)
         return after
 
     async def remove(self, actor: Actor, key: str) -> None:
         """Take a role out that nobody has. Raises AccessRefused: NOT_FOUND, FORBIDDEN, CONFLICT."""
-        role = (await self._stored(key)).record
+        stored = await self._stored(key)
+        role = stored.record
         granting.check_may_give(actor.principal, scopes_named(role.scopes), ())
         having = [user.id for user in self._store.all(User) if key in user.roles]
         if having:
             raise AccessRefused(Code.CONFLICT, f"role: expected one that nobody has, {', '.join(having[:5])} has it")
+        if gives_administration(role):
+            await self._users.leave_admin(role)
         async with self._auditing.change(actor, "access.role_remove", key, role, None):
-            await self._store.remove(Role, key)
+            # Only as it was read: somebody may have become the last who administrates, by this role.
+            revision = await self._store.write(msgspec.structs.replace(role, scopes=()), stored.revision)
+            await self._store.remove(Role, key, revision)
 
     @staticmethod
     def _check(actor: Actor, role: Role) -> None:

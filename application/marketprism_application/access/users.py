@@ -9,10 +9,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from marketprism_application.access import granting
+from marketprism_application.access.administrators import Administrators, administrates
 from marketprism_application.access.audit import Actor, Auditing
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.rights import scopes_of
-from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.access_records import (
     ApiKey,
     Grant,
@@ -49,6 +49,7 @@ class Users:
         self._store = store
         self._auditing = auditing
         self._clock = clock
+        self._administrators = Administrators(store)
 
     def find_role(self, name: str) -> Role | None:
         """A role of one's own by name."""
@@ -56,22 +57,16 @@ class Users:
 
     def has_admin(self) -> bool:
         """Whether anybody can administrate."""
-        return self._is_administrated_by_others_than("")
+        return self._administrators.exist()
 
-    def _is_administrated_by_others_than(self, left_out: str, role: Role | None = None) -> bool:
-        def find(name: str) -> Role | None:
-            return role if role is not None and role.id == name else self.find_role(name)
+    async def leave_admin(self, role: Role) -> None:
+        """Have one remain who can administrate without this role.
 
-        return any(
-            Scope.ACCESS in scopes_of(user.roles, find)
-            for user in self._store.all(User)
-            if user.id != left_out and not user.is_disabled
-        )
-
-    def check_leaves_admin(self, role: Role) -> None:
-        """Raises AccessRefused: CONFLICT, with this role as it would be nobody could administrate any more."""
-        if self.has_admin() and not self._is_administrated_by_others_than("", role):
-            raise AccessRefused(Code.CONFLICT, "admin: expected one who remains, this is the last")
+        Raises:
+            AccessRefused: CONFLICT, nobody could any more. RecordChanged. What the store raises.
+        """
+        if self.has_admin():
+            await self._administrators.hold_another(role=role.id)
 
     async def create(self, actor: Actor, user: User) -> User:
         """The new user, as it is stored.
@@ -123,8 +118,11 @@ class Users:
         if any(getattr(before, name) != getattr(after, name) for name in _RIGHTS):
             after = msgspec.structs.replace(after, version=before.version + 1)
         self._check(actor, after)
-        if after.is_disabled or Scope.ACCESS not in scopes_of(after.roles, self.find_role):
-            self._check_is_not_last(before)
+        if administrates(before, self.find_role):
+            if administrates(after, self.find_role):
+                await self._administrators.hold_roles_of(after)
+            else:
+                await self._administrators.hold_another(before.id)
         async with self._auditing.change(actor, "access.user_change", key, before, after):
             await self._store.write(after, stored.revision)
         return after
@@ -152,13 +150,18 @@ class Users:
         """Take a user out, with its keys and logins; from here on none of them is good.
 
         Raises:
-            AccessRefused: NOT_FOUND, FORBIDDEN, CONFLICT for the last admin.
+            AccessRefused: NOT_FOUND, FORBIDDEN, CONFLICT for the last admin. RecordChanged.
         """
-        user = (await self._stored(key)).record
+        stored = await self._stored(key)
+        user = stored.record
         granting.check_may_change(actor.principal, user, self.find_role)
-        self._check_is_not_last(user)
+        if administrates(user, self.find_role):
+            await self._administrators.hold_another(user.id)
         async with self._auditing.change(actor, "access.user_remove", key, user, None):
-            await self._store.remove(User, key)
+            # Only as it was read: it may have become the last who administrates.
+            leaving = msgspec.structs.replace(user, is_disabled=True, version=user.version + 1)
+            revision = await self._store.write(leaving, stored.revision)
+            await self._store.remove(User, key, revision)
             await self._remove_issued(key)
 
     async def _remove_issued(self, user: str) -> None:
@@ -172,11 +175,6 @@ class Users:
         for session in self._store.all(Session):
             if session.user == user:
                 await self._store.remove(Session, session.id)
-
-    def _check_is_not_last(self, user: User) -> None:
-        administrates = not user.is_disabled and Scope.ACCESS in scopes_of(user.roles, self.find_role)
-        if administrates and not self._is_administrated_by_others_than(user.id):
-            raise AccessRefused(Code.CONFLICT, "admin: expected one who remains, this is the last")
 
     async def _stored(self, key: str) -> Stored[User]:
         granting.check_name("user", key)

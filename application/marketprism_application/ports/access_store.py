@@ -72,8 +72,12 @@ class AccessStore(Protocol):
         """
         ...
 
-    async def remove(self, kind: type[R], key: str) -> None:
-        """Take a record out; one that is not there is fine."""
+    async def remove(self, kind: type[R], key: str, revision: int | None = None) -> None:
+        """Take a record out; one that is not there is fine.
+
+        Raises:
+            RecordChanged: a revision is given, and it is at another one.
+        """
         ...
 
     def on_change(self, listener: OnChange) -> Callable[[], None]:

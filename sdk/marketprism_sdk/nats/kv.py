@@ -133,8 +133,11 @@ class NatsKeyValue:
         """The new revision, if `revision` is still the key's. Raises RevisionConflict."""
         return await self._write(key, value, revision)
 
-    async def _write(self, key: str, value: bytes, revision: int) -> int:
-        headers = {"Nats-Expected-Last-Subject-Sequence": str(revision)}
+    async def _write(self, key: str, value: bytes, revision: int, operation: str = "") -> int:
+        headers = {
+            "Nats-Expected-Last-Subject-Sequence": str(revision),
+            **({_OPERATION: operation} if operation else {}),
+        }
         try:
             subject = self._prefix + key
             return (await self._there(lambda: publish_ack(self._connection, subject, value, headers))).seq
@@ -147,13 +150,17 @@ class NatsKeyValue:
         """The new revision, whatever the key's was."""
         return (await self._there(lambda: publish_ack(self._connection, self._prefix + key, value))).seq
 
-    async def delete(self, key: str) -> None:
-        """Write a deletion, for who watches, and take the key out: names that come and go must leave nothing."""
-        subject = self._prefix + key
-        marker = await self._there(lambda: publish_ack(self._connection, subject, b"", {_OPERATION: "DEL"}))
-        await api(
-            self._connection, f"STREAM.PURGE.{self.stream}", {"filter": self._prefix + key, "seq": marker.seq + 1}
-        )
+    async def delete(self, key: str, revision: int | None = None) -> None:
+        """Write a deletion, for who watches, and take the key out: names that come and go must leave nothing.
+
+        With a revision only if it is still the key's. Raises RevisionConflict.
+        """
+        if revision is None:
+            subject, headers = self._prefix + key, {_OPERATION: "DEL"}
+            written = (await self._there(lambda: publish_ack(self._connection, subject, b"", headers))).seq
+        else:
+            written = await self._write(key, b"", revision, "DEL")
+        await api(self._connection, f"STREAM.PURGE.{self.stream}", {"filter": self._prefix + key, "seq": written + 1})
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
         """Every live entry under a prefix; keys are listed by subject, each is read directly."""

@@ -41,6 +41,7 @@ class Revocations:
         self._clock = clock
         self._versions: dict[str, int] = {}
         self._rights: dict[str, tuple[object, ...]] = {}  # of keys
+        self._roles: dict[str, tuple[object, ...]] = {}
         self._signers: dict[str, int] = {}  # when each ends
         self._ending: OrderedDict[str, int] = OrderedDict()  # credentials of which the store has nothing
         self._checked = 0
@@ -50,6 +51,7 @@ class Revocations:
         """Listen until the returned function is called."""
         self._versions = {user.id: user.version for user in self._store.all(User)}
         self._rights = {key.id: _rights_of(key) for key in self._store.all(ApiKey)}
+        self._roles = {role.id: _rights_of_role(role) for role in self._store.all(Role)}
         self._signers = {signer.id: signer.ts_expires for signer in self._store.all(Signer)}
         self._checked = self._clock()
         return self._store.on_change(self._changed)
@@ -94,9 +96,7 @@ class Revocations:
         elif change.kind is ApiKey:
             self._key_changed(change.id, record if isinstance(record, ApiKey) else None)
         elif change.kind is Role:
-            for user in self._store.all(User):
-                if change.id in user.roles:
-                    self._revoke(Revoked(user=user.id))
+            self._role_changed(change.id, record if isinstance(record, Role) else None)
         elif change.kind is Signer:
             self._signer_changed(change.id, record if isinstance(record, Signer) else None)
         elif record is None and change.kind is Session:
@@ -113,6 +113,15 @@ class Revocations:
         self._versions[user] = record.version
         if record.version != before or record.is_disabled:
             self._revoke(Revoked(user=user))
+
+    def _role_changed(self, role: str, record: Role | None) -> None:
+        before = self._roles.pop(role, ())
+        rights = () if record is None else _rights_of_role(record)
+        if record is not None:
+            self._roles[role] = rights
+        for user in self._store.all(User) if rights != before else ():
+            if role in user.roles:
+                self._revoke(Revoked(user=user.id))
 
     def _signer_changed(self, signer: str, record: Signer | None) -> None:
         if record is not None:
@@ -147,3 +156,7 @@ class Revocations:
 
 def _rights_of(key: ApiKey) -> tuple[object, ...]:
     return key.scopes, key.grants, key.cidrs
+
+
+def _rights_of_role(role: Role) -> tuple[object, ...]:
+    return role.scopes, role.grants
