@@ -110,9 +110,9 @@ class Sessions:
         except RecordChanged:
             return
 
-    def of_user(self, user: str) -> list[Session]:
-        """Those of a user, the newest first."""
-        found = [each for each in self._store.all(Session) if each.user == user]
+    def of_user(self, user: User) -> list[Session]:
+        """Those of a user that go on, the newest first."""
+        found = [each for each in self._store.all(Session) if each.user == user.id and self.is_good(each, user)]
         return sorted(found, key=lambda each: -each.ts_created)
 
 
@@ -166,6 +166,16 @@ class RefreshFamilies:
             text = "refresh: expected a token that is new, was used: its login ends"
             raise AccessRefused(Code.TOKEN_INVALID, text) from error
         return after
+
+    def of_user(self, user: User) -> list[RefreshFamily]:
+        """Those of a user that go on, the newest first."""
+        now = self._clock()
+        found = [
+            each
+            for each in self._store.all(RefreshFamily)
+            if each.user == user.id and each.ts_expires > now and (each.key or each.version == user.version)
+        ]
+        return sorted(found, key=lambda each: -each.ts_created)
 
     async def end(self, family: str) -> None:
         """End a family, with all its tokens. Raises what the store raises."""

@@ -13,6 +13,7 @@ from marketprism_adapters.identity.shown_once import is_digest_of, key_id, new_a
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.rights import of_key, of_user
 from marketprism_application.contracts.access_records import ApiKey, User
+from marketprism_services.cli import access_changes  # noqa: F401 (adds its commands)
 from marketprism_services.cli.access_desk import (
     AccessDesk,
     AsJson,

@@ -5,7 +5,16 @@ from __future__ import annotations
 import msgspec
 
 from marketprism_application.access.principal import Principal
-from marketprism_application.contracts.access_records import ApiKey, AuditRecord, Grant, Role, Session, Signer, User
+from marketprism_application.contracts.access_records import (
+    ApiKey,
+    AuditRecord,
+    Grant,
+    RefreshFamily,
+    Role,
+    Session,
+    Signer,
+    User,
+)
 
 
 def view_of_user(user: User) -> dict[str, object]:
@@ -57,11 +66,26 @@ def view_of_session(session: Session, current: str) -> dict[str, object]:
     """A session; its id is no secret, only its cookie is."""
     return {
         "id": session.id,
+        "kind": "browser",
         "address": session.address,
         "agent": session.agent,
         "ts_created": session.ts_created,
         "ts_used": session.ts_used,
         "current": session.id == current,
+    }
+
+
+def view_of_family(family: RefreshFamily, current: str) -> dict[str, object]:
+    """A login of a program, with its refresh tokens; `key` is what it was begun with, empty for a password."""
+    return {
+        "id": family.id,
+        "kind": "program",
+        "key": family.key,
+        "address": family.address,
+        "ts_created": family.ts_created,
+        "ts_used": family.ts_used,
+        "ts_expires": family.ts_expires,
+        "current": family.id == current,
     }
 
 

@@ -68,7 +68,7 @@ class Side:
     async def serve(self, settings: StreamSettings = ROOMY, books: BookFinder | None = None) -> str:
         """One more instance."""
 
-        async def authenticate(token: str) -> Principal | None:
+        async def authenticate(token: str, *, address: str) -> Principal | None:
             return KEYS.get(token)
 
         @web.middleware

@@ -146,6 +146,21 @@ async def test_a_program_exchanges_tokens_and_a_stolen_one_ends_its_login(nats_u
             ("access.token_refresh", "done"),
             ("access.token_issue", "done"),
         ]
+        logins = [(await one.ask("POST", "/api/v1/auth/token", json=body)).data["access"] for _ in range(2)]
+        mine, other_one = ({"Authorization": f"Bearer {each}"} for each in logins)
+        session = (await one.login(ann)).headers["Set-Cookie"]
+        listed = (await one.ask("GET", "/api/v1/me/sessions", headers=mine)).data
+        assert session
+        assert sorted(each["kind"] for each in listed) == ["browser", "program", "program"]
+        (theirs,) = (each["id"] for each in listed if each["kind"] == "program" and not each["current"])
+        bob = await one.key(await one.user("viewer"))
+        assert (await one.ask("DELETE", f"/api/v1/me/sessions/{theirs}", bob)).code == "NOT_FOUND"
+        assert (await one.ask("DELETE", f"/api/v1/me/sessions/{theirs}", headers=mine)).status == 200
+        assert (await one.ask("GET", ME, headers=other_one)).code == "TOKEN_INVALID"
+        assert [each["current"] for each in (await one.ask("GET", "/api/v1/me/sessions", headers=mine)).data] == [
+            False,
+            True,
+        ]
         key = await one.key(ann, scopes=("keys:self",), ts_used=2**62)
         by_key = (await one.ask("POST", "/api/v1/auth/token", json={"grant": "key", "key": key})).data
         answer = await one.ask("GET", ME, headers={"Authorization": f"Bearer {by_key['access']}"})
@@ -243,7 +258,7 @@ async def test_a_connection_ends_when_what_it_was_opened_with_is_revoked(nats_ur
     async with gateway(nats_url) as one, gateway(nats_url) as other:
         root = await one.key(await one.user("admin"))
         ann = await one.user("quant")
-        by_key, by_message = await one.key(ann), await one.key(ann)
+        by_key, by_message = await one.key(ann), await one.key(ann, cidrs=("127.0.0.0/8",))
         path = f"{other.base}/ws/v1/stream"
         opened = await other.session.ws_connect(path, headers={"X-API-Key": by_key})
         assert (await opened.receive_json())["type"] == "hello"
@@ -256,6 +271,11 @@ async def test_a_connection_ends_when_what_it_was_opened_with_is_revoked(nats_ur
         while (message := await wrong.receive()).type is aiohttp.WSMsgType.TEXT:
             pass
         assert wrong.close_code == 4001, message
+        elsewhere = await other.session.ws_connect(path)
+        await elsewhere.send_json({"op": "auth", "token": await one.key(ann, cidrs=("10.0.0.0/8",))})
+        while (message := await elsewhere.receive()).type is aiohttp.WSMsgType.TEXT:
+            pass
+        assert elsewhere.close_code == 4001, message
         await one.ask("DELETE", f"/api/v1/admin/keys/{by_key.split('_')[1]}", root)
         await opened.receive()
         assert opened.close_code == 4010

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from marketprism_adapters.identity.shown_once import key_id
 from marketprism_adapters.nats.access_store import NatsAccessStore
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
-from marketprism_application.contracts.access_records import AccessRecord, ApiKey, Session, Signer, User
+from marketprism_application.contracts.access_records import AccessRecord, ApiKey, RefreshFamily, Session, Signer, User
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.cli.access import access
 from marketprism_services.platform.exits import Exit, Stop
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(120)
 KEY = ApiKey(id="", owner="robot", digest=b"d")
 SIGNER = Signer(id="a" * 16, public=b"p" * 32, instance="api-1", ts_expires=2**62)
 SESSION = Session(id="0a" * 16, user="robot", version=1)
+FAMILY = RefreshFamily(id="f" * 20, user="robot", digest=b"d", version=1, ts_expires=2**62)
 
 
 async def change(url: str, record: AccessRecord) -> None:
@@ -104,6 +105,25 @@ def test_the_first_administrator_and_what_it_makes(url: str, tmp_path: Path) -> 
     assert '"id": "service:robot"' in typed
     assert str(made["key"]) not in typed
 
+    (changed,) = shell.lines(
+        "user", "change", "ann", "--role", "desk", "--display", "Ann", "--limits", "bulk", "--disable", "--json",
+        "--entitlements", '[{"venues": ["shfe"], "symbols": ["rb26*"], "delay_s": 60}]',
+        "--subject", "https://login.example 42",
+    )  # fmt: skip
+    assert (changed["roles"], changed["display"], changed["limits"]) == (["desk"], "Ann", "bulk")
+    assert (changed["disabled"], changed["subject"]) == (True, "https://login.example 42")
+    assert [(each["symbols"], each["delay_s"]) for each in changed["entitlements"]] == [(["rb26*"], 60.0)]  # type: ignore[attr-defined]
+    (changed,) = shell.lines("user", "change", "ann", "--enable", "--entitlements", "null", "--password", "--json")
+    assert (changed["disabled"], changed["entitlements"], changed["roles"]) == (False, None, ["desk"])
+    assert changed["password"] != ann["password"]
+    (changed,) = shell.lines(
+        "key", "change", str(made["id"]), "--name", "night", "--all-scopes", "--from", "", "--never", "--symbols", "au*",
+        "--json",
+    )  # fmt: skip
+    assert (changed["name"], changed["scopes"], changed["cidrs"], changed["ts_expires"]) == ("night", None, [], 0)
+    assert [each["symbols"] for each in changed["entitlements"]] == [["au*"]]  # type: ignore[attr-defined]
+    assert "was changed" in shell.run("key", "change", str(made["id"]), "--scopes", "md:read", "--days", "1").output
+
     shell.run("key", "revoke", str(made["id"]))
     assert json.loads(shell.run("key", "show", str(made["id"])).stdout)["ts_revoked"]
     assert shell.run("user", "revoke", "ann").exit_code == 0
@@ -115,6 +135,24 @@ def test_the_first_administrator_and_what_it_makes(url: str, tmp_path: Path) -> 
     assert str(made["id"]) in table
 
     for words, code, text in (
+        (("user", "change", "admin", "--disable"), Exit.FAILED, "admin: expected one who remains, this is the last"),
+        (("user", "change", "robot"), Exit.USAGE, "options: expected something to change, was nothing"),
+        (("user", "change", "robot", "--entitlements", "{"), Exit.USAGE, "entitlements: "),
+        (
+            ("user", "change", "robot", "--entitlements", "[]", "--venues", "x"),
+            Exit.USAGE,
+            "options: expected --entitl",
+        ),
+        (("user", "change", "robot", "--password"), Exit.USAGE, "password: expected none for a service account"),
+        (
+            ("user", "change", "nobody", "--role", "viewer"),
+            Exit.FAILED,
+            "user: expected one that there is, was 'nobody'",
+        ),
+        (("key", "change", str(made["id"]), "--days", "1", "--never"), Exit.USAGE, "options: expected --scopes or"),
+        (("key", "change", str(made["id"]), "--scopes", "sys:operate"), Exit.FAILED, "scopes: expected those of robot"),
+        (("key", "change", "nokey"), Exit.USAGE, "options: expected something to change, was nothing"),
+        (("key", "change", "nokey", "--name", "x"), Exit.FAILED, "key: expected one that there is, was 'nokey'"),
         (("user", "revoke", "admin"), Exit.FAILED, "admin: expected one who remains, this is the last"),
         (("user", "revoke", "nobody"), Exit.FAILED, "user: expected one that there is, was 'nobody'"),
         (("user", "add", "Ann B"), Exit.USAGE, "id: expected 1 to 32 of a-z"),
@@ -138,6 +176,12 @@ def test_the_first_administrator_and_what_it_makes(url: str, tmp_path: Path) -> 
     assert json.loads(shell.run("signer", "show", SIGNER.id).stdout)["instance"] == "api-1"
     asyncio.run(change(url, SESSION))
     assert json.loads(shell.run("session", "show", SESSION.id).stdout)["user"] == "robot"
+    asyncio.run(change(url, FAMILY))
+    kinds = [(each["kind"], each["id"]) for each in shell.lines("session", "list", "--json")]
+    assert kinds == [("browser", SESSION.id), ("program", FAMILY.id)]
+    for each in (SESSION.id, FAMILY.id):
+        assert "was ended" in shell.run("session", "revoke", each).output
+    assert shell.lines("session", "list", "--json") == []
     asyncio.run(change(url, User(id="admin", roles=("admin",), is_disabled=True)))
     (second,) = shell.lines("init", "--json")
     assert second["user"] == "admin-2"  # what admin had is not good again

@@ -105,8 +105,8 @@ class Authentication:
             return LOCAL
         return found
 
-    async def authenticate_text(self, text: str) -> Principal:
-        """Who shows a key or a token in a message. A key that is for some networks only is shown with the request.
+    async def authenticate_text(self, text: str, /, *, address: str) -> Principal:
+        """Who shows a key or a token in a message, from an address.
 
         Raises:
             ApplicationError: it is no good; its code says why. SdkError: the store does not answer.
@@ -114,7 +114,7 @@ class Authentication:
         if self._settings.auth == "off":
             return EVERYBODY
         self._check_hears()
-        return await self._by_text(text, "")
+        return await self._by_text(text, address)
 
     def _check_hears(self) -> None:
         if self._store.silent_s() > _SILENT_S:

@@ -16,7 +16,7 @@ from marketprism_adapters.nats.audit_log import NatsAuditLog
 from marketprism_application.access.audit import Auditing
 from marketprism_application.access.federation import Federation
 from marketprism_application.access.keys import Keys
-from marketprism_application.access.logins import Sessions
+from marketprism_application.access.logins import RefreshFamilies, Sessions
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.roles import Roles
 from marketprism_application.access.users import Users
@@ -121,7 +121,7 @@ class AccessFront:
         found = [
             *login.endpoints(),
             *by_provider.endpoints(),
-            *MeApi(self.store, self.auditing, self.keys, self._sessions).endpoints(),
+            *MeApi(self.store, self.auditing, self.keys, self._sessions, RefreshFamilies(self.store)).endpoints(),
             *AdminApi(self.store, self.audit_log, self.users, self.keys, self._roles, self._passwords).endpoints(),
         ]
         return [self._recorded(each) if each.scope is not None and each.method != "GET" else each for each in found]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from marketprism_adapters.http.envelope import Stamp, answered, count_of
-from marketprism_adapters.identity.shown_once import csrf_of, new_api_key, session_id
+from marketprism_adapters.identity.shown_once import csrf_of, new_api_key
 from marketprism_application.access.audit import Auditing
 from marketprism_application.access.keys import Keys
-from marketprism_application.access.logins import Sessions
+from marketprism_application.access.logins import RefreshFamilies, Sessions
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.scopes import Scope
-from marketprism_application.contracts.access_records import ApiKey, Session
+from marketprism_application.contracts.access_records import ApiKey, RefreshFamily, Session, User
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import QueryError
 from marketprism_application.ports.access_store import AccessStore
@@ -20,17 +20,20 @@ from marketprism_services.api.access.bodies import KeyBody, actor_of, body_of
 from marketprism_services.api.access.credentials import cookie_of
 from marketprism_services.api.access.login import private
 from marketprism_services.api.endpoint import Endpoint, principal_of
-from marketprism_services.wiring.access_views import view_of_key, view_of_principal, view_of_session
+from marketprism_services.wiring.access_views import view_of_family, view_of_key, view_of_principal, view_of_session
 
 
 class MeApi:
     """What everybody may do for themselves."""
 
-    def __init__(self, store: AccessStore, auditing: Auditing, keys: Keys, sessions: Sessions) -> None:
+    def __init__(
+        self, store: AccessStore, auditing: Auditing, keys: Keys, sessions: Sessions, families: RefreshFamilies
+    ) -> None:
         self._store = store
         self._auditing = auditing
         self._keys = keys
         self._sessions = sessions
+        self._families = families
 
     def endpoints(self) -> list[Endpoint]:
         """Who asks; keys and sessions of whoever asks."""
@@ -70,17 +73,21 @@ class MeApi:
         return private(answered(view_of_key(key), "revoked", Stamp.of(request)))
 
     async def _list_sessions(self, request: web.Request) -> web.Response:
-        current = session_id(cookie_of(request))
-        found = [view_of_session(each, current) for each in self._sessions.of_user(_user_of(principal_of(request)))]
+        who = principal_of(request)
+        user = self._store.get(User, _user_of(who))
+        current = who.credential.partition(":")[2]
+        found = [] if user is None else [view_of_session(each, current) for each in self._sessions.of_user(user)]
+        found += [] if user is None else [view_of_family(each, current) for each in self._families.of_user(user)]
         return private(answered(found, count_of(len(found), "session"), Stamp.of(request)))
 
     async def _end_session(self, request: web.Request) -> web.Response:
         who, key = principal_of(request), request.match_info["id"]
-        session = self._store.get(Session, key)
+        found = self._store.get(Session, key), self._store.get(RefreshFamily, key)
+        session = found[0] or found[1]
         if session is None or session.user != _user_of(who):
             raise AccessRefused(Code.NOT_FOUND, f"session: expected one of your own, was {key[:64]!r}")
         async with self._auditing.change(actor_of(request, who), "access.session_end", key):
-            await self._store.remove(Session, key)
+            await (self._store.remove(Session, key) if found[0] is not None else self._families.end(key))
         return private(answered(None, "ended", Stamp.of(request)))
 
 

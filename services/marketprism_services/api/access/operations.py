@@ -119,8 +119,8 @@ def _own() -> Iterator[Operation]:
         codes=_CHANGE,
     )
     yield _one(f"{_ME}/keys", "A key revoked.", _OBJECT, "me", "DELETE")
-    yield Operation(f"{_ME}/sessions", "Own sessions.", data=_LIST, tag="me", codes=_CHANGE)
-    yield _one(f"{_ME}/sessions", "A session ended.", _NOTHING, "me", "DELETE")
+    yield Operation(f"{_ME}/sessions", "Own logins of browsers and of programs.", data=_LIST, tag="me", codes=_CHANGE)
+    yield _one(f"{_ME}/sessions", "A login of a browser or of a program ended.", _NOTHING, "me", "DELETE")
 
 
 def _one(

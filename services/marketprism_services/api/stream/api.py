@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from functools import partial
+from typing import Protocol
+
 from aiohttp import web
 
 from marketprism_adapters.http.envelope import ErrorBody, FailureEnvelope, Stamp
+from marketprism_application.access.principal import Principal
 from marketprism_application.access.scopes import Scope
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import Metrics
+from marketprism_services.api.caller_address import address_of
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint
 from marketprism_services.api.stream.hub import Hub
 from marketprism_services.api.stream.joining import BookFinder
 from marketprism_services.api.stream.settings import StreamSettings
 from marketprism_services.api.stream.sse import EventRequestError, channels_of, serve_events
 from marketprism_services.api.stream.websocket import (
-    Authenticate,
     HandshakeError,
     handshake,
     hello_of,
     serve_websocket,
 )
+
+
+class Authenticate(Protocol):
+    """Finds out who shows a token."""
+
+    def __call__(self, token: str, /, *, address: str) -> Awaitable[Principal | None]:
+        """The principal, None of a token that is not valid."""
+        ...
+
 
 WEBSOCKET_PATH, EVENTS_PATH = "/ws/v1/stream", "/api/v1/stream"
 
@@ -27,7 +41,8 @@ WEBSOCKET_PATH, EVENTS_PATH = "/ws/v1/stream", "/api/v1/stream"
 class StreamApi:
     """`/ws/v1/stream` and `GET /api/v1/stream` at one instance.
 
-    `authenticate` gives the principal of the token of an `auth` message, None of one that is not valid. `books` finds
+    `authenticate` gives the principal of the token of an `auth` message, None of one that is not valid, by the address
+    that it comes from too. `books` finds
     live books, for what channels of order books begin with; without it they begin with the next update.
     """
 
@@ -89,7 +104,7 @@ class StreamApi:
             request,
             hub,
             request.get(PRINCIPAL),
-            self._authenticate,
+            partial(self._authenticate, address=address_of(request)),
             lambda principal: hello_of(hub, self._version, self._instance, principal),
             headers,
         )

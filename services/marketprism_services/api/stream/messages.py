@@ -56,7 +56,7 @@ class Ping(_Request, frozen=True):
 class Auth(_Request, kw_only=True, frozen=True):
     """Who asks."""
 
-    token: Annotated[str, Meta(max_length=4_096)]
+    token: Annotated[str, Meta(max_length=8_192)]
 
 
 Request: TypeAlias = Subscribe | Unsubscribe | List | Ping | Auth
