@@ -15,7 +15,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from marketprism_adapters.http.caller_limits import TooMany
-from marketprism_application.access.refusals import LockedOut
+from marketprism_application.access.refusals import LockedOut, QuotaSpent
 from marketprism_application.contracts.failures import Code, consequence_of, http_code
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
@@ -117,7 +117,7 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
         message = f"{_WRITTEN.get(field, field)}:{rest}"
     body = FailureEnvelope(success=False, error=ErrorBody(code=http_code(code), message=message), **stamp._asdict())
     headers: dict[str, str] = {}
-    if isinstance(error, TooMany | LockedOut):
+    if isinstance(error, TooMany | LockedOut | QuotaSpent):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_s)))
     elif status == 503:
         headers["Retry-After"] = "1"

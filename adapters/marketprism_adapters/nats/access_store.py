@@ -1,4 +1,4 @@
-"""AccessStore on three buckets, all of which every instance has in memory.
+"""AccessStore on four buckets, all of which every instance has in memory.
 
 Changes are listened to first and everything is read then, so that nothing falls between; a watch is a hint, so the
 buckets are looked at again every few seconds and after each reconnect, and read again if anything in them is new.
@@ -21,6 +21,7 @@ from marketprism_application.contracts.access_records import (
     FailedLogins,
     RefreshFamily,
     Role,
+    RowCount,
     Session,
     Signer,
     User,
@@ -36,9 +37,9 @@ from marketprism_sdk.values import decode_or_none
 
 log = structlog.get_logger()
 
-ACCESS, SESSIONS, FAILURES = "access", "access_sessions", "access_failures"
-SESSIONS_S, FAILURES_S = 12 * 3_600.0, 15 * 60.0
-_BUCKETS: dict[str, float | None] = {ACCESS: None, SESSIONS: SESSIONS_S, FAILURES: FAILURES_S}
+ACCESS, SESSIONS, FAILURES, ROWS = "access", "access_sessions", "access_failures", "access_rows"
+SESSIONS_S, FAILURES_S, ROWS_S = 12 * 3_600.0, 15 * 60.0, 36 * 3_600.0
+_BUCKETS: dict[str, float | None] = {ACCESS: None, SESSIONS: SESSIONS_S, FAILURES: FAILURES_S, ROWS: ROWS_S}
 _AGAIN_S = 5.0
 
 
@@ -55,6 +56,7 @@ _SHELVES: dict[type[AccessRecord], _Shelf] = {
     RefreshFamily: _Shelf(ACCESS, "refresh."),
     Session: _Shelf(SESSIONS, "session."),
     FailedLogins: _Shelf(FAILURES, "failed."),
+    RowCount: _Shelf(ROWS, "rows."),
 }
 _KINDS = {shelf: kind for kind, shelf in _SHELVES.items()}
 
@@ -245,4 +247,4 @@ class NatsAccessStore:
                 del self._removed[place]
 
 
-__all__ = ["ACCESS", "FAILURES", "FAILURES_S", "SESSIONS", "SESSIONS_S", "NatsAccessStore"]
+__all__ = ["ACCESS", "FAILURES", "FAILURES_S", "ROWS", "ROWS_S", "SESSIONS", "SESSIONS_S", "NatsAccessStore"]

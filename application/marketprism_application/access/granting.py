@@ -21,6 +21,7 @@ _PATTERN = re.compile(r"[\w.:*-]{1,64}")
 _MOST = 64
 _DISPLAY = 128
 _SUBJECT = 512
+_MOST_ROWS = 10**15
 
 
 def check_name(field: str, name: str) -> None:
@@ -98,6 +99,12 @@ def check_limits(name: str) -> None:
     """Raises QueryError: a class of limits that there is not."""
     if name and name not in LIMITS:
         raise QueryError(f"limits: expected one of {', '.join(LIMITS)}, was {name[:64]!r}")
+
+
+def check_rows(rows: int) -> None:
+    """Raises QueryError: a number of rows that no quota has."""
+    if not 0 <= rows <= _MOST_ROWS:
+        raise QueryError(f"rows_per_day: expected 0 to {_MOST_ROWS}, was {rows!r}")
 
 
 def check_may_give(giver: Principal, scopes: frozenset[Scope], grants: tuple[Grant, ...] | None) -> None:

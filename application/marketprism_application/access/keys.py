@@ -33,6 +33,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True):
     grants: tuple[Grant, ...] | UnsetType | None = UNSET
     cidrs: tuple[str, ...] | UnsetType = UNSET
     limits: str | UnsetType = UNSET
+    rows_per_day: int | UnsetType = UNSET
     days: float | UnsetType | None = UNSET  # from now on; None: it does not expire
 
 
@@ -73,6 +74,7 @@ class Keys:
         granting.check_grants(key.grants)
         granting.check_cidrs(key.cidrs)
         granting.check_limits(key.limits)
+        granting.check_rows(key.rows_per_day)
         owner = self._store.get(User, key.owner)
         if owner is None:
             raise AccessRefused(Code.NOT_FOUND, f"owner: expected a user that there is, was {key.owner[:64]!r}")

@@ -9,22 +9,24 @@ from marketprism_application.access.gcra import Rate
 
 
 class LimitClass(NamedTuple):
-    """Requests a second and at once, questions at a time; WebSockets, channels of each, messages in a second."""
+    """Requests a second and at once, questions at a time; WebSockets, channels of each, messages in a second; rows of
+    answers a day."""
 
     requests: Rate
     concurrent: int
     sockets: int
     channels: int
     messages_per_s: float
+    rows_per_day: int
 
 
 LIMITS: Mapping[str, LimitClass] = {
-    "viewer": LimitClass(Rate(20, 60), 8, 4, 200, 5),
-    "quant": LimitClass(Rate(100, 300), 16, 16, 1_024, 10),
-    "operator": LimitClass(Rate(50, 150), 16, 8, 500, 10),
-    "bulk": LimitClass(Rate(200, 400), 8, 16, 4_096, 10),
+    "viewer": LimitClass(Rate(20, 60), 8, 4, 200, 5, 20_000_000),
+    "quant": LimitClass(Rate(100, 300), 16, 16, 1_024, 10, 500_000_000),
+    "operator": LimitClass(Rate(50, 150), 16, 8, 500, 10, 100_000_000),
+    "bulk": LimitClass(Rate(200, 400), 8, 16, 4_096, 10, 5_000_000_000),
 }
-ANONYMOUS = LimitClass(Rate(50, 100), 16, 8, 500, 10)
+ANONYMOUS = LimitClass(Rate(50, 100), 16, 8, 500, 10, 20_000_000)
 
 # Whoever has several roles has the class of the first of these.
 _BY_ROLE = (("quant", "quant"), ("operator", "operator"), ("admin", "operator"))

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from marketprism_application.access.entitlements import Entitlements
 from marketprism_application.access.scopes import ROLES, Scope
 
 _NOBODY, _PERSON = "local", "user"
+
+
+class RowQuota(NamedTuple):
+    """So many rows a day, counted for an account: `user-li`, `key-k7f3`."""
+
+    account: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Principal:
     owner: str = ""
     limits: str = "viewer"
     credential: str = ""  # of which key or session, by its id: what a revocation ends
+    quotas: tuple[RowQuota, ...] = ()  # rows a day; none is no bound
 
     @property
     def id(self) -> str:

@@ -14,6 +14,16 @@ class AccessRefused(ApplicationError):
         self.code = code
 
 
+class QuotaSpent(ApplicationError):
+    """All rows of a day were answered; `retry_s` says when the next day begins."""
+
+    code = Code.QUOTA
+
+    def __init__(self, message: str, retry_s: float) -> None:
+        super().__init__(message)
+        self.retry_s = retry_s
+
+
 class LockedOut(ApplicationError):
     """Too many logins have failed; `retry_s` says how long to wait."""
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from marketprism_application.access.entitlements import EVERYTHING, Entitlement, Entitlements
-from marketprism_application.access.limits import class_of
-from marketprism_application.access.principal import Principal
+from marketprism_application.access.limits import ANONYMOUS, LIMITS, class_of
+from marketprism_application.access.principal import Principal, RowQuota
 from marketprism_application.access.scopes import ROLES, Scope
 from marketprism_application.contracts.access_records import ApiKey, Grant, Role, User
 
@@ -59,7 +59,9 @@ def of_user(user: User, find: FindRole, credential: str = "") -> Principal:
         seen = narrowed(seen, entitlements_of(user.grants))
     kind: Literal["service", "user"] = "service" if user.is_service else "user"
     limits = user.limits or class_of(user.roles)
-    return Principal(kind, user.id, scopes_of(user.roles, find), Entitlements(seen), "", limits, credential)
+    quota = RowQuota(f"user-{user.id}", user.rows_per_day or _rows_of(limits))
+    scopes = scopes_of(user.roles, find)
+    return Principal(kind, user.id, scopes, Entitlements(seen), "", limits, credential, (quota,))
 
 
 def of_key(key: ApiKey, owner: User, find: FindRole) -> Principal:
@@ -72,7 +74,21 @@ def of_key(key: ApiKey, owner: User, find: FindRole) -> Principal:
         seen = narrowed(seen, entitlements_of(key.grants))
     name = owner.id if owner.is_service else key.id
     kind: Literal["service", "key"] = "service" if owner.is_service else "key"
-    return Principal(kind, name, scopes, Entitlements(seen), owner.id, key.limits or owning.limits, f"key:{key.id}")
+    limits = key.limits or owning.limits
+    quotas = _quotas_of(key, owning.quotas)
+    return Principal(kind, name, scopes, Entitlements(seen), owner.id, limits, f"key:{key.id}", quotas)
+
+
+def _quotas_of(key: ApiKey, owning: tuple[RowQuota, ...]) -> tuple[RowQuota, ...]:
+    """Of a class of its own, its own alone; otherwise what the owner has left, and no more than the key may have."""
+    own = RowQuota(f"key-{key.id}", key.rows_per_day or _rows_of(key.limits))
+    if key.limits:
+        return (own,)
+    return (*owning, own) if key.rows_per_day else owning
+
+
+def _rows_of(limits: str) -> int:
+    return LIMITS.get(limits, ANONYMOUS).rows_per_day
 
 
 def narrowed(outer: tuple[Entitlement, ...], inner: tuple[Entitlement, ...]) -> tuple[Entitlement, ...]:

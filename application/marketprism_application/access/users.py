@@ -34,6 +34,7 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True):
     display: str | UnsetType = UNSET
     subject: str | UnsetType = UNSET
     limits: str | UnsetType = UNSET
+    rows_per_day: int | UnsetType = UNSET
     is_disabled: bool | UnsetType = UNSET
     must_change: bool | UnsetType = UNSET
     password: str | UnsetType = UNSET
@@ -89,6 +90,7 @@ class Users:
         granting.check_grants(user.grants)
         granting.check_text("display", user.display)
         granting.check_limits(user.limits)
+        granting.check_rows(user.rows_per_day)
         self._check_subject(user)
         if user.is_service and user.password:
             raise QueryError("password: expected none for a service account, which has keys")

@@ -36,6 +36,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""  # at an OpenID provider: its issuer, a space, and whom it calls so
     grants: tuple[Grant, ...] | None = None
     limits: str = ""  # class of limits; empty: that of the roles
+    rows_per_day: int = 0  # 0: as the class has it
     is_service: bool = False
     is_disabled: bool = False
     must_change: bool = False  # the password is somebody else's: it has to be changed first
@@ -54,7 +55,8 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...] | None = None
     grants: tuple[Grant, ...] | None = None
     cidrs: tuple[str, ...] = ()  # networks it may be used from; none: any
-    limits: str = ""
+    limits: str = ""  # of its own, and counted for it alone; empty: the owner's
+    rows_per_day: int = 0  # 0: as the class has it
     ts_created: int = 0
     ts_expires: int = 0
     ts_revoked: int = 0
@@ -115,7 +117,14 @@ class FailedLogins(msgspec.Struct, frozen=True, kw_only=True):
     stamps: tuple[int, ...] = ()
 
 
-AccessRecord: TypeAlias = User | ApiKey | Role | Signer | RefreshFamily | Session | FailedLogins
+class RowCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that one instance has answered on a day: `<yyyymmdd>.<account>.<instance>`."""
+
+    id: str
+    rows: int
+
+
+AccessRecord: TypeAlias = User | ApiKey | Role | Signer | RefreshFamily | Session | FailedLogins | RowCount
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,7 @@ class Code(StrEnum):
     ORIGIN = "ORIGIN"  # a page of somewhere else asks
     ADDRESS = "ADDRESS"  # a key from a network that it may not be used from
     LOCKED_OUT = "LOCKED_OUT"  # too many failed logins: the text says for how long
+    QUOTA = "QUOTA"  # all rows of a day were answered: the text says of whose quota
     NOT_FOUND = "NOT_FOUND"  # a user, key, role or session that there is not
     CONFLICT = "CONFLICT"  # it is there already, or somebody else changed it, or it is the last of its kind
     FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
@@ -92,6 +93,7 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.ORIGIN: Consequence(403, _FAILED),
         Code.ADDRESS: Consequence(403, _FAILED),
         Code.LOCKED_OUT: Consequence(429, _STORE),
+        Code.QUOTA: Consequence(429, _STORE),
         Code.NOT_FOUND: Consequence(404, _FAILED),
         Code.CONFLICT: Consequence(409, _FAILED),
         Code.FORBIDDEN: Consequence(403, _FAILED),

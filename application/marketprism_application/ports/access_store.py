@@ -12,6 +12,7 @@ from marketprism_application.contracts.access_records import (
     FailedLogins,
     RefreshFamily,
     Role,
+    RowCount,
     Session,
     Signer,
     User,
@@ -19,7 +20,7 @@ from marketprism_application.contracts.access_records import (
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError
 
-R = TypeVar("R", User, ApiKey, Role, Signer, RefreshFamily, Session, FailedLogins)
+R = TypeVar("R", User, ApiKey, Role, Signer, RefreshFamily, Session, FailedLogins, RowCount)
 
 
 class Stored(NamedTuple, Generic[R]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
@@ -21,6 +22,7 @@ from marketprism_application.contracts.questions import (
     LatestBars,
     Question,
     Records,
+    decode_answer,
     decode_question,
     encode_answer,
 )
@@ -29,9 +31,11 @@ from marketprism_application.queries.answering import shaped
 from marketprism_services.api.backends import QueryBackend
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.entitled import NotEntitled, bounded_book, check_named, entitled, may_see
+from marketprism_services.api.row_counts import check_rows, take_rows
 
 T = TypeVar("T")
 _ARROW, _MSGPACK = "application/vnd.apache.arrow.stream", "application/msgpack"
+_AT_ONCE = 65_536
 Monitor: TypeAlias = Callable[[], Awaitable[object]]
 
 
@@ -45,19 +49,32 @@ class ClientApi:
     def endpoints(self) -> list[Endpoint]:
         """A question, and the calls that are no question."""
         return [
-            Endpoint("POST", "/api/v1/client/ask", self._answers(self._ask, _ARROW), Scope.HISTORY),
-            Endpoint("POST", "/api/v1/client/latest_tick", self._answers(self._latest_tick, _MSGPACK), Scope.READ),
-            Endpoint("POST", "/api/v1/client/latest_bars", self._answers(self._latest_bars, _MSGPACK), Scope.READ),
-            Endpoint("POST", "/api/v1/client/orderbook", self._answers(self._orderbook, _MSGPACK), Scope.READ),
+            Endpoint("POST", "/api/v1/client/ask", self._answers(self._ask, _ARROW, _rows_of_table), Scope.HISTORY),
+            Endpoint(
+                "POST", "/api/v1/client/latest_tick", self._answers(self._latest_tick, _MSGPACK, _one_row), Scope.READ
+            ),
+            Endpoint(
+                "POST", "/api/v1/client/latest_bars", self._answers(self._latest_bars, _MSGPACK, _one_row), Scope.READ
+            ),
+            Endpoint(
+                "POST", "/api/v1/client/orderbook", self._answers(self._orderbook, _MSGPACK, _one_row), Scope.READ
+            ),
             Endpoint("POST", "/api/v1/client/monitor", self._answers(self._monitor_status, _MSGPACK), Scope.SYSTEM),
         ]
 
     def _answers(
-        self, work: Callable[[Principal, bytes], Awaitable[bytes]], content_type: str
+        self,
+        work: Callable[[Principal, bytes], Awaitable[bytes]],
+        content_type: str,
+        rows: Callable[[bytes], Awaitable[int]] | None = None,
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             try:
+                if rows is not None:
+                    check_rows(request)
                 found = await work(principal_of(request), await request.read())
+                if rows is not None and principal_of(request).quotas:
+                    take_rows(request, await rows(found))
             except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
                 return failed(request, error, Stamp.of(request))
             return web.Response(body=found, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
@@ -100,6 +117,19 @@ class ClientApi:
 
     async def _monitor_status(self, _: Principal, __: bytes) -> bytes:
         return msgspec.msgpack.encode(await self._monitor())
+
+
+async def _rows_of_table(answer: bytes) -> int:
+    """How many rows a table has: what is large is compressed, and unpacked in a thread."""
+
+    def count() -> int:
+        return decode_answer(answer).num_rows
+
+    return count() if len(answer) <= _AT_ONCE else await asyncio.to_thread(count)
+
+
+async def _one_row(_: bytes) -> int:
+    return 1
 
 
 def _asked(body: bytes, of: type[T]) -> T:

@@ -18,6 +18,7 @@ from aiohttp import web
 
 from marketprism_adapters.http.envelope import REQUEST_ID, Stamp, failed
 from marketprism_application.access.principal import Principal
+from marketprism_application.access.row_quotas import RowQuotas
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError
@@ -27,6 +28,7 @@ from marketprism_sdk.service import is_loopback
 from marketprism_services.api.access.limits import CallerLimits, name_limits
 from marketprism_services.api.caller_address import address_of, find_caller
 from marketprism_services.api.endpoint import PRINCIPAL, Endpoint, Handler
+from marketprism_services.api.row_counts import count_for
 from marketprism_services.api.versions import lifecycle_headers, lifecycle_of
 from marketprism_services.settings.api import ApiSettings
 
@@ -70,11 +72,13 @@ class Door:
         metrics: Metrics,
         authenticate: Authenticate,
         instances: Callable[[], int] = lambda: 1,
+        quotas: RowQuotas | None = None,
     ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._authenticate = authenticate
         self._limits = CallerLimits(settings, instances)
+        self._quotas = quotas
         self._origins = frozenset(settings.cors_origins)
         self._inside = 0
         self._ids, self._number = f"{secrets.token_hex(5)}-", itertools.count(1)
@@ -99,6 +103,8 @@ class Door:
                     who = await self._admitted(request, endpoint.scope)  # who may have been revoked meanwhile
                 if who is not None:
                     request[PRINCIPAL] = who
+                    if self._quotas is not None:
+                        count_for(request, self._quotas, who)
                 if endpoint.lasting:
                     self._limits.take(request, who, endpoint.weight)
                     self._inside -= 1

@@ -50,7 +50,8 @@ class ApiService(Service):
         self._newest = NewestTicks(connection, self._reading.latest_tick, self.metrics)
         replicas = self.settings.replicas
         self.access = AccessFront(connection, self._api, self.instance, replicas, is_of_this_machine, self.metrics)
-        self._door = Door(self._api, self.metrics, authenticate or self.access.authenticate, self._instances)
+        asks = authenticate or self.access.authenticate
+        self._door = Door(self._api, self.metrics, asks, self._instances, self.access.quotas)
         self._door.install(self.http.app)
         self._intervals = intervals
         self.live = StreamApi(

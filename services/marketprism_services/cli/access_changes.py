@@ -36,6 +36,8 @@ Entitlements = Annotated[
 ]
 Limits = Annotated[str | None, typer.Option(help="Class of limits, like bulk; '' is that of the roles or the owner.")]
 
+RowsPerDay = Annotated[int | None, typer.Option(help="Rows of answers a day; 0 is what the class of limits has.")]
+
 
 @user.command("change")
 def change_user(
@@ -49,6 +51,7 @@ def change_user(
     symbols: Symbols = None,
     entitlements: Entitlements = None,
     limits: Limits = None,
+    rows_per_day: RowsPerDay = None,
     disabled: Annotated[bool | None, typer.Option("--disable/--enable", help="Whether it may come in.")] = None,
     password: Annotated[bool, typer.Option("--password", help="Give it a new one-time password.")] = False,
     as_json: AsJson = False,
@@ -65,6 +68,7 @@ def change_user(
             subject=UNSET if subject is None else subject,
             grants=_grants(venues, symbols, entitlements),
             limits=UNSET if limits is None else limits,
+            rows_per_day=UNSET if rows_per_day is None else rows_per_day,
             is_disabled=UNSET if disabled is None else disabled,
             password=await digest_of_password(shown) if shown else UNSET,
             must_change=True if shown else UNSET,
@@ -96,6 +100,7 @@ def change_key(
         str | None, typer.Option("--from", help="Networks it may be used from, like 10.1.0.0/16; '' is any.")
     ] = None,
     limits: Limits = None,
+    rows_per_day: RowsPerDay = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
@@ -112,6 +117,7 @@ def change_key(
             days=None if never else UNSET if days is None else days,
             cidrs=UNSET if cidrs is None else words(cidrs) or (),
             limits=UNSET if limits is None else limits,
+            rows_per_day=UNSET if rows_per_day is None else rows_per_day,
         )
         _check_changes(change)
         return view_of_key(await desk.keys.change(desk.actor, name, change))

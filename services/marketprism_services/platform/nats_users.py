@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.access_store import ACCESS, FAILURES, SESSIONS
+from marketprism_adapters.nats.access_store import ACCESS, FAILURES, ROWS, SESSIONS
 from marketprism_adapters.nats.accounts import Accounts, Exports
 from marketprism_adapters.nats.audit_log import AUDIT
 from marketprism_adapters.nats.rights import Rights
@@ -122,7 +122,7 @@ def _api(rights: Rights) -> Rights:
 
 
 def _keeps_access(rights: Rights) -> Rights:
-    for bucket in (ACCESS, FAILURES, SESSIONS):
+    for bucket in (ACCESS, FAILURES, ROWS, SESSIONS):
         rights.writes_bucket(bucket)
     return rights.publishes("audit.>").makes(AUDIT)
 

@@ -106,10 +106,22 @@ def test_the_first_administrator_and_what_it_makes(url: str, tmp_path: Path) -> 
     assert str(made["key"]) not in typed
 
     (changed,) = shell.lines(
-        "user", "change", "ann", "--role", "desk", "--display", "Ann", "--limits", "bulk", "--disable", "--json",
-        "--entitlements", '[{"venues": ["shfe"], "symbols": ["rb26*"], "delay_s": 60}]',
-        "--subject", "https://login.example 42",
-    )  # fmt: skip
+        "user",
+        "change",
+        "ann",
+        "--role",
+        "desk",
+        "--display",
+        "Ann",
+        "--limits",
+        "bulk",
+        "--disable",
+        "--json",
+        "--entitlements",
+        '[{"venues": ["shfe"], "symbols": ["rb26*"], "delay_s": 60}]',
+        "--subject",
+        "https://login.example 42",
+    )
     assert (changed["roles"], changed["display"], changed["limits"]) == (["desk"], "Ann", "bulk")
     assert (changed["disabled"], changed["subject"]) == (True, "https://login.example 42")
     assert [(each["symbols"], each["delay_s"]) for each in changed["entitlements"]] == [(["rb26*"], 60.0)]  # type: ignore[attr-defined]
@@ -117,9 +129,19 @@ def test_the_first_administrator_and_what_it_makes(url: str, tmp_path: Path) -> 
     assert (changed["disabled"], changed["entitlements"], changed["roles"]) == (False, None, ["desk"])
     assert changed["password"] != ann["password"]
     (changed,) = shell.lines(
-        "key", "change", str(made["id"]), "--name", "night", "--all-scopes", "--from", "", "--never", "--symbols", "au*",
+        "key",
+        "change",
+        str(made["id"]),
+        "--name",
+        "night",
+        "--all-scopes",
+        "--from",
+        "",
+        "--never",
+        "--symbols",
+        "au*",
         "--json",
-    )  # fmt: skip
+    )
     assert (changed["name"], changed["scopes"], changed["cidrs"], changed["ts_expires"]) == ("night", None, [], 0)
     assert [each["symbols"] for each in changed["entitlements"]] == [["au*"]]  # type: ignore[attr-defined]
     assert "was changed" in shell.run("key", "change", str(made["id"]), "--scopes", "md:read", "--days", "1").output

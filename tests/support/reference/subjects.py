@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S, SESSIONS, SESSIONS_S
+from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S, ROWS, ROWS_S, SESSIONS, SESSIONS_S
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.kinds import KINDS
@@ -75,6 +75,7 @@ BUCKETS = (
         "who may come in, with digests of what they show",
     ),
     Bucket(SESSIONS, "api", SESSIONS_S, "`session.<digest>`", "a login by a browser"),
+    Bucket(ROWS, "api", ROWS_S, "`rows.<day>.<account>.<instance>`", "rows answered on a day, by account and instance"),
     Bucket(FAILURES, "api", FAILURES_S, "`failed.<digest>`", "logins that failed, by account and address"),
 )
 

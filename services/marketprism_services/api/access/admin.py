@@ -98,6 +98,7 @@ class AdminApi:
             subject=body.subject,
             grants=body.entitlements,
             limits=body.limits,
+            rows_per_day=body.rows_per_day,
             is_service=body.service,
             must_change=has_password,
             password=await self._passwords.digest(password) if has_password else "",
@@ -122,6 +123,7 @@ class AdminApi:
             subject=body.subject,
             grants=body.entitlements,
             limits=body.limits,
+            rows_per_day=body.rows_per_day,
             is_disabled=body.disabled,
             password=digest,
             must_change=UNSET if digest is UNSET else True,
@@ -158,6 +160,7 @@ class AdminApi:
             grants=body.entitlements,
             cidrs=body.cidrs,
             limits=body.limits,
+            rows_per_day=body.rows_per_day,
             days=body.days,
         )
         actor = actor_of(request, principal_of(request))

@@ -58,6 +58,7 @@ class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
     days: float | None = None
     cidrs: tuple[str, ...] = ()
     limits: str = ""
+    rows_per_day: int = 0
     owner: str = ""
 
 
@@ -70,6 +71,7 @@ class KeyChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     days: float | UnsetType | None = UNSET
     cidrs: tuple[str, ...] | UnsetType = UNSET
     limits: str | UnsetType = UNSET
+    rows_per_day: int | UnsetType = UNSET
 
 
 class UserBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,6 +86,7 @@ class UserBody(msgspec.Struct, forbid_unknown_fields=True):
     subject: str = ""
     entitlements: tuple[Grant, ...] | None = None
     limits: str = ""
+    rows_per_day: int = 0
     password: str = ""
     service: bool = False
 
@@ -96,6 +99,7 @@ class UserChangeBody(msgspec.Struct, forbid_unknown_fields=True):
     subject: str | UnsetType = UNSET
     entitlements: tuple[Grant, ...] | UnsetType | None = UNSET
     limits: str | UnsetType = UNSET
+    rows_per_day: int | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     password: str | UnsetType = UNSET
 

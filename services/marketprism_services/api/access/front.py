@@ -19,9 +19,12 @@ from marketprism_application.access.keys import Keys
 from marketprism_application.access.logins import RefreshFamilies, Sessions
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.roles import Roles
+from marketprism_application.access.row_quotas import RowQuotas
 from marketprism_application.access.users import Users
 from marketprism_application.contracts.access_records import Signer
+from marketprism_application.errors import ApplicationError
 from marketprism_application.ports.access_store import Change
+from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.access.admin import AdminApi
@@ -39,6 +42,7 @@ from marketprism_services.settings.api import ApiSettings
 
 log = structlog.get_logger()
 
+_ROWS_S = 1.0  # between two writes of the rows that were answered
 _EXPIRED_S = 1.0  # between two looks at what has ended by itself
 
 
@@ -65,6 +69,7 @@ class AccessFront:
         self._passwords = Passwords()
         self._signing = Signing(self.store, instance)
         self.revocations = Revocations(self.store)
+        self.quotas = RowQuotas(self.store, instance)
         oidc = settings.oidc
         self._federation = Federation(self.store, self.users, oidc.issuer, oidc.roles)
         self._provider: OidcProvider | None = None
@@ -86,7 +91,7 @@ class AccessFront:
         )
         self.authenticate = self._authentication.authenticate
         self.authenticate_text = self._authentication.authenticate_text
-        self._expiring: asyncio.Task[None] | None = None
+        self._jobs: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Everything is read, and changes are heard of from here on. Raises what the buckets raise."""
@@ -94,7 +99,11 @@ class AccessFront:
         await self.audit_log.start()
         self.revocations.start()
         self.store.on_change(self._changed)
-        self._expiring = asyncio.create_task(self._end_expired(), name="expired access")
+        self.quotas.start()
+        self._jobs = [
+            asyncio.create_task(self._end_expired(), name="expired access"),
+            asyncio.create_task(self._write_rows(), name="row counts"),
+        ]
         if self._settings.auth == "on" and not self.users.has_admin():
             log.warning("access.admin_missing", detail="nobody can log in yet", command="marketprism access init")
         elif self._settings.auth == "local":
@@ -102,10 +111,11 @@ class AccessFront:
 
     async def stop(self) -> None:
         """Nothing is heard of any more."""
-        if self._expiring is not None:
-            self._expiring.cancel()
+        for job in self._jobs:
+            job.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._expiring
+                await job
+        await self._write_rows_now()
         await self._authentication.close()
         if self._provider is not None:
             await self._provider.close()
@@ -116,12 +126,13 @@ class AccessFront:
         """Every request about access."""
         begin = BrowserSessions(self.store, self._sessions)
         login = LoginApi(self.store, self.auditing, self.users, begin, self._passwords, self._signing)
+        families = RefreshFamilies(self.store)
         find_role, oidc = self.users.find_role, self._settings.oidc
         by_provider = OidcLogin(self.auditing, self._federation, begin, find_role, self._provider, oidc)
         found = [
             *login.endpoints(),
             *by_provider.endpoints(),
-            *MeApi(self.store, self.auditing, self.keys, self._sessions, RefreshFamilies(self.store)).endpoints(),
+            *MeApi(self.store, self.auditing, self.keys, self._sessions, families, self.quotas).endpoints(),
             *AdminApi(self.store, self.audit_log, self.users, self.keys, self._roles, self._passwords).endpoints(),
         ]
         return [self._recorded(each) if each.scope is not None and each.method != "GET" else each for each in found]
@@ -144,6 +155,17 @@ class AccessFront:
         while True:
             await asyncio.sleep(_EXPIRED_S)
             self.revocations.end_expired()
+
+    async def _write_rows(self) -> None:
+        while True:
+            await asyncio.sleep(_ROWS_S)
+            await self._write_rows_now()
+
+    async def _write_rows_now(self) -> None:
+        try:
+            await self.quotas.write()
+        except (SdkError, ApplicationError) as error:
+            log.warning("access.rows_not_noted", error=reason_of(error))
 
     def _changed(self, change: Change) -> None:
         if change.kind is Signer and change.record is None:

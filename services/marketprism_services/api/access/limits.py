@@ -17,6 +17,7 @@ from marketprism_application.access.limits import ANONYMOUS, LIMITS
 from marketprism_application.access.principal import Principal
 from marketprism_sdk.resilience import Bulkhead, BulkheadFull
 from marketprism_services.api.caller_address import address_of
+from marketprism_services.api.row_counts import rows_left
 from marketprism_services.settings.api import ApiSettings
 
 T = TypeVar("T")
@@ -93,5 +94,10 @@ def name_limits(request: web.Request, response: web.StreamResponse) -> None:
     allowance = request.get(ALLOWANCE)
     if allowance is None:
         return
-    response.headers["RateLimit-Policy"] = f'"req";q={allowance.limit}'
-    response.headers["RateLimit"] = f'"req";r={allowance.remaining};t={math.ceil(allowance.reset_s)}'
+    policies = [f'"req";q={allowance.limit}']
+    left = [f'"req";r={allowance.remaining};t={math.ceil(allowance.reset_s)}']
+    if (rows := rows_left(request)) is not None:
+        policies.append(rows[0])
+        left.append(rows[1])
+    response.headers["RateLimit-Policy"] = ", ".join(policies)
+    response.headers["RateLimit"] = ", ".join(left)

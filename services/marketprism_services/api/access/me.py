@@ -11,6 +11,7 @@ from marketprism_application.access.keys import Keys
 from marketprism_application.access.logins import RefreshFamilies, Sessions
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.refusals import AccessRefused
+from marketprism_application.access.row_quotas import RowQuotas
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.access_records import ApiKey, RefreshFamily, Session, User
 from marketprism_application.contracts.failures import Code
@@ -27,13 +28,20 @@ class MeApi:
     """What everybody may do for themselves."""
 
     def __init__(
-        self, store: AccessStore, auditing: Auditing, keys: Keys, sessions: Sessions, families: RefreshFamilies
+        self,
+        store: AccessStore,
+        auditing: Auditing,
+        keys: Keys,
+        sessions: Sessions,
+        families: RefreshFamilies,
+        quotas: RowQuotas,
     ) -> None:
         self._store = store
         self._auditing = auditing
         self._keys = keys
         self._sessions = sessions
         self._families = families
+        self._quotas = quotas
 
     def endpoints(self) -> list[Endpoint]:
         """Who asks; keys and sessions of whoever asks."""
@@ -49,6 +57,10 @@ class MeApi:
     async def _me(self, request: web.Request) -> web.Response:
         who = principal_of(request)
         data = view_of_principal(who)
+        data["rows"] = [
+            {"account": each.account, "per_day": each.rows, "used": self._quotas.used(each.account)}
+            for each in who.quotas
+        ]
         if who.credential.startswith("session:"):
             data["csrf"] = csrf_of(cookie_of(request))
         return private(answered(data, who.id, Stamp.of(request)))
@@ -110,6 +122,7 @@ async def create_key(request: web.Request, keys: Keys, body: KeyBody, owner: str
         grants=body.entitlements,
         cidrs=body.cidrs,
         limits=body.limits,
+        rows_per_day=body.rows_per_day,
         ts_expires=keys.expiry(body.days),
     )
     made = await keys.create(actor_of(request, principal_of(request)), key)

@@ -12,6 +12,7 @@ from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.entitled import bounded_book
 from marketprism_services.api.read.requests import LiveBookParameters
+from marketprism_services.api.row_counts import check_rows, take_rows
 
 Find = Callable[[BookRequest], Awaitable[BookView]]
 
@@ -29,9 +30,11 @@ class BookApi:
     async def _book(self, request: web.Request) -> web.Response:
         stamp = Stamp.of(request)
         try:
+            check_rows(request)
             asked = LiveBookParameters.of(request)
             wanted = BookRequest(asked.venue, asked.symbol, asked.depth)
             found = await self._find(bounded_book(principal_of(request), wanted))
+            take_rows(request, 1)
         except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
             return failed(request, error, stamp)
         return answered(found, f"{len(found.bids)} bids, {len(found.asks)} asks", stamp)

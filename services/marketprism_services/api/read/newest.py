@@ -22,6 +22,7 @@ from marketprism_services.api.read.parameters import FormatParameters
 from marketprism_services.api.read.rendering import enveloped
 from marketprism_services.api.read.requests import LatestBarParameters, LatestTickParameters
 from marketprism_services.api.read.routes import Ask
+from marketprism_services.api.row_counts import check_rows, take_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,8 +57,10 @@ class NewestApi:
         symbol = request.match_info["symbol"]
         known = self._rows.get(symbol)
         if known is not None and not request.query_string and principal_of(request).entitlements.is_unbounded:
+            check_rows(request)
             message = await self._tick(symbol)
             if message is not None:
+                take_rows(request, 1)
                 return answered([self._row(symbol, message)], count_of(1, "row"), Stamp.of(request))
 
         async def work(asked: LatestTickParameters) -> Found:

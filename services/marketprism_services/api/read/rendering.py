@@ -16,6 +16,7 @@ from marketprism_application.contracts.questions import is_truncated, next_of
 from marketprism_application.queries.export import json_of, json_rows, render
 from marketprism_sdk.lazy import loaded
 from marketprism_services.api.read.parameters import AnswerParameters, FormatParameters, load_zone
+from marketprism_services.api.row_counts import check_rows, take_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,9 +49,11 @@ async def enveloped(
     """
     stamp = Stamp.of(request)
     try:
+        check_rows(request)
         await load_zone(request)
         asked = parameters.of(request)
         found = await work(asked)
+        take_rows(request, len(found))
         if isinstance(found, Sequence):
             if asked.format == "json" and not _is_shaped(asked):
                 rows = [json_of(record._asdict()) for record in found]

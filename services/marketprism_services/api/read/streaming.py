@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from marketprism_adapters.http.envelope import Stamp, failed
-from marketprism_application.access.principal import Principal
+from marketprism_application.access.refusals import QuotaSpent
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
@@ -24,6 +24,7 @@ from marketprism_services.api.read.rendering import in_form
 from marketprism_services.api.read.requests import StreamParameters, stream_parameters
 from marketprism_services.api.read.routes import Ask, page_of
 from marketprism_services.api.read.stream_forms import CONTENT_TYPES, form_of
+from marketprism_services.api.row_counts import check_rows, take_rows
 from marketprism_services.settings.api import ApiSettings
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ class StreamApi:
             raise QueryError(
                 f"interval: expected one of {', '.join(self._intervals)} for a stream, was {interval[:80]!r}"
             )
-        check_named(who := principal_of(request), asked.symbol, kind)
+        check_named(principal_of(request), asked.symbol, kind)
         # The limit is the stream's, not a page's.
-        pages = self._pages(who, kind, asked, page_of(asked, kind, asked.symbol, self._page_rows))
+        pages = self._pages(request, kind, asked, page_of(asked, kind, asked.symbol, self._page_rows))
         first = await anext(pages)  # a question that cannot be answered is answered as such
         response = web.StreamResponse(headers={"Content-Type": CONTENT_TYPES[asked.format]})
         self._compress(request, response)
@@ -109,7 +110,7 @@ class StreamApi:
             self._metrics.count("streams_cut_total")
             log.warning("answer.truncated", path=request.path, rows=sent, error=repr(error))
             _abort(request)
-        except StreamTooLong as error:
+        except (StreamTooLong, QuotaSpent) as error:
             log.warning("answer.truncated", path=request.path, rows=sent, error=str(error))
             _abort(request)
         except Exception:
@@ -124,15 +125,18 @@ class StreamApi:
             await response.write(data)
 
     async def _pages(
-        self, who: Principal, kind: DataKind, asked: StreamParameters, question: Records
+        self, request: web.Request, kind: DataKind, asked: StreamParameters, question: Records
     ) -> AsyncIterator[pa.Table]:
         """Page after page, up to the caller's own limit.
 
         Raises:
             StreamTooLong: without one, where there are more rows than a stream may have.
+            QuotaSpent: the caller has been answered all rows of today.
         """
+        who = principal_of(request)
         left = asked.limit or self._most_rows
         while True:
+            check_rows(request)
             found = await self._ask(msgspec.structs.replace(question, limit=min(self._page_rows, left)))
             left -= found.num_rows
             key = next_of(found)
@@ -143,6 +147,7 @@ class StreamApi:
                     "a stream may have"
                 )
             found = entitled(found, who, kind).replace_schema_metadata(None)
+            take_rows(request, found.num_rows)
             yield await asyncio.to_thread(in_form, found, asked, asked.format)
             if key is None or left <= 0:
                 return
