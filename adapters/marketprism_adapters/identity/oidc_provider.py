@@ -230,6 +230,7 @@ class OidcProvider:
             try:
                 parts = urlsplit(url)
                 good = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+                good = good and url.isascii() and url.isprintable()  # it becomes a header
             except ValueError:
                 good = False
             if not good:

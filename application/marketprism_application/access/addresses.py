@@ -10,11 +10,16 @@ from typing import TypeAlias
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _MOST_HOPS = 32
+_LONGEST = 45  # letters of an address
+
+
+def parsed(text: str) -> Address | None:
+    """The address, of one of IPv4 within IPv6 the former; None where it is none, or has a zone."""
+    return _parsed(text) if len(text) <= _LONGEST else None  # what is long may be anything, and is not kept
 
 
 @lru_cache(4_096)
-def parsed(text: str) -> Address | None:
-    """The address, of one of IPv4 within IPv6 the former; None where it is none, or has a zone."""
+def _parsed(text: str) -> Address | None:
     try:
         found = ipaddress.ip_address(text)
     except ValueError:

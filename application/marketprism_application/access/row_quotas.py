@@ -37,7 +37,7 @@ class RowQuotas:
         self._store = store
         self._instance = _PLAIN.sub("_", instance)
         self._clock = clock
-        self._day = ""
+        self._number, self._day = -1, ""
         self._own: dict[str, int] = {}
         self._others: dict[str, dict[str, int]] = {}  # by account and instance
         self._changed: set[str] = set()
@@ -45,9 +45,9 @@ class RowQuotas:
 
     def start(self) -> Callable[[], None]:
         """Take what is stored, and hear of changes until the returned function is called."""
-        forget = self._store.on_change(self._hear)
-        for record in self._store.all(RowCount):
-            self._hear(Change(RowCount, record.id, record))
+        forget = self._store.on_change(self._changed_elsewhere)
+        self._begin_day()
+        self._hear_all()
         return forget
 
     def check(self, who: Principal) -> None:
@@ -101,21 +101,31 @@ class RowQuotas:
         stored = await self._store.read(RowCount, key)
         return None if stored is None else stored.revision
 
+    def _hear_all(self) -> None:
+        for record in self._store.all(RowCount):
+            self._hear(Change(RowCount, record.id, record))
+
+    def _changed_elsewhere(self, change: Change) -> None:
+        if change.kind is RowCount:
+            self._begin_day()
+            self._hear(change)
+
     def _hear(self, change: Change) -> None:
         record = change.record
         day, _, rest = change.id.partition(".")
         account, _, instance = rest.partition(".")
-        self._begin_day()
         if isinstance(record, RowCount) and day == self._day and instance != self._instance:
             self._others.setdefault(account, {})[instance] = record.rows
 
     def _begin_day(self) -> None:
-        day = time.strftime("%Y%m%d", time.gmtime(self._clock() // _NS))
-        if day != self._day:
-            self._day = day
-            for each in (self._own, self._others, self._revisions):
-                each.clear()
-            self._changed.clear()
+        number = self._clock() // (DAY_S * _NS)
+        if number == self._number:
+            return
+        self._number, self._day = number, time.strftime("%Y%m%d", time.gmtime(number * DAY_S))
+        for each in (self._own, self._others, self._revisions):
+            each.clear()
+        self._changed.clear()
+        self._hear_all()  # another instance's clock may have been there before
 
     def _reset_s(self) -> int:
         return DAY_S - self._clock() // _NS % DAY_S

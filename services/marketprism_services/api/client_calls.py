@@ -28,6 +28,7 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import QueryError
 from marketprism_application.queries.answering import shaped
+from marketprism_sdk.lazy import loaded
 from marketprism_services.api.backends import QueryBackend
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.entitled import NotEntitled, bounded_book, check_named, entitled, may_see
@@ -125,6 +126,7 @@ async def _rows_of_table(answer: bytes) -> int:
     def count() -> int:
         return decode_answer(answer).num_rows
 
+    await loaded("pyarrow")
     return count() if len(answer) <= _AT_ONCE else await asyncio.to_thread(count)
 
 

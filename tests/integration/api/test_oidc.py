@@ -146,6 +146,8 @@ async def test_a_login_that_is_not_this_browsers_own_leads_nowhere(
             ({"state": f"{good['state'].rpartition('.')[0]}.{path}"}, "UNAUTHENTICATED"),
             ({"iss": "https://other.example"}, "UNAUTHENTICATED"),
             ({"error": "access_denied\n"}, "UNAUTHENTICATED"),
+            ({"code": "é"}, "UNAUTHENTICATED"),
+            ({"code": "x" * 5_000}, "UNAUTHENTICATED"),
         ):
             assert (await victim.come_back(**{**good, **changes})).code == code, changes
         twice = urlencode([*good.items(), ("state", "x")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import time
 
 from aiohttp import web
@@ -26,6 +27,7 @@ from marketprism_services.settings.oidc import CALLBACK, LOGIN, OidcSettings
 
 _COOKIE, _SECURE_COOKIE = "mp-oidc", "__Host-mp-oidc"
 _WEIGHT = 5  # what a callback takes of its caller's rate: it costs a call of the provider
+_CODE = re.compile(r"[ -~]{1,4096}")  # by RFC 6749, appendix A.11
 _PARAMETERS = ("code", "state", "error", "iss")
 
 
@@ -80,7 +82,7 @@ class OidcLogin:
         path = attempt.path_of(state, time.time())
         if issuer and issuer != self._settings.issuer:  # RFC 9207: of a provider that was mixed up with this one
             raise AccessRefused(Code.UNAUTHENTICATED, "iss: expected the provider of this login, was another")
-        if refusal or not code:
+        if refusal or not _CODE.fullmatch(code):
             shown = "".join(letter for letter in refusal[:40] if letter.isprintable())
             raise AccessRefused(Code.UNAUTHENTICATED, f"login: expected a code of the provider, it said {shown!r}")
         try:

@@ -59,6 +59,16 @@ async def test_instances_count_together_and_write_what_has_changed() -> None:
     one.take(ANN, 1)
     await one.write()
     assert other.used("user-ann") == 1
+    clock.now += DAY_NS - DAY_NS // 2  # midnight, and another clock was there already
+    early = Clock()
+    early.now = clock.now
+    clock.now -= 1
+    quick = RowQuotas(MemoryAccessStore(place), "api-4", early)
+    quick.take(ANN, 11)
+    await quick.write()
+    assert one.used("user-ann") == 1
+    clock.now += 1
+    assert one.used("user-ann") == 11
     forgets[0]()
 
 

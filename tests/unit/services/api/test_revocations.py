@@ -6,7 +6,15 @@ import msgspec
 
 from marketprism_adapters.memory.access_store import MemoryAccessStore
 from marketprism_application.access.logins import ABSOLUTE_S
-from marketprism_application.contracts.access_records import AccessRecord, ApiKey, RefreshFamily, Session, Signer
+from marketprism_application.contracts.access_records import (
+    AccessRecord,
+    ApiKey,
+    RefreshFamily,
+    Role,
+    Session,
+    Signer,
+    User,
+)
 from marketprism_services.api.access.revocations import Revocations, Revoked
 
 _S = 10**9
@@ -83,3 +91,24 @@ async def test_what_ends_by_itself_is_revoked_when_its_time_comes_and_once() -> 
     assert side.at(61) == [Revoked("token:f1"), Revoked("token:f2")]
     assert side.at(89) == []
     assert side.at(90) == [Revoked("session:s1")]
+
+
+async def test_a_credential_of_which_nothing_is_stored_ends_at_its_time_too() -> None:
+    side = Side()
+    for name, ends in (("oidc:a", 5), ("oidc:b", 7), ("oidc:a", 6)):
+        side.revocations.end_at(name, NOW + ends * _S)
+    assert side.at(5) == []
+    assert side.at(6) == [Revoked("oidc:a")]
+    assert side.at(8) == [Revoked("oidc:b")]
+    assert side.at(9) == []
+    for number in range(10_001):
+        side.revocations.end_at(f"oidc:{number}", NOW + 99 * _S)
+    assert side.taken() == [Revoked("oidc:0")]
+
+
+async def test_a_role_that_is_written_as_it_was_ends_nothing() -> None:
+    side = Side()
+    await side.put(User(id="ann", roles=("desk",)))
+    assert await side.put(Role(id="desk", scopes=("md:read",))) == [Revoked(user="ann")]
+    assert await side.put(Role(id="desk", scopes=("md:read",), description="x")) == []
+    assert await side.put(Role(id="desk", scopes=())) == [Revoked(user="ann")]

@@ -39,6 +39,11 @@ broker = "two"
 password = "s3cret-two"
 [sopt]
 password = "12345"
+[api.oidc]
+issuer = "https://login.example"
+client_id = "desk"
+client_secret = "s3cret-oidc"
+redirect_url = "https://desk.example/api/v1/auth/oidc/callback"
 """
 
 
@@ -59,6 +64,7 @@ def test_a_service_has_the_secrets_and_no_file_has(settings: Settings, monkeypat
     child = load(handed.config)
     assert child == settings
     assert child.ctp.password.reveal() == "s3cret ü \" '"
+    assert child.api.oidc.client_secret.reveal() == "s3cret-oidc"
     assert [other.password.reveal() for other in child.ctp.others] == ["", "s3cret-two"]
     assert child.store.read_url.reveal() == "http://reader:s3cret-read@127.0.0.1:8123"
     assert "s3cret" not in repr(settings) + str(settings) + settings.model_dump_json()
