@@ -22,6 +22,7 @@ from aiohttp import web
 from marketprism_application.contracts.questions import Records, encode_question
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_services.platform.run_files import known_access
 
 _REQUESTS = 5_000
 _CONNECTIONS = 16
@@ -87,7 +88,7 @@ async def _found(folder: Path) -> tuple[int, int, str, str]:
         while not (folder / "run" / "url").exists():
             await asyncio.sleep(0.1)
         url = (folder / "run" / "url").read_text().strip()
-        connection = await NatsConnection.open(url, name="bench")
+        connection = await NatsConnection.open(url, name="bench", access=known_access(folder, "operator"))
         discovery = Discovery(NatsKeyValue.existing(connection, REGISTRY))
         while not (found := [each for each in discovery.instances("api") if each.status == "active"]):
             await asyncio.sleep(0.2)

@@ -11,6 +11,7 @@ A new question is a class here, in `Question` and, where the store is asked for 
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, get_args
 
 import msgspec
@@ -93,13 +94,13 @@ def continued(table: pa.Table, key: Key | None) -> pa.Table:
     return table.replace_schema_metadata(metadata)
 
 
-def next_of(table: pa.Table) -> Key | None:
+def next_of(table: pa.Table | EncodedAnswer) -> Key | None:
     """What `after` is for the page that follows this one; None where this one ends the answer."""
     found: Key | None = msgspec.json.decode((table.schema.metadata or {}).get(_NEXT, b"null"), type=Key | None)
     return found
 
 
-def is_truncated(table: pa.Table) -> bool:
+def is_truncated(table: pa.Table | EncodedAnswer) -> bool:
     """Whether there is more than the answer holds."""
     return _NEXT in (table.schema.metadata or {})
 
@@ -248,6 +249,36 @@ def encode_answer(table: pa.Table) -> bytes:
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
     return sink.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedAnswer:
+    """An answer as an Arrow stream that was not decoded: its schema, with what it says of the answer, and its bytes."""
+
+    schema: pa.Schema
+    data: bytes
+
+    @classmethod
+    def of(cls, data: bytes) -> EncodedAnswer:
+        """Only the schema is read.
+
+        Raises:
+            AnswerError: it is a failure.
+        """
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+        check_answer(data)
+        return cls(pa.ipc.read_schema(pa.py_buffer(data)), data)
+
+    def bare(self) -> bytes:
+        """The stream without what its schema says of the answer: the first message is written anew, the rest stays."""
+        import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
+
+        if not self.schema.metadata:
+            return self.data
+        reader = pa.BufferReader(self.data)
+        pa.ipc.read_message(reader)
+        return b"".join((self.schema.remove_metadata().serialize(), memoryview(self.data)[reader.tell() :]))
 
 
 def encode_failure(failure: Failure) -> bytes:

@@ -10,6 +10,7 @@ import msgspec
 from marketprism_application.contracts.book_view import BookRequest, BookView
 from marketprism_application.contracts.failures import AnswerError, Code, wrong_field
 from marketprism_application.contracts.questions import (
+    EncodedAnswer,
     LatestBars,
     Question,
     check_answer,
@@ -141,6 +142,11 @@ class QueryBackend:
             failure = error.failure
             raise AnswerFailed(failure.code, failure.message, retryable=failure.retryable) from error
         return data
+
+    async def ask_encoded(self, question: Question) -> EncodedAnswer:
+        """The answer with nothing but its schema read, for who hands it on as it is; raises as `ask`."""
+        await loaded("pyarrow")
+        return EncodedAnswer.of(await self.ask_raw(encode_question(question)))
 
     async def ask_bulk(self, question: Question) -> pa.Table:
         """The answer to one of many questions that make one document; raises as `ask`."""

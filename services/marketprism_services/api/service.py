@@ -94,7 +94,7 @@ class ApiService(Service):
             *NewestApi(reading.ask, reading.latest_bars, self._newest.get).endpoints(),
             *BookApi(reading.orderbook).endpoints(),
             *documents.endpoints(),
-            *ReadApi(reading.ask).endpoints(),
+            *ReadApi(reading.ask, reading.ask_encoded).endpoints(),
             *ClientApi(reading, self._ask_monitor).endpoints(),
             *self.live.endpoints(),
             *DocumentsApi(self.version, lambda: self._served).endpoints(),

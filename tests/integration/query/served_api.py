@@ -16,7 +16,7 @@ from yarl import URL
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.access.principal import LOCAL, Principal
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, TICK, TRADE, DataKind
-from marketprism_application.contracts.questions import Question
+from marketprism_application.contracts.questions import EncodedAnswer, Question, encode_answer
 from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_application.queries.answering import answer_question
 from marketprism_application.queries.derived_bars import ReadRules
@@ -88,7 +88,7 @@ class Served:
         self.door = Door(limits, metrics, self._authenticate)
         self.endpoints = [
             *StreamApi(self._ask, metrics, ("1m", "1d"), limits, page_rows=page_rows).endpoints(),
-            *ReadApi(self._ask).endpoints(),
+            *ReadApi(self._ask, self._ask_encoded).endpoints(),
         ]
         self.who = LOCAL
 
@@ -101,6 +101,9 @@ class Served:
             if self.breaks_after < 0:
                 raise self.broken
         return await answer_question(self._store, question, self._rules)
+
+    async def _ask_encoded(self, question: Question) -> EncodedAnswer:
+        return EncodedAnswer.of(encode_answer(await self._ask(question)))
 
     async def start(self) -> None:
         app = web.Application()

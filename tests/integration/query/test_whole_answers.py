@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from marketprism_adapters.memory.store import MemoryStore
+from marketprism_application.access.entitlements import Entitlement, Entitlements
+from marketprism_application.access.principal import LOCAL
 from marketprism_application.queries.derived_bars import ReadRules
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_services.api.read.openapi import operations
@@ -66,6 +69,21 @@ async def test_an_answer_says_in_every_form_that_there_is_more(served: Served, f
     _, headers = await served.whole(f"bars/rb2505?interval=1m&last=2&format={form}")
     assert headers["X-Truncated"] == "true", "older ones"
     assert "Link" not in headers
+
+
+@pytest.mark.parametrize(
+    "path", ["bars/rb2505?interval=1m&limit=3", "ticks/rb2505?limit=50", "symbols?", "daily/rb2505?"]
+)
+async def test_an_arrow_stream_that_is_handed_on_holds_what_would_be_written(served: Served, path: str) -> None:
+    url = f"{path}&format=arrow"
+    handed_on, headers = await served.whole(url)
+    served.who = replace(LOCAL, entitlements=Entitlements((Entitlement(venues=("shfe", "*")),)))
+    written, same = await served.whole(url)
+    table = pa.ipc.open_stream(handed_on).read_all()
+    assert table.schema.metadata is None
+    assert table.equals(pa.ipc.open_stream(written).read_all(), check_metadata=True)
+    said = ("Content-Type", "Link", "X-Next-After", "X-Truncated", "Cache-Control")
+    assert {name: headers.get(name) for name in said} == {name: same.get(name) for name in said}
 
 
 async def test_a_stream_that_holds_more_than_it_may_is_not_finished(calendar: MarketCalendar) -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed, tag_of
 from marketprism_application.contracts.kinds import TICK, DataKind
-from marketprism_application.contracts.questions import is_truncated, next_of
+from marketprism_application.contracts.questions import EncodedAnswer, is_truncated, next_of
 from marketprism_application.queries.export import json_of, json_rows, render
 from marketprism_sdk.lazy import loaded
 from marketprism_services.api.read.parameters import AnswerParameters, FormatParameters, load_zone
@@ -37,7 +37,7 @@ _AT_ONCE = 200  # rows; more are rendered in a thread, so that others need not w
 async def enveloped(
     request: web.Request,
     parameters: type[P],
-    work: Callable[[P], Awaitable[pa.Table | Sequence[Any]]],
+    work: Callable[[P], Awaitable[pa.Table | EncodedAnswer | Sequence[Any]]],
     kind: DataKind | None = None,
 ) -> web.Response:
     """The answer in the contract's envelope, or as a file with `format=`.
@@ -53,9 +53,11 @@ async def enveloped(
         await load_zone(request)
         asked = parameters.of(request)
         found = await work(asked)
+        if isinstance(found, EncodedAnswer):
+            return _file(found.bare(), asked, _more(request, found)[1])
         take_rows(request, len(found))
         if isinstance(found, Sequence):
-            if asked.format == "json" and not _is_shaped(asked):
+            if asked.format == "json" and not is_shaped(asked):
                 rows = [json_of(record._asdict()) for record in found]
                 return answered(rows, count_of(len(rows), "row"), stamp)
             await loaded("pyarrow")
@@ -69,8 +71,7 @@ async def enveloped(
                 body = render(in_form(found, asked, asked.format), asked.format)
             else:
                 body = await asyncio.to_thread(lambda: render(in_form(found, asked, asked.format), asked.format))
-            headers |= {"Content-Type": CONTENT_TYPES[asked.format], "ETag": f'"{tag_of(body)}"', **_caching(asked)}
-            return web.Response(body=body, headers=headers)
+            return _file(body, asked, headers)
         few = found.num_rows <= _AT_ONCE
         rows = _rows(found, asked) if few else await asyncio.to_thread(_rows, found, asked)
         text = count_of(len(rows), "row") + ("; there are more" if more else "")
@@ -79,6 +80,11 @@ async def enveloped(
         return response
     except Exception as error:  # noqa: BLE001 (turned into an answer, or raised again)
         return failed(request, error, stamp)
+
+
+def _file(body: bytes, asked: FormatParameters, headers: dict[str, str]) -> web.Response:
+    more = {"Content-Type": CONTENT_TYPES[asked.format], "ETag": f'"{tag_of(body)}"', **_caching(asked)}
+    return web.Response(body=body, headers=headers | more)
 
 
 def _caching(asked: AnswerParameters) -> dict[str, str]:
@@ -92,7 +98,8 @@ def _caching(asked: AnswerParameters) -> dict[str, str]:
     return {"Cache-Control": f"private, max-age={_KEPT_S}"} if closed else {}
 
 
-def _is_shaped(asked: AnswerParameters) -> bool:
+def is_shaped(asked: AnswerParameters) -> bool:
+    """Whether columns, levels of books or the writing of times are asked for."""
     return bool(asked.fields or asked.book_levels or asked.written_in)
 
 
@@ -106,7 +113,7 @@ def in_form(table: pa.Table, asked: AnswerParameters, form: str) -> pa.Table:
     Raises:
         QueryError: a column that is none.
     """
-    if not _is_shaped(asked):
+    if not is_shaped(asked):
         return table
     from marketprism_application.queries.answering import shaped  # noqa: PLC0415 (loads much)
     from marketprism_application.queries.export import with_times  # noqa: PLC0415 (loads pyarrow)
@@ -116,7 +123,7 @@ def in_form(table: pa.Table, asked: AnswerParameters, form: str) -> pa.Table:
     return table if zone is None else with_times(table, zone, as_text=form not in ("arrow", "parquet"))
 
 
-def _more(request: web.Request, table: pa.Table) -> tuple[dict[str, Any], dict[str, str]]:
+def _more(request: web.Request, table: pa.Table | EncodedAnswer) -> tuple[dict[str, Any], dict[str, str]]:
     """What says in the envelope, and in the headers, that there is more than the table."""
     if not is_truncated(table):
         return {}, {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiohttp import web
 
+from marketprism_application.access.principal import Principal
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import BAR, INSTRUMENT, PATHS, TICK, DataKind
 from marketprism_application.contracts.questions import (
@@ -15,6 +16,7 @@ from marketprism_application.contracts.questions import (
     Continuous,
     Daily,
     Dominant,
+    EncodedAnswer,
     Instruments,
     InstrumentSearch,
     Question,
@@ -25,7 +27,7 @@ from marketprism_application.contracts.questions import (
 from marketprism_services.api.endpoint import Endpoint, Handler, principal_of
 from marketprism_services.api.read.entitled import check_named, entitled
 from marketprism_services.api.read.parameters import FormatParameters
-from marketprism_services.api.read.rendering import enveloped
+from marketprism_services.api.read.rendering import enveloped, is_shaped
 from marketprism_services.api.read.requests import (
     BookParameters,
     ContinuousParameters,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Ask = Callable[[Question], Awaitable["pa.Table"]]
+AskEncoded = Callable[[Question], Awaitable[EncodedAnswer]]
 _BOOK = ("venue", "symbol", "ts_event", "ts_recv", "seq", "trading_day", "last", "bids", "asks", "phase")
 
 
@@ -168,10 +171,12 @@ ROUTES = (
 
 
 class ReadApi:
-    """Routes over `ask`, which answers one question."""
+    """Routes over `ask`, which answers one question, and `ask_encoded`, whose answers are Arrow streams already: those
+    are handed on where an Arrow stream of everything is wanted by who may see everything."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, ask_encoded: AskEncoded) -> None:
         self._ask = ask
+        self._ask_encoded = ask_encoded
 
     def endpoints(self) -> list[Endpoint]:
         """What is served; the streamed forms are in `streaming`."""
@@ -184,10 +189,13 @@ class ReadApi:
         async def handle(request: web.Request) -> web.Response:
             who = principal_of(request)
 
-            async def work(asked: FormatParameters) -> pa.Table:
+            async def work(asked: FormatParameters) -> pa.Table | EncodedAnswer:
                 if (symbol := request.match_info.get("symbol")) is not None:
                     check_named(who, symbol, route.kind)
-                found = entitled(await self._ask(route.question(asked)), who, route.kind)
+                question = route.question(asked)
+                if route.columns is None and is_handed_on(who, asked):
+                    return await self._ask_encoded(question)
+                found = entitled(await self._ask(question), who, route.kind)
                 return found if route.columns is None else found.select(list(route.columns))
 
             return await enveloped(request, route.parameters, work)
@@ -197,15 +205,22 @@ class ReadApi:
     async def _records(self, request: web.Request) -> web.Response:
         kind, who = PATHS[path := request.match_info["kind"]], principal_of(request)
 
-        async def work(asked: RecordsParameters) -> pa.Table:
+        async def work(asked: RecordsParameters) -> pa.Table | EncodedAnswer:
             check_named(who, asked.symbols, kind)
             several = asked.symbols.count(",") + 1
             limit = asked.rows or max(1, MAX_LIMIT // several)
-            return entitled(
-                await self._ask(page_of(asked, kind, asked.symbols, limit, last=bool(asked.last))), who, kind
-            )
+            question = page_of(asked, kind, asked.symbols, limit, last=bool(asked.last))
+            if is_handed_on(who, asked):
+                return await self._ask_encoded(question)
+            return entitled(await self._ask(question), who, kind)
 
         return await enveloped(request, records_parameters(path), work)
+
+
+def is_handed_on(who: Principal, asked: FormatParameters) -> bool:
+    """Whether an answer goes out as it came in: an Arrow stream of everything, for who may see everything, and whose
+    rows nobody counts."""
+    return asked.format == "arrow" and who.entitlements.is_unbounded and not who.quotas and not is_shaped(asked)
 
 
 def page_of(asked: PageParameters, kind: DataKind, symbol: str, limit: int, *, last: bool = False) -> Records:
