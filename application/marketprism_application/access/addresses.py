@@ -30,6 +30,13 @@ def _parsed(text: str) -> Address | None:
 
 
 @lru_cache(4_096)
+def normal(address: str) -> str:
+    """The address in the one way of writing it; what is none as it is."""
+    found = parsed(address)
+    return address if found is None else str(found)
+
+
+@lru_cache(4_096)
 def network(cidr: str) -> Network:
     """The network. Raises ValueError: it is none."""
     return ipaddress.ip_network(cidr, strict=False)
@@ -60,8 +67,7 @@ def caller_behind(peer: str, hops: Iterable[str], trusted: tuple[str, ...]) -> s
     `hops` are what the proxies wrote, the nearest first. What stands behind the nearest that is no proxy of ours, or
     no address at all, anybody may have written: it is not looked at.
     """
-    found = parsed(peer)
-    caller = peer if found is None else str(found)
+    caller = normal(peer)
     if not is_among(caller, trusted):
         return caller
     for number, hop in enumerate(hops):

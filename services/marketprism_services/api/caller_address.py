@@ -10,7 +10,7 @@ from marketprism_application.access.addresses import (
     forwarded_for,
     forwarded_scheme,
     is_among,
-    parsed,
+    normal,
 )
 from marketprism_services.settings.api import ApiSettings
 
@@ -25,7 +25,7 @@ def find_caller(request: web.Request, settings: ApiSettings) -> None:
     """
     peer, trusted = request.remote or "", settings.trusted_proxies
     if not is_among(peer, trusted):
-        request[_ADDRESS] = peer if (found := parsed(peer)) is None else str(found)
+        request[_ADDRESS] = normal(peer)
         return
     headers = request.headers
     if settings.proxy_header == "forwarded":
