@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO, cast
@@ -16,6 +18,10 @@ from marketprism_sdk.urls import hide
 
 _streams: dict[object, LogStream] = {}  # the one that is used, by the standard error that it writes to
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# What a terminal obeys, begins another line or turns text round (controls, line separators, marks of direction),
+# and halves of characters, which cannot be written at all.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_TRACEBACK_CONTROLS = re.compile(rf"(?![\n\t]){_CONTROLS.pattern}")
 
 
 def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
@@ -23,6 +29,8 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
 
     No line carries a secret: fields are hidden by their names, at any depth, and users and passwords of URLs wherever
     they stand, in a message, a field or a traceback.
+
+    Text for a terminal has no control characters but its own: whatever callers send is shown escaped, in one line.
 
     A line that cannot be written is counted (`stream`) and nothing else happens.
 
@@ -41,9 +49,11 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
         _hide_secrets,
     ]
     # Plain: rich's tracebacks show the variables of every frame, settings and passwords among them.
-    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    console = structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)
     renderer = _Hiding(console if pretty else structlog.processors.JSONRenderer())
-    exceptions = [] if pretty else [structlog.processors.format_exc_info]
+    exceptions: list[structlog.typing.Processor] = (
+        [_escape_controls] if pretty else [structlog.processors.format_exc_info]
+    )
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -85,6 +95,33 @@ class _Hiding:
 
 def _hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     return hide_secrets(event)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def _without_controls(value: object) -> object:
+    """The value, whose texts have no character that a terminal obeys, at any depth."""
+    match value:
+        case str():
+            return _CONTROLS.sub(_escaped, value)
+        case dict():
+            return {_without_controls(name): _without_controls(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_without_controls(each) for each in value]
+        case _:
+            return value
+
+
+def _escape_controls(_: object, __: str, event: MutableMapping[str, Any]) -> dict[str, object]:
+    return {name: value if name == "exc_info" else _without_controls(value) for name, value in event.items()}
+
+
+def _write_traceback(lines: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    lines.write(_TRACEBACK_CONTROLS.sub(_escaped, text.getvalue()))
 
 
 def name_wordless_errors(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
