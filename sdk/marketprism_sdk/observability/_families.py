@@ -99,6 +99,7 @@ FRAMEWORK: tuple[Family, ...] = (
         ("bus_messages_dropped_total", "Messages to subscriptions of this process that found their queue full.", ()),
         ("bus_handler_failures_total", "Handlers of messages that raised an error.", ()),
         ("http_connections_refused_total", "HTTP connections that found every place taken.", ()),
+        ("http_connections_cut_slow_total", "HTTP connections whose answer was not taken.", ()),
         ("http_connections_closed_idle_total", "HTTP connections that asked nothing for too long.", ()),
         ("rpc_errors_total", "Calls that were answered with an error, by its code.", ("method", "code")),
         ("rpc_cancelled_total", "Calls whose caller took them back before they were answered.", ()),

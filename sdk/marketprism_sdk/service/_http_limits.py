@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import os
+import re
 import resource
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
@@ -24,6 +25,7 @@ _FEWEST = 8
 _DESCRIPTORS = "/proc/self/fd"
 _COUNTED_S = 1.0  # for how long a count of descriptors, and of what was lost, is good enough
 _HEALTH = ("/health", "/metrics", "/status")
+_HOST = re.compile(r"(?:\[([^\]]*)\]|([^:@/\s]*))(?::[0-9]{0,5})?")  # RFC 9110, 7.2: a host, a port, nothing else
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -92,6 +94,10 @@ class Connections:
         """A request of the connection is being answered."""
         self._busy[connection] = self._busy.get(connection, 0) + 1
 
+    def is_busy(self, connection: object) -> bool:
+        """Whether a request of the connection is being answered."""
+        return connection in self._busy
+
     def end(self, connection: object) -> None:
         """A request of the connection was answered."""
         self._busy[connection] -= 1
@@ -121,7 +127,10 @@ class Connections:
         if _is_lost(idle, since, asyncio.get_running_loop().time()):
             return True
         if isinstance(idle, RequestHandler):
+            transport = idle.transport
             idle.force_close()
+            if transport is not None and transport.get_write_buffer_size():
+                transport.abort()  # which would else wait, with its descriptor, for who does not take the answer
         self.closed_idle += 1
         return True
 
@@ -155,9 +164,9 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def host_of(header: str) -> str:
-    """The name of a Host header, without its port and the brackets of an address."""
-    name, bracket, _ = header.strip().partition("]")
-    return name[1:] if bracket and name.startswith("[") else header.strip().partition(":")[0]
+    """The name of a Host header, without its port and the brackets of an address; empty of what is none."""
+    found = _HOST.fullmatch(header.strip())
+    return "" if found is None else found[1] or found[2] or ""
 
 
 @lru_cache(1_024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -10,13 +11,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from marketprism_sdk.errors import reason_of
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._http_limits import IDLE_S, MOST_CONNECTIONS, Connections, Handler, is_health, may_ask
+from marketprism_sdk.service._slow_readers import STALL_S, SlowReaders
 
 if TYPE_CHECKING:
     from logging import Logger
@@ -29,7 +31,7 @@ Check = Callable[[], Awaitable[str]]  # healthy; or degraded or unhealthy, and w
 Status = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
-_BACKLOG = 128
+_BACKLOG = 1_024  # a burst beyond it costs whoever comes in it a second, until the kernel asks again
 _SHOWN = 200
 _LINE_BYTES = 8190  # of a request and of a header, as aiohttp takes them
 
@@ -51,6 +53,7 @@ class HttpServer:
         *,
         idle_s: float = IDLE_S,
         most_connections: int = MOST_CONNECTIONS,
+        stall_s: float = STALL_S,
         instance: str = "",
     ) -> None:
         self._service = service
@@ -64,6 +67,8 @@ class HttpServer:
         self._host = ""
         self._connections: Connections | None = None
         self._listening: asyncio.Server | None = None
+        self._readers = SlowReaders(stall_s)
+        self._looking: asyncio.Task[None] | None = None
         self.ready = False
         self.app = web.Application(middlewares=[self._guard])
         self.app.on_response_prepare.append(_no_sniffing)
@@ -106,6 +111,7 @@ class HttpServer:
         handler = partial(
             _Requests,
             server,
+            readers=self._readers,
             loop=loop,
             access_log=cast("Logger", None),
             keepalive_timeout=self._idle_s,
@@ -114,6 +120,8 @@ class HttpServer:
         self._connections = connections = Connections(handler, self._most_connections)
         self._listening = await loop.create_server(connections, host, port, backlog=_BACKLOG)
         self.port = self._listening.sockets[0].getsockname()[1]
+        self._looking = asyncio.create_task(self._look_at_readers(connections), name="slow readers")
+        self._metrics.watch("http_connections_cut_slow_total", lambda: float(self._readers.cut))
         self._metrics.watch("http_connections_refused_total", lambda: float(connections.refused))
         self._metrics.watch("http_connections_closed_idle_total", lambda: float(connections.closed_idle))
 
@@ -121,7 +129,17 @@ class HttpServer:
         """Stop listening and close what is open."""
         if self._listening is not None:
             self._listening.close()
+        if self._looking is not None:
+            self._looking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._looking
         await self._runner.cleanup()
+
+    async def _look_at_readers(self, connections: Connections) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._readers.stall_s / 6)
+            self._readers.look(loop.time(), connections.is_busy)
 
     def uptime_s(self) -> float:
         """Seconds since it was made."""
@@ -134,10 +152,13 @@ class HttpServer:
         if not may_ask(header, self._host, self._names):
             expected = ", ".join(("localhost", "an IP address", self._host, *self._names))
             return _failure(request, 403, "FORBIDDEN_HOST", f"Host: expected one of {expected}, was {header!r}")
+        if request.version < HttpVersion10:
+            return _failure(request, 400, "BAD_REQUEST", "request: expected HTTP/1.0 or later, was none with a version")
         connections = self._connections
         if connections is None:
             return await handler(request)
         connections.begin(request.protocol)
+        self._readers.asked(request.protocol)
         try:
             if connections.crowded and not is_health(request.path):
                 return _failure(request, 503, "UNAVAILABLE", "connections: expected fewer at a time, were too many")
@@ -208,7 +229,23 @@ class HttpServer:
 class _Requests(RequestHandler):
     """The requests of one connection: what is no HTTP, or makes a handler fail, is answered as everything else is."""
 
-    __slots__ = ()
+    __slots__ = ("_readers",)
+
+    def __init__(self, manager: web.Server, *, readers: SlowReaders, **options: object) -> None:
+        super().__init__(manager, **options)  # type: ignore[arg-type]
+        self._readers = readers
+
+    def _opened(self, transport: asyncio.BaseTransport) -> None:
+        """Looked at from here on, for whether what is answered is taken."""
+        super().connection_made(transport)
+        self._readers.opened(self, cast("asyncio.WriteTransport", transport))
+
+    connection_made = _opened
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Nothing lies here for it any more."""
+        self._readers.lost(self)
+        super().connection_lost(exc)
 
     def handle_error(
         self,

@@ -91,6 +91,10 @@ async def test_the_root_lists_what_there_is_and_status_may_be_waited_for(served:
         ("[fe80::1]:8080", 200),
         ("10.0.0.1.evil.example", 403),
         ("167772161", 403),
+        ("localhost:80@evil.example", 403),
+        ("localhost:evil.example", 403),
+        ("127.0.0.1@evil.example", 403),
+        ("[::1]evil.example", 403),
         ("", 403),
     ],
 )
@@ -158,6 +162,32 @@ async def test_a_request_that_is_never_finished_is_closed() -> None:
         async with asyncio.timeout(20):
             assert await reader.read() == b""
         writer.close()
+    await server.stop()
+
+
+async def test_an_answer_that_nobody_takes_is_let_go() -> None:
+    metrics = Metrics("test")
+    server = HttpServer("test", "1", metrics, stall_s=0.3)
+
+    async def large(_: web.Request) -> web.Response:
+        return web.Response(body=b"x" * 30_000_000)
+
+    server.app.add_routes([web.get("/large", large)])
+    await server.start("127.0.0.1", 0)
+    one, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1_000)
+    other, steady = await asyncio.open_connection("127.0.0.1", server.port)
+    for each in (writer, steady):
+        each.write(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    taken = 0
+    while taken < 30_000_000:  # in a hundred times as long as one may stand still
+        taken += len(await other.read(1_000_000))
+        await asyncio.sleep(0.02)
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(20):
+            assert len(await one.read()) < 30_000_000
+    assert b"\nhttp_connections_cut_slow_total 1.0" in metrics.text()
+    for each in (writer, steady):
+        each.close()
     await server.stop()
 
 
@@ -255,8 +285,9 @@ async def _raw(port: int, request: bytes) -> tuple[bytes, dict[str, object]]:
         b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcde",
         b"GET /health HTTP/1.1\r\nHost: localhost\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
         b"GET /?" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /health\r\n\r\n",
     ],
-    ids=["TLS", "two lengths", "a long header", "a long query"],
+    ids=["TLS", "two lengths", "a long header", "a long query", "HTTP/0.9"],
 )
 async def test_what_is_no_http_is_answered_as_everything_else_is(served: Served, request_: bytes) -> None:
     head, body = await _raw(served.server.port, request_)
