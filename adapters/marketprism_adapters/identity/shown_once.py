@@ -95,4 +95,4 @@ def csrf_of(cookie: str) -> str:
 
 def is_csrf_of(cookie: str, text: str) -> bool:
     """Whether it was made of this cookie."""
-    return hmac.compare_digest(csrf_of(cookie).encode(), text.encode())
+    return hmac.compare_digest(csrf_of(cookie).encode(), text.encode(errors="surrogateescape"))

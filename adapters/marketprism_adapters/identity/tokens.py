@@ -92,6 +92,8 @@ class TokenVerifier:
         Raises:
             AccessRefused: TOKEN_INVALID, it is no token of ours by its form.
         """
+        if not token.isascii():  # bytes of a header, which are no text
+            raise _invalid()
         if len(token) > LONGEST:
             raise AccessRefused(Code.TOKEN_INVALID, f"token: expected at most {LONGEST} bytes, was {len(token)}")
         try:

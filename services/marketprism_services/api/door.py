@@ -46,6 +46,7 @@ _COMPRESSED = ("application/json", "text/csv", "application/x-ndjson", "text/htm
 _BODY_S = 30.0
 _LEAST = 1_024  # bytes worth compressing
 _SHOWN = 200
+_GONE = 499  # whoever asked went away: nobody's fault here, and named as nginx does
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -153,7 +154,7 @@ class Door:
         find_caller(request, self._settings)
         request[REQUEST_ID] = given if _ID.fullmatch(given) else f"{self._ids}{next(self._number):x}"
         started = time.perf_counter()
-        status = 500
+        status = _GONE
         self._inside += 1
         try:
             if "traceparent" in request.headers:
@@ -165,6 +166,9 @@ class Door:
             return response
         except web.HTTPException as error:
             status = error.status
+            raise
+        except Exception:
+            status = 500
             raise
         finally:
             self._inside -= 1

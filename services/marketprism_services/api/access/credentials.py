@@ -112,7 +112,10 @@ def check_page(request: web.Request, origins: Collection[str] = ()) -> None:
 
 
 def _is_own(request: web.Request, origin: str) -> bool:
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:  # no URL
+        return False
     # Where a proxy ends TLS, a page by https asks us by http.
     return parts.scheme in (request.scheme, "https") and parts.netloc.lower() == request.host.lower()
 
