@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -172,4 +173,23 @@ async def test_a_revocation_that_was_missed_is_read_when_the_connection_is_back(
     await connection.close()
     await behind.close()
     await proxy.stop()
+    await server.stop()
+
+
+async def test_who_hears_nothing_knows_it_before_the_connection_is_lost(
+    tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    """A server that stands still keeps its connections for seconds, and brings no revocation."""
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
+    connection = await NatsConnection.open(server.url)
+    store = NatsAccessStore(connection)
+    await store.start()
+    assert store.silent_s() == 0
+    server.process.send_signal(signal.SIGSTOP)
+    await eventually(lambda: store.silent_s() > 0)
+    assert connection.connected
+    server.process.send_signal(signal.SIGCONT)
+    await eventually(lambda: store.silent_s() == 0)
+    await store.stop()
+    await connection.close()
     await server.stop()

@@ -1,7 +1,8 @@
 """AccessStore on four buckets, all of which every instance has in memory.
 
 Changes are listened to first and everything is read then, so that nothing falls between; a watch is a hint, so the
-buckets are looked at again every few seconds and after each reconnect, and read again if anything in them is new.
+buckets are looked at again every second and after each reconnect, and read again if anything in them is new. A look
+that is answered is also how an instance knows that it hears: a server that stands still keeps its connections.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from marketprism_application.contracts.access_records import (
     User,
 )
 from marketprism_application.ports.access_store import Change, OnChange, R, RecordChanged, Stored
-from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, reason_of
+from marketprism_sdk.errors import DeadlineExceeded, KeyExists, RevisionConflict, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import last_of_each
 from marketprism_sdk.nats.jetstream import api
@@ -40,7 +41,8 @@ log = structlog.get_logger()
 ACCESS, SESSIONS, FAILURES, ROWS = "access", "access_sessions", "access_failures", "access_rows"
 SESSIONS_S, FAILURES_S, ROWS_S = 12 * 3_600.0, 15 * 60.0, 36 * 3_600.0
 _BUCKETS: dict[str, float | None] = {ACCESS: None, SESSIONS: SESSIONS_S, FAILURES: FAILURES_S, ROWS: ROWS_S}
-_AGAIN_S = 5.0
+_AGAIN_S = 1.0
+_LOOK_S = 2.0  # for an answer that is there within milliseconds: what stood still is asked again when it goes on
 
 
 class _Shelf(NamedTuple):
@@ -77,7 +79,6 @@ class NatsAccessStore:
         self._again = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._heard_s = time.monotonic()
-        self._lost_s = self._heard_s
 
     async def start(self) -> None:
         """Make the buckets that are missing, listen, and read everything. Raises what the buckets raise."""
@@ -87,10 +88,7 @@ class NatsAccessStore:
             self._stops.append(await bucket.watch("", self._changed))
         await self._connection.flush()
         await self._read_all()
-        self._forget = [
-            self._connection.on_reconnect(self._again.set),
-            self._connection.on_disconnect(self._disconnected),
-        ]
+        self._forget = [self._connection.on_reconnect(self._again.set)]
         self._task = asyncio.create_task(self._follow(), name="access")
 
     async def stop(self) -> None:
@@ -164,12 +162,9 @@ class NatsAccessStore:
         return lambda: self._listeners.remove(listener)
 
     def silent_s(self) -> float:
-        """Seconds since the connection was there, or since the buckets were due to be read; 0 while all is well."""
-        now = time.monotonic()
-        return max(0.0, now - self._heard_s - 2 * _AGAIN_S if self._connection.connected else now - self._lost_s)
-
-    def _disconnected(self) -> None:
-        self._lost_s = time.monotonic()
+        """Seconds since everything that had changed was known here; 0 while a look at the buckets is not due."""
+        silent_s = time.monotonic() - self._heard_s
+        return silent_s if silent_s > 2 * _AGAIN_S or not self._connection.connected else 0.0
 
     def _changed(self, entry: KvEntry) -> None:
         place = self._place_of(entry.bucket, entry.key)
@@ -206,6 +201,7 @@ class NatsAccessStore:
             listener(change)
 
     async def _follow(self) -> None:
+        is_known = True
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_AGAIN_S):
@@ -213,16 +209,24 @@ class NatsAccessStore:
             self._again.clear()
             try:
                 await self._read_all()
+                is_known = True
             except SdkError as error:
-                log.warning("access.not_readable", error=reason_of(error), detail="the last known state is used")
+                if is_known:
+                    log.warning("access.not_readable", error=reason_of(error), detail="the last known state is used")
+                is_known = False
 
     async def _read_all(self) -> None:
-        for name, bucket in self._buckets.items():
-            state = await self._state_of(bucket)
+        looked_s = time.monotonic()
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                states = await asyncio.gather(*(self._state_of(bucket) for bucket in self._buckets.values()))
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"access: no answer of its buckets within {_LOOK_S:g} s") from error
+        for (name, bucket), state in zip(self._buckets.items(), states, strict=True):
             if state != self._seen.get(name):
                 await self._read(name, bucket, cast("int", state[1]))
                 self._seen[name] = state
-        self._heard_s = time.monotonic()
+        self._heard_s = looked_s
 
     async def _state_of(self, bucket: NatsKeyValue) -> tuple[object, ...]:
         """What is another when anything in the bucket is: its incarnation, its last sequence and how many it has."""
