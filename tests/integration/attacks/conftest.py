@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ class Attacked(NamedTuple):
 @pytest.fixture(scope="session")
 def attacked(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     process = Process("api", nats_url, tmp_path_factory.mktemp("attacked") / "log")
-    bystander, attacker = keys_at(nats_url, viewer="bulk", quant="quant")
+    bystander, attacker = asyncio.run(keys_at(nats_url, viewer="bulk", quant="quant"))
     yield Attacked(process.wait(), nats_url, bystander, attacker)
     assert process.process.poll() is None, "it has ended"
     process.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,20 +121,21 @@ class Access:
         return secret.text
 
 
-def keys_at(nats_url: str, **limits: str) -> list[str]:
-    """A key for each role, with its class of limits; written from outside a loop."""
+@contextlib.asynccontextmanager
+async def access_at(nats_url: str) -> AsyncIterator[Access]:
+    """Users and keys can be written."""
+    connection = await NatsConnection.open(nats_url, name="access")
+    store = NatsAccessStore(connection)
+    await store.start()
+    yield Access(store)
+    await store.stop()
+    await connection.close()
 
-    async def go() -> list[str]:
-        connection = await NatsConnection.open(nats_url, name="keys")
-        store = NatsAccessStore(connection)
-        await store.start()
-        access = Access(store)
-        found = [await access.key(role, limits=name, ts_used=2**62) for role, name in limits.items()]
-        await store.stop()
-        await connection.close()
-        return found
 
-    return asyncio.run(go())
+async def keys_at(nats_url: str, **limits: str) -> list[str]:
+    """A key for each role, with its class of limits."""
+    async with access_at(nats_url) as access:
+        return [await access.key(role, limits=name, ts_used=2**62) for role, name in limits.items()]
 
 
 class Answer(NamedTuple):
@@ -192,9 +194,11 @@ class Line:
             except ConnectionError:
                 return b""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """At once."""
         self.writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
 
 
 def request(
@@ -212,7 +216,7 @@ async def asked(port: int, data: bytes | str, address: str = "127.0.0.1") -> Ans
         await line.send(data)
         return await line.answer()
     finally:
-        line.close()
+        await line.close()
 
 
 class Bystander:

@@ -42,7 +42,7 @@ async def lines(port: int, count: int, address: int, receive_bytes: int = 0) -> 
         yield found
     finally:
         for line in found:
-            line.close()
+            await line.close()
 
 
 async def test_ten_thousand_who_ask_nothing_make_room_for_who_asks(attacked: Attacked, many_descriptors: int) -> None:
@@ -101,5 +101,5 @@ async def _cut(port: int) -> float:
     line = await Line.open(port)
     await line.send(request("/metrics"))
     text = (await line.answer()).body.decode()
-    line.close()
+    await line.close()
     return sum(float(each.split(" ")[1]) for each in text.splitlines() if each.startswith("http_connections_cut_slow"))

@@ -26,7 +26,7 @@ async def flood(port: int, sent: str, address: str, until: asyncio.Event) -> Cou
             if answer.status == 429:
                 assert int(answer.headers["retry-after"]) >= 1
                 assert answer.code == "TOO_MANY_REQUESTS"
-    line.close()
+    await line.close()
     return found
 
 

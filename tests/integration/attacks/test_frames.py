@@ -79,7 +79,7 @@ async def test_a_page_of_somewhere_else_opens_no_websocket_with_what_its_browser
         assert await close_code(line) == 4001
     else:
         assert found.status in (401, 403)
-    line.close()
+    await line.close()
 
 
 FLOODS = {
@@ -107,7 +107,7 @@ async def test_who_sends_too_much_is_closed_with_its_code_and_others_are_answere
     async with Bystander(attacked.process, attacked.bystander):
         await line.send(sent)
         assert await close_code(line) == code
-    line.close()
+    await line.close()
     assert attacked.process.resident_mb < before + 30
 
 
@@ -128,7 +128,7 @@ async def test_wildcards_of_a_subscription_reach_no_other_subject(attacked: Atta
             if message["type"] == "error":
                 found.append(message["code"])
     assert set(found) == {"UNKNOWN_CHANNEL"}
-    line.close()
+    await line.close()
 
 
 async def test_who_does_not_say_who_it_is_does_not_stay(attacked: Attacked) -> None:
@@ -136,4 +136,4 @@ async def test_who_does_not_say_who_it_is_does_not_stay(attacked: Attacked) -> N
         lines = [await opened(attacked, "", f"127.0.52.{n + 1}") for n in range(100)]
         assert {await close_code(line) for line in lines} == {4001}
     for line in lines:
-        line.close()
+        await line.close()

@@ -65,7 +65,7 @@ async def test_what_two_parsers_could_read_in_two_ways_is_refused_and_the_connec
     line = await Line.open(attacked.process.port, "127.0.0.20")
     await line.send(SMUGGLING[name].replace("{key}", attacked.bystander))
     found = await line.rest()
-    line.close()
+    await line.close()
     heads = [each for each in found.split(b"\r\n") if each.startswith(b"HTTP/")]
     assert [each.split(b" ")[1] for each in heads] == [b"400"], found
 
@@ -193,7 +193,7 @@ async def test_headers_of_a_megabyte_are_not_waited_for(attacked: Attacked) -> N
         line = await Line.open(attacked.process.port, f"127.0.0.{30 + number}")
         await line.send(request(ME, attacked.bystander)[:-2] + more)
         await line.rest(10)
-        line.close()
+        await line.close()
 
 
 async def test_a_flood_in_one_connection_is_read_no_faster_than_it_is_answered(attacked: Attacked) -> None:
@@ -205,7 +205,7 @@ async def test_a_flood_in_one_connection_is_read_no_faster_than_it_is_answered(a
         for _ in range(count // 500):
             line.writer.write(request("/api", lines=["X-A: b"]).encode() * 500)
         statuses = [(await line.answer()).status for _ in range(300)]
-        line.close()
+        await line.close()
     assert set(statuses) == {200, 429}
     assert process.resident_mb < before + 30
     assert len(bystander.took_s) >= 1

@@ -145,7 +145,7 @@ class AccessFront:
                 return await endpoint.handler(request)
             except AccessRefused as error:
                 actor = actor_of(request, principal_of(request))
-                target = f"{request.method} {request.path}"[:200]
+                target = f"{request.method} {request.rel_url.raw_path}"[:200]  # as it was sent: no control characters
                 await self.auditing.record(actor, "access.refuse", target, f"refused: {error.code}")
                 raise
 
