@@ -10,6 +10,7 @@ const TEXTS = {
     anybody: "anybody may ask", deprecated: "Deprecated: do not use it any more.", nothing: "Nothing matches.",
     failed: "No answer", binary: "bytes, not shown", more: "… (shown in part)", stopped: "stopped",
     unloaded: "The document could not be loaded", missing: "Needed and empty: ",
+    packed: "MessagePack, which this page does not write: ask with MarketClient.",
   },
   zh: {
     language: "English", search: "搜索", key: "API 密钥", choose: "请从列表中选择一个请求。",
@@ -18,6 +19,7 @@ const TEXTS = {
     anybody: "任何人都可以请求", deprecated: "已弃用：请不要再使用。", nothing: "没有匹配的请求。",
     failed: "没有响应", binary: "字节，未显示", more: "……（仅显示一部分）", stopped: "已停止",
     unloaded: "无法加载文档", missing: "必填项为空：",
+    packed: "MessagePack 编码，本页面无法填写：请使用 MarketClient。",
   },
 };
 const METHODS = ["get", "post", "put", "patch", "delete"];
@@ -94,7 +96,9 @@ function show(operation, values = {}) {
   const { path, method, is } = operation;
   const parameters = (is.parameters || []).map(resolved);
   const rows = parameters.map((each) => row(each, values[`of-${each.name}`]));
-  const body = is.requestBody ? element("textarea", { "aria-label": text("body"), spellcheck: "false" }) : null;
+  const content = is.requestBody ? resolved(is.requestBody).content || {} : {};
+  const isPacked = Boolean(is.requestBody) && !("application/json" in content);
+  const body = is.requestBody && !isPacked ? element("textarea", { "aria-label": text("body"), spellcheck: "false" }) : null;
   const samples = element("div");
   const result = element("div", { "aria-live": "polite" });
   const button = element("button", { type: "button", class: "try" }, text("send"));
@@ -106,9 +110,9 @@ function show(operation, values = {}) {
     is.deprecated ? element("p", { class: "bad" }, text("deprecated")) : "",
     element("p", {}, `${text("scope")}: `, element("code", {}, is["x-scope"] || text("anybody"))),
     element("h3", {}, text("parameters")),
-    rows.length ? element("table", {}, ...rows.map((each) => each.shown)) : element("p", {}, text("none")),
-    body ? element("h3", {}, text("body")) : "", body || "", button, result,
-    element("h3", {}, text("samples")), samples,
+    rows.length ? element("table", { class: "parameters" }, ...rows.map((each) => each.shown)) : element("p", {}, text("none")),
+    is.requestBody ? element("h3", {}, text("body")) : "",
+    ...(isPacked ? [element("p", {}, text("packed"))] : [body || "", button, result, element("h3", {}, text("samples")), samples]),
     element("h3", {}, text("statuses")), statuses(is),
   );
   shown.oninput = draw;
