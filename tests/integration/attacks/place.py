@@ -222,8 +222,8 @@ async def asked(port: int, data: bytes | str, address: str = "127.0.0.1") -> Ans
 class Bystander:
     """Somebody who asks all the while, and has to be answered; `slowest_s` is how long it took."""
 
-    def __init__(self, process: Process, key: str, path: str = ME, address: str = "127.0.0.9") -> None:
-        self._process, self._request, self._address = process, request(path, key), address
+    def __init__(self, process: Process, key: str, pause_s: float = 0.03) -> None:
+        self._process, self._request, self._pause_s = process, request(key=key), pause_s
         self.took_s: list[float] = []
         self.others: list[Answer] = []
 
@@ -243,11 +243,11 @@ class Bystander:
     async def _go(self) -> None:
         while True:
             started = time.perf_counter()
-            found = await asked(self._process.port, self._request, self._address)
+            found = await asked(self._process.port, self._request, "127.0.0.9")
             self.took_s.append(time.perf_counter() - started)
             if found.status != 200:
                 self.others.append(found)
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(self._pause_s)
 
     @property
     def p99_s(self) -> float:

@@ -15,6 +15,7 @@ import pytest
 
 from marketprism_adapters.identity.shown_once import new_api_key
 from marketprism_adapters.identity.tokens import TokenSigner
+from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.contracts.access_records import Signer
 from tests.integration.api.access_side import PASSWORD, Gateway, cookie_in, gateway
 from tests.integration.attacks.place import Answer, Line, request
@@ -129,7 +130,7 @@ async def test_a_wordlist_is_locked_out_and_told_so_and_the_owner_comes_in_from_
 async def test_logins_by_the_hundred_keep_nobody_waiting_who_has_a_key(api: Gateway) -> None:
     """Each is worth tens of milliseconds of a core: two at a time, twenty wait, the rest is told to come again."""
     port, key = api.service.http.port, await api.key(await api.user("viewer"))
-    logins = [asyncio.create_task(_login(port, f"127.0.73.{n + 1}", f"someone{n}", "password")) for n in range(100)]
+    logins = [asyncio.create_task(_login(port, f"127.0.73.{n + 1}", f"someone{n}", "password")) for n in range(60)]
     answered = 0
     while not all(each.done() for each in logins):
         assert (await api.ask("GET", ME, key)).status in (200, 429)
@@ -158,8 +159,8 @@ async def test_how_long_a_key_is_looked_up_tells_nothing_about_it(api: Gateway, 
     for _ in range(400):
         for text, times in took.items():
             started = time.perf_counter()
-            with pytest.raises(Exception, match=r"^(key|token): expected"):
-                await authenticate(text)
+            with pytest.raises(AccessRefused):
+                await authenticate(text, address="127.0.0.1")
             times.append(time.perf_counter() - started)
     first, second = (statistics.median(times[50:]) for times in took.values())
     assert abs(first - second) < 200e-6, (first, second)

@@ -37,7 +37,7 @@ class Pipeline:
         self._folder = folder
         self.processes: list[Process] = []
 
-    async def start(self) -> None:
+    async def start(self, *, with_slow: bool) -> None:
         self._options = EmbeddedOptions(self._folder / "nats", port=choose_port(0))
         self.server = await EmbeddedServer.start(self._options)
         self.proxy = FaultyProxy("127.0.0.1", self.server.port)
@@ -48,7 +48,8 @@ class Pipeline:
         await publish_ack(self.connection, f"market.bar.1m.{SYMBOL}", encode(BAR, bar))
         self.api = self.begin("api", backend=BACKEND, access_log="off")
         self.one = self.begin("query")
-        self.slow = self.begin("query", self.proxy.url)
+        if with_slow:
+            self.slow = self.begin("query", self.proxy.url)
         (self.key,) = await keys_at(self.server.url, quant="bulk")
         for each in self.processes:
             await asyncio.to_thread(each.wait)
@@ -95,9 +96,9 @@ class Pipeline:
 
 
 @pytest.fixture
-async def pipeline(tmp_path: Path) -> AsyncIterator[Pipeline]:
+async def pipeline(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Pipeline]:
     found = Pipeline(tmp_path)
-    await found.start()
+    await found.start(with_slow="query" in request.node.name)
     yield found
     await found.stop()
 

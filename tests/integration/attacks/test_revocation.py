@@ -1,4 +1,4 @@
-"""A key that is revoked while three gateways answer it as fast as they can."""
+"""A key that is revoked while three gateways answer it hundreds of times a second."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Caller:
             if found.status == 200:
                 self.answered += 1
                 self.last_began_s = began_s
+                await asyncio.sleep(0.003)
             elif found.status == 401:
                 self.refused = found.code
                 after += 1
@@ -52,7 +53,7 @@ async def test_no_gateway_answers_a_key_a_second_after_it_was_revoked(nats_url: 
         for process in processes:
             await asyncio.to_thread(process.wait)
         async with access_at(nats_url) as access:
-            for _ in range(3):
+            for _ in range(2):
                 key = await access.key("quant", limits="bulk", ts_used=2**62)
                 callers = [Caller(each, key) for each in processes for _ in range(2)]
                 asking = [asyncio.create_task(each.ask()) for each in callers]
