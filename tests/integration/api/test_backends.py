@@ -148,6 +148,19 @@ async def test_the_newest_tick_of_what_is_asked_for_often_comes_from_its_subject
     assert query.asked == 2
 
 
+async def test_a_wildcard_in_a_symbol_is_a_symbol_and_brings_nobody_elses_ticks(place: Place) -> None:
+    query = await place.query()
+    speaker = await place.connection()
+    for symbol in ("*", "%3E", "rb*", "rb2505.%3E", "*.*"):
+        for _ in range(4):  # what is asked for again is listened to
+            status, body, _ = await place.ask(f"ticks/{symbol}/latest")
+            assert status != 200, body
+            await speaker.publish("market.tick.rb2505", encode(TICK, NEWEST))
+            await speaker.flush()
+    assert query.asked <= 20
+    assert (await place.ask())[0] == 200
+
+
 class Confused(Service):
     """Answers with what is no answer."""
 
