@@ -124,12 +124,12 @@ ISSUERS: Mapping[type[object], Issuer] = {
 
 
 def authorize(command: C, issuer: str) -> C:
-    """The command, if the issuer may give it.
+    """The command, if the issuer may give it: an `Issuer`, or one with a name behind it, as `operator:user:li`.
 
     Raises:
         CommandRefused: it is not the issuer's to give; the text says whose it is.
     """
     allowed = ISSUERS[type(command)]
-    if issuer != allowed:
+    if issuer.partition(":")[0] != allowed:
         raise CommandRefused(f"command {type(command).__name__}: expected the issuer {allowed}, was {issuer!r}")
     return command

@@ -181,9 +181,9 @@ class Balancer:
         now = self._clock.monotonic_s()
         return {instance for instance, health in self._health.items() if health.until > now}
 
-    def _usable(self, tried: set[str]) -> Callable[[InstanceRecord], bool]:
+    def _usable(self, tried: set[str], fits: Callable[[InstanceRecord], bool]) -> Callable[[InstanceRecord], bool]:
         out = self.ejected() | tried
-        return lambda record: record.instance not in out
+        return lambda record: record.instance not in out and fits(record)
 
     async def call(
         self,
@@ -218,8 +218,10 @@ class Balancer:
         attempts: int = 2,
         idempotent: bool = True,
         hedge_s: float | None = None,
+        fits: Callable[[InstanceRecord], bool] = lambda _: True,
     ) -> bytes:
-        """Answer of one instance, bytes in and bytes out; an idempotent call that reached nobody goes to another next.
+        """Answer of one instance that `fits`, bytes in and bytes out; an idempotent call that reached nobody goes
+        to another next.
 
         With `hedge_s` an idempotent call that has no answer after so many seconds is put to a second instance too: the
         first answer counts, the other call is cancelled. Of an instance that was outrun three times in a row the
@@ -232,12 +234,12 @@ class Balancer:
         end = until_s(self._clock, timeout_s)
         tried: set[str] = set()
         for attempt in range(1, attempts + 1):
-            record = self._pick(key, tried)
+            record = self._pick(key, tried, fits)
             left_s = max(0.001, (end - self._clock.monotonic_s()) / (attempts - attempt + 1))
             try:
                 if hedge_s is None or not idempotent:
                     return await self._once(record, method, data, left_s)
-                return await self._hedged(record, method, data, left_s, key, tried, hedge_s)
+                return await self._hedged(record, method, data, left_s, key, tried, hedge_s, fits)
             except Exception as error:
                 again = isinstance(error, NoResponders) or (idempotent and isinstance(error, _UNREACHABLE))
                 if not again or attempt == attempts:
@@ -245,10 +247,10 @@ class Balancer:
                 tried.add(record.instance)
         raise AssertionError("unreachable")
 
-    def _pick(self, key: str, tried: set[str]) -> InstanceRecord:
-        record = self._discovery.pick(self._service, self._strategy, key, self._usable(tried))
+    def _pick(self, key: str, tried: set[str], fits: Callable[[InstanceRecord], bool]) -> InstanceRecord:
+        record = self._discovery.pick(self._service, self._strategy, key, self._usable(tried, fits))
         if record is None:
-            record = self._discovery.pick(self._service, self._strategy, key)  # all are out: better one than none
+            record = self._discovery.pick(self._service, self._strategy, key, fits)  # all are out: better one than none
         if record is None:
             raise NoResponders(f"{self._service}: expected an instance in the registry, there is none")
         if record.single_active:
@@ -279,6 +281,7 @@ class Balancer:
         key: str,
         tried: set[str],
         hedge_s: float,
+        fits: Callable[[InstanceRecord], bool],
     ) -> bytes:
         end = self._clock.monotonic_s() + timeout_s
         first = asyncio.ensure_future(self._once(record, method, data, timeout_s))
@@ -287,7 +290,9 @@ class Balancer:
             await asyncio.wait(running, timeout=min(hedge_s, timeout_s))
             if first.done():
                 return await first
-            other = self._discovery.pick(self._service, self._strategy, key, self._usable({*tried, record.instance}))
+            other = self._discovery.pick(
+                self._service, self._strategy, key, self._usable({*tried, record.instance}, fits)
+            )
             if other is None:
                 return await first
             self.hedged += 1

@@ -1,28 +1,28 @@
 """Commands: on a work queue until somebody has done them, then gone; what cannot be done ends in the dead letters.
 
-Delivery is at least once. The idempotency key makes the effect once: what was done is remembered for a day in the
-bucket `commands_done`, by all instances. Between the effect and that record a crash repeats the command; a handler
-whose effect must not be repeated checks the key in the place where the effect is. Which queue a command is put on, and
-who reads it, is in `command_queues.py`.
+Delivery is at least once. The idempotency key makes the effect once: what became of a command is remembered for a day
+in the bucket `commands_done`, by all instances (`outcomes.py`). Between the effect and that record a crash repeats the
+command; a handler whose effect must not be repeated checks the key in the place where the effect is. Which queue a
+command is put on, and who reads it, is in `command_queues.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from marketprism_sdk.errors import CommandRejected, ConfigurationError, SdkError, StreamError, reason_of
 from marketprism_sdk.messaging._command_queues import DEFAULT_GROUP, STREAM, TOKEN, Command, CommandQueue
 from marketprism_sdk.messaging._dead_letters import DEAD_LETTERS, DeadLetter, dead_letters, redrive
+from marketprism_sdk.messaging._outcomes import CommandOutcome, outcome_key
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
 from marketprism_sdk.nats.stream_config import identity
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-DONE = "commands_done"
-DONE_S = 86_400.0
 DEAD_LETTERS_S = 30 * 86_400.0
 _ACK_WAIT_S = 30.0
 _EXPIRES_S = 5.0
@@ -200,7 +198,7 @@ class CommandReceiver:
                 await handler(command)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CommandRejected) as error:
             log.warning("command.refused", subject=subject, reason=reason_of(error))
-            await self._bury(command, subject, reason_of(error), attempts, data)
+            await self._bury(command, subject, reason_of(error), attempts, data, status="refused")
             return b"+TERM"
         except Exception as error:
             self._metrics.count("command_failures_total", command=self._known(command.name if command else ""))
@@ -209,11 +207,11 @@ class CommandReceiver:
             if isinstance(error, TimeoutError):
                 reason = f"took longer than {policy.timeout_s:g} s"
             if attempts >= policy.attempts:
-                await self._bury(command, subject, reason, attempts, data)
+                await self._bury(command, subject, reason, attempts, data, status="failed")
                 return b"+TERM"
             delay_ns = int(policy.pause_s * 2 ** (attempts - 1) * 1e9)
             return b"-NAK " + json.dumps({"delay": delay_ns}).encode()
-        await self._remember(command.key)
+        await self._remember(command.key, CommandOutcome("done", time.time_ns()))
         self._metrics.count("commands_total", command=command.name)
         return b"+ACK"
 
@@ -238,28 +236,35 @@ class CommandReceiver:
         return name if name in self._handlers else "unknown"
 
     async def _was_done(self, key: str) -> bool:
-        return key in self._done or await self._remembered.get(_token(key)) is not None
+        return key in self._done or await self._remembered.get(outcome_key(key)) is not None
 
-    async def _remember(self, key: str) -> None:
+    async def _remember(self, key: str, outcome: CommandOutcome) -> None:
         self._done[key] = None
         if len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
         try:
-            await self._remembered.put(_token(key), b"")
+            await self._remembered.put(outcome_key(key), msgspec.msgpack.encode(outcome))
         except SdkError as error:
             log.warning(
                 "command.result_not_stored", key=key, error=reason_of(error), detail="it is known to this process only"
             )
 
-    async def _bury(self, command: Command | None, subject: str, reason: str, attempts: int, data: bytes) -> None:
-        letter = DeadLetter(command, subject, reason, attempts, time.time_ns(), b"" if command else data[:65_536])
-        await publish_ack(self._connection, f"dlq.{subject.removeprefix('cmd.')}", msgspec.msgpack.encode(letter))
+    async def _bury(
+        self,
+        command: Command | None,
+        subject: str,
+        reason: str,
+        attempts: int,
+        data: bytes,
+        *,
+        status: Literal["refused", "failed"],
+    ) -> None:
+        now = time.time_ns()
+        letter = DeadLetter(command, subject, reason, attempts, now, b"" if command else data[:65_536])
+        ack = await publish_ack(self._connection, f"dlq.{subject.removeprefix('cmd.')}", msgspec.msgpack.encode(letter))
         self._metrics.count("dead_letters_total")
-
-
-def _token(key: str) -> str:
-    """A key that a bucket can hold, whatever the sender chose."""
-    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+        if command is not None:
+            await self._remember(command.key, CommandOutcome(status, now, reason, ack.seq))
 
 
 __all__ = [

@@ -32,28 +32,63 @@ async def dead_letters(connection: NatsConnection) -> list[tuple[int, DeadLetter
     state = (await stream_info(connection, DEAD_LETTERS))["state"]
     found = []
     for seq in range(max(1, state["first_seq"]), state["last_seq"] + 1):
-        letter = await _letter(connection, seq)
+        letter = await dead_letter(connection, seq)
         if letter is not None:
             found.append((seq, letter))
     return found
 
 
-async def _letter(connection: NatsConnection, seq: int) -> DeadLetter | None:
+async def newest_letters(
+    connection: NatsConnection, limit: int, *, before: int | None = None, most_read: int = 1_000
+) -> tuple[list[tuple[int, DeadLetter]], int]:
+    """(sequence, letter) of up to `limit` letters, newest first, `before` a sequence; and the sequence before which
+    there may be more, 0 where there are none. At most `most_read` messages are looked at.
+
+    Raises:
+        StreamMissing: nobody has taken commands yet. StreamError, NotConnected, DeadlineExceeded.
+    """
+    state = (await stream_info(connection, DEAD_LETTERS, within_s=0))["state"]
+    first, seq = max(1, int(state["first_seq"])), int(state["last_seq"])
+    seq = seq if before is None else min(seq, before - 1)
+    found: list[tuple[int, DeadLetter]] = []
+    for _ in range(most_read):
+        if seq < first or len(found) == limit:
+            break
+        letter = await dead_letter(connection, seq)
+        if letter is not None:
+            found.append((seq, letter))
+        seq -= 1
+    return found, seq + 1 if seq >= first else 0
+
+
+async def dead_letter(connection: NatsConnection, seq: int) -> DeadLetter | None:
+    """The letter of a sequence, None where there is none. Raises what the stream raises."""
     message = await direct_get(connection, DEAD_LETTERS, seq)
     if message is None:
         return None
     return decode_or_none(KvEntry(message.subject, message.data, seq, bucket=DEAD_LETTERS), DeadLetter)
 
 
-async def redrive(connection: NatsConnection, seq: int) -> None:
-    """Put a dead command back on its queue, under a key of its own, and take it from the dead letters.
+async def redrive(connection: NatsConnection, seq: int) -> str:
+    """Put a dead command back on its queue, under a key of its own, which is returned, and take it from the dead
+    letters.
 
     Raises:
         StreamError: there is no such letter, or it holds no command.
     """
-    letter = await _letter(connection, seq)
+    letter = await dead_letter(connection, seq)
     if letter is None or letter.command is None:
         raise StreamError(f"dead letter {seq}: expected a command, there is none")
+    if not letter.subject.startswith("cmd."):
+        raise StreamError(f"dead letter {seq}: expected the subject of a command, was {letter.subject[:80]!r}")
     command = msgspec.structs.replace(letter.command, key=secrets.token_hex(12))
-    await publish_ack(connection, letter.subject, msgspec.msgpack.encode(command), {"Nats-Msg-Id": command.key})
+    # One id for every attempt at this letter: of two who put it back at a time, the stream takes one.
+    headers = {"Nats-Msg-Id": f"dead-letter-{seq}-{letter.ts_dead}"}
+    await publish_ack(connection, letter.subject, msgspec.msgpack.encode(command), headers)
+    await discard(connection, seq)
+    return command.key
+
+
+async def discard(connection: NatsConnection, seq: int) -> None:
+    """Take a letter out for good. Raises StreamError: there is no such letter."""
     await api(connection, f"STREAM.MSG.DELETE.{DEAD_LETTERS}", {"seq": seq})

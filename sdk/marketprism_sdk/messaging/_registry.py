@@ -54,6 +54,11 @@ class InstanceRecord(msgspec.Struct, frozen=True):
         return str(self.metadata.get("group", ""))
 
     @property
+    def interface(self) -> str:
+        """The digest of what it offers (`ServiceInterface`); empty where that is nothing."""
+        return str(self.metadata.get("interface", ""))[:64]
+
+    @property
     def load(self) -> float:
         """How busy it says it is, 0 where it says nothing that is a number."""
         load = self.metadata.get("load", 0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from marketprism_sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from marketprism_sdk.service._handlers import command, event, marked, rpc
+    from marketprism_sdk.service._handlers import command, event, http, marked, rpc
     from marketprism_sdk.service._http_limits import is_loopback
     from marketprism_sdk.service._leading import Lapsed, until_leading, while_leading
     from marketprism_sdk.service._lifecycle import run, unless, until_signalled
@@ -22,6 +22,7 @@ else:
             "marketprism_sdk.service._handlers": (
                 "command",
                 "event",
+                "http",
                 "marked",
                 "rpc",
             ),
@@ -62,6 +63,7 @@ __all__ = [
     "command",
     "die_with_parent",
     "event",
+    "http",
     "is_loopback",
     "leader_only",
     "marked",

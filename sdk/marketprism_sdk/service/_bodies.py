@@ -38,8 +38,8 @@ def body_type(handler: Callable[..., Any]) -> Any:
     return None if found in (Any, object) else found
 
 
-def decoded(body: Any, kind: type[T], what: str) -> T:
-    """A body as `kind`, strictly: a text is no number. None is read as a record without fields, where one is wanted.
+def decoded(body: Any, kind: type[T], what: str, *, strict: bool = True) -> T:
+    """A body as `kind`, where `strict` a text is no number. None is a record without fields, where one is wanted.
 
     Raises:
         RemoteError: INVALID_PARAMETER; the text and `details["field"]` name the path of the field in the body.
@@ -47,7 +47,7 @@ def decoded(body: Any, kind: type[T], what: str) -> T:
     if body is None and _is_record(kind):
         body = {}
     try:
-        return msgspec.convert(body, kind, strict=True)
+        return msgspec.convert(body, kind, strict=strict)
     except msgspec.ValidationError as error:
         field, text = _words(str(error), kind)
         raise RemoteError(WRONG_BODY, f"{what}: {text}", {"field": field}) from error

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from marketprism_sdk.errors import CommandRejected, RemoteError
 from marketprism_sdk.messaging import Command, CommandPolicy, Mode
 from marketprism_sdk.service._bodies import body_type, decoded
+from marketprism_sdk.service._offering import HttpMark
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +36,19 @@ def command(name: str, policy: CommandPolicy | None = None) -> Callable[[F], F]:
 def event(service: str, name: str, *, mode: Mode = "broadcast") -> Callable[[F], F]:
     """Handle events `event.<service>.<name>` with this method, on every instance or on one of them."""
     return _mark("__event__", (service, name, mode))
+
+
+def http(method: str, path: str, *, scope: str, weight: int = 1, timeout_s: float = 25.0) -> Callable[[F], F]:
+    """Answer `<method> /api/v1/<service><path>` at every API gateway with this method, on some instance.
+
+    Its first argument is a record of all values: of the path (`{id}`), the query and the body, which is a JSON object.
+    A second one gets the `Caller`. What it returns is the `data` of the answer. A gateway lets in who has `scope`, and
+    takes `weight` of the caller's rate; what of the data the caller may see is the handler's to hold to.
+
+    Raises:
+        ConfigurationError: no such method or path, no scope, or a weight or time out of bounds.
+    """
+    return _mark("__http__", HttpMark(method, path, scope, weight, timeout_s))
 
 
 def _mark(attribute: str, value: object) -> Callable[[F], F]:

@@ -1,7 +1,7 @@
 """Service: a process with a name, and what every such process needs.
 
-Subclass it, mark handlers with `@rpc`, `@command` and `@event`, or mount objects that have such handlers; override
-`on_start`, `work`, `on_drain` and `on_stop`, and `await run(…)`.
+Subclass it, mark handlers with `@rpc`, `@command`, `@event` and `@http`, or mount objects that have such handlers;
+override `on_start`, `work`, `on_drain` and `on_stop`, and `await run(…)`.
 
 At a stop: `on_drain` while everything still runs and answers; then the service is no longer ready, answers nothing any
 more and ends its tasks; then `on_stop`; then it leaves the registry. A phase that raises does not keep the others from
@@ -24,9 +24,12 @@ from aiohttp import web
 
 from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded, reason_of
 from marketprism_sdk.messaging import (
+    CHECK_COMMAND,
     DONE,
     DONE_S,
     HEALTH,
+    HTTP,
+    INTERFACE,
     REGISTRY,
     TTL_S,
     Command,
@@ -46,6 +49,7 @@ from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
 from marketprism_sdk.service._lifecycle import unless
+from marketprism_sdk.service._offering import Offering
 from marketprism_sdk.service._work import Work
 
 log = get_logger(__name__)
@@ -159,7 +163,7 @@ class Service:
         return spawned
 
     def mount(self, handlers: object) -> None:
-        """Answer with the methods of an object that are marked `@rpc`, `@command` or `@event`; not after the start.
+        """Answer with the methods of an object that are marked as those of a service are; not after the start.
 
         Raises:
             ConfigurationError: the service has begun to answer.
@@ -169,7 +173,7 @@ class Service:
         self._handlers.append(handlers)
 
     def handlers(self, mark: str) -> Iterator[tuple[Any, Any]]:
-        """(bound method, its mark) of every handler with the mark `__rpc__`, `__command__` or `__event__`."""
+        """(bound method, its mark) of every handler with a mark: `__rpc__`, `__command__`, `__event__`, `__http__`."""
         for owner in self._handlers:
             yield from marked(owner, mark)
 
@@ -265,7 +269,12 @@ class Service:
         self._mounted = True
         calls = self._by_name("__rpc__")
         commands = self._by_name("__command__")
+        offered = commands if self.settings.with_commands else {}
+        offering = Offering(self.name, self.version, offered, self.handlers("__http__"))
         self._rpc.add(HEALTH, self._answer_health)
+        self._rpc.add(INTERFACE, offering.answer_interface)
+        self._rpc.add(CHECK_COMMAND, offering.check_command)
+        self._rpc.add(HTTP, offering.answer_http)
         for name, (method, raw) in calls.items():
             if raw:
                 self._rpc.add_raw(name, method)
@@ -274,6 +283,8 @@ class Service:
         for method, (service, name, mode) in self.handlers("__event__"):
             await self.events.on(service, name, method, mode=mode)
         await self._rpc.start()
+        if self.registration is not None and (offering.interface.commands or offering.interface.requests):
+            await self.registration.update(metadata={"interface": offering.interface.digest})
         if commands and self.settings.with_commands:
             replicas = self.settings.replicas
             await ensure_command_streams(self.connection, replicas)

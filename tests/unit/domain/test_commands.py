@@ -20,6 +20,10 @@ from marketprism_domain.errors import CommandRefused, InvalidValue
 def test_a_command_is_its_issuers_to_give_and_nobody_elses() -> None:
     command = AdjustValidationRules({"z_low": 2})
     assert authorize(command, "operator") is command
+    assert authorize(command, "operator:user:li") is command
+    for other in ("operators", "user:operator", "system:operator"):
+        with pytest.raises(CommandRefused):
+            authorize(command, other)
     with pytest.raises(CommandRefused, match="command AdjustValidationRules: expected the issuer operator, was 'sys"):
         authorize(command, "system")
     with pytest.raises(CommandRefused, match="was ''"):
