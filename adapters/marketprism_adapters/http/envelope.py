@@ -115,7 +115,11 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
     field, colon, rest = message.partition(":")
     if colon and code == Code.INVALID_PARAMETER:
         message = f"{_WRITTEN.get(field, field)}:{rest}"
-    body = FailureEnvelope(success=False, error=ErrorBody(code=http_code(code), message=message), **stamp._asdict())
+    details: dict[str, Any] = {}
+    if isinstance(error, RemoteError) and code == Code.INVALID_PARAMETER and "field" in error.details:
+        details["field"] = str(error.details["field"])
+    shown = ErrorBody(code=http_code(code), message=message, details=details)
+    body = FailureEnvelope(success=False, error=shown, **stamp._asdict())
     headers: dict[str, str] = {}
     if isinstance(error, TooMany | LockedOut | QuotaSpent):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_s)))

@@ -40,6 +40,7 @@ _MEANINGS: Mapping[int, str] = {
     421: "The server is not asked by this name.",
     429: "The caller asks too much; Retry-After says in how many seconds to ask again.",
     500: "A fault of the service, whose log says why.",
+    422: "The service refuses to do it, or could not: the message has its reason.",
     503: "Whoever would answer is away: ask again, after as many seconds as Retry-After says.",
 }
 _HEADERS: Mapping[str, tuple[str, str]] = {
@@ -49,6 +50,7 @@ _HEADERS: Mapping[str, tuple[str, str]] = {
     "Link": ('rel="next": the page that follows; rel="successor-version": what stands in its place', "string"),
     "X-Next-After": ("`after` of the page that follows", "string"),
     "X-Truncated": ("true: there are more rows than these", "string"),
+    "Location": ("where to look for what becomes of it", "string"),
     "Retry-After": ("seconds until it is worth asking again", "integer"),
     "WWW-Authenticate": ("how to say who asks", "string"),
     "Allow": ("methods that the path has", "string"),
@@ -125,11 +127,15 @@ def _failure(status: int) -> Schema:
 
 
 def _operation(operation: Operation, schemas: Schema) -> Schema:
+    schemas.update(operation.schemas)
     found: Schema = {
         "operationId": operation.id,
         "summary": operation.summary,
         "tags": [operation.tag],
-        "parameters": [each for model in operation.parameters for each in _parameters(operation, model)],
+        "parameters": [
+            *(each for model in operation.parameters for each in _parameters(operation, model)),
+            *operation.listed,
+        ],
         "responses": _responses(operation, schemas),
         "security": [],
     }
@@ -164,6 +170,9 @@ def _responses(operation: Operation, schemas: Schema) -> Schema:
     names += ["Sunset"] if operation.sunset is not None else []
     answer: Schema = {"description": "The answer.", "headers": _headers(*names)}
     found: Schema = {str(operation.status): answer | ({"content": content} if content else {})}
+    if operation.later:
+        more = _headers(*names, "Location")
+        found["202"] = answer | {"description": "It is not known yet.", "headers": more, "content": content}
     if operation.tagged:
         found["304"] = {
             "description": "The caller has the answer: its ETag is that of If-None-Match.",

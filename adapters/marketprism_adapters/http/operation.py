@@ -51,6 +51,9 @@ class Operation(NamedTuple):
         deprecated, sunset: the endpoint's.
         examples: of parameters, by name.
         description: what the summary has no room for.
+        later: whether it may be answered 202: what was asked for goes on, and `Location` says where to look.
+        listed: parameters as the document has them, of who has no models of them.
+        schemas: what `data`, `body` and `listed` refer to, by their names in the document.
     """
 
     path: str
@@ -72,6 +75,9 @@ class Operation(NamedTuple):
     sunset: date | None = None
     examples: Mapping[str, object] = {}
     description: str = ""
+    later: bool = False
+    listed: tuple[Schema, ...] = ()
+    schemas: Mapping[str, Schema] = {}
 
     @property
     def id(self) -> str:

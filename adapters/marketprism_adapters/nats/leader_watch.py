@@ -27,12 +27,14 @@ _FORGOTTEN_S = 86_400.0
 
 
 class Leader(NamedTuple):
-    """A lease as it is: `state` is held, released, or lost where its holder is not there any more."""
+    """A lease as it is: `state` is held, released, or lost where its holder is not there any more; `age_s` is how long
+    ago it was written, None where that is not known."""
 
     holder: str
     epoch: int
     state: str
     problem: str = ""
+    age_s: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The leader as plain values, for `--json`."""
@@ -52,13 +54,13 @@ async def _leader(connection: NatsConnection, entry: KvEntry, instances: Sequenc
     age_s = await _age_s(connection, entry.key)
     if lease.state != "held":
         problem = _leaderless(entry.key, age_s, instances)
-        return Leader(lease.holder, lease.epoch, lease.state, problem)
+        return Leader(lease.holder, lease.epoch, lease.state, problem, age_s)
     why = await _missing(connection, entry.key, lease, age_s, instances)
     if not why:
-        return Leader(lease.holder, lease.epoch, lease.state)
+        return Leader(lease.holder, lease.epoch, lease.state, "", age_s)
     ago = "" if age_s is None else f", its last sign {age_s:.0f} s ago"
     problem = f"leader lost: {entry.key}: {lease.holder} {why}{ago}"
-    return Leader(lease.holder, lease.epoch, "lost", "" if (age_s or 0.0) > _FORGOTTEN_S else problem)
+    return Leader(lease.holder, lease.epoch, "lost", "" if (age_s or 0.0) > _FORGOTTEN_S else problem, age_s)
 
 
 def _leaderless(key: str, age_s: float | None, instances: Sequence[InstanceRecord]) -> str:
@@ -111,16 +113,18 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(f"{whole}.{rest[:6]:0<6}+00:00")
 
 
-async def health_of(connection: NatsConnection, record: InstanceRecord) -> Mapping[str, Any] | None:
+async def health_of(
+    connection: NatsConnection, record: InstanceRecord, *, within_s: float = _HEALTH_S
+) -> Mapping[str, Any] | None:
     """What an instance answers over NATS of its health; empty where it lives and does not say, or is about to start or
-    to end; None where it does not answer.
+    to end; None where it does not answer `within_s`.
 
     Raises:
         NoResponders: the server knows that nobody is there; its entry lives on for some seconds.
     """
     calls = RpcClient(NatsBus(connection))
     try:
-        found = await calls.call(record.service, HEALTH, instance=record.instance, timeout_s=_HEALTH_S)
+        found = await calls.call(record.service, HEALTH, instance=record.instance, timeout_s=within_s)
     except NoResponders:
         if record.status in ("starting", "draining"):
             return {}

@@ -91,6 +91,16 @@ async def next_of(connection: NatsConnection, stream: str, subject: str, seq: in
     return _held(message, stream)
 
 
+async def some_of(connection: NatsConnection, stream: str, subject: str, seq: int, most: int) -> list[Held]:
+    """Up to `most` messages of a subject (wildcards allowed) at or behind a sequence, in their order; none when there
+    is no such stream.
+
+    Raises:
+        StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+    """
+    return await _batch(connection, stream, {"seq": max(1, seq), "next_by_subj": subject, "batch": most})
+
+
 async def count_from(connection: NatsConnection, stream: str, subject: str, seq: int) -> int:
     """How many messages of a subject a stream holds at or behind a sequence. Raises as `next_of`."""
     first = await next_of(connection, stream, subject, seq)
@@ -167,4 +177,4 @@ def nanoseconds(text: str) -> int:
     return seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
 
 
-__all__ = ["Held", "count_from", "last_of_each", "nanoseconds", "next_of"]
+__all__ = ["Held", "count_from", "last_of_each", "nanoseconds", "next_of", "some_of"]

@@ -47,7 +47,7 @@ class HttpMark:
         if self.method not in METHODS:
             raise ConfigurationError(f"http: expected a method of {', '.join(METHODS)}, was {self.method!r}")
         if not _PATH.fullmatch(self.path):
-            raise ConfigurationError(f"http: expected a path like /jobs/{{id}}, was {self.path!r}")
+            raise ConfigurationError(f"http: expected a path of words and of names in braces, was {self.path!r}")
         if not self.scope or self.weight < 1 or not 0 < self.timeout_s <= _LONGEST_S:
             raise ConfigurationError(
                 f"http {self.path}: expected a scope, weight >= 1 and 0 < timeout_s <= {_LONGEST_S:g}, was {self}"

@@ -20,7 +20,7 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected, RemoteError
 from marketprism_sdk.lazy import loaded
-from marketprism_sdk.messaging import Balancer, Discovery, RpcClient
+from marketprism_sdk.messaging import Balancer, Discovery, InstanceRecord, LeaderClient, RpcClient
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.resilience import Bulkhead, CircuitBreaker
 from marketprism_services.settings.api import BackendSettings
@@ -41,28 +41,36 @@ class AnswerFailed(ApplicationError):
 
 class Backend:
     """The instances of one service. Outliers are left out, slow reads are put to a second instance, and when none
-    answers nothing is asked for a moment: whoever waits is told so at once."""
+    answers nothing is asked for a moment: whoever waits is told so at once. `label` is its name in metrics."""
 
     def __init__(
-        self, service: str, calls: RpcClient, discovery: Discovery, metrics: Metrics, settings: BackendSettings
+        self,
+        service: str,
+        calls: RpcClient,
+        discovery: Discovery,
+        metrics: Metrics,
+        settings: BackendSettings,
+        *,
+        label: str = "",
     ) -> None:
+        label = label or service
         self._settings = settings
         self._balancer = Balancer(
             calls,
             discovery,
             service,
             strategy="least-loaded" if settings.least_loaded else "round-robin",
-            on_eject=lambda _i, _s: metrics.count("backend_ejections_total", service=service),
+            on_eject=lambda _i, _s: metrics.count("backend_ejections_total", service=label),
         )
         self._breaker = CircuitBreaker(
             failures=settings.breaker_failures,
             rest_s=settings.breaker_rest_s,
             counts=_is_away,
-            on_change=lambda state: metrics.count("backend_breaker_changes_total", service=service, state=state),
+            on_change=lambda state: metrics.count("backend_breaker_changes_total", service=label, state=state),
         )
         self._room = Bulkhead(settings.at_once, settings.waiting)
         self._bulk = Bulkhead(max(1, settings.at_once // 2), settings.waiting)
-        metrics.watch("backend_hedged_total", lambda: float(self.hedged), service=service)
+        metrics.watch("backend_hedged_total", lambda: float(self.hedged), service=label)
 
     @property
     def state(self) -> str:
@@ -74,8 +82,17 @@ class Backend:
         """Reads that were put to a second instance."""
         return self._balancer.hedged
 
-    async def call_raw(self, method: str, data: bytes, *, bulk: bool = False) -> bytes:
-        """Bytes in, bytes out; what may be repeated only.
+    async def call_raw(
+        self,
+        method: str,
+        data: bytes,
+        *,
+        bulk: bool = False,
+        idempotent: bool = True,
+        timeout_s: float | None = None,
+        fits: Callable[[InstanceRecord], bool] = lambda _: True,
+    ) -> bytes:
+        """Bytes in, bytes out, of an instance that `fits`; what may not be repeated is not `idempotent`.
 
         Raises:
             CircuitOpen: none has answered of late. BulkheadFull: too many ask at once.
@@ -84,10 +101,22 @@ class Backend:
         settings = self._settings
         return await self._guarded(
             lambda: self._balancer.call_raw(
-                method, data, timeout_s=settings.timeout_s, hedge_s=settings.hedge_s or None
+                method,
+                data,
+                timeout_s=min(settings.timeout_s, timeout_s or settings.timeout_s),
+                hedge_s=(settings.hedge_s or None) if idempotent else None,
+                idempotent=idempotent,
+                fits=fits,
             ),
             bulk=bulk,
         )
+
+    async def call_leader(
+        self, method: str, data: bytes, leader: LeaderClient, *, idempotent: bool, timeout_s: float
+    ) -> bytes:
+        """Bytes in, bytes out, of whoever leads; raises as `call_raw`, and NotActive: nobody leads."""
+        bound_s = min(self._settings.timeout_s, timeout_s)
+        return await self._guarded(lambda: leader.call_raw(method, data, timeout_s=bound_s, idempotent=idempotent))
 
     async def call(self, method: str, request: object, read: Callable[[object], T]) -> T:
         """A value in, and out what `read` makes of the reply.

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from marketprism_adapters.http.envelope import Stamp, answered, count_of, failed, tag_of
+from marketprism_adapters.http.operation import Operation
 from marketprism_application.errors import QueryError
 from marketprism_sdk.lazy import loaded
 from marketprism_services.api.endpoint import Endpoint, Handler
@@ -30,13 +31,25 @@ class _Text(NamedTuple):
 class DocumentsApi:
     """Anybody may read these: they hold nothing but the product's own text.
 
-    `served` gives the endpoints that the documents are about.
+    `served` gives the endpoints that the documents are about, `published` what other services have published.
     """
 
-    def __init__(self, version: str, served: Callable[[], Sequence[Endpoint]]) -> None:
+    def __init__(
+        self,
+        version: str,
+        served: Callable[[], Sequence[Endpoint]],
+        published: Callable[[], Sequence[Operation]] = tuple,
+    ) -> None:
         self._version = version
         self._served = served
+        self._published = published
         self._texts: dict[str, _Text] = {}
+        self._generation = 0
+
+    def renew(self) -> None:
+        """Make the document of requests anew: others are published."""
+        self._generation += 1
+        self._texts.pop(_OPENAPI, None)
 
     def endpoints(self) -> list[Endpoint]:
         """The index, the documents and the page."""
@@ -67,7 +80,7 @@ class DocumentsApi:
 
         found = [
             {"method": each.method, "path": each.path, "summary": each.summary, "scope": each.scope}
-            for each in operations(self._served())
+            for each in (*operations(self._served()), *self._published())
         ]
         return answered(found, count_of(len(found), "request"), stamp, tagged=True)
 
@@ -79,11 +92,14 @@ class DocumentsApi:
                 Parameters.of(request)
             except QueryError as error:
                 return failed(request, error, Stamp.of(request))
-            if module not in self._texts:
+            text = self._texts.get(module)
+            if text is None:
                 await loaded(module)  # loads pyarrow
+                generation = self._generation
                 body = await asyncio.to_thread(lambda: msgspec.json.encode(make()))
-                self._texts[module] = _Text(body, f'"{tag_of(body)}"')
-            text = self._texts[module]
+                text = _Text(body, f'"{tag_of(body)}"')
+                if generation == self._generation:
+                    self._texts[module] = text
             return web.Response(body=text.body, content_type="application/json", headers={"ETag": text.tag})
 
         return handle
@@ -91,7 +107,7 @@ class DocumentsApi:
     def _openapi(self) -> object:
         from marketprism_services.api.openapi import api_document  # noqa: PLC0415 (loads pyarrow)
 
-        return api_document(self._served(), self._version)
+        return api_document(self._served(), self._version, self._published())
 
     def _asyncapi(self) -> object:
         from marketprism_services.api.asyncapi import api_document  # noqa: PLC0415 (loads pyarrow)

@@ -17,6 +17,7 @@ from marketprism_application.contracts.questions import QUESTIONS
 from marketprism_services.api import client_operations, document_operations
 from marketprism_services.api.access import operations as access_operations
 from marketprism_services.api.endpoint import Endpoint
+from marketprism_services.api.operate import operations as operate_operations
 from marketprism_services.api.read import openapi as read_openapi
 from marketprism_services.api.stream import operations as stream_operations
 from marketprism_services.api.versions import lifecycle_of
@@ -26,6 +27,7 @@ _DESCRIBED: tuple[Callable[[], Iterable[Operation]], ...] = (
     client_operations.operations,
     stream_operations.operations,
     access_operations.operations,
+    operate_operations.operations,
     document_operations.operations,
 )
 _TAGS: Mapping[str, str] = {
@@ -33,6 +35,7 @@ _TAGS: Mapping[str, str] = {
     **client_operations.TAGS,
     **stream_operations.TAGS,
     **access_operations.TAGS,
+    **operate_operations.TAGS,
     **document_operations.TAGS,
 }
 _CHOICE = re.compile(r"{([a-z_]+):([^}]+)}")
@@ -68,15 +71,16 @@ def described() -> Iterator[Operation]:
         yield from describe()
 
 
-def api_document(endpoints: Iterable[Endpoint], version: str) -> Schema:
-    """The document of this version of the service."""
+def api_document(endpoints: Iterable[Endpoint], version: str, published: Iterable[Operation] = ()) -> Schema:
+    """The document of this version of the service, with what others have published at its door."""
+    others = list(published)
     types: list[type[msgspec.Struct]] = list(QUESTIONS.values())
     return document(
-        operations(endpoints),
+        [*operations(endpoints), *others],
         title="MarketPrism API",
         version=version,
         description=_TEXT,
-        tags=_TAGS,
+        tags={**_TAGS, **{each.tag: f"Requests of the service {each.tag}." for each in others}},
         questions=types,
         records=KINDS.values(),
     )

@@ -15,6 +15,14 @@ from marketprism_services.api.documents import DocumentsApi
 from marketprism_services.api.door import Authenticate, Door, is_of_this_machine
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.api.newest_ticks import NewestTicks
+from marketprism_services.api.operate.commands import CommandsApi
+from marketprism_services.api.operate.dead_letters import DeadLettersApi
+from marketprism_services.api.operate.events import EventsApi
+from marketprism_services.api.operate.system import SystemApi
+from marketprism_services.api.operate.system_view import SystemView
+from marketprism_services.api.published.api import PublishedApi
+from marketprism_services.api.published.calls import PublishedCalls
+from marketprism_services.api.published.interfaces import Interfaces
 from marketprism_services.api.read.books import BookApi
 from marketprism_services.api.read.newest import NewestApi
 from marketprism_services.api.read.routes import ReadApi
@@ -53,6 +61,16 @@ class ApiService(Service):
         asks = authenticate or self.access.authenticate
         self._door = Door(self._api, self.metrics, asks, self._instances, self.access.quotas)
         self._door.install(self.http.app)
+        self.interfaces = Interfaces(self.discovery, self.calls, self.metrics, self._renew)
+        self._published_calls = PublishedCalls(self.calls, self.discovery, self.metrics, self._api.backend)
+        self.published = PublishedApi(
+            self.interfaces,
+            self.access.auditing,
+            lambda endpoint: self._door.guarded(endpoint).handler,
+            self._published_calls.ask,
+        )
+        self.system = SystemView(connection, self.calls, self.discovery, self._not_served)
+        self._documents = DocumentsApi(version, lambda: self._served, self.published.operations)
         self._intervals = intervals
         self.live = StreamApi(
             connection,
@@ -69,6 +87,7 @@ class ApiService(Service):
         """The registry is followed from here on, and who may come in."""
         await self.discovery.start()
         await self.access.start()
+        self.interfaces.start()
         await self.live.start()
         self.access.revocations.on_revoked(lambda each: self._end(each.credential or f"user:{each.user}"))
         self.http.check("query", self._query_health)
@@ -81,6 +100,8 @@ class ApiService(Service):
     async def on_stop(self) -> None:
         """Nothing is listened to any more."""
         await self.live.close()
+        await self.interfaces.stop()
+        await self.system.close()
         await self._newest.close()
         await self.access.stop()
         await self.discovery.stop()
@@ -97,14 +118,41 @@ class ApiService(Service):
             *ReadApi(reading.ask, reading.ask_encoded).endpoints(),
             *ClientApi(reading, self._ask_monitor).endpoints(),
             *self.live.endpoints(),
-            *DocumentsApi(self.version, lambda: self._served).endpoints(),
+            *self._documents.endpoints(),
+            *self._operating(),
             *self.access.endpoints(),
         ]
 
+    def _operating(self) -> list[Endpoint]:
+        """What operators see and do."""
+        connection, auditing = self.connection, self.access.auditing
+        found = [
+            *SystemApi(self.system).endpoints(),
+            *EventsApi(connection).endpoints(),
+            *CommandsApi(connection, self.calls, self.discovery, self.interfaces, auditing).endpoints(),
+            *DeadLettersApi(connection, self.calls, self.discovery, auditing).endpoints(),
+        ]
+        return [self.access.recorded(each) for each in found]
+
     def routes(self) -> list[web.RouteDef]:
-        """Every endpoint behind the door."""
+        """Every endpoint behind the door, and those that other services publish."""
         self._served = self.endpoints()
-        return [self._door.guarded(endpoint) for endpoint in self._served]
+        self.published.reserve(self._served)
+        return [*(self._door.guarded(endpoint) for endpoint in self._served), *self.published.routes()]
+
+    def _renew(self) -> None:
+        """Other services have published something else."""
+        self.published.renew()
+        self._published_calls.keep(self.published.table.services())
+        self._documents.renew()
+
+    def _not_served(self) -> list[dict[str, str]]:
+        """What others offer and is not taken, and why."""
+        requests = [
+            {"service": each.service, "why": f"{each.request}: {each.why}".removeprefix(": ")}
+            for each in self.published.table.not_served
+        ]
+        return [*self.interfaces.refused(), *requests]
 
     async def _ask_monitor(self) -> object:
         return await self.calls.call("monitor", "status", timeout_s=_MONITOR_S)

@@ -117,7 +117,9 @@ def _query(rights: Rights) -> Rights:
 
 
 def _api(rights: Rights) -> Rights:
+    """The door: what operators order goes through it, so that it may give commands and take dead letters out."""
     rights.consumes(streams.TICKS, streams.BARS, streams.EVENTS, streams.DATA).subscribes("market.>")
+    rights.publishes("cmd.>", f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTERS}", f"$JS.API.CONSUMER.INFO.{COMMANDS}.*")
     return _keeps_access(rights)
 
 

@@ -75,6 +75,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("service", "state"),
     ),
     ("backend_hedged_total", "Reads that were put to a second instance because the first was slow.", ("service",)),
+    ("interfaces_refused_total", "Interfaces of services that were not taken; the log says why.", ()),
     ("newest_ticks_malformed_total", "Messages of a tick's subject that are no ticks, and were passed over.", ()),
     ("streamed_rows_total", "Rows of streamed answers.", ()),
     ("streams_cut_total", "Streamed answers whose reader went away or took nothing.", ()),
@@ -115,6 +116,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("tail_dropped_bars", "Bars of the tail that were dropped since the start because there were too many.", ()),
     # api
     ("http_requests_running", "Requests that are being answered now.", ()),
+    ("interfaces_known", "Interfaces of services that the door knows, also of those that have just gone.", ()),
     ("newest_ticks_kept", "Instruments whose newest tick is kept because it is asked for often.", ()),
     # monitor
     ("pipeline_problem", "Amount of a problem that stands, 0 when it is over.", ("kind", "stage", "where")),

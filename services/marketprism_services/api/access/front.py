@@ -135,10 +135,12 @@ class AccessFront:
             *MeApi(self.store, self.auditing, self.keys, self._sessions, families, self.quotas).endpoints(),
             *AdminApi(self.store, self.audit_log, self.users, self.keys, self._roles, self._passwords).endpoints(),
         ]
-        return [self._recorded(each) if each.scope is not None and each.method != "GET" else each for each in found]
+        return [self.recorded(each) for each in found]
 
-    def _recorded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, whose refusals are recorded too."""
+    def recorded(self, endpoint: Endpoint) -> Endpoint:
+        """The endpoint, whose refusals are recorded too where it changes something."""
+        if endpoint.scope is None or endpoint.method == "GET":
+            return endpoint
 
         async def handle(request: web.Request) -> web.StreamResponse:
             try:

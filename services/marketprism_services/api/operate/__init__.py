@@ -1,0 +1,1 @@
+"""What operators see and do: the system, commands, dead letters, events."""

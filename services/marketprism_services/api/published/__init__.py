@@ -1,0 +1,1 @@
+"""What services offer by themselves, found in the registry: their requests at this door, their commands."""

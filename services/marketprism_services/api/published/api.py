@@ -1,0 +1,208 @@
+"""Requests that services have published: let in as all others are, and answered by an instance that has them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import unquote
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from marketprism_adapters.http.envelope import REQUEST_ID, Stamp, answered
+from marketprism_adapters.http.operation import Operation
+from marketprism_application.access.audit import Auditing
+from marketprism_application.access.principal import Principal
+from marketprism_application.contracts.failures import Code
+from marketprism_application.errors import QueryError
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.messaging import HTTP_PREFIX, Caller, HttpCall
+from marketprism_services.api.access.bodies import actor_of
+from marketprism_services.api.endpoint import Endpoint, principal_of
+from marketprism_services.api.published.interfaces import Interfaces
+from marketprism_services.api.published.route_table import Published, RouteTable
+from marketprism_services.api.published.schemas import answer_schema, body_of, definitions_of, parameters_of
+
+log = structlog.get_logger()
+
+Call = Callable[[Published, bytes], Awaitable[bytes]]
+_LONGEST = 1_048_576
+_CODES = (Code.NOT_FOUND, Code.CONFLICT, Code.NOT_ENTITLED, Code.CSRF, Code.ORIGIN, Code.UNAVAILABLE)
+_NAMES: frozenset[str] = frozenset({""})
+
+
+class PublishedApi:
+    """One route of the door for all of them. `guard` puts the door before an endpoint, `call` asks an instance."""
+
+    def __init__(
+        self,
+        interfaces: Interfaces,
+        auditing: Auditing,
+        guard: Callable[[Endpoint], Callable[[web.Request], Awaitable[web.StreamResponse]]],
+        call: Call,
+    ) -> None:
+        self._interfaces = interfaces
+        self._auditing = auditing
+        self._guard = guard
+        self._call = call
+        self._reserved = _NAMES
+        self._told: set[tuple[str, str, str]] = set()
+        self.table = RouteTable((), _NAMES)
+        self._guarded: dict[tuple[str, str], Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}
+
+    def reserve(self, endpoints: list[Endpoint]) -> None:
+        """What the gateway serves itself: no service may have a path there."""
+        words = {each.path.removeprefix(HTTP_PREFIX).partition("/")[0] for each in endpoints}
+        self._reserved = frozenset(words | {"", "client", "docs"})
+        self.renew()
+
+    def renew(self) -> None:
+        """Serve what the interfaces have now."""
+        self.table = RouteTable(self._interfaces.known(), self._reserved)
+        self._guarded = {}
+        now = {(each.service, each.request, each.why) for each in self.table.not_served}
+        for service, request, why in sorted(now - self._told):
+            log.warning("published_request.refused", service=service, request=request, why=why)
+        self._told = now
+
+    def routes(self) -> list[web.RouteDef]:
+        """The one route that every request comes by which the gateway itself does not have."""
+        return [web.route("*", f"{HTTP_PREFIX}{{service}}{{rest:(?:/.*)?}}", self._handle)]
+
+    def endpoints(self) -> list[Endpoint]:
+        """Each published request, as the documents and the list of requests have it."""
+        return [self._endpoint(each) for each in self.table.requests()]
+
+    def operations(self) -> list[Operation]:
+        """What the OpenAPI document says of each."""
+        return [_operation(each) for each in self.table.requests()]
+
+    def _endpoint(self, route: Published) -> Endpoint:
+        async def handle(request: web.Request) -> web.Response:
+            return await self._serve(request, route)
+
+        return Endpoint(route.declared.method, route.declared.path, handle, route.scope, route.declared.weight)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        raw = request.raw_path.partition("?")[0].removeprefix(HTTP_PREFIX)
+        service, *parts = (unquote(part) for part in raw.split("/"))
+        route, methods = self.table.find(service, request.method, tuple(parts))
+        if route is None:
+            allowed = methods | await _own_methods(request)
+            if allowed:
+                raise web.HTTPMethodNotAllowed(request.method, allowed)
+            raise web.HTTPNotFound
+        key = route.declared.method, route.declared.path
+        guarded = self._guarded.get(key)
+        if guarded is None:
+            guarded = self._guarded[key] = self._guard(self._endpoint(route))
+        return await guarded(request)
+
+    async def _serve(self, request: web.Request, route: Published) -> web.Response:
+        who, stamp = principal_of(request), Stamp.of(request)
+        raw = request.raw_path.partition("?")[0].removeprefix(HTTP_PREFIX)
+        parts = tuple(unquote(part) for part in raw.split("/")[1:])
+        values = await _values_of(request, route.values_of(parts))
+        call = HttpCall(route.declared.method, route.declared.path, _caller(request, who), values)
+        if route.declared.method == "GET":
+            data = await self._call(route, msgspec.msgpack.encode(call))
+        else:
+            target = f"{route.declared.method} {request.path}"[:200]
+            actor = actor_of(request, who)
+            async with self._auditing.change(actor, "service.call", target, None, _Values(values)):
+                data = await self._call(route, msgspec.msgpack.encode(call))
+        try:
+            found = msgspec.msgpack.decode(data)
+            answer = answered(found, route.service, stamp)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError, ValueError) as error:
+            raise RemoteError(
+                Code.MALFORMED_REPLY, f"{route.service}: expected an answer that JSON can hold"
+            ) from error
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+
+class _Values(msgspec.Struct):
+    """Values of a request in the audit log, which masks secrets by their names."""
+
+    values: dict[str, object]
+
+
+async def _own_methods(request: web.Request) -> set[str]:
+    """Methods that the gateway itself has at the path."""
+    found: set[str] = set()
+    own = request.match_info.route.resource
+    for resource in request.app.router.resources():
+        if resource is not own:
+            _, methods = await resource.resolve(request)
+            found |= methods
+    return found
+
+
+async def _values_of(request: web.Request, in_path: dict[str, str]) -> dict[str, object]:
+    """Everything that the request says by name: in its path, its query and its body.
+
+    Raises:
+        QueryError: a name comes twice, or the body is no JSON object.
+    """
+    values: dict[str, object] = dict(in_path)
+    given: list[tuple[str, object]] = list(request.query.items())
+    body = await request.read()
+    if body:
+        if request.content_type != "application/json":
+            raise QueryError(f"Content-Type: expected application/json, was {request.content_type[:64]!r}")
+        if len(body) > _LONGEST:
+            raise QueryError(f"body: expected at most {_LONGEST} bytes, was {len(body)}")
+        try:
+            found = msgspec.json.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise QueryError(f"body: expected JSON: {error}"[:200]) from error
+        if not isinstance(found, dict):
+            raise QueryError(f"body: expected an object, was {type(found).__name__}")
+        given += found.items()
+    for name, value in given:
+        if name in values:
+            raise QueryError(f"{name[:80]}: expected once, was given in two places")
+        values[name] = value
+    return values
+
+
+def _caller(request: web.Request, who: Principal) -> Caller:
+    granted = () if who.entitlements.is_unbounded else who.entitlements.granted
+    return Caller(
+        who.id,
+        tuple(sorted(who.scopes)),
+        who.entitlements.is_unbounded,
+        tuple(
+            {
+                "venues": each.venues,
+                "symbols": each.symbols,
+                "kinds": each.kinds,
+                "history_days": each.history_days,
+                "delay_s": each.delay_s,
+                "depth": each.depth,
+            }
+            for each in granted
+        ),
+        request.remote or "",
+        request.get(REQUEST_ID) or "",
+    )
+
+
+def _operation(route: Published) -> Operation:
+    declared = route.declared
+    return Operation(
+        declared.path,
+        declared.summary or f"{declared.method} of {route.service}.",
+        data=answer_schema(route),
+        tag=route.service,
+        method=declared.method,
+        body=body_of(route),
+        codes=_CODES,
+        scope=route.scope,
+        listed=parameters_of(route),
+        schemas=definitions_of(route),
+    )
+
+
+__all__ = ["PublishedApi"]
