@@ -80,6 +80,7 @@ class ApiService(Service):
             instance=self.instance,
             version=version,
             books=self._reading.orderbook,
+            system=self.system.read,
         )
         self._served: list[Endpoint] = []
 

@@ -31,6 +31,7 @@ from marketprism_services.api.documents import DocumentsApi
 from marketprism_services.api.door import Door
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.api.openapi import api_document, described
+from marketprism_services.api.stream.system_channels import SYSTEM_CHANNELS
 from marketprism_services.api.versions import Lifecycle, Version, lifecycle_headers, lifecycle_of
 from marketprism_services.settings.api import ApiSettings
 from tests.contract.test_codec import SAMPLES
@@ -230,6 +231,7 @@ def test_the_asyncapi_document_is_whole() -> None:
     channels, operations, messages = found["channels"], found["operations"], found["components"]["messages"]
     assert {channel["address"] for channel in channels.values()} == {
         *(kind.subject for kind in KINDS.values()),
+        *SYSTEM_CHANNELS,
         "/ws/v1/stream",
     }
     for name, channel in channels.items():

@@ -241,6 +241,8 @@ class SystemView:
         }
 
     async def _stores(self) -> Part:
+        if not self._discovery.instances("storage"):
+            return []  # an alert says that nothing is stored
         found = await self._storage.call("store_status", timeout_s=_STORE_S, idempotent=True)
         return [msgspec.to_builtins(found)] if isinstance(found, dict) else []
 

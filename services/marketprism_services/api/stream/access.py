@@ -9,6 +9,7 @@ from marketprism_application.access.principal import Principal
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.kinds import BOOK_TOP, EVENT, ORDERBOOK, DataKind
 from marketprism_services.api.stream.channel_names import ChannelName
+from marketprism_services.api.stream.system_channels import SYSTEM_CHANNELS
 from marketprism_services.api.stream.updates import Update
 
 _DAY_NS = 86_400_000_000_000
@@ -29,6 +30,11 @@ def check_channel(principal: Principal, name: ChannelName) -> None:
     Raises:
         Refused: FORBIDDEN (the scope), NOT_ENTITLED (nothing that it names can be seen).
     """
+    if name.is_system:
+        scope = SYSTEM_CHANNELS[name.text].scope
+        if not principal.may(scope):
+            raise Refused("FORBIDDEN", f"ch: expected a principal with the scope {scope} for {name.text}")
+        return
     if EVENT in name.kinds and not principal.may(Scope.SYSTEM):
         raise Refused("FORBIDDEN", f"ch: expected a principal with the scope {Scope.SYSTEM} for {name.text}")
     if principal.entitlements.is_unbounded:

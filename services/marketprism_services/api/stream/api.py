@@ -19,6 +19,7 @@ from marketprism_services.api.stream.hub import Hub
 from marketprism_services.api.stream.joining import BookFinder
 from marketprism_services.api.stream.settings import StreamSettings
 from marketprism_services.api.stream.sse import EventRequestError, channels_of, serve_events
+from marketprism_services.api.stream.system_feed import ReadSystem
 from marketprism_services.api.stream.websocket import (
     HandshakeError,
     handshake,
@@ -42,8 +43,8 @@ class StreamApi:
     """`/ws/v1/stream` and `GET /api/v1/stream` at one instance.
 
     `authenticate` gives the principal of the token of an `auth` message, None of one that is not valid, by the address
-    that it comes from too. `books` finds
-    live books, for what channels of order books begin with; without it they begin with the next update.
+    that it comes from too. `books` finds live books, for what channels of order books begin with; without it they begin
+    with the next update. `system` reads the system for the channels `system.…`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class StreamApi:
         instance: str,
         version: str,
         books: BookFinder | None = None,
+        system: ReadSystem | None = None,
     ) -> None:
         self._connection = connection
         self._metrics = metrics
@@ -64,6 +66,7 @@ class StreamApi:
         self._instance = instance
         self._version = version
         self._books = books
+        self._system = system
         self._hub: Hub | None = None
 
     def endpoints(self) -> list[Endpoint]:
@@ -75,7 +78,7 @@ class StreamApi:
 
     async def start(self) -> None:
         """Take clients from now on; consumers are made when somebody wants their streams."""
-        self._hub = Hub(self._connection, self._metrics, self._settings, self._books)
+        self._hub = Hub(self._connection, self._metrics, self._settings, self._books, self._system)
         self._hub.start()
 
     async def drain(self) -> None:

@@ -115,7 +115,7 @@ class Channel:
         self.name = name
         self.request = request
         self.is_latest = request.mode == "latest" or (request.mode is None and name.is_state)
-        self.is_bounded = not client.principal.entitlements.is_unbounded
+        self.is_bounded = not (name.is_system or client.principal.entitlements.is_unbounded)
         self.phase = Phase.AWAY
         self.incarnation = "0"
         self.last = self.sent = 0

@@ -1,7 +1,8 @@
 """Names of channels: subjects of the public kinds, `*` for a token and `>` for the rest allowed.
 
 `market.raw` and `market.packed` are internal and no channels. The second token is a kind's word or a venue; `*` there
-is any venue, since `market.*.*.trade` would otherwise be `market.bar.*.trade` too.
+is any venue, since `market.*.*.trade` would otherwise be `market.bar.*.trade` too. Beside them there are the channels
+of `system_channels.py`, by their whole names.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import lru_cache
 
 from marketprism_application.contracts.kinds import BOOK_TOP, KINDS, MARK_PRICE, QUALITY, TICK, TICKER, DataKind
 from marketprism_application.contracts.subjects import unescape
+from marketprism_services.api.stream.system_channels import PREFIX, SYSTEM, SYSTEM_CHANNELS
 
 STATES = frozenset({TICK, TICKER, BOOK_TOP, QUALITY, MARK_PRICE})  # of these the newest is what counts
 _TOKEN = re.compile(r"[A-Za-z0-9_=-]{1,128}")
@@ -54,8 +56,15 @@ class ChannelName:
     symbol: str | None
 
     @property
+    def is_system(self) -> bool:
+        """Whether it is about the system, and in no stream."""
+        return self.stream == SYSTEM
+
+    @property
     def is_state(self) -> bool:
         """Whether all that it can bring are states, of which the newest counts."""
+        if self.is_system:
+            return bool(SYSTEM_CHANNELS[self.text].part)
         return all(kind in STATES for kind in self.kinds)
 
 
@@ -74,6 +83,10 @@ def parse_channel(text: str) -> ChannelName:
         ChannelError: it is none.
     """
     tokens = tuple(text.split(".")) if len(text) <= _MOST_CHARACTERS else ()
+    if text.startswith(PREFIX):
+        if text not in SYSTEM_CHANNELS:
+            raise ChannelError(f"ch: expected one of {', '.join(SYSTEM_CHANNELS)}, was {text[:80]!r}")
+        return ChannelName(text, tokens, SYSTEM, (), is_exact=True, venue=None, symbol=None)
     if not 3 <= len(tokens) <= _MOST_TOKENS or tokens[0] != "market":
         raise ChannelError(f"ch: expected a subject like market.tick.rb2605, was {text[:80]!r}")
     for place, token in enumerate(tokens):

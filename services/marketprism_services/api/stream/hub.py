@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 
 import structlog
@@ -20,7 +21,9 @@ from marketprism_services.api.stream.joining import Beginning, BookFinder, Joini
 from marketprism_services.api.stream.messages import ChannelRequest, Id, Notice
 from marketprism_services.api.stream.outlet import Outlet
 from marketprism_services.api.stream.settings import StreamSettings
-from marketprism_services.api.stream.tokens import Token, TokenError
+from marketprism_services.api.stream.system_channels import SYSTEM
+from marketprism_services.api.stream.system_feed import ReadSystem, SystemFeed
+from marketprism_services.api.stream.tokens import Token, TokenError, incarnation_at
 
 log = structlog.get_logger()
 
@@ -29,7 +32,8 @@ _NOTICE_S = 0.5  # from the notice that a drain begins to the first close
 
 
 class Hub:
-    """Made in a running loop. `books` finds live books, where there are any."""
+    """Made in a running loop. `books` finds live books, where there are any; `system` reads the system for
+    those who watch it."""
 
     def __init__(
         self,
@@ -37,12 +41,15 @@ class Hub:
         metrics: Metrics,
         settings: StreamSettings,
         books: BookFinder | None = None,
+        system: ReadSystem | None = None,
     ) -> None:
+        self._read_system = system
         self.settings = settings
         self.is_draining = False
         self._connection = connection
         self._metrics = metrics
         self._feeds: dict[str, Feed] = {}
+        self._system: SystemFeed | None = None
         self._counts: Counter[str] = Counter()
         self.outlet = Outlet(settings, metrics, self._lag, self._position)
         self._joining = Joining(connection, settings, metrics, books, self._fail)
@@ -60,7 +67,7 @@ class Hub:
         self.outlet.start()
 
     def _position(self, stream: str) -> int:
-        feed = self._feeds.get(stream)
+        feed = self._system if stream == SYSTEM else self._feeds.get(stream)
         return feed.position if feed is not None else 0
 
     def _notify(self, code: str, text: str) -> None:
@@ -88,7 +95,7 @@ class Hub:
             del self._counts[client.principal.id]
         client.release()
         for channel in client.channels.values():
-            self._feeds[channel.name.stream].remove(channel)
+            self._remove(channel)
         client.channels = {}
 
     def end(self, of: str) -> int:
@@ -125,6 +132,8 @@ class Hub:
         self.outlet.stop()
         for feed in self._feeds.values():
             await feed.close()
+        if self._system is not None:
+            await self._system.close()
 
     # -- channels ----------------------------------------------------------------------------------------------------
 
@@ -155,6 +164,9 @@ class Hub:
         if not name.is_exact and not channel.is_latest:
             count = 0
         client.channels[name.text] = channel
+        if name.is_system:
+            self._begin_system(channel, Beginning(after, count, request))
+            return
         self._feed(name.stream).routes.add(channel)
         channel.run(self._joining.begin(channel, self._feed(name.stream), Beginning(after, count, request)))
 
@@ -165,7 +177,7 @@ class Hub:
             return False
         channel.end()
         client.drop(channel)
-        self._feeds[channel.name.stream].remove(channel)
+        self._remove(channel)
         return True
 
     def _feed(self, stream: str) -> Feed:
@@ -182,14 +194,40 @@ class Hub:
             )
         return feed
 
+    def _begin_system(self, channel: Channel, beginning: Beginning) -> None:
+        if self._system is None:
+            if self._read_system is None:
+                channel.client.channels.pop(channel.name.text, None)
+                text = f"ch: expected one that this instance has, was {channel.name.text}"
+                channel.client.refuse("UNAVAILABLE", text, request=beginning.request, channel=channel.name.text)
+                return
+            self._system = SystemFeed(
+                self._connection,
+                self._metrics,
+                self._read_system,
+                incarnation_at(time.time_ns()),
+                self.outlet.schedule,
+            )
+        self._system.routes.add(channel)
+        channel.hold()
+        channel.run(self._system.begin(channel, beginning))
+
+    def _remove(self, channel: Channel) -> None:
+        feed = self._system if channel.name.is_system else self._feeds.get(channel.name.stream)
+        if feed is not None:
+            feed.remove(channel)
+
     def _lag(self, channel: Channel) -> None:
+        if self._system is not None and channel.name.is_system:
+            self._system.lag(channel)
+            return
         self._joining.lag(channel, self._feeds[channel.name.stream])
 
     def _fail(self, channel: Channel, request: Id, code: str, text: str) -> None:
         """A channel that cannot be made live goes."""
         client = channel.client
         client.channels.pop(channel.name.text, None)
-        self._feeds[channel.name.stream].remove(channel)
+        self._remove(channel)
         channel.ended = True
         client.refuse(code, text, request=request, channel=channel.name.text)
 

@@ -36,7 +36,12 @@ class Token(NamedTuple):
 
 def incarnation_of(created: str) -> str:
     """The time at which a stream was made, as the server writes it, in base 36: streams of one name differ in it."""
-    number, text = nanoseconds(created), ""
+    return incarnation_at(nanoseconds(created))
+
+
+def incarnation_at(number: int) -> str:
+    """Nanoseconds in base 36."""
+    text = ""
     while number:
         number, digit = divmod(number, 36)
         text = _DIGITS[digit] + text
