@@ -94,8 +94,12 @@ def document(
         **{kind.model.__name__: record_schema(kind) for kind in records},
     }
     paths: Schema = {}
+    names: dict[str, int] = {}
     for each in operations:
-        paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
+        found = paths.setdefault(each.path, {})[each.method.lower()] = _operation(each, schemas)
+        names[each.id] = count = names.get(each.id, 0) + 1
+        if count > 1:  # `/jobs/{id}` and `/jobs/id`
+            found["operationId"] = f"{each.id}__{count}"
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, **({"description": description} if description else {})},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from marketprism_application.ports.access_store import AuditLog
 
 _SECRET = ("password", "digest", "secret", "token", "cookie", "authorization", "csrf", "credential")
 _MASK = "***"
+_MOST_RECORDED = 16_384  # bytes of values
 _NEVER = frozenset({"key"})  # by its whole name; `key_id` is none
 
 
@@ -30,6 +32,14 @@ class Actor(NamedTuple):
 def masked(fields: Mapping[str, object]) -> dict[str, object]:
     """Fields without their secrets; names and shapes stay."""
     return {name: _MASK if _is_secret(name) and value else _plain(value) for name, value in fields.items()}
+
+
+def recorded(values: Mapping[str, object]) -> dict[str, object]:
+    """Values as the audit log has them: what is long is named by its size and digest, since a record is one message."""
+    data = msgspec.json.encode(values)
+    if len(data) <= _MOST_RECORDED:
+        return dict(values)
+    return {"bytes": len(data), "blake2b": hashlib.blake2b(data, digest_size=16).hexdigest()}
 
 
 def _is_secret(name: str) -> bool:

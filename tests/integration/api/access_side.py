@@ -15,6 +15,7 @@ from yarl import URL
 from marketprism_adapters.identity.passwords import Passwords
 from marketprism_adapters.identity.shown_once import new_api_key
 from marketprism_application.contracts.access_records import ApiKey, User
+from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_services.api.service import ApiService
 from marketprism_services.settings.api import ApiSettings
@@ -81,8 +82,8 @@ def cookie_in(answer: Answer) -> str:
 
 
 @asynccontextmanager
-async def gateway(nats_url: str, **settings: Any) -> AsyncIterator[Gateway]:
-    connection = await NatsConnection.open(nats_url, name="access")
+async def gateway(nats_url: str, access: NatsAccess | None = None, **settings: Any) -> AsyncIterator[Gateway]:
+    connection = await NatsConnection.open(nats_url, name="access", access=access)
     service = ApiService(connection, ("1m",), ApiSettings(**{"auth": "on", "access_log": "off", **settings}))
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 
 import msgspec
 import openapi_spec_validator
@@ -33,7 +33,7 @@ from tests.integration.api.operated import jobs_of
 pytestmark = pytest.mark.timeout(120)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def process_of(nats_url: str, name: str, version: str = "1") -> AsyncIterator[Child]:
     """The example service as a process of its own."""
     command = [sys.executable, "-m", "tests.integration.api.operated", nats_url, name, version]
@@ -42,7 +42,8 @@ async def process_of(nats_url: str, name: str, version: str = "1") -> AsyncItera
     try:
         yield child
     finally:
-        child.kill()
+        with contextlib.suppress(ProcessLookupError):  # the test has ended it
+            child.kill()
         await child.end()
 
 
@@ -93,7 +94,8 @@ async def test_a_service_of_its_own_process_is_reached_with_no_change_to_the_gat
         async with process_of(nats_url, unique, "4"):
             await until(api, path, viewer, lambda each: each.status == 200)
         (record,) = [each for _, each in await api.service.access.audit_log.newest(50) if unique in each.target]
-        assert (record.action, record.target) == ("service.call", f"POST {path}/a")
+        assert (record.action, record.target) == ("service.call", f"POST {path}/{{name}}")
+        assert record.after["values"] == {"name": "a", "count": 2}
 
 
 async def check_documents(api: Gateway, name: str) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from aiohttp import web
 
 from marketprism_adapters.http.envelope import Stamp, answered, count_of
-from marketprism_application.access.audit import Actor, Auditing
+from marketprism_application.access.audit import Actor, Auditing, recorded
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.failures import Code
@@ -160,7 +160,7 @@ class CommandsApi:
         actor = actor_of(request, principal_of(request))
         order = await _order_of(request, actor)
         target = f"{order.service}/{order.name}"
-        given = _Given(order.id, order.arguments)
+        given = _Given(order.id, recorded(order.arguments))
         before = await self._asked(order.id)
         if before is not None:
             _check_same(before, order)

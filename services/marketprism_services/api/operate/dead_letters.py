@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from marketprism_adapters.http.envelope import Stamp, answered, count_of
-from marketprism_application.access.audit import Auditing, masked
+from marketprism_application.access.audit import Auditing, masked, recorded
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.failures import Code
@@ -132,7 +132,10 @@ class DeadLettersApi:
         if letter.command is None or not letter.subject.startswith("cmd."):
             raise AccessRefused(Code.CONFLICT, f"seq: expected the letter of a command, {asked.seq} holds none")
         async with self._recorded(request, "command.requeue", asked.seq, letter, body.reason):
-            key = await redrive(self._connection, asked.seq)
+            try:
+                key = await redrive(self._connection, asked.seq)
+            except StreamError as error:
+                raise _not_taken(asked.seq, error) from error
         return answered({"seq": asked.seq, "key": key}, "requeued", Stamp.of(request))
 
     async def _discard(self, request: web.Request) -> web.Response:
@@ -142,17 +145,15 @@ class DeadLettersApi:
             try:
                 await discard(self._connection, asked.seq)
             except StreamError as error:
-                if error.retryable:
-                    raise
-                text = f"seq: expected that of a dead letter, {asked.seq} has just gone"
-                raise AccessRefused(Code.NOT_FOUND, text) from error
+                raise _not_taken(asked.seq, error) from error
         return answered(None, "discarded", Stamp.of(request))
 
     @asynccontextmanager
     async def _recorded(
         self, request: web.Request, action: str, seq: int, letter: DeadLetter, reason: str
     ) -> AsyncIterator[None]:
-        row = _row(seq, letter) | {"arguments": letter.command.body if letter.command is not None else None}
+        body = letter.command.body if letter.command is not None else None
+        row = _row(seq, letter) | recorded({"arguments": body})
         actor = actor_of(request, principal_of(request))
         async with self._auditing.change(actor, action, f"dead-letter {seq}", _Done(row), _Done({}, reason[:500])):
             yield
@@ -184,6 +185,13 @@ class DeadLettersApi:
         refused = {str(row): str(why) for row, why in done.items() if why}
         data = {"stored": len(done) - len(refused), "refused": refused}
         return answered(data, count_of(len(done), "row"), Stamp.of(request))
+
+
+def _not_taken(seq: int, error: StreamError) -> Exception:
+    """What to raise where a letter could not be taken: somebody else has taken it, unless it may be tried again."""
+    if error.retryable:
+        return error
+    return AccessRefused(Code.NOT_FOUND, f"seq: expected that of a dead letter, {seq} has just gone")
 
 
 def _row(seq: int, letter: DeadLetter) -> dict[str, object]:

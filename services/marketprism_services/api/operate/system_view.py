@@ -124,6 +124,9 @@ class SystemView:
             async with room:
                 return await self._health(record)
 
+        # Those that belong to the product first: many others must not keep them from being asked.
+        own = {row.name for row in SERVICES}
+        instances = sorted(instances, key=lambda each: (each.service not in own, each.key))
         found = await asyncio.gather(*(health(number, record) for number, record in enumerate(instances)))
         return [self._row(record, *each) for record, each in zip(instances, found, strict=True)]
 
@@ -133,7 +136,7 @@ class SystemView:
                 body = await health_of(self._connection, record, within_s=_HEALTH_S)
         except NoResponders:
             return "gone", "nobody answers for it; its entry runs out"
-        except (SdkError, TimeoutError):
+        except (SdkError, TimeoutError, ValueError):  # or its name is none that can be called
             body = None
         if body is None:
             return "no answer", f"frozen, overloaded or cut off: no answer within {_HEALTH_S:g} s"

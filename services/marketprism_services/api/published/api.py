@@ -11,7 +11,7 @@ from aiohttp import web
 
 from marketprism_adapters.http.envelope import REQUEST_ID, Stamp, answered
 from marketprism_adapters.http.operation import Operation
-from marketprism_application.access.audit import Auditing
+from marketprism_application.access.audit import Auditing, recorded
 from marketprism_application.access.principal import Principal
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import QueryError
@@ -27,7 +27,20 @@ log = structlog.get_logger()
 
 Call = Callable[[Published, bytes], Awaitable[bytes]]
 _LONGEST = 1_048_576
+_SUMMARY = 300
 _CODES = (Code.NOT_FOUND, Code.CONFLICT, Code.NOT_ENTITLED, Code.CSRF, Code.ORIGIN, Code.UNAVAILABLE)
+_OF_THE_DOOR = frozenset(
+    {
+        Code.UNAUTHENTICATED,
+        Code.TOKEN_EXPIRED,
+        Code.TOKEN_INVALID,
+        Code.KEY_REVOKED,
+        Code.CSRF,
+        Code.ORIGIN,
+        Code.ADDRESS,
+        Code.LOCKED_OUT,
+    }
+)
 _NAMES: frozenset[str] = frozenset({""})
 
 
@@ -105,12 +118,13 @@ class PublishedApi:
         values = await _values_of(request, route.values_of(parts))
         call = HttpCall(route.declared.method, route.declared.path, _caller(request, who), values)
         if route.declared.method == "GET":
-            data = await self._call(route, msgspec.msgpack.encode(call))
+            data = await self._asked(route, call)
         else:
-            target = f"{route.declared.method} {request.path}"[:200]
+            # Not the path as it was sent: values in it may be secrets, which are masked by their names.
+            target = f"{route.declared.method} {route.declared.path}"[:200]
             actor = actor_of(request, who)
-            async with self._auditing.change(actor, "service.call", target, None, _Values(values)):
-                data = await self._call(route, msgspec.msgpack.encode(call))
+            async with self._auditing.change(actor, "service.call", target, None, _Values(recorded(values))):
+                data = await self._asked(route, call)
         try:
             found = msgspec.msgpack.decode(data)
             answer = answered(found, route.service, stamp)
@@ -120,6 +134,15 @@ class PublishedApi:
             ) from error
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+    async def _asked(self, route: Published, call: HttpCall) -> bytes:
+        try:
+            return await self._call(route, msgspec.msgpack.encode(call))
+        except RemoteError as error:
+            if error.code in _OF_THE_DOOR:  # a page would log its user out
+                text = f"{route.service}: expected no refusal of the door's own, was {error.code}"
+                raise RemoteError(Code.MALFORMED_REPLY, text) from error
+            raise
 
 
 class _Values(msgspec.Struct):
@@ -193,7 +216,7 @@ def _operation(route: Published) -> Operation:
     declared = route.declared
     return Operation(
         declared.path,
-        declared.summary or f"{declared.method} of {route.service}.",
+        declared.summary[:_SUMMARY] or f"{declared.method} of {route.service}.",
         data=answer_schema(route),
         tag=route.service,
         method=declared.method,
