@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -65,7 +65,12 @@ class Side:
         self.session = aiohttp.ClientSession()
         self._runners: list[web.AppRunner] = []
 
-    async def serve(self, settings: StreamSettings = ROOMY, books: BookFinder | None = None) -> str:
+    async def serve(
+        self,
+        settings: StreamSettings = ROOMY,
+        books: BookFinder | None = None,
+        system: Callable[[], Awaitable[Mapping[str, object]]] | None = None,
+    ) -> str:
         """One more instance."""
 
         async def authenticate(token: str, *, address: str) -> Principal | None:
@@ -80,7 +85,9 @@ class Side:
             return await handler(request)
 
         metrics = Metrics("api")
-        made = StreamApi(self.connection, metrics, settings, authenticate, instance="api-1", version="0", books=books)
+        made = StreamApi(
+            self.connection, metrics, settings, authenticate, instance="api-1", version="0", books=books, system=system
+        )
         await made.start()
         app = web.Application(middlewares=[identify])
         for route in made.endpoints():

@@ -6,20 +6,24 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
+from marketprism_application.access.principal import LOCAL
+from marketprism_application.access.scopes import ROLES
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import SingleActiveService
 from marketprism_sdk.testing import Child
 from marketprism_services.api.stream.system_channels import SYSTEM_CHANNELS
 from tests.integration.api.access_side import Gateway, gateway
-from tests.integration.api.stream_side import Reader
+from tests.integration.api.stream_side import Reader, Side
+from tests.integration.api.test_stream_resume import NARROW, SlowReader
 
 pytestmark = pytest.mark.timeout(120)
 EVENTS = "system.events"
@@ -203,6 +207,45 @@ async def test_nothing_is_read_while_nobody_watches(nats_url: str, eventually: C
             await other.subscribe("system.lags", "system.health")
             assert looking()
         await eventually(lambda: not looking())
+
+
+async def test_a_slow_reader_of_events_costs_bounded_memory_and_hears_of_its_gap(side: Side) -> None:
+    side.principal = replace(LOCAL, scopes=ROLES["operator"])
+
+    async def system() -> Mapping[str, object]:
+        return {"alerts": []}
+
+    url = await side.serve(NARROW, system=system)
+    slow = SlowReader(int(url.rpartition(":")[2]))
+    await slow.open(EVENTS)
+    quick = await side.connect(at=len(side.urls) - 1)
+    await quick.subscribe(EVENTS)
+    count, most = 6_000, 0.0
+    for number in range(count):
+        await side.connection.publish("event.flood.Told", msgspec.msgpack.encode({"n": number, "pad": "x" * 800}))
+        if number % 100 == 99:
+            await side.connection.flush()
+            while (await quick.data())["d"]["event"]["n"] != number:
+                pass
+            most = max(most, side.metric("stream_waiting_bytes", len(side.metrics) - 1))
+    assert most < 2 * NARROW.waiting_bytes
+    seen, types = [], []
+    while not seen or seen[-1] != count - 1:
+        found = await slow.next()
+        if "d" in found:
+            seen.append(found["d"]["event"]["n"])
+        else:
+            types.append(found["type"])
+    slow.close()
+    assert seen == sorted(set(seen))
+    assert {"lagging", "gap"} <= set(types)
+
+
+async def test_an_instance_that_reads_no_system_says_so(side: Side) -> None:
+    side.principal = replace(LOCAL, scopes=ROLES["operator"])
+    reader = await side.connect()
+    (answer,) = await reader.subscribe("system.health")
+    assert (answer["type"], answer["code"]) == ("error", "UNAVAILABLE")
 
 
 async def test_revoked_operators_lose_their_channels(nats_url: str) -> None:
