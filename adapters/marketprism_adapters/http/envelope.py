@@ -116,7 +116,7 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
     if colon and code == Code.INVALID_PARAMETER:
         message = f"{_WRITTEN.get(field, field)}:{rest}"
     details: dict[str, Any] = {}
-    if isinstance(error, RemoteError) and code == Code.INVALID_PARAMETER and "field" in error.details:
+    if isinstance(error, RemoteError) and code == Code.INVALID_PARAMETER and error.details.get("field"):
         details["field"] = str(error.details["field"])
     shown = ErrorBody(code=http_code(code), message=message, details=details)
     body = FailureEnvelope(success=False, error=shown, **stamp._asdict())

@@ -17,6 +17,7 @@ T = TypeVar("T")
 WRONG_BODY = "INVALID_PARAMETER"
 _AT = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<field>[^`]*)`$")
+_NAMED = re.compile(r"^(?P<field>[A-Za-z_]\w*(?:\.\w+)*): expected ")
 _FIRST = re.compile(r"^\[(?P<index>\d+)\]")
 
 
@@ -77,6 +78,8 @@ def _words(text: str, kind: Any) -> tuple[str, str]:
     if words.startswith("Expected "):
         words = words[0].lower() + words[1:].replace(", got ", ", was ").replace("`", "")
         return path, f"{path or 'body'}: {words}"
+    if not path and (named := _NAMED.match(words)):  # of a check of the record's own
+        return named["field"], words
     return path, f"{path}: {words}" if path else words
 
 

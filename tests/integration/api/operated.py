@@ -22,6 +22,10 @@ class Job(msgspec.Struct):
     count: int = 1
     labels: Mapping[str, str] = {}
 
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ValueError(f"count: expected at least 1, was {self.count}")
+
 
 class Asked(msgspec.Struct):
     """Which one."""

@@ -96,7 +96,12 @@ async def test_what_is_wrong_with_a_command_is_named_and_nothing_is_sent(
 ) -> None:
     async with gateway(nats_url) as api, jobs(connection, unique) as service:
         key, path = await api.key(await api.user("operator"), limits="bulk"), "/api/v1/commands"
-        for body, field in (({}, "name"), ({"name": "a", "count": "x"}, "count"), ({"name": "a", "cuont": 1}, "cuont")):
+        for body, field in (
+            ({}, "name"),
+            ({"name": "a", "count": "x"}, "count"),
+            ({"name": "a", "cuont": 1}, "cuont"),
+            ({"name": "a", "count": 0}, "count"),
+        ):
             answer = await api.ask("POST", f"{path}/{unique}/Start", key, body)
             assert (answer.status, answer.code) == (400, "INVALID_PARAMETER")
             assert answer.body["error"]["details"] == {"field": field}
@@ -214,7 +219,7 @@ async def test_recent_events_are_found_by_name_venue_and_instrument(
     sample = SAMPLES["event"]
     for number in range(30):
         event = sample._replace(
-            name="gap.detected" if number % 3 else "venue.lost",
+            name="GapDetected" if number % 3 else "VenueLost",
             venue="shfe",
             symbol=f"{unique}{number % 2}",
             event_id=f"{unique}-{number}",
@@ -226,9 +231,10 @@ async def test_recent_events_are_found_by_name_venue_and_instrument(
         path = "/api/v1/events"
         found = (await api.ask("GET", f"{path}?symbol={unique}1&limit=1000", key)).data
         assert [each["event_id"] for each in found["events"]] == [f"{unique}-{n}" for n in range(29, 0, -2)]
-        found = (await api.ask("GET", f"{path}?name=venue.lost&symbol={unique}0&limit=2", key)).data
+        found = (await api.ask("GET", f"{path}?name=VenueLost&symbol={unique}0&limit=2", key)).data
         assert [each["event_id"] for each in found["events"]] == [f"{unique}-24", f"{unique}-18"]
-        older = f"{path}?name=venue.lost&symbol={unique}0&limit=2&before={found['before']}"
+        assert found["events"][-1]["stream_seq"] == found["before"]
+        older = f"{path}?name=VenueLost&symbol={unique}0&limit=2&before={found['before']}"
         assert [each["event_id"] for each in (await api.ask("GET", older, key)).data["events"]] == [
             f"{unique}-12",
             f"{unique}-6",

@@ -43,7 +43,7 @@ class EventsApi:
             found, before = await self._newest(asked, who)
         except StreamMissing:
             found, before = [], 0
-        rows = [{"seq": seq, **event._asdict()} for seq, event in found]
+        rows = [{"stream_seq": seq, **event._asdict()} for seq, event in found]
         return answered({"events": rows, "before": before or None}, count_of(len(rows), "event"), Stamp.of(request))
 
     async def _newest(self, asked: EventsParameters, who: Principal) -> tuple[list[tuple[int, EventRecord]], int]:

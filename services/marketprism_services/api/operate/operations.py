@@ -83,6 +83,16 @@ _LETTER = {
     "attempts": _NUMBER,
     "ts_dead": _NUMBER,
 }
+_EVENT = _record(
+    stream_seq=_NUMBER,
+    name=_TEXT,
+    venue=_TEXT,
+    symbol=_TEXT,
+    source=_TEXT,
+    ts_event=_NUMBER,
+    event_id=_TEXT,
+    data=_OBJECT,
+)
 _CHANGE = (Code.CSRF, Code.ORIGIN, Code.NOT_FOUND, Code.CONFLICT, Code.UNAVAILABLE)
 
 
@@ -117,7 +127,7 @@ def _system() -> Iterator[Operation]:
         "/api/v1/events",
         "Events of the last days, newest first.",
         (EventsParameters,),
-        _record(events=_LIST, before=_or_none(_NUMBER)),
+        _record(events={"type": "array", "items": _EVENT}, before=_or_none(_NUMBER)),
         tag="system",
         codes=(Code.UNAVAILABLE,),
         examples={"limit": 10},

@@ -54,9 +54,9 @@ class EventsParameters(Parameters):
     """Which events."""
 
     name: str | None = Field(
-        None, max_length=80, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", description="of this name, like gap.detected"
+        None, max_length=80, pattern=r"^[A-Za-z0-9_.]+$", description="of this name, like MarketSourceDisconnected"
     )
     venue: str | None = Field(None, max_length=32, description="of this venue only")
     symbol: str | None = Field(None, max_length=64, description="of this instrument only")
     limit: int = Field(100, ge=1, le=MOST_ROWS, description="the newest so many")
-    before: int | None = Field(None, ge=1, le=2**53, description="those before this `seq`")
+    before: int | None = Field(None, ge=1, le=2**53, description="those before this `stream_seq`")

@@ -58,7 +58,7 @@ def test_a_body_that_fits_is_the_type(body: Any, kind: Any, found: Any) -> None:
         ({"items": [{"name": "a", "count": 10}]}, Order, "items[0].count", "x: items[0].count: expected int <= 9"),
         ({"changes": {"a": "1"}}, Order, "changes[...]", "x: changes[...]: expected float, was str"),
         ({"items": [{}]}, Order, "items[0].name", "x: items[0].name: expected a value, was none"),
-        ({"items": [{"name": "a"}] * 3}, Order, "", "x: items: expected at most 2, was more"),
+        ({"items": [{"name": "a"}] * 3}, Order, "items", "x: items: expected at most 2, was more"),
         ({}, Item, "name", "x: name: expected a value, was none"),
         (None, Item, "name", "x: name: expected a value, was none"),
         (["okx", "5"], StreamPlace, "depth", "x: depth: expected int, was str"),
