@@ -272,6 +272,10 @@ async def test_the_system_is_seen_whole_though_a_process_is_frozen(
             assert services["storage"]["without"] == "nothing is stored"
             assert whole.data["lags"]["accepted"] == 0
             assert (await api.ask("GET", "/api/v1/system/stores", key)).data == []
+            operator = await api.key(await api.user("operator"))
+            answer = await api.ask("POST", f"/api/v1/commands/{unique}/Start", operator, {"name": "a"})
+            assert (answer.status, answer.code) == (503, "UNAVAILABLE")
+            assert not await audit_of(api, "command.give", unique)  # nothing was sent that would be done much later
             assert (await api.ask("GET", "/api/v1/system/nothing", key)).code == "NOT_FOUND"
             assert (await api.ask("GET", "/api/v1/system?x=1", key)).code == "INVALID_PARAMETER"
     finally:

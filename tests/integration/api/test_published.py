@@ -11,6 +11,7 @@ import msgspec
 import openapi_spec_validator
 import pytest
 
+from marketprism_adapters.http.operation import Operation
 from marketprism_application.access.scopes import Scope
 from marketprism_sdk.messaging import (
     INTERFACE,
@@ -233,6 +234,14 @@ async def test_a_flood_of_registrations_leaves_room_for_the_others(
             await until(api, f"/api/v1/{unique}/jobs", key, lambda each: each.status == 200)
             assert (await api.ask("GET", "/api/v1/system", key)).status == 200
             assert len(list(api.service.interfaces.known())) < MOST_KNOWN
+
+
+def test_requests_that_differ_in_braces_alone_have_names_of_their_own() -> None:
+    from marketprism_services.api.openapi import api_document  # noqa: PLC0415 (loads pyarrow)
+
+    paths = ("/api/v1/jobs/{id}", "/api/v1/jobs/id")
+    document = api_document((), "1", [Operation(path, "One.", tag="jobs", data={}) for path in paths])
+    assert [document["paths"][path]["get"]["operationId"] for path in paths] == ["jobs_id", "jobs_id__2"]
 
 
 def test_of_two_declarations_the_first_stands_and_literal_parts_go_before_values() -> None:

@@ -109,7 +109,7 @@ class Interfaces:
             refused = self._refused.get(key)
             if refused is not None and refused.until_s > now:
                 continue
-            if len(self._known) + len(self._asking) >= MOST_KNOWN:
+            if len(self._known) + len(self._asking) >= MOST_KNOWN and not self._forget_one():
                 self._refuse(
                     record, f"interfaces: expected at most {MOST_KNOWN} of all services, were more", _LONGEST_AWAY_S
                 )
@@ -133,6 +133,13 @@ class Interfaces:
                 self._known[key] = Known(known.interface, gone_s)
                 changed = True
         return changed
+
+    def _forget_one(self) -> bool:
+        """Make room by an interface of which no instance is there any more; False where there is none."""
+        gone = next((key for key, known in self._known.items() if known.gone_s is not None), None)
+        if gone is not None:
+            del self._known[gone]
+        return gone is not None
 
     async def _ask(self, key: tuple[str, str], record: InstanceRecord) -> None:
         try:
