@@ -20,8 +20,6 @@ from marketprism_application.contracts.access_records import Signer
 from tests.integration.api.access_side import PASSWORD, Gateway, cookie_in, gateway
 from tests.integration.attacks.place import Answer, Line, request
 
-pytestmark = pytest.mark.xdist_group("attacks")
-
 ME, LOGIN, TOKEN, REFRESH = "/api/v1/me", "/api/v1/auth/login", "/api/v1/auth/token", "/api/v1/auth/refresh"
 WORDS = ("123456", "password", "qwerty", "letmein", "marketprism", "admin", "root", "", "x" * 10_000, "\0", "🔑" * 64)
 

@@ -12,8 +12,6 @@ import pytest
 
 from tests.integration.attacks.place import Process, asked, keys_at, request
 
-pytestmark = pytest.mark.xdist_group("attacks")
-
 EVIL = '\x1b[2J\x1b]0;owned\x07\r\n{"event": "forged", "level": "info"}\r\n2026-01-01 [info] forged\u2028\u202e\x9b1m'
 BARE = "\x1b[2J\x9b1m"  # nothing that would be put in quotes
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")

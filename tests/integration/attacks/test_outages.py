@@ -22,7 +22,7 @@ from marketprism_sdk.testing import FaultyProxy
 from tests.contract.test_codec import SAMPLES
 from tests.integration.attacks.place import ME, Answer, Process, asked, keys_at, request
 
-pytestmark = [pytest.mark.xdist_group("attacks"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 SYMBOL = "rb2505"
 BARS = f"/api/v1/bars/{SYMBOL}/latest?interval=1m"

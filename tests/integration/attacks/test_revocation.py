@@ -7,13 +7,10 @@ import time
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from marketprism_adapters.identity.shown_once import key_id
 from marketprism_application.contracts.access_records import ApiKey
 from tests.integration.attacks.place import Line, Process, access_at, request
-
-pytestmark = pytest.mark.xdist_group("attacks")
 
 _BOUND_S = 1.0
 

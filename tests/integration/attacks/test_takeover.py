@@ -23,7 +23,7 @@ from tests.integration.api.stream_side import make_streams
 from tests.integration.attacks.balancer import Balancer
 from tests.integration.attacks.place import Process, keys_at
 
-pytestmark = [pytest.mark.xdist_group("attacks"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 _KILLS, _BETWEEN = 4, 400  # messages from one kill to the next
 _TICK = SAMPLES["tick"]._replace(venue="shfe")
