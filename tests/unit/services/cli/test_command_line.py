@@ -56,6 +56,7 @@ def test_no_command_imports_the_program() -> None:
 def test_the_modules_of_commands_are_those_of_the_list() -> None:
     shared = {
         "__init__",
+        "access_changes",
         "access_desk",
         "access_logins",
         "access_people",
