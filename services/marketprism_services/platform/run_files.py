@@ -8,7 +8,7 @@ look for the pipeline of a data directory: the URL of NATS, if it has a password
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Secret, Url
 from marketprism_services.settings.settings import Settings
-from marketprism_services.settings.shape import changed, fields_of, values_of
+from marketprism_services.settings.shape import values_of
 from marketprism_services.settings.variables import variable
 
 _URL = "url"
@@ -46,7 +46,7 @@ def write(settings: Settings) -> HandedOver:
 def _write(settings: Settings) -> HandedOver:
     folder = private_folder(settings.data_dir / "run")
     config = folder / "settings.json"
-    write_private(config, _public(settings).model_dump_json(indent=1))
+    write_private(config, _json(settings, _bare))
     url = settings.nats.url or Url("")
     write_private(folder / _URL, url.bare())
     if url.secret:
@@ -62,13 +62,7 @@ def write_whole(path: Path, settings: Settings) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    values = settings.model_dump(mode="json")
-    for place, text in secrets_of(settings):
-        inner: Any = values
-        for name in place[:-1]:
-            inner = inner[int(name)] if isinstance(inner, list) else inner[name]
-        inner[int(place[-1]) if isinstance(inner, list) else place[-1]] = text
-    write_private(path, json.dumps(values, indent=1))
+    write_private(path, _json(settings, lambda _, text: text))
 
 
 def known_section(data_dir: Path, name: str) -> dict[str, Any]:
@@ -134,15 +128,19 @@ def _secrets_in(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
             yield (*path, *inner), text
 
 
-def _public(value: Any) -> Any:
-    """The same settings without their secrets."""
-    if isinstance(value, Secret):
-        return Secret("")
-    if isinstance(value, str):
-        url = Url(value)
-        return type(value)(url.bare()) if url.secret else value
-    if isinstance(value, tuple):
-        return tuple(_public(each) for each in value)
-    if fields_of(type(value)):
-        return changed(value, {name: _public(inner) for name, inner in values_of(value)})
-    return value
+def _json(settings: Settings, shown: Callable[[Any, str], str]) -> str:
+    """Settings with what is shown of each secret in its place. They are values, not settings any more: without its
+    password, that of a user is one that the class refuses."""
+    values = settings.model_dump(mode="json")
+    for place, text in secrets_of(settings):
+        inner: Any = values
+        for name in place[:-1]:
+            inner = inner[int(name)] if isinstance(inner, list) else inner[name]
+        last = int(place[-1]) if isinstance(inner, list) else place[-1]
+        inner[last] = shown(inner[last], text)
+    return json.dumps(values, indent=1)
+
+
+def _bare(written: str, text: str) -> str:
+    """Nothing of a secret, which is written as stars alone, and of a URL what is no secret."""
+    return "" if not written.strip("*") else Url(text).bare()

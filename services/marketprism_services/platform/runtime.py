@@ -22,6 +22,7 @@ from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.platform.patience import patiently
 from marketprism_services.platform.run_files import access_to
 from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.secret_files import warn_of_open_files
 from marketprism_services.settings.sections import NO_SOURCE
 from marketprism_services.settings.settings import Settings
 
@@ -126,6 +127,7 @@ def run_service(service_name: str, settings: Settings) -> int:
     check_limit(FEWEST if service_name == STORER else FEWEST_WITHOUT_STORE)
     os.umask(UMASK)
     logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
+    warn_of_open_files(Settings)
     wiring_of(row_of(service_name))  # imported here: inside the loop it would hold up the connection
     return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
 

@@ -8,9 +8,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from marketprism_services.settings import secret_files
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.shape import is_list, type_at
-from marketprism_services.settings.variables import PREFIX, is_setting
+from marketprism_services.settings.variables import PREFIX, is_setting, variable
 
 
 def from_file(path: Path) -> dict[str, Any]:
@@ -32,16 +33,22 @@ def from_file(path: Path) -> dict[str, Any]:
 def from_environment(settings: type) -> dict[str, Any]:
     """Values of the variables with our prefix; `MARKETPRISM_CTP__OTHERS__0__PASSWORD` is of the first of a list.
 
-    A text is split at its commas where the class of the settings has a list.
+    A text is split at its commas where the class of the settings has a list. A variable of a secret with `_FILE` names
+    the file that holds it.
 
     Raises:
-        SettingsError: a variable gives a value to what another one gives members of.
+        SettingsError: a variable gives a value to what another one gives a value or members, or a file cannot be read.
     """
     values: dict[str, Any] = {}
-    for name, text in sorted(os.environ.items()):
+    for name, given in sorted(os.environ.items()):
         if not is_setting(name):
             continue
+        text = given
         path = name.removeprefix(PREFIX).lower().split("__")
+        if (secret := secret_files.path_of(settings, path)) is not None:
+            if variable(secret) in os.environ:
+                raise SettingsError(f"{name}: expected either it or {variable(secret)}, found both")
+            path, text = secret, secret_files.text_of(name, given)
         target = values
         for part in path[:-1]:
             target = target.setdefault(part, {})

@@ -26,13 +26,6 @@ def values_of(settings: Any) -> Iterator[tuple[str, Any]]:
         yield name, getattr(settings, name)
 
 
-def changed(settings: Any, values: Mapping[str, Any]) -> Any:
-    """The same section with other values, as they are."""
-    if isinstance(settings, BaseModel):
-        return settings.model_copy(update=dict(values))
-    return dataclasses.replace(settings, **values)
-
-
 def type_at(kind: Any, path: Sequence[str]) -> Any:
     """The type of what is at a path of settings, members of lists by their number; None where there is nothing."""
     for part in path:

@@ -194,6 +194,9 @@ def settings_page() -> str:
         "behind two more underscores (`MARKETPRISM_STORE__KEEP_DAYS__MARKET_TICKS=365`), one of a list its number\n"
         "(`MARKETPRISM_CTP__OTHERS__0__PASSWORD`). A variable whose default is empty here is not set by default. No secret is ever\n"
         "written to a file, a log or an error text.\n\n"
+        "A secret text or a URL may lie in a file, as Docker and Kubernetes mount secrets: the variable with `_FILE` behind its name\n"
+        "(`MARKETPRISM_CTP__PASSWORD_FILE=/run/secrets/ctp`) names the file, whose one line is the value. A file that is missing,\n"
+        "empty or not readable stops the program, and so does a value beside it; one that every user may read is a warning.\n\n"
         "This page is made of the code by `make docs`.",
     ]
     for section, own in sections.items():
