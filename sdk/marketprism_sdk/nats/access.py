@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ PUBLIC_INBOX = "_INBOX"
 SERVICE_INBOX = "_REPLY"  # below it each user has an inbox of its own, which no other may listen to
 
 _NO_SECRET = Secret("")
+_TOKENS = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,9 @@ class NatsAccess:
         if bool(self.cert) != bool(self.key):
             missing, there = ("key", "cert") if self.cert else ("cert", "key")
             raise InvalidSetting(f"{missing}: expected one with the {there} of NATS, was none")
+        if not _TOKENS.fullmatch(self.inbox):
+            text = f"inbox: expected tokens of letters, digits, - and _ with dots between, was {self.inbox[:80]!r}"
+            raise InvalidSetting(text)
         if self.nkey_seed and not self.nkey_seed.reveal().startswith("SU"):
             raise InvalidSetting("nkey_seed: expected the seed of a user, which begins with SU, was another text")
 

@@ -18,9 +18,9 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.connection_hours import ConnectionTimes
 from marketprism_domain.values import Bounds, check_bounds
-from marketprism_sdk.nats.access import PUBLIC_INBOX, NatsAccess
+from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.observability import check_endpoint
-from marketprism_sdk.urls import Secret, Url
+from marketprism_sdk.urls import Url
 from marketprism_services.settings.section import Section
 from marketprism_services.settings.services import SERVICES
 
@@ -35,23 +35,13 @@ def _is_nats_url(value: Url | None) -> Url | None:
     return value
 
 
-_NO_SECRET = Secret("")
-
-
-def _is_inbox(value: str) -> str:
-    if value and not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", value):
-        raise ValueError("expected tokens of letters, digits, - and _ with dots between, like _INBOX")
-    return value
-
-
 @dataclass(frozen=True, kw_only=True)
-class NatsSettings(EmbeddedSettings):
+class NatsSettings(EmbeddedSettings, NatsAccess):
     """Where NATS is, and who a process is to it. Without `url`, `up` starts a server of its own.
 
     With `accounts` that server knows each service by a user of its own, with the rights that its code needs. `users` is
     a folder with a file a user, as `marketprism nats accounts` writes it: a service logs in as the user of its name.
-    Else `user` with `password`, a `token`, an `nkey_seed` or a file `creds`, or none. `ca` signed the server's
-    certificate, `cert` and `key` are the client's own; answers go to subjects below `inbox`.
+    Else as `NatsAccess` has it.
 
     Raises:
         InvalidValue, InvalidSetting: names the field.
@@ -68,40 +58,16 @@ class NatsSettings(EmbeddedSettings):
     replicas: int = 1
     accounts: bool = True
     users: Path | None = None
-    user: str = ""
-    password: Secret = _NO_SECRET
-    token: Secret = _NO_SECRET
-    nkey_seed: Secret = _NO_SECRET
-    creds: Path | None = None
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
-    inbox: Annotated[str, AfterValidator(_is_inbox)] = ""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        EmbeddedSettings.__post_init__(self)
+        NatsAccess.__post_init__(self)
         check_bounds(self, NatsSettings.BOUNDS)
-        self.access("")
 
     def access(self, service: str) -> NatsAccess:
-        """Who a process of the service is to NATS.
-
-        Raises:
-            InvalidSetting: the settings contradict one another.
-        """
-        own = NatsAccess(
-            user=self.user,
-            password=self.password,
-            token=self.token,
-            nkey_seed=self.nkey_seed,
-            creds=self.creds,
-            ca=self.ca,
-            cert=self.cert,
-            key=self.key,
-            inbox=self.inbox or PUBLIC_INBOX,
-        )
-        if self.users is None or own.named or not service:
-            return own
+        """Who a process of the service is to NATS."""
+        if self.users is None or self.named or not service:
+            return self
         return replace(NatsAccess.of_user(self.users, service), ca=self.ca, cert=self.cert, key=self.key)
 
 

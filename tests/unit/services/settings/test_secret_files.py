@@ -37,7 +37,8 @@ def _refused(monkeypatch: pytest.MonkeyPatch, given: str) -> str:
     return str(refused.value)
 
 
-SECRET = [path for path in leaves(Settings) if type_at(Settings, path) in (Secret, Url)]
+OWN_FILE = ("nats", "password")  # has a setting for its file, which is read at every connection
+SECRET = [path for path in leaves(Settings) if type_at(Settings, path) in (Secret, Url) and path != OWN_FILE]
 
 
 @pytest.mark.parametrize("path", SECRET, ids=".".join)
@@ -48,13 +49,23 @@ def test_each_secret_setting_may_lie_in_a_file(
     if path[-1] == "nkey_seed":
         text = f"SU{PLANTED}"
     monkeypatch.setenv(f"{variable(path)}_FILE", _file(tmp_path, text.encode() + b"\r\n"))
-    if path == ("nats", "password"):
-        monkeypatch.setenv("MARKETPRISM_NATS__USER", "u")
     settings = load()
     assert dict(run_files.secrets_of(settings))[path] == text
     handed = run_files.write(settings.model_copy(update={"data_dir": tmp_path / "data"}))
     assert handed.environment[variable(path)] == text  # children have it as they have every secret
     assert PLANTED not in handed.config.read_text() + repr(settings) + settings.model_dump_json()
+
+
+def test_the_password_of_nats_stays_in_its_file_until_a_connection_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARKETPRISM_NATS__USER", "u")
+    monkeypatch.setenv(f"{variable(OWN_FILE)}_FILE", path := _file(tmp_path, PLANTED.encode() + b"\n"))
+    settings = load()
+    assert (settings.nats.password, str(settings.nats.password_file)) == ("", str(path))
+    assert settings.nats.access("storage").options()["password"] == PLANTED
+    handed = run_files.write(settings.model_copy(update={"data_dir": tmp_path / "data"}))
+    assert PLANTED not in handed.config.read_text() + repr(handed.environment)
 
 
 def test_there_are_secret_settings_to_look_at() -> None:

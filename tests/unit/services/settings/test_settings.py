@@ -87,6 +87,8 @@ def test_a_setting_has_one_owner() -> None:
     assert shared == {
         "instruments": ["CounterSettings", "VenueSettings"],  # two sources, each with a list of its own
         "intervals": ["BarSettings", "VenueSettings"],  # bars that are counted, and bars that a venue sends
+        "password": ["Account", "NatsAccess"],  # of a broker's account, and of a user of NATS
+        "user": ["Account", "NatsAccess"],
     }
 
 
@@ -106,7 +108,7 @@ def test_no_class_mirrors_a_section() -> None:
                 mirrors.update(dict.fromkeys([node.name], mirrored) if mirrored else {})
     assert mirrors == {
         "VenueLimits": ["VenueSettings"],  # what a venue says itself, which a setting of 0 leaves alone
-        "TokenBody": ["Account"],  # what a request shows, user and password, is nobody's setting
+        "TokenBody": ["NatsAccess", "Account"],  # what a request shows, user and password, is nobody's setting
     }
 
 

@@ -1,0 +1,44 @@
+"""The page that shows the API, in Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.integration.api.described_api import SYMBOL, DescribedApi, described_api
+from tests.support.browser import Watched, chromium
+
+__all__ = ["described_api"]
+pytestmark = pytest.mark.xdist_group("described")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_request_is_listed_and_can_be_tried(
+    browser: Browser, described_api: DescribedApi, scheme: str, width: int
+) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+    seen = Watched(page, described_api.base)
+    page.goto(f"{described_api.base}/api/docs")
+    page.wait_for_selector("details")
+    listed = page.inner_text("main")
+    for endpoint in described_api.endpoints:
+        if endpoint.path.startswith("/api/v1/") and ":" not in endpoint.path:
+            assert endpoint.path in listed, endpoint.path
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    opened = page.locator("details", has_text="/api/v1/orderbook/{symbol}").first
+    opened.locator("summary").first.click()
+    opened.locator("input[name=symbol]").fill(SYMBOL)
+    opened.get_by_role("button").first.click()
+    opened.locator("pre", has_text='"success"').wait_for()
+    assert '"last"' in opened.inner_text()
+    assert seen.problems == []
+    page.close()
