@@ -98,6 +98,8 @@ FRAMEWORK: tuple[Family, ...] = (
         ("nats_not_permitted_total", "Subjects that the NATS server refused to this process's user.", ()),
         ("bus_messages_dropped_total", "Messages to subscriptions of this process that found their queue full.", ()),
         ("bus_handler_failures_total", "Handlers of messages that raised an error.", ()),
+        ("http_certificates_renewed_total", "Changed files of the certificate of the HTTP side that count now.", ()),
+        ("http_certificates_refused_total", "Changed files of the certificate that cannot be used.", ()),
         ("http_connections_refused_total", "HTTP connections that found every place taken.", ()),
         ("http_connections_cut_slow_total", "HTTP connections whose answer was not taken.", ()),
         ("http_connections_closed_idle_total", "HTTP connections that asked nothing for too long.", ()),
@@ -129,6 +131,7 @@ FRAMEWORK: tuple[Family, ...] = (
         ("trace_spans_dropped_total", "Spans that the collector did not get, by reason.", ("reason",)),
     ),
     *_gauges(
+        ("http_certificate_not_after_seconds", "When the certificate of the HTTP side ends, seconds since 1970."),
         ("process_resident_memory_bytes", "Memory of this process that is resident, in bytes."),
         (
             "event_loop_worst_stall_seconds",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from marketprism_sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from marketprism_sdk.service._certificates import HttpTls
     from marketprism_sdk.service._handlers import command, event, http, marked, rpc
     from marketprism_sdk.service._http_limits import is_loopback
     from marketprism_sdk.service._leading import Lapsed, until_leading, while_leading
@@ -19,6 +20,7 @@ else:
     __getattr__ = lazy_names(
         __name__,
         {
+            "marketprism_sdk.service._certificates": ("HttpTls",),
             "marketprism_sdk.service._handlers": (
                 "command",
                 "event",
@@ -53,6 +55,7 @@ else:
     )
 
 __all__ = [
+    "HttpTls",
     "Lapsed",
     "PeriodicJobs",
     "Service",

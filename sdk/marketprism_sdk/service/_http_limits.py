@@ -43,11 +43,15 @@ class _Refusing(asyncio.Protocol):
 class Connections:
     """The open connections of a server, made by its `factory`; `most` at once.
 
-    `refused` and `closed_idle` count what was turned away, and what had to make room.
+    `refused` and `closed_idle` count what was turned away, and what had to make room. A connection has its transport
+    within `handshake_s`: a handshake comes before.
     """
 
-    def __init__(self, factory: Callable[[], RequestHandler], most: int = MOST_CONNECTIONS) -> None:
+    def __init__(
+        self, factory: Callable[[], RequestHandler], most: int = MOST_CONNECTIONS, handshake_s: float = 1.0
+    ) -> None:
         self._factory = factory
+        self._handshake_s = handshake_s
         self._most = most
         self._open: dict[object, float] = {}  # in the order of their last request
         self._busy: dict[object, int] = {}
@@ -116,15 +120,19 @@ class Connections:
         now = asyncio.get_running_loop().time()
         if now >= self._lost_until:
             self._lost_until = now + _COUNTED_S
-            for connection in [each for each, since in self._open.items() if _is_lost(each, since, now)]:
+            for connection in [each for each, since in self._open.items() if self._is_lost(each, since, now)]:
                 del self._open[connection]
+
+    def _is_lost(self, connection: object, since: float, now: float) -> bool:
+        """Whether it has no transport any more. It has none before it is made either, a moment after its protocol."""
+        return getattr(connection, "transport", None) is None and now - since > self._handshake_s
 
     def _close_one(self) -> bool:
         idle = next((each for each in self._open if each not in self._busy), None)
         if idle is None:
             return False
         since = self._open.pop(idle)
-        if _is_lost(idle, since, asyncio.get_running_loop().time()):
+        if self._is_lost(idle, since, asyncio.get_running_loop().time()):
             return True
         if isinstance(idle, RequestHandler):
             transport = idle.transport
@@ -133,11 +141,6 @@ class Connections:
                 transport.abort()  # which would else wait, with its descriptor, for who does not take the answer
         self.closed_idle += 1
         return True
-
-
-def _is_lost(connection: object, since: float, now: float) -> bool:
-    """Whether it has no transport any more. It has none before it is made either, a moment after its protocol."""
-    return getattr(connection, "transport", None) is None and now - since > 1
 
 
 def is_health(path: str) -> bool:

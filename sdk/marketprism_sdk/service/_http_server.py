@@ -17,6 +17,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from marketprism_sdk.errors import reason_of
 from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.service._certificates import HANDSHAKE_S, Certificates, HttpTls
 from marketprism_sdk.service._http_limits import IDLE_S, MOST_CONNECTIONS, Connections, Handler, is_health, may_ask
 from marketprism_sdk.service._slow_readers import STALL_S, SlowReaders
 
@@ -33,6 +34,7 @@ _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
 _BACKLOG = 1_024  # a burst beyond it costs whoever comes in it a second, until the kernel asks again
 _SHOWN = 200
+_SECURED_S = 31_536_000
 _LINE_BYTES = 8190  # of a request and of a header, as aiohttp takes them
 
 
@@ -55,6 +57,7 @@ class HttpServer:
         most_connections: int = MOST_CONNECTIONS,
         stall_s: float = STALL_S,
         instance: str = "",
+        tls: HttpTls | None = None,
     ) -> None:
         self._service = service
         self._version = version
@@ -68,7 +71,8 @@ class HttpServer:
         self._connections: Connections | None = None
         self._listening: asyncio.Server | None = None
         self._readers = SlowReaders(stall_s)
-        self._looking: asyncio.Task[None] | None = None
+        self._looking: list[asyncio.Task[None]] = []
+        self._tls = tls if tls is not None and tls.files else None
         self.ready = False
         self.app = web.Application(middlewares=[self._guard])
         self.app.on_response_prepare.append(_no_sniffing)
@@ -100,8 +104,9 @@ class HttpServer:
         """Listen; port 0 is any free one.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is taken. InvalidSetting: the files of its certificate cannot be used.
         """
+        certificates = None if self._tls is None else await Certificates.read(self._tls, self._metrics)
         if self._runner.server is None:
             await self._runner.setup()
         server = self._runner.server
@@ -117,10 +122,22 @@ class HttpServer:
             keepalive_timeout=self._idle_s,
             lingering_time=1.0,
         )
-        self._connections = connections = Connections(handler, self._most_connections)
-        self._listening = await loop.create_server(connections, host, port, backlog=_BACKLOG)
+        handshake_s = 1.0 if certificates is None else HANDSHAKE_S + 1.0
+        self._connections = connections = Connections(handler, self._most_connections, handshake_s)
+        self._listening = await loop.create_server(
+            connections,
+            host,
+            port,
+            backlog=_BACKLOG,
+            ssl=None if certificates is None else certificates.context,
+            ssl_handshake_timeout=None if certificates is None else HANDSHAKE_S,
+        )
         self.port = self._listening.sockets[0].getsockname()[1]
-        self._looking = asyncio.create_task(self._look_at_readers(connections), name="slow readers")
+        self._looking.append(asyncio.create_task(self._look_at_readers(connections), name="slow readers"))
+        if certificates is not None:
+            self._looking.append(asyncio.create_task(certificates.watch(), name="certificates"))
+            self.check("certificate", certificates.health)
+            self.status(certificates.shown)
         self._metrics.watch("http_connections_cut_slow_total", lambda: float(self._readers.cut))
         self._metrics.watch("http_connections_refused_total", lambda: float(connections.refused))
         self._metrics.watch("http_connections_closed_idle_total", lambda: float(connections.closed_idle))
@@ -129,11 +146,16 @@ class HttpServer:
         """Stop listening and close what is open."""
         if self._listening is not None:
             self._listening.close()
-        if self._looking is not None:
-            self._looking.cancel()
+        for task in self._looking:
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
+                await task
         await self._runner.cleanup()
+
+    @property
+    def scheme(self) -> str:
+        """`https` where it has a certificate, else `http`."""
+        return "http" if self._tls is None else "https"
 
     async def _look_at_readers(self, connections: Connections) -> None:
         loop = asyncio.get_running_loop()
@@ -297,6 +319,9 @@ def _stamp(request: web.BaseRequest) -> dict[str, str]:
     return {"timestamp": datetime.now(UTC).isoformat(), "request_id": request_id}
 
 
-async def _no_sniffing(_: web.Request, response: web.StreamResponse) -> None:
-    """What is said to be of a type is not to be guessed to be of another by a browser."""
+async def _no_sniffing(request: web.Request, response: web.StreamResponse) -> None:
+    """What is said to be of a type is not to be guessed to be of another by a browser; and who was asked over TLS once
+    is not to be asked in clear."""
     response.headers["X-Content-Type-Options"] = "nosniff"
+    if request.secure:
+        response.headers["Strict-Transport-Security"] = f"max-age={_SECURED_S}"

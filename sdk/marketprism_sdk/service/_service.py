@@ -46,6 +46,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import LoopWatch, Metrics, MetricsSettings, logs
 from marketprism_sdk.observability.logger import get_logger
+from marketprism_sdk.service._certificates import HttpTls
 from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
 from marketprism_sdk.service._lifecycle import unless
@@ -63,7 +64,7 @@ class ServiceSettings:
     """Where the service listens. `http_port` 0 takes any free port; the registry says which. With
     `http_port_may_differ` a port that is taken is no error: any free one is taken instead, and the log says which.
     `http_names` are host names by which it is asked beside those of loopback, `http_connections` how many it
-    holds at most.
+    holds at most, `http_tls` its certificate, without which it speaks HTTP in clear.
 
     `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
     `commands_parallel` commands are done at once over all instances, in order where it is 1. `metrics` names and
@@ -81,6 +82,7 @@ class ServiceSettings:
     metrics: MetricsSettings = field(default_factory=MetricsSettings)
     http_names: tuple[str, ...] = ()
     http_connections: int = 1_000
+    http_tls: HttpTls = field(default_factory=HttpTls)
 
 
 class Service:
@@ -112,6 +114,7 @@ class Service:
             self.settings.http_names,
             instance=self.instance,
             most_connections=self.settings.http_connections,
+            tls=self.settings.http_tls,
         )
         self.registration: Registration | None = None
         self.events: Events = Events(self.bus, name, self.metrics)
@@ -207,7 +210,7 @@ class Service:
         self.http.app.add_routes(self.routes())
         await self._listen()
         await self.registration.update(
-            endpoints={"http": f"http://{settings.http_host}:{self.http.port}"},
+            endpoints={"http": f"{self.http.scheme}://{settings.http_host}:{self.http.port}"},
             metadata={"group": self.group} if self.group else None,
         )
         await self.on_start()

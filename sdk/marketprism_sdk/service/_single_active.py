@@ -72,7 +72,7 @@ class SingleActiveService(Service):
             self.instance,
             settings=self._lease,
             prober=NatsProber(self._own, key, self.instance),
-            endpoint=f"http://{self.settings.http_host}:{self.http.port}",
+            endpoint=f"{self.http.scheme}://{self.settings.http_host}:{self.http.port}",
             on_acquired=self._activated,
             on_lost=self._deactivated,
             on_event=self._measure,

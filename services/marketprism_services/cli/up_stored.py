@@ -137,5 +137,5 @@ def further(running: Running, symbol: str) -> list[str]:
         f"marketprism bars {shlex.quote(symbol)} --interval 5m --plot{where}",
         f"marketprism tail {shlex.quote(symbol)}{where}",
         f"marketprism status{where}",
-        f"http://{settings.http.host}:{port}/api/v1/bars/{symbol}?interval=5m",
+        f"{'https' if settings.http.tls.files else 'http'}://{settings.http.host}:{port}/api/v1/bars/{symbol}?interval=5m",
     ]

@@ -20,6 +20,7 @@ from marketprism_domain.sessions.connection_hours import ConnectionTimes
 from marketprism_domain.values import Bounds, check_bounds
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.observability import check_endpoint
+from marketprism_sdk.service import HttpTls
 from marketprism_sdk.urls import Url
 from marketprism_services.settings.section import Section
 from marketprism_services.settings.services import SERVICES
@@ -165,6 +166,7 @@ class HttpHost(Section):
 
     host: str = "127.0.0.1"
     names: tuple[str, ...] = Field((), description="host names by which it is asked, beside those of loopback")
+    tls: HttpTls = HttpTls()
 
     def port_of(self, service: str) -> int:
         """The port of a service by its name."""

@@ -20,4 +20,5 @@ def service_settings_of(settings: Settings, service: str) -> MarketServiceSettin
         metrics=METRICS,
         layout=settings.layout(),
         http_names=settings.http.names,
+        http_tls=settings.http.tls,
     )

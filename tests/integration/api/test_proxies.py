@@ -53,7 +53,9 @@ async def test_behind_a_proxy_the_caller_is_who_the_proxy_says(
             (await api.ask("GET", ME, headers={"X-Forwarded-For": f"203.0.113.{n}"})).headers["RateLimit"]
             for n in (1, 2, 2)
         ]
-        assert [each.partition(";t=")[0] for each in limits] == ['"req";r=99', '"req";r=99', '"req";r=98']
+        # Of its share of the limit: an instance of a test before this one may still be in the registry.
+        left = [int(each.partition(";t=")[0].removeprefix('"req";r=')) for each in limits]
+        assert left == [left[0], left[0], left[0] - 1]
         wrong = {"user": ann.id, "password": "not this one"}
         for _ in range(7):
             locked = await api.ask(

@@ -85,8 +85,10 @@ def test_a_setting_has_one_owner() -> None:
                 owners.setdefault(name, []).append(kind.__qualname__)
     shared = {name: sorted(set(of)) for name, of in owners.items() if len(set(of)) > 1 and name not in _OF_EACH}
     assert shared == {
+        "cert": ["HttpTls", "NatsAccess"],  # of a server, and of a client
         "instruments": ["CounterSettings", "VenueSettings"],  # two sources, each with a list of its own
         "intervals": ["BarSettings", "VenueSettings"],  # bars that are counted, and bars that a venue sends
+        "key": ["HttpTls", "NatsAccess"],
         "password": ["Account", "NatsAccess"],  # of a broker's account, and of a user of NATS
         "user": ["Account", "NatsAccess"],
     }

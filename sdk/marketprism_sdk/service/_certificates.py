@@ -1,0 +1,185 @@
+"""TLS of a service's HTTP side: its certificate, renewed while it runs.
+
+Whoever renews certificates writes new files over the old ones, or, as Kubernetes does, sets a link to another folder.
+The files are looked at every second. What can be used counts for every connection from then on; what cannot leaves the
+certificate that there is, and is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marketprism_sdk.errors import InvalidSetting
+from marketprism_sdk.observability.logger import get_logger
+
+if TYPE_CHECKING:
+    from marketprism_sdk.observability import Metrics
+
+log = get_logger(__name__)
+
+_LOOK_S = 1.0
+_SOON_S = 14 * 86_400.0
+HANDSHAKE_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpTls:
+    """Files of a server's certificate: `cert` (with the chain above it) and `key`, PEM, both or none. With `client_ca`
+    only those are let in who show a certificate that it has signed.
+
+    Raises:
+        InvalidSetting: one without the other.
+    """
+
+    cert: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.cert is None) != (self.key is None):
+            missing, there = ("key", "cert") if self.cert else ("cert", "key")
+            raise InvalidSetting(f"{missing}: expected a file with {there}, was none")
+        if self.client_ca is not None and self.cert is None:
+            raise InvalidSetting("cert: expected a file with client_ca, was none")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that are given; none where HTTP is spoken in clear."""
+        return tuple(path for path in (self.cert, self.key, self.client_ca) if path is not None)
+
+    def context(self) -> ssl.SSLContext:
+        """What connections are made with, from the files as they are now.
+
+        Raises:
+            InvalidSetting: one cannot be read, or they are not a certificate and its key.
+        """
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(str(self.cert), str(self.key), password=_no_password)
+        except (OSError, ssl.SSLError, InvalidSetting) as error:
+            text = f"cert: expected a certificate and its key, were {self.cert} and {self.key}: {_why(error)}"
+            raise InvalidSetting(text) from error
+        if self.client_ca is not None:
+            try:
+                context.load_verify_locations(self.client_ca)
+            except (OSError, ssl.SSLError) as error:
+                text = f"client_ca: expected a file of certificates, was {self.client_ca}: {_why(error)}"
+                raise InvalidSetting(text) from error
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+class Certificates:
+    """The context that a server listens with; connections that begin later have the files of then."""
+
+    def __init__(self, tls: HttpTls, metrics: Metrics) -> None:
+        self._tls = tls
+        self._metrics = metrics
+        self._seen = self._state()
+        self._now = tls.context()
+        self.not_after_s: float | None = _end_of(tls.cert)
+        self.trouble: str = ""
+        # The context of the listening socket stays; each handshake takes the one of its moment.
+        self.context: ssl.SSLContext = tls.context()
+        self.context.sni_callback = self._take
+        if self.not_after_s is not None:
+            metrics.watch("http_certificate_not_after_seconds", lambda: self.not_after_s or 0.0)
+
+    @classmethod
+    async def read(cls, tls: HttpTls, metrics: Metrics) -> Certificates:
+        """From the files as they are now, which is done in a thread.
+
+        Raises:
+            InvalidSetting: they cannot be used.
+        """
+        return await asyncio.to_thread(cls, tls, metrics)
+
+    def _take(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = self._now
+
+    async def watch(self) -> None:
+        """Look at the files until cancelled."""
+        told_soon = 0.0
+        while True:
+            if self.not_after_s is not None and self.not_after_s - time.time() < _SOON_S and time.time() > told_soon:
+                told_soon = time.time() + 86_400.0
+                log.warning("http.certificate_ends", file=str(self._tls.cert), not_after_s=self.not_after_s)
+            await asyncio.sleep(_LOOK_S)
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Take the files where they have changed."""
+        seen = self._state()
+        if seen == self._seen:
+            return
+        try:
+            self._now = self._tls.context()
+        except InvalidSetting as error:
+            # Certificate and key are two files, written one after the other: the next look may find both.
+            if self.trouble != str(error):
+                self.trouble = str(error)
+                self._metrics.count("http_certificates_refused_total")
+                log.warning("http.certificate_refused", error=str(error), detail="the one before is used")
+            return
+        self._seen, self.trouble = seen, ""
+        self.not_after_s = _end_of(self._tls.cert)
+        self._metrics.count("http_certificates_renewed_total")
+        log.info("http.certificate_renewed", file=str(self._tls.cert), not_after_s=self.not_after_s)
+
+    def _state(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(map(_stamp, self._tls.files))
+
+    def shown(self) -> dict[str, object]:
+        """What `/status` says of it."""
+        return {"certificate": {"not_after_s": self.not_after_s, "trouble": self.trouble}}
+
+    async def health(self) -> str:
+        """Degraded while the files cannot be used or the certificate ends soon, unhealthy once it has ended."""
+        left_s = None if self.not_after_s is None else self.not_after_s - time.time()
+        if left_s is not None and left_s <= 0:
+            return "unhealthy: the certificate has ended"
+        if self.trouble:
+            return f"degraded: {self.trouble}"
+        if left_s is not None and left_s < _SOON_S:
+            return f"degraded: the certificate ends in {left_s / 86_400:.0f} days"
+        return "healthy"
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _end_of(path: Path | None) -> float | None:
+    """When the certificate of a file ends, seconds since 1970; None where nothing here can read it."""
+    try:
+        from cryptography import x509  # noqa: PLC0415 (of the extra `server`)
+    except ImportError:
+        return None
+    if path is None:
+        return None
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())[0].not_valid_after_utc.timestamp()
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _no_password() -> str:
+    """OpenSSL would ask for it on the terminal."""
+    raise InvalidSetting("key: expected a key without a password")
+
+
+def _why(error: Exception) -> str:
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+__all__ = ["HANDSHAKE_S", "Certificates", "HttpTls"]
