@@ -41,7 +41,7 @@ log = structlog.get_logger()
 VALIDATOR_STAGE = "validator"
 AGGREGATOR_STAGE = "aggregator"
 
-_ROOM = "MARKET_ROOM"
+ROOM = "MARKET_ROOM"  # made and deleted again to find out how much room there is
 _REFUSALS = 2
 _TRIES = 3
 _DATA_FENCE = "fence.data.>"
@@ -134,19 +134,19 @@ async def _bounds_of_others(connection: NatsConnection) -> int:
 
 async def _grants(connection: NatsConnection, layout: StreamLayout, max_bytes: int) -> bool:
     """Whether the server has room for a stream of this size, which is made for nothing else; others may ask as well."""
-    config = {"name": _ROOM, "subjects": ["$MARKET.ROOM"], "storage": "file", "num_replicas": layout.replicas}
-    make = partial(api, connection, f"STREAM.CREATE.{_ROOM}", {**config, "max_bytes": max_bytes})
+    config = {"name": ROOM, "subjects": ["$MARKET.ROOM"], "storage": "file", "num_replicas": layout.replicas}
+    make = partial(api, connection, f"STREAM.CREATE.{ROOM}", {**config, "max_bytes": max_bytes})
     while True:
-        await delete_stream(connection, _ROOM)
+        await delete_stream(connection, ROOM)
         try:
-            await answered(make, _ROOM)
+            await answered(make, ROOM)
         except StreamError as error:
             if error.code in NO_ROOM:
                 return False
             if error.code != NAME_IN_USE:
                 raise
         else:
-            await delete_stream(connection, _ROOM)
+            await delete_stream(connection, ROOM)
             return True
 
 
@@ -273,6 +273,7 @@ __all__ = [
     "MARKET_STREAMS",
     "QUALITY",
     "RAW",
+    "ROOM",
     "RULES",
     "SHARD_BUCKETS",
     "SOURCE_POSITIONS",

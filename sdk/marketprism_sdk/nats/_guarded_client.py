@@ -8,7 +8,11 @@ would be taken for one without. And it gives up for good when the server ends a 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import nats.errors
 from nats.aio.client import Client
@@ -17,6 +21,14 @@ from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.nats.access import NatsAccess
 
 _NOT_PERMITTED = "permissions violation"
+_CLOSED_S = 1.0
+
+
+async def _awhile(wait_closed: Callable[[], Awaitable[None]]) -> None:
+    """Over TLS the end of a connection may never be told."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSED_S):
+            await wait_closed()
 
 
 class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
@@ -25,6 +37,8 @@ class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
     What the server says against it ends the connection and not the client: it comes again, as after an outage, with
     the certificates and credentials that its files hold then.
     """
+
+    _transport: Any
 
     def __init__(self, access: NatsAccess) -> None:
         super().__init__()
@@ -40,9 +54,14 @@ class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
         try:
             await super()._process_connect_init()
         except BaseException:
-            if self._transport is not None:  # nats-py opens the next one over it, and the socket would stay open
+            if self._transport is not None:
+                # nats-py opens the next one over it, and the socket would stay open; nor would the end of one be told
+                # whose handshake has failed, which nats-py waits for.
                 self._transport.close()
+                self._transport = None
             raise
+        if self._transport is not None:
+            self._transport.wait_closed = partial(_awhile, self._transport.wait_closed)
 
     async def _process_info(self, info: dict[str, object], initial_connection: bool = False) -> None:
         await super()._process_info(info, initial_connection)

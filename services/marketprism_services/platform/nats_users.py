@@ -1,18 +1,18 @@
 """Who may do what on NATS: a user for each service, for `up`, for operators, and for those who only read.
 
-The lists are made of the names that the code itself uses. A service that publishes or reads something new gets the
-right here; the tests run the pipeline on a server with these rules and fail where it refuses anything.
+What every service may stands here, what one needs beside it in its own `rights.py`, both made of the names that the
+code uses. The tests run the pipeline on a server with these rules and fail where it refuses anything.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from importlib import import_module
+from typing import Protocol, cast
 
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.access_store import ACCESS, FAILURES, ROWS, SESSIONS
 from marketprism_adapters.nats.accounts import Accounts, Exports
-from marketprism_adapters.nats.audit_log import AUDIT
+from marketprism_adapters.nats.market_rights import LEDGER, keeps_accounts
 from marketprism_adapters.nats.rights import Rights
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_sdk.election import LEASES
@@ -22,13 +22,23 @@ from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.access import PUBLIC_INBOX, SERVICE_INBOX
 from marketprism_services.platform.data_contents import BUCKET as CONTENTS
 from marketprism_services.platform.local_servers import PROBE_STREAM, PROBE_SUBJECT
+from marketprism_services.platform.nats_place import OPERATOR
+from marketprism_services.platform.runtime import READER, STORER
 from marketprism_services.replay.listeners import TAKEN
-from marketprism_services.settings.services import SERVICES
+from marketprism_services.settings.services import SERVICES, ServiceRow
 
 SUPERVISOR = "up"
-OPERATOR = "operator"
-READER = "reader"  # who shows no credentials to the server of `up`
+LISTENER = "reader"  # who shows no credentials to the server of `up`
 CLIENT = "client"
+
+
+class Granting(Protocol):
+    """The module of a service that says its rights."""
+
+    def grant(self, rights: Rights) -> Rights:
+        """Add what the service needs to what every service has."""
+        ...
+
 
 _BUCKETS = (
     CONTENTS,
@@ -46,9 +56,7 @@ _BUCKETS = (
     streams.STREAM_STATES,
     streams.VALIDATOR_SHARDS,
 )
-_LEDGER = ("market.gap.>", "market.quality.>", "market.event.>", "market.instrument.>")
 _INTERNAL = ("market.raw.>", "market.packed.>")  # between services; nobody else sees them
-_ROOM = "MARKET_ROOM"  # made and deleted again to find out how much room there is
 
 
 def _answers(user: str) -> Rights:
@@ -60,7 +68,7 @@ def _answers(user: str) -> Rights:
 
 def _service(name: str) -> Rights:
     """What every service does: registers, answers, takes its commands, tells events, reads what is shared."""
-    rights = _answers(name).subscribes(f"rpc.{name}.>", f"rpc-cancel.{name}", "event.>", "ha.ping.>", *_LEDGER)
+    rights = _answers(name).subscribes(f"rpc.{name}.>", f"rpc-cancel.{name}", "event.>", "ha.ping.>", *LEDGER)
     rights.publishes("rpc.>", "rpc-cancel.>", f"event.{name}.>", "ha.ping.>", "market.event.>")
     rights.publishes(f"cmd.{name}.>", f"dlq.{name}.>").makes(COMMANDS, DEAD_LETTERS)
     rights.works_off(COMMANDS, f"commands-{name}", f"cmd.{name}.*")
@@ -68,80 +76,11 @@ def _service(name: str) -> Rights:
     return rights.reads(*streams.MARKET_STREAMS).reads_buckets(*_BUCKETS)
 
 
-def _makes_market(rights: Rights) -> Rights:
-    """Makes the market streams, whoever comes first."""
-    rights.publishes(f"$JS.API.STREAM.CREATE.{_ROOM}", f"$JS.API.STREAM.DELETE.{_ROOM}")
-    return rights.makes(*streams.MARKET_STREAMS)
-
-
-def _leads(rights: Rights, name: str) -> Rights:
-    """Competes for a lease; its groups have queues of commands of their own."""
-    rights.publishes(
-        f"$JS.API.CONSUMER.CREATE.{COMMANDS}.*.cmd.{name}.>",
-        *(f"$JS.API.CONSUMER.{what}.{COMMANDS}.*" for what in ("INFO", "MSG.NEXT")),
-        f"$JS.ACK.{COMMANDS}.*.>",
-        f"$JS.ACK.*.*.{COMMANDS}.*.>",
-    )
-    return rights.writes_bucket(LEASES, f"{name}.>")
-
-
-def _gateway(rights: Rights) -> Rights:
-    _leads(_makes_market(rights), "gateway").publishes("market.>", "fence.gateway.>", "fence.data.>")
-    rights.but_not(publish=("market.tick.>", "market.bar.>", "market.packed.>"))
-    rights.writes_bucket(streams.SOURCE_POSITIONS).writes_bucket(streams.GATEWAY_ORDERS)
-    return rights.writes_bucket(CONTENTS)
-
-
-def _validator(rights: Rights) -> Rights:
-    _makes_market(rights).publishes("market.tick.>", "market.packed.>", *_LEDGER, "stage.validator.>")
-    rights.consumes(streams.RAW, streams.TICKS)
-    for bucket in (streams.LATEST_TICKS, streams.QUALITY, streams.STREAM_STATES, streams.RULES):
-        rights.writes_bucket(bucket)
-    return rights.writes_bucket(streams.VALIDATOR_SHARDS)
-
-
-def _aggregator(rights: Rights) -> Rights:
-    _makes_market(rights).publishes("market.bar.>", *_LEDGER, "stage.aggregator.>")
-    rights.consumes(streams.TICKS, streams.BARS)
-    return rights.writes_bucket(streams.LATEST_BARS).writes_bucket(streams.AGGREGATOR_SHARDS)
-
-
-def _storage(rights: Rights) -> Rights:
-    _leads(_makes_market(rights), "storage").publishes(*_LEDGER)
-    rights.consumes(*streams.MARKET_STREAMS)
-    return rights.writes_bucket(streams.STORE_RANGES).writes_bucket(CONTENTS)
-
-
-def _query(rights: Rights) -> Rights:
-    return rights.consumes(streams.BARS).subscribes("market.>")
-
-
-def _api(rights: Rights) -> Rights:
-    """The door: what operators order goes through it, so that it may give commands and take dead letters out."""
-    rights.consumes(streams.TICKS, streams.BARS, streams.EVENTS, streams.DATA).subscribes("market.>")
-    rights.publishes("cmd.>", f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTERS}", f"$JS.API.CONSUMER.INFO.{COMMANDS}.*")
-    return _keeps_access(rights)
-
-
-def _keeps_access(rights: Rights) -> Rights:
-    for bucket in (ACCESS, FAILURES, ROWS, SESSIONS):
-        rights.writes_bucket(bucket)
-    return rights.publishes("audit.>").makes(AUDIT)
-
-
-def _monitor(rights: Rights) -> Rights:
-    return rights.subscribes("market.>")
-
-
-_OWN: dict[str, Callable[[Rights], Rights]] = {
-    "aggregator": _aggregator,
-    "api": _api,
-    "gateway": _gateway,
-    "monitor": _monitor,
-    "query": _query,
-    "storage": _storage,
-    "validator": _validator,
-}
+def _of(row: ServiceRow) -> Rights:
+    module = cast("Granting", import_module(row.rights))
+    rights = module.grant(_service(row.name))
+    # Who reads and who stores claim what kind of data a pipeline holds, before they begin.
+    return rights.writes_bucket(CONTENTS) if row.name in (READER, STORER) else rights
 
 
 def _supervisor() -> Rights:
@@ -160,10 +99,10 @@ def _operator() -> Rights:
     rights.reads(*streams.MARKET_STREAMS).makes(COMMANDS, DEAD_LETTERS).reads_buckets(*_BUCKETS)
     rights.publishes(f"$JS.API.STREAM.MSG.DELETE.{DEAD_LETTERS}", f"$JS.API.CONSUMER.INFO.{COMMANDS}.*")
     rights.writes_bucket(streams.RULES).writes_bucket(LEASES).writes_bucket(CONTENTS)
-    return _keeps_access(rights)
+    return keeps_accounts(rights)
 
 
-def _reader() -> Rights:
+def _listener() -> Rights:
     """Listens to the market and asks the read side; nothing of JetStream, whose answers go wherever one says."""
     rights = Rights().publishes("rpc.query.>", "rpc-cancel.query", f"{TAKEN}.>")
     rights.subscribes("market.>", "replay.>", f"{PUBLIC_INBOX}.>")
@@ -187,13 +126,13 @@ def accounts(clients: tuple[str, ...] = (CLIENT,), *, nameless: bool = True) -> 
     Raises:
         InvalidSetting: a client's name is none, or is that of a user of the platform.
     """
-    users = {row.name: _OWN[row.name](_service(row.name)) for row in SERVICES}
-    users |= {SUPERVISOR: _supervisor(), OPERATOR: _operator(), READER: _reader()}
+    users = {row.name: _of(row) for row in SERVICES}
+    users |= {SUPERVISOR: _supervisor(), OPERATOR: _operator(), LISTENER: _listener()}
     for name in clients:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in users:
             text = f"client: expected a name of letters, digits, - and _ that no service has, was {name[:80]!r}"
             raise InvalidSetting(text)
-    return Accounts(users, clients, _exports(), READER if nameless else "")
+    return Accounts(users, clients, _exports(), LISTENER if nameless else "")
 
 
-__all__ = ["CLIENT", "OPERATOR", "READER", "SUPERVISOR", "accounts"]
+__all__ = ["CLIENT", "LISTENER", "OPERATOR", "SUPERVISOR", "accounts"]

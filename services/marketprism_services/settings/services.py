@@ -36,6 +36,11 @@ class ServiceRow(NamedTuple):
         """The module that makes it, as a name: what a service needs is imported only where it runs."""
         return f"marketprism_services.{self.name}.wiring"
 
+    @property
+    def rights(self) -> str:
+        """The module that says what it may do on NATS."""
+        return f"marketprism_services.{self.name}.rights"
+
 
 # Ports that services to come are known by: no other has them.
 RESERVED: Mapping[str, int] = {"collector": 8081, "scheduler": 8085}

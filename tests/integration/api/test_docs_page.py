@@ -28,17 +28,20 @@ def test_every_request_is_listed_and_can_be_tried(
     page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
     seen = Watched(page, described_api.base)
     page.goto(f"{described_api.base}/api/docs")
-    page.wait_for_selector("details")
-    listed = page.inner_text("main")
+    page.wait_for_selector("#list button")
+    listed = page.inner_text("#list")
     for endpoint in described_api.endpoints:
         if endpoint.path.startswith("/api/v1/") and ":" not in endpoint.path:
-            assert endpoint.path in listed, endpoint.path
+            assert endpoint.path.removeprefix("/api/v1") in listed, endpoint.path
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    opened = page.locator("details", has_text="/api/v1/orderbook/{symbol}").first
-    opened.locator("summary").first.click()
-    opened.locator("input[name=symbol]").fill(SYMBOL)
-    opened.get_by_role("button").first.click()
-    opened.locator("pre", has_text='"success"').wait_for()
-    assert '"last"' in opened.inner_text()
+    page.fill("#search", "orderbook book instant")
+    page.locator("#list button", has_text="/orderbook/{symbol}").first.click()
+    page.fill("#of-symbol", SYMBOL)
+    page.locator("button.try").click()
+    page.locator("#shown .good", has_text="200").wait_for()
+    assert '"last"' in page.inner_text("#shown [aria-live] pre >> nth=0")
+    page.click("#language")
+    assert "试一试" in page.inner_text("button.try")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert seen.problems == []
     page.close()

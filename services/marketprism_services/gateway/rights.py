@@ -1,0 +1,14 @@
+"""What the service may do on NATS, beside what every service may."""
+
+from __future__ import annotations
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.market_rights import leads, makes_market
+from marketprism_adapters.nats.rights import Rights
+
+
+def grant(rights: Rights) -> Rights:
+    """Writes what it reads of its source, as long as it leads; not what others make of it."""
+    leads(makes_market(rights), "gateway").publishes("market.>", "fence.gateway.>", "fence.data.>")
+    rights.but_not(publish=("market.tick.>", "market.bar.>", "market.packed.>"))
+    return rights.writes_bucket(streams.SOURCE_POSITIONS).writes_bucket(streams.GATEWAY_ORDERS)

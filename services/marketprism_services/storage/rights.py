@@ -1,0 +1,13 @@
+"""What the service may do on NATS, beside what every service may."""
+
+from __future__ import annotations
+
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.market_rights import LEDGER, leads, makes_market
+from marketprism_adapters.nats.rights import Rights
+
+
+def grant(rights: Rights) -> Rights:
+    """Reads every market stream into the store, and names what is missing."""
+    leads(makes_market(rights), "storage").publishes(*LEDGER)
+    return rights.consumes(*streams.MARKET_STREAMS).writes_bucket(streams.STORE_RANGES)
