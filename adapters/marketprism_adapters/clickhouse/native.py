@@ -26,6 +26,7 @@ from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.errors import RowError, StoreError
+from marketprism_sdk.client_tls import ClientTls
 
 _CONNECTIONS = 16  # as many as HTTP has
 _CONNECT_S = 5.0
@@ -43,8 +44,11 @@ class NativeEngine:
         RowError: a value that a table cannot take.
     """
 
-    def __init__(self, driver: Any, url: ServerUrl, timeout_s: float, settings: dict[str, str]) -> None:
+    def __init__(
+        self, driver: Any, url: ServerUrl, timeout_s: float, settings: dict[str, str], tls: ClientTls | None = None
+    ) -> None:
         self._driver = driver
+        self._tls = tls or ClientTls()
         self._url = url
         self._timeout_s = timeout_s
         self._settings = settings
@@ -53,14 +57,21 @@ class NativeEngine:
         self._running: set[_Call] = set()
 
     @classmethod
-    async def open(cls, url: str, *, timeout_s: float = 60.0, settings: dict[str, str] | None = None) -> NativeEngine:
+    async def open(
+        cls,
+        url: str,
+        *,
+        timeout_s: float = 60.0,
+        settings: dict[str, str] | None = None,
+        tls: ClientTls | None = None,
+    ) -> NativeEngine:
         """Connect and ask for the version. `settings` go with every statement.
 
         Raises:
             StoreError: a URL that is none, the library is missing, the server refuses, or nobody answers (retryable).
         """
         parts = parse_server_url(url, NATIVE)
-        engine = cls(await asyncio.to_thread(_load), parts, timeout_s, settings or {})
+        engine = cls(await asyncio.to_thread(_load), parts, timeout_s, settings or {}, tls)
         try:
             await engine.fetch("SELECT version() AS version")
         except BaseException:
@@ -138,7 +149,7 @@ class NativeEngine:
             password=url.password,
             database=database,
             secure=url.scheme == "clickhouses",
-            ca_certs=ssl.get_default_verify_paths().cafile,
+            **self._secured(),  # read at each connection
             connect_timeout=_CONNECT_S,
             sync_request_timeout=_CONNECT_S,
             send_receive_timeout=self._timeout_s,
@@ -146,6 +157,13 @@ class NativeEngine:
             settings={**self._settings, "server_side_params": True},
             settings_is_important=True,  # one that the server does not know is an error, as it is over HTTP
         )
+
+    def _secured(self) -> dict[str, str]:
+        """Files as the library takes them."""
+        own = {"certfile": self._tls.cert, "keyfile": self._tls.key}
+        system = ssl.get_default_verify_paths().cafile
+        trusted = {"ca_certs": self._tls.ca or system}
+        return {name: str(path) for name, path in (own | trusted).items() if path is not None}
 
     def _error_of(self, error: Exception) -> StoreError:
         errors = self._driver.errors

@@ -18,7 +18,8 @@ from marketprism_adapters.clickhouse.server_url import HTTP, parse_server_url
 from marketprism_adapters.clickhouse.sql.engine_errors import store_error
 from marketprism_adapters.clickhouse.sql.schema import Insert
 from marketprism_application.errors import StoreError
-from marketprism_sdk.errors import reason_of
+from marketprism_sdk.client_tls import ClientTls, RenewedTls
+from marketprism_sdk.errors import InvalidSetting, reason_of
 from marketprism_sdk.lazy import loaded
 
 if TYPE_CHECKING:
@@ -36,14 +37,22 @@ _READ = {
 class ClickHouseEngine:
     """Fulfils the engine's part of `sql.store`. `url` is http(s)://user:password@host:port."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, settings: dict[str, str]) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, settings: dict[str, str], tls: ClientTls | None = None
+    ) -> None:
         self._session = session
+        self._tls = RenewedTls(tls or ClientTls())
         self._url = url
         self._settings = settings
 
     @classmethod
     async def open(
-        cls, url: str, *, timeout_s: float = 60.0, settings: dict[str, str] | None = None
+        cls,
+        url: str,
+        *,
+        timeout_s: float = 60.0,
+        settings: dict[str, str] | None = None,
+        tls: ClientTls | None = None,
     ) -> ClickHouseEngine:
         """Connect and ask for the version.
 
@@ -62,7 +71,7 @@ class ClickHouseEngine:
             connector=aiohttp.TCPConnector(limit=16),
         )
         await loaded("pyarrow")
-        engine = cls(session, f"{parts.scheme}://{host}{port}/", settings or {})
+        engine = cls(session, f"{parts.scheme}://{host}{port}/", settings or {}, tls)
         try:
             await engine.fetch("SELECT version() AS version")
         except BaseException:
@@ -108,11 +117,14 @@ class ClickHouseEngine:
         if body is not None:
             arguments["query"], data = statement, _pieces(body)
         try:
-            async with self._session.post(self._url, params=arguments, data=data) as answer:
+            secured = await self._tls.now()
+            async with self._session.post(self._url, params=arguments, data=data, ssl=secured) as answer:
                 content = await answer.read()
                 if answer.status != 200:
                     raise _error_of(answer.headers.get("X-ClickHouse-Exception-Code", "0"), content)
                 return content
+        except InvalidSetting as error:
+            raise StoreError(f"store.tls.{error}", retryable=True) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = reason_of(error)
             raise StoreError(f"ClickHouse at {self._url}: no answer: {reason}", retryable=True) from error

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from marketprism_sdk.client_tls import ClientTls, why
 from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.urls import Secret
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PUBLIC_INBOX = "_INBOX"
 SERVICE_INBOX = "_REPLY"  # below it each user has an inbox of its own, which no other may listen to
@@ -22,13 +19,12 @@ _TOKENS = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NatsAccess:
+class NatsAccess(ClientTls):
     """What a connection shows to NATS and expects of it. Without any of it, what the URL says.
 
     One of `user` with `password` (or the `password_file` that holds it), `token`, `nkey_seed` (a text that begins with
-    SU), or `creds` (a file with a JWT and a seed, as `nsc` writes it). `ca` is a file of certificates that may have
-    signed the server's, `cert` and `key` are the client's own. Files are read at every connection: new ones count after
-    the next reconnect. Answers go to subjects below `inbox`.
+    SU), or `creds` (a file with a JWT and a seed, as `nsc` writes it). Files are read at every connection: new ones
+    count after the next reconnect. Answers go to subjects below `inbox`.
 
     Raises:
         InvalidSetting: names the field.
@@ -40,12 +36,10 @@ class NatsAccess:
     token: Secret = _NO_SECRET
     nkey_seed: Secret = _NO_SECRET
     creds: Path | None = None
-    ca: Path | None = None
-    cert: Path | None = None
-    key: Path | None = None
     inbox: str = PUBLIC_INBOX
 
     def __post_init__(self) -> None:
+        ClientTls.__post_init__(self)
         given = [name for name in ("user", "token", "nkey_seed", "creds") if getattr(self, name)]
         if len(given) > 1:
             raise InvalidSetting(f"{given[1]}: expected one way to log in to NATS, was {' and '.join(given)}")
@@ -53,9 +47,6 @@ class NatsAccess:
             raise InvalidSetting("password_file: expected a password of NATS or the file that holds it, were both")
         if bool(self.user) != bool(self.password or self.password_file):
             missing, there = ("password", "user") if self.user else ("user", "password")
-            raise InvalidSetting(f"{missing}: expected one with the {there} of NATS, was none")
-        if bool(self.cert) != bool(self.key):
-            missing, there = ("key", "cert") if self.cert else ("cert", "key")
             raise InvalidSetting(f"{missing}: expected one with the {there} of NATS, was none")
         if not _TOKENS.fullmatch(self.inbox):
             text = f"inbox: expected tokens of letters, digits, - and _ with dots between, was {self.inbox[:80]!r}"
@@ -94,55 +85,17 @@ class NatsAccess:
             found["user_credentials"] = RawCredentials(_creds_in(self.creds))
         return found
 
-    def tls(self) -> ssl.SSLContext:
-        """What a TLS connection is made with, from the files as they are now.
-
-        Raises:
-            InvalidSetting: a file cannot be read or holds no certificate or key.
-        """
-        for name, path in self._files():
-            _check_file(name, path)
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-        except (OSError, ssl.SSLError) as error:
-            raise InvalidSetting(f"ca: expected a file of certificates, was {self.ca}: {_why(error)}") from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.cert:
-            try:
-                context.load_cert_chain(self.cert, self.key)
-            except (OSError, ssl.SSLError) as error:
-                text = f"cert: expected a certificate and its key, were {self.cert} and {self.key}: {_why(error)}"
-                raise InvalidSetting(text) from error
-        return context
-
     def _password(self) -> str:
         if self.password_file is None:
             return self.password.reveal()
         return _text_of("password_file", self.password_file).strip()
-
-    def _files(self) -> Iterator[tuple[str, Path]]:
-        for name in ("ca", "cert", "key"):
-            if (path := getattr(self, name)) is not None:
-                yield name, path
-
-
-def _why(error: Exception) -> str:
-    return getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
-
-
-def _check_file(name: str, path: Path) -> None:
-    try:
-        with path.open("rb"):
-            return
-    except OSError as error:
-        raise InvalidSetting(f"{name}: expected a file that can be read, was {path}: {error.strerror}") from error
 
 
 def _text_of(name: str, path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSetting(f"{name}: expected a file that can be read, was {path}: {_why(error)}") from error
+        raise InvalidSetting(f"{name}: expected a file that can be read, was {path}: {why(error)}") from error
 
 
 def _creds_in(path: Path) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marketprism_sdk.client_tls import Stamp, stamp_of, why
 from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.observability.logger import get_logger
 
@@ -63,13 +64,13 @@ class HttpTls:
         try:
             context.load_cert_chain(str(self.cert), str(self.key), password=_no_password)
         except (OSError, ssl.SSLError, InvalidSetting) as error:
-            text = f"cert: expected a certificate and its key, were {self.cert} and {self.key}: {_why(error)}"
+            text = f"cert: expected a certificate and its key, were {self.cert} and {self.key}: {why(error)}"
             raise InvalidSetting(text) from error
         if self.client_ca is not None:
             try:
                 context.load_verify_locations(self.client_ca)
             except (OSError, ssl.SSLError) as error:
-                text = f"client_ca: expected a file of certificates, was {self.client_ca}: {_why(error)}"
+                text = f"client_ca: expected a file of certificates, was {self.client_ca}: {why(error)}"
                 raise InvalidSetting(text) from error
             context.verify_mode = ssl.CERT_REQUIRED
         return context
@@ -132,8 +133,8 @@ class Certificates:
         self._metrics.count("http_certificates_renewed_total")
         log.info("http.certificate_renewed", file=str(self._tls.cert), not_after_s=self.not_after_s)
 
-    def _state(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(map(_stamp, self._tls.files))
+    def _state(self) -> tuple[Stamp, ...]:
+        return tuple(map(stamp_of, self._tls.files))
 
     def shown(self) -> dict[str, object]:
         """What `/status` says of it."""
@@ -149,14 +150,6 @@ class Certificates:
         if left_s is not None and left_s < _SOON_S:
             return f"degraded: the certificate ends in {left_s / 86_400:.0f} days"
         return "healthy"
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _end_of(path: Path | None) -> float | None:
@@ -176,10 +169,6 @@ def _end_of(path: Path | None) -> float | None:
 def _no_password() -> str:
     """OpenSSL would ask for it on the terminal."""
     raise InvalidSetting("key: expected a key without a password")
-
-
-def _why(error: Exception) -> str:
-    return getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 __all__ = ["HANDSHAKE_S", "Certificates", "HttpTls"]

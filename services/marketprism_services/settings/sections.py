@@ -18,6 +18,7 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.gateway import RetryPolicy
 from marketprism_domain.sessions.connection_hours import ConnectionTimes
 from marketprism_domain.values import Bounds, check_bounds
+from marketprism_sdk.client_tls import ClientTls
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.observability import check_endpoint
 from marketprism_sdk.service import HttpTls
@@ -115,7 +116,7 @@ class StoreSettings(WriterSettings, Topology):
     """Where records are kept: how they are written, how the tables are laid out, and who is asked for them.
 
     `read_url` is `url` as a user who may only read; empty: `url`. A question on the server ends after `query_s`, and
-    returns `query_rows` at most.
+    returns `query_rows` at most. `tls` is for https:// and clickhouses://.
 
     Raises:
         InvalidValue: names the field.
@@ -127,6 +128,7 @@ class StoreSettings(WriterSettings, Topology):
     engine: Literal["chdb", "clickhouse"] = "chdb"
     url: Url = field(default=Url("http://127.0.0.1:8123"))
     read_url: Url = field(default=Url(""))
+    tls: ClientTls = field(default_factory=ClientTls)
     query_s: float = 30.0
     query_rows: int = 1_000_000
 

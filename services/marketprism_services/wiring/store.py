@@ -9,6 +9,7 @@ from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_adapters.clickhouse.server_url import is_native
 from marketprism_adapters.clickhouse.sql.engine import Engine
+from marketprism_sdk.client_tls import ClientTls
 from marketprism_sdk.lazy import loaded
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.packages import check_packages
@@ -55,8 +56,9 @@ class ServerEngines:
 
     shared = True
 
-    def __init__(self, url: str, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, url: str, settings: dict[str, str] | None = None, tls: ClientTls | None = None) -> None:
         self._url = url
+        self._tls = tls
         self._settings = settings or {}
 
     async def preload(self) -> None:
@@ -73,8 +75,8 @@ class ServerEngines:
             await loaded(_NATIVE)
             from marketprism_adapters.clickhouse.native import NativeEngine  # noqa: PLC0415 (loads pyarrow)
 
-            return await NativeEngine.open(self._url, settings=self._settings)
-        return await ClickHouseEngine.open(self._url, settings=self._settings)
+            return await NativeEngine.open(self._url, settings=self._settings, tls=self._tls)
+        return await ClickHouseEngine.open(self._url, settings=self._settings, tls=self._tls)
 
 
 def engines_of(settings: Settings) -> EngineSource:
@@ -82,7 +84,7 @@ def engines_of(settings: Settings) -> EngineSource:
     store = settings.store
     check_packages(settings)
     if store.engine == "clickhouse":
-        return ServerEngines(store.url, store.write_settings)
+        return ServerEngines(store.url, store.write_settings, store.tls)
     return EmbeddedEngines(settings.data_dir / "chdb")
 
 
@@ -103,4 +105,4 @@ def reading_engines_of(settings: Settings) -> EngineSource | None:
         "cancel_http_readonly_queries_on_client_close": "1",
         **store.read_settings,
     }
-    return ServerEngines(store.read_url or store.url, limits)
+    return ServerEngines(store.read_url or store.url, limits, store.tls)

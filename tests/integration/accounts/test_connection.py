@@ -171,7 +171,7 @@ async def test_nkeys_tokens_and_credentials_files(tmp_path: Path, start: Callabl
         ({"user": "me"}, "password: expected one with the user of NATS, was none"),
         ({"password": Secret("x")}, "user: expected one with the password of NATS, was none"),
         ({"user": "me", "password": Secret("x"), "token": Secret("y")}, "token: expected one way to log in"),
-        ({"cert": Path("/a")}, "key: expected one with the cert of NATS, was none"),
+        ({"cert": Path("/a")}, "key: expected a file with cert, was none"),
         ({"nkey_seed": Secret("UABC")}, "nkey_seed: expected the seed of a user"),
         ({"user": "me", "password": Secret("x"), "password_file": Path("/a")}, "were both"),
     ],
