@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import stat
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +107,10 @@ def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
         assert _eventually(bars), "every front has let its account in"
         commands = _commands(data)
         assert len(commands) >= 6
+        made = json.loads(look("access", "init", "--json", "--data-dir", str(data)).stdout)
+        key, password = made["key"], made["password"]
+        shown = _shown(data, key)
+        assert "access.user_create" in shown, "the audit log is among what is shown"
         nats.stop()
         time.sleep(2)
         for command in (("doctor", "--config", str(config)), ("status",), ("bars", "AP101")):
@@ -125,9 +131,31 @@ def test_services_have_the_passwords_and_nothing_that_is_written_or_printed_has(
     assert any(b"nats.disconnected" in text for path, text in written.items() if path.suffix == ".log")
     told = {path.relative_to(data).as_posix() for path, text in written.items() if b"s3cret" in text}
     assert told == {"run/url.secret"}
+    # The streams hold events, the audit log and who may come in; of those digests.
+    streams = [path.read_bytes() for path in (tmp_path / "nats").rglob("*") if path.is_file()]
+    assert any(b"access.user_create" in text for text in streams)
+    for secret in ("s3cret", key.rpartition("_")[2], password):
+        assert secret not in shown
+        assert not [text for text in streams if secret.encode() in text]
+        assert secret == "s3cret" or not [path for path, text in written.items() if secret.encode() in text]
     assert "s3cret" not in printed + "".join(commands)
     open_to_others = [path for path in (data, *data.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & 0o077]
     assert open_to_others == []
+
+
+def _shown(data: Path, key: str) -> str:
+    """Whatever services show of themselves to who may see everything."""
+    status = json.loads(look("status", "--json", "--data-dir", str(data)).stdout)
+    places = {each["service"]: each["endpoints"]["http"] for each in status["instances"]}
+    pages = [f"{url}/{page}" for url in places.values() for page in ("metrics", "status", "health")]
+    pages += [
+        f"{places['api']}/api/v1/{page}" for page in ("system", "events", "admin/audit", "commands", "dead-letters")
+    ]
+    found = [json.dumps(status)]
+    for page in pages:
+        with urllib.request.urlopen(urllib.request.Request(page, headers={"X-API-Key": key}), timeout=20) as answer:
+            found.append(answer.read().decode())
+    return "\n".join(found)
 
 
 def _commands(data: Path) -> list[str]:
