@@ -23,6 +23,8 @@ SENTENCES: Mapping[str, str] = {
     "nats.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "nats.unreachable": "NATS does not answer: {error}; {detail}",
     "recording.skipped": "passed over: {error}",
+    "nats.not_permitted": "NATS refuses {subject} to the user {user}; see docs/nats-access.md",
+    "secret.file_open_to_others": "every user of this machine may read {path}, which {variable} names: chmod o-r it",
     "server.disk_full": "{server} cannot write, the disk of {folder} is full: {free_bytes} bytes are free",
     "server.disk_has_room": "{server} has room again: {free_bytes} bytes are free in {folder}",
     "server.not_started": "{server} does not start: {error}",

@@ -33,6 +33,7 @@ from marketprism_services.platform import local_stack, run_verdict
 from marketprism_services.platform.data_contents import SIMULATED, data_of
 from marketprism_services.platform.exits import Exit
 from marketprism_services.platform.launcher import Launcher
+from marketprism_services.settings.secret_files import warn_of_open_files
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.sources import LIVE, group_of
 
@@ -52,6 +53,7 @@ def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool)
         show_events_on(err, level=level)
     else:
         logs.configure(level=level, form=settings.log.format)
+    warn_of_open_files(type(settings))
     return run(lambda stop: _up(settings, launcher, stop, once=once, as_json=as_json), settings.drain_s + 8)
 
 
