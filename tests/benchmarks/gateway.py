@@ -27,6 +27,7 @@ from marketprism_services.platform.run_files import known_access
 _REQUESTS = 5_000
 _CONNECTIONS = 16
 _BARS = 200
+_SETTLED_S = 5.0
 _READY_S = 120.0
 
 
@@ -93,10 +94,15 @@ async def _found(folder: Path) -> tuple[int, int, str, str]:
         while not (found := [each for each in discovery.instances("api") if each.status == "active"]):
             await asyncio.sleep(0.2)
             await discovery.refresh()
-        await connection.close()
         async with MarketClient(url) as market:
             while not (rows := list(await market.symbols())) or rows[0]["bars"] < 1_000:
                 await asyncio.sleep(0.5)
+        # The rest of the pipeline has nothing to do any more: what is measured has the machine to itself.
+        while not any(each.status == "finished" for each in discovery.instances("gateway")):
+            await asyncio.sleep(0.5)
+            await discovery.refresh()
+        await connection.close()
+    await asyncio.sleep(_SETTLED_S)
     port = int(found[0].endpoints["http"].rpartition(":")[2])
     listening = next(each for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port == port)
     return port, int(listening.pid or 0), url, str(rows[0]["symbol"])
