@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from marketprism_adapters.nats.accounts import PLATFORM
 from marketprism_adapters.nats.server_settings import EmbeddedSettings
 from marketprism_application.errors import DataDirError, EmbeddedServerError
 from marketprism_sdk.private_files import private_folder, write_private
@@ -27,6 +28,7 @@ from marketprism_sdk.service import die_with_parent
 DEFAULT_PORT = 4222
 _START_TIMEOUT_S = 15.0
 _LOG_BYTES = 32 << 20
+_NO_ACCOUNT = "$G"
 _TAKEN = "address already in use"
 _LISTENS = "Listening for client connections"
 _CANNOT_WRITE = re.compile(
@@ -193,6 +195,7 @@ def _prepare(options: EmbeddedOptions) -> tuple[str, int, Path, Path]:
     home = options.data_dir / "nats"
     try:
         private_folder(home)
+        _take_over(home / "jetstream", with_accounts=bool(options.accounts))
         config = home / "server.conf"
         write_private(config, _config(options, port, home))
         log = home / "server.log"
@@ -200,6 +203,16 @@ def _prepare(options: EmbeddedOptions) -> tuple[str, int, Path, Path]:
     except OSError as error:
         raise DataDirError.of(options.data_dir, error) from error
     return binary, port, config, log
+
+
+def _take_over(folder: Path, *, with_accounts: bool) -> None:
+    """What a server without accounts has kept is the platform's once there are accounts, and the other way round.
+
+    JetStream keeps each account in a folder of its name, and nothing in there names the account.
+    """
+    other, own = (_NO_ACCOUNT, PLATFORM) if with_accounts else (PLATFORM, _NO_ACCOUNT)
+    if (folder / other).exists() and not (folder / own).exists():
+        (folder / other).rename(folder / own)
 
 
 def _binary() -> str:

@@ -269,6 +269,19 @@ def test_every_service_has_rights_and_no_client_takes_the_name_of_one() -> None:
             nats_users.accounts((name,))
 
 
+async def test_a_server_that_gets_accounts_or_loses_them_keeps_what_it_has(tmp_path: Path) -> None:
+    found = nats_users.accounts()
+    config = await asyncio.to_thread(lambda: found.config(passwords_in(tmp_path / "users", found.names)))
+    own = NatsAccess.of_user(tmp_path / "users", "validator")
+    for number, (accounts, access) in enumerate((("", None), (config, own)) * 2, 1):
+        server = await EmbeddedServer.start(EmbeddedOptions(tmp_path, port=0, accounts=accounts))
+        connection = await NatsConnection.open(server.url, access=access)
+        await streams.ensure_streams(connection)
+        assert (await publish_ack(connection, TICK, b"one more")).seq == number
+        await connection.close()
+        await server.stop()
+
+
 def test_files_of_passwords_are_private_and_stay(tmp_path: Path) -> None:
     first = passwords_in(tmp_path / "users", ("one", "two"))
     again = passwords_in(tmp_path / "users", ("one", "two", "three"), frozenset({"two"}))
