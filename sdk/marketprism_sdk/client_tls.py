@@ -29,9 +29,7 @@ class ClientTls:
     key: Path | None = None
 
     def __post_init__(self) -> None:
-        if bool(self.cert) != bool(self.key):
-            missing, there = ("key", "cert") if self.cert else ("cert", "key")
-            raise InvalidSetting(f"{missing}: expected a file with {there}, was none")
+        check_pair(self.cert, self.key)
 
     @property
     def tls_files(self) -> tuple[Path, ...]:
@@ -50,11 +48,7 @@ class ClientTls:
             raise InvalidSetting(f"ca: expected a file of certificates, was {self.ca}: {why(error)}") from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self.cert is not None:
-            try:
-                context.load_cert_chain(self.cert, self.key, password=_no_password)
-            except (OSError, ssl.SSLError, InvalidSetting) as error:
-                text = f"cert: expected a certificate and its key, were {self.cert} and {self.key}: {why(error)}"
-                raise InvalidSetting(text) from error
+            load_pair(context, self.cert, self.key)
         return context
 
 
@@ -89,6 +83,26 @@ class RenewedTls:
         return found
 
 
+def check_pair(cert: Path | None, key: Path | None) -> None:
+    """Raises InvalidSetting: a certificate without its key, or the other way round."""
+    if (cert is None) != (key is None):
+        missing, there = ("key", "cert") if cert else ("cert", "key")
+        raise InvalidSetting(f"{missing}: expected a file with {there}, was none")
+
+
+def load_pair(context: ssl.SSLContext, cert: Path, key: Path | None) -> None:
+    """Give a certificate and its key to a context.
+
+    Raises:
+        InvalidSetting: a file cannot be read, or they are not a certificate and its key.
+    """
+    try:
+        context.load_cert_chain(cert, key, password=_no_password)
+    except (OSError, ssl.SSLError, InvalidSetting) as error:
+        text = f"cert: expected a certificate and its key, were {cert} and {key}: {why(error)}"
+        raise InvalidSetting(text) from error
+
+
 def stamp_of(path: Path) -> Stamp:
     """What changes when a file does, or a link to it; None where there is none."""
     try:
@@ -108,4 +122,4 @@ def _no_password() -> str:
     raise InvalidSetting("key: expected a key without a password")
 
 
-__all__ = ["ClientTls", "RenewedTls", "stamp_of", "why"]
+__all__ = ["ClientTls", "RenewedTls", "check_pair", "load_pair", "stamp_of", "why"]

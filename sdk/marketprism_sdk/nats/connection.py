@@ -127,6 +127,7 @@ class NatsConnection:
         self._replies: dict[str, asyncio.Future[Msg | None]] = {}
         self.not_permitted: int = 0  # what the server has refused to this user since the beginning
         self._tell_again_at = 0.0
+        self._refused = False
         self._asked_on: dict[str, str] = {}  # by the same token: the subject of a question that waits
 
     @classmethod
@@ -208,12 +209,16 @@ class NatsConnection:
 
     async def _reconnected(self) -> None:
         log.info("nats.reconnected", url=str(self.url))
+        self._refused = False
         for callback in list(self._on_reconnect):
             callback()
 
     async def _error(self, error: Exception) -> None:
         if "authorization" not in str(self._met).lower():  # a server that refuses says it again only when it is asked
             self._met = error
+        if not self._closing and not self._refused and "authorization" in str(error).lower():
+            self._refused = True  # once an outage: it is tried again, many times a second
+            log.warning("nats.refused", url=str(self.url), user=self.access.user, error=reason_of(error))
         if (found := _VIOLATION.search(str(error))) is not None:
             self._not_permitted(*found.groups())
             return

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marketprism_sdk.client_tls import Stamp, stamp_of, why
+from marketprism_sdk.client_tls import Stamp, check_pair, load_pair, stamp_of, why
 from marketprism_sdk.errors import InvalidSetting
 from marketprism_sdk.observability.logger import get_logger
 
@@ -42,9 +42,7 @@ class HttpTls:
     client_ca: Path | None = None
 
     def __post_init__(self) -> None:
-        if (self.cert is None) != (self.key is None):
-            missing, there = ("key", "cert") if self.cert else ("cert", "key")
-            raise InvalidSetting(f"{missing}: expected a file with {there}, was none")
+        check_pair(self.cert, self.key)
         if self.client_ca is not None and self.cert is None:
             raise InvalidSetting("cert: expected a file with client_ca, was none")
 
@@ -57,15 +55,13 @@ class HttpTls:
         """What connections are made with, from the files as they are now.
 
         Raises:
-            InvalidSetting: one cannot be read, or they are not a certificate and its key.
+            InvalidSetting: there is none, one cannot be read, or they are not a certificate and its key.
         """
+        if self.cert is None:
+            raise InvalidSetting("cert: expected a file to speak TLS with, was none")
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(str(self.cert), str(self.key), password=_no_password)
-        except (OSError, ssl.SSLError, InvalidSetting) as error:
-            text = f"cert: expected a certificate and its key, were {self.cert} and {self.key}: {why(error)}"
-            raise InvalidSetting(text) from error
+        load_pair(context, self.cert, self.key)
         if self.client_ca is not None:
             try:
                 context.load_verify_locations(self.client_ca)
@@ -118,6 +114,7 @@ class Certificates:
         """Take the files where they have changed."""
         seen = self._state()
         if seen == self._seen:
+            self.trouble = ""  # a link that was set back: the files are those that are used
             return
         try:
             self._now = self._tls.context()
@@ -164,11 +161,6 @@ def _end_of(path: Path | None) -> float | None:
         return x509.load_pem_x509_certificates(path.read_bytes())[0].not_valid_after_utc.timestamp()
     except (OSError, ValueError, IndexError):
         return None
-
-
-def _no_password() -> str:
-    """OpenSSL would ask for it on the terminal."""
-    raise InvalidSetting("key: expected a key without a password")
 
 
 __all__ = ["HANDSHAKE_S", "Certificates", "HttpTls"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 
 
 class FaultyProxy:
@@ -23,9 +24,9 @@ class FaultyProxy:
         self.delay_s: float = 0.0
         self.port: int = 0
 
-    async def start(self) -> None:
-        """Listen on a free port of the loopback."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+    async def start(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        """Listen on a port of the loopback, any free one for 0; with `tls` the client's side speaks TLS."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     @property

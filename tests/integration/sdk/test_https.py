@@ -160,6 +160,13 @@ async def test_a_link_to_another_folder_is_a_change(tmp_path: Path) -> None:
     (tmp_path / "new").rename(link)
     await until(lambda: counted(place, "renewed"))
     assert (await place.ask("/health/live", folders[1][0].file))[0] == 200
+    (tmp_path / "empty").mkdir()
+    for target, trouble in ((tmp_path / "empty", True), (folders[1][1], False)):
+        (tmp_path / "new").symlink_to(target)
+        (tmp_path / "new").rename(link)
+        async with asyncio.timeout(15):
+            while ("degraded" in (await place.ask("/health", folders[1][0].file))[1]) is not trouble:
+                await asyncio.sleep(0.1)
     await place.server.stop()
     await asyncio.sleep(0.05)
 

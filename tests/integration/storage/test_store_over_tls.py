@@ -14,6 +14,7 @@ from marketprism_adapters.clickhouse.native import NativeEngine
 from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_application.errors import StoreError
 from marketprism_sdk.client_tls import ClientTls
+from marketprism_sdk.testing.proxy import FaultyProxy
 from tests.support.certificates import Authority
 
 QUESTION = "SELECT 1 AS one"
@@ -25,49 +26,29 @@ class Secured:
     def __init__(self, folder: Path, target: str) -> None:
         self._target = urlsplit(target)
         self.authority = Authority(folder / "ours")
-        self._server: asyncio.Server | None = None
-        self._pumps: set[asyncio.Task[None]] = set()
-        self.port = 0
+        self._proxy: FaultyProxy | None = None
+        self._port = 0
 
     async def start(self, authority: Authority | None = None, clients: Path | None = None) -> None:
+        """Listen, again on the same port, with a certificate of the authority."""
         await self.stop()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*(authority or self.authority).issue("server"))
         if clients is not None:
             context.load_verify_locations(clients)
             context.verify_mode = ssl.CERT_REQUIRED
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=context)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._proxy = FaultyProxy(self._target.hostname or "", self._target.port or 0)
+        await self._proxy.start(self._port, context)
+        self._port = self._proxy.port
 
     def url(self, scheme: str) -> str:
         """The address, as the user of the server behind."""
         user, at, _ = self._target.netloc.rpartition("@")
-        return f"{scheme}://{user}{at}127.0.0.1:{self.port}"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind, into = await asyncio.open_connection(self._target.hostname, self._target.port)
-        for source, sink in ((reader, into), (behind, writer)):
-            task = asyncio.create_task(self._pump(source, sink))
-            self._pumps.add(task)
-            task.add_done_callback(self._pumps.discard)
-
-    @staticmethod
-    async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65_536):
-                sink.write(data)
-                await sink.drain()
-        except OSError:
-            return
-        finally:
-            sink.close()
+        return f"{scheme}://{user}{at}127.0.0.1:{self._port}"
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._pumps):
-            task.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
+        if self._proxy is not None:
+            await self._proxy.stop()
         await asyncio.sleep(0.05)
 
 
