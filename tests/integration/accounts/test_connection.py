@@ -128,7 +128,7 @@ async def test_certificates_that_were_renewed_count_after_the_next_reconnect(
 
 
 async def test_a_password_file_that_was_replaced_counts_after_the_server_has_refused_the_old_one(
-    tmp_path: Path, start: Callable[..., object]
+    tmp_path: Path, start: Callable[..., object], logs: list[dict[str, object]]
 ) -> None:
     password = tmp_path / "password"
     password.write_text("first\n")
@@ -140,11 +140,13 @@ async def test_a_password_file_that_was_replaced_counts_after_the_server_has_ref
     config.write_text(config.read_text().replace('password: "first"', 'password: "second"'))
     server.process.send_signal(1)  # SIGHUP: the server reads it again, and ends connections that it would refuse now
     async with asyncio.timeout(10):
-        while connection.connected:
+        while not any(line["event"] == "nats.refused" for line in logs):
             await asyncio.sleep(0.01)
+    assert not connection.connected
     password.write_text("second\n")
     async with asyncio.timeout(10):
         await connection.wait_connected()
+    assert [line["user"] for line in logs if line["event"] == "nats.refused"] == ["me"], "once an outage"
     await connection.flush()
     await connection.close()
 
