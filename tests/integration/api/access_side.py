@@ -21,6 +21,7 @@ from marketprism_services.api.service import ApiService
 from marketprism_services.settings.api import ApiSettings
 
 PASSWORD = "correct horse battery"
+_RUNNING: set[str] = set()  # instances of this process
 
 
 class Answer(NamedTuple):
@@ -81,6 +82,19 @@ def cookie_in(answer: Answer) -> str:
     return answer.headers["Set-Cookie"].partition(";")[0]
 
 
+async def _without_dead(service: ApiService) -> None:
+    """Wait until gateways that an earlier test has killed are forgotten: a caller's limit is shared among all."""
+
+    def others() -> dict[str, int]:
+        found = service.discovery.instances("api")
+        return {each.instance: each.ts_heartbeat for each in found if each.instance not in _RUNNING}
+
+    first = others()
+    async with asyncio.timeout(30):
+        while any(first.get(instance) == ts for instance, ts in others().items()):
+            await asyncio.sleep(0.1)
+
+
 @asynccontextmanager
 async def gateway(nats_url: str, access: NatsAccess | None = None, **settings: Any) -> AsyncIterator[Gateway]:
     connection = await NatsConnection.open(nats_url, name="access", access=access)
@@ -92,9 +106,12 @@ async def gateway(nats_url: str, access: NatsAccess | None = None, **settings: A
             assert not running.done()
             await asyncio.sleep(0.01)
     made = Gateway(service)
+    _RUNNING.add(service.instance)
     try:
+        await _without_dead(service)
         yield made
     finally:
+        _RUNNING.discard(service.instance)
         await made.session.close()
         stop.set()
         await running
