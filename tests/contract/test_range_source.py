@@ -13,7 +13,7 @@ from marketprism_adapters.memory.stream import MemoryRanges, MemoryStream
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.stream_ranges import StreamRanges
 from marketprism_adapters.nats.streams import TICKS
-from marketprism_application.ports.storage import RangeSource, StreamBounds
+from marketprism_application.ports.storage import NO_MESSAGE, RangeSource, StreamBounds
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, publish_ack
 
@@ -159,3 +159,30 @@ async def test_the_end_is_settled_once_everything_before_it_came(
     assert set(settled) <= {3, 5}
     assert settled[-1] == 5, "nothing but messages of others lies behind the third"
     await source.close()
+
+
+async def test_a_message_has_the_same_time_by_itself_and_by_its_sequence(stream: Stream) -> None:
+    before = time.time_ns()
+    for subject in (WANTED, FOREIGN, WANTED, WANTED):
+        await stream.append(subject, b"x")
+    source = stream.reader()
+    await source.open(1)
+    times: dict[int, int] = {}
+    while len(times) < 3:
+        times |= {message.seq: message.ts for message in await source.next(3, 5.0)}
+    assert {seq: await source.time_at(seq) for seq in times} == times
+    other = await source.time_at(2)
+    assert before - 60 * 10**9 < times[1] <= other <= times[3] <= times[4]
+    assert (await source.bounds()).ts_first == times[1]
+    await source.close()
+
+
+async def test_where_there_is_no_message_there_is_no_time(stream: Stream) -> None:
+    source = stream.reader()
+    assert await source.time_at(1) == NO_MESSAGE
+    for _ in range(4):
+        await stream.append(WANTED, b"x")
+    await stream.delete(3)
+    await stream.purge(2)
+    found = [await source.time_at(seq) for seq in range(1, 6)]
+    assert [ts == NO_MESSAGE for ts in found] == [True, False, True, False, True]

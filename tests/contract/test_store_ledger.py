@@ -12,7 +12,7 @@ from marketprism_adapters.clickhouse.ledger import SqlLedger
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_application.contracts.kinds import BAR, GAP, TICK, DataKind
-from marketprism_application.ports.storage import StoreLedger
+from marketprism_application.ports.storage import NO_MESSAGE, StoreLedger, StoreMark
 from tests.contract.stores import SERVER, engine_of, put
 from tests.contract.test_codec import SAMPLES
 
@@ -50,11 +50,12 @@ async def test_a_store_has_one_name_for_ever(book: Book) -> None:
 
 async def test_a_watermark_is_what_was_recorded_last_of_this_stream_of_this_age(book: Book) -> None:
     assert await book.ledger.watermark("MARKET_TICKS", "2025") is None
-    for watermark in (5, 9, 7):
-        await book.ledger.record("MARKET_TICKS", "2025", watermark)
-        assert await book.again.watermark("MARKET_TICKS", "2025") == watermark
-    await book.ledger.record("MARKET_TICKS", "2026", 1)
-    await book.ledger.record("MARKET_BARS", "2025", 0)
+    taken = 1_741_000_000_123_456_789  # to the nanosecond
+    for mark in (StoreMark(5, taken), StoreMark(9, NO_MESSAGE), StoreMark(7, taken + 1)):
+        await book.ledger.record("MARKET_TICKS", "2025", mark)
+        assert await book.again.watermark("MARKET_TICKS", "2025") == mark
+    await book.ledger.record("MARKET_TICKS", "2026", StoreMark(1, taken))
+    await book.ledger.record("MARKET_BARS", "2025", StoreMark(0))
     found = [
         await book.ledger.watermark(*of)
         for of in (
@@ -64,7 +65,21 @@ async def test_a_watermark_is_what_was_recorded_last_of_this_stream_of_this_age(
             ("MARKET_BARS", "2026"),
         )
     ]
-    assert found == [7, 1, 0, None]
+    assert found == [StoreMark(7, taken + 1), StoreMark(1, taken), StoreMark(0), None]
+
+
+@pytest.mark.parametrize("name", ["chdb", SERVER])
+async def test_a_record_of_old_names_no_message(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> None:
+    """As migration 9 left the table: its rows are there behind the next one, and say that the time is not known."""
+    engine = await engine_of(request, name, tmp_path / "db")
+    store = SqlStore(engine)
+    await store.migrate()
+    await engine.execute("ALTER TABLE market.store_progress DROP COLUMN ts_message")
+    await engine.execute("ALTER TABLE market.schema_migrations DELETE WHERE number = 10 SETTINGS mutations_sync = 2")
+    await engine.execute("INSERT INTO market.store_progress (stream, created, watermark) VALUES ('OLD', '2024', 8)")
+    assert await store.migrate() == ["0010 which message was stored"]
+    assert await SqlLedger(engine).watermark("OLD", "2024") == StoreMark(8)
+    await store.close()
 
 
 async def test_a_stream_is_held_where_any_of_its_tables_has_a_row(book: Book) -> None:

@@ -12,7 +12,14 @@ from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, Memo
 from marketprism_application.contracts.kinds import DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamBounds, StreamPlace, StreamRange
+from marketprism_application.ports.storage import (
+    DeadRow,
+    EncodedRows,
+    StoreMark,
+    StreamBounds,
+    StreamPlace,
+    StreamRange,
+)
 from marketprism_application.storage.writer import Progress, WriterHooks
 from tests.fakes.ticks import at, tick
 
@@ -40,6 +47,7 @@ class Log(MemoryStream):
         self.made = 1
         self.rows: dict[int, list[int]] = {}
         self.count = 0
+        self.clock = 0
 
     @property
     def messages(self) -> dict[int, MemoryMessage]:
@@ -48,12 +56,16 @@ class Log(MemoryStream):
 
     def publish(self, *, foreign: int) -> None:
         for _ in range(foreign):
-            self.append(FOREIGN, b"")
+            self.append(FOREIGN, b"", ts=self._now())
         self.count += 1
         numbers = [self.count * PER_MESSAGE + k for k in range(PER_MESSAGE)]
         rows = tuple(tick(at("2025-03-03 09:00:00") + n * 10**6, 100, 1)._replace(seq=n) for n in numbers)
-        seq = self.append(WANTED, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, rows)))
+        seq = self.append(WANTED, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, rows)), ts=self._now())
         self.rows[seq] = numbers
+
+    def _now(self) -> int:
+        self.clock += 1
+        return self.clock
 
     def rows_of(self, seq: int) -> list[int]:
         return self.rows[seq]
@@ -146,13 +158,13 @@ class World(WriterHooks):
         self.call()
         return await self.ledger.identity()
 
-    async def watermark(self, stream: str, created: str) -> int | None:
+    async def watermark(self, stream: str, created: str) -> StoreMark | None:
         self.call()
         return await self.ledger.watermark(stream, created)
 
-    async def record(self, stream: str, created: str, watermark: int) -> None:
+    async def record(self, stream: str, created: str, mark: StoreMark) -> None:
         self.call()
-        await self.ledger.record(stream, created, watermark)
+        await self.ledger.record(stream, created, mark)
         self.step()
 
     async def holds(self, stream: str) -> bool:

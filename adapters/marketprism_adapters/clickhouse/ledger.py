@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.kinds import KINDS, DataKind
+from marketprism_application.ports.storage import StoreMark
 from marketprism_application.storage.stream_gaps import RowsEnd, RowsNext
 
 _ACTIVE = "INTERVAL 10 DAY"  # an instrument that was silent for longer is not one that a hole can concern
@@ -31,22 +32,22 @@ class SqlLedger:
             )
         return str(found[0]["id"]) if found else await self.identity()
 
-    async def watermark(self, stream: str, created: str) -> int | None:
+    async def watermark(self, stream: str, created: str) -> StoreMark | None:
         """As it was recorded last."""
         found = await self._engine.fetch(
-            f"SELECT watermark FROM {DATABASE}.store_progress FINAL "
+            f"SELECT watermark, ts_message FROM {DATABASE}.store_progress FINAL "
             "WHERE stream = {stream:String} AND created = {created:String}",
             {"stream": stream, "created": created},
         )
         rows = found.to_pylist()
-        return int(rows[0]["watermark"]) if rows else None
+        return StoreMark(int(rows[0]["watermark"]), int(rows[0]["ts_message"])) if rows else None
 
-    async def record(self, stream: str, created: str, watermark: int) -> None:
+    async def record(self, stream: str, created: str, mark: StoreMark) -> None:
         """One row a stream, in its last version."""
         await self._engine.execute(
-            f"INSERT INTO {DATABASE}.store_progress (stream, created, watermark) "
-            "VALUES ({stream:String}, {created:String}, {watermark:UInt64})",
-            {"stream": stream, "created": created, "watermark": watermark},
+            f"INSERT INTO {DATABASE}.store_progress (stream, created, watermark, ts_message) "
+            "VALUES ({stream:String}, {created:String}, {watermark:UInt64}, {ts_message:Int64})",
+            {"stream": stream, "created": created, "watermark": mark.seq, "ts_message": mark.ts},
         )
 
     async def holds(self, stream: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from marketprism_application.contracts.kinds import KINDS
+from marketprism_application.ports.storage import StoreMark
 
 
 class MemoryLedger:
@@ -11,19 +12,19 @@ class MemoryLedger:
     def __init__(self, name: str = "memory", rows: dict[str, int] | None = None) -> None:
         self.name = name
         self.rows = rows if rows is not None else {}
-        self.watermarks: dict[tuple[str, str], int] = {}
+        self.watermarks: dict[tuple[str, str], StoreMark] = {}
 
     async def identity(self) -> str:
         """The store's own name."""
         return self.name
 
-    async def watermark(self, stream: str, created: str) -> int | None:
+    async def watermark(self, stream: str, created: str) -> StoreMark | None:
         """As it was recorded last."""
         return self.watermarks.get((stream, created))
 
-    async def record(self, stream: str, created: str, watermark: int) -> None:
+    async def record(self, stream: str, created: str, mark: StoreMark) -> None:
         """Everything up to here is stored."""
-        self.watermarks[stream, created] = watermark
+        self.watermarks[stream, created] = mark
 
     async def holds(self, stream: str) -> bool:
         """Whether any table of the stream has a row."""

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from marketprism_application.ports.storage import StreamBounds
+from marketprism_application.ports.storage import NO_MESSAGE, StreamBounds
 
 
 class MemoryMessage(NamedTuple):
-    """A stored message."""
+    """A stored message; `ts` is when, nanoseconds UTC."""
 
     subject: str
     seq: int
     data: bytes
+    ts: int = 1
 
 
 class MemoryStream:
@@ -23,7 +24,7 @@ class MemoryStream:
     def __init__(self, created: str = "created-1") -> None:
         self.created = created
         self.first, self.last = 1, 0
-        self._messages: dict[int, tuple[MemoryMessage, int]] = {}
+        self._messages: dict[int, MemoryMessage] = {}
         self._waiting: set[asyncio.Future[None]] = set()
 
     def append(self, subject: str, data: bytes, *, ts: int = 1, seq: int = 0) -> int:
@@ -31,7 +32,7 @@ class MemoryStream:
         if self.first > self.last:
             self.first = max(self.last + 1, seq)
         self.last = max(self.last + 1, seq)
-        self._messages[self.last] = MemoryMessage(subject, self.last, data), ts
+        self._messages[self.last] = MemoryMessage(subject, self.last, data, ts)
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -50,12 +51,16 @@ class MemoryStream:
     def read(self, start: int, wanted: Callable[[str], bool], limit: int) -> list[MemoryMessage]:
         """The first messages from a sequence on whose subject is wanted."""
         seqs = sorted(seq for seq in self._messages if seq >= start)
-        return [self._messages[seq][0] for seq in seqs if wanted(self._messages[seq][0].subject)][:limit]
+        return [self._messages[seq] for seq in seqs if wanted(self._messages[seq].subject)][:limit]
 
     def bounds(self) -> StreamBounds:
         """What it holds now."""
-        ts_first = self._messages[self.first][1] if self._messages else 0
+        ts_first = self._messages[self.first].ts if self._messages else 0
         return StreamBounds(self.created, self.first, self.last, ts_first, len(self.deleted()))
+
+    def time_at(self, seq: int) -> int:
+        """When the message at a sequence was stored, NO_MESSAGE if there is none."""
+        return self._messages[seq].ts if seq in self._messages else NO_MESSAGE
 
     def deleted(self) -> list[int]:
         """Sequences between the oldest and the newest that are gone."""
@@ -108,6 +113,10 @@ class MemoryRanges:
     async def lacks(self, first: int, last: int) -> bool:
         """Whether a message between two sequences, both included, was deleted."""
         return any(first <= seq <= last for seq in self.stream.deleted())
+
+    async def time_at(self, seq: int) -> int:
+        """When the message at a sequence was stored, whatever its subject."""
+        return self.stream.time_at(seq)
 
     async def close(self) -> None:
         """Stop reading; a next reader begins anew."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -13,12 +12,13 @@ import structlog
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.codec import ContractError
 from marketprism_application.contracts.packed import decode_packed
-from marketprism_application.ports.storage import StreamBounds
+from marketprism_application.ports.storage import NO_MESSAGE, StoreMark, StreamBounds
 from marketprism_application.storage.decoding import PACKED_PREFIX
-from marketprism_application.storage.writer import Progress, RangeMessage
+from marketprism_application.storage.writer import Progress, RangeMessage, StreamRemade
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import StoredMessage, api, stream_info
+from marketprism_sdk.nats.direct import leader_time_of, nanoseconds
+from marketprism_sdk.nats.jetstream import StoredMessage, answered, api, stream_info
 from marketprism_sdk.nats.pull import PullConsumer
 from marketprism_sdk.observability import Sampled
 from marketprism_sdk.ports import KeyValue
@@ -31,11 +31,11 @@ async def bounds_of(connection: NatsConnection, stream: str) -> StreamBounds:
     """What a stream holds now. Raises StreamError where there is none, DeadlineExceeded, NotConnected."""
     info = await stream_info(connection, stream)
     state = info["state"]
-    first_at = datetime.fromisoformat(str(state.get("first_ts", "0001-01-01T00:00:00Z")))
-    holds = int(state.get("messages", 0)) > 0 and first_at.year > 1970
-    ts_first = int(first_at.astimezone(UTC).timestamp() * 1e9) if holds else 0
+    ts_first = nanoseconds(str(state.get("first_ts", ""))) if int(state.get("messages", 0)) else 0
     deleted = int(state.get("num_deleted", 0))
-    return StreamBounds(str(info["created"]), int(state["first_seq"]), int(state["last_seq"]), ts_first, deleted)
+    return StreamBounds(
+        str(info["created"]), int(state["first_seq"]), int(state["last_seq"]), max(0, ts_first), deleted
+    )
 
 
 class StreamRanges:
@@ -45,6 +45,8 @@ class StreamRanges:
         self._connection = connection
         self._stream = stream
         self._consumer: PullConsumer | None = None
+        self._reader = ""  # the consumer by which the last message came
+        self._read = StoreMark(0)  # that message
         self._traced: deque[tuple[StoredMessage, Sampled, int]] = deque(maxlen=1_000)
 
     async def bounds(self) -> StreamBounds:
@@ -54,17 +56,43 @@ class StreamRanges:
     async def open(self, start_seq: int) -> None:
         """Begin at a sequence."""
         filters = streams.STORED[self._stream]
+        before = max(0, start_seq - 1)
+        self._read = StoreMark(before, await self.time_at(before) if before else 0)
         self._consumer = PullConsumer(self._connection, self._stream, filters, start_seq=start_seq, batch=512)
         await self._consumer.open()
+        self._reader = self._consumer.name
 
     async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
-        """Messages that come next, at most `max_messages`; empty when none came within `max_wait_s`."""
+        """Messages that come next, at most `max_messages`; empty when none came within `max_wait_s`.
+
+        Raises:
+            StreamRemade: the consumer had to be made again, and the stream has lost what came before that.
+        """
         assert self._consumer is not None  # noqa: S101 (opened by the writer)
         messages = await self._consumer.fetch(max_messages, max_wait_s)
+        reader = messages[-1].consumer if messages else self._consumer.name
+        if reader != self._reader:
+            await self._look_behind(messages, reader)
+        if messages:
+            self._read = StoreMark(messages[-1].seq, messages[-1].ts)
         for message in messages:
             if message.trace is not None:
                 self._traced.append((message, message.trace, time.time_ns()))
         return messages
+
+    async def _look_behind(self, messages: Sequence[StoredMessage], reader: str) -> None:
+        """Whether a consumer that was made again goes on behind the message that came last by the one before it."""
+        for message in messages:
+            if message.consumer != self._reader:
+                await self._still_there(self._read)
+            self._reader, self._read = message.consumer, StoreMark(message.seq, message.ts)
+        if self._reader != reader:
+            await self._still_there(self._read)
+            self._reader = reader
+
+    async def _still_there(self, read: StoreMark) -> None:
+        if read.seq and await self.time_at(read.seq) != read.ts and (await self.bounds()).first <= read.seq:
+            raise StreamRemade(self._stream)
 
     async def settled(self, read_to: int) -> int:
         """The stream's end, where the server says that everything before it was delivered, and it came."""
@@ -72,7 +100,7 @@ class StreamRanges:
         if consumer is None:
             return read_to
         last = (await self.bounds()).last  # first: what comes behind it may be anything
-        info = await api(self._connection, f"CONSUMER.INFO.{self._stream}.{consumer._name}")
+        info = await api(self._connection, f"CONSUMER.INFO.{self._stream}.{consumer.name}")
         delivered = int(info["delivered"]["stream_seq"])
         quiet = int(info["num_pending"]) == 0 and delivered <= read_to and not consumer.waiting
         return max(read_to, last) if quiet else read_to
@@ -81,6 +109,15 @@ class StreamRanges:
         """Whether a message between two sequences was deleted: retention takes from the front, people do not."""
         info = await api(self._connection, f"STREAM.INFO.{self._stream}", {"deleted_details": True})
         return any(first <= seq <= last for seq in info["state"].get("deleted") or ())
+
+    async def time_at(self, seq: int) -> int:
+        """As the stream's leader has it: a replica that lags behind would not know the message yet.
+
+        Raises:
+            StreamError: there is no such stream. DeadlineExceeded, NotConnected: no answer, asked again and again.
+        """
+        found = await answered(lambda: leader_time_of(self._connection, self._stream, seq), self._stream)
+        return NO_MESSAGE if found is None else found
 
     def stored(self, last: int) -> list[tuple[float, Tick | None]]:
         """The sampled messages that are in the store now: the age of each in seconds, and its last tick where it is one

@@ -10,6 +10,7 @@ import msgspec
 from marketprism_application.contracts.kinds import DataKind
 
 Encoded = bytes | msgspec.Raw  # one record in MessagePack
+NO_MESSAGE = -1  # in place of a time: there is no message at that sequence
 
 
 class StreamRange(NamedTuple):
@@ -132,6 +133,17 @@ class Progress(msgspec.Struct, frozen=True):
     fill: str = ""
 
 
+class StoreMark(NamedTuple):
+    """Everything up to sequence `seq` is in a store.
+
+    `ts` is when the server took the message there, nanoseconds UTC. It says which message that was: a stream that lost
+    its end gives its sequences again. NO_MESSAGE where there was none, 0 where it is not known, as in records of old.
+    """
+
+    seq: int
+    ts: int = 0
+
+
 class StreamBounds(NamedTuple):
     """A stream as it is: creation time, oldest and newest sequence, time of the oldest in nanoseconds UTC, and how many
     messages were deleted between the two.
@@ -183,6 +195,11 @@ class RangeSource(Protocol):
         """Whether a message between two sequences, both included, was deleted."""
         ...
 
+    async def time_at(self, seq: int) -> int:
+        """When the server took the message at a sequence, whatever its subject, nanoseconds UTC; NO_MESSAGE if the
+        stream holds none there."""
+        ...
+
     async def close(self) -> None:
         """Stop reading and free what that takes."""
         ...
@@ -199,11 +216,11 @@ class StoreLedger(Protocol):
         """The store's own name, made with its tables; another store has another."""
         ...
 
-    async def watermark(self, stream: str, created: str) -> int | None:
-        """The last sequence that was recorded as stored, None where none was."""
+    async def watermark(self, stream: str, created: str) -> StoreMark | None:
+        """What was recorded last, None where nothing was."""
         ...
 
-    async def record(self, stream: str, created: str, watermark: int) -> None:
+    async def record(self, stream: str, created: str, mark: StoreMark) -> None:
         """Everything up to here is in the tables."""
         ...
 
@@ -223,3 +240,8 @@ class RangeMessage(Protocol):
 
     @property
     def data(self) -> bytes: ...
+
+    @property
+    def ts(self) -> int:
+        """When the server took it, nanoseconds UTC."""
+        ...

@@ -54,6 +54,7 @@ class _RowMessage(NamedTuple):
     subject: str
     seq: int
     data: bytes
+    ts: int = 0  # not known any more
 
 
 async def redrive(

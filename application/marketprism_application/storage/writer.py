@@ -2,7 +2,8 @@
 
 The range that is about to be inserted is recorded first; the insert carries a token that names the range; then the
 store records how far it is, and the watermark moves. Whoever takes over repeats an open range with the same boundaries,
-so the token catches it. The stream itself is the buffer: while the store is away, the same range is tried again and
+so the token catches it; the time of the last message is part of it, for a stream that lost its end gives the same
+sequences again. The stream itself is the buffer: while the store is away, the same range is tried again and
 nothing else is read.
 """
 
@@ -16,12 +17,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from marketprism_application.ports.storage import (
+    NO_MESSAGE,
     MarketStore,
     Progress,
     ProgressStore,
     RangeMessage,
     RangeSource,
     StoreLedger,
+    StoreMark,
     StreamBounds,
     StreamRange,
 )
@@ -134,13 +137,13 @@ class StreamWriter:
             while True:
                 self._writing = False
                 messages = await ahead
-                settled = 0 if messages else await self._settled()
+                settled = None if messages else await self._settled()
                 ahead = asyncio.ensure_future(self._batch())
                 if messages:
                     self._writing = True
-                    await self._write(messages, messages[0].seq, messages[-1].seq)
-                elif settled > self.watermark:
-                    await self._done(settled, settled)
+                    await self._write(messages, messages[0].seq)
+                elif settled is not None:
+                    await self._done(settled.seq, settled)
                 self._caught_up(idle=not messages)
         finally:
             ahead.cancel()
@@ -152,9 +155,13 @@ class StreamWriter:
         progress = await self._progress.load()
         bounds = await self._source.bounds()
         self._created = bounds.created
-        own = await keep(lambda: self._ledger.watermark(self._stream, bounds.created), whatever=True)
+        own = await keep(lambda: self._ledger.watermark(self._stream, self._created), whatever=True)
+        there = NO_MESSAGE
+        if own is not None and own.seq:
+            there = await self._source.time_at(own.seq)
+            bounds = await self._source.bounds()  # behind the look: what aged out before it was not lost
         holds = own is not None or await keep(lambda: self._ledger.holds(self._stream), whatever=True)
-        begin = beginning(progress, own, self._identity, bounds, holds=holds)
+        begin = beginning(progress, own, self._identity, bounds, holds=holds, there=there)
         self.watermark = self._read_to = begin.watermark
         self._fill = progress.fill if progress is not None else ""
         if begin.reason:
@@ -162,18 +169,23 @@ class StreamWriter:
             if begin.reason != STREAM_REMADE and begin.watermark < bounds.last:
                 self.refilling_to = bounds.last
             await self._hooks.begun(begin, progress, self._identity)
-            await self._done(begin.watermark, begin.watermark)
+            await self._done(begin.watermark, await self._mark(begin.watermark))
         elif own is None and begin.watermark:
-            await keep(lambda: self._ledger.record(self._stream, self._created, begin.watermark), whatever=True)
+            mark = await self._mark(begin.watermark)
+            await keep(lambda: self._ledger.record(self._stream, self._created, mark), whatever=True)
         if bounds.first > begin.watermark + 1:
             await keep(lambda: self._hooks.truncated(begin.watermark + 1, bounds), whatever=True)
             begin = Beginning(bounds.first - 1)  # of a range that was left open the end is read as any other
-            await self._done(begin.watermark, begin.watermark)
+            await self._done(begin.watermark, await self._mark(begin.watermark))
             self._read_to = begin.watermark
         await self._source.open(begin.watermark + 1)
-        if (await self._source.bounds()).created != bounds.created:
+        if (await self._source.bounds()).created != self._created:
             raise StreamRemade(self._stream)
         return begin
+
+    async def _mark(self, seq: int) -> StoreMark:
+        """A sequence that is stored, with the message that the stream has there."""
+        return StoreMark(seq, await self._source.time_at(seq) if seq else 0)
 
     async def _repeat(self, first: int, last: int) -> None:
         """The range that was left open, under its own token if it is still what it was."""
@@ -197,18 +209,21 @@ class StreamWriter:
         if found:
             await self._look_for_a_hole(found[0].seq)
             self._read_to = found[-1].seq
-            await self._write(found, first, last)
+            await self._write(found, first)
 
-    async def _settled(self) -> int:
+    async def _settled(self) -> StoreMark | None:
         """Where nothing comes: how far that is certain, so that what goes out of the stream is not taken for a loss."""
-        await self._same_stream()
+        bounds = await self._same_stream()
         now = time.monotonic()
-        if now < self._settled_at:
-            return 0
+        if now < self._settled_at or bounds.last <= self.watermark:
+            return None
         self._settled_at = now + _SETTLE_S
-        settled = await self._source.settled(self._read_to)
-        self._read_to = max(self._read_to, settled)
-        return settled
+        # First which message lies there: one that comes in its place later is not what was found to be settled.
+        mark = await self._mark(bounds.last)
+        if await self._source.settled(self._read_to) < mark.seq:
+            return None
+        self._read_to = max(self._read_to, mark.seq)
+        return mark
 
     async def _same_stream(self) -> StreamBounds:
         """Its bounds; another with its name, or one that lost its end, has to be begun again."""
@@ -262,23 +277,24 @@ class StreamWriter:
         if shown.first > wanted:
             await self._inserter.until_done(lambda: self._hooks.truncated(wanted, shown), whatever=True)
 
-    async def _write(self, messages: Sequence[RangeMessage], first: int, last: int) -> None:
+    async def _write(self, messages: Sequence[RangeMessage], first: int) -> None:
         """Intent, insert, watermark."""
-        await self._save(first, last, self.watermark)
+        mark = StoreMark(messages[-1].seq, messages[-1].ts)
+        await self._save(first, mark.seq, self.watermark)
         started = time.monotonic()
         name = f"{self._created}#{self._fill}" if self._fill else self._created
-        covered = StreamRange(self._stream, name, first, last)
+        covered = StreamRange(self._stream, f"{name}@{mark.ts}", first, mark.seq)
         rows, dead = await self._inserter.insert(messages, covered, self._epoch)
-        await self._done(first, last)
+        await self._done(first, mark)
         self.rows += rows
         self.dead += dead
         self._hooks.batch(rows, time.monotonic() - started, dead)
 
-    async def _done(self, first: int, last: int) -> None:
-        """Everything up to `last` is stored: first the store says so, then the watermark."""
-        await self._inserter.until_done(lambda: self._ledger.record(self._stream, self._created, last), whatever=True)
-        await self._save(first, last, last)
-        self.watermark = last
+    async def _done(self, first: int, mark: StoreMark) -> None:
+        """Everything up to `mark` is stored: first the store says so, then the watermark."""
+        await self._inserter.until_done(lambda: self._ledger.record(self._stream, self._created, mark), whatever=True)
+        await self._save(first, mark.seq, mark.seq)
+        self.watermark = mark.seq
 
     async def _save(self, first: int, last: int, watermark: int) -> None:
         progress = Progress(self._created, self._epoch, first, last, watermark, self._identity, self._fill)

@@ -97,7 +97,8 @@ class StoreReplaced:
 class WatermarkRebuilt:
     """How far a stream is stored was not known, or known wrongly: the store's own record counts, `start`.
 
-    `reason`: watermark_lost, watermark_unreadable, watermark_beyond_stream, stream_remade, rebuild.
+    `reason`: watermark_lost, watermark_unreadable, watermark_beyond_stream, stream_lost_its_end, stream_remade,
+    rebuild.
     """
 
     stream: str

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, api, direct_request
+from marketprism_sdk.nats.jetstream import API_TIMEOUT_S, NO_MESSAGE_FOUND, api, direct_request
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -168,6 +168,21 @@ def _held(message: Msg, stream: str) -> Held | None:
     )
 
 
+async def leader_time_of(connection: NatsConnection, stream: str, seq: int) -> int | None:
+    """When the message at a sequence was taken, nanoseconds UTC, as the stream's leader has it; None if there is none.
+
+    Raises:
+        StreamMissing: there is no such stream. StreamError: refused. DeadlineExceeded, NotConnected: no answer.
+    """
+    try:
+        answer = await api(connection, f"STREAM.MSG.GET.{stream}", {"seq": seq})
+    except StreamError as error:
+        if error.code == NO_MESSAGE_FOUND:
+            return None
+        raise
+    return nanoseconds(str(answer["message"]["time"]))
+
+
 def nanoseconds(text: str) -> int:
     """Nanoseconds UTC of a time as the server writes it (RFC 3339 with up to nine digits), 0 of none."""
     if not text:
@@ -177,4 +192,4 @@ def nanoseconds(text: str) -> int:
     return seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
 
 
-__all__ = ["Held", "count_from", "last_of_each", "nanoseconds", "next_of", "some_of"]
+__all__ = ["Held", "count_from", "last_of_each", "leader_time_of", "nanoseconds", "next_of", "some_of"]

@@ -33,7 +33,8 @@ log = get_logger(__name__)
 API_TIMEOUT_S = 5.0
 ENSURE_S = 60.0  # several elections of a stream's leader
 _AGAIN = Backoff(first_s=0.25, longest_s=0.25)
-NOT_FOUND = {10059, 10014, 10037}
+NO_MESSAGE_FOUND = 10037
+NOT_FOUND = {10059, 10014, NO_MESSAGE_FOUND}
 _PLACEMENTS, _PLACE_AGAIN_S = 8, 2.0  # nats-server tells every ten seconds what is reserved
 _CREATIONS = 40  # ten seconds: whoever tries how much room there is has it for milliseconds at a time
 _noted: set[tuple[str, str]] = set()  # what was said of a stream by this process; once is enough
@@ -48,6 +49,16 @@ class StoredMessage(NamedTuple):
     reply: str = ""
     pending: int = 0
     trace: Sampled | None = None
+
+    @property
+    def ts(self) -> int:
+        """When the server took it, nanoseconds UTC; 0 of a message that did not come by a consumer."""
+        return int(self.reply.split(".")[-2]) if self.reply.startswith("$JS.ACK.") else 0
+
+    @property
+    def consumer(self) -> str:
+        """The consumer by which it came, empty if by none."""
+        return self.reply.split(".")[-6] if self.reply.startswith("$JS.ACK.") else ""
 
 
 class PubAck(NamedTuple):
@@ -304,6 +315,7 @@ __all__ = [
     "API_TIMEOUT_S",
     "DUPLICATE_IN_BATCH",
     "NOT_FOUND",
+    "NO_MESSAGE_FOUND",
     "UNSETTLED",
     "PubAck",
     "StoredMessage",

@@ -220,6 +220,11 @@ class PullConsumer:
         return came >= int(info["delivered"]["consumer_seq"])
 
     @property
+    def name(self) -> str:
+        """The server's name of the consumer; one that is made again has another."""
+        return self._name
+
+    @property
     def next_seq(self) -> int:
         """The sequence behind the last message that came."""
         return self._next_seq

@@ -14,6 +14,8 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.access_store import ACCESS
 from marketprism_adapters.nats.accounts import passwords_in
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
+from marketprism_adapters.nats.stream_ranges import StreamRanges
+from marketprism_application.ports.storage import NO_MESSAGE
 from marketprism_sdk.election import LEASES
 from marketprism_sdk.errors import InvalidSetting, NotConnected, NotPermitted
 from marketprism_sdk.messaging import REGISTRY
@@ -297,3 +299,14 @@ def test_the_settings_say_who_a_process_is(tmp_path: Path) -> None:
     assert found.ca == Path("/x/ca.pem")
     own = load(None, {"nats": {"users": str(tmp_path), "user": "me", "password": "x"}})
     assert own.nats.access("gateway").user == "me"
+
+
+@pytest.mark.parametrize("stream", streams.STORED)
+async def test_the_storage_may_ask_all_that_it_needs_of_a_stream(platform: Platform, stream: str) -> None:
+    source = StreamRanges(await platform.connect("storage"), stream)
+    bounds = await source.bounds()
+    await source.open(1)
+    assert await source.settled(bounds.last) in (bounds.last, (await source.bounds()).last)
+    assert await source.lacks(1, bounds.last) is False
+    assert await source.time_at(bounds.first or 1) == (bounds.ts_first if bounds.last else NO_MESSAGE)
+    await source.close()

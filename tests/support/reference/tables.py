@@ -19,7 +19,7 @@ _OWN = {
     "schema_migrations": "Migrations that were applied, with their checksums.",
     "dead_letters": "Rows that the store refused for what they hold; `marketprism dead-letters` lists and redrives them.",
     "store_identity": "One row: which store this is. A watermark belongs to a store.",
-    "store_progress": "How far each stream has been stored here.",
+    "store_progress": "How far each stream has been stored here, and when the server took the message there.",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from marketprism_application.ports.storage import Progress, StreamBounds
+from marketprism_application.ports.storage import NO_MESSAGE, Progress, StoreMark, StreamBounds
 from marketprism_application.storage.progress import Beginning, beginning
 
 BOUNDS = StreamBounds("made-1", 1, 500)
@@ -34,9 +34,7 @@ def known(watermark: int, first: int = 0, last: int = 0, store: str = "A", fill:
         pytest.param(Progress(), 80, "A", True, Beginning(80, "watermark_lost"), id="lost, the table knows"),
         pytest.param(Progress(), None, "A", True, Beginning(0, "watermark_lost"), id="lost, a store of old"),
         pytest.param(known(900), 480, "A", True, Beginning(480, "watermark_beyond_stream"), id="beyond the stream"),
-        pytest.param(
-            known(900), 900, "A", True, Beginning(500, "watermark_beyond_stream"), id="the stream lost its end"
-        ),
+        pytest.param(known(900), 900, "A", True, Beginning(0, "stream_lost_its_end"), id="the stream lost its end"),
         pytest.param(
             known(100, 490, 510), 100, "A", True, Beginning(100, "watermark_beyond_stream"), id="open range beyond it"
         ),
@@ -67,7 +65,55 @@ def known(watermark: int, first: int = 0, last: int = 0, store: str = "A", fill:
 def test_the_lower_of_the_two_counts_and_why_is_said(
     progress: Progress | None, own: int | None, store: str, holds: bool, expected: Beginning
 ) -> None:
-    assert beginning(progress, own, store, BOUNDS, holds=holds) == expected
+    mark = None if own is None else StoreMark(own, 1_000 + own)
+    there = 1_000 + own if own is not None and own <= BOUNDS.last else NO_MESSAGE
+    assert beginning(progress, mark, store, BOUNDS, holds=holds, there=there) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "there", "bounds", "expected"),
+    [
+        pytest.param(StoreMark(100, 7), 7, BOUNDS, Beginning(100), id="the same message"),
+        pytest.param(StoreMark(100, 7), 8, BOUNDS, Beginning(0, "stream_lost_its_end"), id="another message"),
+        pytest.param(StoreMark(100, 7), NO_MESSAGE, BOUNDS, Beginning(0, "stream_lost_its_end"), id="deleted since"),
+        pytest.param(StoreMark(100), 8, BOUNDS, Beginning(100), id="a record of old"),
+        pytest.param(StoreMark(100, NO_MESSAGE), NO_MESSAGE, BOUNDS, Beginning(100), id="never a message there"),
+        pytest.param(
+            StoreMark(100, NO_MESSAGE), 8, BOUNDS, Beginning(0, "stream_lost_its_end"), id="a message where none was"
+        ),
+        pytest.param(StoreMark(100, 7), NO_MESSAGE, StreamBounds("made-1", 101, 500), Beginning(100), id="aged out"),
+        pytest.param(
+            StoreMark(100, 7), NO_MESSAGE, StreamBounds("made-1", 101, 100), Beginning(100), id="all aged out"
+        ),
+        pytest.param(
+            StoreMark(100, 7), NO_MESSAGE, StreamBounds("made-1", 1, 0), Beginning(0, "stream_lost_its_end"), id="empty"
+        ),
+        pytest.param(
+            StoreMark(100, 7),
+            8,
+            StreamBounds("made-1", 60, 500, 7),
+            Beginning(59, "stream_lost_its_end"),
+            id="what is before the stream's beginning was stored",
+        ),
+        pytest.param(
+            StoreMark(100, 7),
+            9,
+            StreamBounds("made-1", 60, 500, 8),
+            Beginning(0, "stream_lost_its_end"),
+            id="what came again has partly left it",
+        ),
+    ],
+)
+def test_a_record_counts_while_the_stream_has_its_message_or_has_let_it_go(
+    own: StoreMark, there: int, bounds: StreamBounds, expected: Beginning
+) -> None:
+    assert beginning(known(100), own, "A", bounds, holds=True, there=there) == expected
+
+
+@pytest.mark.parametrize("own", [StoreMark(100), None])
+def test_a_watermark_beyond_the_stream_proves_nothing_of_a_record_of_old(own: StoreMark | None) -> None:
+    progress = known(100, 490, 510, store="A" if own is not None else "")
+    assert beginning(progress, own, "A", BOUNDS, holds=True, there=8) == Beginning(0, "watermark_beyond_stream")
 
 
 def test_a_record_of_old_is_read_and_one_of_now_is_read_by_those_of_old() -> None:

@@ -14,15 +14,15 @@ from marketprism_adapters.memory.stream import MemoryMessage, MemoryRanges, Memo
 from marketprism_application.contracts.kinds import TICK
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.questions import Records
-from marketprism_application.ports.storage import StreamBounds
+from marketprism_application.ports.storage import StoreMark, StreamBounds
 from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings
 from tests.fakes.ticks import at, tick
 
 
-def message(seq: int, row: int | None = None) -> MemoryMessage:
+def message(seq: int, row: int | None = None, ts: int = 1) -> MemoryMessage:
     number = seq if row is None else row
     one = tick(at("2025-03-03 09:00:00") + number * 10**9, 100, 1)._replace(seq=number)
-    return MemoryMessage("market.packed.1", seq, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, (one,))))
+    return MemoryMessage("market.packed.1", seq, encode_packed(Packed(PACKED_VERSION, "x", 0, 0, (one,))), ts)
 
 
 class Stream(MemoryRanges):
@@ -31,7 +31,7 @@ class Stream(MemoryRanges):
     def __init__(self, messages: Sequence[MemoryMessage], first: int, *, later_first: int | None = None) -> None:
         log = MemoryStream("made")
         for one in messages:
-            log.append(one.subject, one.data, seq=one.seq)
+            log.append(one.subject, one.data, ts=one.ts, seq=one.seq)
         log.purge(first)
         super().__init__(log)
         self._later_first = later_first or first
@@ -86,7 +86,7 @@ async def test_what_follows_an_open_range_that_aged_out_is_stored_under_its_own_
     if inserted:
         await run(Stream([message(n) for n in range(1, 11)], 1), kept, store, ledger)
         ledger.watermarks.clear()
-    await ledger.record("MARKET_TICKS", "made", 0)
+    await ledger.record("MARKET_TICKS", "made", StoreMark(0))
     kept.progress = Progress("made", 1, 1, 10, 0, "memory")
     await run(Stream([message(n) for n in range(1, 26)], first, later_first=later_first), kept, store, ledger)
     there = await rows(store)
@@ -105,6 +105,18 @@ async def test_a_stream_that_lost_its_end_gives_its_sequences_again_and_nothing_
     await run(Stream(again, 1), kept, store, ledger)
     assert await rows(store) == [*range(1, 11), 109, 110]
     assert kept.lost == []
+
+
+@pytest.mark.parametrize("last", [0, 10], ids=["the intent was lost too", "a range is open"])
+async def test_a_range_of_the_same_sequences_with_other_messages_is_not_taken_for_a_repeat(last: int) -> None:
+    """Killed between the insert and the record; the stream lost its end, and had another before anybody looked."""
+    kept, store, ledger = Kept(), MemoryStore(), MemoryLedger()
+    await run(Stream([message(n) for n in range(1, 11)], 1), kept, store, ledger)
+    await ledger.record("MARKET_TICKS", "made", StoreMark(0))
+    kept.progress = Progress("made", 1, 1 if last else 0, last, 0, "memory")
+    again = [*(message(n) for n in range(1, 9)), message(9, 109, ts=2), message(10, 110, ts=2)]
+    await run(Stream(again, 1), kept, store, ledger)
+    assert await rows(store) == [*range(1, 11), 109, 110]
 
 
 async def test_what_was_read_before_a_rebuild_is_inserted_and_not_taken_for_a_repeat() -> None:

@@ -18,7 +18,7 @@ from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.contracts.packed import PACKED_VERSION, Packed, encode_packed
 from marketprism_application.contracts.questions import Audit, Records
 from marketprism_application.errors import RowError, StoreError
-from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
+from marketprism_application.ports.storage import DeadRow, EncodedRows, StoreMark, StreamPlace, StreamRange
 from marketprism_application.storage.inserter import PART_ROWS, Inserter
 from marketprism_application.storage.writer import Progress, StreamWriter, WriterHooks, WriterSettings, decode_messages
 from tests.contract.test_codec import SAMPLES
@@ -98,9 +98,9 @@ class Steps(MemoryLedger):
         super().__init__()
         self._world = world
 
-    async def record(self, stream: str, created: str, watermark: int) -> None:
+    async def record(self, stream: str, created: str, mark: StoreMark) -> None:
         self._world.step()
-        await super().record(stream, created, watermark)
+        await super().record(stream, created, mark)
         self._world.step()
 
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from marketprism_adapters.memory.ledger import MemoryLedger
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.questions import Records
+from marketprism_application.ports.storage import DeadRow, StoreMark
 from marketprism_application.storage.writer import Progress, StreamRemade, StreamWriter, WriterSettings
 from marketprism_domain.marketdata.tick import Tick
 from tests.fakes.storing import STREAM, Idle, Killed, Source, World
@@ -25,6 +26,8 @@ class Storing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
+        self.copies: list[tuple[str, MemoryStore, MemoryLedger, list[DeadRow]]] = []
+        self.former: list[Progress | None] = []
 
     @rule(count=st.integers(1, 6), foreign=st.integers(0, 2))
     def publish(self, count: int, foreign: int) -> None:
@@ -40,14 +43,16 @@ class Storing(RuleBasedStateMachine):
         self.world.steps, self.world.away, self.world.cut = steps, away, cut
         self._run()
 
-    @rule(lost=st.integers(1, 6), again=st.integers(0, 3))
-    def lose_the_end(self, lost: int, again: int) -> None:
-        """A power cut: the stream's last messages never were, and their sequences come again. The writer sees it."""
+    @rule(lost=st.integers(1, 6), again=st.integers(0, 8), foreign=st.integers(0, 1), seen=st.booleans())
+    def lose_the_end(self, lost: int, again: int, foreign: int, *, seen: bool) -> None:
+        """A power cut: the stream's last messages never were, and their sequences come again. Where it is `seen`, a
+        writer runs in between."""
         log = self.world.log
         log.lose_the_end(log.last - lost)
-        self._settle()
+        if seen:
+            self._settle()
         for _ in range(again):
-            log.publish(foreign=0)
+            log.publish(foreign=foreign)
 
     @rule()
     def run_to_the_end(self) -> None:
@@ -85,16 +90,41 @@ class Storing(RuleBasedStateMachine):
         self.world.stores[name], self.world.buried[name] = (store, ledger), graves
 
     @rule()
+    def copy_the_store(self) -> None:
+        name = self.world.current
+        self.copies.append((name, *deepcopy((*self.world.stores[name], self.world.graves))))
+
+    @rule(which=st.integers(0, 10))
+    def restore_a_copy(self, which: int) -> None:
+        """One that was made at any time before; the same may be restored again."""
+        if self.copies:
+            name, *copy = self.copies[which % len(self.copies)]
+            store, ledger, graves = deepcopy(copy)
+            self.world.stores[name], self.world.buried[name] = (store, ledger), graves
+
+    @rule()
+    def remember_the_watermark(self) -> None:
+        self.former.append(self.world.progress)
+
+    @rule(which=st.integers(0, 10))
+    def set_the_watermark_back(self, which: int) -> None:
+        """A power cut: what was saved of it last never was."""
+        if self.former:
+            self.world.progress = self.former[which % len(self.former)]
+
+    @rule()
     def rebuild(self) -> None:
         self.world.progress = Progress(f"made-{self.world.log.made}", fill="f")
 
     @invariant()
     def nothing_below_the_watermark_is_missing(self) -> None:
         world = self.world
-        own = world.ledger.watermarks.get((STREAM, f"made-{world.log.made}"), 0)
+        own = world.ledger.watermarks.get((STREAM, f"made-{world.log.made}"), StoreMark(0))
+        if world.log.time_at(own.seq) != own.ts:
+            return  # it lost its end, and no writer has seen that yet; or nothing is left to look at
         known = asyncio.run(self._rows())
-        missing = [seq for seq in world.log.messages if seq <= own and not set(world.log.rows_of(seq)) <= known]
-        assert missing == [], f"recorded as stored up to {own}, not there"
+        missing = [seq for seq in world.log.messages if seq <= own.seq and not set(world.log.rows_of(seq)) <= known]
+        assert missing == [], f"recorded as stored up to {own.seq}, not there"
 
     async def _rows(self) -> set[int]:
         table = await self.world.store.answer(Records("tick", "rb2505", limit=100_000))
