@@ -91,7 +91,7 @@ class StreamRanges:
             self._reader = reader
 
     async def _still_there(self, read: StoreMark) -> None:
-        if read.seq and await self.time_at(read.seq) != read.ts and (await self.bounds()).first <= read.seq:
+        if read.seq and not read.is_still_there(await self.time_at(read.seq), await self.bounds()):
             raise StreamRemade(self._stream)
 
     async def settled(self, read_to: int) -> int:

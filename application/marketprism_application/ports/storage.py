@@ -143,6 +143,16 @@ class StoreMark(NamedTuple):
     seq: int
     ts: int = 0
 
+    def is_still_there(self, there: int, bounds: StreamBounds) -> bool:
+        """Whether the stream has the message that is named, or began behind it since.
+
+        `there` is the time of what it has at the sequence; `bounds` were read after that, so that what aged out in
+        between is not taken for lost.
+        """
+        if not self.seq or bounds.first > self.seq:
+            return True
+        return self.seq <= bounds.last and self.ts in (0, there)
+
 
 class StreamBounds(NamedTuple):
     """A stream as it is: creation time, oldest and newest sequence, time of the oldest in nanoseconds UTC, and how many

@@ -50,7 +50,7 @@ def beginning(
     """
     if progress is not None and progress.fill and not progress.store:
         return Beginning(0, REBUILD)
-    if own is not None and not _still_there(own, there, bounds):
+    if own is not None and not own.is_still_there(there, bounds):
         # A stream whose oldest message is older than the recorded one has lost nothing before it: it was stored. Where
         # all of it is younger, what came again has partly left it, which is a hole.
         whole = 0 < bounds.ts_first <= own.ts
@@ -78,13 +78,6 @@ def beginning(
     if progress.last > progress.watermark:
         return Beginning(progress.watermark, "", progress.first, progress.last)
     return Beginning(progress.watermark)
-
-
-def _still_there(own: StoreMark, there: int, bounds: StreamBounds) -> bool:
-    """Whether the stream has the message that was recorded, or began behind it since."""
-    if not own.seq or bounds.first > own.seq:
-        return True
-    return own.seq <= bounds.last and own.ts in (0, there)
 
 
 __all__ = [

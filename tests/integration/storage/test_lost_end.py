@@ -82,6 +82,14 @@ async def has(market: Cut, storage: Storage) -> None:
     await until(all_there)
 
 
+async def read_to(source: StreamRanges, last: int) -> list[int]:
+    """The sequences that come next, as far as `last`."""
+    found: list[int] = []
+    while not found or found[-1] < last:
+        found += [message.seq for message in await source.next(10, 5.0)]
+    return found
+
+
 async def test_what_comes_again_at_sequences_that_were_stored_is_stored(market: Cut, tmp_path: Path) -> None:
     await market.publish(20)
     await market.mark()
@@ -103,12 +111,9 @@ async def test_a_reader_whose_stream_lost_its_end_does_not_go_on_behind_it(marke
     """Also where nothing comes behind what it has read."""
     await market.publish(20)
     await market.mark()
-    last = await market.publish(20)
     source = StreamRanges(market.connection, streams.TICKS)
     await source.open(1)
-    found: list[int] = []
-    while len(found) < last:
-        found += [message.seq for message in await source.next(10, 5.0)]
+    await read_to(source, await market.publish(20))
     await market.lose()
     await market.publish(again)
 
@@ -121,15 +126,11 @@ async def test_a_reader_whose_stream_lost_its_end_does_not_go_on_behind_it(marke
 
 
 async def test_a_reader_goes_on_where_the_server_was_only_restarted(market: Cut) -> None:
-    last = await market.publish(20)
     source = StreamRanges(market.connection, streams.TICKS)
     await source.open(1)
-    found: list[int] = []
-    while len(found) < last:
-        found += [message.seq for message in await source.next(10, 5.0)]
+    found = await read_to(source, await market.publish(20))
     await market.mark()
     last = await market.publish(10)
-    while len(found) < last:
-        found += [message.seq for message in await source.next(10, 5.0)]
+    found += await read_to(source, last)
     assert found == list(range(1, last + 1))
     await source.close()
