@@ -17,10 +17,10 @@ from blockbuster import blockbuster_ctx
 from structlog.testing import capture_logs
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.nats.connection import NatsConnection
 from tests.support.clickhouse import serve_clickhouse
+from tests.support.nats_server import running_nats
 
 with contextlib.suppress(ImportError):  # an extra
     import pandas  # noqa: F401 (pyarrow imports it at first use, which would be inside some test's loop)
@@ -112,10 +112,8 @@ def calendar() -> MarketCalendar:
 @pytest.fixture(scope="session")
 def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real nats-server with JetStream, from its wheel."""
-    options = EmbeddedOptions(tmp_path_factory.mktemp("nats"), port=0)
-    server = asyncio.run(EmbeddedServer.start(options))
-    yield server.url
-    asyncio.run(server.stop())
+    with running_nats(tmp_path_factory.mktemp("nats")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

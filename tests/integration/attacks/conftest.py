@@ -20,8 +20,9 @@ class Attacked(NamedTuple):
     attacker: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def attacked(nats_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
+    """Not for longer than a file of tests: a gateway that runs on shares every caller's limit with those of others."""
     process = Process("api", nats_url, tmp_path_factory.mktemp("attacked") / "log")
     bystander, attacker = asyncio.run(keys_at(nats_url, viewer="bulk", quant="quant"))
     yield Attacked(process.wait(), nats_url, bystander, attacker)

@@ -238,7 +238,7 @@ class Bystander:
         self._task.cancel()
         found = await asyncio.gather(self._task, return_exceptions=True)
         assert isinstance(found[0], asyncio.CancelledError), found
-        assert self.others == []
+        assert self.others == [], self.others[:3]
 
     async def _go(self) -> None:
         while True:

@@ -26,6 +26,8 @@ async def flood(port: int, sent: str, address: str, until: asyncio.Event) -> Cou
             if answer.status == 429:
                 assert int(answer.headers["retry-after"]) >= 1
                 assert answer.code == "TOO_MANY_REQUESTS"
+            if answer.status == 503:  # a busy machine: who asks is not known for certain for a moment
+                assert answer.code == "UNAVAILABLE"
     await line.close()
     return found
 
@@ -50,6 +52,5 @@ async def test_who_floods_is_told_to_slow_down_and_others_are_served(
         over.set()
         found = sum(await asyncio.gather(*floods), Counter())
     assert found[429] > 0, found
-    # 503: on a machine with too much to do who asks may not be known for certain for a moment.
     assert set(found) <= {200, 401, 429, 503}, found
     assert bystander.p99_s < _SLOWEST_S
