@@ -202,8 +202,24 @@ class Continuous(_Question, frozen=True, tag="continuous"):
     to_day: str | None = None
 
 
+class Sessions(_Question, frozen=True, tag="sessions"):
+    """Sections of the trading days of an instrument at each of its venues: `queries.trading_sessions.COLUMNS`.
+
+    Of the days `from_day` to `to_day` (both included), of those sections that [ts_from, ts_to) touches, or of what lies
+    in both; at most 400 days. An end that is not given is some trading days from now, or 400 days from the other end
+    where that is nearer. The sections are the calendar's, whatever is stored.
+    """
+
+    symbol: str
+    venue: str | None = None
+    ts_from: int | None = None
+    ts_to: int | None = None
+    from_day: str | None = None
+    to_day: str | None = None
+
+
 StoreQuestion: TypeAlias = Records | Latest | Symbols | Audit | Daily | Statistics | Instruments | BarsOfTicks | Names
-Question: TypeAlias = StoreQuestion | Book | Dominant | Continuous
+Question: TypeAlias = StoreQuestion | Book | Dominant | Continuous | Sessions
 QUESTIONS: dict[str, type[Question]] = {str(cls.__struct_config__.tag): cls for cls in get_args(Question)}
 
 

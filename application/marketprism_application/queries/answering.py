@@ -24,6 +24,7 @@ from marketprism_application.contracts.questions import (
     Names,
     Question,
     Records,
+    Sessions,
     Statistics,
     StoreQuestion,
     Symbols,
@@ -187,6 +188,25 @@ async def _continuous(reading: _Reading, question: Continuous) -> pa.Table:
     return await continuous(reading.store, product, checked(query), question.adjust, reading.rules)
 
 
+async def _sessions(reading: _Reading, question: Sessions) -> pa.Table:
+    from marketprism_application.queries.trading_sessions import check_days, sessions_of  # noqa: PLC0415 (pyarrow)
+
+    rules = reading.rules
+    if rules is None:
+        raise QueryError("method: expected a question that this service answers, was 'sessions'")
+    venue = None if question.venue is None else venue_named(question.venue)
+    check_instrument(question.symbol, venue)
+    check_range(question.ts_from, question.ts_to)
+    asked = check_days(msgspec.structs.replace(question, venue=venue))
+    names = await reading.names()
+    if not names.venues_of(asked.symbol):
+        meant = await asyncio.to_thread(names.resolve, asked.symbol, venue)
+        asked = msgspec.structs.replace(asked, symbol=meant.symbol, venue=meant.venue or venue)
+    names.check_venue(asked.symbol, asked.venue)
+    at = names.venues_of(asked.symbol) if asked.venue is None else {asked.venue}
+    return sessions_of(asked, rules.calendar, at, rules.now_ns())
+
+
 async def _product(reading: _Reading, text: str) -> str:
     if reading.rules is None:
         return text
@@ -347,6 +367,7 @@ HANDLERS: dict[type[Question], Callable[[_Reading, Any], Awaitable[pa.Table]]] =
     Book: _book,
     Dominant: _dominant,
     Continuous: _continuous,
+    Sessions: _sessions,
 }
 
 

@@ -41,6 +41,8 @@ _KEPT_NS = 10 * NANOS_PER_DAY
 class Schedule:
     """Sessions of one product over time, with a cache of the section last asked for."""
 
+    time_zone = "Asia/Shanghai"  # in which its trading days and hours are told (IANA)
+
     def __init__(
         self,
         venue: str,
@@ -194,6 +196,8 @@ class Schedule:
 
 class AlwaysOpen(Schedule):
     """A market that never closes: the trading day is the UTC date, one section a day."""
+
+    time_zone = "UTC"
 
     def __init__(self) -> None:
         super().__init__("", (), TradingDays(), 0)

@@ -49,6 +49,16 @@ async def test_questions_and_their_answers(serve: Serve) -> None:
     assert (total["bars"], total["volume"], total["turnover"], total["vwap"]) == (4, "40", "600", "1.5")
     (day,) = await api.rows("daily/rb2505")
     assert (day["trading_day"], day["bars"]) == ("20250303", 10) or day["trading_day"] == ""
+    sections = await api.rows("sessions/RB2505?trading_day=2025-03-03&times=iso&tz=Asia/Shanghai")
+    assert [row["ts_open"][:16] for row in sections] == [
+        "2025-02-28T21:00",
+        "2025-03-03T09:00",
+        "2025-03-03T10:30",
+        "2025-03-03T13:30",
+    ]
+    assert {(row["venue"], row["symbol"], row["time_zone"]) for row in sections} == {
+        ("shfe", "rb2505", "Asia/Shanghai")
+    }
     (stood,) = await api.rows(f"orderbook/rb2505?at={OPENED + 55 * 10**7 + 3}")
     assert (stood["seq"], stood["bids"][0]["price"], stood["asks"][0]["price"]) == (56, "2999", "3001")
     assert await api.rows(f"orderbook/rb2505?at={OPENED - 1}") == []

@@ -28,7 +28,7 @@ TAGS: Mapping[str, str] = {
     "books": "Order books: as they stand, and as they stood.",
     "history": "Stored records, page by page, and what is made of them.",
     "documents": "Stored records as one document of any length, as fast as it is read.",
-    "instruments": "What there is: instruments with their terms, and what is stored of each.",
+    "instruments": "What there is: instruments with their terms, when they trade, and what is stored of each.",
 }
 _FILES = tuple(CONTENT_TYPES.values())
 _PREFIX = "/api/v1"
@@ -37,7 +37,7 @@ _EXAMPLES: Mapping[str, object] = {"symbol": "ru1901", "symbols": "ru1901", "lim
 _PRODUCT: Mapping[str, object] = {"symbol": "ru", "interval": "5m", "limit": 3}
 _CRYPTO: Mapping[str, object] = {"venue": next(iter(MARKETS)), "symbol": "BTC-USDT-PERP", "depth": 5}
 _INTERVAL: Mapping[str, object] = {"interval": "5m"}
-_TAG_OF = {"symbols": "instruments", "instruments": "instruments", "orderbook": "books"}
+_TAG_OF = {"symbols": "instruments", "instruments": "instruments", "sessions": "instruments", "orderbook": "books"}
 
 
 def operations() -> Iterator[Operation]:

@@ -125,6 +125,12 @@ class RangeParameters(DayParameters, SpanParameters, SymbolParameters):
     """One instrument in [from, to), or by trading day."""
 
 
+class SessionsParameters(RangeParameters):
+    """Days of one instrument, or a span of time."""
+
+    venue: str | None = Field(None, description="this one only, of an instrument that several have")
+
+
 class InstrumentParameters(FormatParameters):
     """Which instruments; what is not there matches every one."""
 

@@ -21,6 +21,7 @@ from marketprism_application.contracts.questions import (
     InstrumentSearch,
     Question,
     Records,
+    Sessions,
     Statistics,
     Symbols,
 )
@@ -35,6 +36,7 @@ from marketprism_services.api.read.requests import (
     PageParameters,
     RangeParameters,
     RecordsParameters,
+    SessionsParameters,
     SymbolParameters,
     records_parameters,
 )
@@ -79,6 +81,12 @@ def _roll_columns() -> pa.Schema:
 
 def _statistics_columns() -> pa.Schema:
     from marketprism_application.queries.statistics import COLUMNS  # noqa: PLC0415 (loads pyarrow)
+
+    return COLUMNS
+
+
+def _session_columns() -> pa.Schema:
+    from marketprism_application.queries.trading_sessions import COLUMNS  # noqa: PLC0415 (loads pyarrow)
 
     return COLUMNS
 
@@ -166,6 +174,15 @@ ROUTES = (
         lambda asked: Statistics(asked.symbol, asked.from_, asked.to, *asked.days),
         _statistics_columns,
         kind=BAR,
+    ),
+    Route(
+        "/api/v1/sessions/{symbol}",
+        "Sections of each trading day of an instrument, as the calendar has them: auction, opening and close.",
+        SessionsParameters,
+        Sessions,
+        lambda asked: Sessions(asked.symbol, asked.venue, asked.from_, asked.to, *asked.days),
+        _session_columns,
+        scope=Scope.READ,
     ),
 )
 
