@@ -211,7 +211,11 @@ class Service:
         await self._listen()
         await self.registration.update(
             endpoints={"http": f"{self.http.scheme}://{settings.http_host}:{self.http.port}"},
-            metadata={"group": self.group} if self.group else None,
+            metadata={
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                **({"group": self.group} if self.group else {}),
+            },
         )
         await self.on_start()
         await self._mount()

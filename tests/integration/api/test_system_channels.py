@@ -1,11 +1,13 @@
-"""`system.…` on the live stream: what is, then what becomes of it; for operators, in bounds, and nothing while nobody
-watches."""
+"""`system.…` on the live stream: what is, then what becomes of it; for who may see the system, in bounds, and nothing
+while nobody watches."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,8 +18,10 @@ import pytest
 
 from marketprism_application.access.principal import LOCAL
 from marketprism_application.access.scopes import ROLES
-from marketprism_sdk.election import LeaseSettings
+from marketprism_sdk.election import LEASES, LeaseSettings, decode_lease
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import SingleActiveService
 from marketprism_sdk.testing import Child
 from marketprism_services.api.stream.system_channels import SYSTEM_CHANNELS
@@ -113,15 +117,75 @@ async def test_a_leader_that_changes_is_seen_at_once_with_its_events(
     await asyncio.gather(*running)
 
 
-async def test_they_are_for_operators_by_websocket_and_by_events(nats_url: str) -> None:
+async def test_a_leader_that_is_killed_is_followed_by_the_next_as_soon_as_its_lease_is_written(
+    nats_url: str, connection: NatsConnection, unique: str
+) -> None:
+    command = [sys.executable, "-m", "tests.integration.api.leading", nats_url, unique]
+    children = [Child(command, lambda _c, _l: None) for _ in range(2)]
+    await asyncio.gather(*(each.start() for each in children))
+    written: dict[int, float] = {}  # epoch: when its first write was heard here
+
+    def hear(entry: KvEntry) -> None:
+        if (lease := decode_lease(entry)) is not None and lease.state == "held":
+            written.setdefault(lease.epoch, time.monotonic())
+
+    def row_of(found: Any) -> Any:
+        return next((each for each in found["d"]["leaders"] if each["service"] == unique), None)
+
+    def is_held(found: Any) -> bool:
+        return (row := row_of(found)) is not None and row["state"] == "held"
+
     async with gateway(nats_url) as api:
-        for role in ("viewer", "quant"):
-            key = await api.key(await api.user(role), limits="bulk")
-            async with socket_of(api, key) as reader:
-                for answer in await reader.subscribe(*SYSTEM_CHANNELS):
-                    assert (answer["type"], answer["code"]) == ("error", "FORBIDDEN"), answer
-            for name in SYSTEM_CHANNELS:
-                assert (await api.ask("GET", f"/api/v1/stream?ch={name}", key)).code == "FORBIDDEN"
+        stop = await NatsKeyValue.existing(connection, LEASES).watch(f"{unique}.", hear)
+        key = await api.key(await api.user("viewer"), limits="bulk")
+
+        async def instances() -> dict[str, Any]:
+            rows = (await api.ask("GET", "/api/v1/system/instances", key)).data
+            return {each["instance"]: each for each in rows if each["service"] == unique}
+
+        async with socket_of(api, key) as reader:
+            await reader.subscribe("system.leaders")
+            first = row_of(await data_of(reader, "system.leaders", is_held))
+            while len(known := await instances()) < 2 or not known[first["holder"]]["is_leader"]:
+                await asyncio.sleep(0.05)
+            shown = {name: (each["is_leader"], each["epoch"]) for name, each in known.items()}
+            standby = next(name for name in known if name != first["holder"])
+            assert shown == {first["holder"]: (True, first["epoch"]), standby: (False, None)}
+            assert {each["pid"] for each in known.values()} == {each.pid for each in children}
+            assert all(each["host"] for each in known.values())
+            next(each for each in children if each.pid == known[first["holder"]]["pid"]).kill()
+            seen = await data_of(
+                reader, "system.leaders", lambda each: is_held(each) and row_of(each)["holder"] == standby
+            )
+            after_s = time.monotonic() - written[row_of(seen)["epoch"]]
+            row = row_of(seen)
+            assert row.keys() == {"service", "group", "holder", "epoch", "state", "age_s", "problem"}
+            assert (row["group"], row["state"], row["epoch"] > first["epoch"]) == ("main", "held", True)
+            assert after_s < 1.0, "of what is written of a lease"
+            with contextlib.suppress(TimeoutError):  # what was read before must not be shown behind it
+                async with asyncio.timeout(1.5):
+                    while True:
+                        later = row_of(await data_of(reader, "system.leaders"))
+                        assert later["holder"] == standby, later
+            known = await instances()
+            assert (known[standby]["is_leader"], known[standby]["epoch"]) == (True, row["epoch"])
+        await stop()
+    for each in children:
+        each.kill()
+        await each.end()
+
+
+async def test_they_are_for_who_may_see_the_system_by_websocket_and_by_events(nats_url: str) -> None:
+    async with gateway(nats_url) as api:
+        streaming = await api.key(await api.user("viewer"), limits="bulk", scopes=("md:read", "md:stream"))
+        async with socket_of(api, streaming) as reader:
+            for answer in await reader.subscribe(*SYSTEM_CHANNELS):
+                assert (answer["type"], answer["code"]) == ("error", "FORBIDDEN"), answer
+        for name in SYSTEM_CHANNELS:
+            assert (await api.ask("GET", f"/api/v1/stream?ch={name}", streaming)).code == "FORBIDDEN"
+        viewer = await api.key(await api.user("viewer"), limits="bulk")
+        async with socket_of(api, viewer) as reader:
+            assert {each["type"] for each in await reader.subscribe(*SYSTEM_CHANNELS)} == {"subscribed"}
         operator = await api.key(await api.user("operator"), limits="bulk")
         async with socket_of(api, operator) as reader:
             for name in ("system.nothing", "system.>", "system.*", "system", "system.health.x"):

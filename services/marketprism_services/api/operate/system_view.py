@@ -98,6 +98,7 @@ class SystemView:
         missing: dict[str, str] = {}
         read = await asyncio.gather(*(self._within(name, part, missing) for name, part in parts.items()))
         found |= dict(zip(parts, read, strict=True))
+        _mark_leaders(found)
         found["services"] = _services(instances)
         found["refused"] = self._refusals()
         found["missing"] = missing
@@ -163,6 +164,10 @@ class SystemView:
             "endpoints": record.endpoints,
             "interface": record.interface,
             "connection": str(record.metadata.get("connection", ""))[:200],
+            "host": str(record.metadata.get("host", ""))[:255],
+            "pid": pid if isinstance(pid := record.metadata.get("pid"), int) else None,
+            "is_leader": None,  # until the leases are known
+            "epoch": None,
             "partitions": len(partitions) if isinstance(partitions, list) else None,
         }
 
@@ -248,6 +253,20 @@ class SystemView:
             return []  # an alert says that nothing is stored
         found = await self._storage.call("store_status", timeout_s=_STORE_S, idempotent=True)
         return [msgspec.to_builtins(found)] if isinstance(found, dict) else []
+
+
+def _mark_leaders(found: Snapshot) -> None:
+    """Say of each instance whether it leads its group, and since which epoch. None: it has no group, or no lease could
+    be read."""
+    instances, leaders = found["instances"], found["leaders"]
+    if not isinstance(instances, list) or not isinstance(leaders, list):
+        return
+    held = {(each["service"], each["group"]): each for each in leaders if each["state"] == "held"}
+    for row in instances:
+        if row["group"]:
+            lease = held.get((row["service"], row["group"]))
+            row["is_leader"] = lease is not None and lease["holder"] == row["instance"]
+            row["epoch"] = lease["epoch"] if lease is not None and row["is_leader"] else None
 
 
 def _services(instances: list[InstanceRecord]) -> Part:

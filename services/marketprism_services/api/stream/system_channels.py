@@ -1,4 +1,4 @@
-"""`system.…`: what operators watch. A table of them; each names the scope that it needs."""
+"""`system.…`: what is watched of the system. A table of them; each names the scope that it needs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class SystemChannel(NamedTuple):
 
 
 SYSTEM_CHANNELS: Mapping[str, SystemChannel] = {
-    "system.health": SystemChannel(Scope.OPERATE, "instances", "Every instance, and how it says it is."),
-    "system.services": SystemChannel(Scope.OPERATE, "services", "Every service, and how many instances are active."),
-    "system.leaders": SystemChannel(Scope.OPERATE, "leaders", "Who holds which lease, at which epoch."),
-    "system.shards": SystemChannel(Scope.OPERATE, "shards", "Which partitions each instance works on."),
-    "system.streams": SystemChannel(Scope.OPERATE, "streams", "What each stream holds."),
-    "system.lags": SystemChannel(Scope.OPERATE, "lags", "How far each stage is behind its input."),
-    "system.alerts": SystemChannel(Scope.OPERATE, "alerts", "What somebody should look at."),
-    "system.events": SystemChannel(Scope.OPERATE, "", "What services tell one another, as leases won and lost."),
+    "system.health": SystemChannel(Scope.SYSTEM, "instances", "Every instance, and how it says it is."),
+    "system.services": SystemChannel(Scope.SYSTEM, "services", "Every service, and how many instances are active."),
+    "system.leaders": SystemChannel(Scope.SYSTEM, "leaders", "Who holds which lease, at which epoch."),
+    "system.shards": SystemChannel(Scope.SYSTEM, "shards", "Which partitions each instance works on."),
+    "system.streams": SystemChannel(Scope.SYSTEM, "streams", "What each stream holds."),
+    "system.lags": SystemChannel(Scope.SYSTEM, "lags", "How far each stage is behind its input."),
+    "system.alerts": SystemChannel(Scope.SYSTEM, "alerts", "What somebody should look at."),
+    "system.events": SystemChannel(Scope.SYSTEM, "", "What services tell one another, as leases won and lost."),
 }
 EVENTS = "system.events"

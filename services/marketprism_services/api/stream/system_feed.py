@@ -206,6 +206,8 @@ class SystemFeed:
             return
         for name, channel in SYSTEM_CHANNELS.items():
             value = found.get(channel.part) if channel.part else None
+            if name == _LEADERS and isinstance(value, list):
+                value = [self._by_lease(each) for each in value]
             if value is not None:
                 self._show(name, channel.part, value)
         self._on_handed()
@@ -249,17 +251,18 @@ class SystemFeed:
             return  # the look that comes now has it
         service, _, group = entry.key.partition(".")
         others = [each for each in rows if (each["service"], each["group"]) != (service, group)]
-        row = {
-            "service": service,
-            "group": group,
-            "holder": record.holder,
-            "epoch": record.epoch,
-            "state": record.state,
-            "age_s": 0.0,
-            "problem": "",
-        }
+        row = _row_of(service, group, record)
         self._show(_LEADERS, "leaders", sorted([*others, row], key=lambda each: (each["service"], each["group"])))
         self._on_handed()
+
+    def _by_lease(self, row: dict[str, object]) -> dict[str, object]:
+        """A row that was read, unless the lease has another holder by now: what was read a moment before a take-over
+        must not be shown behind it."""
+        service, group = str(row.get("service")), str(row.get("group"))
+        record = self._leases.get(f"{service}.{group}")
+        if record is None or (row.get("holder"), row.get("epoch")) == (record.holder, record.epoch):
+            return row
+        return _row_of(service, group, record)
 
     def _event(self, subject: str, data: bytes) -> None:
         tokens = subject.split(".", 2)
@@ -278,6 +281,19 @@ class SystemFeed:
         self._events.append(update)
         self._hand_on(update)
         self._on_handed()
+
+
+def _row_of(service: str, group: str, record: LeaseRecord) -> dict[str, object]:
+    """A lease that was written this moment, as a row of `GET /api/v1/system`."""
+    return {
+        "service": service,
+        "group": group,
+        "holder": record.holder,
+        "epoch": record.epoch,
+        "state": record.state,
+        "age_s": 0.0,
+        "problem": "",
+    }
 
 
 def _steady(value: object, without: frozenset[str]) -> object:
