@@ -32,6 +32,7 @@ class OidcSettings(Section):
     roles_claim: str = Field("roles", description="the claim that names roles; a.b for b within a")
     role_map: tuple[str, ...] = Field((), description="a value of the claim and our role: mp-admins=admin")
     name_claim: str = Field("name", description="the claim with the name that people read")
+    label: str = Field("", max_length=60, description="what a page for logins calls it; empty: the host of issuer")
     token_audience: str = Field("", description="tokens of the provider for this audience count; empty: none does")
     provider_s: float = Field(5.0, gt=0, le=60, description="the provider has so long to answer")
 

@@ -44,6 +44,21 @@ async def test_a_revoked_key_is_refused_by_every_instance(nats_url: str, eventua
         await eventually(lambda: (found := other.store.get(ApiKey, key_id)) is not None and found.ts_revoked > 0)
 
 
+async def test_anybody_may_ask_by_which_ways_somebody_comes_in(nats_url: str) -> None:
+    ways = "/api/v1/auth"
+    for mode in ("off", "local", "on"):
+        async with gateway(nats_url, auth=mode) as api:
+            stale = {"Cookie": "mp=mps_gone_x", "Authorization": "Bearer nothing"}
+            for headers in ({}, stale):  # whoever has to log in again has something old to show
+                answer = await api.ask("GET", ways, headers=headers)
+                assert answer.status == 200, answer
+                assert answer.data == {"mode": mode, "password": mode != "off", "oidc": None}
+            assert (await api.ask("GET", f"{ways}?user=ann")).code == "INVALID_PARAMETER"
+            me = (await api.ask("GET", ME)).body
+            assert me["success"] is (mode != "on")
+            assert mode == "on" or (me["data"]["roles"], me["data"]["must_change"]) == ([], False)
+
+
 async def test_credentials_that_are_no_good_are_refused_and_said_to_be(nats_url: str) -> None:
     async with gateway(nats_url) as api:
         ann = await api.user("quant")
@@ -234,7 +249,9 @@ async def test_administrators_make_change_and_take_out_users_and_roles(nats_url:
         )
         cookie = {"Cookie": cookie_in(login)}
         assert (await api.ask("GET", KEYS, headers=cookie)).code == "FORBIDDEN"  # its password is not its own yet
-        assert (await api.ask("GET", ME, headers=cookie)).status == 200
+        first = await api.ask("GET", ME, headers=cookie)
+        assert (first.status, first.data["must_change"], first.data["roles"]) == (200, True, [unique])
+        assert (seen["must_change"], seen["roles"]) == (False, [unique])  # of a key it asks nothing
         change = await api.ask("PATCH", user, root, {"roles": ["viewer"]})
         assert change.data["roles"] == ["viewer"]
         assert (await api.ask("GET", ME, headers=cookie)).code == "UNAUTHENTICATED"

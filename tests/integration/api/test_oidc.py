@@ -27,6 +27,16 @@ def provider() -> Iterator[Provider]:
     made.stop()
 
 
+async def test_a_page_can_tell_that_there_is_a_provider(nats_url: str, provider: Provider) -> None:
+    for more, label in (({}, "127.0.0.1"), ({"label": "The desk's login"}, "The desk's login")):
+        async with gateway(nats_url, oidc=provider.settings(**more)) as api:
+            answer = await api.ask("GET", "/api/v1/auth")
+            assert answer.data == {"mode": "on", "password": True, "oidc": {"label": label, "path": LOGIN}}
+    tokens_only = provider.settings(client_id="", token_audience="x")
+    async with gateway(nats_url, oidc=tokens_only) as api:
+        assert (await api.ask("GET", "/api/v1/auth")).data["oidc"] is None, "no browser can log in there"
+
+
 async def test_who_logs_in_at_the_provider_is_a_user_with_the_roles_that_it_says(
     nats_url: str, provider: Provider, unique: str
 ) -> None:

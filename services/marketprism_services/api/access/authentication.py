@@ -34,6 +34,7 @@ from marketprism_services.api.access.credentials import (
     shown_by,
 )
 from marketprism_services.api.access.provider_tokens import ProviderTokens
+from marketprism_services.api.access.ways_in import WAYS_IN
 from marketprism_services.api.caller_address import address_of
 from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.oidc import CALLBACK, LOGIN
@@ -42,7 +43,7 @@ log = structlog.get_logger()
 
 EVERYBODY = Principal("local", "everybody", frozenset(Scope), limits="local")
 _SILENT_S = 5.0  # a revocation cannot be heard of: nobody is let in any more
-_OPEN = frozenset({"/api/v1/auth/login", "/api/v1/auth/token", "/api/v1/auth/refresh", LOGIN, CALLBACK})
+_OPEN = frozenset({WAYS_IN, "/api/v1/auth/login", "/api/v1/auth/token", "/api/v1/auth/refresh", LOGIN, CALLBACK})
 _BEFORE_CHANGE = frozenset({"/api/v1/auth/password", "/api/v1/auth/logout", "/api/v1/me"})
 _HOUR_NS = 3_600 * 10**9
 

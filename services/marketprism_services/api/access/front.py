@@ -37,6 +37,7 @@ from marketprism_services.api.access.oidc import OidcLogin
 from marketprism_services.api.access.provider_tokens import ProviderTokens
 from marketprism_services.api.access.revocations import Revocations
 from marketprism_services.api.access.signing import Signing
+from marketprism_services.api.access.ways_in import WaysInApi
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.settings.api import ApiSettings
 
@@ -130,6 +131,7 @@ class AccessFront:
         find_role, oidc = self.users.find_role, self._settings.oidc
         by_provider = OidcLogin(self.auditing, self._federation, begin, find_role, self._provider, oidc)
         found = [
+            *WaysInApi(self._settings).endpoints(),
             *login.endpoints(),
             *by_provider.endpoints(),
             *MeApi(self.store, self.auditing, self.keys, self._sessions, families, self.quotas).endpoints(),

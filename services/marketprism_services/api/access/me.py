@@ -61,6 +61,9 @@ class MeApi:
             {"account": each.account, "per_day": each.rows, "used": self._quotas.used(each.account)}
             for each in who.quotas
         ]
+        user = self._store.get(User, who.user) if who.user else None
+        data["roles"] = [] if user is None else list(user.roles)
+        data["must_change"] = user is not None and who.is_person and user.must_change
         if who.credential.startswith("session:"):
             data["csrf"] = csrf_of(cookie_of(request))
         return private(answered(data, who.id, Stamp.of(request)))

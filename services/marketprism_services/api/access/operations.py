@@ -21,6 +21,8 @@ from marketprism_services.api.access.bodies import (
     UserBody,
     UserChangeBody,
 )
+from marketprism_services.api.access.ways_in import WAYS_IN
+from marketprism_services.api.operate.parameters import NoParameters
 from marketprism_services.settings.oidc import CALLBACK, LOGIN
 
 TAGS: Mapping[str, str] = {
@@ -70,6 +72,30 @@ def operations() -> Iterator[Operation]:
 
 
 def _logins() -> Iterator[Operation]:
+    yield Operation(
+        WAYS_IN,
+        "By which ways somebody comes in: whether a login is needed, by a password, at an OpenID provider.",
+        (NoParameters,),
+        {
+            "type": "object",
+            "properties": {
+                "mode": {"enum": ["off", "local", "on"]},
+                "password": {"type": "boolean"},
+                "oidc": {
+                    "anyOf": [
+                        {
+                            "type": "object",
+                            "properties": {"label": {"type": "string"}, "path": {"type": "string"}},
+                            "required": ["label", "path"],
+                        },
+                        {"type": "null"},
+                    ]
+                },
+            },
+            "required": ["mode", "password", "oidc"],
+        },
+        tag="auth",
+    )
     bodies: tuple[tuple[str, str, type[msgspec.Struct] | None, Schema], ...] = (
         ("login", "A session for a browser; the answer sets its cookie and names its CSRF token.", LoginBody, _OBJECT),
         ("token", "An access token and a refresh token, for a key or for a user.", TokenBody, _OBJECT),
