@@ -25,7 +25,7 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: help setup counters run test test-core test-oldest test-types coverage lint format docs lock bench bench-peers chaos clean
+.PHONY: help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,11 +89,22 @@ coverage: $(DEV) ## Which lines the tests of one process reach; a report, no gat
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report | tail -40
 
-lint: $(DEV) ## ruff, mypy --strict, import-linter
+lint: $(DEV) ## ruff, mypy --strict, import-linter, and eslint and tsc for the console
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(MAKE) --no-print-directory lint-console
+
+# The console is served as it is; node only checks its sources, where there is one that is new enough.
+NODE := $(shell node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm)
+
+lint-console: $(if $(NODE),console/node_modules/.ready) ## Types and style of the console's sources, where node is there
+	@$(if $(NODE),cd console && npm run --silent lint,echo "console: no node (20 or later), its sources are not checked")
+
+console/node_modules/.ready: console/package.json
+	@cd console && npm install --silent --no-package-lock --no-audit --no-fund --ignore-scripts
+	@touch $@
 
 format: $(DEV) ## Rewrite the code in the house format
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
@@ -116,4 +127,4 @@ chaos: $(DEV) ## Inject faults into real processes; results in chaos/results
 	@$(BIN)/python -m pytest -q -s -p no:xdist tests/chaos $(ARGS)
 
 clean: ## Remove the virtual environment and caches (not your data)
-	rm -rf $(VENV) .venv-core .venv-oldest .venv-types .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) console/node_modules .venv-core .venv-oldest .venv-types .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

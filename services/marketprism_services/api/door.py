@@ -65,7 +65,10 @@ class Refused(ApplicationError):
 
 
 class Door:
-    """One for a service: its `middleware` is around everything, `guarded` around each endpoint."""
+    """One for a service: its `middleware` is around everything, `guarded` around each endpoint.
+
+    `pages` answers browsers, and nobody else.
+    """
 
     def __init__(
         self,
@@ -74,8 +77,10 @@ class Door:
         authenticate: Authenticate,
         instances: Callable[[], int] = lambda: 1,
         quotas: RowQuotas | None = None,
+        pages: Callable[[web.Request], web.Response | None] = lambda _: None,
     ) -> None:
         self._settings = settings
+        self._pages = pages
         self._metrics = metrics
         self._authenticate = authenticate
         self._limits = CallerLimits(settings, instances)
@@ -181,6 +186,8 @@ class Door:
             return failed(request, Refused(Code.INVALID_PATH, text), Stamp.of(request))
         if path in _OPEN:
             return await handler(request)
+        if (page := self._pages(request)) is not None:
+            return self._finished(request, page)
         if (
             (scope := _WATCHED.get(path)) is not None
             and self._settings.auth == "on"
@@ -221,6 +228,8 @@ class Door:
     def compress(self, request: web.Request, response: web.StreamResponse) -> None:
         """Compress what is text, for those who ask for it from another machine."""
         if not self._settings.compress or response.content_type not in _COMPRESSED:
+            return
+        if "Content-Encoding" in response.headers:
             return
         if "gzip" in request.headers.get("Accept-Encoding", "") and not is_of_this_machine(request):
             response.headers["Vary"] = "Accept-Encoding"

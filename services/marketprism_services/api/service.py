@@ -11,6 +11,7 @@ from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.api.access.front import AccessFront
 from marketprism_services.api.backends import Backend, QueryBackend
 from marketprism_services.api.client_calls import ClientApi
+from marketprism_services.api.console import ConsoleFiles
 from marketprism_services.api.documents import DocumentsApi
 from marketprism_services.api.door import Authenticate, Door, is_of_this_machine
 from marketprism_services.api.endpoint import Endpoint
@@ -59,7 +60,8 @@ class ApiService(Service):
         replicas = self.settings.replicas
         self.access = AccessFront(connection, self._api, self.instance, replicas, is_of_this_machine, self.metrics)
         asks = authenticate or self.access.authenticate
-        self._door = Door(self._api, self.metrics, asks, self._instances, self.access.quotas)
+        self._console = ConsoleFiles()
+        self._door = Door(self._api, self.metrics, asks, self._instances, self.access.quotas, self._console.answer)
         self._door.install(self.http.app)
         self.interfaces = Interfaces(self.discovery, self.calls, self.metrics, self._renew)
         self._published_calls = PublishedCalls(self.calls, self.discovery, self.metrics, self._api.backend)
@@ -86,6 +88,8 @@ class ApiService(Service):
 
     async def on_start(self) -> None:
         """The registry is followed from here on, and who may come in."""
+        if self._api.console:
+            await self._console.read()
         await self.discovery.start()
         await self.access.start()
         self.interfaces.start()

@@ -51,6 +51,7 @@ class ApiSettings(Section):
     stream_rows: int = Field(10_000_000, ge=1, description="rows of one streamed answer")
     stall_s: float = Field(30.0, gt=0, le=3_600, description="a reader who takes nothing for so long is cut off")
     access_log: Literal["all", "errors", "off"] = Field("all", description="which requests are a line in the log")
+    console: bool = Field(True, description="the web console is served to browsers")
     compress: bool = Field(True, description="JSON, CSV and NDJSON are compressed for who asks from elsewhere")
     backend: BackendSettings = BackendSettings()
     stream: LiveStreamSettings = LiveStreamSettings()

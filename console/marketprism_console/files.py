@@ -1,0 +1,114 @@
+"""The files of the console as they are sent: each under an address that names what all of them hold.
+
+A browser keeps a file for ever, since another version has other addresses; the page that names them it asks for anew.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache, cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+WEB: Final = Path(__file__).parent / "web"
+PREFIX: Final = "/console/"
+_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".LICENSE": "text/plain",
+    ".NOTICE": "text/plain",
+}
+_INDEX, _ENTRY = "index.html", "shell/app.js"
+_IMPORT = re.compile(rb"""^(?:import|export)\b[^'"\n;]*?(?:from\s*)?['"](\.[^'"]+)['"]""", re.MULTILINE)
+_STYLE = "style/"
+# What the page may do: load and ask nothing but what is here, and make no markup out of text. Lit's templates are the
+# one source of markup.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types lit-html"
+)
+
+
+class Asset:
+    """One file: its bytes, what kind of text it is, and its tag."""
+
+    def __init__(self, body: bytes, content_type: str) -> None:
+        self.body = body
+        self.content_type = content_type
+        self.tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        """The same bytes as they travel."""
+        return gzip.compress(self.body, 9, mtime=0)
+
+
+class Console:
+    """All files by their address, and the page that loads them."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        digest = hashlib.blake2b(digest_size=8)
+        for name in sorted(files):
+            digest.update(name.encode() + b"\0" + files[name] + b"\0")
+        self.version = digest.hexdigest()
+        self._base = f"{PREFIX}{self.version}/"
+        self.assets: Mapping[str, Asset] = MappingProxyType(
+            {self._base + name: Asset(body, _TYPES[_ending(name)]) for name, body in files.items() if name != _INDEX}
+        )
+        self.page = Asset(self._page(files), "text/html")
+
+    def _page(self, files: Mapping[str, bytes]) -> bytes:
+        """The page, with the styles and the modules that it begins with named: a browser fetches them all at once."""
+        styles = [name for name in sorted(files) if name.startswith(_STYLE)]
+        lines = [f'<link rel="stylesheet" href="{self._base}{name}">' for name in styles]
+        lines += [f'<link rel="modulepreload" href="{self._base}{name}">' for name in _graph(_ENTRY, files)]
+        lines.append(f'<script type="module" src="{self._base}{_ENTRY}"></script>')
+        return files[_INDEX].replace(b"<!-- assets -->", "\n".join(lines).encode())
+
+    def find(self, path: str) -> Asset | None:
+        """The file at an address, None where there is none."""
+        return self.assets.get(path)
+
+
+def _ending(name: str) -> str:
+    return "." + name.rpartition(".")[2]
+
+
+def _graph(entry: str, files: Mapping[str, bytes]) -> list[str]:
+    """The modules that one imports, and those that these import."""
+    found: list[str] = []
+    waiting = [entry]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.append(name)
+        waiting += [_joined(name, match[1].decode()) for match in _IMPORT.finditer(files[name])]
+    return found
+
+
+def _joined(of: str, relative: str) -> str:
+    parts = of.split("/")[:-1]
+    for part in relative.split("/"):
+        if part == "..":
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+@cache
+def read_console(folder: Path = WEB) -> Console:
+    """The console of this installation. Raises OSError where a file cannot be read."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _TYPES or path.name == _INDEX)
+    return Console({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+
+
+__all__ = ["POLICY", "PREFIX", "WEB", "Asset", "Console", "read_console"]

@@ -1,0 +1,64 @@
+/** An answer that is waited for: what is known of it now, and what went wrong. */
+import { ApiError } from './api.js';
+import { Signal } from './signal.js';
+
+/**
+ * @template T
+ * @typedef {object} Known
+ * @property {boolean} loading
+ * @property {T | undefined} data  what came last; it stays while it is asked for anew, and when that fails
+ * @property {ApiError | undefined} error
+ * @property {number} at  when `data` came, milliseconds
+ */
+
+/** @template T */
+export class Resource {
+  /** @type {Signal<Known<T>>} */
+  known = new Signal(/** @type {Known<T>} */ ({ loading: false, data: undefined, error: undefined, at: NaN }));
+  #read;
+  /** @type {AbortController | undefined} */
+  #asking;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #again;
+
+  /** @param {(signal: AbortSignal) => Promise<T>} read */
+  constructor(read) {
+    this.#read = read;
+  }
+
+  get data() {
+    return this.known.value.data;
+  }
+
+  /** Ask (again); what was asked before is not waited for. @param {{forget?: boolean}} [options] */
+  async load({ forget = false } = {}) {
+    clearTimeout(this.#again);
+    this.#asking?.abort();
+    const asking = (this.#asking = new AbortController());
+    const before = this.known.value;
+    this.known.value = { ...before, data: forget ? undefined : before.data, loading: true };
+    try {
+      const data = await this.#read(asking.signal);
+      if (this.#asking === asking) this.known.value = { loading: false, data, error: undefined, at: Date.now() };
+    } catch (error) {
+      if (this.#asking !== asking) return;
+      const failure = error instanceof ApiError ? error : new ApiError('PAGE', String(error));
+      if (!(error instanceof ApiError)) console.error(error);
+      this.known.value = { ...this.known.value, loading: false, error: failure };
+      // What will pass by itself is asked for again without anybody's doing.
+      if (failure.retryAfterS) this.#again = setTimeout(() => this.load(), failure.retryAfterS * 1000);
+    }
+  }
+
+  /** Nothing is asked any more. */
+  stop() {
+    clearTimeout(this.#again);
+    this.#asking?.abort();
+    this.#asking = undefined;
+  }
+
+  /** @param {T} data  known from elsewhere */
+  set(data) {
+    this.known.value = { loading: false, data, error: undefined, at: Date.now() };
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Words of the screen in every language. Each folder has its own `text.js`; nothing else holds text that people read.
+ */
+import { preferences } from './preferences.js';
+
+/** @typedef {Record<string, string | number>} Values */
+
+/** Every dictionary, for the test that compares the languages. @type {{en: Record<string, string>, zh: Record<string, string>}[]} */
+export const dictionaries = [];
+
+/**
+ * A translator over words in both languages. `{name}` in a text is replaced by that value.
+ * @template {Record<string, string>} T
+ * @param {{en: T, zh: {[K in keyof T]: string}}} words
+ * @returns {(key: keyof T & string, values?: Values) => string}
+ */
+export function texts(words) {
+  dictionaries.push(words);
+  return (key, values) => fill(words[preferences.value.language][key], values);
+}
+
+/**
+ * @param {string} text
+ * @param {Values} [values]
+ */
+export function fill(text, values) {
+  return values ? text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole)) : text;
+}

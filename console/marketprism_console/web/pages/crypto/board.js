@@ -1,0 +1,105 @@
+/** What crypto exchanges say of each contract, the newest of each kind. */
+import { ask } from '../../core/api.js';
+import { stream } from '../../core/stream.js';
+import { ms } from '../../core/time.js';
+
+/**
+ * @typedef {object} BoardRow
+ * @property {string} venue
+ * @property {string} symbol
+ * @property {string} last
+ * @property {string} mark
+ * @property {string} index
+ * @property {string} rate  of one interval, a fraction
+ * @property {number} intervalS  NaN where the venue does not say it
+ * @property {number} fundingAt  when it is exchanged, NaN where that is continuous
+ * @property {string} interest
+ * @property {string} interestBefore  a day ago
+ */
+
+const KINDS = ['ticker', 'mark_price', 'funding_rate', 'open_interest'];
+const TAPE = 200;
+const MOST = 2000;
+const DAY_MS = 86_400_000;
+
+export class CryptoBoard {
+  /** @type {Map<string, BoardRow>} */
+  #rows = new Map();
+  /** @type {any[]} newest first */
+  liquidations = [];
+  /** @type {(() => void)[]} */
+  #ends = [];
+  #changed;
+
+  /** @param {() => void} changed */
+  constructor(changed) {
+    this.#changed = changed;
+  }
+
+  follow() {
+    for (const kind of KINDS) {
+      const onMessage = (/** @type {any} */ { d }) => this.#take(kind, d);
+      this.#ends.push(stream.subscribe({ ch: `market.*.*.${kind}`, mode: 'latest', every_ms: 500 }, { onMessage }));
+    }
+    const onMessage = (/** @type {any} */ { d }) => {
+      this.liquidations.unshift(d);
+      if (this.liquidations.length > TAPE) this.liquidations.length = TAPE;
+      this.#changed();
+    };
+    this.#ends.push(stream.subscribe({ ch: 'market.*.*.liquidation', mode: 'all' }, { onMessage }));
+  }
+
+  stop() {
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** Contracts of which something is known, by instrument and venue. */
+  rows() {
+    const found = [...this.#rows.values()].filter((row) => row.mark || row.rate || row.interest);
+    return found.sort((a, b) => (a.symbol === b.symbol ? (a.venue < b.venue ? -1 : 1) : a.symbol < b.symbol ? -1 : 1));
+  }
+
+  /** @param {string} kind @param {any} d */
+  #take(kind, d) {
+    const key = `${d.venue}.${d.symbol}`;
+    let row = this.#rows.get(key);
+    if (!row) {
+      if (this.#rows.size >= MOST) return;
+      row = {
+        venue: String(d.venue), symbol: String(d.symbol), last: '', mark: '', index: '', rate: '', intervalS: NaN, fundingAt: NaN,
+        interest: '', interestBefore: '',
+      };
+      this.#rows.set(key, row);
+    }
+    if (kind === 'ticker') row.last = text(d.last) || row.last;
+    row.mark = text(d.mark_price) || row.mark;
+    row.index = text(d.index_price) || row.index;
+    if (kind === 'funding_rate') {
+      row.rate = text(d.rate);
+      row.intervalS = Number(d.interval_s ?? NaN);
+      row.fundingAt = ms(d.ts_funding);
+    }
+    if (kind === 'open_interest' || (kind === 'ticker' && text(d.open_interest))) {
+      if (!row.interest) void this.#dayBefore(row);
+      row.interest = text(d.open_interest);
+    }
+    this.#changed();
+  }
+
+  /** @param {BoardRow} row */
+  async #dayBefore(row) {
+    const to = new Date(Date.now() - DAY_MS).toISOString();
+    try {
+      const { data } = await ask(`/open_interest/${encodeURIComponent(row.symbol)}`, { venue: row.venue, to, last: 1 });
+      row.interestBefore = text(data[0]?.open_interest);
+      this.#changed();
+    } catch {
+      // Nothing is stored of a day ago, or it may not be seen: the change is shown as unknown.
+    }
+  }
+}
+
+/** @param {unknown} value */
+function text(value) {
+  return value === null || value === undefined ? '' : String(value);
+}

@@ -1,0 +1,28 @@
+import { texts } from '../../core/texts.js';
+
+export const t = texts({
+  en: {
+    title: 'Crypto', none: 'Nothing of a crypto exchange has come yet', none_more: 'Let one in, or try it with a simulated exchange:',
+    matrix: 'Funding, basis and open interest', instrument: 'Instrument', venue: 'Venue', mark: 'Mark', index: 'Index', basis: 'Basis',
+    funding: 'Funding', next: 'In', yearly: 'A year', interest: 'Open interest', change: '24 h ±', last: 'Last',
+    continuous: 'continuous', settled: 'exchanged', not_sent: 'The venue does not send this',
+    liquidations: 'Liquidations', no_liquidations: 'No liquidation has come since the page was opened.',
+    incomplete: 'Some venues push only a part of their liquidations: this tape is no count of them.',
+    time: 'Time', side: 'Position', price: 'Price', quantity: 'Quantity', long: 'long closed', short: 'short closed',
+    price_average: 'average of the fills', price_bankruptcy: 'bankruptcy price', price_trade: 'trade',
+    history: 'Funding of {symbol}', rate: 'Rate', at: 'Exchanged at', zone: 'Times in UTC unless you chose this computer’s', choose: 'History',
+    no_history: 'No funding of {symbol} is stored',
+  },
+  zh: {
+    title: '加密货币', none: '尚未收到加密货币交易所的数据', none_more: '接入交易所，或使用模拟交易所：',
+    matrix: '资金费率、基差与持仓', instrument: '合约', venue: '交易所', mark: '标记价格', index: '指数价格', basis: '基差',
+    funding: '资金费率', next: '剩余', yearly: '年化', interest: '持仓量', change: '24 小时增减', last: '最新价',
+    continuous: '连续收取', settled: '已结算', not_sent: '该交易所不提供',
+    liquidations: '强平', no_liquidations: '打开页面以来尚无强平。',
+    incomplete: '部分交易所只推送部分强平，此处不代表总数。',
+    time: '时间', side: '仓位', price: '价格', quantity: '数量', long: '多头强平', short: '空头强平',
+    price_average: '成交均价', price_bankruptcy: '破产价格', price_trade: '成交价',
+    history: '{symbol} 的资金费率', rate: '费率', at: '结算时间', zone: '时间为 UTC（选择本机时区时除外）', choose: '历史',
+    no_history: '{symbol} 暂无资金费率记录',
+  },
+});

@@ -1,0 +1,37 @@
+/**
+ * The pages. A page is a folder with a `page.js`, whose default export is the name of its element, and a row here.
+ * Those of services that are not there yet are rows with `route`: they appear when the gateway has that request.
+ */
+
+/**
+ * @typedef {object} PageRow
+ * @property {string} name  its key in `pages/text.js`
+ * @property {string} path  the beginning of its addresses
+ * @property {string} [keys]  what is typed to go there
+ * @property {string} [scope]  who does not have it is told so
+ * @property {string} [route]  a path below `/api/v1` without which the page is not offered
+ * @property {boolean} [unlisted]  it does not stand in the list of pages
+ * @property {() => Promise<{default: string}>} load
+ */
+
+/** @type {PageRow[]} */
+export const PAGES = [
+  { name: 'market', path: '/market', keys: 'g m', scope: 'md:read', load: () => import('./market/page.js') },
+  { name: 'contracts', path: '/contracts', keys: 'g o', scope: 'md:history', load: () => import('./contracts/page.js') },
+  { name: 'crypto', path: '/crypto', keys: 'g y', scope: 'md:read', load: () => import('./crypto/page.js') },
+  { name: 'about', path: '/about', unlisted: true, load: () => import('./about/page.js') },
+];
+
+/** Where `/` leads. */
+export const FIRST = '/market';
+
+/**
+ * The page of an address, and what stands behind its path.
+ * @param {string} path
+ * @returns {{row: PageRow, rest: string} | undefined}
+ */
+export function pageOf(path) {
+  const asked = path === '/' ? FIRST : path;
+  const row = PAGES.find((each) => asked === each.path || asked.startsWith(`${each.path}/`));
+  return row && { row, rest: asked.slice(row.path.length + 1) };
+}

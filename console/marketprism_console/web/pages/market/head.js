@@ -1,0 +1,85 @@
+/** The line above the chart: the price, how it has moved, and how good the newest tick is. */
+import { html, nothing } from '../../vendor/lit.js';
+import { grouped, minus, percent } from '../../core/numbers.js';
+import { Pace } from '../../core/pace.js';
+import { Part } from '../../core/part.js';
+import { token } from '../../core/subjects.js';
+import { clock, dayText, duration, ms, zoneName } from '../../core/time.js';
+import { Newest } from '../../market/newest.js';
+import { t } from './head_text.js';
+import { word } from './words.js';
+
+class Head extends Part {
+  static properties = { venue: { attribute: false }, symbol: { attribute: false } };
+
+  constructor() {
+    super();
+    this.venue = '';
+    this.symbol = '';
+    /** @type {Newest | null} */
+    this.tick = null;
+    this.heard = NaN; // when the newest tick came, by this computer
+    this.pace = new Pace(10, () => this.requestUpdate());
+  }
+
+  begin() {
+    this.tick = new Newest(`market.tick.${token(this.symbol)}`, this.venue);
+    this.follow(this.tick.message, () => {
+      this.heard = Date.now();
+      this.pace.mark();
+    });
+    this.every(2000, () => this.requestUpdate());
+    this.whenGone(() => this.tick?.stop());
+    this.whenGone(() => this.pace.stop());
+  }
+
+  render() {
+    const tick = this.tick?.message.value;
+    return html`<div class="head">
+      <h1 class="wrap">${this.symbol}</h1>
+      <span class="dim">${this.venue}</span>
+      ${tick ? this.#facts(tick) : html`<span class="dim">${t('none')}</span>`}
+    </div>`;
+  }
+
+  /** @param {any} tick */
+  #facts(tick) {
+    const base = tick.pre_settlement ?? tick.pre_close ?? tick.open;
+    const moved = minus(tick.last, base);
+    const way = Number(moved) > 0 ? 'up' : Number(moved) < 0 ? 'down' : '';
+    const sign = { up: '▲', down: '▼', '': '' }[way];
+    const age = Date.now() - this.heard;
+    return html`<span class="price ${way}" data-price=${tick.last ?? ''}>${sign} ${grouped(tick.last)}</span>
+      ${moved ? html`<span class=${way} title=${t('since', { base })}>${Number(moved) > 0 ? '+' : ''}${moved} (${percent(moved, base)})</span>` : nothing}
+      ${this.#fact('volume', grouped(tick.volume))} ${this.#fact('interest', grouped(tick.open_interest))}
+      ${this.#limit('limit_up', tick.limit_up, tick.last)} ${this.#limit('limit_down', tick.limit_down, tick.last)}
+      <span>${word(tick.phase)}</span>
+      ${this.#quality(tick)}
+      <span class="dim">${dayText(tick.trading_day)} ${clock(ms(tick.ts_event), this.venue, 3)} ${zoneName(this.venue)}</span>
+      ${age > 10_000 ? html`<span class="warn">${t('age', { time: duration(age) })}</span>` : nothing}`;
+  }
+
+  /** @param {'volume' | 'interest'} key @param {string} value */
+  #fact(key, value) {
+    return value === '–' ? nothing : html`<span><span class="dim">${t(key)}</span> ${value}</span>`;
+  }
+
+  /** @param {'limit_up' | 'limit_down'} key @param {any} limit @param {any} last */
+  #limit(key, limit, last) {
+    if (limit === null || limit === undefined) return nothing;
+    const distance = percent(minus(limit, last), last, 1);
+    return html`<span><span class="dim">${t(key)}</span> ${grouped(limit)} <span class="dim">${distance}</span></span>`;
+  }
+
+  /** @param {any} tick */
+  #quality(tick) {
+    if (tick.quality_score === null || tick.quality_score === undefined) return nothing;
+    const kind = tick.verdict === 'valid' ? 'good' : 'warn';
+    const reasons = (tick.warnings ?? []).join(', ');
+    return html`<span class="badge ${kind}" title=${reasons}>
+      ${t('quality')} ${tick.quality_score} ${word(tick.verdict)}${reasons ? `: ${reasons}` : ''}
+    </span>`;
+  }
+}
+
+customElements.define('mp-instrument-head', Head);

@@ -1,0 +1,17 @@
+/** Names of the pages. */
+import { texts } from '../core/texts.js';
+
+export const t = texts({
+  en: {
+    market: 'Market',
+    contracts: 'Contracts',
+    crypto: 'Crypto',
+    about: 'About',
+  },
+  zh: {
+    market: '行情',
+    contracts: '主力合约',
+    crypto: '加密货币',
+    about: '关于',
+  },
+});

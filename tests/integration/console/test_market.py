@@ -1,0 +1,143 @@
+"""The market on the screen is the market in the store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.integration.console.conftest import HOLE
+from tests.support.console import Site, Viewer, viewer
+
+pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
+
+_CELLS = """(count) => [...document.querySelectorAll('mp-bars-table tbody tr')].slice(0, count).map((row) => ({
+  time: Number(row.dataset.time), cells: [...row.children].map((cell) => cell.innerText.trim())}))"""
+
+
+def _rows(seen: Viewer, count: int) -> list[dict[str, object]]:
+    seen.page.wait_for_selector("mp-bars-table tbody tr")
+    rows: list[dict[str, object]] = seen.page.evaluate(_CELLS, count)
+    return rows
+
+
+def test_ten_candles_and_the_book_are_those_of_the_store(browser: Browser, futures: Site) -> None:
+    bars = futures.ask("/bars/ru1901?interval=1m&last=10")[::-1]
+    tick = futures.ask("/ticks/ru1901?last=1")[0]
+    with viewer(browser, futures.base) as seen:
+        seen.open("/market/shfe.ru1901?as=table")
+        for bar, row in zip(bars, _rows(seen, 10), strict=True):
+            assert row["time"] == bar["ts_open"] // 10**6
+            opened = datetime.fromtimestamp(bar["ts_open"] / 1e9 + 8 * 3600, UTC)
+            day = bar["trading_day"]
+            assert row["cells"] == [
+                f"{opened:%Y-%m-%d %H:%M:%S}",
+                f"{day[:4]}-{day[4:6]}-{day[6:]}",
+                *(bar[name] for name in ("open", "high", "low", "close")),
+                *(f"{int(bar[name]):,}" for name in ("volume", "turnover", "open_interest")),
+                str(bar["ticks"]),
+                "",
+                "",
+            ]
+        seen.page.wait_for_selector("mp-book tr.bid")
+        for side, levels in (("bid", tick["bids"]), ("ask", tick["asks"])):
+            shown = seen.page.locator(f"mp-book tr.{side}").all_inner_texts()
+            assert [text.split("\t")[1:3] for text in shown] == [[each["price"], each["quantity"]] for each in levels]
+        assert seen.page.get_attribute("mp-instrument-head .price", "data-price") == tick["last"]
+        assert seen.problems == []
+
+
+def test_a_known_gap_is_on_the_screen_where_it_is_in_the_ledger(browser: Browser, futures: Site) -> None:
+    (gap,) = futures.ask("/gaps/ru1901")
+    bars = {bar["ts_open"] // 10**6: bar for bar in futures.ask("/bars/ru1901?interval=1m&last=200")}
+    with viewer(browser, futures.base) as seen:
+        seen.open("/market/shfe.ru1901?as=table")
+        seen.until("document.querySelector('mp-bars-table').innerText.includes('data missing')")
+        missing = {row["time"]: row["cells"] for row in _rows(seen, 200) if "data missing" in str(row["cells"])}
+        first = datetime.fromisoformat(f"2018-10-10T{HOLE[0][:5]}:00+08:00").timestamp() * 1000
+        assert sorted(missing) == [first + n * 60_000 for n in range(7)]  # 14:10 to 14:16
+        for at, cells in missing.items():
+            bar = bars.get(at)
+            assert (bar is None) == (cells[2] == ""), at
+            assert bar is None or bar["gap"]
+            assert cells[-1] == "data missing: silence"
+        seen.open("/market/shfe.ru1901")
+        holes = seen.until(
+            "(() => { const { history } = document.querySelector('mp-chart') ?? {}; return history?.laid.holes.length && "
+            "history.laid.holes.map((hole) => [hole.from, hole.to, hole.gap.ts_from / 1e6, hole.gap.ts_to / 1e6]); })()"
+        )
+        assert holes == [[first, first + 6 * 60_000, gap["ts_from"] / 1e6, gap["ts_to"] / 1e6]]
+        breaks = seen.page.evaluate(
+            "document.querySelector('mp-chart').history.laid.breaks.slice(-4).map((each) => "
+            "[new Date(each.time + 28800000).toISOString().slice(5, 16), each.isDay])"
+        )
+        assert breaks == [["10-10T09:00", False], ["10-10T10:30", False], ["10-10T13:30", False], ["10-10T21:00", True]]
+        assert seen.problems == []
+
+
+def test_the_address_holds_the_view(browser: Browser, futures: Site) -> None:
+    with viewer(browser, futures.base) as seen:
+        seen.open("/market/shfe.ru1901")
+        seen.page.get_by_role("button", name="5m", exact=True).click()
+        seen.page.get_by_role("button", name="MA20").click()
+        seen.page.get_by_role("tab", name="Gaps").click()
+        seen.page.wait_for_selector("mp-details tbody tr")
+        url = seen.page.url
+        assert url.endswith("/market/shfe.ru1901?i=5m&lines=20&view=gaps")
+        with viewer(browser, futures.base, language="zh") as colleague:
+            colleague.page.goto(url)
+            colleague.page.wait_for_selector("mp-chart canvas")
+            colleague.page.wait_for_selector("mp-details tbody tr")
+            assert colleague.page.locator("[aria-pressed=true]").all_inner_texts()[:2] == ["5m", "MA20"]
+            assert "静默" in colleague.page.inner_text("mp-details")
+            assert colleague.problems == []
+        # In the other language at once, without anything being loaded anew.
+        seen.page.get_by_role("button", name="Switch to Chinese").click()
+        assert "静默" in seen.page.inner_text("mp-details")
+        assert seen.problems == []
+
+
+def test_an_instrument_is_found_by_a_few_letters_and_the_keyboard_alone(browser: Browser, futures: Site) -> None:
+    with viewer(browser, futures.base) as seen:
+        seen.open("/about")
+        for letters in ("ru19", "橡胶", "xj"):
+            seen.page.keyboard.press("Control+k")
+            seen.page.keyboard.type(letters)
+            seen.until("document.querySelector('mp-palette li')?.innerText.includes('ru1901')")
+            seen.page.keyboard.press("Enter")
+            seen.page.wait_for_selector("mp-chart canvas")
+            assert seen.page.url.endswith("/market/shfe.ru1901")
+            seen.page.keyboard.press("Control+k")
+            seen.page.keyboard.type("About")
+            seen.page.keyboard.press("Enter")
+            seen.until("document.title.startsWith('About')")
+        assert seen.problems == []
+
+
+def test_the_gateway_goes_away_and_comes_back(browser: Browser, futures: Site) -> None:
+    """It is shown, and goes on without a reload."""
+    with viewer(browser, futures.base) as seen:
+        seen.open("/market/shfe.ru1901")
+        seen.page.wait_for_selector("mp-bar .connection.live")
+        seen.page.evaluate("window.same = true")
+        (api,) = futures.processes("api")
+        os.kill(api, signal.SIGSTOP)
+        try:
+            stopped = time.monotonic()
+            seen.page.wait_for_selector("mp-bar .connection.quiet")
+            print(f"frozen, shown after {time.monotonic() - stopped:.1f} s")
+        finally:
+            os.kill(api, signal.SIGCONT)
+        seen.page.wait_for_selector("mp-bar .connection.live")
+        os.kill(api, signal.SIGKILL)
+        killed = time.monotonic()
+        seen.page.wait_for_selector("mp-bar .connection.away")
+        print(f"killed, shown after {time.monotonic() - killed:.1f} s")
+        seen.page.wait_for_selector(".banner")
+        seen.page.wait_for_selector("mp-bar .connection.live", timeout=60_000)
+        assert seen.page.evaluate("window.same")
+        seen.page.wait_for_selector(".banner", state="detached")

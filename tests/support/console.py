@@ -1,0 +1,178 @@
+"""The console as a person has it: a pipeline that runs, and its pages in Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+from playwright.sync_api import Browser, Page
+
+from marketprism_adapters.nats.local_server import choose_port
+from tests.e2e.program import ENVIRONMENT, PROGRAM
+from tests.support.browser import Watched
+
+_AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_STARTED_S = 120.0
+LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
+THEMES = ("dark", "light")
+
+
+class Site:
+    """A pipeline with its console. `base` is its address."""
+
+    def __init__(self, process: subprocess.Popen[str], base: str, data: Path) -> None:
+        self.process = process
+        self.base = base
+        self.data = data
+
+    def ask(self, path: str) -> Any:
+        """The data of an answer of the API."""
+        with urllib.request.urlopen(f"{self.base}/api/v1{path}", timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def until(self, holds: Callable[[], object], within_s: float = _STARTED_S) -> None:
+        """Wait until something holds; errors on the way are no end."""
+        end = time.monotonic() + within_s
+        last: object = None
+        while time.monotonic() < end:
+            try:
+                if last := holds():
+                    return
+            except (OSError, KeyError, IndexError, ValueError) as error:
+                last = error
+            assert self.process.poll() is None, f"the pipeline has ended:\n{self.log()[-4000:]}"
+            time.sleep(0.2)
+        raise AssertionError(f"it did not hold within {within_s:g} s, last {last!r}:\n{self.log()[-4000:]}")
+
+    def log(self) -> str:
+        """What the pipeline has printed so far."""
+        return (self.data / "printed.log").read_text(errors="replace")
+
+    def processes(self, service: str) -> list[int]:
+        """Process ids of a service's instances."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:  # it has ended meanwhile
+                continue
+            if f"run {service} " in line and str(self.data) in line:
+                found.append(int(folder.name))
+        return found
+
+
+@contextmanager
+def running_site(
+    folder: Path, source: str, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Site]:
+    """`marketprism up` on free ports."""
+    port = choose_port(0)
+    data = folder / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    settings = {**ENVIRONMENT, **(environment or {}), "MARKETPRISM_HTTP__API": str(port)}
+    with (data / "printed.log").open("w") as printed:
+        process = subprocess.Popen(
+            [*PROGRAM, "up", "--source", source, "--data-dir", str(data), "--nats-port", "0", *options],
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=settings,
+            start_new_session=True,
+        )
+        site = Site(process, f"http://127.0.0.1:{port}", data)
+        try:
+            site.until(lambda: site.ask("/me"))
+            yield site
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+class Viewer:
+    """One person's browser: `page`, and whatever went wrong on it."""
+
+    def __init__(self, page: Page, base: str) -> None:
+        self.page = page
+        self.base = base
+        self.watched = Watched(page, base)
+        page.set_default_timeout(30_000)
+
+    @property
+    def problems(self) -> list[str]:
+        return self.watched.problems
+
+    def open(self, path: str) -> None:
+        """Go to a page and wait until it is there."""
+        self.page.goto(self.base + path)
+        self.page.wait_for_selector("#content h1")
+
+    def settle(self) -> None:
+        """Wait until nothing on the page is being loaded."""
+        self.until("!document.querySelector('#content .loading')")
+
+    def until(self, script: str, within_s: float = 30.0) -> Any:
+        """Wait until an expression gives something; Playwright's own way is forbidden by the page's policy."""
+        end = time.monotonic() + within_s
+        while time.monotonic() < end:
+            if found := self.page.evaluate(script):
+                return found
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{script}: expected to hold within {within_s:g} s; problems: {self.problems}")
+
+    def violations(self) -> list[str]:
+        """What axe-core finds wrong, each with its element."""
+        self.page.evaluate(f"{_AXE}\n;undefined")
+        found = self.page.evaluate(
+            "async (rules) => (await axe.run(document, {runOnly: rules})).violations.map((v) => "
+            "`${v.id} (${v.impact}): ${v.nodes.map((n) => n.target.join(' ') + ' ' + n.failureSummary).join('; ')}`)",
+            _RULES,
+        )
+        return [str(each)[:600] for each in found]
+
+    def picture(self, name: str) -> None:
+        """Keep what is on the screen, where CONSOLE_SCREENSHOTS says."""
+        folder = os.environ.get("CONSOLE_SCREENSHOTS")
+        if folder:
+            path = Path(folder) / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=path, full_page=True)
+
+    def is_too_wide(self) -> bool:
+        """Whether the page has to be scrolled sideways."""
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+
+@contextmanager
+def viewer(
+    browser: Browser, base: str, *, language: str = "en", theme: str = "dark", width: int = 1440
+) -> Iterator[Viewer]:
+    """A browser of a person who speaks a language and likes a theme; whatever goes wrong on its pages is an error."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if theme == "dark" else "light",
+        locale=LANGUAGES[language],
+        timezone_id="Asia/Shanghai",
+        reduced_motion="reduce",
+    )
+    try:
+        found = Viewer(context.new_page(), base)
+        yield found
+    finally:
+        context.close()
+
+
+__all__ = ["LANGUAGES", "THEMES", "Site", "Viewer", "running_site", "viewer"]
