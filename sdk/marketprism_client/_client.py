@@ -21,7 +21,9 @@ from marketprism_application.contracts.questions import (
     Instruments,
     InstrumentSearch,
     LatestBars,
+    Products,
     Question,
+    Search,
     Statistics,
     Symbols,
     next_of,
@@ -305,6 +307,17 @@ class MarketClient:
         most = MAX_LIMIT if limit is None else limit
         question = Instruments(InstrumentSearch(text, venue, product, class_, most, self._session.time(at, "at") or 0))
         return self._rows(await (self._whole(question) if limit is None else self._session.ask(question)))
+
+    async def search(self, text: str = "", *, venue: str = "", class_: str = "", limit: int = 20) -> Answer[Row]:
+        """Instruments that may be meant by `text`, the likeliest first: words of symbols, products, Chinese names,
+        their pinyin or its initials, English names, all of which match. Without a text what has data, the newest
+        first. At most 200."""
+        return self._rows(await self._session.ask(Search(text, venue, class_, limit)))
+
+    async def products(self) -> Answer[Row]:
+        """Products of the Chinese futures exchanges: venue, product, name, short, english, pinyin, and multiplier and
+        price_tick of a contract that is listed now."""
+        return self._rows(await self._session.ask(Products()))
 
     async def daily(
         self, symbol: Names, start: Time = None, end: Time = None, *, trading_day: TradingDay = None

@@ -246,6 +246,17 @@ class SyncMarketClient:
             self._market.instruments(text, venue=venue, product=product, class_=class_, limit=limit, at=at)
         )
 
+    def search(self, text: str = "", *, venue: str = "", class_: str = "", limit: int = 20) -> Answer[Row]:
+        """Instruments that may be meant by `text`, the likeliest first: words of symbols, products, Chinese names,
+        their pinyin or its initials, English names, all of which match. Without a text what has data, the newest
+        first. At most 200."""
+        return self._loop.run(self._market.search(text, venue=venue, class_=class_, limit=limit))
+
+    def products(self) -> Answer[Row]:
+        """Products of the Chinese futures exchanges: venue, product, name, short, english, pinyin, and multiplier and
+        price_tick of a contract that is listed now."""
+        return self._loop.run(self._market.products())
+
     def daily(
         self, symbol: Names, start: Time = None, end: Time = None, *, trading_day: TradingDay = None
     ) -> Answer[Row]:

@@ -29,6 +29,7 @@ REGISTRIES = {
     "domain/marketprism_domain/instruments/exchange_codes.py",
     "domain/marketprism_domain/sessions/exchange_hours.py",
     "domain/marketprism_domain/sessions/last_days.py",
+    "domain/marketprism_domain/instruments/product_names.py",
     "domain/marketprism_domain/instruments/sizes.py",
 }
 EXCEPTIONS = {

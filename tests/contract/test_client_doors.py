@@ -65,6 +65,8 @@ ANSWERS: dict[str, Question] = {
     "book": lambda market: market.book("rb2505", OPENED + 55 * 10**7),
     "instruments": lambda market: market.instruments("rb"),
     "symbols": lambda market: market.symbols(),
+    "search": lambda market: market.search("luowen 05", venue="shfe", class_="future", limit=5),
+    "products": lambda market: market.products(),
     "statistics": lambda market: market.statistics("rb2505"),
     "daily": lambda market: market.daily("rb2505"),
     "latest tick": lambda market: market.latest_tick("rb2505"),

@@ -114,7 +114,8 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
         message = error.message
     field, colon, rest = message.partition(":")
     if colon and code == Code.INVALID_PARAMETER:
-        message = f"{_WRITTEN.get(field, field)}:{rest}"
+        # Some requests have a parameter of that name.
+        message = f"{field if field in request.query else _WRITTEN.get(field, field)}:{rest}"
     details: dict[str, Any] = {}
     if isinstance(error, RemoteError) and code == Code.INVALID_PARAMETER and error.details.get("field"):
         details["field"] = str(error.details["field"])

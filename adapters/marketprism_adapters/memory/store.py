@@ -18,6 +18,7 @@ from marketprism_application.contracts.questions import (
     Daily,
     Instruments,
     Latest,
+    Listing,
     Names,
     Records,
     Statistics,
@@ -26,7 +27,7 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_application.errors import RowError
 from marketprism_application.ports.storage import DeadRow, EncodedRows, StreamPlace, StreamRange
-from marketprism_application.queries.arrow_tables import AUDIT, NAMES, SYMBOLS, table_of
+from marketprism_application.queries.arrow_tables import AUDIT, LISTING, NAMES, SYMBOLS, table_of
 from marketprism_application.queries.daily import COLUMNS as DAYS
 from marketprism_application.queries.statistics import COLUMNS as STATISTICS
 from marketprism_application.storage.redriving import LetterKey
@@ -115,6 +116,8 @@ class MemoryStore:
                 return self._symbols()
             case Names():
                 return self._names()
+            case Listing():
+                return self._listing()
             case Audit():
                 return self._audit(question)
             case Daily():
@@ -179,6 +182,27 @@ class MemoryStore:
             found |= dict.fromkeys(((row.venue, row.symbol) for row in self._rows(kind)), stored)
         rows = [{"symbol": symbol, "venue": venue, "stored": found[venue, symbol]} for venue, symbol in sorted(found)]
         return pa.Table.from_pylist(rows, NAMES)
+
+    def _listing(self) -> pa.Table:
+        """Every symbol and venue that a row names, with the words of its newest terms."""
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in self._names().to_pylist():
+            words = dict.fromkeys(LISTING.names[5:], "")
+            rows[row["venue"], row["symbol"]] = row | {"ts_last": None, "open_interest": None} | words
+        for bar in sorted(self._rows(BAR), key=attrgetter("ts_open")):
+            found = rows[bar.venue, bar.symbol]
+            found["ts_last"] = max(found["ts_last"] or 0, bar.ts_close)
+            if bar.interval == "1d":
+                found["open_interest"] = bar.open_interest
+        newest: dict[tuple[str, str], int] = {}
+        for tick in self._rows(TICK):
+            key = tick.venue, tick.symbol
+            newest[key] = max(newest.get(key, 0), tick.ts_event)
+        for key, ts in newest.items():
+            rows[key]["ts_last"] = ts
+        for terms in sorted(self._rows(INSTRUMENT), key=attrgetter("ts_event")):
+            rows[terms.venue, terms.symbol] |= {name: getattr(terms, name) for name in LISTING.names[5:]}
+        return pa.Table.from_pylist(list(rows.values()), LISTING)
 
     def _daily(self, asked: Daily) -> pa.Table:
         """Trading days of one instrument."""

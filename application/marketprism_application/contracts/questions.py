@@ -126,6 +126,37 @@ class Names(_Question, frozen=True, tag="names"):
     it, not only terms); by venue and symbol."""
 
 
+class Listing(_Question, frozen=True, tag="listing"):
+    """Every instrument that is known, a row each by venue and symbol: whether a tick or a bar of it is stored, its
+    newest data, the open interest of its newest day, and the words of its newest terms: `arrow_tables.LISTING`."""
+
+
+class Visible(NamedTuple):
+    """Instruments whose venue and whose symbol match one of the patterns each, as `access.entitlements` has them."""
+
+    venues: tuple[str, ...]
+    symbols: tuple[str, ...]
+
+
+class Search(_Question, frozen=True, tag="search"):
+    """Instruments that people may mean by a text, the likeliest first, at most `limit`: `arrow_tables.FOUND`.
+
+    Of several words each has to match: a symbol, a product, a name in Chinese, its pinyin or the initials of that, a
+    word in English, a venue, a class. Case, width and separators do not matter. An empty text is everything that has
+    data, the newest first. `visible`: only instruments of these; None is no bound.
+    """
+
+    text: str = ""
+    venue: str = ""
+    class_: str = ""  # future, option, combination, spot, swap
+    limit: int = 20
+    visible: tuple[Visible, ...] | None = None
+
+
+class Products(_Question, frozen=True, tag="products"):
+    """Products of the Chinese futures exchanges, with their names and the terms of a new contract."""
+
+
 class Audit(_Question, frozen=True, tag="audit"):
     """Per source: stored (rows as they lie there), distinct_ticks, read_back and bars (as they are read)."""
 
@@ -218,8 +249,10 @@ class Sessions(_Question, frozen=True, tag="sessions"):
     to_day: str | None = None
 
 
-StoreQuestion: TypeAlias = Records | Latest | Symbols | Audit | Daily | Statistics | Instruments | BarsOfTicks | Names
-Question: TypeAlias = StoreQuestion | Book | Dominant | Continuous | Sessions
+StoreQuestion: TypeAlias = (
+    Records | Latest | Symbols | Audit | Daily | Statistics | Instruments | BarsOfTicks | Names | Listing
+)
+Question: TypeAlias = StoreQuestion | Book | Dominant | Continuous | Sessions | Search | Products
 QUESTIONS: dict[str, type[Question]] = {str(cls.__struct_config__.tag): cls for cls in get_args(Question)}
 
 

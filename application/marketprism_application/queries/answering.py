@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,9 +21,12 @@ from marketprism_application.contracts.questions import (
     Dominant,
     Instruments,
     Latest,
+    Listing,
     Names,
+    Products,
     Question,
     Records,
+    Search,
     Sessions,
     Statistics,
     StoreQuestion,
@@ -43,13 +46,22 @@ from marketprism_application.queries.checks import (
     check_instrument,
     check_names,
     check_range,
-    check_search,
     checked,
     kind_of,
 )
 from marketprism_application.queries.derived_bars import ReadRules, bars
+from marketprism_application.queries.listing_cache import ListingReader
 from marketprism_application.queries.name_cache import NamesReader
-from marketprism_application.queries.paging import of_venue, page, page_of_instruments, up_to
+from marketprism_application.queries.paging import of_venue, page, up_to
+from marketprism_application.queries.reading import Reading
+from marketprism_application.queries.reference_answers import (
+    answer_continuous,
+    answer_dominant,
+    answer_instruments,
+    answer_products,
+    answer_search,
+    answer_sessions,
+)
 from marketprism_application.queries.symbol_names import NameIndex, is_several
 from marketprism_application.queries.trading_days import by_session, with_days
 from marketprism_domain.instruments.written_names import is_pattern, venue_named
@@ -64,39 +76,35 @@ _DAY_NS = 86_400 * 10**9
 _LOOK_BACK_DAYS = (1, 10, None)
 
 
-class _Reading(NamedTuple):
-    """What there is to answer with: a store, what is known beside it, and the names of what is stored."""
-
-    store: StoreReader
-    rules: ReadRules | None
-    names: Callable[[], Awaitable[NameIndex]]
-
-
 async def answer_question(
-    store: StoreReader, question: Question, rules: ReadRules | None = None, names: NamesReader | None = None
+    store: StoreReader,
+    question: Question,
+    rules: ReadRules | None = None,
+    names: NamesReader | None = None,
+    listing: ListingReader | None = None,
 ) -> pa.Table:
     """Answer of one question. With rules, days say how complete they are, intervals that are not stored are made, and
-    an instrument of which nothing is stored is an error. `names`: who keeps the names of what is stored; without, the
-    store is asked where they are needed.
+    an instrument of which nothing is stored is an error. `names`: who keeps the names of what is stored, `listing`: who
+    keeps the list of the instruments; without, the store is asked where they are needed.
 
     Raises:
         QueryError, StoreError.
     """
-    names = names if names is not None else NamesReader(store)
-    return await HANDLERS[type(question)](_Reading(store, rules, names.index), question)
+    names, listing = names or NamesReader(store), listing or ListingReader(store)
+    return await HANDLERS[type(question)](Reading(store, rules, names.index, listing.known), question)
 
 
-async def _stored(reading: _Reading, question: StoreQuestion) -> pa.Table:
+async def _stored(reading: Reading, question: StoreQuestion) -> pa.Table:
     """What the store answers by itself."""
     return await reading.store.answer(question)
 
 
-async def _audit(reading: _Reading, question: Audit) -> pa.Table:
+async def _audit(reading: Reading, question: Audit) -> pa.Table:
     check_names(question.sources)
     return await reading.store.answer(question)
 
 
-async def _latest(reading: _Reading, question: Latest) -> pa.Table:
+async def _latest(reading: Reading, question: Latest) -> pa.Table:
     kind_of(question.kind)
     check_names(question.symbols)
     for symbol in question.symbols:
@@ -119,7 +127,7 @@ async def _latest(reading: _Reading, question: Latest) -> pa.Table:
     return await reading.store.answer(Latest(question.kind, tuple(dict.fromkeys(meant))))
 
 
-async def _daily(reading: _Reading, question: Daily) -> pa.Table:
+async def _daily(reading: Reading, question: Daily) -> pa.Table:
     from marketprism_application.queries.daily import with_completeness  # noqa: PLC0415 (loads pyarrow)
 
     async def days(asked: Daily) -> pa.Table:
@@ -131,7 +139,7 @@ async def _daily(reading: _Reading, question: Daily) -> pa.Table:
     return await _named(reading, with_days(question), days)
 
 
-async def _statistics(reading: _Reading, question: Statistics) -> pa.Table:
+async def _statistics(reading: Reading, question: Statistics) -> pa.Table:
     from marketprism_application.queries.statistics import with_vwap  # noqa: PLC0415 (loads pyarrow)
 
     async def sums(asked: Statistics) -> pa.Table:
@@ -143,77 +151,12 @@ async def _statistics(reading: _Reading, question: Statistics) -> pa.Table:
     return await _named(reading, with_days(question), sums)
 
 
-async def _instruments(reading: _Reading, question: Instruments) -> pa.Table:
-    search = question.search._replace(venue=venue_named(question.search.venue))
-    check_search(search)
-    question = msgspec.structs.replace(question, search=search)
-    if reading.rules is None:
-        return await reading.store.answer(question)
-    return await page_of_instruments(reading.store, question)
-
-
-async def _bars_of_ticks(reading: _Reading, question: BarsOfTicks) -> pa.Table:
+async def _bars_of_ticks(reading: Reading, question: BarsOfTicks) -> pa.Table:
     check_instrument(question.symbol, question.venue)
     return await reading.store.answer(question)
 
 
-async def _dominant(reading: _Reading, question: Dominant) -> pa.Table:
-    from marketprism_application.queries.continuous import dominant  # noqa: PLC0415 (loads pyarrow)
-
-    check_instrument(question.product, None)
-    return await dominant(reading.store, await _product(reading, question.product))
-
-
-async def _continuous(reading: _Reading, question: Continuous) -> pa.Table:
-    from marketprism_application.queries.continuous import continuous  # noqa: PLC0415 (loads pyarrow)
-
-    if reading.rules is None:
-        raise QueryError("method: expected a question that this service answers, was 'continuous'")
-    asked = with_days(question)
-    check_instrument(asked.product, None)
-    product = await _product(reading, asked.product)
-    query = Records(
-        BAR.name,
-        product,
-        None if asked.venue is None else venue_named(asked.venue),
-        asked.ts_from,
-        asked.ts_to,
-        asked.interval,
-        asked.limit,
-        asked.after,
-        asked.last,
-        from_day=asked.from_day,
-        to_day=asked.to_day,
-    )
-    return await continuous(reading.store, product, checked(query), question.adjust, reading.rules)
-
-
-async def _sessions(reading: _Reading, question: Sessions) -> pa.Table:
-    from marketprism_application.queries.trading_sessions import check_days, sessions_of  # noqa: PLC0415 (pyarrow)
-
-    rules = reading.rules
-    if rules is None:
-        raise QueryError("method: expected a question that this service answers, was 'sessions'")
-    venue = None if question.venue is None else venue_named(question.venue)
-    check_instrument(question.symbol, venue)
-    check_range(question.ts_from, question.ts_to)
-    asked = check_days(msgspec.structs.replace(question, venue=venue))
-    names = await reading.names()
-    if not names.venues_of(asked.symbol):
-        meant = await asyncio.to_thread(names.resolve, asked.symbol, venue)
-        asked = msgspec.structs.replace(asked, symbol=meant.symbol, venue=meant.venue or venue)
-    names.check_venue(asked.symbol, asked.venue)
-    at = names.venues_of(asked.symbol) if asked.venue is None else {asked.venue}
-    return sessions_of(asked, rules.calendar, at, rules.now_ns())
-
-
-async def _product(reading: _Reading, text: str) -> str:
-    if reading.rules is None:
-        return text
-    return await asyncio.to_thread((await reading.names()).product_meant, text)
-
-
-async def _book(reading: _Reading, question: Book) -> pa.Table:
+async def _book(reading: Reading, question: Book) -> pa.Table:
     """The days before the instant are looked at first, and everything only where they hold nothing."""
     end = None if question.at is None else question.at + 1
     if question.venue is not None:
@@ -232,7 +175,7 @@ async def _book(reading: _Reading, question: Book) -> pa.Table:
     return await _named(reading, question, stood)
 
 
-async def _records(reading: _Reading, question: Records) -> pa.Table:
+async def _records(reading: Reading, question: Records) -> pa.Table:
     if question.venue is not None:
         question = msgspec.structs.replace(question, venue=venue_named(question.venue))
     asked = with_days(msgspec.structs.replace(question, fields=(), levels=0))
@@ -263,7 +206,7 @@ def shaped(table: pa.Table, fields: Sequence[str], levels: int) -> pa.Table:
         raise QueryError(str(error)) from error
 
 
-async def _of_several(reading: _Reading, question: Records) -> pa.Table:
+async def _of_several(reading: Reading, question: Records) -> pa.Table:
     """Records of several instruments; where there are more of any, a page ends for all of them where its page ends."""
     import pyarrow as pa  # noqa: PLC0415 (heavy: only who has a table)
 
@@ -308,7 +251,7 @@ def _first_of(error: BaseException) -> BaseException:
     return error
 
 
-async def _of_one(reading: _Reading, question: Records) -> pa.Table:
+async def _of_one(reading: Reading, question: Records) -> pa.Table:
     from marketprism_application.queries.activity_bars import activity_bars  # noqa: PLC0415 (loads pyarrow)
     from marketprism_application.queries.bars_from_ticks import bars_of_ticks  # noqa: PLC0415 (loads pyarrow)
 
@@ -330,7 +273,7 @@ async def _of_one(reading: _Reading, question: Records) -> pa.Table:
 OfSymbol = TypeVar("OfSymbol", Records, Daily, Statistics, Book)
 
 
-async def _named(reading: _Reading, question: OfSymbol, work: Callable[[OfSymbol], Awaitable[pa.Table]]) -> pa.Table:
+async def _named(reading: Reading, question: OfSymbol, work: Callable[[OfSymbol], Awaitable[pa.Table]]) -> pa.Table:
     """The answer about the instrument that a symbol means. Only where the symbol as it is written has no rows are names
     looked up, so that it costs nothing to write it right.
 
@@ -354,20 +297,23 @@ async def _named(reading: _Reading, question: OfSymbol, work: Callable[[OfSymbol
     return found
 
 
-HANDLERS: dict[type[Question], Callable[[_Reading, Any], Awaitable[pa.Table]]] = {
+HANDLERS: dict[type[Question], Callable[[Reading, Any], Awaitable[pa.Table]]] = {
     Records: _records,
     Latest: _latest,
     Symbols: _stored,
     Names: _stored,
+    Listing: _stored,
+    Search: answer_search,
+    Products: answer_products,
     Audit: _audit,
     Daily: _daily,
     Statistics: _statistics,
-    Instruments: _instruments,
+    Instruments: answer_instruments,
     BarsOfTicks: _bars_of_ticks,
     Book: _book,
-    Dominant: _dominant,
-    Continuous: _continuous,
-    Sessions: _sessions,
+    Dominant: answer_dominant,
+    Continuous: answer_continuous,
+    Sessions: answer_sessions,
 }
 
 
@@ -378,11 +324,15 @@ def _from_bars(query: Records, rules: ReadRules) -> bool:
 
 
 async def answer(
-    store: StoreReader, data: bytes, rules: ReadRules | None = None, names: NamesReader | None = None
+    store: StoreReader,
+    data: bytes,
+    rules: ReadRules | None = None,
+    names: NamesReader | None = None,
+    listing: ListingReader | None = None,
 ) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
     try:
-        found = await answer_question(store, decode_question(data), rules, names)
+        found = await answer_question(store, decode_question(data), rules, names, listing)
         # In a thread: packing a large one takes longer than a heartbeat may wait.
         return encode_answer(found) if found.num_rows < _SMALL else await asyncio.to_thread(encode_answer, found)
     except ApplicationError as error:

@@ -32,6 +32,30 @@ SYMBOLS = pa.schema(_SYMBOLS)
 # What the question `Names` gives: one row per symbol and venue, by venue and symbol.
 _NAMES: list[tuple[str, pa.DataType]] = [("symbol", pa.string()), ("venue", pa.string()), ("stored", pa.bool_())]
 NAMES = pa.schema(_NAMES)
+# What the question `Listing` gives: one row per symbol and venue, by venue and symbol. `ts_last` is the time of the
+# newest tick, without one the end of the newest bar; `open_interest` that of the newest day bar.
+_LISTING: list[tuple[str, pa.DataType]] = [
+    *_NAMES,
+    ("ts_last", pa.int64()),
+    ("open_interest", pa.decimal128(38, 18)),
+    *((name, pa.string()) for name in ("product", "class_", "underlying", "option_type")),
+    *((name, pa.string()) for name in ("expire_day", "name", "native", "quote")),
+]
+LISTING = pa.schema(_LISTING)
+# What the question `Search` gives, the likeliest first.
+_FOUND: list[tuple[str, pa.DataType]] = [
+    *((name, pa.string()) for name in ("venue", "symbol", "product", "class_", "name", "english")),
+    ("stored", pa.bool_()),
+    ("expire_day", pa.string()),
+    ("ts_last", pa.int64()),
+]
+FOUND = pa.schema(_FOUND)
+# What the question `Products` gives, by venue and product.
+_PRODUCTS: list[tuple[str, pa.DataType]] = [
+    *((name, pa.string()) for name in ("venue", "product", "name", "short", "english", "pinyin")),
+    *((name, pa.decimal128(38, 18)) for name in ("multiplier", "price_tick")),
+]
+PRODUCTS = pa.schema(_PRODUCTS)
 # What the question `Audit` gives: one row per source that has a tick, by name.
 _AUDIT: list[tuple[str, pa.DataType]] = [
     ("source", pa.string()),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from unicodedata import category
 
 from marketprism_application.contracts import times
 from marketprism_application.contracts.kinds import BAR, KINDS, DataKind
 from marketprism_application.contracts.nearest import did_you_mean
-from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Records
+from marketprism_application.contracts.questions import MAX_LIMIT, InstrumentSearch, Records, Search
 from marketprism_application.errors import QueryError
+from marketprism_application.queries.search_words import words_of
 from marketprism_domain.bars.activity_bars import Activity
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.marketdata.instrument_record import CLASSES
@@ -20,6 +22,8 @@ _MAX_TEXT = 64
 _MAX_NS = 2**63 - 1
 _DAY_S = 86_400
 _LONGEST_TEXT = 12
+MAX_SEARCH_TEXT, MAX_SEARCH_LIMIT, _MAX_WORDS = 100, 200, 6
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control characters, marks of direction and of no width, ends of lines
 
 
 def parse_time(value: str | int | date | datetime | None, name: str) -> int | None:
@@ -143,15 +147,37 @@ def check_names(names: tuple[str, ...]) -> None:
 
 def check_search(search: InstrumentSearch) -> None:
     """Raises QueryError: names the field that no instrument can have, or the limit."""
-    if search.venue:
-        try:
-            Venue(search.venue)
-        except InvalidValue as error:
-            raise QueryError(str(error)) from error
+    _check_venue(search.venue)
     for name, value in (("text", search.text), ("product", search.product), ("class", search.class_)):
         if len(value) > _MAX_TEXT or not value.isprintable():
             raise QueryError(f"{name}: expected at most {_MAX_TEXT} printable characters, was {value[:80]!r}")
-    if search.class_ and search.class_ not in CLASSES:
-        near = did_you_mean(search.class_, CLASSES)
-        raise QueryError(f"class: expected one of {', '.join(CLASSES)}, was {search.class_!r}{near}")
+    _check_class(search.class_)
     _check_limit(search.limit)
+
+
+def check_text_search(search: Search) -> None:
+    """Raises QueryError: names the field that cannot be searched by, or the limit."""
+    text = search.text
+    if len(text) > MAX_SEARCH_TEXT:
+        raise QueryError(f"text: expected at most {MAX_SEARCH_TEXT} characters, was {len(text)}")
+    if any(category(char) in _UNSEEN for char in text):
+        raise QueryError(f"text: expected no control character, was {text!r}")
+    if (count := len(words_of(text))) > _MAX_WORDS:
+        raise QueryError(f"text: expected at most {_MAX_WORDS} words, was {count}")
+    _check_venue(search.venue)
+    _check_class(search.class_)
+    if not 1 <= search.limit <= MAX_SEARCH_LIMIT:
+        raise QueryError(f"limit: expected 1 to {MAX_SEARCH_LIMIT}, was {search.limit}")
+
+
+def _check_venue(venue: str) -> None:
+    try:
+        Venue(venue or "any")
+    except InvalidValue as error:
+        raise QueryError(str(error)) from error
+
+
+def _check_class(class_: str) -> None:
+    if class_ and class_ not in CLASSES:
+        near = did_you_mean(class_, CLASSES)
+        raise QueryError(f"class: expected one of {', '.join(CLASSES)}, was {class_[:80]!r}{near}")

@@ -31,7 +31,7 @@ from marketprism_application.queries.answering import shaped
 from marketprism_sdk.lazy import loaded
 from marketprism_services.api.backends import QueryBackend
 from marketprism_services.api.endpoint import Endpoint, principal_of
-from marketprism_services.api.read.entitled import NotEntitled, bounded_book, check_named, entitled, may_see
+from marketprism_services.api.read.entitled import NotEntitled, asked_by, bounded_book, check_named, entitled, may_see
 from marketprism_services.api.row_counts import check_rows, take_rows
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class ClientApi:
             whole = msgspec.structs.replace(question, fields=(), levels=0)
             found = entitled(await self._asking.ask(whole), who, kind)
             return encode_answer(shaped(found, question.fields, question.levels))
-        return encode_answer(entitled(await self._asking.ask(question), who, kind))
+        return encode_answer(entitled(await self._asking.ask(asked_by(who, question)), who, kind))
 
     async def _latest_tick(self, who: Principal, body: bytes) -> bytes:
         symbol = _asked(body, str)

@@ -55,6 +55,11 @@ COMMANDS = {
     "instruments": CommandRow(
         "reference", "instruments", "Contract terms; names, order volumes and all the rest with --format json."
     ),
+    "search": CommandRow(
+        "reference",
+        "search",
+        "Instruments that a text may mean, the likeliest first; without a text those with data, the newest first.",
+    ),
     "rolls": CommandRow(
         "reference",
         "rolls",

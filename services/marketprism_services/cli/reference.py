@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from marketprism_application.queries.checks import MAX_SEARCH_LIMIT
 from marketprism_services.cli.answers import AsJson, Form, Output, Shown, show, wanted
 from marketprism_services.cli.clocks import CHINA_TIME
 from marketprism_services.cli.options import DataDir, NatsUrl, ask_table, nats_of
@@ -43,6 +44,30 @@ def instruments(
     drop = ("underlying", "strike", "price_tick")
     chosen = columns if how.table else tuple(data.column_names)
     show(data, how, Shown(chosen, "instruments", "no such instrument is known", drop))
+
+
+def search(
+    text: Annotated[
+        str, typer.Argument(help="Words of a symbol, a product, a Chinese name, its pinyin, an English name.")
+    ] = "",
+    kind: Annotated[str, typer.Option("--class", help="future, option, combination, spot or swap.")] = "",
+    venue: Annotated[str, typer.Option(help="Only instruments of this venue.")] = "",
+    limit: Annotated[int, typer.Option(help="Most instruments to show.", min=1, max=MAX_SEARCH_LIMIT)] = 20,
+    form: Form = None,
+    as_json: AsJson = False,
+    output: Output = None,
+    data_dir: DataDir = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Instruments that a text may mean, the likeliest first; without a text those with data, the newest first."""
+    how = wanted(form, output, as_json=as_json)
+    data = ask_table(
+        nats_of(data_dir, nats_url),
+        lambda market: market.search(text, class_=kind, venue=venue, limit=limit),
+    )
+    columns = ("venue", "symbol", "class_", "name", "english", "stored", "expire_day", "ts_last")
+    chosen = columns if how.table else tuple(data.column_names)
+    show(data, how, Shown(chosen, "instruments", "no such instrument is known", ("english", "expire_day")))
 
 
 def rolls(

@@ -25,6 +25,7 @@ from marketprism_application.queries.answering import answer
 from marketprism_application.queries.bar_cache import CachedReader
 from marketprism_application.queries.checks import check_interval
 from marketprism_application.queries.derived_bars import ReadRules
+from marketprism_application.queries.listing_cache import ListingReader
 from marketprism_application.queries.name_cache import NamesReader
 from marketprism_application.queries.recent_bars import FreshReader, RecentBars
 from marketprism_application.queries.symbol_names import StoredName
@@ -90,7 +91,7 @@ class QueryService(Service):
         self._books = BookFinder(self.calls, self._meant)
 
     def _over(self, reader: StoreReader) -> StoreReader:
-        self._names = NamesReader(reader)
+        self._names, self._listing = NamesReader(reader), ListingReader(reader)
         fresh = FreshReader(self._names, self._recent)
         cached = CachedReader(fresh, self._tail.is_live, self._cache_bytes)
         self._recent.on_add(cached.on_bar)
@@ -160,7 +161,7 @@ class QueryService(Service):
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
         await loaded("pyarrow")
-        return await answer(self._reader, data, self._rules, self._names)
+        return await answer(self._reader, data, self._rules, self._names, self._listing)
 
     @rpc("orderbook")
     async def orderbook(self, request: BookRequest) -> BookView:

@@ -17,6 +17,7 @@ from marketprism_application.contracts.questions import (
     Daily,
     Instruments,
     Latest,
+    Listing,
     Names,
     Records,
     Statistics,
@@ -42,6 +43,8 @@ def statement(question: StoreQuestion) -> Statement | pa.Table:
             return symbols()
         case Names():
             return names()
+        case Listing():
+            return listing()
         case Audit():
             return audit(question)
         case Daily():
@@ -214,6 +217,37 @@ def names() -> Statement:
     from marketprism_application.queries.arrow_tables import NAMES  # noqa: PLC0415 (loads pyarrow)
 
     return Statement(_NAMES, {}, as_schema(NAMES))
+
+
+_TERMS = "product, class_, underlying, option_type, expire_day, name, native, quote"
+_LISTING = f"""
+SELECT symbol, venue, stored, ts_last, open_interest, {_TERMS} FROM (
+  SELECT symbol, venue, max(stored) = 1 AS stored,
+    if(max(ts_tick) > 0, max(ts_tick), nullIf(max(ts_bar), 0)) AS ts_last
+  FROM (
+    SELECT symbol, venue, 1 AS stored, toUnixTimestamp64Nano(max(ts_event)) AS ts_tick, toInt64(0) AS ts_bar
+    FROM {DATABASE}.market_ticks GROUP BY symbol, venue
+    UNION ALL SELECT symbol, venue, 1 AS stored, toInt64(0) AS ts_tick, toUnixTimestamp64Nano(max(ts_close)) AS ts_bar
+    FROM {DATABASE}.market_bars GROUP BY symbol, venue
+    UNION ALL SELECT symbol, venue, 0 AS stored, toInt64(0) AS ts_tick, toInt64(0) AS ts_bar
+    FROM {DATABASE}.instruments GROUP BY symbol, venue
+  ) GROUP BY symbol, venue
+) AS k LEFT JOIN (
+  SELECT symbol, venue, {_TERMS} FROM {DATABASE}.instruments AS t FINAL
+  ORDER BY venue, symbol, t.ts_event DESC LIMIT 1 BY venue, symbol
+) AS i USING (symbol, venue) LEFT JOIN (
+  SELECT symbol, venue, argMax(tuple(t.open_interest), t.ts_open).1 AS open_interest
+  FROM {DATABASE}.market_bars AS t FINAL WHERE interval = '1d' GROUP BY symbol, venue
+) AS b USING (symbol, venue) ORDER BY venue, symbol
+"""
+
+
+def listing() -> Statement:
+    """Every symbol and venue that a row names, with the words of its newest terms. The open interest is in a tuple
+    because argMax passes over NULL."""
+    from marketprism_application.queries.arrow_tables import LISTING  # noqa: PLC0415 (loads pyarrow)
+
+    return Statement(_LISTING, {}, as_schema(LISTING))
 
 
 # Rows as they lie in the tables, without what a merge or FINAL would hide.

@@ -12,6 +12,7 @@ from marketprism_application.access.principal import Principal
 from marketprism_application.contracts.book_view import BookRequest
 from marketprism_application.contracts.failures import Code
 from marketprism_application.contracts.kinds import ORDERBOOK, DataKind
+from marketprism_application.contracts.questions import Question, Search, Visible
 from marketprism_application.contracts.rows import SIDES
 from marketprism_application.errors import ApplicationError
 from marketprism_domain.instruments.written_names import is_pattern
@@ -42,6 +43,15 @@ def check_named(who: Principal, symbols: str, kind: DataKind | None) -> None:
             each.covers_kind(of) and each.covers_symbol(symbol) for each in who.entitlements.granted
         ):
             raise NotEntitled(f"symbol: expected one that {who.id} may see, was {symbol[:80]!r}")
+
+
+def asked_by(who: Principal, question: Question) -> Question:
+    """The question, bounded to what may be seen where its answer is a choice: the first few of what may not be seen
+    would leave nothing of it."""
+    if not isinstance(question, Search) or who.entitlements.is_unbounded:
+        return question
+    visible = tuple(Visible(each.venues, each.symbols) for each in who.entitlements.granted)
+    return msgspec.structs.replace(question, visible=visible)
 
 
 def entitled(table: pa.Table, who: Principal, kind: DataKind | None) -> pa.Table:

@@ -33,11 +33,14 @@ TAGS: Mapping[str, str] = {
 _FILES = tuple(CONTENT_TYPES.values())
 _PREFIX = "/api/v1"
 # What the recording that comes with the product has, so that each request can be tried as it stands.
-_EXAMPLES: Mapping[str, object] = {"symbol": "ru1901", "symbols": "ru1901", "limit": 3, "search": "ru"}
+_EXAMPLES: Mapping[str, object] = {"symbol": "ru1901", "symbols": "ru1901", "limit": 3, "search": "ru", "text": "ru"}
 _PRODUCT: Mapping[str, object] = {"symbol": "ru", "interval": "5m", "limit": 3}
 _CRYPTO: Mapping[str, object] = {"venue": next(iter(MARKETS)), "symbol": "BTC-USDT-PERP", "depth": 5}
 _INTERVAL: Mapping[str, object] = {"interval": "5m"}
-_TAG_OF = {"symbols": "instruments", "instruments": "instruments", "sessions": "instruments", "orderbook": "books"}
+_TAG_OF = {
+    **dict.fromkeys(("symbols", "instruments", "sessions", "search", "products"), "instruments"),
+    "orderbook": "books",
+}
 
 
 def operations() -> Iterator[Operation]:

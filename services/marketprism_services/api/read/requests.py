@@ -13,6 +13,7 @@ from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT
 from marketprism_application.contracts.rows import FLAT_LEVELS, SIDES
 from marketprism_application.errors import QueryError
+from marketprism_application.queries.checks import MAX_SEARCH_LIMIT, MAX_SEARCH_TEXT
 from marketprism_application.queries.symbol_names import MOST_SYMBOLS
 from marketprism_services.api.read.parameters import (
     SHOWN,
@@ -143,6 +144,25 @@ class InstrumentParameters(FormatParameters):
     after: Annotated[tuple[str, str] | None, BeforeValidator(_instrument_key), WithJsonSchema({"type": "string"})] = (
         Field(None, description="<venue>,<symbol> of the last row of the page before: `next` of its answer")
     )
+
+
+class SearchParameters(FormatParameters):
+    """Which instruments are meant, and how many of them."""
+
+    text: str = Field(
+        "",
+        description="words that all have to match, in any case and width: a symbol, a product, a name in Chinese, its "
+        f"pinyin or the initials of that, an English word, a venue, a class; at most {MAX_SEARCH_TEXT} characters; "
+        "empty: what has data, the newest first",
+        json_schema_extra={"maxLength": MAX_SEARCH_TEXT},
+    )
+    venue: str = ""
+    class_: str = Field("", alias="class", description="future, option, combination, spot or swap")
+    limit: Annotated[
+        int,
+        BeforeValidator(whole(MAX_SEARCH_LIMIT)),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEARCH_LIMIT}),
+    ] = Field(20, description="instruments at most")
 
 
 class LevelsParameters(AnswerParameters):

@@ -19,14 +19,16 @@ from marketprism_application.contracts.questions import (
     EncodedAnswer,
     Instruments,
     InstrumentSearch,
+    Products,
     Question,
     Records,
+    Search,
     Sessions,
     Statistics,
     Symbols,
 )
 from marketprism_services.api.endpoint import Endpoint, Handler, principal_of
-from marketprism_services.api.read.entitled import check_named, entitled
+from marketprism_services.api.read.entitled import asked_by, check_named, entitled
 from marketprism_services.api.read.parameters import FormatParameters
 from marketprism_services.api.read.rendering import enveloped, is_shaped
 from marketprism_services.api.read.requests import (
@@ -36,6 +38,7 @@ from marketprism_services.api.read.requests import (
     PageParameters,
     RangeParameters,
     RecordsParameters,
+    SearchParameters,
     SessionsParameters,
     SymbolParameters,
     records_parameters,
@@ -91,6 +94,18 @@ def _session_columns() -> pa.Schema:
     return COLUMNS
 
 
+def _found_columns() -> pa.Schema:
+    from marketprism_application.queries.arrow_tables import FOUND  # noqa: PLC0415 (loads pyarrow)
+
+    return FOUND
+
+
+def _product_columns() -> pa.Schema:
+    from marketprism_application.queries.arrow_tables import PRODUCTS  # noqa: PLC0415 (loads pyarrow)
+
+    return PRODUCTS
+
+
 ROUTES = (
     Route("/api/v1/symbols", "What is stored.", FormatParameters, Symbols, lambda _: Symbols(), scope=Scope.READ),
     Route(
@@ -106,6 +121,24 @@ ROUTES = (
         ),
         INSTRUMENT,
         kind=INSTRUMENT,
+        scope=Scope.READ,
+    ),
+    Route(
+        "/api/v1/search",
+        "Instruments that people may mean by a text, the likeliest first.",
+        SearchParameters,
+        Search,
+        lambda asked: Search(asked.text, asked.venue, asked.class_, asked.limit),
+        _found_columns,
+        scope=Scope.READ,
+    ),
+    Route(
+        "/api/v1/products",
+        "Products of the Chinese futures exchanges: their names, and size and price step of a new contract.",
+        FormatParameters,
+        Products,
+        lambda _: Products(),
+        _product_columns,
         scope=Scope.READ,
     ),
     Route(
@@ -209,7 +242,7 @@ class ReadApi:
             async def work(asked: FormatParameters) -> pa.Table | EncodedAnswer:
                 if (symbol := request.match_info.get("symbol")) is not None:
                     check_named(who, symbol, route.kind)
-                question = route.question(asked)
+                question = asked_by(who, route.question(asked))
                 if route.columns is None and is_handed_on(who, asked):
                     return await self._ask_encoded(question)
                 found = entitled(await self._ask(question), who, route.kind)
