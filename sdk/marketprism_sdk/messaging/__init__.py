@@ -25,6 +25,16 @@ if TYPE_CHECKING:
         redrive,
     )
     from marketprism_sdk.messaging._events import Event, Events, Mode
+    from marketprism_sdk.messaging._inspection import (
+        INSPECT,
+        LOGS,
+        METRICS,
+        MOST_LOG_LINES,
+        STATUS,
+        LogEntry,
+        LogsAnswer,
+        LogsRequest,
+    )
     from marketprism_sdk.messaging._interfaces import (
         CHECK_COMMAND,
         HTTP,
@@ -82,6 +92,16 @@ else:
                 "redrive",
             ),
             "marketprism_sdk.messaging._events": ("Event", "Events", "Mode"),
+            "marketprism_sdk.messaging._inspection": (
+                "INSPECT",
+                "LOGS",
+                "METRICS",
+                "MOST_LOG_LINES",
+                "STATUS",
+                "LogEntry",
+                "LogsAnswer",
+                "LogsRequest",
+            ),
             "marketprism_sdk.messaging._interfaces": (
                 "CHECK_COMMAND",
                 "HTTP",
@@ -134,9 +154,14 @@ __all__ = [
     "HEALTH",
     "HTTP",
     "HTTP_PREFIX",
+    "INSPECT",
     "INTERFACE",
+    "LOGS",
+    "METRICS",
+    "MOST_LOG_LINES",
     "PING",
     "REGISTRY",
+    "STATUS",
     "STREAM",
     "TIME_LEFT_HEADER",
     "TTL_S",
@@ -161,6 +186,9 @@ __all__ = [
     "InstanceRecord",
     "JsonSchema",
     "LeaderClient",
+    "LogEntry",
+    "LogsAnswer",
+    "LogsRequest",
     "MessageBus",
     "Mode",
     "NatsBus",

@@ -51,6 +51,7 @@ _PARALLEL = 16
 _WAITING = 1_000
 MAX_REQUEST = 1_048_576
 PING = "ping"
+RPC = "rpc"  # the first token of the subjects of calls
 HEALTH = "health"  # what every service answers: the body of its /health
 
 RpcHandler = Callable[[Any], Awaitable[Any]]
@@ -70,9 +71,17 @@ class RpcServer:
     """Answers calls for one instance of one service: `_PARALLEL` at once, `_WAITING` wait, the rest is told so."""
 
     def __init__(
-        self, bus: MessageBus, service: str, instance: str, metrics: Metrics, clock: Clock | None = None
+        self,
+        bus: MessageBus,
+        service: str,
+        instance: str,
+        metrics: Metrics,
+        clock: Clock | None = None,
+        *,
+        root: str = RPC,
     ) -> None:
         self._bus = bus
+        self._root = root
         self._clock = clock or SystemClock()
         self._service = service
         self._instance = instance
@@ -91,15 +100,17 @@ class RpcServer:
         """Serve a method whose request and answer are bytes of their own."""
         self._raw[method] = handler
 
-    async def start(self) -> None:
-        """Begin to answer, on the shared and on the own subject."""
-        for subject, queue in ((f"rpc.{self._service}.*", "rpc"), (f"rpc.{self._service}.{self._instance}.*", "")):
+    async def start(self, *, shared: bool = True) -> None:
+        """Begin to answer, on the own subject, and where calls for any instance are answered on that of all."""
+        root = f"{self._root}.{self._service}"
+        subjects = [(f"{root}.*", "rpc")] if shared else []
+        for subject, queue in (*subjects, (f"{root}.{self._instance}.*", "")):
             self._stops.append(
                 await self._bus.subscribe(
                     subject, self._serve, queue=queue, parallel=_PARALLEL, capacity=_WAITING, on_drop=self._overloaded
                 )
             )
-        self._stops.append(await self._bus.subscribe(f"rpc-cancel.{self._service}", self._cancel))
+        self._stops.append(await self._bus.subscribe(f"{self._root}-cancel.{self._service}", self._cancel))
 
     async def stop(self) -> None:
         """Unsubscribe all methods: calls are not answered any more."""
@@ -219,10 +230,11 @@ def decode_reply(data: bytes, what: str) -> Any:
 
 
 class RpcClient:
-    """Calls methods of services."""
+    """Calls methods of services, by the subjects under `root`."""
 
-    def __init__(self, bus: MessageBus, clock: Clock | None = None) -> None:
+    def __init__(self, bus: MessageBus, clock: Clock | None = None, *, root: str = RPC) -> None:
         self._bus = bus
+        self._root = root
         self._clock = clock or SystemClock()
         self._id = secrets.token_hex(6)
         self._count = itertools.count()
@@ -290,7 +302,8 @@ class RpcClient:
                 await asyncio.sleep(min(0.05, remaining_s / 10))
 
     async def _once(self, service: str, method: str, data: bytes, instance: str | None, timeout_s: float) -> bytes:
-        subject = f"rpc.{service}.{instance}.{method}" if instance else f"rpc.{service}.{method}"
+        root = f"{self._root}.{service}"
+        subject = f"{root}.{instance}.{method}" if instance else f"{root}.{method}"
         call = f"{self._id}-{next(self._count)}"
         left, until = max(1, int(timeout_s * 1e3)), self._clock.now_ns() + int(timeout_s * 1e9)
         headers = {TIME_LEFT_HEADER: str(left), DEADLINE_HEADER: str(until), CALL_HEADER: call, **trace_headers()}
@@ -300,7 +313,7 @@ class RpcClient:
             raise NoResponders(f"nobody answers on {subject}: no {service} is running") from error
         except asyncio.CancelledError:
             with contextlib.suppress(SdkError):
-                await self._bus.publish(f"rpc-cancel.{service}", call.encode())
+                await self._bus.publish(f"{self._root}-cancel.{service}", call.encode())
             raise
         if ERROR_HEADER in reply.headers:
             raise decode_error(reply.data)

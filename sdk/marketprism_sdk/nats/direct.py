@@ -91,14 +91,17 @@ async def next_of(connection: NatsConnection, stream: str, subject: str, seq: in
     return _held(message, stream)
 
 
-async def some_of(connection: NatsConnection, stream: str, subject: str, seq: int, most: int) -> list[Held]:
+async def some_of(
+    connection: NatsConnection, stream: str, subject: str, seq: int, most: int, *, since_ns: int | None = None
+) -> list[Held]:
     """Up to `most` messages of a subject (wildcards allowed) at or behind a sequence, in their order; none when there
-    is no such stream.
+    is no such stream. With `since_ns`, nanoseconds UTC, at or behind this time instead, by the server's clock.
 
     Raises:
         StreamError: refused. DeadlineExceeded, NotConnected: no answer.
     """
-    return await _batch(connection, stream, {"seq": max(1, seq), "next_by_subj": subject, "batch": most})
+    begin = {"seq": max(1, seq)} if since_ns is None else {"start_time": _text_of(since_ns)}
+    return await _batch(connection, stream, {**begin, "next_by_subj": subject, "batch": most})
 
 
 async def count_from(connection: NatsConnection, stream: str, subject: str, seq: int) -> int:
@@ -190,6 +193,12 @@ def nanoseconds(text: str) -> int:
     whole, _, fraction = text.rstrip("Z").partition(".")
     seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
     return seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
+
+
+def _text_of(ts: int) -> str:
+    """A time as the server reads it."""
+    whole = datetime.fromtimestamp(ts // 1_000_000_000, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{ts % 1_000_000_000:09d}Z"
 
 
 __all__ = ["Held", "count_from", "last_of_each", "leader_time_of", "nanoseconds", "next_of", "some_of"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         MetricsSettings,
     )
     from marketprism_sdk.observability._loop_watch import LoopWatch
-    from marketprism_sdk.observability._metrics import Metrics, rss_bytes
+    from marketprism_sdk.observability._metrics import MetricRow, Metrics, rss_bytes
     from marketprism_sdk.observability._tracing import Sampled, Sampler, continue_trace, sampled, trace_headers
 else:
     __getattr__ = lazy_names(
@@ -31,7 +31,7 @@ else:
                 "MetricsSettings",
             ),
             "marketprism_sdk.observability._loop_watch": ("LoopWatch",),
-            "marketprism_sdk.observability._metrics": ("Metrics", "rss_bytes"),
+            "marketprism_sdk.observability._metrics": ("MetricRow", "Metrics", "rss_bytes"),
             "marketprism_sdk.observability._tracing": (
                 "Sampled",
                 "Sampler",
@@ -49,6 +49,7 @@ __all__ = [
     "Family",
     "LoopWatch",
     "MetricKind",
+    "MetricRow",
     "Metrics",
     "MetricsSettings",
     "Sampled",

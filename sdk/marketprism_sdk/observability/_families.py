@@ -95,6 +95,7 @@ FRAMEWORK: tuple[Family, ...] = (
             (),
         ),
         ("log_lines_lost_total", "Log lines that could not be written: a full disk, a pipe without a reader.", ()),
+        ("log_lines_forgotten_total", "Log lines that newer ones took the place of, of those held to be shown.", ()),
         ("nats_not_permitted_total", "Subjects that the NATS server refused to this process's user.", ()),
         ("bus_messages_dropped_total", "Messages to subscriptions of this process that found their queue full.", ()),
         ("bus_handler_failures_total", "Handlers of messages that raised an error.", ()),

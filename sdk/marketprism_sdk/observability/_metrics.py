@@ -13,7 +13,9 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
+from math import isfinite
 
+import msgspec
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -25,6 +27,16 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from marketprism_sdk.observability._families import Family, MetricKind, MetricsSettings
 
 Labels = tuple[tuple[str, str], ...]
+
+
+class MetricRow(msgspec.Struct, frozen=True):
+    """One value: a sample of Prometheus, with the text of its family. `value` None: it is no number."""
+
+    name: str
+    labels: dict[str, str]
+    value: float | None
+    kind: str
+    help: str
 
 
 class _Plain(Collector):
@@ -156,6 +168,21 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' exposition format."""
         return generate_latest(self._registry)
+
+    def rows(self) -> list[MetricRow]:
+        """The same, a row a sample; of histograms the count and the sum, not the buckets."""
+        return [
+            MetricRow(
+                sample.name,
+                dict(sample.labels),
+                float(sample.value) if isfinite(sample.value) else None,
+                family.type,
+                family.documentation,
+            )
+            for family in self._registry.collect()
+            for sample in family.samples
+            if not (family.type == MetricKind.HISTOGRAM.value and sample.name.endswith("_bucket"))
+        ]
 
     def close(self) -> None:
         """Stop; the last values stay readable."""

@@ -13,10 +13,12 @@ import structlog
 
 from marketprism_sdk.errors import reason_of
 from marketprism_sdk.observability._log_stream import LogStream
+from marketprism_sdk.observability._recent_logs import RecentLogs
 from marketprism_sdk.observability.secret_fields import hide_secrets
 from marketprism_sdk.urls import hide
 
 _streams: dict[object, LogStream] = {}  # the one that is used, by the standard error that it writes to
+_recent = RecentLogs()
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # What a terminal obeys, begins another line or turns text round (controls, line separators, marks of direction),
 # and halves of characters, which cannot be written at all.
@@ -50,7 +52,7 @@ def configure(*, level: str = "info", form: str = "auto", **bound: str) -> None:
     ]
     # Plain: rich's tracebacks show the variables of every frame, settings and passwords among them.
     console = structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)
-    renderer = _Hiding(console if pretty else structlog.processors.JSONRenderer())
+    renderer = _Remembering(console if pretty else None, _recent)
     exceptions: list[structlog.typing.Processor] = (
         [_escape_controls] if pretty else [structlog.processors.format_exc_info]
     )
@@ -83,14 +85,25 @@ def stream() -> LogStream:
     return _streams[sys.stderr]
 
 
-class _Hiding:
-    """A renderer whose lines show no credentials of a URL, whatever they came from."""
+def recent() -> RecentLogs:
+    """The newest lines of this process, as JSON, whatever form they are written in."""
+    return _recent
 
-    def __init__(self, renderer: Any) -> None:
+
+class _Remembering:
+    """A renderer whose lines show no credentials of a URL, whatever they came from; each is remembered as JSON for a
+    while. Without a renderer of its own a line is the JSON."""
+
+    def __init__(self, renderer: Any | None, remembered: RecentLogs) -> None:
         self._renderer = renderer
+        self._remembered = remembered
+        self._json = structlog.processors.JSONRenderer()
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
-        return hide(str(self._renderer(logger, method, event)))
+        plain = structlog.processors.format_exc_info(logger, method, dict(event))
+        line = hide(str(self._json(logger, method, plain)))
+        self._remembered.add(str(event.get("level", method)), line)
+        return line if self._renderer is None else hide(str(self._renderer(logger, method, event)))
 
 
 def _hide_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

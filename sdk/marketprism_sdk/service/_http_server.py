@@ -235,12 +235,16 @@ class HttpServer:
     async def _metrics_text(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
-    async def _status_of(self, _: web.Request) -> web.Response:
+    async def shown(self) -> dict[str, object]:
+        """The body of `/status`: the basics, and what the service has given to be shown."""
         shown: dict[str, object] = {"service": self._service, "version": self._version}
         for read in self._status:
             found = read()
             shown.update(await found if isinstance(found, Awaitable) else found)
-        return web.json_response(shown)
+        return shown
+
+    async def _status_of(self, _: web.Request) -> web.Response:
+        return web.json_response(await self.shown())
 
     async def _index(self, request: web.Request) -> web.Response:
         paths = {str(each.canonical) for each in self.app.router.resources()}

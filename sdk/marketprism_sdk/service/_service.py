@@ -49,6 +49,7 @@ from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._certificates import HttpTls
 from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
+from marketprism_sdk.service._inspection import Inspection
 from marketprism_sdk.service._lifecycle import unless
 from marketprism_sdk.service._offering import Offering
 from marketprism_sdk.service._work import Work
@@ -119,7 +120,9 @@ class Service:
         self.registration: Registration | None = None
         self.events: Events = Events(self.bus, name, self.metrics)
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
+        self._inspection = Inspection(self.bus, name, self.instance, self.metrics, self.http)
         self._watch = LoopWatch(self.metrics)
+        self.metrics.watch("log_lines_forgotten_total", lambda: float(logs.recent().dropped))
         self.metrics.watch("log_lines_lost_total", lambda: float(logs.stream().lines_lost))
         self.metrics.watch("bus_messages_dropped_total", lambda: float(self.bus.dropped))
         self.metrics.watch("nats_not_permitted_total", lambda: float(self.connection.not_permitted))
@@ -209,6 +212,7 @@ class Service:
         self.http.status(self._basics)
         self.http.app.add_routes(self.routes())
         await self._listen()
+        await self._inspection.start()  # what takes long to start can be looked at
         await self.registration.update(
             endpoints={"http": f"{self.http.scheme}://{settings.http_host}:{self.http.port}"},
             metadata={
@@ -342,6 +346,7 @@ class Service:
         log.info("service.start_aborted")
         await self._end_tasks()
         await self._rpc.stop()
+        await self._inspection.stop()
         if self.registration is not None:
             await self._politely(self.registration.leave())
         await self.http.stop()
@@ -376,6 +381,7 @@ class Service:
         await self._end_tasks()
 
     async def _leave(self) -> None:
+        await self._inspection.stop()
         if self.registration is not None:
             await self._politely(self.registration.leave())
         await self.http.stop()

@@ -19,6 +19,9 @@ from marketprism_services.api.newest_ticks import NewestTicks
 from marketprism_services.api.operate.commands import CommandsApi
 from marketprism_services.api.operate.dead_letters import DeadLettersApi
 from marketprism_services.api.operate.events import EventsApi
+from marketprism_services.api.operate.inspection import Inspector
+from marketprism_services.api.operate.instances import InstancesApi
+from marketprism_services.api.operate.stored import StoredApi
 from marketprism_services.api.operate.system import SystemApi
 from marketprism_services.api.operate.system_view import SystemView
 from marketprism_services.api.published.api import PublishedApi
@@ -72,6 +75,7 @@ class ApiService(Service):
             self._published_calls.ask,
         )
         self.system = SystemView(connection, self.calls, self.discovery, self._not_served)
+        self._inspector = Inspector(connection, self.discovery)
         self._documents = DocumentsApi(version, lambda: self._served, self.published.operations)
         self._intervals = intervals
         self.live = StreamApi(
@@ -133,6 +137,8 @@ class ApiService(Service):
         connection, auditing = self.connection, self.access.auditing
         found = [
             *SystemApi(self.system).endpoints(),
+            *InstancesApi(self._inspector).endpoints(),
+            *StoredApi(connection).endpoints(),
             *EventsApi(connection).endpoints(),
             *CommandsApi(connection, self.calls, self.discovery, self.interfaces, auditing).endpoints(),
             *DeadLettersApi(connection, self.calls, self.discovery, auditing).endpoints(),

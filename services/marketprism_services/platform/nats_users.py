@@ -17,7 +17,7 @@ from marketprism_adapters.nats.rights import Rights
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_sdk.election import LEASES
 from marketprism_sdk.errors import InvalidSetting
-from marketprism_sdk.messaging import DEAD_LETTERS, DONE, REGISTRY
+from marketprism_sdk.messaging import DEAD_LETTERS, DONE, INSPECT, REGISTRY
 from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.access import PUBLIC_INBOX, SERVICE_INBOX
 from marketprism_services.platform.data_contents import BUCKET as CONTENTS
@@ -69,6 +69,7 @@ def _answers(user: str) -> Rights:
 def _service(name: str) -> Rights:
     """What every service does: registers, answers, takes its commands, tells events, reads what is shared."""
     rights = _answers(name).subscribes(f"rpc.{name}.>", f"rpc-cancel.{name}", "event.>", "ha.ping.>", *LEDGER)
+    rights.subscribes(f"{INSPECT}.{name}.>", f"{INSPECT}-cancel.{name}")
     rights.publishes("rpc.>", "rpc-cancel.>", f"event.{name}.>", "ha.ping.>", "market.event.>")
     rights.publishes(f"cmd.{name}.>", f"dlq.{name}.>").makes(COMMANDS, DEAD_LETTERS)
     rights.works_off(COMMANDS, f"commands-{name}", f"cmd.{name}.*")

@@ -7,10 +7,12 @@ import asyncio
 import pytest
 
 from marketprism_sdk.nats.access import NatsAccess
+from marketprism_services.api.operate.stored import BUCKETS, STREAMS
 from tests.integration.accounts.test_rights import Platform, platform, served
 from tests.integration.api.access_side import gateway
 from tests.integration.api.operated import jobs_of
 from tests.integration.api.stream_side import Reader
+from tests.integration.api.test_operating import until
 
 __all__ = ["platform", "served"]
 
@@ -45,6 +47,18 @@ async def test_the_door_may_do_what_operators_ask_and_is_refused_nothing(platfor
         assert whole["missing"] == {}
         assert {each["stream"] for each in whole["streams"]} >= {"MARKET_TICKS", "COMMANDS", "COMMANDS_DLQ", "AUDIT"}
         assert {each["health"] for each in whole["instances"] if each["service"] == "monitor"} == {"healthy"}
+        for name in STREAMS:
+            assert (await api.ask("GET", f"/api/v1/system/streams/{name}", key)).status == 200, name
+            assert (await api.ask("GET", f"/api/v1/system/streams/{name}/messages", key)).status == 200, name
+        assert (await api.ask("GET", "/api/v1/system/streams/AUDIT", key)).status == 200
+        buckets = (await api.ask("GET", "/api/v1/system/buckets", key)).data
+        assert "service_instances" in {each["bucket"] for each in buckets}
+        for name in BUCKETS:
+            assert (await api.ask("GET", f"/api/v1/system/buckets/{name}", key)).status in (200, 404), name
+        shown = f"/api/v1/system/instances/monitor/{service.instance}"
+        await until(api, shown, key, lambda each: each.status == 200 and not each.data["missing"])
+        await until(api, f"{shown}/logs", key, lambda each: each.status == 200)
+        await until(api, "/api/v1/logs", key, lambda each: not each.data["silent"])
         reader = Reader(await api.session.ws_connect(f"{api.base}/ws/v1/stream", headers={"X-API-Key": key}))
         assert (await reader.next())["type"] == "hello"
         for channel in ("system.leaders", "system.events"):

@@ -7,12 +7,16 @@ import sys
 from collections.abc import Mapping
 
 import msgspec
+import structlog
 
 from marketprism_sdk import Caller
 from marketprism_sdk.errors import CommandRejected, RemoteError
 from marketprism_sdk.messaging import Command
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.observability import logs
 from marketprism_sdk.service import Service, command, http, run
+
+log = structlog.get_logger()
 
 
 class Job(msgspec.Struct):
@@ -72,6 +76,7 @@ class Jobs(Service):
     @http("POST", "/jobs/{name}", scope="sys:operate", weight=5)
     async def add(self, job: Job) -> int:
         """Add a job."""
+        log.error("job.added", job=job.name, password="s3cret", at="nats://me:s3cret@host:4222/")
         self.jobs[job.name] = job
         return len(self.jobs)
 
@@ -85,8 +90,10 @@ def jobs_of(connection: NatsConnection, name: str, version: str = "1") -> Jobs:
 async def main(stop: asyncio.Event) -> int:
     url, name, version = sys.argv[1:4]
     connection = await NatsConnection.open(url, name=name)
+    service = jobs_of(connection, name, version)
+    logs.configure(form="json", service=name, instance=service.instance)
     try:
-        return await jobs_of(connection, name, version).run(stop)
+        return await service.run(stop)
     finally:
         await connection.close()
 

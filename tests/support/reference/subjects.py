@@ -109,6 +109,11 @@ _INTERNAL = (
     ),
     ("dlq.>", "services", "commands and messages that were set aside, in `COMMANDS_DLQ`"),
     ("rpc.<service>.<method>", "anybody → a service", "a question, answered at once"),
+    (
+        "inspect.<service>.<instance>.<method>",
+        "the API gateway → an instance",
+        "its newest log lines (`logs`), its `status`, its `metrics`",
+    ),
     ("event.<service>.<name>", "services", "events of the framework (leases, partitions); not stored"),
     ("kv.<bucket>.<key>", "NATS", "each change of a bucket, as it was written; not stored"),
 )

@@ -21,8 +21,7 @@ from marketprism_services.api.access.bodies import (
     UserBody,
     UserChangeBody,
 )
-from marketprism_services.api.access.ways_in import WAYS_IN
-from marketprism_services.api.operate.parameters import NoParameters
+from marketprism_services.api.access.ways_in import WAYS_IN, WaysInParameters
 from marketprism_services.settings.oidc import CALLBACK, LOGIN
 
 TAGS: Mapping[str, str] = {
@@ -75,7 +74,7 @@ def _logins() -> Iterator[Operation]:
     yield Operation(
         WAYS_IN,
         "By which ways somebody comes in: whether a login is needed, by a password, at an OpenID provider.",
-        (NoParameters,),
+        (WaysInParameters,),
         {
             "type": "object",
             "properties": {

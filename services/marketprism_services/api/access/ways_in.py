@@ -9,11 +9,15 @@ from aiohttp import web
 from marketprism_adapters.http.envelope import Stamp, answered
 from marketprism_services.api.access.login import private
 from marketprism_services.api.endpoint import Endpoint
-from marketprism_services.api.operate.parameters import NoParameters
+from marketprism_services.api.read.parameters import Parameters
 from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.oidc import LOGIN
 
 WAYS_IN = "/api/v1/auth"
+
+
+class WaysInParameters(Parameters):
+    """None: it is the same for everybody."""
 
 
 class WaysInApi:
@@ -27,7 +31,7 @@ class WaysInApi:
         return [Endpoint("GET", WAYS_IN, self._ways, None)]
 
     async def _ways(self, request: web.Request) -> web.Response:
-        NoParameters.of(request)
+        WaysInParameters.of(request)
         mode, oidc = self._settings.auth, self._settings.oidc
         has_logins = mode != "off"
         provider: dict[str, str] | None = None

@@ -6,15 +6,22 @@ from collections.abc import Iterator, Mapping
 
 from marketprism_adapters.http.operation import Operation, Schema
 from marketprism_application.contracts.failures import Code
+from marketprism_sdk.messaging import REGISTRY
 from marketprism_services.api.operate.dead_letters import ReasonBody, RowsBody
 from marketprism_services.api.operate.parameters import (
+    BucketParameters,
     CommandIdParameters,
     CommandParameters,
     EventsParameters,
+    InstanceLogsParameters,
+    InstanceParameters,
     LetterParameters,
     LettersParameters,
+    LogsParameters,
+    MessagesParameters,
     NoParameters,
     RowLettersParameters,
+    StreamParameters,
 )
 from marketprism_services.api.operate.system_view import PARTS
 
@@ -25,6 +32,7 @@ TAGS: Mapping[str, str] = {
 _OBJECT: Schema = {"type": "object"}
 _LIST: Schema = {"type": "array", "items": _OBJECT}
 _TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "array", "items": _TEXT}
 _NUMBER: Schema = {"type": "integer"}
 
 
@@ -77,6 +85,12 @@ _OUTCOME = _record(
     reason=_TEXT,
     dead_letter=_or_none(_NUMBER),
 )
+_YES_OR_NO: Schema = {"type": "boolean"}
+_LINES: Schema = {
+    "type": "array",
+    "items": _record(seq=_NUMBER, ts=_NUMBER, level=_TEXT, service=_TEXT, instance=_TEXT, event=_TEXT, fields=_OBJECT),
+}
+_METRIC = _record(name=_TEXT, labels=_OBJECT, value=_or_none({"type": "number"}), kind=_TEXT, help=_TEXT)
 _LETTER = {
     "seq": _NUMBER,
     "service": _TEXT,
@@ -97,6 +111,7 @@ _EVENT = _record(
     event_id=_TEXT,
     data=_OBJECT,
 )
+_STORED = (Code.NOT_FOUND, Code.NOT_ENTITLED, Code.UNAVAILABLE)
 _CHANGE = (Code.CSRF, Code.ORIGIN, Code.NOT_FOUND, Code.CONFLICT, Code.UNAVAILABLE)
 
 
@@ -127,6 +142,8 @@ def _system() -> Iterator[Operation]:
             tag="system",
             codes=(Code.UNAVAILABLE,),
         )
+    yield from _instances()
+    yield from _stored()
     yield Operation(
         "/api/v1/events",
         "Events of the last days, newest first.",
@@ -135,6 +152,126 @@ def _system() -> Iterator[Operation]:
         tag="system",
         codes=(Code.UNAVAILABLE,),
         examples={"limit": 10},
+    )
+
+
+def _instances() -> Iterator[Operation]:
+    path, names = "/api/v1/system/instances/{service}/{instance}", {"service": "api", "instance": "desk-1-0a0b"}
+    yield Operation(
+        path,
+        "One instance: its status, its health with reasons, and its metrics.",
+        (InstanceParameters,),
+        _record(
+            service=_TEXT,
+            instance=_TEXT,
+            version=_TEXT,
+            group=_TEXT,
+            state=_TEXT,
+            ts_started=_NUMBER,
+            ts_heartbeat=_NUMBER,
+            endpoints=_OBJECT,
+            status=_or_none(_OBJECT),
+            health=_or_none(_OBJECT),
+            metrics=_or_none({"type": "array", "items": _METRIC}),
+            missing=_OBJECT,
+        ),
+        tag="system",
+        codes=(Code.NOT_FOUND, Code.UNAVAILABLE),
+        examples=names,
+        description="Metrics are for who has the scope `metrics:read`; `missing` says why a part is not there.",
+    )
+    yield Operation(
+        f"{path}/logs",
+        "Log lines of one instance, of those that it holds in memory.",
+        (InstanceLogsParameters,),
+        _record(lines=_LINES, after=_NUMBER, more=_YES_OR_NO, missed=_YES_OR_NO, dropped=_NUMBER),
+        tag="system",
+        codes=(Code.NOT_FOUND, Code.UNAVAILABLE),
+        examples=names,
+        description="`after` of an answer asks for what comes next; `missed`: some of that is not held any more.",
+    )
+    yield Operation(
+        "/api/v1/logs",
+        "Log lines of all instances, by time; `silent` are those that do not answer.",
+        (LogsParameters,),
+        _record(lines=_LINES, more=_YES_OR_NO, silent=_LIST),
+        tag="system",
+        codes=(Code.NOT_FOUND, Code.UNAVAILABLE),
+        examples={"level": "warning", "limit": 10},
+    )
+
+
+def _stored() -> Iterator[Operation]:
+    path = "/api/v1/system/streams/{name}"
+    yield Operation(
+        path,
+        "One stream: its state, the subjects with the most messages, and its consumers with what waits for each.",
+        (StreamParameters,),
+        _record(
+            stream=_TEXT,
+            subjects=_TEXTS,
+            retention=_TEXT,
+            messages=_NUMBER,
+            bytes=_NUMBER,
+            first_seq=_NUMBER,
+            last_seq=_NUMBER,
+            subject_count=_NUMBER,
+            top_subjects={"type": "array", "items": _record(subject=_TEXT, messages=_NUMBER)},
+            consumers={
+                "type": "array",
+                "items": _record(consumer=_TEXT, pending=_NUMBER, unacknowledged=_NUMBER, delivered_seq=_NUMBER),
+            },
+        ),
+        tag="system",
+        codes=(Code.NOT_FOUND, Code.UNAVAILABLE),
+        examples={"name": "MARKET_EVENTS"},
+    )
+    yield Operation(
+        f"{path}/messages",
+        "Messages of a stream, decoded where their kind is known; reading them takes them from nobody.",
+        (MessagesParameters,),
+        _record(
+            messages={
+                "type": "array",
+                "items": _record(seq=_NUMBER, subject=_TEXT, ts=_NUMBER, bytes=_NUMBER, kind=_TEXT),
+            },
+            after_seq=_or_none(_NUMBER),
+            first_seq=_NUMBER,
+            last_seq=_NUMBER,
+            more=_YES_OR_NO,
+        ),
+        tag="system",
+        codes=_STORED,
+        examples={"name": "MARKET_EVENTS", "limit": 3},
+        description="Those of the market are for who may see every instrument. A message has `data`, or how it begins "
+        "(`hex`) and what was `expected`.",
+    )
+    yield Operation(
+        "/api/v1/system/buckets",
+        "Buckets that can be looked into.",
+        (NoParameters,),
+        {
+            "type": "array",
+            "items": _record(bucket=_TEXT, entries=_NUMBER, bytes=_NUMBER, ttl_s=_or_none({"type": "number"})),
+        },
+        tag="system",
+        codes=(Code.UNAVAILABLE,),
+    )
+    yield Operation(
+        "/api/v1/system/buckets/{name}",
+        "Entries of a bucket by key; those of users, keys and sessions are refused.",
+        (BucketParameters,),
+        _record(
+            entries={
+                "type": "array",
+                "items": _record(key=_TEXT, revision=_NUMBER, ts=_NUMBER, bytes=_NUMBER, kind=_TEXT),
+            },
+            count=_NUMBER,
+            more=_YES_OR_NO,
+        ),
+        tag="system",
+        codes=_STORED,
+        examples={"name": REGISTRY, "limit": 3},
     )
 
 
