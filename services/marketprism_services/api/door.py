@@ -54,6 +54,9 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
+# What is said again of an answer whose body is not sent again. A browser puts the headers of a 304 in the place of what
+# it has kept: a page without its own policy would be under that of the API, which forbids everything.
+_OF_THE_SAME = ("ETag", "Cache-Control", "Vary", "Content-Security-Policy", "Permissions-Policy")
 
 
 class Refused(ApplicationError):
@@ -218,7 +221,7 @@ class Door:
             return response
         etag = response.headers.get("ETag")
         if etag is not None and _is_known(etag, request.headers.get("If-None-Match", "")):
-            same = {name: value for name in ("ETag", "Cache-Control") if (value := response.headers.get(name))}
+            same = {name: value for name in _OF_THE_SAME if (value := response.headers.get(name))}
             return web.Response(status=304, headers=same)
         body = response.body
         if isinstance(body, bytes) and len(body) >= _LEAST:

@@ -33,8 +33,11 @@ async def test_a_browser_gets_the_page_and_its_files_and_programs_get_what_they_
         assert "require-trusted-types-for 'script'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
-        status, body, _ = await _get(api, "/", {**_PAGE, "If-None-Match": headers["ETag"]})
+        status, body, same = await _get(api, "/", {**_PAGE, "If-None-Match": headers["ETag"]})
         assert (status, body) == (304, b"")
+        # A browser takes these in the place of those that it has kept.
+        for name in ("Content-Security-Policy", "Permissions-Policy", "Vary"):
+            assert name not in headers or same[name] == headers[name], name
         named = re.findall(rb'(?:src|href)="(/[^"]+)"', CONSOLE.page.body)
         assert len(named) > 20
         for each in named:

@@ -19,6 +19,8 @@ export const PAGES = [
   { name: 'market', path: '/market', keys: 'g m', scope: 'md:read', load: () => import('./market/page.js') },
   { name: 'contracts', path: '/contracts', keys: 'g o', scope: 'md:history', load: () => import('./contracts/page.js') },
   { name: 'crypto', path: '/crypto', keys: 'g y', scope: 'md:read', load: () => import('./crypto/page.js') },
+  { name: 'system', path: '/system', keys: 'g s', scope: 'sys:read', load: () => import('./system/page.js') },
+  { name: 'streams', path: '/streams', keys: 'g x', scope: 'sys:read', load: () => import('./streams/page.js') },
   { name: 'about', path: '/about', unlisted: true, load: () => import('./about/page.js') },
 ];
 

@@ -6,12 +6,16 @@ export const t = texts({
     market: 'Market',
     contracts: 'Contracts',
     crypto: 'Crypto',
+    system: 'System',
+    streams: 'Streams',
     about: 'About',
   },
   zh: {
     market: '行情',
     contracts: '主力合约',
     crypto: '加密货币',
+    system: '系统',
+    streams: '流',
     about: '关于',
   },
 });

@@ -19,6 +19,7 @@ export const t = texts({
     more: 'More rows',
     first_rows: 'The first {count} are shown',
     nothing: 'Nothing',
+    not_offered: 'This gateway does not offer it: a later version does.',
   },
   zh: {
     loading: '加载中',
@@ -38,5 +39,6 @@ export const t = texts({
     more: '更多',
     first_rows: '仅显示前 {count} 行',
     nothing: '无',
+    not_offered: '当前网关不提供此项：需要更新的版本。',
   },
 });
