@@ -38,7 +38,7 @@ class Bar extends Part {
       { ch: 'system.alerts', mode: 'latest' },
       {
         onMessage: ({ d }) => {
-          this.alerts = Array.isArray(d) ? d : [];
+          this.alerts = Array.isArray(d?.alerts) ? d.alerts : [];
           this.requestUpdate();
         },
       },

@@ -25,7 +25,7 @@ class Alerts extends Part {
       <h2>${t('alerts')}</h2>
       ${rows.length
         ? html`<div class="scroll short" tabindex="0" role="region" aria-label=${t('alerts')}>
-            <ul class="alerts">
+            <ul class="alert-list">
               ${some.map(
                 (row) => html`<li>
                   <span class="badge ${row.level === 'error' ? 'bad' : 'warn'}"
