@@ -69,9 +69,9 @@ async def dead_letter(connection: NatsConnection, seq: int) -> DeadLetter | None
     return decode_or_none(KvEntry(message.subject, message.data, seq, bucket=DEAD_LETTERS), DeadLetter)
 
 
-async def redrive(connection: NatsConnection, seq: int) -> str:
-    """Put a dead command back on its queue, under a key of its own, which is returned, and take it from the dead
-    letters.
+async def redrive(connection: NatsConnection, seq: int, key: str | None = None) -> str:
+    """Put a dead command back on its queue, under `key` or one of its own, which is returned, and take it from the
+    dead letters.
 
     Raises:
         StreamError: there is no such letter, or it holds no command.
@@ -81,7 +81,7 @@ async def redrive(connection: NatsConnection, seq: int) -> str:
         raise StreamError(f"dead letter {seq}: expected a command, there is none")
     if not letter.subject.startswith("cmd."):
         raise StreamError(f"dead letter {seq}: expected the subject of a command, was {letter.subject[:80]!r}")
-    command = msgspec.structs.replace(letter.command, key=secrets.token_hex(12))
+    command = msgspec.structs.replace(letter.command, key=key or secrets.token_hex(16))
     # One id for every attempt at this letter: of two who put it back at a time, the stream takes one.
     headers = {"Nats-Msg-Id": f"dead-letter-{seq}-{letter.ts_dead}"}
     await publish_ack(connection, letter.subject, msgspec.msgpack.encode(command), headers)

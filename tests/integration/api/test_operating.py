@@ -175,6 +175,7 @@ async def test_dead_letters_are_read_put_back_and_thrown_away(
         listed = (await api.ask("GET", f"/api/v1/dead-letters?service={unique}", key)).data
         (letter,) = listed["letters"]
         assert (letter["command"], letter["attempts"]) == ("Start", 1)
+        assert 20 < letter["bytes"] < 400
         path = f"/api/v1/dead-letters/{letter['seq']}"
         assert (await api.ask("GET", path, key)).data["arguments"] == {"name": "bad"}
         again = await api.ask("POST", f"{path}/requeue", key, {"reason": "try again"})
@@ -186,6 +187,8 @@ async def test_dead_letters_are_read_put_back_and_thrown_away(
         found = await until(api, f"/api/v1/dead-letters?service={unique}", key, lambda each: bool(each.data["letters"]))
         newer = found.data["letters"][0]["seq"]
         assert newer > letter["seq"]
+        became = (await api.ask("GET", f"/api/v1/commands/{again.data['key']}", key)).data
+        assert (became["status"], became["dead_letter"], became["who"]) == ("refused", newer, requeued.who)
         assert (await api.ask("DELETE", f"/api/v1/dead-letters/{newer}", key, {"reason": "no use"})).status == 200
         assert (await api.ask("DELETE", f"/api/v1/dead-letters/{newer}", key)).code == "NOT_FOUND"
         assert len(await audit_of(api, "command.discard", unique)) == 1
@@ -242,6 +245,14 @@ async def test_recent_events_are_found_by_name_venue_and_instrument(
         for wrong in ("limit=0", "limit=1001", "name=>", "name=a.*", "before=x", "nome=x"):
             assert (await api.ask("GET", f"{path}?{wrong}", key)).code == "INVALID_PARAMETER"
         assert (await api.ask("GET", f"{path}?venue=dce&symbol={unique}0", key)).data["events"] == []
+        assert (await api.ask("GET", f"{path}?symbol={unique}0&source={unique}", key)).data["events"] == []
+        found = (await api.ask("GET", f"{path}?symbol={unique}0&source={sample.source}&limit=3", key)).data
+        assert len(found["events"]) == 3
+        routine = sample._replace(name="MarketBarGenerated", venue="shfe", symbol=f"{unique}0", event_id="routine")
+        await publish_ack(connection, "market.event.MarketBarGenerated", encode(EVENT, routine))
+        for asked, newest in (("", "routine"), ("&routine=false", f"{unique}-28")):
+            found = (await api.ask("GET", f"{path}?symbol={unique}0&limit=1{asked}", key)).data
+            assert [each["event_id"] for each in found["events"]] == [newest]
 
 
 async def test_the_system_is_seen_whole_though_a_process_is_frozen(

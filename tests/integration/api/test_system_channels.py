@@ -236,6 +236,7 @@ async def test_events_go_on_behind_a_token_and_what_was_not_heard_is_a_gap(
                 await tell(4)
                 found = [(await data_of(reader, EVENTS, own))["d"]["event"]["n"] for _ in range(3)]
                 assert found == [2, 3, 4]
+            assert 0 < seen["d"]["ts"] <= time.time_ns()
             async with socket_of(api, key) as reader:
                 await reader.subscribe({"ch": EVENTS, "snapshot": 500})
                 shown = [(await data_of(reader, EVENTS, own)) for _ in range(4)]

@@ -37,7 +37,7 @@ from marketprism_sdk.messaging import (
 )
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.ports import KvEntry
+from marketprism_sdk.ports import KeyValue, KvEntry
 from marketprism_sdk.values import decode_or_none
 from marketprism_services.api.access.bodies import actor_of
 from marketprism_services.api.endpoint import Endpoint, principal_of
@@ -67,6 +67,15 @@ class AskedCommand(msgspec.Struct, frozen=True):
     who: str
     ts: int
     digest: str  # of its arguments: the same key with others is a mistake
+
+
+async def remember(bucket: KeyValue, command_id: str, record: AskedCommand) -> None:
+    """Let a command be asked for by its id.
+
+    Raises:
+        KeyExists: it can be already. StreamMissing: no service has taken commands yet. What the bucket raises.
+    """
+    await bucket.create(f"{_ASKED}{command_id}", msgspec.msgpack.encode(record))
 
 
 class _Given(msgspec.Struct):
@@ -220,7 +229,7 @@ class CommandsApi:
     async def _remember(self, order: _Order) -> AskedCommand:
         record = AskedCommand(order.service, order.name, order.who, self._clock(), order.digest)
         try:
-            await self._bucket.create(f"{_ASKED}{order.id}", msgspec.msgpack.encode(record))
+            await remember(self._bucket, order.id, record)
         except KeyExists:  # the same request came twice at a time
             found = await self._asked(order.id) or record
             _check_same(found, order)

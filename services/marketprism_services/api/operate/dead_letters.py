@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -16,6 +18,7 @@ from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import QueryError
 from marketprism_sdk.errors import RemoteError, StreamError, StreamMissing
 from marketprism_sdk.messaging import (
+    DONE,
     DeadLetter,
     Discovery,
     LeaderClient,
@@ -26,8 +29,10 @@ from marketprism_sdk.messaging import (
     redrive,
 )
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.api.access.bodies import actor_of, body_of
 from marketprism_services.api.endpoint import Endpoint, principal_of
+from marketprism_services.api.operate.commands import AskedCommand, remember
 from marketprism_services.api.operate.parameters import (
     LetterParameters,
     LettersParameters,
@@ -68,6 +73,7 @@ class DeadLettersApi:
     def __init__(self, connection: NatsConnection, calls: RpcClient, discovery: Discovery, auditing: Auditing) -> None:
         self._connection = connection
         self._auditing = auditing
+        self._outcomes = NatsKeyValue(connection, DONE)
         self._storage = LeaderClient(calls, _STORAGE, wait_s=1.0, known=lambda: self._leader(discovery))
 
     @staticmethod
@@ -131,12 +137,20 @@ class DeadLettersApi:
         letter = await self._letter(asked.seq)
         if letter.command is None or not letter.subject.startswith("cmd."):
             raise AccessRefused(Code.CONFLICT, f"seq: expected the letter of a command, {asked.seq} holds none")
+        key = secrets.token_hex(16)
         async with self._recorded(request, "command.requeue", asked.seq, letter, body.reason):
             try:
-                key = await redrive(self._connection, asked.seq)
+                await remember(self._outcomes, key, self._record_of(letter, principal_of(request).id))
+                await redrive(self._connection, asked.seq, key)
             except StreamError as error:
                 raise _not_taken(asked.seq, error) from error
         return answered({"seq": asked.seq, "key": key}, "requeued", Stamp.of(request))
+
+    @staticmethod
+    def _record_of(letter: DeadLetter, who: str) -> AskedCommand:
+        """What whoever follows it is shown: it is a command of who put it back."""
+        name = letter.command.name if letter.command is not None else ""
+        return AskedCommand(letter.subject.split(".")[1], name, who, time.time_ns(), "")
 
     async def _discard(self, request: web.Request) -> web.Response:
         asked, body = LetterParameters.of(request), await _reason_of(request)
@@ -204,6 +218,7 @@ def _row(seq: int, letter: DeadLetter) -> dict[str, object]:
         "issuer": letter.command.issuer if letter.command is not None else "",
         "reason": letter.reason,
         "attempts": letter.attempts,
+        "bytes": len(letter.payload or msgspec.msgpack.encode(letter.command)),
         "ts_dead": letter.ts_dead,
     }
 

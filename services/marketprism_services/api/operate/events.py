@@ -11,6 +11,7 @@ from marketprism_application.access.scopes import Scope
 from marketprism_application.contracts.codec import ContractError, decode
 from marketprism_application.contracts.kinds import EVENT
 from marketprism_application.contracts.subjects import escape
+from marketprism_domain.events.registry import ROUTINE
 from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
@@ -89,8 +90,11 @@ def _event_in(held: Held) -> EventRecord | None:
 
 
 def _fits(event: EventRecord, asked: EventsParameters) -> bool:
-    return (asked.venue is None or event.venue == asked.venue) and (
-        asked.symbol is None or event.symbol == asked.symbol
+    return (
+        (asked.venue is None or event.venue == asked.venue)
+        and (asked.symbol is None or event.symbol == asked.symbol)
+        and (asked.source is None or event.source == asked.source)
+        and (asked.routine or event.name not in ROUTINE)
     )
 
 

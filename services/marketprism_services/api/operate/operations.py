@@ -99,6 +99,7 @@ _LETTER = {
     "issuer": _TEXT,
     "reason": _TEXT,
     "attempts": _NUMBER,
+    "bytes": _NUMBER,
     "ts_dead": _NUMBER,
 }
 _EVENT = _record(
@@ -302,7 +303,7 @@ def _commands() -> Iterator[Operation]:
     )
     yield Operation(
         "/api/v1/commands/{id}",
-        "What became of a command that was given here, for a day.",
+        "What became of a command that was given here, or put back, for a day.",
         (CommandIdParameters,),
         _OUTCOME,
         tag="commands",

@@ -90,6 +90,8 @@ class EventsParameters(Parameters):
     )
     venue: str | None = Field(None, max_length=32, description="of this venue only")
     symbol: str | None = Field(None, max_length=64, description="of this instrument only")
+    source: str | None = Field(None, max_length=64, description="of this service only")
+    routine: bool = Field(True, description="with what happens all day long where all is well, as bars that close")
     limit: int = Field(100, ge=1, le=MOST_ROWS, description="the newest so many")
     before: int | None = Field(None, ge=1, le=2**53, description="those before this `stream_seq`")
 

@@ -8,6 +8,7 @@ same instance goes on behind its token, at another it gets a gap.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
@@ -274,7 +275,7 @@ class SystemFeed:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError):
             self._metrics.count("stream_malformed_total", stream=SYSTEM)
             return
-        update = self._update(EVENTS, {"service": tokens[1], "name": tokens[2], "event": body})
+        update = self._update(EVENTS, {"service": tokens[1], "name": tokens[2], "ts": time.time_ns(), "event": body})
         if update is None:
             self._metrics.count("stream_malformed_total", stream=SYSTEM)
             return
