@@ -21,6 +21,9 @@ export const PAGES = [
   { name: 'crypto', path: '/crypto', keys: 'g y', scope: 'md:read', load: () => import('./crypto/page.js') },
   { name: 'system', path: '/system', keys: 'g s', scope: 'sys:read', load: () => import('./system/page.js') },
   { name: 'streams', path: '/streams', keys: 'g x', scope: 'sys:read', load: () => import('./streams/page.js') },
+  { name: 'dead-letters', path: '/dead-letters', keys: 'g d', scope: 'sys:read', load: () => import('./dead-letters/page.js') },
+  { name: 'commands', path: '/commands', keys: 'g c', scope: 'sys:read', load: () => import('./commands/page.js') },
+  { name: 'events', path: '/events', keys: 'g e', scope: 'sys:read', load: () => import('./events/page.js') },
   { name: 'about', path: '/about', unlisted: true, load: () => import('./about/page.js') },
 ];
 

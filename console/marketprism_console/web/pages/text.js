@@ -8,6 +8,9 @@ export const t = texts({
     crypto: 'Crypto',
     system: 'System',
     streams: 'Streams',
+    'dead-letters': 'Dead letters',
+    commands: 'Commands',
+    events: 'Events',
     about: 'About',
   },
   zh: {
@@ -16,6 +19,9 @@ export const t = texts({
     crypto: '加密货币',
     system: '系统',
     streams: '流',
+    'dead-letters': '死信',
+    commands: '指令',
+    events: '事件',
     about: '关于',
   },
 });
