@@ -112,7 +112,11 @@ class Sessions:
 
     def of_user(self, user: User) -> list[Session]:
         """Those of a user that go on, the newest first."""
-        found = [each for each in self._store.all(Session) if each.user == user.id and self.is_good(each, user)]
+        return [each for each in self.all() if each.user == user.id]
+
+    def all(self) -> list[Session]:
+        """Those of everybody that go on, the newest first."""
+        found = [each for each in self._store.all(Session) if self.is_good(each, self._store.get(User, each.user))]
         return sorted(found, key=lambda each: -each.ts_created)
 
 
@@ -169,13 +173,18 @@ class RefreshFamilies:
 
     def of_user(self, user: User) -> list[RefreshFamily]:
         """Those of a user that go on, the newest first."""
-        now = self._clock()
-        found = [
-            each
-            for each in self._store.all(RefreshFamily)
-            if each.user == user.id and each.ts_expires > now and (each.key or each.version == user.version)
-        ]
+        return [each for each in self.all() if each.user == user.id]
+
+    def all(self) -> list[RefreshFamily]:
+        """Those of everybody that go on, the newest first."""
+        found = [each for each in self._store.all(RefreshFamily) if self._goes_on(each)]
         return sorted(found, key=lambda each: -each.ts_created)
+
+    def _goes_on(self, family: RefreshFamily) -> bool:
+        user = self._store.get(User, family.user)
+        if user is None or family.ts_expires <= self._clock():
+            return False
+        return bool(family.key) or family.version == user.version
 
     async def end(self, family: str) -> None:
         """End a family, with all its tokens. Raises what the store raises."""

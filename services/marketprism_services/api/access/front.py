@@ -28,6 +28,7 @@ from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import Metrics
 from marketprism_services.api.access.admin import AdminApi
+from marketprism_services.api.access.admin_logins import AdminLoginsApi
 from marketprism_services.api.access.authentication import Authentication
 from marketprism_services.api.access.bodies import actor_of
 from marketprism_services.api.access.browser_sessions import BrowserSessions
@@ -136,6 +137,7 @@ class AccessFront:
             *by_provider.endpoints(),
             *MeApi(self.store, self.auditing, self.keys, self._sessions, families, self.quotas).endpoints(),
             *AdminApi(self.store, self.audit_log, self.users, self.keys, self._roles, self._passwords).endpoints(),
+            *AdminLoginsApi(self.store, self.auditing, self._sessions, families, self.quotas, find_role).endpoints(),
         ]
         return [self.recorded(each) for each in found]
 

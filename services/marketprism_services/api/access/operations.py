@@ -181,5 +181,20 @@ def _administration() -> Iterator[Operation]:
         yield _one(path, f"A {thing} changed.", _OBJECT, "admin", "PATCH", change)
         yield _one(path, f"A {thing} taken out.", removed, "admin", "DELETE")
     yield Operation(
+        f"{_ADMIN}/sessions",
+        "Logins of everybody, of browsers and of programs.",
+        data=_LIST,
+        tag="admin",
+        codes=_CHANGE,
+    )
+    yield _one(f"{_ADMIN}/sessions", "A login of anybody ended.", _NOTHING, "admin", "DELETE")
+    yield Operation(
+        f"{_ADMIN}/limits",
+        "Classes of limits, and the rows that were answered today to each account that has so many a day.",
+        data=_OBJECT,
+        tag="admin",
+        codes=_CHANGE,
+    )
+    yield Operation(
         f"{_ADMIN}/audit", "The newest of the audit log.", (AuditParameters,), _LIST, tag="admin", codes=_CHANGE
     )
