@@ -24,9 +24,14 @@ export class ApiError extends Error {
  * @property {string} message
  * @property {boolean} truncated  there is more than was answered
  * @property {string} next  what `after` is for the page that follows, or empty
+ * @property {string} requestId
+ * @property {string} etag  of what was answered, for a change of it; or empty
  */
 
-/** Set when an answer says that nobody is signed in any more. @type {Signal<boolean>} */
+/**
+ * Set when an answer says that nobody is signed in any more. Until somebody is again, nothing else is asked.
+ * @type {Signal<boolean>}
+ */
 export const signedOut = new Signal(false);
 
 /** Goes with every change that a session makes; `who.js` sets it. */
@@ -86,12 +91,20 @@ export async function change(method, path, body, headers = {}) {
  * @param {RequestInit} init
  */
 async function sent(url, init) {
+  if (signedOut.value && !isForAnybody(url)) {
+    throw new ApiError('UNAUTHENTICATED', 'credentials: expected a session, there was none', { status: 401 });
+  }
   try {
     return await fetch(url, { credentials: 'same-origin', redirect: 'error', ...init });
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError('UNREACHABLE', String(error), { retryAfterS: 1 });
   }
+}
+
+/** Whether it is about signing in: its refusals are no end of a session. @param {string} url */
+function isForAnybody(url) {
+  return url === urlOf('/me') || url === urlOf('/auth') || url.startsWith(urlOf('/auth/'));
 }
 
 /**
@@ -107,10 +120,10 @@ async function opened(response) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
   }
   if (response.ok && body?.success === true) {
-    const { data, message, truncated = false, next = '' } = body;
-    return { data, message, truncated, next };
+    const { data, message, truncated = false, next = '', request_id: requestId = '' } = body;
+    return { data, message, truncated, next, requestId, etag: response.headers.get('ETag') ?? '' };
   }
-  if (response.status === 401) signedOut.value = true;
+  if (response.status === 401 && !isForAnybody(new URL(response.url).pathname)) signedOut.value = true;
   const error = body?.error ?? {};
   throw new ApiError(String(error.code ?? 'BAD_ANSWER'), String(error.message ?? response.statusText), {
     status: response.status,

@@ -1,5 +1,5 @@
 /** An answer that is waited for: what is known of it now, and what went wrong. */
-import { ApiError } from './api.js';
+import { ApiError, signedOut } from './api.js';
 import { Signal } from './signal.js';
 
 /**
@@ -20,6 +20,8 @@ export class Resource {
   #asking;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #again;
+  /** @type {(() => void) | undefined} */
+  #waiting;
 
   /** @param {(signal: AbortSignal) => Promise<T>} read */
   constructor(read) {
@@ -32,8 +34,7 @@ export class Resource {
 
   /** Ask (again); what was asked before is not waited for. @param {{forget?: boolean}} [options] */
   async load({ forget = false } = {}) {
-    clearTimeout(this.#again);
-    this.#asking?.abort();
+    this.stop();
     const asking = (this.#asking = new AbortController());
     const before = this.known.value;
     this.known.value = { ...before, data: forget ? undefined : before.data, loading: true };
@@ -44,15 +45,29 @@ export class Resource {
       if (this.#asking !== asking) return;
       const failure = error instanceof ApiError ? error : new ApiError('PAGE', String(error));
       if (!(error instanceof ApiError)) console.error(error);
+      if (failure.status === 401) {
+        this.#waitForSignIn();
+        return;
+      }
       this.known.value = { ...this.known.value, loading: false, error: failure };
       // What will pass by itself is asked for again without anybody's doing.
       if (failure.retryAfterS) this.#again = setTimeout(() => this.load(), failure.retryAfterS * 1000);
     }
   }
 
+  /** What is known stays until somebody has signed in again; then it is asked for anew. */
+  #waitForSignIn() {
+    this.#waiting = signedOut.subscribe((isOut) => {
+      if (!isOut) void this.load();
+    });
+    if (!signedOut.value) signedOut.value = true;
+  }
+
   /** Nothing is asked any more. */
   stop() {
     clearTimeout(this.#again);
+    this.#waiting?.();
+    this.#waiting = undefined;
     this.#asking?.abort();
     this.#asking = undefined;
   }

@@ -11,7 +11,8 @@ import { Channel } from './channel.js';
 /**
  * `live`: messages come. `connecting`, `away`: they do not, since when and why. `quiet`: connected, but nothing is heard.
  * `refused`: the server does not let us in. `hidden`: nobody looks.
- * @typedef {{is: 'connecting' | 'live' | 'quiet' | 'away' | 'refused' | 'hidden', since: number, retryAt?: number, why?: string}} State
+ * @typedef {'connecting' | 'live' | 'quiet' | 'away' | 'refused' | 'hidden'} StateName
+ * @typedef {{is: StateName, since: number, retryAt?: number, why?: string}} State
  */
 
 const SOON_MS = 15; // requests that are made together are one message

@@ -5,6 +5,7 @@ import { Signal } from './signal.js';
 /**
  * @typedef {object} Who
  * @property {string} id
+ * @property {string} kind
  * @property {string} name
  * @property {string[]} roles
  * @property {Set<string>} scopes
@@ -12,7 +13,11 @@ import { Signal } from './signal.js';
  * @property {boolean} mustChangePassword
  */
 
-/** Nobody yet, or nobody any more: null. @type {Signal<Who | null>} */
+/**
+ * Nobody yet, or nobody any more: null. Whose session has only run out (`signedOut` says so) stays: what they were shown
+ * stays on the screen too, until they or somebody else have signed in.
+ * @type {Signal<Who | null>}
+ */
 export const who = new Signal(/** @type {Who | null} */ (null));
 
 /** Ask the server who we are. @throws {ApiError} other than for nobody being signed in */
@@ -20,9 +25,10 @@ export async function recognise() {
   try {
     const { data } = await ask('/me');
     setCsrf(data.csrf ?? '');
-    signedOut.value = false;
+    signedOut.value = false; // before anybody asks for what follows
     who.value = {
       id: data.id,
+      kind: data.kind,
       name: data.name,
       roles: data.roles ?? [],
       scopes: new Set(data.scopes ?? []),
@@ -31,18 +37,46 @@ export async function recognise() {
     };
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
-    who.value = null;
+    setCsrf('');
     signedOut.value = true;
   }
 }
 
-/** @param {string} scope */
+/** Whoever has to change a password first may do nothing before. @param {string} scope */
 export function may(scope) {
-  return who.value?.scopes.has(scope) ?? false;
+  return who.value !== null && !who.value.mustChangePassword && who.value.scopes.has(scope);
+}
+
+/**
+ * @param {string} user
+ * @param {string} password
+ * @throws {ApiError} they are refused, or the server cannot be reached
+ */
+export async function signIn(user, password) {
+  await change('POST', '/auth/login', { user, password });
+  await recognise();
+}
+
+/**
+ * Another password; other sessions of the same user end.
+ * @param {string} before
+ * @param {string} after
+ * @throws {ApiError}
+ */
+export async function setPassword(before, after) {
+  const answer = await change('POST', '/auth/password', { password: before, new: after });
+  await recognise();
+  return answer;
 }
 
 export async function signOut() {
-  await change('POST', '/auth/logout', {});
+  try {
+    await change('POST', '/auth/logout', {});
+  } catch (error) {
+    // A session that had ended before is what was wanted.
+    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+  }
+  setCsrf('');
   who.value = null;
   signedOut.value = true;
 }

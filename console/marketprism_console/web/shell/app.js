@@ -14,7 +14,10 @@ import { empty, failed, loading } from '../parts/states.js';
 import { ApiError } from '../core/api.js';
 import './bar.js';
 import './palette.js';
+import './sign_in.js';
 import { t } from './text.js';
+
+const PAUSE_MS = 5000;
 
 class App extends Part {
   constructor() {
@@ -27,15 +30,25 @@ class App extends Part {
     this.loadingPath = '';
     /** @type {Set<string>} */
     this.later = new Set();
+    this.hasStream = false;
+    this.restarted = -Infinity;
   }
 
   begin() {
     this.follow(address, () => this.#open());
-    this.follow(who, () => this.#open());
-    this.follow(stream.state);
+    this.follow(who, () => {
+      this.#connect();
+      void this.#open();
+    });
+    this.follow(stream.state, ({ is }) => {
+      this.requestUpdate();
+      if (is === 'refused') void this.#recognise();
+    });
     this.follow(stream.notice);
     this.every(60_000, () => void this.#findLater());
     this.follow(signedOut, (isOut) => {
+      this.requestUpdate();
+      this.#connect();
       if (isOut) void this.#recognise();
     });
     for (const row of PAGES) if (row.keys) this.whenGone(shortcut(row.keys, () => this.#go(row.path)));
@@ -51,13 +64,31 @@ class App extends Part {
   async #recognise() {
     try {
       await recognise();
-      stream.connect();
+      this.problem = null;
+      if (stream.state.value.is === 'refused') this.hasStream = false; // what it was opened with is good no longer
+      this.#connect();
       void this.#findLater();
     } catch (error) {
-      this.problem = error;
+      if (!who.value) this.problem = error; // who was recognised before stays so until it is known better
       if (error instanceof ApiError && error.retryAfterS) setTimeout(() => this.#recognise(), error.retryAfterS * 1000);
     }
     await this.#open();
+  }
+
+  /** Connect as whoever is signed in now, if they may; not again and again where that is refused all the same. */
+  #connect() {
+    const had = this.hasStream;
+    this.hasStream = !signedOut.value && may('md:stream');
+    if (had || !this.hasStream) return;
+    if (this.restarted === -Infinity) {
+      this.restarted = performance.now() - PAUSE_MS;
+      stream.connect();
+      return;
+    }
+    const pause = Math.max(0, this.restarted + PAUSE_MS - performance.now());
+    this.restarted = performance.now() + pause;
+    if (pause) setTimeout(() => this.hasStream && stream.restart(), pause);
+    else stream.restart();
   }
 
   async #open() {
@@ -87,15 +118,17 @@ class App extends Part {
 
   render() {
     const { is } = stream.state.value;
+    const hasEnded = signedOut.value && who.value !== null;
     return html`
       <a class="skip" href="#content" @click=${this.#skip}>${t('skip')}</a>
       <mp-bar .isMenuOpen=${this.isMenuOpen} @menu=${this.#menu}></mp-bar>
       <nav id="pages" class=${this.isMenuOpen ? 'open' : ''} aria-label=${t('pages')}>
         ${PAGES.filter((row) => this.#isOffered(row)).map((row) => this.#link(row))}
       </nav>
-      <main id="content" tabindex="-1" class=${is === 'away' || is === 'quiet' ? 'cut' : ''}>
+      <main id="content" tabindex="-1" class=${hasEnded ? 'ended' : is === 'away' || is === 'quiet' ? 'cut' : ''}>
         ${this.#banner(is)} ${this.#page()}
       </main>
+      ${hasEnded ? html`<mp-sign-in .over=${true}></mp-sign-in>` : nothing}
       <footer>
         <a href="/about">MarketPrism</a>
         <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">${t('attribution')}</a>
@@ -138,15 +171,22 @@ class App extends Part {
 
   #page() {
     const { path } = address.value;
-    if (!pageOf(path)) {
+    if ((signedOut.value && !who.value) || who.value?.mustChangePassword) return html`<mp-sign-in></mp-sign-in>`;
+    const row = pageOf(path)?.row;
+    if (!row) {
       return html`<h1>${t('not_there')}</h1>
         ${empty(t('not_there_more', { path }), html`<a class="button" href="/market">${t('to_first')}</a>`)}`;
     }
     if (this.problem instanceof ApiError && !this.shown) return failed(this.problem, () => this.#recognise());
     if (this.problem) return html`<div class="failed" role="alert"><p>${t('no_load')}</p></div>`;
+    if (row.scope && who.value && !may(row.scope) && !row.explains) {
+      const error = new ApiError('FORBIDDEN', '', { status: 403, details: { scope: row.scope } });
+      return html`<h1>${pageName(/** @type {any} */ (row.name))}</h1>${failed(error)}`;
+    }
     if (!this.shown) return loading(8);
     const { tag, rest } = this.shown;
-    return keyed(tag, html`<mp-page .tag=${tag} .rest=${rest}></mp-page>`);
+    // Another person begins anew.
+    return keyed(`${tag} ${who.value?.id}`, html`<mp-page .tag=${tag} .rest=${rest}></mp-page>`);
   }
 
   #menu = () => {

@@ -1,5 +1,6 @@
 /** The bar at the top: search, the state of the connection, and the choices that hold for all pages. */
 import { html, nothing } from '../vendor/lit.js';
+import { ApiError } from '../core/api.js';
 import { Part } from '../core/part.js';
 import { nextOf, prefer, preferences, redIsUp } from '../core/preferences.js';
 import { stream } from '../core/stream.js';
@@ -20,6 +21,7 @@ class Bar extends Part {
     this.alerts = [];
     /** @type {(() => void) | undefined} */
     this.end = undefined;
+    this.isSignOutRefused = false;
   }
 
   begin() {
@@ -33,6 +35,11 @@ class Bar extends Part {
   /** What somebody should look at is counted for whoever may see it. */
   #listen() {
     this.requestUpdate();
+    if (!may('sys:read')) {
+      this.end?.();
+      this.end = undefined;
+      this.alerts = [];
+    }
     if (this.end || !may('sys:read')) return;
     this.end = stream.subscribe(
       { ch: 'system.alerts', mode: 'latest' },
@@ -94,10 +101,24 @@ class Bar extends Part {
   #user() {
     const person = who.value;
     if (!person) return nothing;
-    if (person.isLocal) return html`<span class="user">${t('local')}</span>`;
-    return html`<span class="user">${t('user', { name: person.name })}</span>
-      <button type="button" @click=${signOut}>${t('sign_out')}</button>`;
+    if (person.isLocal) return html`<a class="user" href="/me">${t('local')}</a>`;
+    const text = t('user', { name: person.name });
+    return html`<a class="user" href="/me" title=${text} aria-label=${text}>${person.name}</a>
+      <button type="button" @click=${this.#signOut}>${t('sign_out')}</button>
+      ${this.isSignOutRefused ? html`<span class="bad" role="alert">${t('sign_out_failed')}</span>` : nothing}`;
   }
+
+  #signOut = async () => {
+    this.isSignOutRefused = false;
+    try {
+      await signOut();
+    } catch (error) {
+      // Whoever was not signed out is still there to see it.
+      if (!(error instanceof ApiError)) throw error;
+      this.isSignOutRefused = true;
+      this.requestUpdate();
+    }
+  };
 
   #menu = () => this.dispatchEvent(new CustomEvent('menu'));
 }
