@@ -10,6 +10,7 @@
  * @property {string} [keys]  what is typed to go there
  * @property {string} [scope]  who does not have it is told so
  * @property {string} [route]  a path below `/api/v1` without which the page is not offered
+ * @property {boolean} [explains]  without the scope the page itself says what is to be done
  * @property {boolean} [unlisted]  it does not stand in the list of pages
  * @property {() => Promise<{default: string}>} load
  */
@@ -24,6 +25,9 @@ export const PAGES = [
   { name: 'dead-letters', path: '/dead-letters', keys: 'g d', scope: 'sys:read', load: () => import('./dead-letters/page.js') },
   { name: 'commands', path: '/commands', keys: 'g c', scope: 'sys:read', load: () => import('./commands/page.js') },
   { name: 'events', path: '/events', keys: 'g e', scope: 'sys:read', load: () => import('./events/page.js') },
+  { name: 'rules', path: '/rules', keys: 'g r', scope: 'sys:read', load: () => import('./rules/page.js') },
+  { name: 'access', path: '/access', keys: 'g a', scope: 'admin:access', explains: true, load: () => import('./access/page.js') },
+  { name: 'me', path: '/me', unlisted: true, load: () => import('./me/page.js') },
   { name: 'about', path: '/about', unlisted: true, load: () => import('./about/page.js') },
 ];
 

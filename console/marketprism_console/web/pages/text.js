@@ -11,6 +11,9 @@ export const t = texts({
     'dead-letters': 'Dead letters',
     commands: 'Commands',
     events: 'Events',
+    rules: 'Rules',
+    access: 'Access',
+    me: 'My account',
     about: 'About',
   },
   zh: {
@@ -22,6 +25,9 @@ export const t = texts({
     'dead-letters': '死信',
     commands: '指令',
     events: '事件',
+    rules: '校验规则',
+    access: '访问控制',
+    me: '我的账户',
     about: '关于',
   },
 });

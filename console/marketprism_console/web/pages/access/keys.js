@@ -1,0 +1,43 @@
+/** The keys of everybody. */
+import { html } from '../../vendor/lit.js';
+import { ask } from '../../core/api.js';
+import { Resource } from '../../core/resource.js';
+import { who } from '../../core/who.js';
+import { keyTable, newKey, revokeKey, sorted } from '../../access/keys.js';
+import { shown } from '../../parts/states.js';
+import { Listing } from './listing.js';
+import { t } from './text.js';
+
+/** @typedef {import('../../access/keys.js').Key} Key */
+
+/** @extends {Listing<Key[]>} */
+class Keys extends Listing {
+  constructor() {
+    super('/admin/keys');
+    /** @type {Resource<{id: string, disabled: boolean}[]>} */
+    this.users = new Resource(async (signal) => (await ask('/admin/users', {}, { signal })).data);
+  }
+
+  begin() {
+    super.begin();
+    this.follow(this.users.known);
+    this.whenGone(() => this.users.stop());
+    void this.users.load();
+  }
+
+  render() {
+    const revoke = (/** @type {Key} */ key) => this.act(revokeKey(key, this.path, this.renew));
+    return html`${this.tools(html`<button type="button" @click=${this.#create}>${t('new_key')}</button>`)}
+      ${shown(this.list, (keys) =>
+        this.narrowed(sorted(keys), (key) => [key.id, key.name, key.owner].join(' '), (rows) => keyTable(rows, { withOwner: true, revoke })),
+      )}
+      ${this.dialog()}`;
+  }
+
+  #create = () => {
+    const owners = (this.users.data ?? []).filter((user) => !user.disabled).map((user) => user.id);
+    this.act(newKey({ path: this.path, scopes: who.value?.scopes ?? [], owners, owner: who.value?.name, then: this.renew }));
+  };
+}
+
+customElements.define('mp-access-keys', Keys);

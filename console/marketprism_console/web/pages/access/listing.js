@@ -1,0 +1,81 @@
+/** A list that administrators see: asked for again and again, narrowed by a few letters, with one dialog at a time. */
+import { html, nothing } from '../../vendor/lit.js';
+import { address, alter } from '../../core/address.js';
+import { ask } from '../../core/api.js';
+import { Part } from '../../core/part.js';
+import { Resource } from '../../core/resource.js';
+import { t as tStates } from '../../parts/text.js';
+import { t } from './text.js';
+
+const EVERY_MS = 5000;
+const STEP = 200;
+
+/** @template T */
+export class Listing extends Part {
+  /** @param {string} path  of the list */
+  constructor(path) {
+    super();
+    this.path = path;
+    /** @type {Resource<T>} */
+    this.list = new Resource(async (signal) => (await ask(path, {}, { signal })).data);
+    /** @type {import('../../access/action.js').Action | null} */
+    this.action = null;
+    this.most = STEP;
+  }
+
+  begin() {
+    this.follow(this.list.known);
+    this.follow(address, () => this.requestUpdate());
+    this.whenGone(() => this.list.stop());
+    this.every(EVERY_MS, () => void this.list.load());
+    void this.list.load();
+  }
+
+  /** @param {import('../../access/action.js').Action | null} action */
+  act(action) {
+    this.action = action;
+    this.requestUpdate();
+  }
+
+  renew = () => void this.list.load();
+
+  dialog() {
+    return html`<mp-action .action=${this.action} @closed=${() => this.act(null)}></mp-action>`;
+  }
+
+  get letters() {
+    return (address.value.params.find ?? '').trim().toLowerCase();
+  }
+
+  /** @param {unknown} [more] */
+  tools(more = nothing) {
+    return html`<div class="tools">
+      ${more}
+      <label>${t('find')} <input type="search" maxlength="100" .value=${address.value.params.find ?? ''} @input=${this.#typed} /></label>
+    </div>`;
+  }
+
+  /** @param {InputEvent & {target: HTMLInputElement}} event */
+  #typed = (event) => alter({ find: event.target.value });
+
+  /**
+   * Those of the rows that hold the letters, and the first of them.
+   * @template R
+   * @param {R[]} rows
+   * @param {(row: R) => string} textOf
+   * @param {(rows: R[]) => unknown} table
+   */
+  narrowed(rows, textOf, table) {
+    const { letters } = this;
+    const found = letters ? rows.filter((row) => textOf(row).toLowerCase().includes(letters)) : rows;
+    if (!found.length) return html`<p class="empty">${t(letters ? 'none_found' : 'none')}</p>`;
+    const more = () => {
+      this.most += STEP;
+      this.requestUpdate();
+    };
+    return html`${table(found.slice(0, this.most))}
+      ${found.length > this.most
+        ? html`<p>${tStates('first_rows', { count: this.most })} <button type="button" @click=${more}>${tStates('more')}</button></p>`
+        : nothing}`;
+  }
+}

@@ -1,0 +1,36 @@
+import { texts } from '../../core/texts.js';
+
+export const t = texts({
+  en: {
+    title: 'My account',
+    local: 'Nobody signs in here: whoever asks from this computer may read, and nobody else is let in.',
+    local_more: 'How to have users sign in',
+    nobody: 'whoever is at this computer',
+    name: 'Name', roles: 'Roles', owner: 'Key of', data: 'Data', limits: 'Class of limits', rows: 'Rows today',
+    rows_used: '{used} of {all} ({share})',
+    rows_more: 'from midnight UTC',
+    may: 'What I may do',
+    keys: 'My API keys', new_key: 'New key …', no_keys: 'You have no API keys', no_keys_more: 'A program signs in by a key instead of your password.',
+    sessions: 'My sessions', no_sessions: 'There are none',
+    password: 'Password', change: 'Change the password …',
+    password_more: 'All other sessions of yours end.',
+    password_now: 'Present password', password_new: 'New password', password_again: 'New password again',
+    differ: 'The new password was not typed twice alike.',
+  },
+  zh: {
+    title: '我的账户',
+    local: '此处无需登录：本机可直接读取，其他机器一律不予访问。',
+    local_more: '如何启用用户登录',
+    nobody: '本机使用者',
+    name: '用户名', roles: '角色', owner: '密钥所有者', data: '数据范围', limits: '限额等级', rows: '今日行数',
+    rows_used: '{used} / {all}（{share}）',
+    rows_more: '自 UTC 零点起',
+    may: '我的权限',
+    keys: '我的 API 密钥', new_key: '新建密钥……', no_keys: '尚无 API 密钥', no_keys_more: '程序使用密钥登录，无需您的密码。',
+    sessions: '我的会话', no_sessions: '无',
+    password: '密码', change: '修改密码……',
+    password_more: '您的其他会话将全部结束。',
+    password_now: '当前密码', password_new: '新密码', password_again: '再次输入新密码',
+    differ: '两次输入的新密码不一致。',
+  },
+});
