@@ -109,6 +109,8 @@ async def test_who_may_see_part_of_the_market_gets_that_part(desk: Desk, doors: 
     assert (await outside.bars("rb25*", "1m")).num_rows == 10
     assert {row["symbol"] for row in await outside.symbols()} <= {"rb2505"}
     assert [row["symbol"] for row in await outside.instruments("rb")] == ["rb2505"]
+    assert [row["symbol"] for row in await inside.search("rb", limit=1)] == ["rb2510"]
+    assert [row["symbol"] for row in await outside.search("rb", limit=1)] == ["rb2505"]
     refused: list[Question] = [
         lambda market: market.bars("rb2510", "1m"),
         lambda market: market.last("tick", "rb2505", 1),
