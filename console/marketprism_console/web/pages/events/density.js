@@ -10,14 +10,18 @@ const HEIGHT = 36;
 
 /** @param {import('./tape.js').Row[]} rows  newest first */
 export function density(rows) {
-  const first = rows[rows.length - 1]?.at;
-  const last = rows[0]?.at;
+  // What a replay says is about days that are long over: such an event stands where it was said.
+  const times = new Array(rows.length);
+  let reached = Math.max(...rows.slice(-Math.max(1, Math.min(5, rows.length >> 3))).map(({ at }) => at));
+  const first = reached;
+  for (let n = rows.length - 1; n >= 0; n -= 1) times[n] = reached = Math.max(reached, rows[n].at);
+  const last = reached;
   if (!(last > first)) return nothing;
   const all = new Array(BARS).fill(0);
   const grave = new Array(BARS).fill(0);
   let most = 1;
-  for (const { at, name } of rows) {
-    const bar = Math.min(BARS - 1, Math.floor(((at - first) / (last - first)) * BARS));
+  for (const [n, { name }] of rows.entries()) {
+    const bar = Math.min(BARS - 1, Math.floor(((times[n] - first) / (last - first)) * BARS));
     all[bar] += 1;
     if (gravityOf(name)) grave[bar] += 1;
     most = Math.max(most, all[bar]);

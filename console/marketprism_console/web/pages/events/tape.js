@@ -10,6 +10,7 @@ import { ROUTINE } from '../../events/words.js';
 /**
  * @typedef {object} Row
  * @property {string} key
+ * @property {number} order  in which they were said; what a replay says is about days that are long over
  * @property {number} at  milliseconds
  * @property {string} name
  * @property {string} venue
@@ -41,6 +42,8 @@ export class Tape {
   past = new Resource((signal) => this.#load(signal));
   /** @type {Set<string>} */
   #keys = new Set();
+  /** Sequence of the newest event of the market. */
+  #newest = 0;
   /** @type {Row[]} */
   #coming = [];
   /** @type {number[]} */
@@ -64,7 +67,7 @@ export class Tape {
       stream.subscribe(
         { ch: 'system.events', mode: 'all' },
         {
-          onMessage: ({ n, d }) => this.#take(systemRowOf(n, d)),
+          onMessage: ({ n, d }) => this.#take(systemRowOf(n, d, this.#newest)),
           onBegin: () => (this.withoutSystem.value = ''),
           onError: (error) => (this.withoutSystem.value = String(error.message ?? error.code)),
         },
@@ -87,7 +90,7 @@ export class Tape {
   /** Put what has come where it belongs; returns the rows. */
   settle() {
     if (this.#coming.length) {
-      this.rows = [...this.#coming, ...this.rows].sort((a, b) => b.at - a.at);
+      this.rows = [...this.#coming, ...this.rows].sort((a, b) => b.order - a.order);
       this.#coming = [];
       for (const row of this.rows.splice(MOST_HELD)) this.#keys.delete(row.key);
     }
@@ -120,6 +123,7 @@ export class Tape {
 
   /** @param {Row} row */
   #hold(row) {
+    this.#newest = Math.max(this.#newest, Math.floor(row.order));
     if (this.#keys.has(row.key)) return;
     this.#keys.add(row.key);
     this.#coming.push(row);
@@ -139,14 +143,15 @@ export class Tape {
 /** @param {number} n @param {any} found @returns {Row} */
 function rowOf(n, found) {
   const { name, venue, symbol, source, ts_event, data } = found;
-  return { key: `m${n}`, at: ms(ts_event), name: String(name), venue, symbol, service: source, data: data ?? {} };
+  return { key: `m${n}`, order: n, at: ms(ts_event), name: String(name), venue, symbol, service: source, data: data ?? {} };
 }
 
-/** @param {number} n @param {any} found @returns {Row} */
-function systemRowOf(n, found) {
+/** @param {number} n @param {any} found @param {number} newest  behind which it came @returns {Row} */
+function systemRowOf(n, found, newest) {
   const { name, service, ts, event } = found;
   const data = event && typeof event === 'object' ? event : { value: event };
-  return { key: `s${n}`, at: ts ? ms(ts) : Date.now(), name: String(name), venue: '', symbol: '', service: String(service), data };
+  const order = newest + 0.5 + Math.min(n, 1e9) / 1e10;
+  return { key: `s${n}`, order, at: ts ? ms(ts) : Date.now(), name: String(name), venue: '', symbol: '', service: String(service), data };
 }
 
 /** The moment that an event is about, where that is another than when it was said. @param {Row} row */
