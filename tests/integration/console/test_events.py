@@ -49,8 +49,8 @@ def test_events_are_named_in_both_languages(browser: Browser, desk: Desk, langua
 
 def test_events_come_live_and_lead_to_their_instrument_at_that_instant(browser: Browser, desk: Desk) -> None:
     with at_desk(browser, desk, "/events") as seen:
-        seen.settle()
         seen.page.wait_for_selector(".connection.live")
+        seen.settle()
         desk.say(MarketSourceDisconnected("night", "ctp", "front gone"), gap("live1"))
         desk.say_aloud("storage", "LeaseAcquired", {"key": "storage", "holder": "b", "epoch": 7, "takeover_s": 1.25})
         expect(seen.page.locator(ROWS, has_text="night to ctp ended: front gone")).to_have_count(1)
@@ -86,7 +86,6 @@ def test_filters_stand_in_the_address_and_survive_a_reload(browser: Browser, des
         expect(seen.page.locator(ROWS, has_text="Bar closed")).to_have_count(1)
         seen.page.goto(f"{desk.base}/events?symbol=nothing")
         expect(seen.page.locator("mp-live-events .empty")).to_contain_text("0 of 0 shown")
-        seen.page.wait_for_selector(".connection.live")
         desk.say(gap("other1"))
         expect(seen.page.locator("mp-live-events .empty")).to_contain_text("0 of 1 shown")
         seen.page.get_by_role("button", name="Show everything").click()
@@ -96,8 +95,8 @@ def test_filters_stand_in_the_address_and_survive_a_reload(browser: Browser, des
 
 def test_a_flood_is_sampled_on_the_screen_and_whole_in_the_file(browser: Browser, desk: Desk) -> None:
     with at_desk(browser, desk, "/events?routine=yes&service=flood") as seen:
-        seen.settle()
         seen.page.wait_for_selector(".connection.live")
+        seen.settle()
         desk.say(
             *[MarketBarGenerated("shfe", f"f{n}", "1m", FROM, 0) for n in range(500)], gap("f-gap"), source="flood"
         )

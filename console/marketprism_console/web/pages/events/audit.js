@@ -7,7 +7,7 @@ import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { dateTime, ms } from '../../core/time.js';
 import { narrow } from '../../parts/filters.js';
-import { empty, shown } from '../../parts/states.js';
+import { empty, failed, shown } from '../../parts/states.js';
 import { t } from './text.js';
 
 /**
@@ -67,11 +67,13 @@ class Audit extends Part {
     const { params } = address.value;
     const all = [...this.held.values()].sort((a, b) => b.seq - a.seq);
     const rows = all.filter((row) => FILTERS.every((key) => !params[key] || row[key] === params[key]));
+    const { error } = this.older.known.value;
     return html`<mp-filters .fields=${FILTERS.map((key) => ({ key, label: t(key), values: valuesOf(all, key) }))}></mp-filters>
       ${shown(this.records, () => this.#table(rows, all.length), {
         lines: 10,
         empty: () => (all.length ? undefined : empty(t('no_audit'), html`<p>${t('no_audit_more')}</p>`)),
-      })}`;
+      })}
+      ${error ? failed(error, () => this.older.load()) : nothing}`;
   }
 
   /** @param {AuditRow[]} rows @param {number} all */

@@ -8,7 +8,7 @@ import { clock, date } from '../../core/time.js';
 import { gravityOf, knownNames, sentenceOf, titleOf } from '../../events/words.js';
 import { download } from '../../parts/download.js';
 import { narrow } from '../../parts/filters.js';
-import { empty, shown } from '../../parts/states.js';
+import { empty, failed, shown } from '../../parts/states.js';
 import { density } from './density.js';
 import { momentOf, Tape } from './tape.js';
 import { t } from './text.js';
@@ -57,7 +57,7 @@ class LiveEvents extends Part {
     const tape = (this.tape = new Tape(filters));
     const mark = () => this.pace.mark();
     this.ends.push(tape.came.subscribe(mark), tape.withoutSystem.subscribe(mark), tape.holeAt.subscribe(mark));
-    this.ends.push(tape.past.known.subscribe(mark));
+    this.ends.push(tape.past.known.subscribe(mark), tape.older.known.subscribe(mark));
     tape.begin();
     this.requestUpdate();
   }
@@ -84,7 +84,8 @@ class LiveEvents extends Part {
       ${shown(tape.past, () => html`${density(rows)} ${this.#table(shownRows)}`, {
         lines: 10,
         empty: () => (rows.length ? undefined : this.#nothing(tape)),
-      })}`;
+      })}
+      ${tape.older.known.value.error ? failed(tape.older.known.value.error, this.#older) : nothing}`;
   }
 
   /** @param {import('./tape.js').Row[]} held @param {number} every */

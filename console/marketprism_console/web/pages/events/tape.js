@@ -24,6 +24,7 @@ import { ROUTINE } from '../../events/words.js';
 const FIRST = 300;
 const MOST_HELD = 5000;
 const RATE_MS = 5000;
+const LATE_MS = 1500;
 
 export class Tape {
   /** @type {Row[]} newest first */
@@ -39,7 +40,9 @@ export class Tape {
   /** Where older ones may be, null where there are none. @type {number | null} */
   before = null;
   /** @type {Resource<true>} */
-  past = new Resource((signal) => this.#load(signal));
+  past = new Resource((signal) => this.#load(signal, null));
+  /** @type {Resource<true>} */
+  older = new Resource((signal) => this.#load(signal, this.before));
   /** @type {Set<string>} */
   #keys = new Set();
   /** Sequence of the newest event of the market. */
@@ -57,12 +60,18 @@ export class Tape {
   }
 
   begin() {
-    void this.past.load();
     const { name } = this.filters;
+    // The past is read when the channel is on: between the two nothing is missed. Where none comes on it is read all the same.
+    const late = setTimeout(() => this.past.load(), LATE_MS);
+    const read = () => {
+      clearTimeout(late);
+      void this.past.load();
+    };
     this.#ends.push(
+      () => clearTimeout(late),
       stream.subscribe(
         { ch: name ? `market.event.${token(name)}` : 'market.event.>', mode: 'all' },
-        { onMessage: ({ n, d }) => this.#take(rowOf(n, d)), onGap: () => (this.holeAt.value = Date.now()) },
+        { onMessage: ({ n, d }) => this.#take(rowOf(n, d)), onBegin: read, onGap: () => (this.holeAt.value = Date.now()) },
       ),
       stream.subscribe(
         { ch: 'system.events', mode: 'all' },
@@ -77,6 +86,7 @@ export class Tape {
 
   stop() {
     this.past.stop();
+    this.older.stop();
     for (const end of this.#ends.splice(0)) end();
   }
 
@@ -98,15 +108,15 @@ export class Tape {
   }
 
   async loadOlder() {
-    if (this.before !== null) await this.past.load();
+    if (this.before !== null) await this.older.load();
   }
 
-  /** @param {AbortSignal} signal @returns {Promise<true>} */
-  async #load(signal) {
+  /** @param {AbortSignal} signal @param {number | null} before @returns {Promise<true>} */
+  async #load(signal, before) {
     const { name, venue, symbol, service, routine } = this.filters;
-    const asked = { name, venue, symbol, source: service, routine, limit: FIRST, before: this.before };
+    const asked = { name, venue, symbol, source: service, routine, limit: FIRST, before };
     const { data } = await ask('/events', asked, { signal });
-    this.before = data.before;
+    if (before !== null || this.past.data === undefined) this.before = data.before;
     for (const each of data.events) this.#hold(rowOf(each.stream_seq, each));
     this.came.value += 1;
     return true;
