@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import secrets
 import sys
 from collections.abc import MutableMapping
 from typing import Any, TextIO, cast
@@ -19,6 +21,7 @@ from marketprism_sdk.urls import hide
 
 _streams: dict[object, LogStream] = {}  # the one that is used, by the standard error that it writes to
 _recent = RecentLogs()
+_PROGRAM = secrets.token_hex(8)  # a fork has the same one
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # What a terminal obeys, begins another line or turns text round (controls, line separators, marks of direction),
 # and halves of characters, which cannot be written at all.
@@ -83,6 +86,11 @@ def stream() -> LogStream:
         _streams.clear()
         _streams[sys.stderr] = LogStream(sys.stderr)
     return _streams[sys.stderr]
+
+
+def process_name() -> str:
+    """What tells this process from every other one, also from those that were forked of the same."""
+    return f"{_PROGRAM}-{os.getpid()}"
 
 
 def recent() -> RecentLogs:

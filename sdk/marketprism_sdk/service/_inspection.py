@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import (
     INSPECT,
@@ -19,8 +17,6 @@ from marketprism_sdk.messaging import (
 from marketprism_sdk.observability import MetricRow, Metrics, logs
 from marketprism_sdk.service._bodies import WRONG_BODY, decoded
 from marketprism_sdk.service._http_server import HttpServer
-
-_PROCESS = secrets.token_hex(8)
 
 
 class Inspection:
@@ -50,7 +46,7 @@ class Inspection:
         except ValueError as error:
             raise RemoteError(WRONG_BODY, str(error), {"field": "level"}) from error
         lines = tuple(LogEntry(*line) for line in page.lines)
-        return LogsAnswer(_PROCESS, lines, page.more, page.missed, recent.dropped)
+        return LogsAnswer(logs.process_name(), lines, page.more, page.missed, recent.dropped)
 
     async def _status(self, _: object) -> dict[str, object]:
         return await self._http.shown()

@@ -8,6 +8,7 @@ import { Resource } from '../../core/resource.js';
 import { clock, date, ms } from '../../core/time.js';
 import { narrow } from '../../parts/filters.js';
 import { empty, shown } from '../../parts/states.js';
+import { t as common } from '../../parts/text.js';
 import { t } from './text.js';
 
 /**
@@ -111,7 +112,7 @@ class Logs extends Part {
 
   /** @param {Line[]} lines */
   #list(lines) {
-    return html`<div class="scroll log" tabindex="0" role="region" aria-label=${t('logs')}>
+    return html`<div class="scroll log-lines" tabindex="0" role="region" aria-label=${t('logs')}>
       <ol>${repeat(lines, ({ key }) => key, (line) => this.#line(line))}</ol>
     </div>`;
   }
@@ -124,7 +125,7 @@ class Logs extends Part {
       <span class="dim">${date(line.at) === date(Date.now()) ? '' : html`${date(line.at)} `}${clock(line.at, undefined, 3)}</span>
       <b class=${gravity}>${mark ? html`<span aria-hidden="true">${mark}</span> ` : nothing}${line.level}</b>
       ${narrow('service', line.service, t('service'))} <span>${line.event}</span> <span class="dim">${line.fields}</span>
-      <button type="button" class="plain copy" aria-label=${t('copy_line')} title=${t('copy_line')} @click=${() => this.#copy([line])}>⧉</button>
+      <button type="button" class="plain copy" aria-label=${t('copy_line')} @click=${() => this.#copy([line])}>${common('copy')}</button>
     </li>`;
   }
 

@@ -46,7 +46,7 @@ export const t = texts({
     none_fit: '显示 0 / {count} 条：全部被筛选条件排除', show_all: '显示全部',
     level: '级别', from_level: '{level} 及以上', search: '搜索',
     silent: '以下实例没有应答，缺少其日志：{who}',
-    copy_all: '复制各行', copy_line: '复制此行', copied: '已复制 {count} 行', not_copied: '浏览器不允许此页面复制',
+    copy_all: '复制各行', copy_line: '复制这一行', copied: '已复制 {count} 行', not_copied: '浏览器不允许此页面复制',
     no_logs: '此网关不提供日志', no_logs_more: '各服务的日志写在自己的输出中。',
     quiet_logs: '各服务没有日志', quiet_logs_more: '各实例最新的日志会显示在这里。',
     who: '操作人', action: '操作', target: '对象', outcome: '结果', from: '来源地址', request: '请求 {id}', credential: '凭证',
