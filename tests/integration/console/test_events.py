@@ -143,10 +143,8 @@ def test_the_audit_log_is_for_who_may_read_it(browser: Browser, desk: Desk) -> N
 
 
 def line(seq: int, level: str, event: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "seq": seq, "ts": FROM + seq * 1_000_000, "level": level, "service": "gateway", "instance": "g-1",
-        "event": event, "fields": fields,
-    }  # fmt: skip
+    named = {"level": level, "service": "gateway", "instance": "g-1", "event": event}
+    return {"seq": seq, "ts": FROM + seq * 1_000_000, **named, "fields": fields}
 
 
 def test_lines_of_logs_are_tailed_searched_and_copied(browser: Browser, desk: Desk) -> None:
