@@ -150,7 +150,7 @@ class Users extends Listing {
             title=${t('name_more')} aria-describedby="user-id-more" /><span id="user-id-more" class="dim">${t('name_more')}</span></div>
         ${this.#more({ roles: ['viewer'] })}
         <div class="field"><label for="user-subject">${t('subject')}</label>
-          <input id="user-subject" name="subject" maxlength="512" autocomplete="off" placeholder="https://login.example/realms/desk 2489" /></div>
+          <input id="user-subject" name="subject" maxlength="512" autocomplete="off" /></div>
         <p><label><input type="checkbox" name="service" /> ${t('is_service')}</label></p>`,
       act: (form) => {
         const values = new FormData(form);
