@@ -10,8 +10,10 @@ from typing import Any, assert_never
 import msgspec
 import pyarrow as pa
 
+from marketprism_adapters.memory import overviews
 from marketprism_adapters.memory.tick_bars import bars_of_ticks, counts
 from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
+from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     Audit,
     BarsOfTicks,
@@ -128,6 +130,8 @@ class MemoryStore:
                 return self._instruments(question)
             case BarsOfTicks():
                 return bars_of_ticks(self._rows(TICK), question)
+            case Coverage() | GapLedger() | QualityOverview():
+                return overviews.answer(self._rows, question)
             case _:
                 assert_never(question)
 

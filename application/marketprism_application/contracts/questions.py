@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, get_args
 import msgspec
 
 from marketprism_application.contracts.failures import AnswerError, Code, Failure, wrong_field
+from marketprism_application.contracts.overview_questions import OverviewQuestion
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -250,7 +251,17 @@ class Sessions(_Question, frozen=True, tag="sessions"):
 
 
 StoreQuestion: TypeAlias = (
-    Records | Latest | Symbols | Audit | Daily | Statistics | Instruments | BarsOfTicks | Names | Listing
+    Records
+    | Latest
+    | Symbols
+    | Audit
+    | Daily
+    | Statistics
+    | Instruments
+    | BarsOfTicks
+    | Names
+    | Listing
+    | OverviewQuestion
 )
 Question: TypeAlias = StoreQuestion | Book | Dominant | Continuous | Sessions | Search | Products
 QUESTIONS: dict[str, type[Question]] = {str(cls.__struct_config__.tag): cls for cls in get_args(Question)}

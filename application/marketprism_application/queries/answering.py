@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import msgspec
 
 from marketprism_application.contracts.book_view import MAX_DEPTH
 from marketprism_application.contracts.failures import Code, Failure
 from marketprism_application.contracts.kinds import BAR, KINDS, TICK
+from marketprism_application.contracts.overview_questions import OverviewQuestion
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Audit,
@@ -51,6 +52,7 @@ from marketprism_application.queries.checks import (
 )
 from marketprism_application.queries.derived_bars import ReadRules, bars
 from marketprism_application.queries.listing_cache import ListingReader
+from marketprism_application.queries.many_instruments import answer_of_many, checked_many
 from marketprism_application.queries.name_cache import NamesReader
 from marketprism_application.queries.paging import of_venue, page, up_to
 from marketprism_application.queries.reading import Reading
@@ -154,6 +156,12 @@ async def _statistics(reading: Reading, question: Statistics) -> pa.Table:
 async def _bars_of_ticks(reading: Reading, question: BarsOfTicks) -> pa.Table:
     check_instrument(question.symbol, question.venue)
     return await reading.store.answer(question)
+
+
+async def _of_many(reading: Reading, question: OverviewQuestion) -> pa.Table:
+    if reading.rules is None:
+        return await reading.store.answer(checked_many(question))
+    return await answer_of_many(reading.store, reading.rules, reading.names, question)
 
 
 async def _book(reading: Reading, question: Book) -> pa.Table:
@@ -314,6 +322,7 @@ HANDLERS: dict[type[Question], Callable[[Reading, Any], Awaitable[pa.Table]]] = 
     Dominant: answer_dominant,
     Continuous: answer_continuous,
     Sessions: answer_sessions,
+    **dict.fromkeys(get_args(OverviewQuestion), _of_many),
 }
 
 

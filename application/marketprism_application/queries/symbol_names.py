@@ -108,6 +108,28 @@ class NameIndex:
             raise QueryError(f"symbol: expected at most {MOST_SYMBOLS}, was {len(found)} by {text[:_SHOWN]!r}")
         return list(found)
 
+    def listed(self, text: str, venue: str | None, product: str) -> list[StoredName]:
+        """Everything of which there is data and that a text asks for, by venue and symbol: one name, several with
+        commas between, patterns; of a venue and a product, where these are given. Empty where nothing fits.
+
+        Raises:
+            QueryError: nothing between two commas.
+        """
+        found: set[StoredName] = set()
+        for part in (each.strip() for each in text.split(",")):
+            if not part:
+                raise QueryError(f"symbol: expected one between commas, was {text[:_SHOWN]!r}")
+            if is_pattern(part):
+                found |= {name for name in self.names if fits(part, name.venue, name.symbol)}
+            elif (meant := self.find(part, venue)) is not None:
+                found |= {name for name in self._at[meant.symbol] if meant.venue in ("", name.venue)}
+        of = product.casefold()
+        return sorted(
+            name
+            for name in found
+            if name.stored and venue in (None, name.venue) and (not of or product_of(name.symbol).casefold() == of)
+        )
+
     def check_venue(self, symbol: str, venue: str | None) -> None:
         """A symbol that is known somewhere is known at the venue that is asked for.
 

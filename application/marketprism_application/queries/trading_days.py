@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from marketprism_application.contracts.kinds import KINDS
+from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import Continuous, Daily, Records, Statistics
 from marketprism_application.errors import QueryError
 from marketprism_domain.errors import DomainError
@@ -19,7 +20,7 @@ from marketprism_domain.sessions.trading_days import NANOS_PER_DAY, day_of, day_
 _BEFORE_DAYS, _BEHIND_DAYS = 12, 2
 AROUND_DAYS = _BEFORE_DAYS + _BEHIND_DAYS + 1
 
-OfDays = TypeVar("OfDays", Records, Daily, Statistics, Continuous)
+OfDays = TypeVar("OfDays", bound=Records | Daily | Statistics | Continuous | Coverage | GapLedger | QualityOverview)
 
 
 def day_text_of(value: str, name: str) -> str:

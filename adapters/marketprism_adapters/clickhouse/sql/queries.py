@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
-from marketprism_adapters.clickhouse.sql import tick_bars
+from marketprism_adapters.clickhouse.sql import overviews, tick_bars
 from marketprism_adapters.clickhouse.sql.columns import from_engine
 from marketprism_adapters.clickhouse.sql.parameters import Params, Statement, as_schema, bounds, parameter
 from marketprism_adapters.clickhouse.sql.schema import select
 from marketprism_adapters.clickhouse.topology import DATABASE
 from marketprism_application.contracts.kinds import INSTRUMENT, KINDS, DataKind
+from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     Audit,
     BarsOfTicks,
@@ -55,6 +56,8 @@ def statement(question: StoreQuestion) -> Statement | pa.Table:
             return instruments(question)
         case BarsOfTicks():
             return tick_bars.statement(question)
+        case Coverage() | GapLedger() | QualityOverview():
+            return overviews.statement(question)
         case _:
             assert_never(question)
 

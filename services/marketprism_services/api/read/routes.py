@@ -9,7 +9,8 @@ from aiohttp import web
 
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.scopes import Scope
-from marketprism_application.contracts.kinds import BAR, INSTRUMENT, PATHS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, PATHS, QUALITY, TICK, DataKind
+from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Book,
@@ -29,6 +30,11 @@ from marketprism_application.contracts.questions import (
 )
 from marketprism_services.api.endpoint import Endpoint, Handler, principal_of
 from marketprism_services.api.read.entitled import asked_by, check_named, entitled
+from marketprism_services.api.read.overview_requests import (
+    CoverageParameters,
+    GapLedgerParameters,
+    QualityOverviewParameters,
+)
 from marketprism_services.api.read.parameters import FormatParameters
 from marketprism_services.api.read.rendering import enveloped, is_shaped
 from marketprism_services.api.read.requests import (
@@ -104,6 +110,24 @@ def _product_columns() -> pa.Schema:
     from marketprism_application.queries.arrow_tables import PRODUCTS  # noqa: PLC0415 (loads pyarrow)
 
     return PRODUCTS
+
+
+def _coverage_columns() -> pa.Schema:
+    from marketprism_application.queries.coverage import COLUMNS  # noqa: PLC0415 (loads pyarrow)
+
+    return COLUMNS
+
+
+def _ledger_columns() -> pa.Schema:
+    from marketprism_application.queries.gap_ledger import COLUMNS  # noqa: PLC0415 (loads pyarrow)
+
+    return COLUMNS
+
+
+def _quality_columns() -> pa.Schema:
+    from marketprism_application.queries.quality_overview import COLUMNS  # noqa: PLC0415 (loads pyarrow)
+
+    return COLUMNS
 
 
 ROUTES = (
@@ -216,6 +240,33 @@ ROUTES = (
         lambda asked: Sessions(asked.symbol, asked.venue, asked.from_, asked.to, *asked.days),
         _session_columns,
         scope=Scope.READ,
+    ),
+    Route(
+        "/api/v1/coverage",
+        "How complete many instruments are, day by day: minute bars, minutes of the sessions, holes.",
+        CoverageParameters,
+        Coverage,
+        lambda asked: asked.question,
+        _coverage_columns,
+        kind=BAR,
+    ),
+    Route(
+        "/api/v1/gaps",
+        "The ledger of holes over many instruments, the newest first, with how many minute bars each touches.",
+        GapLedgerParameters,
+        GapLedger,
+        lambda asked: asked.question,
+        _ledger_columns,
+        kind=GAP,
+    ),
+    Route(
+        "/api/v1/quality",
+        "Quality of many instruments over time: score, counts and reasons of spans of windows.",
+        QualityOverviewParameters,
+        QualityOverview,
+        lambda asked: asked.question,
+        _quality_columns,
+        kind=QUALITY,
     ),
 )
 

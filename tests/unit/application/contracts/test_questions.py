@@ -13,6 +13,7 @@ import pytest
 from marketprism_adapters.clickhouse.sql.queries import statement
 from marketprism_adapters.memory.store import MemoryStore
 from marketprism_application.contracts.failures import AnswerError
+from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     QUESTIONS,
     Audit,
@@ -70,6 +71,10 @@ WRITTEN: dict[str, Question] = {
     "search": Search("luowen 05", "shfe", "future", 5, (Visible(("shfe", "dce"), ("rb*",)),)),
     "search for whatever has data": Search(),
     "search of who may see nothing": Search("rb", visible=()),
+    "coverage": Coverage("ru*", "shfe", "ru", "20181001", "20181031", limit=50, after=("shfe", "ru1901"), days=40),
+    "coverage of everything": Coverage(),
+    "gap_ledger": GapLedger("*", cause="silence", kind="", before=(T, "ru1901", "shfe", "silence", "")),
+    "quality_overview": QualityOverview("ru1901,ru1905", ts_from=T, ts_to=T + 1, width_ns=60_000_000_000),
     "dominant": Dominant("rb"),
     "continuous": Continuous("rb", None, T, T + 1, "1d", 20_000, adjust="difference"),
     "continuous, unadjusted": Continuous("rb", interval="1d", limit=20_000, adjust="none"),
@@ -167,6 +172,9 @@ def test_no_text_of_a_caller_is_in_a_statement() -> None:
         Statistics(strange),
         Instruments(InstrumentSearch(strange, strange, strange, strange)),
         BarsOfTicks(strange, strange, SECTIONS),
+        Coverage(venue=strange, from_day=strange, to_day=strange, names=(strange,)),
+        GapLedger(venue=strange, cause=strange, kind=strange, before=(1, *[strange] * 4), names=(strange,)),
+        QualityOverview(venue=strange, names=(strange,)),
     ):
         asked = statement(question)
         assert strange not in asked.text
