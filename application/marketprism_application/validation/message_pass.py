@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from marketprism_application.contracts.packed import Mark, Packed
@@ -11,6 +12,7 @@ from marketprism_domain.events.registry import (
     AbnormalPriceDetected,
     DataGapDetected,
     DuplicateDataDetected,
+    Event,
     InvalidDataDetected,
     RejectionsSummarized,
     StaleDataDetected,
@@ -24,6 +26,8 @@ from marketprism_domain.sessions.sessions import Placement, SessionChange
 from marketprism_domain.ticks.anomalies import Anomaly
 from marketprism_domain.ticks.clocks import AGREES_NS, VenueClock
 from marketprism_domain.ticks.gaps import EXCLUDED, JOINED, TRUNCATED, Interruption
+from marketprism_domain.ticks.rejections import findings, row_of
+from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_domain.ticks.stream import Rejected
 from marketprism_domain.ticks.validation import DUPLICATE
 from marketprism_domain.values import NANOS_PER_MINUTE
@@ -41,6 +45,23 @@ class ValidationOutput(NamedTuple):
     events: list[EventRecord]
     reports: list[QualityReport]
     changes: list[tuple[int, SessionChange]]
+
+
+def _rejection(verdict: Rejected, previous: Tick | None, rules: ValidationRules) -> Event:
+    """The event of one rejected tick, with the row as it came."""
+    tick, reasons = verdict.tick, verdict.reasons
+    row = _json(row_of(tick))
+    wrong = _json([list(each) for each in findings(tick, previous, reasons, rules)])
+    if reasons[0] == DUPLICATE:
+        return DuplicateDataDetected(tick.venue, tick.symbol, tick.source_seq, row, wrong)
+    last, volume = str(tick.last or ""), str(tick.volume if tick.volume is not None else "")
+    return InvalidDataDetected(
+        tick.venue, tick.symbol, ",".join(reasons), verdict.score, tick.source_seq, last, volume, row, wrong
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _same_snapshot(tick: Tick, last: Tick | None) -> bool:
@@ -129,14 +150,8 @@ class MessagePass:
         if self._rejections > MAX_REJECTION_EVENTS:
             key = (tick.venue, tick.symbol, reason)
             self._summed[key] = self._summed.get(key, 0) + 1
-        elif reason == DUPLICATE:
-            self._event(DuplicateDataDetected(tick.venue, tick.symbol, tick.source_seq))
         else:
-            reasons = ",".join(verdict.reasons)
-            last, volume = str(tick.last or ""), str(tick.volume if tick.volume is not None else "")
-            self._event(
-                InvalidDataDetected(tick.venue, tick.symbol, reasons, verdict.score, tick.source_seq, last, volume)
-            )
+            self._event(_rejection(verdict, watched.stream.state.last, self._memory.rules))
         self._quality(watched, tick, verdict.score, verdict.reasons, (), accepted=False)
 
     def _look_for_hole(self, tick: Tick, watched: StreamMemory) -> None:

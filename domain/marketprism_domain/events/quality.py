@@ -16,7 +16,11 @@ class TickDataValidated:
 
 @dataclass(frozen=True, slots=True)
 class InvalidDataDetected:
-    """A tick was rejected."""
+    """A tick was rejected.
+
+    `row` is the tick as it came (`ticks.rejections.row_of`) and `findings` what was wrong with it, a list of
+    (reason, field, rule, than, was); both are JSON.
+    """
 
     venue: str
     symbol: str
@@ -25,6 +29,8 @@ class InvalidDataDetected:
     source_seq: int
     last: str
     volume: str
+    row: str = ""
+    findings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,13 @@ class DataGapDetected:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateDataDetected:
-    """A tick came twice with one content."""
+    """A tick came twice with one content; `row` and `findings` are as those of `InvalidDataDetected`."""
 
     venue: str
     symbol: str
     source_seq: int
+    row: str = ""
+    findings: str = ""
 
 
 @dataclass(frozen=True, slots=True)

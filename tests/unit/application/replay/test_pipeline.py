@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -139,6 +140,12 @@ def test_rejections_beyond_a_few_are_summed_up_and_none_is_dropped(calendar: Mar
     assert len(single) + int(summary.data["ticks"] or 0) == 50
     assert len(single) == MAX_REJECTION_EVENTS
     assert len({e.event_id for e in out.events}) == len(out.events)
+    data = single[0].data
+    assert json.loads(str(data["findings"])) == [["volume_negative", "volume", "at_least", "0", "-1"]]
+    row = json.loads(str(data["row"]))
+    assert (row["symbol"], row["last"], row["volume"], row["source_seq"]) == ("rb2505", "100", "-1", "0")
+    again = ShardValidator(calendar, ValidationRules()).process(Packed(PACKED_VERSION, "x", 0, 0, tuple(bad)), 1, 0)
+    assert again.events == out.events
 
 
 def test_a_message_behind_a_lost_one_is_left_for_its_gateway_to_send_again(calendar: MarketCalendar) -> None:
