@@ -1,0 +1,123 @@
+"""The page of data: the coverage calendar, a day of it and the ledger say what the store has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.integration.console.spoiled import DAY, HOLE, spoil
+from tests.support.console import Site, Viewer, running_site, viewer
+
+pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
+
+DAYS = ("20181008", DAY, "20181010")
+
+
+@pytest.fixture(scope="session")
+def spoiled(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Three days of rubber, the second with a hole and spoiled rows."""
+    folder = tmp_path_factory.mktemp("spoiled")
+    spoil(fixtures / f"ctp/ticks/ru1901_{DAY}.csv.gz", folder / f"ru1901_{DAY}.csv.gz")
+    files = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
+    files[1] = folder / files[1].name
+    with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
+        site.until(lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == 1_539_183_540_000_000_000)
+        site.until(lambda: len(site.ask("/coverage?symbols=ru1901")) >= len(DAYS))
+        yield site
+
+
+def cells(seen: Viewer) -> list[dict[str, str]]:
+    """The cells of the calendar that are not of a day without session."""
+    found: list[dict[str, str]] = seen.page.evaluate(
+        "[...document.querySelectorAll('td.day:not(.none)')].map((c) => ({text: c.ariaLabel, sign: c.textContent.trim(), kind: c.className}))"
+    )
+    return found
+
+
+def test_the_calendar_says_what_the_store_has(browser: Browser, spoiled: Site) -> None:
+    rows: list[dict[str, Any]] = spoiled.ask("/coverage?symbols=ru1901&venue=shfe")
+    with viewer(browser, spoiled.base) as seen:
+        seen.open("/data?symbols=ru1901&venue=shfe")
+        seen.until("document.querySelector('td.day')")
+        found = cells(seen)
+        assert len(found) == len(rows)
+        for cell, row in zip(found, rows, strict=True):
+            day = row["trading_day"]
+            assert f"shfe.ru1901, {day[:4]}-{day[4:6]}-{day[6:]}: " in cell["text"]
+            if row["bars"]:
+                assert f"{row['bars']} of {row['minutes']} minutes" in cell["text"]
+            assert ("gap" in cell["kind"].split()) == (row["gaps"] > 0)
+            assert bool(cell["sign"])
+        assert seen.problems == []
+
+
+def test_a_day_is_opened_by_keyboard_and_stands_in_the_address(browser: Browser, spoiled: Site) -> None:
+    (row,) = spoiled.ask(f"/coverage?symbols=ru1901&trading_day={DAY}")
+    holes = spoiled.ask(f"/gaps?symbols=ru1901&trading_day={DAY}")
+    (daily,) = spoiled.ask(f"/daily/ru1901?trading_day={DAY}")
+    assert any(hole["bars"] >= 9 for hole in holes), f"expected the hole of {HOLE}, was {holes}"
+    with viewer(browser, spoiled.base) as seen:
+        seen.open("/data?symbols=ru1901&from=2018-10-08&to=2018-10-10")
+        seen.until("document.querySelectorAll('td.day').length === 3")
+        seen.page.focus("td.day[tabindex='0']")
+        seen.page.keyboard.press("ArrowRight")
+        assert DAY[4:6] + "-" + DAY[6:] in seen.page.evaluate("document.activeElement.ariaLabel")
+        seen.page.keyboard.press("End")
+        seen.page.keyboard.press("ArrowLeft")
+        seen.page.keyboard.press("Enter")
+        seen.until("document.querySelector('mp-coverage-day dl')")
+        assert f"day={DAY}" in seen.page.url
+        facts = seen.page.evaluate(
+            "Object.fromEntries([...document.querySelectorAll('mp-coverage-day dt')].map((t) => "
+            "[t.textContent, t.nextElementSibling.textContent]))"
+        )
+        assert facts["Ticks"] == f"{daily['ticks']:,}"
+        assert (facts["Minute bars"], facts["Minutes expected"]) == (str(row["bars"]), str(row["minutes"]))
+        assert (facts["Gaps"], facts["Bars that touch a gap"]) == (str(row["gaps"]), str(row["gap_bars"]))
+        sections = spoiled.ask(f"/sessions/ru1901?venue=shfe&from_day={DAY}&to_day={DAY}")
+        assert seen.page.locator(".section-bar").count() == len(sections)
+        assert seen.page.locator(".section-bar .hole").count() >= 1
+        address = seen.page.url
+        seen.page.goto(address)
+        seen.until("document.querySelector('mp-coverage-day dl')")
+        seen.page.locator("mp-coverage-day").get_by_role("button", name="Close").click()
+        assert "day=" not in seen.page.url
+        assert seen.problems == []
+
+
+def test_the_ledger_has_every_gap_and_leads_to_its_place(browser: Browser, spoiled: Site) -> None:
+    holes = spoiled.ask("/gaps?symbols=ru1901")
+    causes = {hole["cause"] for hole in holes}
+    with viewer(browser, spoiled.base) as seen:
+        seen.open("/data?symbols=ru1901")
+        seen.until("document.querySelector('mp-gap-ledger table.gaps')")
+        assert seen.page.locator("mp-gap-ledger tbody tr").count() == len(holes)
+        touched = seen.page.locator("mp-gap-ledger tbody tr td:last-child").all_inner_texts()
+        assert touched == ["–" if hole["bars"] is None else f"{hole['bars']:,}" for hole in holes]
+        assert seen.page.locator("mp-gap-ledger .tile").count() == len(causes)
+        link = seen.page.locator("mp-gap-ledger tbody a").first.get_attribute("href") or ""
+        assert re.fullmatch(r"/market/shfe\.ru1901\?t=2018-10-\d\dT[\d%A.:]+Z", link)
+        file = seen.page.evaluate(
+            "async () => (await fetch(document.querySelector('mp-gap-ledger a[download]').href)).text()"
+        )
+        assert len(file.strip().splitlines()) == len(holes) + 1
+        seen.page.locator("mp-gap-ledger select").first.select_option("reported")
+        seen.until("document.querySelector('mp-gap-ledger .empty')")
+        assert "cause=reported" in seen.page.url
+        assert seen.problems == []
+
+
+def test_what_is_not_there_and_what_goes_wrong_are_said(browser: Browser, spoiled: Site) -> None:
+    with viewer(browser, spoiled.base) as seen:
+        seen.open("/data?symbols=zz9999")
+        seen.until("document.querySelectorAll('.empty').length === 2")
+        assert "zz9999" in seen.page.inner_text("#content .empty >> nth=0")
+        assert seen.problems == []
+        seen.page.goto(f"{spoiled.base}/data?from=2001-01-01&to=2018-10-10")
+        seen.until("document.querySelector('#content .failed')")
+        assert "expected at most 400 days" in seen.page.inner_text("#content .failed >> nth=0")
