@@ -33,8 +33,9 @@ class Coverage(OfMany, frozen=True, tag="coverage"):
     """Of each instrument and trading day how much of it is there: `queries.coverage.COLUMNS`; of minute bars and the
     gap ledger, not of ticks.
 
-    Without `from_day` it begins at the newest `days` days that have a bar, without `to_day` it ends today, or at the
-    newest of these where that is long ago. From the store: `queries.coverage.STORED`, a row where there is anything.
+    Without `from_day` it begins at the newest `days` days that have a bar, and has only instruments of which there is
+    something; without `to_day` it ends today, or at the newest of these days where that is long ago. From the store:
+    `queries.coverage.STORED`, a row where there is anything.
     """
 
     days: int = 20

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from marketprism_application.contracts.overview_questions import Coverage
 from marketprism_application.contracts.rows import Row
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.trading_days import day_of, day_text
@@ -30,6 +31,7 @@ STORED = pa.schema(_STORED)
 COLUMNS = STORED.append(pa.field("minutes", pa.int64())).append(pa.field("complete", pa.float64()))
 MOST_DAYS = 400  # of the calendar, from the first to the last
 STILL_RUNNING = timedelta(days=30)  # data that is not older than this ends today, whether or not today has any
+_HOLIDAYS = 12  # days of the longest holidays and weekends beside them
 _BOOKKEEPING = {"bars": 0, "gap_bars": 0, "gaps": 0, "gap_ns": 0}
 Name = tuple[str, str]  # venue, symbol
 
@@ -41,21 +43,30 @@ class Term(NamedTuple):
     last: str = ""
 
 
-def day_range(found: pa.Table, first: str | None, last: str | None, today: str) -> tuple[str, str] | None:
+def day_range(found: pa.Table, asked: Coverage, today: str) -> tuple[str, str] | None:
     """The days to show: as they are asked for, else from the first that was found to today, or to the last that was
-    found where that is long ago. None where nothing was found and a bound is not given."""
+    found where that is long ago. What is much older than so many days before the last is of another time, and not
+    shown unless asked for. None where nothing was found and a bound is not given."""
+    first, last = asked.from_day, asked.to_day
     days = [day for day in found.column("trading_day").to_pylist() if day]
     if last is None:
         newest = max(days, default=today if first is not None else "")
         if not newest:
             return None
         last = today if newest <= today and day_of(today) - day_of(newest) <= STILL_RUNNING else newest
-    if first is None:
-        if not days:
-            return None
-        first = min(days)
-    oldest = day_text(day_of(last) - timedelta(days=MOST_DAYS - 1))
-    return max(first, oldest), last
+    reach = MOST_DAYS - 1 if first is not None else min(MOST_DAYS - 1, 2 * asked.days + _HOLIDAYS)
+    oldest = day_text(day_of(last) - timedelta(days=reach))
+    if first is not None:
+        return max(first, oldest), last
+    near = [day for day in days if oldest <= day <= last]
+    return (min(near), last) if near else None
+
+
+def with_data(found: pa.Table, names: Sequence[Name], days: tuple[str, str]) -> list[Name]:
+    """Of these instruments those of which anything was found on these days."""
+    columns = (found.column(name).to_pylist() for name in ("venue", "symbol", "trading_day"))
+    there = {(venue, symbol) for venue, symbol, day in zip(*columns, strict=True) if days[0] <= day <= days[1]}
+    return [name for name in names if name in there]
 
 
 def filled(

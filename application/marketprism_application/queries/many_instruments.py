@@ -95,10 +95,12 @@ async def _coverage(store: StoreReader, rules: ReadRules, names: Names, question
 
     def fill() -> pa.Table:
         today = rules.calendar.schedule(chosen[0].venue, chosen[0].symbol).trading_day_of(now_ns)
-        days = coverage.day_range(found, asked.from_day, asked.to_day, today)
+        days = coverage.day_range(found, asked, today)
         if days is None:
             return coverage.COLUMNS.empty_table()
         pairs = [(name.venue, name.symbol) for name in chosen]
+        if asked.from_day is None:
+            pairs = coverage.with_data(found, pairs, days)
         return coverage.filled(found, pairs, days, rules.calendar, terms, now_ns)
 
     table = await asyncio.to_thread(fill)

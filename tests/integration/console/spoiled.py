@@ -13,7 +13,7 @@ Row = dict[str, str]
 
 
 def _above(row: Row) -> None:
-    row["LastPrice"] = "13999.00"
+    row["LastPrice"] = row["HighestPrice"] = "13999.00"
 
 
 def _negative(row: Row) -> None:

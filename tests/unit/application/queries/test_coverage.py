@@ -79,6 +79,10 @@ async def test_without_days_the_newest_are_shown(calendar: MarketCalendar) -> No
     running = [row for row in await rows(soon, Coverage("rb2505")) if row["trading_day"] == "20250305"]
     assert [(row["bars"], row["minutes"]) for row in running] == [(0, 130)]  # the night, and ten minutes of the day
     assert await rows(reading, Coverage("zz9999")) == []
+    await put(reading[0], BAR, [bar("okx", "ETH-USDT", 0, "1", trading_day="20200101", ts_open=OPEN - 10**17)], 90)
+    asked = await rows(reading, Coverage(days=20))  # what lies years before is of another time
+    assert {row["symbol"] for row in asked} == {"BTC-USDT", "cu2505", "rb2505"}
+    assert min(row["trading_day"] for row in asked) == "20250302"
 
 
 async def test_a_page_is_so_many_instruments(calendar: MarketCalendar) -> None:
