@@ -13,7 +13,7 @@ Row = dict[str, str]
 
 
 def _above(row: Row) -> None:
-    row["LastPrice"] = row["HighestPrice"] = "13999.00"
+    row["UpperLimitPrice"] = "12500.00"
 
 
 def _negative(row: Row) -> None:
@@ -27,7 +27,7 @@ def _crossed(row: Row) -> None:
 # By the time of the first row from then on: the reason for which it is rejected, its field and what it should have been
 # (None: what its neighbour has), and how it is spoiled.
 SPOILED: dict[str, tuple[str, str, str | None, Callable[[Row], None]]] = {
-    "09:30:00": ("price_above_limit", "last", "13170", _above),
+    "09:30:00": ("price_above_limit", "last", "12500", _above),
     "09:40:00": ("volume_negative", "volume", "0", _negative),
     "14:00:00": ("book_crossed", "bids", None, _crossed),
 }

@@ -58,12 +58,12 @@ def test_a_rejected_tick_is_shown_with_its_row_and_what_it_should_have_been(brow
             seen.open("/quality?symbols=ru1901")
             seen.until("document.querySelectorAll('.rejections details').length >= 3")
             rows = seen.page.evaluate("[...document.querySelectorAll('.rejections tbody tr')].map((r) => r.innerText)")
-            assert any("13999" in row and "13170" in row for row in rows)
-            seen.page.locator(".rejections tr", has_text="13999").locator("summary").click()
-            shown = seen.page.locator(".rejections tr", has_text="13999").locator("dt.bad")
+            assert any("12500" in row for row in rows)
+            seen.page.locator(".rejections tr", has_text="12500").locator("summary").click()
+            shown = seen.page.locator(".rejections tr", has_text="12500").locator("dt.bad")
             assert shown.all_inner_texts() == ["last"]
             row = json.loads(next(e["data"]["row"] for e in events if "above_limit" in e["data"]["reasons"]))
-            names = seen.page.locator(".rejections tr", has_text="13999").locator("dt").all_inner_texts()
+            names = seen.page.locator(".rejections tr", has_text="12500").locator("dt").all_inner_texts()
             assert sorted(names) == sorted(row)
             assert seen.problems == []
 

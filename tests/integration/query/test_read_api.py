@@ -59,6 +59,14 @@ async def test_questions_and_their_answers(serve: Serve) -> None:
     assert {(row["venue"], row["symbol"], row["time_zone"]) for row in sections} == {
         ("shfe", "rb2505", "Asia/Shanghai")
     }
+    days = await api.rows("coverage?symbols=rb2505&product=rb&from_day=2025-03-03&to_day=2025-03-04")
+    assert [(row["trading_day"], row["bars"], row["minutes"]) for row in days] == [
+        ("20250303", 10, 345),
+        ("20250304", 0, 345),
+    ]
+    assert {row["symbol"] for row in await api.rows("coverage")} >= {"rb2505"}
+    assert await api.rows("gaps?symbols=rb*&kind=tick&limit=1") == []
+    assert await api.rows("quality?venue=okx") == []
     (stood,) = await api.rows(f"orderbook/rb2505?at={OPENED + 55 * 10**7 + 3}")
     assert (stood["seq"], stood["bids"][0]["price"], stood["asks"][0]["price"]) == (56, "2999", "3001")
     assert await api.rows(f"orderbook/rb2505?at={OPENED - 1}") == []

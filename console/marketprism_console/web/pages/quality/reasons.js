@@ -24,6 +24,10 @@ class Reasons extends Part {
     this.standings = [];
   }
 
+  begin() {
+    this.follow(address);
+  }
+
   render() {
     const of = address.value.params.of ?? '';
     const standings = this.standings.filter((each) => !of || each.name === of);
