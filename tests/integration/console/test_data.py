@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from marketprism_console.files import read_console
 from tests.integration.console.spoiled import DAY, HOLE, spoil
 from tests.support.console import Site, Viewer, running_site, viewer
 
@@ -82,6 +83,7 @@ def test_a_day_is_opened_by_keyboard_and_stands_in_the_address(browser: Browser,
         sections = spoiled.ask(f"/sessions/ru1901?venue=shfe&from_day={DAY}&to_day={DAY}")
         assert seen.page.locator(".section-bar").count() == len(sections)
         assert seen.page.locator(".section-bar .hole").count() >= 1
+        assert seen.violations() == []
         address = seen.page.url
         seen.page.goto(address)
         seen.until("document.querySelector('mp-coverage-day dl')")
@@ -121,3 +123,42 @@ def test_what_is_not_there_and_what_goes_wrong_are_said(browser: Browser, spoile
         seen.page.goto(f"{spoiled.base}/data?from=2001-01-01&to=2018-10-10")
         seen.until("document.querySelector('#content .failed')")
         assert "expected at most 400 days" in seen.page.inner_text("#content .failed >> nth=0")
+
+
+def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, spoiled: Site) -> None:
+    base = f"/console/{read_console().version}/"
+    with viewer(browser, spoiled.base) as seen:
+        seen.open("/data?symbols=ru1901")
+        seen.until("document.querySelector('td.day')")
+        took = seen.page.evaluate(
+            """async (base) => {
+              const { Calendar } = await import(`${base}pages/data/coverage.js`);
+              const calendar = new Calendar();
+              for (let n = 0; n < 200; n += 1) {
+                calendar.add(Array.from({ length: 60 }, (_, day) => ({
+                  venue: 'shfe', symbol: `<b>rb${2000 + n}</b>`, trading_day: String(20250101 + day), bars: (n * day) % 346, gap_bars: 0,
+                  gaps: day % 7 ? 0 : 1, gap_ns: 0, minutes: 345, complete: Math.min(1, ((n * day) % 346) / 345),
+                })));
+              }
+              const part = document.querySelector('mp-coverage-calendar');
+              const began = performance.now();
+              part.calendar = calendar;
+              await part.updateComplete;
+              return performance.now() - began;
+            }""",
+            base,
+        )
+        print(f"200 x 60 cells took {took:.0f} ms")
+        assert seen.page.locator("td.day").count() == 12_000
+        assert seen.page.locator("td.day[tabindex='0']").count() == 1
+        seen.page.focus("td.day[tabindex='0']")
+        for key in ("End", "PageDown", "ArrowLeft"):
+            seen.page.keyboard.press(key)
+        assert "<b>rb2010</b>, " in seen.page.evaluate("document.activeElement.ariaLabel")
+        head = seen.page.locator(".coverage tbody tr").nth(10).locator("th").bounding_box()
+        region = seen.page.locator(".coverage").bounding_box()
+        assert head is not None
+        assert region is not None
+        assert abs(head["x"] - region["x"]) <= 2  # it stays where it is, however far the days are scrolled
+        assert not seen.is_too_wide()
+        assert seen.problems == []

@@ -65,6 +65,8 @@ def test_a_rejected_tick_is_shown_with_its_row_and_what_it_should_have_been(brow
             row = json.loads(next(e["data"]["row"] for e in events if "above_limit" in e["data"]["reasons"]))
             names = seen.page.locator(".rejections tr", has_text="12500").locator("dt").all_inner_texts()
             assert sorted(names) == sorted(row)
+            assert seen.violations() == []
+            seen.picture(f"rejections-{language}")
             assert seen.problems == []
 
 
