@@ -61,7 +61,7 @@ class Reasons extends Part {
     const values = { from: dateTime(spans[0].from), to: dateTime(spans[spans.length - 1].to), sums: reasonsWords(sums) };
     return html`<p class="reasons-legend">
         ${reasons.map(
-          (reason, at) => html`<span><i class="swatch r${Math.min(at, MOST)}" aria-hidden="true"></i>
+          (reason, at) => html`<span><i class="reason-key r${Math.min(at, MOST)}" aria-hidden="true"></i>
             ${reasonName(reason)} ${count(sums[reason])}</span>`,
         )}
       </p>
