@@ -164,4 +164,3 @@ _OF: Mapping[str, Callable[[Tick, Tick, ValidationRules], Finding]] = {
     v.HUGE_VALUE: _number(v.HUGE_VALUE),
     v.UNFIT_VALUE: _number(v.UNFIT_VALUE),
 }
-EXPLAINED = frozenset(_OF)

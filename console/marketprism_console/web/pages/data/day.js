@@ -80,7 +80,7 @@ class CoverageDay extends Part {
         <dt>${t('first')}</dt><dd>${dateTime(ms(daily?.ts_first), venue, 3)}</dd>
         <dt>${t('last')}</dt><dd>${dateTime(ms(daily?.ts_last), venue, 3)}</dd>
       </dl>
-      ${gaps.length ? gapTable(gaps) : nothing}`;
+      ${gaps.length ? gapTable(gaps, t('day_ledger', { symbol: this.name, day: dayText(this.day) })) : nothing}`;
   }
 
   /** A section as a bar, its holes in it. @param {any} section @param {any[]} gaps */

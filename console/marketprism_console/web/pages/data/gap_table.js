@@ -14,10 +14,10 @@ export function lengthOf(gap) {
   return ms(gap.ts_to) - ms(gap.ts_from);
 }
 
-/** @param {any[]} gaps */
-export function gapTable(gaps) {
+/** @param {any[]} gaps @param {string} label  no two regions of a page have the same */
+export function gapTable(gaps, label) {
   const title = t('ledger_caption', { zone: zoneName(gaps[0]?.venue) });
-  return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${t('ledger')}>
+  return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${label}>
     <table class="gaps">
       <caption>${title}</caption>
       <thead><tr>${HEADS.map((key) => html`<th scope="col" class=${NUMBERS.has(key) ? 'number' : ''}>${t(key)}</th>`)}</tr></thead>

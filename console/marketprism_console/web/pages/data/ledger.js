@@ -127,7 +127,7 @@ class GapLedger extends Part {
         )}
       </div>
       ${this.live.length ? html`<p role="status">${t('new_gaps', { count: count(this.live.length) })}</p>` : nothing}
-      ${gapTable(rows)}
+      ${gapTable(rows, t('ledger'))}
       ${ledger.next ? html`<p><button type="button" @click=${this.#more}>${t('more_rows')}</button></p>` : nothing}`;
   }
 
