@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.integration.console.spoiled import spoil
 from tests.support.browser import chromium
 from tests.support.console import Site, running_site
 
@@ -44,4 +45,18 @@ def futures(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     files[-1] = _with_hole(files[-1], folder)
     with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
         site.until(lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == 1_539_183_540_000_000_000)
+        yield site
+
+
+@pytest.fixture(scope="session")
+def spoiled(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The same three days, the second with a hole and spoiled rows."""
+    folder = tmp_path_factory.mktemp("spoiled")
+    files = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
+    spoil(files[1], folder / files[1].name)
+    files[1] = folder / files[1].name
+    with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
+        last = 1_539_183_540_000_000_000
+        site.until(lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == last, within_s=240)
+        site.until(lambda: len(site.ask("/coverage?symbols=ru1901")) >= len(DAYS))
         yield site

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
 from marketprism_console.files import read_console
-from tests.integration.console.spoiled import DAY, HOLE, spoil
-from tests.support.console import Site, Viewer, running_site, viewer
+from tests.integration.console.spoiled import DAY, HOLE
+from tests.support.console import Site, Viewer, viewer
 
 pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
-
-DAYS = ("20181008", DAY, "20181010")
-
-
-@pytest.fixture(scope="session")
-def spoiled(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Three days of rubber, the second with a hole and spoiled rows."""
-    folder = tmp_path_factory.mktemp("spoiled")
-    spoil(fixtures / f"ctp/ticks/ru1901_{DAY}.csv.gz", folder / f"ru1901_{DAY}.csv.gz")
-    files = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
-    files[1] = folder / files[1].name
-    with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
-        site.until(lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == 1_539_183_540_000_000_000)
-        site.until(lambda: len(site.ask("/coverage?symbols=ru1901")) >= len(DAYS))
-        yield site
 
 
 def cells(seen: Viewer) -> list[dict[str, str]]:

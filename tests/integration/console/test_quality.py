@@ -8,12 +8,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.integration.console.spoiled import SPOILED
-from tests.integration.console.test_data import spoiled
 from tests.support.console import LANGUAGES, Site, viewer
 
 pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
 
-__all__ = ["spoiled"]
 RANGE = "from=2018-10-08&to=2018-10-10"
 
 

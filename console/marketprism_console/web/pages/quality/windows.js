@@ -41,7 +41,7 @@ class Windows extends Part {
   }
 
   render() {
-    return html`<section class="panel" aria-label=${t('windows', { name: this.name })}>
+    return html`<section class="panel">
       <div class="tools"><h2 class="wrap">${t('windows', { name: this.name })}</h2>
         <button type="button" class="apart" @click=${() => alter({ of: null })}>${t('close')}</button></div>
       ${shown(this.rows, (rows) => this.#table(rows), { empty: (rows) => (rows.length ? undefined : empty(t('no_windows', { name: this.name }))) })}
