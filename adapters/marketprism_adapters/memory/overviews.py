@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any, assert_never
+from collections.abc import Iterable
+from typing import assert_never
 
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, GAP, QUALITY, DataKind
+from marketprism_application.contracts.kinds import GAP
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, OfMany, QualityOverview
 from marketprism_application.contracts.rows import Row
 from marketprism_application.queries.arrow_tables import table_of
@@ -22,15 +22,20 @@ _DAY_NS = 86_400 * 10**9
 _SUMS = ("ticks", "accepted", "rejected", "stale", "warned", "anomalies")
 
 
-def answer(rows: Callable[[DataKind], Iterable[Any]], asked: Coverage | GapLedger | QualityOverview) -> pa.Table:
-    """What is asked, of the rows of each kind."""
+def answer(
+    bars: Iterable[Bar],
+    gaps: Iterable[Gap],
+    windows: Iterable[QualityReport],
+    asked: Coverage | GapLedger | QualityOverview,
+) -> pa.Table:
+    """What is asked, of these rows."""
     match asked:
         case Coverage():
-            return coverage(rows(BAR), rows(GAP), asked)
+            return coverage(bars, gaps, asked)
         case GapLedger():
-            return gap_ledger(rows(GAP), asked)
+            return gap_ledger(gaps, asked)
         case QualityOverview():
-            return quality_overview(rows(QUALITY), asked)
+            return quality_overview(windows, asked)
         case _:
             assert_never(asked)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from marketprism_adapters.memory import overviews
 from marketprism_adapters.memory.tick_bars import bars_of_ticks, counts
-from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, TICK, DataKind
+from marketprism_application.contracts.kinds import BAR, GAP, INSTRUMENT, KINDS, QUALITY, TICK, DataKind
 from marketprism_application.contracts.overview_questions import Coverage, GapLedger, QualityOverview
 from marketprism_application.contracts.questions import (
     Audit,
@@ -131,7 +131,7 @@ class MemoryStore:
             case BarsOfTicks():
                 return bars_of_ticks(self._rows(TICK), question)
             case Coverage() | GapLedger() | QualityOverview():
-                return overviews.answer(self._rows, question)
+                return overviews.answer(self._rows(BAR), self._rows(GAP), self._rows(QUALITY), question)
             case _:
                 assert_never(question)
 

@@ -30,8 +30,10 @@ def test_scores_and_reasons_are_those_of_the_store(browser: Browser, spoiled: Si
         assert cells[0].strip() == "shfe.ru1901"
         ticks, accepted, refused = (int(cell.replace(",", "")) for cell in cells[5:8])
         assert (ticks, accepted, refused) == (
-            sum(window["ticks"] for window in windows), sum(window["accepted"] for window in windows), rejected,
-        )  # fmt: skip
+            sum(window["ticks"] for window in windows),
+            sum(window["accepted"] for window in windows),
+            rejected,
+        )
         assert int(cells[4]) == min(window["score"] for window in windows)
         assert "price above the upper limit 1" in cells[-1]
         heads = seen.page.locator("mp-quality-reasons th").all_inner_texts()
