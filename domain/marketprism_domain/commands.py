@@ -96,9 +96,14 @@ class UpdateSubscriptionList:
 
 @dataclass(frozen=True, slots=True)
 class AdjustValidationRules:
-    """Change validation rules, all of the changes or none: values by the name of the rule, see `ValidationRules`."""
+    """Change validation rules, all of the changes or none: values by the name of the rule, see `ValidationRules`.
+
+    With a `version` only where that is still the one in force. `reason` is kept with the change.
+    """
 
     changes: Mapping[str, int | float | Mapping[str, int | float]] = field(default_factory=dict)
+    version: int | None = None
+    reason: str = ""
 
 
 GatewayCommand = (

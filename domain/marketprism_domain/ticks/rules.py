@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from marketprism_domain.errors import InvalidValue
+from marketprism_domain.ticks.rule_list import BY_VENUE, ORDERS, RULES, RuleRow
 from marketprism_domain.values import Bounds
 
-_BOUNDS: Bounds = {
-    "stale_s": (0.001, 86_400),
-    "clock_off_s": (0.5, 86_400),
-    "futures_band_percent": (0.1, 100),
-    "option_band_percent": (0.1, 10_000),
-    "error_weight": (0, 100),
-    "warning_weight": (0, 100),
-    "silence_min_s": (1, 86_400),
-    "silence_factor": (1, 100_000),
-    "z_low": (0.5, 100),
-    "z_medium": (0.5, 100),
-    "z_high": (0.5, 100),
-    "z_critical": (0.5, 100),
-    "jump_percent": (0.01, 1_000),
-    "burst_factor": (1, 1_000_000),
-    "spread_factor": (1, 1_000_000),
-    "warm_up_ticks": (2, 1_000_000),
-    "quality_window_s": (1, 86_400),
-    "degraded_below": (0, 100),
-    "restored_at": (0, 100),
-}
+_BOUNDS: Bounds = {row.name: (row.lowest, row.highest) for row in RULES}
+_MOST_VENUES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +52,41 @@ class RuleSettings:
     clock_off_s: float = 3.0
 
     def __post_init__(self) -> None:
-        for name, (lowest, highest) in _BOUNDS.items():
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not lowest <= value <= highest:
-                raise InvalidValue(f"rules.{name}", f"a number from {lowest:g} to {highest:g}", value)
-        for venue, seconds in self.stale_s_by_venue.items():
-            if not 0.001 <= seconds <= 86_400:
-                raise InvalidValue(f"rules.stale_s_by_venue.{venue}", "0.001 to 86400 seconds", seconds)
-        if not self.z_low < self.z_medium < self.z_high < self.z_critical:
-            raise InvalidValue("rules.z_low", "z_low < z_medium < z_high < z_critical", self.z_low)
-        if self.degraded_below > self.restored_at:
-            raise InvalidValue("rules.degraded_below", f"at most restored_at ({self.restored_at})", self.degraded_below)
+        for row in RULES:
+            _check(row, f"rules.{row.name}", getattr(self, row.name))
+        _check_venues(self.stale_s_by_venue)
+        for order in ORDERS:
+            values = {name: getattr(self, name) for name in order.names}
+            if not order.holds(values):
+                raise InvalidValue(f"rules.{order.names[0]}", order.text, values[order.names[0]])
+
+
+def _check(row: RuleRow, field_name: str, value: object) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not row.lowest <= value <= row.highest:  # type: ignore[operator]
+        raise InvalidValue(field_name, f"a number from {row.lowest:g} to {row.highest:g}", value)
+
+
+def _check_venues(seconds_by_venue: object) -> None:
+    name = f"rules.{BY_VENUE.name}"
+    if not isinstance(seconds_by_venue, Mapping):
+        raise InvalidValue(name, "seconds by venue", seconds_by_venue)
+    for venue, seconds in seconds_by_venue.items():
+        _check(BY_VENUE, f"{name}.{venue}", seconds)
+
+
+def _check_change(name: str, value: object) -> None:
+    """What is asked of a change alone: what was stored before this was asked stays readable."""
+    for row in RULES:
+        if row.name == name and row.whole and not isinstance(value, int):
+            raise InvalidValue(f"rules.{name}", f"a whole number from {row.lowest:g} to {row.highest:g}", value)
+    if name != BY_VENUE.name or not isinstance(value, Mapping):
+        return
+    if len(value) > _MOST_VENUES:
+        raise InvalidValue(f"rules.{name}", f"at most {_MOST_VENUES} venues", len(value))
+    for venue in value:
+        if not isinstance(venue, str) or not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", venue):
+            raise InvalidValue(f"rules.{name}", "names of venues in lower case", venue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +113,19 @@ class ValidationRules(RuleSettings):
         for name, value in changes.items():
             if name not in known:
                 raise InvalidValue("rules", f"one of {', '.join(sorted(known))}", name)
-            if isinstance(value, str):
-                raise InvalidValue(f"rules.{name}", "a number", value)
+            _check_change(name, value)
         return replace(self, **changes, version=self.version + 1)
+
+    def differences(self, other: ValidationRules) -> dict[str, tuple[object, object]]:
+        """Values that are others there, by name: (here, there)."""
+        pairs = {name: (value, getattr(other, name)) for name, value in self.values().items()}
+        return {name: (here, there) for name, (here, there) in pairs.items() if here != there}
+
+    def values(self) -> dict[str, object]:
+        """The values by the name of the rule, without the version."""
+        values = self.to_dict()
+        del values["version"]
+        return values
 
     def to_dict(self) -> dict[str, Any]:
         """The rules as plain values, for messages and JSON."""

@@ -117,10 +117,13 @@ class ValidatorProcessor:
         return self._shard.snapshot()
 
     def restore(self, state: bytes) -> None:
-        """State of an earlier snapshot, under the newer of its rules and those in force."""
+        """State of an earlier snapshot, under the newer of its rules and those in force.
+
+        Of one version with other values the settings have been changed since: those of now are in force.
+        """
         rules = self._shard.rules
         self._shard.restore(state)
-        if rules.version > self._shard.rules.version:
+        if rules.version >= self._shard.rules.version:
             self._shard.change_rules(rules)
 
     def stats(self) -> Any:

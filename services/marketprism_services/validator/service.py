@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import msgspec
 import structlog
 
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.rules_log import CURRENT, RulesChanged, RulesLog
+from marketprism_application.contracts.rules_records import RULES_IN_FORCE, ValidatorRules
 from marketprism_application.contracts.subjects import raw_subject
 from marketprism_application.validation.validator import ShardValidator
 from marketprism_domain.commands import AdjustValidationRules, authorize
@@ -17,12 +20,12 @@ from marketprism_domain.events.registry import TickDataValidated, TickPublishedT
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.election import LeaseSettings
-from marketprism_sdk.errors import CommandRejected
+from marketprism_sdk.errors import CommandRejected, SdkError, reason_of
 from marketprism_sdk.messaging import Command
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.ports import KvEntry
-from marketprism_sdk.service import ServiceSettings, command
+from marketprism_sdk.service import ServiceSettings, command, rpc
 from marketprism_sdk.streams import Processor, StageSettings
 from marketprism_sdk.values import read_or_none
 from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
@@ -32,8 +35,9 @@ from marketprism_services.validator.processor import ValidatorProcessor
 
 log = structlog.get_logger()
 
-_RULES_KEY = "current"
 _REPORTS_S = 1.0
+_RULES_S = 5.0
+_LONGEST_REASON = 500
 
 
 class ValidatorService(MarketStageService):
@@ -88,15 +92,17 @@ class ValidatorService(MarketStageService):
     async def on_start(self) -> None:
         """The rules in force, then the stage."""
         self._rules_kv = await NatsKeyValue.open(self.connection, streams.RULES, replicas=self.settings.replicas)
+        self._rules_log = RulesLog(self._rules_kv)
         self._quality_kv = await NatsKeyValue.open(self.connection, streams.QUALITY, replicas=self.settings.replicas)
         self._states_kv = await NatsKeyValue.open(
             self.connection, streams.STREAM_STATES, replicas=self.settings.replicas
         )
-        stored = await self._rules_kv.get(_RULES_KEY)
+        stored = await self._rules_kv.get(CURRENT)
         if stored is not None:
             self._rules = self._rules_of(stored) or self._rules
-        await self._rules_kv.watch(_RULES_KEY, self._rules_changed)
+        await self._rules_kv.watch(CURRENT, self._rules_changed)
         await super().on_start()
+        self.spawn(self._look_at_rules(), "rules")
         self.http.check("clocks", self._clocks.health)
         self.metrics.watch(
             "gateway_sessions", lambda: float(sum(len(shard.memory.sessions) for _, shard in self._shard_list()))
@@ -115,8 +121,10 @@ class ValidatorService(MarketStageService):
 
     def _rules_changed(self, entry: KvEntry) -> None:
         rules = self._rules_of(entry)
-        if rules is None:
-            return
+        if rules is not None:
+            self._use(rules)
+
+    def _use(self, rules: ValidationRules) -> None:
         self._rules = rules
         for _, shard in self._shard_list():
             shard.change_rules(rules)
@@ -126,12 +134,39 @@ class ValidatorService(MarketStageService):
     async def adjust_rules(self, order: AdjustValidationRules, given: Command) -> None:
         """Change the rules of every validator, all of the changes or none."""
         try:
-            changes = authorize(order, given.issuer).changes
-            rules = self._rules.changed(**changes)
-        except (CommandRefused, InvalidValue, TypeError) as error:
+            asked = authorize(order, given.issuer)
+            record, is_new = await self._rules_log.change(
+                self._rules,
+                asked.changes,
+                expected=asked.version,
+                who=given.issuer,
+                reason=asked.reason[:_LONGEST_REASON],
+                key=given.key,
+                ts=time.time_ns(),
+            )
+        except (CommandRefused, InvalidValue, RulesChanged, TypeError) as error:
             raise CommandRejected(str(error)) from error
-        await self._rules_kv.put(_RULES_KEY, msgspec.msgpack.encode(rules.to_dict()))
-        await self.events_out.publish_soon([ValidationRulesUpdated(rules.version, ",".join(sorted(changes)))])
+        if is_new:
+            names = ",".join(sorted(asked.changes))
+            await self.events_out.publish_soon([ValidationRulesUpdated(record.version, names)])
+
+    @rpc(RULES_IN_FORCE)
+    async def rules_in_force(self, _: object) -> ValidatorRules:
+        """What this instance judges by, for who changes it and who shows it."""
+        versions = [shard.rules.version for _, shard in self._shard_list()]
+        return ValidatorRules(min([self._rules.version, *versions]), self._rules.to_dict())
+
+    async def _look_at_rules(self) -> None:
+        """A change that came while NATS was away was not heard of."""
+        while True:
+            await asyncio.sleep(_RULES_S)
+            try:
+                stored = await self._rules_kv.get(CURRENT)
+            except SdkError as error:
+                log.warning("validation_rules.not_readable", error=reason_of(error))
+                continue
+            if stored is not None and (rules := self._rules_of(stored)) and rules.version > self._rules.version:
+                self._use(rules)
 
     def on_traced(self, partition: int, age_s: float) -> None:
         """Of a sampled message the last tick is told; of the others they are counted."""
