@@ -119,7 +119,7 @@ class MessagePass:
             counts["redelivered"] += 1
             return
         if isinstance(verdict, Rejected):
-            self._reject(verdict, watched, counts)
+            self.reject(verdict, watched, counts)
             return
         accepted = verdict.tick
         counts["accepted"] += 1
@@ -143,7 +143,8 @@ class MessagePass:
         out.ticks.append(accepted)
         self._quality(watched, accepted, accepted.quality_score or 0, accepted.warnings, anomalies, accepted=True)
 
-    def _reject(self, verdict: Rejected, watched: StreamMemory, counts: dict[str, Any]) -> None:
+    def reject(self, verdict: Rejected, watched: StreamMemory, counts: dict[str, Any]) -> None:
+        """Count a tick that is not accepted, and tell of it."""
         tick, reason = verdict.tick, verdict.reasons[0]
         counts["rejected"][reason] = counts["rejected"].get(reason, 0) + 1
         self._rejections += 1

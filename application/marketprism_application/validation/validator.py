@@ -49,7 +49,7 @@ class ShardValidator:
 
     def process(self, packed: Packed, seq: int, ts_pub: int) -> ValidationOutput:
         """Validate one raw message; `seq` is its stream sequence, from which event ids are made."""
-        run = MessagePass(self.memory, packed, seq, ts_pub)
+        run = self.begin(packed, seq, ts_pub)
         if packed.session and not self._follows(packed, run):
             return run.out
         asides: list[tuple[int, int, Callable[[Any], None], Any]] = [
@@ -68,6 +68,10 @@ class ShardValidator:
             take(what)
         run.finish()
         return run.out
+
+    def begin(self, packed: Packed, seq: int, ts_pub: int) -> MessagePass:
+        """The way of a message through this memory."""
+        return MessagePass(self.memory, packed, seq, ts_pub)
 
     def _follows(self, packed: Packed, run: MessagePass) -> bool:
         """Whether the message is taken. Messages without a session come from a source that loses nothing."""

@@ -34,9 +34,15 @@ class Held(NamedTuple):
 
 
 async def last_of_each(
-    connection: NatsConnection, stream: str, subjects: list[str], up_to: int | None = None
+    connection: NatsConnection,
+    stream: str,
+    subjects: list[str],
+    up_to: int | None = None,
+    *,
+    before_ts: int | None = None,
 ) -> dict[str, Held]:
-    """The last message of every subject that fits (wildcards allowed), by subject; `up_to` bounds the sequence.
+    """The last message of every subject that fits (wildcards allowed), by subject; `up_to` bounds the sequence,
+    `before_ts` (nanoseconds UTC by the server's clock) when it was taken.
 
     Empty when the stream is not there. Where more subjects fit than the server answers for at once, they are listed
     first.
@@ -49,11 +55,13 @@ async def last_of_each(
         body: dict[str, Any] = {"multi_last": subjects[start : start + _AT_ONCE]}
         if up_to is not None:
             body["up_to_seq"] = up_to
+        if before_ts is not None:
+            body["up_to_time"] = _rfc3339(before_ts)
         try:
             batch = await _batch(connection, stream, body)
         except _TooManySubjects:
             names = await _listed(connection, stream, subjects[start : start + _AT_ONCE])
-            found |= await last_of_each(connection, stream, names, up_to)
+            found |= await last_of_each(connection, stream, names, up_to, before_ts=before_ts)
             continue
         for held in batch:
             found[held.subject] = held
@@ -100,7 +108,7 @@ async def some_of(
     Raises:
         StreamError: refused. DeadlineExceeded, NotConnected: no answer.
     """
-    begin = {"seq": max(1, seq)} if since_ns is None else {"start_time": _text_of(since_ns)}
+    begin = {"seq": max(1, seq)} if since_ns is None else {"start_time": _rfc3339(since_ns)}
     return await _batch(connection, stream, {**begin, "next_by_subj": subject, "batch": most})
 
 
@@ -195,7 +203,7 @@ def nanoseconds(text: str) -> int:
     return seconds * 1_000_000_000 + int(fraction[:9].ljust(9, "0") or 0)
 
 
-def _text_of(ts: int) -> str:
+def _rfc3339(ts: int) -> str:
     """A time as the server reads it."""
     whole = datetime.fromtimestamp(ts // 1_000_000_000, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{ts % 1_000_000_000:09d}Z"

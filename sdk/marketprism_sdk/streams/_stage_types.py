@@ -236,6 +236,11 @@ async def load_snapshot(connection: NatsConnection, stream: str, subject: str, p
     return b"".join(chunks)
 
 
+def chunk_of(data: bytes, snap_in_seq: int) -> bytes | None:
+    """What a chunk holds of the snapshot at an input sequence; None where it is of another one."""
+    return data[_AT.size :] if data[: _AT.size] == _AT.pack(snap_in_seq) else None
+
+
 async def write_snapshot(part: OwnedPartition, batch: AtomicBatch, subject: str, now: float) -> None:
     """Put a partition's whole state into the batch, in chunks that a message can hold."""
     state = part.processor.snapshot()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.leader_watch import leaders_of
@@ -16,9 +18,11 @@ from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.service_settings import layout_of
 from marketprism_adapters.nats.stream_budget import StreamBudgets, StreamFill
 from marketprism_adapters.remote.tally import RemoteTally
+from marketprism_application.contracts.rules_records import TRY_RULES, RulesTrialRequest
 from marketprism_application.monitoring.reconciliation import Problem
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
+from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.messaging import REGISTRY, Discovery, LeaderClient
 from marketprism_sdk.nats.connection import NatsConnection
@@ -27,6 +31,7 @@ from marketprism_sdk.observability import rss_bytes
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.monitor.absences import Absences
 from marketprism_services.monitor.pipeline_audit import PipelineAudit
+from marketprism_services.monitor.rules_trials import RulesTrials
 
 log = structlog.get_logger()
 
@@ -50,6 +55,7 @@ class MonitorService(Service):
         self,
         connection: NatsConnection,
         *,
+        calendar: Callable[[], MarketCalendar] = chinese_calendar_of_markets,
         limits: ResourceLimits = ResourceLimits(),
         version: str = "0",
         settings: ServiceSettings | None = None,
@@ -63,6 +69,7 @@ class MonitorService(Service):
         self._budgets = StreamBudgets(layout_of(self.settings))
         self._fills: list[StreamFill] = []
         self._absences = Absences()
+        self._trials = RulesTrials(connection, calendar, self.metrics)
 
     async def on_start(self) -> None:
         """What to look at."""
@@ -108,6 +115,11 @@ class MonitorService(Service):
     async def status(self, _: Any) -> dict[str, Any]:
         """The same as `/status` answers."""
         return self._snapshot()
+
+    @rpc(TRY_RULES)
+    async def try_rules(self, asked: RulesTrialRequest) -> dict[str, object]:
+        """What other rules would have decided of the last minutes, beside those in force."""
+        return await self._trials.run(asked)
 
     async def work(self) -> None:
         """Look at the pipeline every few seconds, measure it and publish what changed, until cancelled."""

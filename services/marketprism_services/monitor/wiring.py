@@ -17,6 +17,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Mon
     """
     return MonitorService(
         connection,
+        calendar=shared.calendar,
         version=shared.version,
         settings=service_settings_of(settings, "monitor"),
     )

@@ -48,6 +48,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stream_truncated_total", "Times at which a stream let messages go before they were read.", _STREAM),
     ("out_of_chain_messages_total", "Messages of a session whose beginning was not seen, by source.", ("source",)),
     ("out_of_chain_ticks_total", "Ticks in messages that are out of chain, by source.", ("source",)),
+    ("rules_trials_total", "Trials of validation rules, by how they ended: done or failed.", ("status",)),
     ("rules_refused_total", "Validation rules in the bucket that are none; those in force stay.", ()),
     ("bars_total", "Bars and revisions of bars that were made.", ()),
     # storage
