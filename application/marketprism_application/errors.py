@@ -16,16 +16,22 @@ ApplicationError
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from marketprism_application.contracts.failures import Code
 
 
 class ApplicationError(Exception):
-    """Root; `retryable` is False unless said otherwise. `code` is that of the class unless another is given."""
+    """Root; `retryable` is False unless said otherwise. `code` is that of the class unless another is given.
+
+    `details` are for programs: what whoever is refused needs to go on.
+    """
 
     code: str = Code.INTERNAL
+    details: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, message: str, *, retryable: bool = False) -> None:
         super().__init__(message)

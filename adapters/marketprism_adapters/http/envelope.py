@@ -119,6 +119,8 @@ def failed(request: web.Request, error: BaseException, stamp: Stamp) -> web.Resp
     details: dict[str, Any] = {}
     if isinstance(error, RemoteError) and code == Code.INVALID_PARAMETER and error.details.get("field"):
         details["field"] = str(error.details["field"])
+    elif isinstance(error, ApplicationError):
+        details = dict(error.details)
     shown = ErrorBody(code=http_code(code), message=message, details=details)
     body = FailureEnvelope(success=False, error=shown, **stamp._asdict())
     headers: dict[str, str] = {}

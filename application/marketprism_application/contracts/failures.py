@@ -33,6 +33,7 @@ class Code(StrEnum):
     QUOTA = "QUOTA"  # all rows of a day were answered: the text says of whose quota
     NOT_FOUND = "NOT_FOUND"  # a user, key, role or session that there is not
     CONFLICT = "CONFLICT"  # it is there already, or somebody else changed it, or it is the last of its kind
+    CHANGED = "CHANGED"  # somebody else has changed it meanwhile: the details have it as it is now
     COMMAND_REFUSED = "COMMAND_REFUSED"  # a service does not do it, or could not: the text has its reason
     FORBIDDEN = "FORBIDDEN"  # whoever asks may not do this: the text names the scope
     NOT_ENTITLED = "NOT_ENTITLED"  # or not see this instrument, or this kind of its data
@@ -97,6 +98,7 @@ CONSEQUENCES: Mapping[str, Consequence] = MappingProxyType(
         Code.QUOTA: Consequence(429, _STORE),
         Code.NOT_FOUND: Consequence(404, _FAILED),
         Code.CONFLICT: Consequence(409, _FAILED),
+        Code.CHANGED: Consequence(412, _FAILED),
         Code.COMMAND_REFUSED: Consequence(422, _FAILED),
         Code.FORBIDDEN: Consequence(403, _FAILED),
         Code.NOT_ENTITLED: Consequence(403, _FAILED),

@@ -18,6 +18,7 @@ from marketprism_services.api import client_operations, document_operations
 from marketprism_services.api.access import operations as access_operations
 from marketprism_services.api.endpoint import Endpoint
 from marketprism_services.api.operate import operations as operate_operations
+from marketprism_services.api.operate import rule_operations
 from marketprism_services.api.read import openapi as read_openapi
 from marketprism_services.api.stream import operations as stream_operations
 from marketprism_services.api.versions import lifecycle_of
@@ -28,6 +29,7 @@ _DESCRIBED: tuple[Callable[[], Iterable[Operation]], ...] = (
     stream_operations.operations,
     access_operations.operations,
     operate_operations.operations,
+    rule_operations.operations,
     document_operations.operations,
 )
 _TAGS: Mapping[str, str] = {
@@ -36,6 +38,7 @@ _TAGS: Mapping[str, str] = {
     **stream_operations.TAGS,
     **access_operations.TAGS,
     **operate_operations.TAGS,
+    **rule_operations.TAGS,
     **document_operations.TAGS,
 }
 _CHOICE = re.compile(r"{([a-z_]+):([^}]+)}")

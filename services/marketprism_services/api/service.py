@@ -21,6 +21,7 @@ from marketprism_services.api.operate.dead_letters import DeadLettersApi
 from marketprism_services.api.operate.events import EventsApi
 from marketprism_services.api.operate.inspection import Inspector
 from marketprism_services.api.operate.instances import InstancesApi
+from marketprism_services.api.operate.rules import RulesApi
 from marketprism_services.api.operate.stored import StoredApi
 from marketprism_services.api.operate.system import SystemApi
 from marketprism_services.api.operate.system_view import SystemView
@@ -135,12 +136,14 @@ class ApiService(Service):
     def _operating(self) -> list[Endpoint]:
         """What operators see and do."""
         connection, auditing = self.connection, self.access.auditing
+        commands = CommandsApi(connection, self.calls, self.discovery, self.interfaces, auditing)
         found = [
             *SystemApi(self.system).endpoints(),
             *InstancesApi(self._inspector).endpoints(),
             *StoredApi(connection).endpoints(),
             *EventsApi(connection).endpoints(),
-            *CommandsApi(connection, self.calls, self.discovery, self.interfaces, auditing).endpoints(),
+            *commands.endpoints(),
+            *RulesApi(connection, self.calls, self.discovery, auditing, commands).endpoints(),
             *DeadLettersApi(connection, self.calls, self.discovery, auditing).endpoints(),
         ]
         return [self.access.recorded(each) for each in found]

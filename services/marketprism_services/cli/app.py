@@ -95,6 +95,9 @@ COMMANDS = {
         "dead_letters", "letters", "Commands that could not be done, and rows that no table took."
     ),
     "access": CommandRow("access", "access", "Users, keys, roles and sessions of the API gateway, and its audit log."),
+    "rules": CommandRow(
+        "rules", "rules", "What ticks are judged by: see it, try other rules on the last hour, change it."
+    ),
     "nats": CommandRow("nats_server", "nats_server", "The NATS server: users and their rights."),
     "schema": CommandRow("schema", "schema", "The tables of the store: what is there, and what should be."),
     "store": CommandRow("store", "store", "The store: its identity, how far it is, filling it again."),

@@ -51,6 +51,8 @@ _KEY = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ASKED = "asked-"
 WEIGHT = 5
+# What changes the rules needs their scope, by whichever request it comes.
+_SCOPES = {("validator", "AdjustValidationRules"): Scope.RULES}
 
 
 class CommandRefused(ApplicationError):
@@ -145,7 +147,7 @@ class CommandsApi:
                         "arguments": each.body,
                         "attempts": each.attempts,
                         "timeout_s": each.timeout_s,
-                        "scope": Scope.OPERATE,
+                        "scope": _SCOPES.get((interface.service, each.name), Scope.OPERATE),
                         "path": f"/api/v1/commands/{interface.service}/{each.name}",
                     },
                 )
@@ -168,6 +170,9 @@ class CommandsApi:
         end = asyncio.get_running_loop().time() + CommandParameters.of(request).wait_s
         actor = actor_of(request, principal_of(request))
         order = await _order_of(request, actor)
+        scope = _SCOPES.get((order.service, order.name), Scope.OPERATE)
+        if scope not in actor.principal.scopes:
+            raise AccessRefused(Code.FORBIDDEN, f"scope: expected {scope}, which {actor.principal.id} does not have")
         target = f"{order.service}/{order.name}"
         given = _Given(order.id, recorded(order.arguments))
         before = await self._asked(order.id)
@@ -190,6 +195,19 @@ class CommandsApi:
         if outcome is not None and outcome.status != "done":
             raise CommandRefused(f"{target}: {outcome.reason} (command {order.id}, dead letter {outcome.letter})")
         return _answer(request, order.id, record, outcome)
+
+    async def give(
+        self, service: str, name: str, arguments: dict[str, object], who: str, end_s: float
+    ) -> tuple[str, CommandOutcome | None]:
+        """Give a command that was checked, recorded and allowed; its id, and what became of it up to `end_s` by the
+        loop's clock, None where that is not known.
+
+        Raises:
+            SdkError: it could not be put on its queue, or nobody reads it.
+        """
+        order = _Order(secrets.token_hex(16), service, name, arguments, who)
+        await self._remember(order)
+        return order.id, await self._done(order, end_s)
 
     async def _check(self, order: _Order) -> None:
         """Have the service look at it.

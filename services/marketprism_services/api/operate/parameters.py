@@ -82,6 +82,13 @@ class RowLettersParameters(Parameters):
     limit: int = Field(100, ge=1, le=MOST_ROWS, description="the newest so many")
 
 
+class RulesHistoryParameters(Parameters):
+    """Which versions of the validation rules."""
+
+    limit: int = Field(50, ge=1, le=200, description="the newest so many")
+    before: int | None = Field(None, ge=1, le=2**53, description="those before this version")
+
+
 class EventsParameters(Parameters):
     """Which events."""
 
