@@ -18,8 +18,9 @@ DAYS = ("20181008", "20181009", "20181010")
 HOLE = ("14:10:20", "14:16:40")  # of the last day: rows that a test leaves out
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Of one module: while it runs, no other loop can be begun in its thread."""
     with chromium() as running:
         yield running
 
