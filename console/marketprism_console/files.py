@@ -27,6 +27,8 @@ _TYPES = {
 _INDEX, _ENTRY = "index.html", "shell/app.js"
 _IMPORT = re.compile(rb"""^(?:import|export)\b[^'"\n;]*?(?:from\s*)?['"](\.[^'"]+)['"]""", re.MULTILINE)
 _STYLE = "style/"
+_VENDOR = "vendor/"
+_TYPE = re.compile(r"/\*\* @(?:type|param)[^\n]*?\*/ ?")
 # What the page may do: load and ask nothing but what is here, and make no markup out of text. Lit's templates are the
 # one source of markup.
 POLICY: Final = (
@@ -50,6 +52,24 @@ class Asset:
         return gzip.compress(self.body, 9, mtime=0)
 
 
+def without_comments(source: bytes) -> bytes:
+    """A module as it is sent: what only its readers need is left out, and every line keeps its number.
+
+    Lines that are a comment, or lie within one that began a line, become empty, and types that stand before a value go.
+    Comments begin a line or are such types: the style check of the sources holds that.
+    """
+    lines, is_within = list[str](), False
+    for line in source.decode().split("\n"):
+        begins = line.lstrip()
+        if is_within or begins.startswith("/*"):
+            _, end, rest = line.partition("*/")
+            is_within = not end
+            lines.append(rest.lstrip())
+        else:
+            lines.append("" if begins.startswith("//") else line)
+    return _TYPE.sub("", "\n".join(lines)).encode()
+
+
 class Console:
     """All files by their address, and the page that loads them."""
 
@@ -60,7 +80,7 @@ class Console:
         self.version = digest.hexdigest()
         self._base = f"{PREFIX}{self.version}/"
         self.assets: Mapping[str, Asset] = MappingProxyType(
-            {self._base + name: Asset(body, _TYPES[_ending(name)]) for name, body in files.items() if name != _INDEX}
+            {self._base + name: Asset(_sent(name, body), _TYPES[_ending(name)]) for name, body in files.items() if name != _INDEX}
         )
         self.page = Asset(self._page(files), "text/html")
 
@@ -75,6 +95,10 @@ class Console:
     def find(self, path: str) -> Asset | None:
         """The file at an address, None where there is none."""
         return self.assets.get(path)
+
+
+def _sent(name: str, body: bytes) -> bytes:
+    return without_comments(body) if name.endswith(".js") and not name.startswith(_VENDOR) else body
 
 
 def _ending(name: str) -> str:
