@@ -80,7 +80,11 @@ class Console:
         self.version = digest.hexdigest()
         self._base = f"{PREFIX}{self.version}/"
         self.assets: Mapping[str, Asset] = MappingProxyType(
-            {self._base + name: Asset(_sent(name, body), _TYPES[_ending(name)]) for name, body in files.items() if name != _INDEX}
+            {
+                self._base + name: Asset(_sent(name, body), _TYPES[_ending(name)])
+                for name, body in files.items()
+                if name != _INDEX
+            }
         )
         self.page = Asset(self._page(files), "text/html")
 

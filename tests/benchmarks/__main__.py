@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
+from tests.benchmarks.console import measure_console
 from tests.benchmarks.counter import measure_counter
 from tests.benchmarks.gateway import measure_gateway
 from tests.benchmarks.peers import vnpy_bars
@@ -68,9 +69,12 @@ def main() -> None:
     parser.add_argument(
         "--server-ticks", type=int, default=1_000_000, help="ticks in the ClickHouse server; 0 for none"
     )
-    parser.add_argument("--only", default="", help="venues, gateway or stream: only that part")
+    parser.add_argument("--only", default="", help="venues, gateway, stream or console: only that part")
     parser.add_argument(
         "--load-seconds", type=float, default=60.0, help="of a venue at 10 000 frames a second; 0: none"
+    )
+    parser.add_argument(
+        "--console-minutes", type=float, default=10.0, help="of the console at 2 000 updates a second; 0: none"
     )
     arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
@@ -82,6 +86,9 @@ def main() -> None:
         return
     if arguments.only == "stream":
         _write({"stream": measure_fanout()}, "stream-")
+        return
+    if arguments.only == "console":
+        _write({"console": measure_console(_source(), minutes=arguments.console_minutes)}, "console-")
         return
     runs = [pipeline() for _ in range(arguments.runs)]
     rates = sorted(run["ticks_per_second"] for run in runs)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple, Self
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.status import Status
