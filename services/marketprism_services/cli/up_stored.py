@@ -110,7 +110,7 @@ async def show_stored(running: Running, market: MarketClient, *, whole: bool) ->
         err.print(f"bars cannot be shown now: {error}", highlight=False, markup=False, soft_wrap=True)
     sentence = Counts.of(symbols).sentence(whole=whole)
     out.print(f"\n{sentence}. Look further:", highlight=False, markup=False, soft_wrap=True)
-    for line in further(running, symbols[0]["symbol"]):
+    for line in further(running, symbols[0]["venue"], symbols[0]["symbol"]):
         out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     if running.settings.api.auth == "local":
         out.print("Nobody on this machine has to log in; api.auth = on changes that.", highlight=False)
@@ -129,14 +129,18 @@ async def _show_bars_of(market: MarketClient, row: Row) -> None:
             show_bars(out, bars.table, interval, Look(title, zone, most))
 
 
-def further(running: Running, symbol: str) -> list[str]:
-    """Commands and an address that show more of an instrument; they find this pipeline wherever its data are."""
+def further(running: Running, venue: str, symbol: str) -> list[str]:
+    """Where more is seen of an instrument: the console, or what answers in its place, and commands that find this
+    pipeline wherever its data are."""
     settings = running.settings
     where = "" if settings.data_dir == load().data_dir else f" --data-dir {shlex.quote(str(settings.data_dir))}"
-    port = settings.http.port_of("api")
+    scheme = "https" if settings.http.tls.files else "http"
+    path = f"api/v1/bars/{quote(symbol)}?interval=5m"
+    if settings.api.console:
+        path = f"market/{quote(f'{venue}.{symbol}')}"
     return [
+        f"{scheme}://{settings.http.host}:{settings.http.port_of('api')}/{path}",
         f"marketprism bars {shlex.quote(symbol)} --interval 5m --plot{where}",
         f"marketprism tail {shlex.quote(symbol)}{where}",
         f"marketprism status{where}",
-        f"{'https' if settings.http.tls.files else 'http'}://{settings.http.host}:{port}/api/v1/bars/{symbol}?interval=5m",
     ]
