@@ -4,7 +4,8 @@ import { grouped, minus, percent } from '../../core/numbers.js';
 import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
 import { token } from '../../core/subjects.js';
-import { clock, dayText, duration, ms, zoneName } from '../../core/time.js';
+import { date, dateTime, dayText, duration, ms, zoneName } from '../../core/time.js';
+import { movementOf } from '../../market/movement.js';
 import { Newest } from '../../market/newest.js';
 import { t } from './head_text.js';
 import { word } from './words.js';
@@ -44,19 +45,22 @@ class Head extends Part {
 
   /** @param {any} tick */
   #facts(tick) {
-    const base = tick.pre_settlement ?? tick.pre_close ?? tick.open;
-    const moved = minus(tick.last, base);
-    const way = Number(moved) > 0 ? 'up' : Number(moved) < 0 ? 'down' : '';
-    const sign = { up: '▲', down: '▼', '': '' }[way];
+    const { way, sign, base, moved, share, since } = movementOf(tick);
     const age = Date.now() - this.heard;
     return html`<span class="price ${way}" data-price=${tick.last ?? ''}>${sign} ${grouped(tick.last)}</span>
-      ${moved ? html`<span class=${way} title=${t('since', { base })}>${Number(moved) > 0 ? '+' : ''}${moved} (${percent(moved, base)})</span>` : nothing}
+      ${moved ? html`<span class=${way} title=${t(since, { base })}>${moved} (${share})</span>` : nothing}
       ${this.#fact('volume', grouped(tick.volume))} ${this.#fact('interest', grouped(tick.open_interest))}
       ${this.#limit('limit_up', tick.limit_up, tick.last)} ${this.#limit('limit_down', tick.limit_down, tick.last)}
       <span>${word(tick.phase)}</span>
       ${this.#quality(tick)}
-      <span class="dim">${dayText(tick.trading_day)} ${clock(ms(tick.ts_event), this.venue, 3)} ${zoneName(this.venue)}</span>
+      <span class="dim">${dateTime(ms(tick.ts_event), this.venue, 3)} ${zoneName(this.venue)}${this.#tradingDay(tick)}</span>
       ${age > 10_000 ? html`<span class="warn">${t('age', { time: duration(age) })}</span>` : nothing}`;
+  }
+
+  /** Where it is another than the date. @param {any} tick */
+  #tradingDay(tick) {
+    const day = dayText(tick.trading_day);
+    return !tick.trading_day || day === date(ms(tick.ts_event), this.venue) ? '' : ` · ${t('trading_day', { day })}`;
   }
 
   /** @param {'volume' | 'interest'} key @param {string} value */

@@ -3,13 +3,19 @@ import { texts } from '../../core/texts.js';
 export const t = texts({
   en: {
     none: 'no tick yet',
-    since: 'since {base}, the settlement before',
+    pre_settlement: 'against the settlement before, {base}',
+    pre_close: 'against the close before, {base}',
+    open: 'against the open, {base}',
+    trading_day: 'trading day {day}',
     volume: 'Volume', interest: 'Open interest', limit_up: 'Limit up', limit_down: 'Limit down', quality: 'Quality',
     age: 'no tick for {time}',
   },
   zh: {
     none: '尚无行情',
-    since: '相对昨结算 {base}',
+    pre_settlement: '相对昨结算 {base}',
+    pre_close: '相对昨收盘 {base}',
+    open: '相对开盘 {base}',
+    trading_day: '交易日 {day}',
     volume: '成交量', interest: '持仓量', limit_up: '涨停', limit_down: '跌停', quality: '质量',
     age: '已 {time} 无新行情',
   },
