@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -30,6 +30,11 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
+def _is_given_up(request: Request) -> bool:
+    """The page itself has ended it: what it asked is no longer shown."""
+    return request.failure == "net::ERR_ABORTED"
+
+
 class Watched:
     """A page, and whatever went wrong on it: errors on the console, exceptions, requests that failed or were refused,
     and requests to anybody but the server of the page."""
@@ -38,7 +43,9 @@ class Watched:
         self.page, self.problems = page, list[str]()
         page.on("console", lambda message: self._note(message.type in ("error", "warning"), message.text))
         page.on("pageerror", lambda error: self._note(True, str(error)))
-        page.on("requestfailed", lambda request: self._note(True, f"{request.url}: {request.failure}"))
+        page.on(
+            "requestfailed", lambda request: self._note(not _is_given_up(request), f"{request.url}: {request.failure}")
+        )
         page.on("response", lambda answer: self._note(answer.status >= 400, f"{answer.url}: {answer.status}"))
         page.on("request", lambda request: self._note(not request.url.startswith((base, "data:")), request.url))
 

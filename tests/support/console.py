@@ -24,6 +24,9 @@ _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(en
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _STARTED_S = 120.0
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
+_TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('*')]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth && !each.closest('.scroll'))
+  .map((each) => `${each.tagName}.${each.getAttribute('class')}: ${each.textContent.trim().slice(0, 60)}`)"""
 THEMES: tuple[Literal["dark"], Literal["light"]] = ("dark", "light")
 
 
@@ -151,9 +154,9 @@ class Viewer:
             path.parent.mkdir(parents=True, exist_ok=True)
             self.page.screenshot(path=path, full_page=True)
 
-    def is_too_wide(self) -> bool:
-        """Whether the page has to be scrolled sideways."""
-        return bool(self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+    def too_wide(self) -> list[str]:
+        """What makes the page so wide that it has to be scrolled sideways."""
+        return list(self.page.evaluate(_TOO_WIDE))
 
 
 @contextmanager

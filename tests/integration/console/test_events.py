@@ -42,7 +42,7 @@ def test_events_are_named_in_both_languages(browser: Browser, desk: Desk, langua
             expect(seen.page.locator(ROWS, has_text=connected).first).to_be_visible()
             seen.settle()
             assert seen.violations() == []
-            assert not seen.is_too_wide()
+            assert seen.too_wide() == []
             seen.picture(f"events-{language}-{width}")
             assert seen.problems == []
 
@@ -118,7 +118,7 @@ def test_hostile_events_are_only_text(browser: Browser, desk: Desk) -> None:
     with at_desk(browser, desk, "/events?venue=evil", width=390) as seen:
         expect(seen.page.locator(ROWS)).to_contain_text("<img src=x")
         assert seen.page.locator(f"{ROWS} img").count() == 0
-        assert not seen.is_too_wide()
+        assert seen.too_wide() == []
         assert seen.problems == []
 
 
@@ -179,6 +179,6 @@ def test_lines_of_logs_are_tailed_searched_and_copied(browser: Browser, desk: De
         expect(items).to_have_count(1)
         seen.page.get_by_role("searchbox").fill("")
         assert seen.violations() == []
-        assert not seen.is_too_wide()
+        assert seen.too_wide() == []
         seen.picture("logs")
         assert seen.problems == []

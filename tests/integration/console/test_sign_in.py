@@ -33,7 +33,7 @@ def test_nobody_sees_a_page_before_they_have_signed_in(browser: Browser, at: Doo
         seen.page.wait_for_selector("#sign-in-name")
         assert seen.page.evaluate("document.activeElement.id") == "sign-in-name"
         assert seen.violations() == []
-        assert not seen.is_too_wide()
+        assert seen.too_wide() == []
         seen.picture(f"sign-in-{language}-{theme}")
         enter(seen, ann.id, "not that one")
         wrong = seen.page.locator("mp-sign-in [role=alert]:visible").inner_text()
@@ -47,7 +47,7 @@ def test_nobody_sees_a_page_before_they_have_signed_in(browser: Browser, at: Doo
         seen.until(LIVE)
         seen.settle()
         assert seen.violations() == []
-        assert not seen.is_too_wide()
+        assert seen.too_wide() == []
         seen.picture(f"me-{language}-{theme}-phone")
         assert faults(seen, 401) == []
         seen.page.get_by_role("button", name="Sign out" if language == "en" else "退出登录").click()

@@ -1,0 +1,192 @@
+"""What a feed may hold is text on the screen, however it is written, and however much of it there is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from marketprism_adapters.nats.streams import ensure_venue
+from marketprism_application.contracts.codec import encode
+from marketprism_application.contracts.kinds import (
+    BAR,
+    GAP,
+    INSTRUMENT,
+    LIQUIDATION,
+    MARK_PRICE,
+    ORDERBOOK,
+    TICK,
+    DataKind,
+)
+from marketprism_application.contracts.subjects import subject_of
+from marketprism_sdk.nats.access import NatsAccess
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import publish_ack
+from marketprism_services.platform.run_files import known_access, known_url
+from tests.contract.test_codec import SAMPLES
+from tests.support.console import Site, running_site, viewer
+
+pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
+
+HOUR = 3_600 * 10**9
+NAMES = (
+    "<img src=x onerror=\"document.title='taken'\">",
+    "<script>document.title='taken'</script>",
+    '=HYPERLINK("http://evil.example","x")',
+    "javascript:document.title='taken'",
+    "${document.title='taken'}{{7*7}}",
+    "\u202egnp.exe",
+    "a" * 200,
+    "'\"`><svg/onload=document.title='taken'>",
+)
+WRITERS = {TICK: "validator", BAR: "aggregator", GAP: "validator"}  # everything else is a gateway's
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("hostile"), "none") as running:
+        yield running
+
+
+def _publish(data: Path, records: list[tuple[DataKind, Any]]) -> None:
+    """As the service does that writes the kind."""
+
+    def publish() -> None:
+        accesses = {user: known_access(data, user) for user in ("gateway", *WRITERS.values())}
+        asyncio.run(_publish_as(str(known_url(data)), accesses, records))
+
+    with ThreadPoolExecutor(1) as thread:  # the browser's driver has a loop in this one
+        thread.submit(publish).result()
+
+
+async def _publish_as(url: str, accesses: dict[str, NatsAccess | None], records: list[tuple[DataKind, Any]]) -> None:
+    connections = {
+        user: await NatsConnection.open(url, name="hostile", access=access) for user, access in accesses.items()
+    }
+    await ensure_venue(connections["gateway"], "okx")
+    for some in (records[n : n + 200] for n in range(0, len(records), 200)):
+        await asyncio.gather(
+            *(
+                publish_ack(connections[WRITERS.get(kind, "gateway")], subject_of(kind, record), encode(kind, record))
+                for kind, record in some
+            )
+        )
+    for each in connections.values():
+        await each.close()
+
+
+def _sample(kind: DataKind, /, **changes: Any) -> Any:
+    return SAMPLES[kind.name]._replace(**changes)
+
+
+def _symbol(name: str) -> str:
+    """What an exchange's adapter would let in: at most 64 printable characters."""
+    return "".join(letter for letter in name if letter.isprintable())[:64]
+
+
+def _records(name: str, number: int, now: int) -> list[tuple[DataKind, Any]]:
+    """A tick, bars, a gap, a mark price, a liquidation and the terms of an instrument with this name."""
+    opened = now - now % (60 * 10**9) - 30 * 60 * 10**9
+    common = {"venue": "okx", "symbol": _symbol(name), "source": name, "epoch": 1}
+    bars = [
+        _sample(
+            BAR,
+            **common,
+            seq=n,
+            interval="1m",
+            ts_open=opened + n * 60 * 10**9,
+            ts_close=opened + (n + 1) * 60 * 10**9,
+            ts_event=opened + (n + 1) * 60 * 10**9,
+            trading_day="20261127",
+            revision=0,
+        )
+        for n in range(5)
+    ]
+    return [
+        *((BAR, bar) for bar in bars),
+        (TICK, _sample(TICK, **common, seq=1, ts_event=now + HOUR, ts_recv=now, warnings=(name,), phase=name[:20])),
+        (GAP, _sample(GAP, **common, seq=1, ts_from=opened, ts_to=opened + 60 * 10**9, cause=name, kind="")),
+        (MARK_PRICE, _sample(MARK_PRICE, **common, seq=1, ts_event=now)),
+        (LIQUIDATION, _sample(LIQUIDATION, **common, seq=number + 1, ts_event=now, price_of=name)),
+        (INSTRUMENT, _sample(INSTRUMENT, **common, seq=1, ts_event=now, name=name, product=name[:40])),
+    ]
+
+
+def test_text_of_a_feed_is_never_more_than_text(browser: Browser, site: Site) -> None:
+    now = 1_795_780_800 * 10**9
+    for number, name in enumerate(NAMES):
+        _publish(site.data, _records(name, number, now))
+    site.until(lambda: len(site.ask("/search?venue=okx&limit=50")) == len(NAMES))
+    with viewer(browser, site.base, width=390) as seen:
+        paths = ["/market", "/crypto", "/data", "/quality", "/events", "/streams", "/system"]
+        for path in paths:
+            seen.open(path)
+            seen.settle()
+            assert seen.too_wide() == [], path
+        seen.open("/market")
+        links = seen.page.locator("mp-instruments tbody a")
+        seen.until(f"document.querySelectorAll('mp-instruments tbody a').length >= {len(NAMES)}")
+        for number in range(links.count()):
+            name = links.nth(number).inner_text()
+            links.nth(number).click()
+            seen.page.wait_for_selector("mp-instrument-head h1")
+            assert seen.page.inner_text("mp-instrument-head h1").strip() in {name.strip(), name}
+            seen.settle()
+            for view in ("gaps", "quality", "terms", "raw"):
+                seen.page.locator(f"#tab-{view}").click()
+                seen.settle()
+            assert seen.too_wide() == [], name
+            seen.page.go_back()
+            seen.open("/market")
+        assert "taken" not in seen.page.title()
+        assert seen.page.locator("#content img, #content script, #content iframe").count() == 0
+        assert [each for each in seen.problems if "404" not in each] == []
+
+
+def test_a_book_of_five_thousand_levels_and_ten_thousand_instruments(browser: Browser, site: Site) -> None:
+    now = 1_795_780_800 * 10**9
+    levels = 5_000
+    bids = tuple((Decimal(50_000 - n), Decimal(n + 1)) for n in range(levels))
+    asks = tuple((Decimal(50_001 + n), Decimal(n + 1)) for n in range(levels))
+    book = _sample(
+        ORDERBOOK,
+        venue="okx",
+        symbol="BTC-USDT",
+        epoch=1,
+        seq=7,
+        ts_event=now,
+        form="snapshot",
+        valid=True,
+        bids=bids,
+        asks=asks,
+        cause="",
+    )
+    many = [
+        (
+            INSTRUMENT,
+            _sample(INSTRUMENT, venue="okx", symbol=f"C{n:05}-USDT", source="x", epoch=1, seq=1, ts_event=now, name=""),
+        )
+        for n in range(10_000)
+    ]
+    _publish(site.data, [*many, *_records("BTC-USDT", 99, now), (ORDERBOOK, book)])
+    site.until(lambda: len(site.ask("/search?text=C09&limit=200")) == 200)
+    with viewer(browser, site.base) as seen:
+        seen.open("/market?search=C09999")
+        seen.until("document.querySelector('mp-instruments tbody')?.innerText.includes('C09999-USDT')")
+        seen.open("/market/okx.BTC-USDT?book=full")
+        _publish(site.data, [(ORDERBOOK, book._replace(seq=8))])
+        seen.page.wait_for_selector("mp-book tr.bid")
+        best = seen.page.locator("mp-book tr.bid").first.inner_text()
+        assert best.split("\t")[1:3] == ["50000", "1"]
+        assert seen.page.locator("mp-book tr").count() < 100
+        broken = book._replace(seq=20, form="update", prev_id=11, bids=bids[:1], asks=())
+        _publish(site.data, [(ORDERBOOK, broken)])
+        seen.page.wait_for_selector("mp-book .bad")
+        assert "updates are missing" in seen.page.inner_text("mp-book")
+        assert seen.problems == []
