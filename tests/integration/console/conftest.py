@@ -45,7 +45,9 @@ def futures(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     files = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
     files[-1] = _with_hole(files[-1], folder)
     with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
-        site.until(lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == 1_539_183_540_000_000_000)
+        site.until(
+            lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == 1_539_183_540_000_000_000, within_s=240
+        )
         yield site
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
-from marketprism_adapters.nats.streams import ensure_venue
-from marketprism_application.contracts.codec import encode
 from marketprism_application.contracts.kinds import (
     BAR,
     GAP,
@@ -24,13 +19,9 @@ from marketprism_application.contracts.kinds import (
     TICK,
     DataKind,
 )
-from marketprism_application.contracts.subjects import subject_of
-from marketprism_sdk.nats.access import NatsAccess
-from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import publish_ack
-from marketprism_services.platform.run_files import known_access, known_url
 from tests.contract.test_codec import SAMPLES
 from tests.support.console import Site, running_site, viewer
+from tests.support.console_feed import publish
 
 pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
 
@@ -45,40 +36,12 @@ NAMES = (
     "a" * 200,
     "'\"`><svg/onload=document.title='taken'>",
 )
-WRITERS = {TICK: "validator", BAR: "aggregator", GAP: "validator"}  # everything else is a gateway's
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with running_site(tmp_path_factory.mktemp("hostile"), "none") as running:
         yield running
-
-
-def _publish(data: Path, records: list[tuple[DataKind, Any]]) -> None:
-    """As the service does that writes the kind."""
-
-    def publish() -> None:
-        accesses = {user: known_access(data, user) for user in ("gateway", *WRITERS.values())}
-        asyncio.run(_publish_as(str(known_url(data)), accesses, records))
-
-    with ThreadPoolExecutor(1) as thread:  # the browser's driver has a loop in this one
-        thread.submit(publish).result()
-
-
-async def _publish_as(url: str, accesses: dict[str, NatsAccess | None], records: list[tuple[DataKind, Any]]) -> None:
-    connections = {
-        user: await NatsConnection.open(url, name="hostile", access=access) for user, access in accesses.items()
-    }
-    await ensure_venue(connections["gateway"], "okx")
-    for some in (records[n : n + 200] for n in range(0, len(records), 200)):
-        await asyncio.gather(
-            *(
-                publish_ack(connections[WRITERS.get(kind, "gateway")], subject_of(kind, record), encode(kind, record))
-                for kind, record in some
-            )
-        )
-    for each in connections.values():
-        await each.close()
 
 
 def _sample(kind: DataKind, /, **changes: Any) -> Any:
@@ -121,7 +84,7 @@ def _records(name: str, number: int, now: int) -> list[tuple[DataKind, Any]]:
 def test_text_of_a_feed_is_never_more_than_text(browser: Browser, site: Site) -> None:
     now = 1_795_780_800 * 10**9
     for number, name in enumerate(NAMES):
-        _publish(site.data, _records(name, number, now))
+        publish(site.data, _records(name, number, now))
     site.until(lambda: len(site.ask("/search?venue=okx&limit=50")) == len(NAMES))
     with viewer(browser, site.base, width=390) as seen:
         paths = ["/market", "/crypto", "/data", "/quality", "/events", "/streams", "/system"]
@@ -174,19 +137,19 @@ def test_a_book_of_five_thousand_levels_and_ten_thousand_instruments(browser: Br
         )
         for n in range(10_000)
     ]
-    _publish(site.data, [*many, *_records("BTC-USDT", 99, now), (ORDERBOOK, book)])
+    publish(site.data, [*many, *_records("BTC-USDT", 99, now), (ORDERBOOK, book)])
     site.until(lambda: len(site.ask("/search?text=C09&limit=200")) == 200)
     with viewer(browser, site.base) as seen:
         seen.open("/market?search=C09999")
         seen.until("document.querySelector('mp-instruments tbody')?.innerText.includes('C09999-USDT')")
         seen.open("/market/okx.BTC-USDT?book=full")
-        _publish(site.data, [(ORDERBOOK, book._replace(seq=8))])
+        publish(site.data, [(ORDERBOOK, book._replace(seq=8))])
         seen.page.wait_for_selector("mp-book tr.bid")
         best = seen.page.locator("mp-book tr.bid").first.inner_text()
         assert best.split("\t")[1:3] == ["50000", "1"]
         assert seen.page.locator("mp-book tr").count() < 100
         broken = book._replace(seq=20, form="update", prev_id=11, bids=bids[:1], asks=())
-        _publish(site.data, [(ORDERBOOK, broken)])
+        publish(site.data, [(ORDERBOOK, broken)])
         seen.page.wait_for_selector("mp-book .bad")
         assert "updates are missing" in seen.page.inner_text("mp-book")
         assert seen.problems == []

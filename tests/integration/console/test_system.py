@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.program import ENVIRONMENT, PROGRAM
 from tests.integration.console.faked_system import (
     HOSTILE,
     a_system,
@@ -23,30 +19,12 @@ from tests.integration.console.faked_system import (
     text_of,
     wrong,
 )
+from tests.integration.console.processes import another
 from tests.support.console import Site, viewer
 
 pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
 
 LEADER = "[data-leader='gateway.default']"
-
-
-@contextmanager
-def another(site: Site, service: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One more instance of a service of a pipeline."""
-    port = {f"MARKETPRISM_HTTP__{service.upper()}": "0"}
-    command = [*PROGRAM, "run", service, "--config", str(site.data / "run/settings.json")]
-    process = subprocess.Popen(
-        command, env={**ENVIRONMENT, **port}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def test_the_system_is_shown_as_it_is(browser: Browser, futures: Site) -> None:
