@@ -62,7 +62,7 @@ class Bar extends Part {
 
   render() {
     const { theme, zone } = preferences.value;
-    return html`<header>
+    return html`<header class=${this.isMenuOpen ? 'open' : ''}>
       <button type="button" class="menu" aria-expanded=${this.isMenuOpen} aria-controls="pages" @click=${this.#menu}>
         <span aria-hidden="true">☰</span><span class="unseen">${t('menu')}</span>
       </button>
@@ -71,23 +71,25 @@ class Bar extends Part {
         <span>${t('search')}</span><kbd>Ctrl K</kbd>
       </button>
       ${this.#state()} ${this.#alerts()}
-      <button type="button" @click=${() => prefer({ zone: nextOf('zone') })}>
-        ${t('zone', { zone: t(`zone_${zone}`) })}
-      </button>
-      <button type="button" @click=${() => prefer({ colours: redIsUp() ? 'green-up' : 'red-up' })}>
-        ${t('colours', { colour: t(redIsUp() ? 'colour_red' : 'colour_green') })}
-      </button>
-      <button type="button" @click=${() => prefer({ theme: nextOf('theme') })}>
-        ${t('theme', { theme: t(`theme_${theme}`) })}
-      </button>
-      <button
-        type="button"
-        lang=${preferences.value.language === 'zh' ? 'en' : 'zh-CN'}
-        aria-label=${t('language_label')}
-        @click=${() => prefer({ language: nextOf('language') })}
-      >
-        ${t('language')}
-      </button>
+      <span class="choices">
+        <button type="button" @click=${() => prefer({ zone: nextOf('zone') })}>
+          ${t('zone', { zone: t(`zone_${zone}`) })}
+        </button>
+        <button type="button" @click=${() => prefer({ colours: redIsUp() ? 'green-up' : 'red-up' })}>
+          ${t('colours', { colour: t(redIsUp() ? 'colour_red' : 'colour_green') })}
+        </button>
+        <button type="button" @click=${() => prefer({ theme: nextOf('theme') })}>
+          ${t('theme', { theme: t(`theme_${theme}`) })}
+        </button>
+        <button
+          type="button"
+          lang=${preferences.value.language === 'zh' ? 'en' : 'zh-CN'}
+          aria-label=${t('language_label')}
+          @click=${() => prefer({ language: nextOf('language') })}
+        >
+          ${t('language')}
+        </button>
+      </span>
       ${this.#user()}
     </header>`;
   }

@@ -91,9 +91,9 @@ class Tape extends Part {
       if (this.waiting.length > 5 * MOST) this.waiting.shift();
       return;
     }
+    if (this.before && this.before.seq === row.seq && this.before.ts_event === row.ts_event) return; // after a cut the newest comes again
     const print = this.isTicks ? printOfTick(row, this.before) : printOfTrade(row);
     this.before = row;
-    if (!print) return;
     this.prints.unshift(print);
     if (this.prints.length > MOST) this.prints.length = MOST;
     if (!this.held) this.pace.mark();
@@ -163,7 +163,7 @@ class Tape extends Part {
 /**
  * What has traded between two ticks. The side is a guess by the prices that stood before.
  * @param {any} tick @param {any} before
- * @returns {Print | null}
+ * @returns {Print}
  */
 function printOfTick(tick, before) {
   const isNext = before && before.trading_day === tick.trading_day;
