@@ -43,8 +43,8 @@ def test_every_reason_and_rule_has_its_words() -> None:
 
 
 def test_every_cause_of_a_gap_has_its_words() -> None:
-    text = (WEB / "chart/text.js").read_text(encoding="utf-8")
+    text = (WEB / "parts/causes_text.js").read_text(encoding="utf-8")
     ledger = (WEB / "pages/data/ledger.js").read_text(encoding="utf-8")
     causes = {gaps.JOINED, gaps.TRUNCATED, gaps.EXCLUDED, "interrupted", "silence", "missing_trades", "recording_end"}
-    assert {cause for cause in causes if len(re.findall(rf"\bcause_{cause}: '", text)) != 2} == set()
-    assert {cause for cause in causes if f"'{cause}'" not in text or f"'{cause}'" not in ledger} == set()
+    assert {cause for cause in causes if len(re.findall(rf"\b{cause}: '", text)) != 2} == set()
+    assert {cause for cause in causes if f"'{cause}'" not in ledger} == set()

@@ -23,7 +23,7 @@ import { t } from './text.js';
  * @property {number} ts_used
  */
 
-/** @typedef {import('./action.js').Action} Action */
+/** @typedef {import('../parts/action.js').Action} Action */
 
 const DAYS = [1, 7, 30, 90, 365];
 

@@ -70,7 +70,7 @@ export function sessionTable(sessions, end, withUser = false) {
   </div>`;
 }
 
-/** @param {Session} session @param {string} path @param {() => void} then @returns {import('./action.js').Action} */
+/** @param {Session} session @param {string} path @param {() => void} then @returns {import('../parts/action.js').Action} */
 export function endSession(session, path, then) {
   return {
     title: t('end_session'),

@@ -2,9 +2,6 @@ import { texts } from '../core/texts.js';
 
 export const t = texts({
   en: {
-    done: 'Done',
-    refused: 'This was not done',
-    unreachable: 'The server cannot be reached. Nothing is known of whether it was done.',
     once: 'This is shown now and never again. Copy it to where it is needed.',
     and: ', ',
     keys: 'API keys', key: 'Key', name: 'Name', state: 'State', scopes: 'Permissions', entitlements: 'Data', networks: 'Networks',
@@ -44,9 +41,6 @@ export const t = texts({
     'scope_metrics:read': 'Read metrics',
   },
   zh: {
-    done: '已完成',
-    refused: '未执行',
-    unreachable: '无法连接服务器，尚不清楚是否已执行。',
     once: '仅在此显示一次，请立即复制保存。',
     and: '，',
     keys: 'API 密钥', key: '密钥', name: '名称', state: '状态', scopes: '权限', entitlements: '数据范围', networks: '网络',

@@ -9,7 +9,8 @@ import { clock, date, duration, ms } from '../core/time.js';
 import { Marks } from './marks.js';
 import { SessionScale } from './scale.js';
 import { average, vwap } from './series.js';
-import { causeName, t } from './text.js';
+import { causeName } from '../parts/causes_text.js';
+import { t } from './text.js';
 
 /** @typedef {import('./series.js').Candle} Candle */
 

@@ -4,7 +4,8 @@ import { grouped } from '../core/numbers.js';
 import { Pace } from '../core/pace.js';
 import { Part } from '../core/part.js';
 import { dateTime, dayText, zoneName } from '../core/time.js';
-import { causeName, t } from './text.js';
+import { causeName } from '../parts/causes_text.js';
+import { t } from './text.js';
 
 /** @typedef {import('./series.js').Hole} Hole */
 

@@ -1,12 +1,16 @@
-/** A dialog for what changes something: what will happen, why it is done, and then what became of each part of it. */
+/**
+ * The dialog in which something is done: what will happen, what is to be filled in, and then what became of it, with the
+ * number of the request. A refusal is shown in it, and what was filled in stays.
+ */
 import { html, nothing } from '../vendor/lit.js';
+import { address } from '../core/address.js';
 import { ApiError } from '../core/api.js';
 import { Part } from '../core/part.js';
 import { t as common } from './text.js';
 import { t } from './action_text.js';
 
 /**
- * What became of one thing.
+ * What became of one thing of several.
  * @typedef {object} Outcome
  * @property {unknown} what
  * @property {'done' | 'refused' | 'waiting'} is
@@ -15,26 +19,47 @@ import { t } from './action_text.js';
  */
 
 /**
+ * @typedef {import('../core/api.js').Answer} Answer
+ * @typedef {(outcomes: Outcome[]) => void} Report  as often as it likes
  * @typedef {object} Action
  * @property {string} title
- * @property {unknown} what  what will happen
- * @property {string} button  the word on the button that does it
- * @property {boolean} [asksReason]
- * @property {(reason: string, report: (outcomes: Outcome[]) => void) => Promise<void>} work  reports as often as it likes
- * @property {() => void} [done]  called when the dialog is closed after the work
+ * @property {string} button  what is pressed to do it
+ * @property {boolean} [isGrave]  it cannot be undone
+ * @property {unknown | (() => unknown)} body  what will happen, and fields; a function is asked again after a refusal
+ * @property {boolean} [asksReason]  the form has a field `reason`
+ * @property {(form: HTMLFormElement, report: Report) => Promise<Answer | null | void>} act  null: something is filled in
+ *   wrong, and the form says so; what is reported takes the place of an answer
+ * @property {(answer: Answer) => unknown} [result]  what is shown of the answer
+ * @property {() => void} [then]  after it was done
+ * @property {() => void} [closed]  after the dialog was closed on what became of it
  */
 
 const MARKS = { done: '✓', refused: '✕', waiting: '…' };
+const TONES = { done: 'good', refused: 'bad', waiting: 'dim' };
 const LONGEST_REASON = 500;
+
+/** Open the dialog, of which the page has one. @param {Action} action */
+export function act(action) {
+  void (/** @type {ActionDialog} */ (document.querySelector('mp-action')).open(action));
+}
+
+/** @param {HTMLFormElement} form */
+export function reasonIn(form) {
+  return String(new FormData(form).get('reason') ?? '').trim();
+}
 
 /** What went wrong, as an outcome. @param {unknown} what @param {unknown} error @returns {Outcome} */
 export function refused(what, error) {
   if (!(error instanceof ApiError)) return { what, is: 'refused', text: String(error) };
-  const text = error.code === 'UNREACHABLE' ? common('unreachable') : `${error.message} (${error.code})`;
-  return { what, is: 'refused', text, requestId: error.requestId };
+  return { what, is: 'refused', text: html`${messageOf(error)} <code>${error.code}</code>`, requestId: error.requestId };
 }
 
-export class ActionDialog extends Part {
+/** @param {ApiError} error */
+function messageOf(error) {
+  return error.code === 'UNREACHABLE' ? t('unreachable') : error.message;
+}
+
+class ActionDialog extends Part {
   constructor() {
     super();
     /** @type {Action | null} */
@@ -43,6 +68,18 @@ export class ActionDialog extends Part {
     this.is = 'asking';
     /** @type {Outcome[]} */
     this.outcomes = [];
+    /** @type {Answer | null} */
+    this.answer = null;
+    /** @type {unknown} */
+    this.refusal = null;
+  }
+
+  begin() {
+    let { path } = address.value;
+    this.follow(address, (now) => {
+      if (now.path !== path) this.#close();
+      path = now.path;
+    });
   }
 
   get #dialog() {
@@ -51,36 +88,57 @@ export class ActionDialog extends Part {
 
   /** @param {Action} action */
   async open(action) {
-    this.action = action;
-    this.is = 'asking';
-    this.outcomes = [];
+    Object.assign(this, { action, is: 'asking', outcomes: [], answer: null, refusal: null });
     this.requestUpdate();
     await this.updateComplete;
-    const reason = this.querySelector('textarea');
-    if (reason) reason.value = '';
     this.#dialog?.showModal();
   }
 
   render() {
     const { action } = this;
-    return html`<dialog aria-labelledby="action-title" @cancel=${this.#cancel} @close=${this.#closed}>
+    return html`<dialog class="action" aria-labelledby="action-title" @cancel=${this.#cancel} @close=${this.#closed}>
       ${action
-        ? html`<form method="dialog" @submit=${this.#submit}>
+        ? html`<form @submit=${this.#submit} aria-busy=${this.is === 'working'}>
             <h2 id="action-title">${action.title}</h2>
-            <div>${action.what}</div>
-            ${action.asksReason && this.is === 'asking' ? this.#reason() : nothing}
-            ${this.is === 'asking' ? nothing : this.#results()}
+            ${this.answer ? this.#result(action, this.answer) : this.outcomes.length ? this.#results() : this.#fields(action)}
             <div class="buttons">${this.#buttons(action)}</div>
           </form>`
         : nothing}
     </dialog>`;
   }
 
-  #reason() {
-    return html`<div class="field">
-      <label for="action-reason">${t('reason')}</label>
-      <textarea id="action-reason" rows="2" maxlength=${LONGEST_REASON} aria-describedby="action-reason-why"></textarea>
-      <small id="action-reason-why" class="dim">${t('reason_why')}</small>
+  /** @param {Action} action */
+  #fields({ body, asksReason }) {
+    return html`${typeof body === 'function' ? body() : body}
+      ${asksReason
+        ? html`<div class="field">
+            <label for="action-reason">${t('reason')}</label>
+            <textarea id="action-reason" name="reason" rows="2" maxlength=${LONGEST_REASON} aria-describedby="action-reason-why"></textarea>
+            <small id="action-reason-why" class="dim">${t('reason_why')}</small>
+          </div>`
+        : nothing}
+      ${this.refusal ? this.#refused(refused('', this.refusal)) : nothing}`;
+  }
+
+  /** @param {Outcome} outcome */
+  #refused({ text, requestId }) {
+    return html`<div class="failed" role="alert">
+      <p><strong>${t('not_done')}</strong></p>
+      <p>${text}</p>
+      ${this.#request(requestId)}
+    </div>`;
+  }
+
+  /** @param {string} [id] */
+  #request(id) {
+    return id ? html`<small class="dim wrap">${common('request', { id })}</small>` : nothing;
+  }
+
+  /** @param {Action} action @param {Answer} answer */
+  #result(action, answer) {
+    return html`<div role="status">
+      <p class="good"><span aria-hidden="true">${MARKS.done}</span> ${t('done')}</p>
+      ${action.result?.(answer) ?? nothing} ${this.#request(answer.requestId)}
     </div>`;
   }
 
@@ -88,45 +146,52 @@ export class ActionDialog extends Part {
     return html`<ul class="outcomes" role="status" aria-label=${t('outcomes')}>
       ${this.outcomes.map(
         ({ what, is, text, requestId }) => html`<li class=${is}>
-          <b class=${{ done: 'good', refused: 'bad', waiting: 'dim' }[is]}><span aria-hidden="true">${MARKS[is]}</span> ${t(is)}</b>
-          <span class="wrap">${what}${text ? html`: ${text}` : nothing}</span>
-          ${requestId ? html`<small class="dim">${common('request', { id: requestId })}</small>` : nothing}
+          <b class=${TONES[is]}><span aria-hidden="true">${MARKS[is]}</span> ${t(is)}</b>
+          <span class="wrap">${what}${text ? html`: ${text}` : nothing}</span> ${this.#request(requestId)}
         </li>`,
       )}
-      ${this.is === 'working' && !this.outcomes.length ? html`<li class="dim">${t('working')}</li>` : nothing}
     </ul>`;
   }
 
   /** @param {Action} action */
-  #buttons(action) {
+  #buttons({ isGrave, button }) {
     if (this.is === 'over') return html`<button type="button" class="main" @click=${this.#close}>${common('close')}</button>`;
-    return html`<button type="button" @click=${this.#close} ?disabled=${this.is === 'working'}>${common('cancel')}</button>
-      <button type="submit" class="main" ?disabled=${this.is === 'working'}>${action.button}</button>`;
+    const isWorking = this.is === 'working';
+    return html`<button type="button" @click=${this.#close} ?disabled=${isWorking}>${common('cancel')}</button>
+      <button class=${isGrave ? 'grave' : 'main'} ?disabled=${isWorking}>${button}</button>`;
   }
 
-  /** @param {SubmitEvent} event */
+  /** @param {SubmitEvent & {currentTarget: HTMLFormElement}} event */
   #submit = async (event) => {
     event.preventDefault();
     const { action } = this;
     if (!action || this.is !== 'asking') return;
-    const reason = this.querySelector('textarea')?.value.trim() ?? '';
-    this.is = 'working';
+    Object.assign(this, { is: 'working', refusal: null });
     this.requestUpdate();
+    /** @type {Report} */
+    const report = (outcomes) => {
+      if (this.action !== action) return;
+      this.outcomes = outcomes;
+      this.requestUpdate();
+    };
+    /** @type {Answer | null | void} */
+    let answer = null;
     try {
-      await action.work(reason, (outcomes) => {
-        this.outcomes = outcomes;
-        this.requestUpdate();
-      });
+      answer = await action.act(event.currentTarget, report);
     } catch (error) {
-      this.outcomes = [...this.outcomes, refused(action.title, error)];
+      if (this.outcomes.length) report([...this.outcomes, refused(action.title, error)]);
+      else this.refusal = error;
     }
-    this.is = 'over';
+    if (answer || this.outcomes.length) action.then?.();
+    if (this.action !== action) return;
+    this.answer = answer ?? null;
+    this.is = this.answer || this.outcomes.length ? 'over' : 'asking';
     this.requestUpdate();
     await this.updateComplete;
-    this.querySelector('button')?.focus();
+    if (this.is === 'over') this.querySelector('button')?.focus();
   };
 
-  /** What is being done is seen to its end. @param {Event} event */
+  /** What is being done is seen to its end, and what is shown once does not go away by a slip. @param {Event} event */
   #cancel = (event) => {
     if (this.is === 'working') event.preventDefault();
   };
@@ -137,7 +202,7 @@ export class ActionDialog extends Part {
     const { action, is } = this;
     this.action = null;
     this.requestUpdate();
-    if (is === 'over') action?.done?.();
+    if (is === 'over') action?.closed?.();
   };
 }
 

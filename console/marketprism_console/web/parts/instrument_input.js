@@ -1,7 +1,7 @@
 /** A field that takes an instrument: what is typed is searched for, and one is chosen. */
 import { html } from '../vendor/lit.js';
 import { Part } from '../core/part.js';
-import { findInstruments, instrumentOf } from '../market/instruments.js';
+import { findInstruments, instrumentOf } from '../core/instruments.js';
 
 const MOST = 12;
 let count = 0;
@@ -13,7 +13,7 @@ class InstrumentInput extends Part {
     super();
     this.value = '';
     this.name = `instruments-${(count += 1)}`;
-    /** @type {import('../market/instruments.js').Instrument[]} */
+    /** @type {import('../core/instruments.js').Instrument[]} */
     this.found = [];
     this.asked = 0;
   }

@@ -1,9 +1,9 @@
 /** A box that finds instruments as one types; who chooses one is told by the event `chosen`. */
 import { html, nothing } from '../vendor/lit.js';
 import { Part } from '../core/part.js';
-import { findInstruments } from '../market/instruments.js';
+import { findInstruments } from '../core/instruments.js';
 
-/** @typedef {import('../market/instruments.js').Instrument} Instrument */
+/** @typedef {import('../core/instruments.js').Instrument} Instrument */
 
 const MOST = 12;
 const PAUSE_MS = 150;

@@ -10,6 +10,7 @@ import { clock } from '../core/time.js';
 import { may, recognise, who } from '../core/who.js';
 import { PAGES, pageOf } from '../pages/index.js';
 import { t as pageName } from '../pages/text.js';
+import '../parts/action.js';
 import { empty, failed, loading } from '../parts/states.js';
 import { ApiError } from '../core/api.js';
 import './bar.js';
@@ -134,6 +135,7 @@ class App extends Part {
         <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">${t('attribution')}</a>
       </footer>
       <mp-palette></mp-palette>
+      <mp-action></mp-action>
     `;
   }
 

@@ -5,7 +5,7 @@ import { shortcut } from '../core/keys.js';
 import { Part } from '../core/part.js';
 import { nextOf, prefer } from '../core/preferences.js';
 import { may } from '../core/who.js';
-import { findInstruments } from '../market/instruments.js';
+import { findInstruments } from '../core/instruments.js';
 import { PAGES } from '../pages/index.js';
 import { t as pageName } from '../pages/text.js';
 import { t } from './palette_text.js';

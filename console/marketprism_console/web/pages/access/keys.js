@@ -4,6 +4,7 @@ import { ask } from '../../core/api.js';
 import { Resource } from '../../core/resource.js';
 import { who } from '../../core/who.js';
 import { keyTable, newKey, revokeKey, sorted } from '../../access/keys.js';
+import { act } from '../../parts/action.js';
 import { shown } from '../../parts/states.js';
 import { Listing } from './listing.js';
 import { t } from './text.js';
@@ -26,17 +27,17 @@ class Keys extends Listing {
   }
 
   render() {
-    const revoke = (/** @type {Key} */ key) => this.act(revokeKey(key, this.path, this.renew));
+    const revoke = (/** @type {Key} */ key) => act(revokeKey(key, this.path, this.renew));
     return html`${this.tools(html`<button type="button" @click=${this.#create}>${t('new_key')}</button>`)}
       ${shown(this.list, (keys) =>
         this.narrowed(sorted(keys), (key) => [key.id, key.name, key.owner].join(' '), (rows) => keyTable(rows, { withOwner: true, revoke })),
       )}
-      ${this.dialog()}`;
+     `;
   }
 
   #create = () => {
     const owners = (this.users.data ?? []).filter((user) => !user.disabled).map((user) => user.id);
-    this.act(newKey({ path: this.path, scopes: who.value?.scopes ?? [], owners, owner: who.value?.name, then: this.renew }));
+    act(newKey({ path: this.path, scopes: who.value?.scopes ?? [], owners, owner: who.value?.name, then: this.renew }));
   };
 }
 

@@ -1,4 +1,4 @@
-/** A list that administrators see: asked for again and again, narrowed by a few letters, with one dialog at a time. */
+/** A list that administrators see: asked for again and again, narrowed by a few letters. */
 import { html, nothing } from '../../vendor/lit.js';
 import { address, alter } from '../../core/address.js';
 import { ask } from '../../core/api.js';
@@ -18,8 +18,6 @@ export class Listing extends Part {
     this.path = path;
     /** @type {Resource<T>} */
     this.list = new Resource(async (signal) => (await ask(path, {}, { signal })).data);
-    /** @type {import('../../access/action.js').Action | null} */
-    this.action = null;
     this.most = STEP;
   }
 
@@ -31,17 +29,7 @@ export class Listing extends Part {
     void this.list.load();
   }
 
-  /** @param {import('../../access/action.js').Action | null} action */
-  act(action) {
-    this.action = action;
-    this.requestUpdate();
-  }
-
   renew = () => void this.list.load();
-
-  dialog() {
-    return html`<mp-action .action=${this.action} @closed=${() => this.act(null)}></mp-action>`;
-  }
 
   get letters() {
     return (address.value.params.find ?? '').trim().toLowerCase();

@@ -4,7 +4,6 @@ import { address, alter } from '../../core/address.js';
 import { Part } from '../../core/part.js';
 import { zoneName } from '../../core/time.js';
 import { may, who } from '../../core/who.js';
-import '../../access/action.js';
 import { ApiError } from '../../core/api.js';
 import { empty, failed } from '../../parts/states.js';
 import { tabs } from '../../parts/tabs.js';

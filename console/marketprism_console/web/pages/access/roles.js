@@ -5,6 +5,7 @@ import { who } from '../../core/who.js';
 import { entitled } from '../../access/entitlements.js';
 import { chosenScopes, scopeFields } from '../../access/keys.js';
 import { inOrder, inWords } from '../../access/scopes.js';
+import { act } from '../../parts/action.js';
 import { shown } from '../../parts/states.js';
 import { Listing } from './listing.js';
 import { t } from './text.js';
@@ -26,7 +27,7 @@ class Roles extends Listing {
 
   render() {
     return html`<div class="tools"><button type="button" @click=${this.#create}>${t('new_role')}</button></div>
-      ${shown(this.list, (roles) => this.#matrix(roles))} ${this.dialog()}`;
+      ${shown(this.list, (roles) => this.#matrix(roles))}`;
   }
 
   /** @param {Role[]} roles */
@@ -79,7 +80,7 @@ class Roles extends Listing {
   }
 
   #create = () =>
-    this.act({
+    act({
       title: t('new_role'),
       button: t('make_role'),
       body: html`<div class="field"><label for="role-id">${t('name')}</label>
@@ -92,7 +93,7 @@ class Roles extends Listing {
 
   /** @param {Role} role */
   #change(role) {
-    this.act({
+    act({
       title: t('change_role', { name: role.id }),
       button: t('apply'),
       body: html`<p>${t('change_role_more')}</p>${this.#fields(role)}`,
@@ -103,7 +104,7 @@ class Roles extends Listing {
 
   /** @param {Role} role */
   #remove(role) {
-    this.act({
+    act({
       title: t('remove_role', { name: role.id }),
       button: t('remove'),
       isGrave: true,

@@ -7,6 +7,7 @@ import { date, ms } from '../../core/time.js';
 import { who } from '../../core/who.js';
 import { entitled } from '../../access/entitlements.js';
 import '../../access/secret.js';
+import { act } from '../../parts/action.js';
 import { shown } from '../../parts/states.js';
 import { Listing } from './listing.js';
 import { t } from './text.js';
@@ -56,7 +57,7 @@ class Users extends Listing {
   render() {
     return html`${this.tools(html`<button type="button" @click=${this.#create}>${t('new_user')}</button>`)}
       ${shown(this.list, (users) => this.narrowed(users, (user) => [user.id, user.display, ...user.roles].join(' '), (rows) => this.#table(rows)))}
-      ${this.dialog()}`;
+     `;
   }
 
   /** @param {User[]} users */
@@ -141,7 +142,7 @@ class Users extends Listing {
   }
 
   #create = () =>
-    this.act({
+    act({
       title: t('new_user'),
       button: t('make_user'),
       body: html`<p>${t('new_user_more')}</p>
@@ -164,7 +165,7 @@ class Users extends Listing {
 
   /** @param {User} user */
   #change(user) {
-    this.act({
+    act({
       title: t('change_of', { name: user.id }),
       button: t('apply'),
       body: html`<p>${t('change_more')}</p>
@@ -181,7 +182,7 @@ class Users extends Listing {
   /** @param {User} user */
   #password(user) {
     const password = oneTimePassword();
-    this.act({
+    act({
       title: t('password_of', { name: user.id }),
       button: t('password_set'),
       isGrave: true,
@@ -194,7 +195,7 @@ class Users extends Listing {
 
   /** @param {User} user */
   #remove(user) {
-    this.act({
+    act({
       title: t('remove_of', { name: user.id }),
       button: t('remove'),
       isGrave: true,

@@ -9,7 +9,7 @@ import { confirm } from './given.js';
 import { t } from './text.js';
 
 /** @typedef {import('../../operate/schema.js').Field} Field */
-/** @typedef {import('../../market/instruments.js').Instrument} Instrument */
+/** @typedef {import('../../core/instruments.js').Instrument} Instrument */
 
 const LONGEST = 4000;
 
@@ -146,8 +146,7 @@ class CommandForm extends Part {
     this.requestUpdate();
     await this.updateComplete;
     if (this.#showWrong()) return;
-    const dialog = document.querySelector('mp-action');
-    await confirm(/** @type {any} */ (dialog), command, values, { wrong: (field, message) => this.#refused(field, message), done: () => this.#showWrong() });
+    confirm(command, values, { wrong: (field, message) => this.#refused(field, message), closed: () => void this.#showWrong() });
   };
 
   /** What the service does not take, beside its field. @param {string} field @param {string} message */

@@ -68,9 +68,8 @@ class Gateways extends Part {
     const values = group ? { gateway: group } : {};
     const run = () => {
       if (byForm) return go('/commands', { c: `gateway/${name}`, with: JSON.stringify(values) });
-      const dialog = /** @type {any} */ (document.querySelector('mp-action'));
       const asksReason = Boolean(command.arguments?.$defs?.[name]?.properties?.reason);
-      return void confirm(dialog, command, values, { asksReason });
+      return confirm(command, values, { asksReason });
     };
     return html`<button type="button" @click=${run}>${commandTitle(name)}${byForm ? '…' : ''}</button>`;
   }

@@ -3,7 +3,7 @@ import { html, nothing } from '../../vendor/lit.js';
 import { ApiError } from '../../core/api.js';
 import { give, letterOf, newKey, outcomeOf } from '../../operate/commands.js';
 import { argumentTitle, commandTitle, whatItDoes } from '../../operate/words.js';
-import { refused } from '../../parts/action.js';
+import { act, reasonIn, refused } from '../../parts/action.js';
 import { remember } from './history.js';
 import { t } from './text.js';
 
@@ -15,23 +15,23 @@ const SOON_MS = 1500;
 
 /**
  * Ask for it in a dialog, and give it.
- * @param {import('../../parts/action.js').ActionDialog} dialog
  * @param {Command} command
  * @param {Record<string, unknown>} values
- * @param {{asksReason?: boolean, wrong?: (field: string, message: string) => void, done?: () => void}} [options]
+ * @param {{asksReason?: boolean, wrong?: (field: string, message: string) => void, closed?: () => void}} [options]
  *   `asksReason`: its argument `reason` is what is typed there
  */
-export function confirm(dialog, command, values, options = {}) {
+export function confirm(command, values, options = {}) {
   const title = commandTitle(command.command);
   const what = t('became', { service: command.service, title });
   const key = newKey();
-  return dialog.open({
+  act({
     title: t('ask_give', { title }),
-    what: said(command, values),
+    body: said(command, values),
     button: t('do_give'),
     asksReason: options.asksReason ?? false,
-    done: options.done ?? (() => undefined),
-    work: async (reason, report) => {
+    ...(options.closed ? { closed: options.closed } : {}),
+    act: async (form, report) => {
+      const reason = reasonIn(form);
       const all = options.asksReason && reason ? { ...values, reason } : values;
       report([{ what, is: 'waiting' }]);
       try {

@@ -8,7 +8,6 @@ import { zoneName } from '../../core/time.js';
 import { may, who } from '../../core/who.js';
 import { commandsOf } from '../../operate/commands.js';
 import { commandTitle } from '../../operate/words.js';
-import '../../parts/action.js';
 import { empty, shown } from '../../parts/states.js';
 import { t as common } from '../../parts/text.js';
 import './form.js';
@@ -58,8 +57,7 @@ class CommandsPage extends Part {
         lines: 8,
         empty: (found) => (found.length ? undefined : empty(t('none'), html`<p>${t('none_more')}</p><p><code>marketprism up --source sim</code></p>`)),
       })}
-      <mp-command-history></mp-command-history>
-      <mp-action></mp-action>`;
+      <mp-command-history></mp-command-history>`;
   }
 
   /** @param {Command[]} found */

@@ -7,7 +7,7 @@ import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { dayText, zoneName } from '../../core/time.js';
 import { ContinuousHistory } from '../../market/continuous.js';
-import { findInstruments } from '../../market/instruments.js';
+import { findInstruments } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
 import '../../chart/chart.js';
 import '../../chart/table.js';
@@ -75,7 +75,7 @@ class ContractsPage extends Part {
       ${this.rest ? this.#product() : nothing}`;
   }
 
-  /** @param {import('../../market/instruments.js').Instrument[]} found */
+  /** @param {import('../../core/instruments.js').Instrument[]} found */
   #products(found) {
     const products = [...new Set(found.filter((each) => each.stored).map((each) => each.product))].sort();
     return html`<nav class="tools" aria-label=${t('products')}>

@@ -7,7 +7,7 @@ import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { clock, dateTime, duration, ms } from '../../core/time.js';
-import { instrumentOf } from '../../market/instruments.js';
+import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
 import { CryptoBoard } from './board.js';
 import { t } from './text.js';

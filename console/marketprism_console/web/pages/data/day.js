@@ -6,7 +6,7 @@ import { count, percent } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { clock, dateTime, dayText, duration, minute, ms } from '../../core/time.js';
-import { instrumentOf } from '../../market/instruments.js';
+import { instrumentOf } from '../../core/instruments.js';
 import { shown } from '../../parts/states.js';
 import { gapTable } from './gap_table.js';
 import { t } from './text.js';

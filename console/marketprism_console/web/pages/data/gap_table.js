@@ -3,7 +3,7 @@ import { html } from '../../vendor/lit.js';
 import { hrefOf } from '../../core/address.js';
 import { count } from '../../core/numbers.js';
 import { dateTime, dayText, duration, ms, zoneName } from '../../core/time.js';
-import { causeName } from '../../chart/text.js';
+import { causeName } from '../../parts/causes_text.js';
 import { t } from './text.js';
 
 const HEADS = /** @type {const} */ (['from', 'to', 'length', 'instrument', 'cause', 'kind', 'day', 'touched']);

@@ -7,7 +7,7 @@ import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { stream } from '../../core/stream.js';
 import { duration } from '../../core/time.js';
-import { causeName } from '../../chart/text.js';
+import { causeName } from '../../parts/causes_text.js';
 import { empty, shown } from '../../parts/states.js';
 import { chosenOf, days, keyOf } from './coverage.js';
 import { gapTable, lengthOf } from './gap_table.js';

@@ -2,7 +2,7 @@
 import { html } from '../../vendor/lit.js';
 import { change } from '../../core/api.js';
 import { outcomeOf } from '../../operate/commands.js';
-import { refused } from '../../parts/action.js';
+import { reasonIn, refused } from '../../parts/action.js';
 import { t } from './text.js';
 
 /** @typedef {import('../../parts/action.js').Outcome} Outcome */
@@ -14,10 +14,11 @@ const FOLLOW_MS = 12_000;
 /**
  * @param {Chosen[]} chosen
  * @param {(each: Chosen, reason: string) => Promise<Omit<Outcome, 'what'>>} work
- * @returns {Action['work']}
+ * @returns {Action['act']}
  */
 function oneByOne(chosen, work) {
-  return async (reason, report) => {
+  return async (form, report) => {
+    const reason = reasonIn(form);
     /** @type {Outcome[]} */
     const outcomes = chosen.map(({ title }) => ({ what: title, is: 'waiting' }));
     report([...outcomes]);
@@ -32,8 +33,8 @@ function oneByOne(chosen, work) {
   };
 }
 
-/** @param {Chosen[]} chosen @param {unknown} what @param {() => void} done @returns {Action} */
-export function redriving(chosen, what, done) {
+/** @param {Chosen[]} chosen @param {unknown} what @param {() => void} then @returns {Action} */
+export function redriving(chosen, what, then) {
   /** Keys that they were put back under. @type {Map<string, string>} */
   const keys = new Map();
   const putBack = oneByOne(chosen, async ({ key }, reason) => {
@@ -42,11 +43,11 @@ export function redriving(chosen, what, done) {
     return { is: 'waiting', text: t('on_queue') };
   });
   return {
-    title: t('ask_redrive', { count: chosen.length }), what: listed(chosen, what), button: t('do_redrive'), asksReason: true, done,
-    work: async (reason, report) => {
+    title: t('ask_redrive', { count: chosen.length }), body: listed(chosen, what), button: t('do_redrive'), asksReason: true, then,
+    act: async (form, report) => {
       /** @type {Outcome[]} */
       let known = [];
-      await putBack(reason, (outcomes) => report((known = outcomes)));
+      await putBack(form, (outcomes) => report((known = outcomes)));
       // All are on their queues by now: what became of them is followed for all at once.
       await Promise.all(chosen.map(async ({ key }, n) => {
         const id = keys.get(key);
@@ -61,22 +62,22 @@ export function redriving(chosen, what, done) {
   };
 }
 
-/** @param {Chosen[]} chosen @param {() => void} done @returns {Action} */
-export function discarding(chosen, done) {
+/** @param {Chosen[]} chosen @param {() => void} then @returns {Action} */
+export function discarding(chosen, then) {
   return {
-    title: t('ask_discard', { count: chosen.length }), what: listed(chosen, t('discard_what')), button: t('do_discard'), asksReason: true, done,
-    work: oneByOne(chosen, async ({ key }, reason) => {
+    title: t('ask_discard', { count: chosen.length }), body: listed(chosen, t('discard_what')), button: t('do_discard'), asksReason: true, then,
+    act: oneByOne(chosen, async ({ key }, reason) => {
       await change('DELETE', `/dead-letters/${key}`, { reason });
       return { is: 'done', text: t('thrown') };
     }),
   };
 }
 
-/** @param {Chosen[]} chosen @param {() => void} done @returns {Action} */
-export function requeueing(chosen, done) {
+/** @param {Chosen[]} chosen @param {() => void} then @returns {Action} */
+export function requeueing(chosen, then) {
   return {
-    title: t('ask_requeue', { count: chosen.length }), what: listed(chosen, t('will_rows')), button: t('do_requeue'), asksReason: true, done,
-    work: oneByOne(chosen, async ({ key }, reason) => {
+    title: t('ask_requeue', { count: chosen.length }), body: listed(chosen, t('will_rows')), button: t('do_requeue'), asksReason: true, then,
+    act: oneByOne(chosen, async ({ key }, reason) => {
       const { data } = await change('POST', '/dead-letters/rows/requeue', { key, reason });
       const why = data.refused[key];
       return why ? { is: 'refused', text: String(why) } : { is: 'done', text: t('stored') };

@@ -8,6 +8,7 @@ import { Resource } from '../../core/resource.js';
 import { dateTime, ms } from '../../core/time.js';
 import { may } from '../../core/who.js';
 import { commandTitle } from '../../operate/words.js';
+import { act } from '../../parts/action.js';
 import { empty, shown } from '../../parts/states.js';
 import { discarding, redriving } from './acting.js';
 import { t } from './text.js';
@@ -53,7 +54,6 @@ class DeadLetter extends Part {
       this.dispatchEvent(new CustomEvent('gone'));
       void this.letter.load();
     };
-    const open = (/** @type {import('../../parts/action.js').Action} */ action) => /** @type {any} */ (document.querySelector('mp-action')).open(action);
     return html`<p class="failed wrap">${found.reason || '–'}</p>
       <dl class="facts">
         <dt>${t('service')}</dt><dd>${found.service}</dd>
@@ -75,8 +75,8 @@ class DeadLetter extends Part {
       <p>${will}</p>
       ${may('sys:operate')
         ? html`<div class="buttons">
-            <button type="button" @click=${() => open(discarding(chosen, done))}>${t('discard')}</button>
-            ${found.command ? html`<button type="button" class="main" @click=${() => open(redriving(chosen, will, done))}>${t('redrive')}</button>` : nothing}
+            <button type="button" @click=${() => act(discarding(chosen, done))}>${t('discard')}</button>
+            ${found.command ? html`<button type="button" class="main" @click=${() => act(redriving(chosen, will, done))}>${t('redrive')}</button>` : nothing}
           </div>`
         : nothing}`;
   }

@@ -10,6 +10,7 @@ import { may } from '../../core/who.js';
 import { commandsOf } from '../../operate/commands.js';
 import { commandTitle } from '../../operate/words.js';
 import { narrow } from '../../parts/filters.js';
+import { act } from '../../parts/action.js';
 import { empty, shown } from '../../parts/states.js';
 import { discarding, redriving } from './acting.js';
 import { titleOf, willOf } from './words.js';
@@ -119,10 +120,9 @@ class DeadCommands extends Part {
   #tools(rows) {
     const chosen = rows.filter(({ seq }) => this.chosen.has(seq)).map((row) => ({ key: String(row.seq), title: titleOf(row) }));
     const done = () => void this.letters.load();
-    const open = (/** @type {import('../../parts/action.js').Action} */ action) => /** @type {any} */ (document.querySelector('mp-action')).open(action);
     return html`<div class="tools">
-      <button type="button" ?disabled=${!chosen.length} @click=${() => open(redriving(chosen, this.#will(rows), done))}>${t('redrive')}</button>
-      <button type="button" ?disabled=${!chosen.length} @click=${() => open(discarding(chosen, done))}>${t('discard')}</button>
+      <button type="button" ?disabled=${!chosen.length} @click=${() => act(redriving(chosen, this.#will(rows), done))}>${t('redrive')}</button>
+      <button type="button" ?disabled=${!chosen.length} @click=${() => act(discarding(chosen, done))}>${t('discard')}</button>
       <span class="dim" role="status">${chosen.length ? t('chosen', { count: chosen.length }) : t('none_chosen')}</span>
     </div>`;
   }

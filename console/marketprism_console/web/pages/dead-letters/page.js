@@ -4,7 +4,6 @@ import { address, go } from '../../core/address.js';
 import { Part } from '../../core/part.js';
 import { zoneName } from '../../core/time.js';
 import { who } from '../../core/who.js';
-import '../../parts/action.js';
 import '../../parts/filters.js';
 import { tabs } from '../../parts/tabs.js';
 import { t as common } from '../../parts/text.js';
@@ -34,8 +33,7 @@ class DeadLettersPage extends Part {
       <p class="dim zone">${common('all_zones', { zone: zoneName() })}</p>
       <div id="view-${chosen}" role="tabpanel" aria-labelledby="tab-${chosen}">
         ${chosen === 'rows' ? html`<mp-dead-rows></mp-dead-rows>` : html`<mp-dead-commands></mp-dead-commands>`}
-      </div>
-      <mp-action></mp-action>`;
+      </div>`;
   }
 }
 

@@ -5,6 +5,7 @@ import { bytes, count } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { may } from '../../core/who.js';
+import { act } from '../../parts/action.js';
 import { empty, shown } from '../../parts/states.js';
 import { requeueing } from './acting.js';
 import { t } from './text.js';
@@ -40,7 +41,7 @@ class DeadRows extends Part {
   /** @param {Row[]} rows */
   #table(rows) {
     const chosen = rows.filter(({ key }) => this.chosen.has(key)).map(({ key, kind }) => ({ key, title: `${key} ${kind}` }));
-    const open = () => /** @type {any} */ (document.querySelector('mp-action')).open(requeueing(chosen, () => void this.rows.load()));
+    const open = () => act(requeueing(chosen, () => void this.rows.load()));
     return html`${may('sys:operate')
         ? html`<div class="tools">
             <button type="button" ?disabled=${!chosen.length} @click=${open}>${t('requeue')}</button>

@@ -5,7 +5,7 @@ import { ask } from '../../core/api.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { dateTime, dayText, duration, ms, zoneName } from '../../core/time.js';
-import { causeName } from '../../chart/text.js';
+import { causeName } from '../../parts/causes_text.js';
 import { empty, shown } from '../../parts/states.js';
 import { t } from './details_text.js';
 

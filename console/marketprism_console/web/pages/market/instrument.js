@@ -5,7 +5,7 @@ import { shortcut } from '../../core/keys.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { BarHistory } from '../../market/history.js';
-import { instrumentOf } from '../../market/instruments.js';
+import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
 import { tabs } from '../../parts/tabs.js';
 import '../../chart/chart.js';

@@ -1,12 +1,12 @@
 /** The instruments to choose from. */
 import { html } from '../../vendor/lit.js';
 import { address, alter, hrefOf } from '../../core/address.js';
+import { findInstruments, instrumentOf } from '../../core/instruments.js';
 import { grouped, short } from '../../core/numbers.js';
 import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { dateTime, ms, zoneName } from '../../core/time.js';
-import { findInstruments, instrumentOf } from '../../market/instruments.js';
 import { movementOf } from '../../market/movement.js';
 import { Quotes } from '../../market/quotes.js';
 import { toggleWatched, watchList } from '../../market/watch_list.js';
@@ -20,7 +20,7 @@ const COMMANDS = ['marketprism up --source sim', 'marketprism up --source replay
 const TEXTS = /** @type {const} */ (['symbol', 'name', 'venue', 'class']);
 const FIGURES = /** @type {const} */ (['last', 'change', 'volume', 'interest']);
 
-/** @typedef {import('../../market/instruments.js').Instrument} Instrument */
+/** @typedef {import('../../core/instruments.js').Instrument} Instrument */
 
 /** @param {Instrument} row */
 function nameOf(row) {

@@ -1,7 +1,7 @@
 /** One instrument: its candles, its book and everything else that is known of it; without one, the list to choose from. */
 import { html, keyed } from '../../vendor/lit.js';
 import { Part } from '../../core/part.js';
-import { instrumentOf } from '../../market/instruments.js';
+import { instrumentOf } from '../../core/instruments.js';
 import { empty } from '../../parts/states.js';
 import './instrument.js';
 import './list.js';

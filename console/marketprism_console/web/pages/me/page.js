@@ -6,11 +6,11 @@ import { count, percent } from '../../core/numbers.js';
 import { Resource } from '../../core/resource.js';
 import { zoneName } from '../../core/time.js';
 import { setPassword, who } from '../../core/who.js';
-import '../../access/action.js';
 import { entitled } from '../../access/entitlements.js';
 import { keyTable, newKey, revokeKey, sorted } from '../../access/keys.js';
 import { inOrder, inWords } from '../../access/scopes.js';
 import { endSession, sessionTable } from '../../access/sessions.js';
+import { act } from '../../parts/action.js';
 import { empty, shown } from '../../parts/states.js';
 import { t as tStates } from '../../parts/text.js';
 import { t } from './text.js';
@@ -28,8 +28,6 @@ class MePage extends Part {
     this.keys = new Resource(async (signal) => sorted((await ask('/me/keys', {}, { signal })).data));
     /** @type {Resource<Session[]>} */
     this.sessions = new Resource(async (signal) => (await ask('/me/sessions', {}, { signal })).data);
-    /** @type {import('../../access/action.js').Action | null} */
-    this.action = null;
   }
 
   begin() {
@@ -54,14 +52,7 @@ class MePage extends Part {
   render() {
     return html`<h1>${t('title')}</h1>
       ${shown(this.me, (me) => this.#facts(me))}
-      ${this.#isSomebody() ? this.#own() : nothing}
-      <mp-action .action=${this.action} @closed=${() => this.#act(null)}></mp-action>`;
-  }
-
-  /** @param {import('../../access/action.js').Action | null} action */
-  #act(action) {
-    this.action = action;
-    this.requestUpdate();
+      ${this.#isSomebody() ? this.#own() : nothing}`;
   }
 
   /** @param {any} me */
@@ -96,7 +87,7 @@ class MePage extends Part {
         ${isPerson ? html`<button type="button" @click=${this.#newKey}>${t('new_key')}</button>` : nothing}
         <span class="dim apart">${tStates('all_zones', { zone: zoneName() })}</span>
       </div>
-      ${shown(this.keys, (keys) => keyTable(keys, { revoke: (key) => this.#act(revokeKey(key, '/me/keys', () => this.keys.load())) }), {
+      ${shown(this.keys, (keys) => keyTable(keys, { revoke: (key) => act(revokeKey(key, '/me/keys', () => this.keys.load())) }), {
         empty: (keys) => (keys.length ? undefined : none),
       })}
       <h2>${t('sessions')}</h2>
@@ -107,11 +98,11 @@ class MePage extends Part {
   }
 
   #newKey = () =>
-    this.#act(newKey({ path: '/me/keys', scopes: who.value?.scopes ?? [], then: () => void this.keys.load() }));
+    act(newKey({ path: '/me/keys', scopes: who.value?.scopes ?? [], then: () => void this.keys.load() }));
 
   /** @param {Session} session */
   #end(session) {
-    this.#act(endSession({ ...session, user: who.value?.name }, '/me/sessions', () => void this.sessions.load()));
+    act(endSession({ ...session, user: who.value?.name }, '/me/sessions', () => void this.sessions.load()));
   }
 
   /** What did not fit may fit now. @param {InputEvent} event */
@@ -121,7 +112,7 @@ class MePage extends Part {
   };
 
   #password = () =>
-    this.#act({
+    act({
       title: t('password'),
       button: t('change'),
       body: html`<p>${t('password_more')}</p>

@@ -6,7 +6,7 @@ import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { stream } from '../../core/stream.js';
 import { dateTime, ms, zoneName } from '../../core/time.js';
-import { instrumentOf } from '../../market/instruments.js';
+import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
 import { expectedWords, reasonName, wasWords } from './words.js';
 import { t } from './text.js';

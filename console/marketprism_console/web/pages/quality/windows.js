@@ -6,7 +6,7 @@ import { count } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { dateTime, ms, zoneName } from '../../core/time.js';
-import { instrumentOf } from '../../market/instruments.js';
+import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
 import { rangeOf } from './overview.js';
 import { countsOf, reasonsWords } from './words.js';

@@ -7,7 +7,7 @@ import { preferences } from '../../core/preferences.js';
 import { Resource } from '../../core/resource.js';
 import { dateTime, ms, zoneName } from '../../core/time.js';
 import { may, who } from '../../core/who.js';
-import '../../access/action.js';
+import { act } from '../../parts/action.js';
 import { empty, failed, shown } from '../../parts/states.js';
 import { tabs } from '../../parts/tabs.js';
 import { checked, draftsOf, read, textOf, written } from './drafts.js';
@@ -35,8 +35,6 @@ class RulesPage extends Part {
     this.tried = '';
     this.minutes = 60;
     this.reason = '';
-    /** @type {import('../../access/action.js').Action | null} */
-    this.action = null;
   }
 
   begin() {
@@ -76,14 +74,7 @@ class RulesPage extends Part {
             <div id="view-${view}" role="tabpanel" aria-labelledby="tab-${view}">
               ${shown(this.rules, (rules) => (view === 'rules' ? this.#rules(rules) : this.#history(rules)), { lines: 8 })}
             </div>`
-        : empty(t('not_there'), html`<p><code>marketprism run validator</code></p>`)}
-      <mp-action .action=${this.action} @closed=${() => this.#act(null)}></mp-action>`;
-  }
-
-  /** @param {import('../../access/action.js').Action | null} action */
-  #act(action) {
-    this.action = action;
-    this.requestUpdate();
+        : empty(t('not_there'), html`<p><code>marketprism run validator</code></p>`)}`;
   }
 
   // -- the rules -----------------------------------------------------------------------------------------------------
@@ -196,7 +187,7 @@ class RulesPage extends Part {
     let version = this.rules.data?.version ?? 0;
     /** @type {{before: Rules, after: Rules} | null} */
     let conflict = null;
-    this.#act({
+    act({
       title: t('apply_title'),
       button: t('apply_do'),
       body: () => html`${conflict ? this.#conflict(conflict.before, conflict.after) : html`<p>${t('apply_more')}</p>`} ${this.#diff()}

@@ -1,5 +1,5 @@
 /** Instruments: found by code, name or pinyin. */
-import { ask } from '../core/api.js';
+import { ask } from './api.js';
 
 /**
  * @typedef {object} Instrument
