@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from marketprism_console.joined import VENDOR, imported, joined, place
+
 WEB: Final = Path(__file__).parent / "web"
 PREFIX: Final = "/console/"
 _TYPES = {
@@ -25,9 +27,7 @@ _TYPES = {
     ".NOTICE": "text/plain",
 }
 _INDEX, _ENTRY = "index.html", "shell/app.js"
-_IMPORT = re.compile(rb"""^(?:import|export)\b[^'"\n;]*?(?:from\s*)?['"](\.[^'"]+)['"]""", re.MULTILINE)
-_STYLE = "style/"
-_VENDOR = "vendor/"
+_STYLE, _SHEET = "style/", "style.css"
 _TYPE = re.compile(r"/\*\* @(?:type|param)[^\n]*?\*/ ?")
 # What the page may do: load and ask nothing but what is here, and make no markup out of text. Lit's templates are the
 # one source of markup.
@@ -79,57 +79,51 @@ class Console:
             digest.update(name.encode() + b"\0" + files[name] + b"\0")
         self.version = digest.hexdigest()
         self._base = f"{PREFIX}{self.version}/"
+        sent = _sent(files)
         self.assets: Mapping[str, Asset] = MappingProxyType(
-            {
-                self._base + name: Asset(_sent(name, body), _TYPES[_ending(name)])
-                for name, body in files.items()
-                if name != _INDEX
-            }
+            {self.address(name): Asset(body, _TYPES[_ending(name)]) for name, body in sent.items()}
         )
-        self.page = Asset(self._page(files), "text/html")
+        self.page = Asset(self._page(files[_INDEX], sent), "text/html")
 
-    def _page(self, files: Mapping[str, bytes]) -> bytes:
-        """The page, with the styles and the modules that it begins with named: a browser fetches them all at once."""
-        styles = [name for name in sorted(files) if name.startswith(_STYLE)]
-        lines = [f'<link rel="stylesheet" href="{self._base}{name}">' for name in styles]
-        lines += [f'<link rel="modulepreload" href="{self._base}{name}">' for name in _graph(_ENTRY, files)]
-        lines.append(f'<script type="module" src="{self._base}{_ENTRY}"></script>')
-        return files[_INDEX].replace(b"<!-- assets -->", "\n".join(lines).encode())
+    def address(self, name: str) -> str:
+        """Where a file is asked for, by its name among those that are sent."""
+        return self._base + name
+
+    def _page(self, index: bytes, sent: Mapping[str, bytes]) -> bytes:
+        """The page, with its style and the modules that it begins with named: a browser fetches them all at once."""
+        entry = place(_ENTRY)
+        lines = [f'<link rel="stylesheet" href="{self.address(_SHEET)}">']
+        lines += [f'<link rel="modulepreload" href="{self.address(name)}">' for name in _graph(entry, sent)]
+        lines.append(f'<script type="module" src="{self.address(entry)}"></script>')
+        return index.replace(b"<!-- assets -->", "\n".join(lines).encode())
 
     def find(self, path: str) -> Asset | None:
         """The file at an address, None where there is none."""
         return self.assets.get(path)
 
 
-def _sent(name: str, body: bytes) -> bytes:
-    return without_comments(body) if name.endswith(".js") and not name.startswith(_VENDOR) else body
+def _sent(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files as they are sent: the modules of a folder are one, and so are the styles."""
+    modules = {name: without_comments(body).decode() for name, body in files.items() if name.endswith(".js")}
+    styles = [without_comments(files[name]) for name in sorted(files) if name.startswith(_STYLE)]
+    libraries = {name: body for name, body in files.items() if name.startswith(VENDOR)}
+    return {**joined(modules), **libraries, _SHEET: b"\n".join(styles)}
 
 
 def _ending(name: str) -> str:
     return "." + name.rpartition(".")[2]
 
 
-def _graph(entry: str, files: Mapping[str, bytes]) -> list[str]:
+def _graph(entry: str, sent: Mapping[str, bytes]) -> list[str]:
     """The modules that one imports, and those that these import."""
     found: list[str] = []
     waiting = [entry]
     while waiting:
         name = waiting.pop()
-        if name in found:
-            continue
-        found.append(name)
-        waiting += [_joined(name, match[1].decode()) for match in _IMPORT.finditer(files[name])]
+        if name not in found:
+            found.append(name)
+            waiting += imported(sent[name].decode(), name)
     return found
-
-
-def _joined(of: str, relative: str) -> str:
-    parts = of.split("/")[:-1]
-    for part in relative.split("/"):
-        if part == "..":
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return "/".join(parts)
 
 
 @cache

@@ -17,6 +17,8 @@ import axe_playwright_python
 from playwright.sync_api import Browser, Page
 
 from marketprism_adapters.nats.local_server import choose_port
+from marketprism_console.files import read_console
+from marketprism_console.joined import constant, place
 from tests.e2e.program import ENVIRONMENT, PROGRAM
 from tests.support.browser import Watched
 
@@ -72,6 +74,11 @@ class Site:
             if f"run {service} " in line and str(self.data) in line:
                 found.append(int(folder.name))
         return found
+
+
+def module(name: str) -> list[str]:
+    """A module of the console for a test in the browser: `(await import(first))[second]` is what it exports."""
+    return [read_console().address(place(name)), constant(name)]
 
 
 @contextmanager

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from marketprism_console.files import read_console
 from tests.integration.console.spoiled import DAY, HOLE
-from tests.support.console import Site, Viewer, viewer
+from tests.support.console import Site, Viewer, module, viewer
 
 pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
 
@@ -109,13 +108,12 @@ def test_what_is_not_there_and_what_goes_wrong_are_said(browser: Browser, spoile
 
 
 def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, spoiled: Site) -> None:
-    base = f"/console/{read_console().version}/"
     with viewer(browser, spoiled.base) as seen:
         seen.open("/data?symbols=ru1901")
         seen.until("document.querySelector('td.day')")
         took = seen.page.evaluate(
-            """async (base) => {
-              const { Calendar } = await import(`${base}pages/data/coverage.js`);
+            """async ([file, name]) => {
+              const { Calendar } = (await import(file))[name];
               const calendar = new Calendar();
               for (let n = 0; n < 200; n += 1) {
                 calendar.add(Array.from({ length: 60 }, (_, day) => ({
@@ -129,7 +127,7 @@ def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, 
               await part.updateComplete;
               return performance.now() - began;
             }""",
-            base,
+            module("pages/data/coverage.js"),
         )
         print(f"200 x 60 cells took {took:.0f} ms")
         assert seen.page.locator("td.day").count() == 12_000

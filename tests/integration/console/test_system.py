@@ -20,7 +20,7 @@ from tests.integration.console.faked_system import (
     wrong,
 )
 from tests.integration.console.processes import another
-from tests.support.console import Site, viewer
+from tests.support.console import Site, module, viewer
 
 pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
 
@@ -270,8 +270,8 @@ def test_lanes_keep_what_was_seen_and_no_more(browser: Browser, futures: Site) -
     with viewer(browser, futures.base) as seen:
         seen.open("/about")
         found = seen.page.evaluate(
-            """async () => {
-              const { Elections } = await import(document.querySelector('script').src.replace('shell/app.js', 'system/elections.js'));
+            """async ([file, name]) => {
+              const { Elections } = (await import(file))[name];
               const row = (holder, epoch, state = 'held') => ({ service: 's', group: 'g', holder, epoch, state });
               const made = new Elections();
               made.leads([row('a', 1)], 1000);
@@ -287,7 +287,8 @@ def test_lanes_keep_what_was_seen_and_no_more(browser: Browser, futures: Site) -
               again.leads([row('c', 3)], 9700);
               const spans = (all) => all.lanes.get('s.g').spans.map((each) => [each.holder, each.from, each.to || 0]);
               return [spans(made), made.handOvers(), spans(again), again.handOvers().map((each) => [each.to, each.cause, each.took || 0])];
-            }"""
+            }""",
+            module("system/elections.js"),
         )
     spans, hand_overs, again, later = found
     assert spans == [["a", 1000, 3000], ["", 3000, 3050], ["b", 3050, 4000], ["?", 4000, 9000], ["b", 9000, 0]]
