@@ -28,7 +28,7 @@ import { t } from './text.js';
 const DAYS = [1, 7, 30, 90, 365];
 
 /** @param {Key} key @returns {'active' | 'expired' | 'revoked'} */
-export function stateOf(key) {
+function stateOf(key) {
   if (key.ts_revoked) return 'revoked';
   return key.ts_expires && ms(key.ts_expires) <= Date.now() ? 'expired' : 'active';
 }

@@ -2,7 +2,7 @@
 import { t } from './text.js';
 
 /** As the gateway has them; one that it has beside these is shown by its name. */
-export const SCOPES = /** @type {const} */ ([
+const SCOPES = /** @type {const} */ ([
   'md:read', 'md:stream', 'md:history', 'md:export', 'backtest:run', 'calc:run', 'download:run', 'sys:read', 'sys:operate',
   'rules:write', 'keys:self', 'admin:access', 'audit:read', 'metrics:read',
 ]);

@@ -18,7 +18,7 @@ import { t } from './text.js';
  */
 
 /** A browser by the name that it gives itself: the program and the system. @param {string} agent */
-export function browserOf(agent) {
+function browserOf(agent) {
   const program = /(Edg|OPR|Firefox|Chrome|Safari)\/(\d+)/.exec(agent.replace(/Headless/, ''));
   const system = /(Windows|Mac OS|Android|iPhone|iPad|Linux)/.exec(agent);
   return program ? [program[1].replace('Edg', 'Edge').replace('OPR', 'Opera'), program[2], system?.[1]].filter(Boolean).join(' ') : agent;

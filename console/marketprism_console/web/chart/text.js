@@ -10,7 +10,7 @@ export const t = texts({
     gap_line: 'Missing: {cause}, {from} – {to} ({length})',
     table: 'Bars of {symbol}, {interval}, newest first. Times: {zone}.',
     newest: 'To the newest',
-    vwap: 'VWAP', average: 'MA {length}',
+    vwap: 'VWAP',
   },
   zh: {
     chart: '{symbol} {interval} K线。最新 {close}，共 {count} 根，视图内缺口 {gaps} 处。',
@@ -21,6 +21,6 @@ export const t = texts({
     gap_line: '缺失：{cause}，{from} – {to}（{length}）',
     table: '{symbol} {interval} K线，按时间倒序。时间：{zone}。',
     newest: '回到最新',
-    vwap: 'VWAP', average: 'MA {length}',
+    vwap: 'VWAP',
   },
 });

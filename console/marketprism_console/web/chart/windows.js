@@ -20,7 +20,7 @@ const UNITS = /** @type {Record<string, number>} */ ({ s: 1000, m: 60_000, h: 3_
  * Length of an interval within a day; NaN for days, weeks, and bars that are not counted in time.
  * @param {string} interval  `1m`, `2h`
  */
-export function lengthOf(interval) {
+function lengthOf(interval) {
   const match = /^(\d+)([smh])$/.exec(interval);
   return match ? Number(match[1]) * UNITS[match[2]] : NaN;
 }

@@ -23,7 +23,7 @@ const HIDDEN_MS = 10_000;
 const LONGEST_PAUSE_MS = 5000;
 const REFUSED = new Set([4001, 4003, 4010]);
 
-export class Stream {
+class Stream {
   /** @type {Signal<State>} */
   state = new Signal(/** @type {State} */ ({ is: 'connecting', since: Date.now() }));
   /** Messages of the market since the page was opened. */

@@ -20,9 +20,19 @@ export function texts(words) {
 }
 
 /**
+ * A translator of names that come from elsewhere, as those of reasons; one that there is no word for speaks for itself.
+ * @param {{en: Record<string, string>, zh: Record<string, string>}} words
+ * @returns {(name: string | null | undefined, values?: Values) => string}
+ */
+export function names(words) {
+  dictionaries.push(words);
+  return (name, values) => (name && Object.hasOwn(words.en, name) ? fill(words[preferences.value.language][name], values) : (name ?? ''));
+}
+
+/**
  * @param {string} text
  * @param {Values} [values]
  */
-export function fill(text, values) {
+function fill(text, values) {
   return values ? text.replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole)) : text;
 }

@@ -27,7 +27,7 @@ export function isChinese(venue) {
  * @param {string} [venue]
  * @returns {string | undefined}  undefined is this computer's
  */
-export function zoneOf(venue = 'shfe') {
+function zoneOf(venue = 'shfe') {
   const { zone } = preferences.value;
   if (zone === 'local') return undefined;
   return zone === 'utc' || !isChinese(venue) ? 'UTC' : CHINA;
@@ -69,7 +69,7 @@ function formatter(zone, options) {
  * @param {string} [venue]
  * @returns {Fields}
  */
-export function fieldsOf(at, venue) {
+function fieldsOf(at, venue) {
   const options = /** @type {const} */ ({
     year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
   });

@@ -175,4 +175,4 @@ export const words = {
   },
 };
 
-export const t = texts(words);
+texts(words);

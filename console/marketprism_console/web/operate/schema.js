@@ -70,7 +70,7 @@ function listOf(text) {
  * @param {Field} field @param {string} text
  * @returns {{value?: unknown, problem?: Problem}}
  */
-export function valueOf(field, text) {
+function valueOf(field, text) {
   const { kind, isNeeded, rules } = field;
   const trimmed = text.trim();
   if (kind === 'flag') return { value: trimmed === 'true' };

@@ -1,7 +1,7 @@
 /** Commands that are known here: what each is called, and (with `_does`) what happens when it is given. */
-import { texts } from '../core/texts.js';
+import { names } from '../core/texts.js';
 
-export const words = {
+export const word = names({
   en: {
     InitializeGateway: 'Back to the schedule',
     InitializeGateway_does: 'The gateway forgets what it was ordered and does what its settings and the calendar say.',
@@ -36,6 +36,4 @@ export const words = {
     AdjustValidationRules_does: '所有校验实例从现在起按修改后的规则校验 tick。',
     gateway: '网关组', reason: '原因', symbol: '代码', venue: '交易所', instruments: '合约', changes: '变更',
   },
-};
-
-export const t = texts(words);
+});

@@ -34,7 +34,7 @@ export const PAGES = [
 ];
 
 /** Where `/` leads. */
-export const FIRST = '/market';
+const FIRST = '/market';
 
 /**
  * The page of an address, and what stands behind its path.

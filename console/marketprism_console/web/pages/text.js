@@ -1,7 +1,7 @@
 /** Names of the pages. */
-import { texts } from '../core/texts.js';
+import { names } from '../core/texts.js';
 
-export const t = texts({
+export const pageName = names({
   en: {
     market: 'Market',
     contracts: 'Contracts',

@@ -1,6 +1,7 @@
-import { texts } from '../core/texts.js';
+/** Causes of gaps, as the ledger has them. */
+import { names } from '../core/texts.js';
 
-const CAUSES = {
+export const causeName = names({
   en: {
     silence: 'silence', disconnected: 'connection lost', restart: 'restart', sequence: 'sequence',
     recording_end: 'end of the recording', reported: 'reported by the venue',
@@ -13,10 +14,4 @@ const CAUSES = {
     missing_trades: '成交缺失', truncated: '入库前已被清除',
     joined: '开盘后才接入', interrupted: '行情源中断', excluded: '时间不可信，已剔除',
   },
-};
-const t = texts(CAUSES);
-
-/** @param {string} cause of a gap, as the ledger has it */
-export function causeName(cause) {
-  return Object.hasOwn(CAUSES.en, cause) ? t(/** @type {any} */ (cause)) : cause;
-}
+});

@@ -18,7 +18,6 @@ export const t = texts({
     rows: '{count} rows',
     more: 'More rows',
     first_rows: 'The first {count} are shown',
-    nothing: 'Nothing',
     not_offered: 'This gateway does not offer it: a later version does.',
   },
   zh: {
@@ -38,7 +37,6 @@ export const t = texts({
     rows: '{count} 行',
     more: '更多',
     first_rows: '仅显示前 {count} 行',
-    nothing: '无',
     not_offered: '当前网关不提供此项：需要更新的版本。',
   },
 });

@@ -9,7 +9,7 @@ import { stream } from '../core/stream.js';
 import { clock } from '../core/time.js';
 import { may, recognise, who } from '../core/who.js';
 import { PAGES, pageOf } from '../pages/index.js';
-import { t as pageName } from '../pages/text.js';
+import { pageName } from '../pages/text.js';
 import '../parts/action.js';
 import { empty, failed, loading } from '../parts/states.js';
 import { ApiError } from '../core/api.js';
@@ -108,7 +108,7 @@ class App extends Part {
       const isOther = this.shown?.tag !== tag;
       this.shown = { tag, rest: found.rest, path: found.row.path };
       this.problem = null;
-      document.title = `${pageName(/** @type {any} */ (found.row.name))} · MarketPrism`;
+      document.title = `${pageName(found.row.name)} · MarketPrism`;
       this.requestUpdate();
       if (isOther) scrollTo(0, 0);
     } catch (error) {
@@ -159,7 +159,7 @@ class App extends Part {
   #link(row) {
     const isHere = pageOf(address.value.path)?.row === row;
     return html`<a href=${row.path} aria-current=${isHere ? 'page' : nothing}>
-      <span>${pageName(/** @type {any} */ (row.name))}</span>${row.keys ? html`<kbd>${row.keys}</kbd>` : nothing}
+      <span>${pageName(row.name)}</span>${row.keys ? html`<kbd>${row.keys}</kbd>` : nothing}
     </a>`;
   }
 
@@ -183,7 +183,7 @@ class App extends Part {
     if (this.problem) return html`<div class="failed" role="alert"><p>${t('no_load')}</p></div>`;
     if (row.scope && who.value && !may(row.scope) && !row.explains) {
       const error = new ApiError('FORBIDDEN', '', { status: 403, details: { scope: row.scope } });
-      return html`<h1>${pageName(/** @type {any} */ (row.name))}</h1>${failed(error)}`;
+      return html`<h1>${pageName(row.name)}</h1>${failed(error)}`;
     }
     if (!this.shown) return loading(8);
     const { tag, rest } = this.shown;

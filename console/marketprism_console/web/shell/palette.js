@@ -7,7 +7,7 @@ import { nextOf, prefer } from '../core/preferences.js';
 import { may } from '../core/who.js';
 import { findInstruments } from '../core/instruments.js';
 import { PAGES } from '../pages/index.js';
-import { t as pageName } from '../pages/text.js';
+import { pageName } from '../pages/text.js';
 import { t } from './palette_text.js';
 
 /** @typedef {{title: string, more: string, run: () => void}} Choice */
@@ -81,7 +81,7 @@ class Palette extends Part {
   /** @returns {Choice[]} */
   #fixed() {
     const pages = PAGES.filter((row) => !row.scope || may(row.scope)).map((row) => ({
-      title: pageName(/** @type {any} */ (row.name)),
+      title: pageName(row.name),
       more: row.keys ?? '',
       run: () => go(row.path),
     }));

@@ -15,7 +15,7 @@ const MOST_EVENTS = 200;
 const LONG_MS = 2000; // a cut that is longer is shown
 
 /** @param {{service: string, group: string}} row */
-export const laneKey = (row) => `${row.service}.${row.group}`;
+const laneKey = (row) => `${row.service}.${row.group}`;
 
 export class Elections {
   /** @type {Map<string, Lane>} */

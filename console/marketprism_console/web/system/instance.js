@@ -13,7 +13,7 @@ import { expectOffered } from '../parts/offered.js';
 /** @typedef {{ts: number | string, level: string, event: string, fields: Record<string, any>}} LogLine */
 
 /** @param {string} service @param {string} instance */
-export function pathOf(service, instance) {
+function pathOf(service, instance) {
   return `/system/instances/${encodeURIComponent(service)}/${encodeURIComponent(instance)}`;
 }
 
@@ -62,7 +62,7 @@ function inside(text) {
 }
 
 /** Rows, or the text that Prometheus reads. @param {any} metrics @returns {Metric[]} */
-export function metricsOf(metrics) {
+function metricsOf(metrics) {
   if (typeof metrics === 'string') return parsed(metrics);
   if (!Array.isArray(metrics)) return [];
   return metrics.map(({ name = '', labels = '', value = '', help = '' }) => ({

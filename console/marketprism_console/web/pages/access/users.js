@@ -30,7 +30,7 @@ import { t } from './text.js';
 /** @typedef {import('../../access/entitlements.js').Entitlements} EntitlementFields */
 
 const LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789';
-export const CLASSES = ['viewer', 'quant', 'operator', 'bulk'];
+const CLASSES = ['viewer', 'quant', 'operator', 'bulk'];
 
 /** A password for somebody who has to choose another one. */
 function oneTimePassword() {

@@ -9,7 +9,7 @@ export const t = texts({
     nothing_rows: 'Rows that no table took stand here until somebody puts them in.',
     nothing_of: 'No dead letter of {service} is waiting',
     show_all: 'Show all services',
-    service: 'Service', command: 'Command', reason: 'Reason', attempts: 'Attempts', age: 'Age', size: 'Size', key: 'Key', kind: 'Kind', stream: 'Stream',
+    service: 'Service', command: 'Command', reason: 'Reason', attempts: 'Attempts', age: 'Age', size: 'Size', key: 'Key', kind: 'Kind',
     choose: 'Choose {what}', choose_all: 'Choose all that are shown',
     chosen: '{count} chosen',
     redrive: 'Put back…', discard: 'Throw away…', requeue: 'Put in…',
@@ -32,7 +32,6 @@ export const t = texts({
     on_queue: 'back on its queue, not done yet',
     did: 'the service has done it',
     refused_again: '{reason} (now dead letter {seq})',
-    again: 'it is a dead letter again',
     thrown: 'thrown away', stored: 'it is in its table',
   },
   zh: {
@@ -43,7 +42,7 @@ export const t = texts({
     nothing_rows: '未能入库的数据行会留在这里，直到重新入库。',
     nothing_of: '没有 {service} 的死信',
     show_all: '显示全部服务',
-    service: '服务', command: '指令', reason: '原因', attempts: '次数', age: '时长', size: '大小', key: '键', kind: '类型', stream: '流',
+    service: '服务', command: '指令', reason: '原因', attempts: '次数', age: '时长', size: '大小', key: '键', kind: '类型',
     choose: '选择 {what}', choose_all: '选择显示的全部',
     chosen: '已选 {count} 条',
     redrive: '重新投递…', discard: '丢弃…', requeue: '重新入库…',
@@ -66,7 +65,6 @@ export const t = texts({
     on_queue: '已回到队列，尚未执行',
     did: '服务已执行',
     refused_again: '{reason}（现为死信 {seq}）',
-    again: '再次成为死信',
     thrown: '已丢弃', stored: '已入库',
   },
 });

@@ -1,7 +1,7 @@
 /** Words of the market's own fields: phases, verdicts, sides, reasons. */
-import { texts } from '../../core/texts.js';
+import { names } from '../../core/texts.js';
 
-const t = texts({
+export const word = names({
   en: {
     auction: 'call auction', continuous: 'continuous trading', section_end: 'end of a section', break: 'break', closed: 'closed',
     valid: 'valid', warned: 'with warnings', stale: 'late', rejected: 'rejected',
@@ -17,13 +17,3 @@ const t = texts({
     checksum: '校验和错误', audit: '与交易所不一致', invalid: '交易所告知无效',
   },
 });
-
-const KNOWN = new Set([
-  'auction', 'continuous', 'section_end', 'break', 'closed', 'valid', 'warned', 'stale', 'rejected', 'buy', 'sell', 'none_yet',
-  'sequence', 'disconnected', 'crossed', 'checksum', 'audit', 'invalid',
-]);
-
-/** @param {string | null | undefined} name  as the platform writes it; one that is unknown stays as it is */
-export function word(name) {
-  return KNOWN.has(name ?? '') ? t(/** @type {any} */ (name)) : (name ?? '');
-}

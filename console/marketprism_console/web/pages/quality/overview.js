@@ -48,7 +48,7 @@ export async function readOverview(params, wanted, signal) {
 }
 
 /** One of each instrument, the worst first. @param {any[]} rows @returns {Standing[]} */
-export function standingsOf(rows) {
+function standingsOf(rows) {
   /** @type {Map<string, Span[]>} */
   const spans = new Map();
   for (const row of rows) {

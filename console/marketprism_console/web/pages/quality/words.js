@@ -1,7 +1,8 @@
 /** Why a tick was rejected or warned of, what was unusual about it, and what it should have been, in words. */
-import { texts } from '../../core/texts.js';
+import { names, texts } from '../../core/texts.js';
 
-const t = texts({
+/** Of a reason as the validator writes it. */
+export const reasonName = names({
   en: {
     missing_last: 'no last price', missing_volume: 'no volume', duplicate: 'came twice', time_reversed: 'time goes back',
     price_above_limit: 'price above the upper limit', price_below_limit: 'price below the lower limit',
@@ -10,9 +11,6 @@ const t = texts({
     book_quantity_negative: 'book amount below zero', huge_value: 'value too large', unfit_value: 'not a number of a market',
     out_of_session: 'outside of trading hours', stale: 'time far from our clock',
     price_move: 'unusual price move', price_jump: 'price jump', volume_burst: 'burst of volume', spread: 'unusual spread',
-    present: 'a value', another: 'another tick than {than}', at_least: 'at least {than}', at_most: 'at most {than}',
-    between: 'between {than}', below: 'below {than}', falling: 'prices that fall', rising: 'prices that rise',
-    number: 'a number that fits', nothing: 'nothing',
   },
   zh: {
     missing_last: '无最新价', missing_volume: '无成交量', duplicate: '重复行情', time_reversed: '时间倒退',
@@ -22,23 +20,23 @@ const t = texts({
     book_quantity_negative: '盘口数量为负', huge_value: '数值过大', unfit_value: '不是有效数值',
     out_of_session: '不在交易时段', stale: '时间与本机时钟相差过大',
     price_move: '价格异动', price_jump: '价格跳变', volume_burst: '成交量突增', spread: '价差异常',
+  },
+});
+
+const t = texts({
+  en: {
+    present: 'a value', another: 'another tick than {than}', at_least: 'at least {than}', at_most: 'at most {than}',
+    between: 'between {than}', below: 'below {than}', falling: 'prices that fall', rising: 'prices that rise',
+    number: 'a number that fits', nothing: 'nothing',
+  },
+  zh: {
     present: '有值', another: '不同于 {than} 的行情', at_least: '不小于 {than}', at_most: '不大于 {than}',
     between: '介于 {than}', below: '小于 {than}', falling: '逐档递减的价格', rising: '逐档递增的价格',
     number: '可存储的数值', nothing: '无',
   },
 });
 
-const REASONS = new Set([
-  'missing_last', 'missing_volume', 'duplicate', 'time_reversed', 'price_above_limit', 'price_below_limit', 'price_outside_band',
-  'volume_negative', 'volume_fell', 'turnover_fell', 'book_crossed', 'book_order', 'book_quantity_negative', 'huge_value',
-  'unfit_value', 'out_of_session', 'stale', 'price_move', 'price_jump', 'volume_burst', 'spread',
-]);
 const RULES = new Set(['present', 'another', 'at_least', 'at_most', 'between', 'below', 'falling', 'rising', 'number']);
-
-/** @param {string} reason  as the validator writes it; one that is unknown stays as it is */
-export function reasonName(reason) {
-  return REASONS.has(reason) ? t(/** @type {any} */ (reason)) : reason;
-}
 
 /** What a field should have been. @param {string} rule @param {string} than */
 export function expectedWords(rule, than) {
