@@ -2,6 +2,7 @@
 import { html, nothing } from '../vendor/lit.js';
 import { change } from '../core/api.js';
 import { dateTime, ms } from '../core/time.js';
+import { table, unseen } from '../parts/table.js';
 import { entitled, namesIn } from './entitlements.js';
 import { inOrder, inWords } from './scopes.js';
 import './secret.js';
@@ -44,16 +45,11 @@ export function sorted(keys) {
  */
 export function keyTable(keys, { withOwner = false, revoke }) {
   const columns = /** @type {const} */ (['key', 'name', 'state', 'scopes', 'entitlements', 'networks', 'created', 'used', 'expires']);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('keys')}>
-    <table>
-      <caption class="unseen">${t('keys')}</caption>
-      <thead><tr>
-        ${columns.map((name) => html`<th scope="col">${t(name)}</th>`)}${withOwner ? html`<th scope="col">${t('owner')}</th>` : nothing}
-        <th scope="col"><span class="unseen">${t('actions')}</span></th>
-      </tr></thead>
-      <tbody>${keys.map((key) => row(key, withOwner, revoke))}</tbody>
-    </table>
-  </div>`;
+  return table(
+    { label: t('keys') },
+    [...columns.map((name) => t(name)), ...(withOwner ? [t('owner')] : []), unseen(t('actions'))],
+    keys.map((key) => row(key, withOwner, revoke)),
+  );
 }
 
 /** @param {string[]} scopes */

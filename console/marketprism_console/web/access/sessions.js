@@ -2,6 +2,7 @@
 import { html, nothing } from '../vendor/lit.js';
 import { change } from '../core/api.js';
 import { dateTime, ms } from '../core/time.js';
+import { table, unseen } from '../parts/table.js';
 import { t } from './text.js';
 
 /**
@@ -37,37 +38,30 @@ function wayOf(session) {
  */
 export function sessionTable(sessions, end, withUser = false) {
   const columns = /** @type {const} */ (['by', 'address', 'created', 'used']);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('sessions')}>
-    <table>
-      <caption class="unseen">${t('sessions')}</caption>
-      <thead><tr>
-        ${withUser ? html`<th scope="col">${t('user')}</th>` : nothing}${columns.map((name) => html`<th scope="col">${t(name)}</th>`)}
-        <th scope="col"><span class="unseen">${t('actions')}</span></th>
-      </tr></thead>
-      <tbody>
-        ${sessions.map(
-          (each) => html`<tr>
-            ${withUser ? html`<th scope="row" class="wrap">${each.user}</th>` : nothing}
-            <td class="wrap" title=${each.agent ?? ''}>
-              ${wayOf(each)}
-              ${each.current ? html`<span class="badge good">${t('this_one')}</span>` : nothing}
-            </td>
-            <td>${each.address}</td>
-            <td class="time">${dateTime(ms(each.ts_created))}</td>
-            <td class="time">${dateTime(ms(each.ts_used))}</td>
-            <td>
-              <button
-                type="button" @click=${() => end(each)}
-                aria-label=${t('end_session_of', { address: each.address, time: dateTime(ms(each.ts_created)) })}
-              >
-                ${t('end')}
-              </button>
-            </td>
-          </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+  return table(
+    { label: t('sessions') },
+    [...(withUser ? [t('user')] : []), ...columns.map((name) => t(name)), unseen(t('actions'))],
+    sessions.map(
+      (each) => html`<tr>
+        ${withUser ? html`<th scope="row" class="wrap">${each.user}</th>` : nothing}
+        <td class="wrap" title=${each.agent ?? ''}>
+          ${wayOf(each)}
+          ${each.current ? html`<span class="badge good">${t('this_one')}</span>` : nothing}
+        </td>
+        <td>${each.address}</td>
+        <td class="time">${dateTime(ms(each.ts_created))}</td>
+        <td class="time">${dateTime(ms(each.ts_used))}</td>
+        <td>
+          <button
+            type="button" @click=${() => end(each)}
+            aria-label=${t('end_session_of', { address: each.address, time: dateTime(ms(each.ts_created)) })}
+          >
+            ${t('end')}
+          </button>
+        </td>
+      </tr>`,
+    ),
+  );
 }
 
 /** @param {Session} session @param {string} path @param {() => void} then @returns {import('../parts/action.js').Action} */

@@ -5,6 +5,7 @@ import { Pace } from '../core/pace.js';
 import { Part } from '../core/part.js';
 import { dateTime, dayText, zoneName } from '../core/time.js';
 import { causeName } from '../parts/causes_text.js';
+import { numeric, table } from '../parts/table.js';
 import { t } from './text.js';
 
 /** @typedef {import('./series.js').Hole} Hole */
@@ -49,26 +50,19 @@ class BarsTable extends Part {
     const shown = [...new Set([...times.slice(-MOST), ...known.keys()])].sort((a, b) => b - a).slice(0, MOST);
     /** @param {number} time */
     const holeAt = (time) => holes.find((hole) => time >= hole.from && time <= hole.to);
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('table', { symbol, interval, zone: zoneName(venue) })}>
-      <table>
-        <caption>${t('table', { symbol, interval, zone: zoneName(venue) })}</caption>
-        <thead>
-          <tr>
-            <th scope="col">${t('time')}</th><th scope="col">${t('day')}</th>
-            ${/** @type {const} */ (['open', 'high', 'low', 'close', 'volume', 'turnover', 'interest', 'ticks', 'revision']).map(
-              (name) => html`<th scope="col" class="number">${t(name)}</th>`,
-            )}
-            <th scope="col">${t('gap')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${shown.map((time) => {
-            const candle = known.get(time);
-            return candle ? this.#row(candle, venue, holeAt(time)) : this.#missing(time, venue, holeAt(time));
-          })}
-        </tbody>
-      </table>
-    </div>`;
+    const label = t('table', { symbol, interval, zone: zoneName(venue) });
+    return table(
+      { label, caption: label },
+      [
+        t('time'), t('day'), numeric(t('open')), numeric(t('high')), numeric(t('low')), numeric(t('close')),
+        numeric(t('volume')), numeric(t('turnover')), numeric(t('interest')), numeric(t('ticks')), numeric(t('revision')),
+        t('gap'),
+      ],
+      shown.map((time) => {
+        const candle = known.get(time);
+        return candle ? this.#row(candle, venue, holeAt(time)) : this.#missing(time, venue, holeAt(time));
+      }),
+    );
   }
 
   /** A window of which there is nothing. @param {number} time @param {string} venue @param {Hole | undefined} hole */

@@ -2,6 +2,7 @@
 import { html } from '../../vendor/lit.js';
 import { count, percent } from '../../core/numbers.js';
 import { shown } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import { Listing } from './listing.js';
 import { t } from './text.js';
 
@@ -34,38 +35,27 @@ class Limits extends Listing {
 
   /** @param {Use[]} rows */
   #use(rows) {
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('use')}>
-      <table>
-        <caption class="unseen">${t('use')}</caption>
-        <thead><tr>
-          ${/** @type {const} */ (['name', 'key', 'class']).map((name) => html`<th scope="col">${t(name)}</th>`)}
-          ${/** @type {const} */ (['used', 'rows_per_day', 'share']).map((name) => html`<th scope="col" class="number">${t(name)}</th>`)}
-        </tr></thead>
-        <tbody>
-          ${rows.map(
-            (each) => html`<tr>
-              <th scope="row">${each.user}</th><td>${each.key ? html`<code>${each.key}</code>` : ''}</td><td>${each.limits}</td>
-              <td class="number">${count(each.used)}</td><td class="number">${count(each.per_day)}</td>
-              <td class="number">${percent(each.used, each.per_day)}
-                <meter min="0" max=${each.per_day} high=${each.per_day * 0.9} .value=${each.used} aria-hidden="true"></meter></td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('use') },
+      [t('name'), t('key'), t('class'), numeric(t('used')), numeric(t('rows_per_day')), numeric(t('share'))],
+      rows.map(
+        (each) => html`<tr>
+          <th scope="row">${each.user}</th><td>${each.key ? html`<code>${each.key}</code>` : ''}</td><td>${each.limits}</td>
+          <td class="number">${count(each.used)}</td><td class="number">${count(each.per_day)}</td>
+          <td class="number">${percent(each.used, each.per_day)}
+            <meter min="0" max=${each.per_day} high=${each.per_day * 0.9} .value=${each.used} aria-hidden="true"></meter></td>
+        </tr>`,
+      ),
+    );
   }
 
   /** @param {Class[]} classes */
   #classes(classes) {
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('classes')}>
-      <table>
-        <caption class="unseen">${t('classes')}</caption>
-        <thead><tr><th scope="col">${t('class')}</th>${NUMBERS.map((name) => html`<th scope="col" class="number">${t(name)}</th>`)}</tr></thead>
-        <tbody>
-          ${classes.map((each) => html`<tr><th scope="row">${each.name}</th>${NUMBERS.map((name) => html`<td class="number">${count(each[name])}</td>`)}</tr>`)}
-        </tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('classes') },
+      [t('class'), ...NUMBERS.map((name) => numeric(t(name)))],
+      classes.map((each) => html`<tr><th scope="row">${each.name}</th>${NUMBERS.map((name) => html`<td class="number">${count(each[name])}</td>`)}</tr>`),
+    );
   }
 }
 

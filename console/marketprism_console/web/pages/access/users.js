@@ -9,6 +9,7 @@ import { entitled } from '../../access/entitlements.js';
 import '../../access/secret.js';
 import { act } from '../../parts/action.js';
 import { shown } from '../../parts/states.js';
+import { table, unseen } from '../../parts/table.js';
 import { Listing } from './listing.js';
 import { t } from './text.js';
 
@@ -63,15 +64,7 @@ class Users extends Listing {
   /** @param {User[]} users */
   #table(users) {
     const columns = /** @type {const} */ (['name', 'shown_as', 'roles', 'state', 'data', 'class', 'rows_per_day', 'since']);
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('users')}>
-      <table>
-        <caption class="unseen">${t('users')}</caption>
-        <thead><tr>
-          ${columns.map((name) => html`<th scope="col">${t(name)}</th>`)}<th scope="col"><span class="unseen">${t('actions')}</span></th>
-        </tr></thead>
-        <tbody>${users.map((user) => this.#row(user))}</tbody>
-      </table>
-    </div>`;
+    return table({ label: t('users') }, [...columns.map((name) => t(name)), unseen(t('actions'))], users.map((user) => this.#row(user)));
   }
 
   /** @param {User} user */

@@ -10,6 +10,7 @@ import { may, who } from '../../core/who.js';
 import { given } from '../../operate/commands.js';
 import { commandTitle } from '../../operate/words.js';
 import { empty, shown } from '../../parts/states.js';
+import { table } from '../../parts/table.js';
 import { t } from './text.js';
 
 /**
@@ -78,15 +79,11 @@ class CommandHistory extends Part {
 
   /** @param {HistoryRow[]} rows */
   #table(rows) {
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('history')}>
-      <table class="events">
-        <caption class="unseen">${t('history')}</caption>
-        <thead>
-          <tr>${/** @type {const} */ (['time', 'who', 'command', 'outcome', 'what']).map((key) => html`<th scope="col">${t(key)}</th>`)}</tr>
-        </thead>
-        <tbody>${repeat(rows, ({ id }) => id, (row) => this.#row(row))}</tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('history'), kind: 'events' },
+      [t('time'), t('who'), t('command'), t('outcome'), t('what')],
+      repeat(rows, ({ id }) => id, (row) => this.#row(row)),
+    );
   }
 
   /** @param {HistoryRow} row */

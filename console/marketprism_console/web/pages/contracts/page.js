@@ -9,6 +9,7 @@ import { dayText, zoneName } from '../../core/time.js';
 import { ContinuousHistory } from '../../market/continuous.js';
 import { findInstruments } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import '../../chart/chart.js';
 import '../../chart/table.js';
 import { t } from './text.js';
@@ -122,28 +123,19 @@ class ContractsPage extends Part {
   /** @param {any[]} rows */
   #rolls(rows) {
     return html`${rows.length === 1 ? html`<p class="dim">${t('no_rolls')}</p>` : nothing}
-      <div class="scroll" tabindex="0" role="region" aria-label=${t('rolls')}>
-        <table>
-          <caption class="unseen">${t('rolls')}</caption>
-          <thead>
-            <tr>
-              <th scope="col">${t('from')}</th><th scope="col">${t('contract')}</th><th scope="col">${t('previous')}</th>
-              <th scope="col" class="number">${t('gap')}</th><th scope="col" class="number">${t('ratio_of')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${rows.toReversed().map(
-              (row) => html`<tr>
-                <th scope="row" class="time">${dayText(row.trading_day)}</th>
-                <td>${row.symbol}</td>
-                <td>${row.previous || '–'}</td>
-                <td class="number">${minus(row.close, row.previous_close) || '–'}</td>
-                <td class="number">${row.previous_close ? (Number(row.close) / Number(row.previous_close)).toFixed(6) : '–'}</td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>`;
+      ${table(
+        { label: t('rolls') },
+        [t('from'), t('contract'), t('previous'), numeric(t('gap')), numeric(t('ratio_of'))],
+        rows.toReversed().map(
+          (row) => html`<tr>
+            <th scope="row" class="time">${dayText(row.trading_day)}</th>
+            <td>${row.symbol}</td>
+            <td>${row.previous || '–'}</td>
+            <td class="number">${minus(row.close, row.previous_close) || '–'}</td>
+            <td class="number">${row.previous_close ? (Number(row.close) / Number(row.previous_close)).toFixed(6) : '–'}</td>
+          </tr>`,
+        ),
+      )}`;
   }
 }
 

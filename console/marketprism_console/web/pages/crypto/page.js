@@ -9,6 +9,7 @@ import { Resource } from '../../core/resource.js';
 import { clock, dateTime, duration, ms } from '../../core/time.js';
 import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import { CryptoBoard } from './board.js';
 import { t } from './text.js';
 
@@ -61,18 +62,11 @@ class CryptoPage extends Part {
   /** @param {import('./board.js').BoardRow[]} rows */
   #matrix(rows) {
     const heads = /** @type {const} */ (['last', 'mark', 'index', 'basis', 'funding', 'next', 'yearly', 'interest', 'change']);
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('matrix')}>
-      <table>
-        <caption>${t('matrix')}. ${t('zone')}</caption>
-        <thead>
-          <tr>
-            <th scope="col">${t('instrument')}</th><th scope="col">${t('venue')}</th>
-            ${heads.map((key) => html`<th scope="col" class="number">${t(key)}</th>`)}<th scope="col">${t('choose')}</th>
-          </tr>
-        </thead>
-        <tbody>${rows.slice(0, ROWS).map((row) => this.#row(row))}</tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('matrix'), caption: html`${t('matrix')}. ${t('zone')}` },
+      [t('instrument'), t('venue'), ...heads.map((key) => numeric(t(key))), t('choose')],
+      rows.slice(0, ROWS).map((row) => this.#row(row)),
+    );
   }
 
   /** @param {import('./board.js').BoardRow} row */
@@ -123,49 +117,34 @@ class CryptoPage extends Part {
   /** @param {any[]} rows */
   #rates(rows) {
     const title = t('history', { symbol: this.of });
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${title}>
-      <table>
-        <caption class="unseen">${title}</caption>
-        <thead>
-          <tr><th scope="col">${t('time')}</th><th scope="col" class="number">${t('rate')}</th><th scope="col">${t('at')}</th></tr>
-        </thead>
-        <tbody>
-          ${rows.toReversed().map(
-            (row) => html`<tr>
-              <td class="time">${dateTime(ms(row.ts_event), row.venue)}</td>
-              <td class="number">${percent(row.rate, 1, 5)}</td>
-              <td>${dateTime(ms(row.ts_funding), row.venue)} ${row.settled ? t('settled') : ''}</td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: title, size: 'tall' },
+      [t('time'), numeric(t('rate')), t('at')],
+      rows.toReversed().map(
+        (row) => html`<tr>
+          <td class="time">${dateTime(ms(row.ts_event), row.venue)}</td>
+          <td class="number">${percent(row.rate, 1, 5)}</td>
+          <td>${dateTime(ms(row.ts_funding), row.venue)} ${row.settled ? t('settled') : ''}</td>
+        </tr>`,
+      ),
+    );
   }
 
   #liquidations() {
     return html`<p class="dim">${t('incomplete')}</p>
-      <div class="scroll tall" tabindex="0" role="region" aria-label=${t('liquidations')}>
-        <table>
-          <caption class="unseen">${t('liquidations')}</caption>
-          <thead>
-            <tr>
-              <th scope="col">${t('time')}</th><th scope="col">${t('instrument')}</th><th scope="col">${t('side')}</th>
-              <th scope="col" class="number">${t('price')}</th><th scope="col" class="number">${t('quantity')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${this.board.liquidations.map(
-              (each) => html`<tr>
-                <td class="time">${clock(ms(each.ts_event), each.venue, 3)}</td>
-                <td class="wrap">${each.venue}.${each.symbol}</td>
-                <td class=${each.side === 'sell' ? 'down' : 'up'}>${t(each.side === 'sell' ? 'long' : 'short')}</td>
-                <td class="number">${grouped(each.price)} <span class="dim">${priceOf(each.price_of)}</span></td>
-                <td class="number">${grouped(each.quantity)}</td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>`;
+      ${table(
+        { label: t('liquidations'), size: 'tall' },
+        [t('time'), t('instrument'), t('side'), numeric(t('price')), numeric(t('quantity'))],
+        this.board.liquidations.map(
+          (each) => html`<tr>
+            <td class="time">${clock(ms(each.ts_event), each.venue, 3)}</td>
+            <td class="wrap">${each.venue}.${each.symbol}</td>
+            <td class=${each.side === 'sell' ? 'down' : 'up'}>${t(each.side === 'sell' ? 'long' : 'short')}</td>
+            <td class="number">${grouped(each.price)} <span class="dim">${priceOf(each.price_of)}</span></td>
+            <td class="number">${grouped(each.quantity)}</td>
+          </tr>`,
+        ),
+      )}`;
   }
 }
 

@@ -4,6 +4,7 @@ import { hrefOf } from '../../core/address.js';
 import { count } from '../../core/numbers.js';
 import { dateTime, dayText, duration, ms, zoneName } from '../../core/time.js';
 import { causeName } from '../../parts/causes_text.js';
+import { numeric, table } from '../../parts/table.js';
 import { t } from './text.js';
 
 const HEADS = /** @type {const} */ (['from', 'to', 'length', 'instrument', 'cause', 'kind', 'day', 'touched']);
@@ -17,13 +18,11 @@ export function lengthOf(gap) {
 /** @param {any[]} gaps @param {string} label  no two regions of a page have the same */
 export function gapTable(gaps, label) {
   const title = t('ledger_caption', { zone: zoneName(gaps[0]?.venue) });
-  return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${label}>
-    <table class="gaps">
-      <caption>${title}</caption>
-      <thead><tr>${HEADS.map((key) => html`<th scope="col" class=${NUMBERS.has(key) ? 'number' : ''}>${t(key)}</th>`)}</tr></thead>
-      <tbody>${gaps.map((gap) => row(gap))}</tbody>
-    </table>
-  </div>`;
+  return table(
+    { label, caption: title, kind: 'gaps', size: 'tall' },
+    HEADS.map((key) => (NUMBERS.has(key) ? numeric(t(key)) : t(key))),
+    gaps.map((gap) => row(gap)),
+  );
 }
 
 /** @param {any} gap */

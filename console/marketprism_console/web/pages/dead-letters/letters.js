@@ -12,6 +12,7 @@ import { commandTitle } from '../../operate/words.js';
 import { narrow } from '../../parts/filters.js';
 import { act } from '../../parts/action.js';
 import { empty, shown } from '../../parts/states.js';
+import { table } from '../../parts/table.js';
 import { discarding, redriving } from './acting.js';
 import { titleOf, willOf } from './words.js';
 import './detail.js';
@@ -94,22 +95,14 @@ class DeadCommands extends Part {
   #table(rows) {
     const isAll = rows.length > 0 && rows.every(({ seq }) => this.chosen.has(seq));
     return html`${may('sys:operate') ? this.#tools(rows) : html`<p class="dim">${t('look_only')}</p>`}
-      <div class="scroll" tabindex="0" role="region" aria-label=${t('title')}>
-        <table class="events">
-          <caption class="unseen">${t('title')}</caption>
-          <thead>
-            <tr>
-              ${may('sys:operate')
-                ? html`<th scope="col">
-                    <input type="checkbox" aria-label=${t('choose_all')} .checked=${isAll} @change=${() => this.#chooseAll(rows, !isAll)} />
-                  </th>`
-                : nothing}
-              ${/** @type {const} */ (['service', 'command', 'reason', 'attempts', 'age', 'size']).map((key) => html`<th scope="col">${t(key)}</th>`)}
-            </tr>
-          </thead>
-          <tbody>${repeat(rows, ({ seq }) => seq, (row) => this.#row(row))}</tbody>
-        </table>
-      </div>
+      ${table(
+        { label: t('title'), kind: 'events' },
+        [
+          ...(may('sys:operate') ? [this.#chooser(t('choose_all'), isAll, () => this.#chooseAll(rows, !isAll))] : []),
+          t('service'), t('command'), t('reason'), t('attempts'), t('age'), t('size'),
+        ],
+        repeat(rows, ({ seq }) => seq, (row) => this.#row(row)),
+      )}
       <div class="tools">
         <span class="dim">${t('shown', { count: count(rows.length) })}</span>
         ${this.hasMore ? html`<button type="button" @click=${this.#more}>${t('older')}</button>` : nothing}
@@ -138,10 +131,7 @@ class DeadCommands extends Part {
     const isHere = address.value.params.seq === String(row.seq);
     return html`<tr aria-selected=${isHere}>
       ${may('sys:operate')
-        ? html`<td>
-            <input type="checkbox" aria-label=${t('choose', { what: titleOf(row) })} .checked=${this.chosen.has(row.seq)}
-              @change=${() => this.#choose(row.seq)} />
-          </td>`
+        ? html`<td>${this.#chooser(t('choose', { what: titleOf(row) }), this.chosen.has(row.seq), () => this.#choose(row.seq))}</td>`
         : nothing}
       <td>${narrow('service', row.service, t('service'))}</td>
       <td><button type="button" class="plain narrow" aria-expanded=${isHere} @click=${() => alter({ seq: isHere ? null : row.seq })}>
@@ -151,6 +141,11 @@ class DeadCommands extends Part {
       <td class="time">${duration(Date.now() - ms(row.ts_dead))}</td>
       <td class="number">${bytes(row.bytes)}</td>
     </tr>`;
+  }
+
+  /** @param {string} label @param {boolean} isChosen @param {() => void} choose */
+  #chooser(label, isChosen, choose) {
+    return html`<input type="checkbox" aria-label=${label} .checked=${isChosen} @change=${choose} />`;
   }
 
   /** @param {number} seq */

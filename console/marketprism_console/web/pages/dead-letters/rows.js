@@ -7,6 +7,7 @@ import { Resource } from '../../core/resource.js';
 import { may } from '../../core/who.js';
 import { act } from '../../parts/action.js';
 import { empty, shown } from '../../parts/states.js';
+import { table, unseen } from '../../parts/table.js';
 import { requeueing } from './acting.js';
 import { t } from './text.js';
 
@@ -48,18 +49,11 @@ class DeadRows extends Part {
             <span class="dim" role="status">${t('chosen', { count: chosen.length })}</span>
           </div>`
         : html`<p class="dim">${t('look_only')}</p>`}
-      <div class="scroll letters-rows" tabindex="0" role="region" aria-label=${t('rows')}>
-        <table class="events">
-          <caption class="unseen">${t('rows')}</caption>
-          <thead>
-            <tr>
-              ${may('sys:operate') ? html`<th scope="col"><span class="unseen">${t('choose_all')}</span></th>` : nothing}
-              ${/** @type {const} */ (['key', 'kind', 'reason', 'size']).map((key) => html`<th scope="col">${t(key)}</th>`)}
-            </tr>
-          </thead>
-          <tbody>${repeat(rows, ({ key }) => key, (row) => this.#row(row))}</tbody>
-        </table>
-      </div>
+      ${table(
+        { label: t('rows'), kind: 'events' },
+        [...(may('sys:operate') ? [unseen(t('choose_all'))] : []), t('key'), t('kind'), t('reason'), t('size')],
+        repeat(rows, ({ key }) => key, (row) => this.#row(row)),
+      )}
       <div class="tools">
         <span class="dim">${t('shown', { count: count(rows.length) })}</span>
         ${rows.length === this.limit && this.limit < 1000 ? html`<button type="button" @click=${this.#more}>${t('older')}</button>` : nothing}

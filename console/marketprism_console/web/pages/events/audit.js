@@ -8,6 +8,7 @@ import { Resource } from '../../core/resource.js';
 import { dateTime, ms } from '../../core/time.js';
 import { narrow } from '../../parts/filters.js';
 import { empty, failed, shown } from '../../parts/states.js';
+import { table } from '../../parts/table.js';
 import { t } from './text.js';
 
 /**
@@ -81,15 +82,7 @@ class Audit extends Part {
     const none = empty(t('none_fit', { count: count(all) }), html`<p>
       <button type="button" @click=${() => alter(Object.fromEntries(FILTERS.map((key) => [key, null])))}>${t('show_all')}</button></p>`);
     return html`${rows.length
-        ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('audit')}>
-            <table class="events">
-              <caption class="unseen">${t('audit')}</caption>
-              <thead>
-                <tr>${COLUMNS.map((key) => html`<th scope="col">${t(key)}</th>`)}</tr>
-              </thead>
-              <tbody>${repeat(rows, ({ seq }) => seq, (row) => this.#row(row))}</tbody>
-            </table>
-          </div>`
+        ? table({ label: t('audit'), kind: 'events' }, COLUMNS.map((key) => t(key)), repeat(rows, ({ seq }) => seq, (row) => this.#row(row)))
         : none}
       <div class="tools">
         <span class="dim">${t('among', { count: count(rows.length), all: count(all) })}</span>

@@ -9,6 +9,7 @@ import { gravityOf, knownNames, sentenceOf, titleOf } from '../../events/words.j
 import { download } from '../../parts/download.js';
 import { narrow } from '../../parts/filters.js';
 import { empty, failed, shown } from '../../parts/states.js';
+import { table } from '../../parts/table.js';
 import { density } from './density.js';
 import { momentOf, Tape } from './tape.js';
 import { t } from './text.js';
@@ -99,15 +100,11 @@ class LiveEvents extends Part {
   /** @param {import('./tape.js').Row[]} rows */
   #table(rows) {
     const left = rows.length - this.most;
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('events')}>
-        <table class="events">
-          <caption class="unseen">${t('events')}</caption>
-          <thead>
-            <tr>${/** @type {const} */ (['time', 'event', 'instrument', 'service', 'what']).map((key) => html`<th scope="col">${t(key)}</th>`)}</tr>
-          </thead>
-          <tbody>${repeat(rows.slice(0, this.most), (row) => row.key, (row) => this.#row(row))}</tbody>
-        </table>
-      </div>
+    return html`${table(
+      { label: t('events'), kind: 'events' },
+      [t('time'), t('event'), t('instrument'), t('service'), t('what')],
+      repeat(rows.slice(0, this.most), (row) => row.key, (row) => this.#row(row)),
+    )}
       <div class="tools">
         <span class="dim">${t('shown', { count: count(Math.min(rows.length, this.most)), all: count(rows.length) })}</span>
         ${left > 0

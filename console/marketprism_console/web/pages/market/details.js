@@ -7,6 +7,7 @@ import { Resource } from '../../core/resource.js';
 import { dateTime, dayText, duration, ms, zoneName } from '../../core/time.js';
 import { causeName } from '../../parts/causes_text.js';
 import { empty, shown } from '../../parts/states.js';
+import { table } from '../../parts/table.js';
 import { t } from './details_text.js';
 
 const MOST = 200;
@@ -96,13 +97,11 @@ class Details extends Part {
   /** @param {string[]} heads @param {unknown[][]} rows */
   #table(heads, rows) {
     const title = t('table', { zone: zoneName(this.venue) });
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${title}>
-      <table>
-        <caption>${title}</caption>
-        <thead><tr>${heads.map((key) => html`<th scope="col">${t(/** @type {any} */ (key))}</th>`)}</tr></thead>
-        <tbody>${rows.map((cells) => html`<tr>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`)}</tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: title, caption: title, size: 'tall' },
+      heads.map((key) => t(/** @type {any} */ (key))),
+      rows.map((cells) => html`<tr>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`),
+    );
   }
 }
 

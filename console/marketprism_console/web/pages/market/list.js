@@ -11,6 +11,7 @@ import { movementOf } from '../../market/movement.js';
 import { Quotes } from '../../market/quotes.js';
 import { toggleWatched, watchList } from '../../market/watch_list.js';
 import { empty, shown } from '../../parts/states.js';
+import { numeric, table, unseen } from '../../parts/table.js';
 import { t } from './text.js';
 
 const MOST = 200;
@@ -79,21 +80,11 @@ class Instruments extends Part {
   }
 
   #table() {
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('found')}>
-      <table>
-        <caption class="unseen">${t('found')}</caption>
-        <thead>
-          <tr>
-            <th scope="col"><span class="unseen">${t('watch_list')}</span></th>
-            ${TEXTS.map((key) => html`<th scope="col">${t(key)}</th>`)} ${FIGURES.map((key) => html`<th scope="col" class="number">${t(key)}</th>`)}
-            <th scope="col">${t('time')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${this.#rows().map((row) => this.#row(row))}
-        </tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('found') },
+      [unseen(t('watch_list')), ...TEXTS.map((key) => t(key)), ...FIGURES.map((key) => numeric(t(key))), t('time')],
+      this.#rows().map((row) => this.#row(row)),
+    );
   }
 
   /** @param {Instrument} row */

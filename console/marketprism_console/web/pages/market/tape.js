@@ -11,6 +11,7 @@ import { token } from '../../core/subjects.js';
 import { clock, isChinese, ms, zoneName } from '../../core/time.js';
 import { levelsOf } from '../../market/levels.js';
 import { empty, shown } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import { t } from './tape_text.js';
 import { word } from './words.js';
 
@@ -118,20 +119,14 @@ class Tape extends Part {
   #table() {
     const rows = (this.held ?? this.prints).filter((print) => !this.least || Number(print.quantity) >= this.least);
     if (!rows.length) return empty(t('none'));
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${t('title')}>
-      <table>
-        <caption class="unseen">${t('title')}</caption>
-        <thead>
-          <tr>
-            <th scope="col">${t('time')}</th><th scope="col" class="number">${t('price')}</th>
-            <th scope="col" class="number">${t('quantity')}</th><th scope="col">${t('side')}</th>
-            <th scope="col" class="number">${t(this.isTicks ? 'interest' : 'kind')}</th>
-            ${this.isTicks ? html`<th scope="col">${t('verdict')}</th>` : nothing}
-          </tr>
-        </thead>
-        <tbody>${rows.map((print) => this.#row(print))}</tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('title'), size: 'tall' },
+      [
+        t('time'), numeric(t('price')), numeric(t('quantity')), t('side'), numeric(t(this.isTicks ? 'interest' : 'kind')),
+        ...(this.isTicks ? [t('verdict')] : []),
+      ],
+      rows.map((print) => this.#row(print)),
+    );
   }
 
   /** @param {Print} print */

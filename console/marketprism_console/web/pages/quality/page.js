@@ -8,6 +8,7 @@ import { Resource } from '../../core/resource.js';
 import { stream } from '../../core/stream.js';
 import { zoneName } from '../../core/time.js';
 import { empty, shown } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import './reasons.js';
 import './rejections.js';
 import './windows.js';
@@ -102,13 +103,11 @@ class QualityPage extends Part {
   #standings(standings, next) {
     const heads = /** @type {const} */ (['instrument', 'now', 'over_time', 'mean', 'lowest', ...COUNTS, 'reasons']);
     const plain = new Set(['instrument', 'over_time', 'reasons']);
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${t('worst')}>
-        <table class="standings">
-          <caption>${t('worst_caption', { zone: zoneName() })}</caption>
-          <thead><tr>${heads.map((key) => html`<th scope="col" class=${plain.has(key) ? '' : 'number'}>${t(key)}</th>`)}</tr></thead>
-          <tbody>${standings.map((standing) => this.#standing(standing))}</tbody>
-        </table>
-      </div>
+    return html`${table(
+      { label: t('worst'), caption: t('worst_caption', { zone: zoneName() }), kind: 'standings', size: 'tall' },
+      heads.map((key) => (plain.has(key) ? t(key) : numeric(t(key)))),
+      standings.map((standing) => this.#standing(standing)),
+    )}
       ${next ? html`<p><button type="button" @click=${this.#more}>${t('more')}</button></p>` : nothing}
       <mp-quality-reasons .standings=${standings}></mp-quality-reasons>`;
   }

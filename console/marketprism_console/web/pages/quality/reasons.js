@@ -4,6 +4,7 @@ import { address, alter } from '../../core/address.js';
 import { count } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { dateTime, zoneName } from '../../core/time.js';
+import { numeric, table } from '../../parts/table.js';
 import { added } from './overview.js';
 import { reasonName, reasonsWords } from './words.js';
 import { t } from './text.js';
@@ -85,14 +86,12 @@ class Reasons extends Part {
     const reasons = Object.keys(sums).sort((a, b) => sums[b] - sums[a]);
     const shown = spans.filter(({ counts }) => Object.keys(counts).length).toReversed().slice(0, MOST_ROWS);
     const title = t('reasons_caption', { zone: zoneName() });
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${t('reasons_title')}>
-      <table>
-        <caption>${title}</caption>
-        <thead><tr><th scope="col">${t('time')}</th>${reasons.map((each) => html`<th scope="col" class="number">${reasonName(each)}</th>`)}</tr></thead>
-        <tbody>${shown.map(({ from, counts }) => html`<tr><td class="time">${dateTime(from)}</td>
-          ${reasons.map((each) => html`<td class="number">${counts[each] ? count(counts[each]) : ''}</td>`)}</tr>`)}</tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('reasons_title'), caption: title, size: 'tall' },
+      [t('time'), ...reasons.map((each) => numeric(reasonName(each)))],
+      shown.map(({ from, counts }) => html`<tr><td class="time">${dateTime(from)}</td>
+        ${reasons.map((each) => html`<td class="number">${counts[each] ? count(counts[each]) : ''}</td>`)}</tr>`),
+    );
   }
 }
 

@@ -8,6 +8,7 @@ import { stream } from '../../core/stream.js';
 import { dateTime, ms, zoneName } from '../../core/time.js';
 import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
+import { table } from '../../parts/table.js';
 import { expectedWords, reasonName, wasWords } from './words.js';
 import { t } from './text.js';
 
@@ -86,13 +87,11 @@ class Rejections extends Part {
     const known = new Set(found.events.map((event) => event.event_id));
     const events = [...this.live.filter((event) => !known.has(event.event_id)), ...found.events];
     const heads = /** @type {const} */ (['time', 'instrument', 'reasons', 'expected', 'was', 'row']);
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${t('rejections')}>
-        <table class="rejections">
-          <caption>${t('rejections_caption', { zone: zoneName(events[0].venue) })}</caption>
-          <thead><tr>${heads.map((key) => html`<th scope="col">${t(key)}</th>`)}</tr></thead>
-          <tbody>${events.map((event) => this.#row(event))}</tbody>
-        </table>
-      </div>
+    return html`${table(
+      { label: t('rejections'), caption: t('rejections_caption', { zone: zoneName(events[0].venue) }), kind: 'rejections', size: 'tall' },
+      heads.map((key) => t(key)),
+      events.map((event) => this.#row(event)),
+    )}
       ${found.more ? html`<p><button type="button" @click=${this.#older}>${t('older')}</button></p>` : nothing}`;
   }
 

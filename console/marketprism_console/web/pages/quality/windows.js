@@ -8,6 +8,7 @@ import { Resource } from '../../core/resource.js';
 import { dateTime, ms, zoneName } from '../../core/time.js';
 import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import { rangeOf } from './overview.js';
 import { countsOf, reasonsWords } from './words.js';
 import { t } from './text.js';
@@ -51,17 +52,14 @@ class Windows extends Part {
   /** @param {any[]} rows */
   #table(rows) {
     const venue = rows[0].venue;
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${t('windows', { name: this.name })}>
-      <table class="windows">
-        <caption>${t('windows_caption', { zone: zoneName(venue) })}</caption>
-        <thead><tr><th scope="col">${t('from')}</th><th scope="col">${t('to')}</th><th scope="col" class="number">${t('score')}</th>
-          ${COUNTS.map((key) => html`<th scope="col" class="number">${t(key)}</th>`)}<th scope="col">${t('reasons')}</th></tr></thead>
-        <tbody>${rows.map((row) => html`<tr>
-          <td class="time">${dateTime(ms(row.ts_from), venue)}</td><td class="time">${dateTime(ms(row.ts_to), venue)}</td>
-          <td class="number">${row.score}</td>${COUNTS.map((key) => html`<td class="number">${count(row[key])}</td>`)}
-          <td class="wrap">${reasonsWords(countsOf(row.reasons))}</td></tr>`)}</tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('windows', { name: this.name }), caption: t('windows_caption', { zone: zoneName(venue) }), kind: 'windows', size: 'tall' },
+      [t('from'), t('to'), numeric(t('score')), ...COUNTS.map((key) => numeric(t(key))), t('reasons')],
+      rows.map((row) => html`<tr>
+        <td class="time">${dateTime(ms(row.ts_from), venue)}</td><td class="time">${dateTime(ms(row.ts_to), venue)}</td>
+        <td class="number">${row.score}</td>${COUNTS.map((key) => html`<td class="number">${count(row[key])}</td>`)}
+        <td class="wrap">${reasonsWords(countsOf(row.reasons))}</td></tr>`),
+    );
   }
 }
 

@@ -5,6 +5,7 @@ import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { dateTime, ms, zoneName } from '../../core/time.js';
 import { empty, shown } from '../../parts/states.js';
+import { table, unseen } from '../../parts/table.js';
 import { t as tStates } from '../../parts/text.js';
 import { textOf } from './drafts.js';
 import { t } from './text.js';
@@ -56,28 +57,24 @@ class History extends Part {
   /** @param {Version[]} versions @param {number | null} before */
   #table(versions, before) {
     const columns = /** @type {const} */ (['version', 'when', 'who', 'what', 'reason']);
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('history')}>
-        <table>
-          <caption>${tStates('all_zones', { zone: zoneName() })}</caption>
-          <thead><tr>${columns.map((name) => html`<th scope="col">${t(name)}</th>`)}<th scope="col"><span class="unseen">${t('back')}</span></th></tr></thead>
-          <tbody>
-            ${versions.map(
-              (each) => html`<tr>
-                <th scope="row">${each.version} ${each.version === this.version ? html`<span class="badge good">${t('in_force')}</span>` : nothing}</th>
-                <td class="time">${each.ts === null ? '–' : dateTime(ms(each.ts))}</td>
-                <td class="wrap">${each.who || t('settings')}</td>
-                <td>${Object.entries(each.changes).map(
-                  ([name, change]) => html`<div>
-                    <code>${name}</code> ${textOf(change.old) || '–'} → <strong>${textOf(change.new) || '–'}</strong>
-                  </div>`,
-                )}</td>
-                <td class="wrap" dir="auto">${each.reason}</td>
-                <td>${each.version === this.version ? nothing : this.#button(each)}</td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>
+    return html`${table(
+      { label: t('history'), caption: tStates('all_zones', { zone: zoneName() }) },
+      [...columns.map((name) => t(name)), unseen(t('back'))],
+      versions.map(
+        (each) => html`<tr>
+          <th scope="row">${each.version} ${each.version === this.version ? html`<span class="badge good">${t('in_force')}</span>` : nothing}</th>
+          <td class="time">${each.ts === null ? '–' : dateTime(ms(each.ts))}</td>
+          <td class="wrap">${each.who || t('settings')}</td>
+          <td>${Object.entries(each.changes).map(
+            ([name, change]) => html`<div>
+              <code>${name}</code> ${textOf(change.old) || '–'} → <strong>${textOf(change.new) || '–'}</strong>
+            </div>`,
+          )}</td>
+          <td class="wrap" dir="auto">${each.reason}</td>
+          <td>${each.version === this.version ? nothing : this.#button(each)}</td>
+        </tr>`,
+      ),
+    )}
       ${before ? html`<p><button type="button" @click=${() => this.#more(before)}>${tStates('more')}</button></p>` : nothing}`;
   }
 

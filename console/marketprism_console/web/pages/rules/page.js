@@ -9,6 +9,7 @@ import { dateTime, ms, zoneName } from '../../core/time.js';
 import { may, who } from '../../core/who.js';
 import { act } from '../../parts/action.js';
 import { empty, failed, shown } from '../../parts/states.js';
+import { table } from '../../parts/table.js';
 import { tabs } from '../../parts/tabs.js';
 import { checked, draftsOf, read, textOf, written } from './drafts.js';
 import './history.js';
@@ -90,13 +91,11 @@ class RulesPage extends Part {
         ${behind.length ? html`<span class="warn">▲ ${t('behind', { names: behind.map((each) => each.instance).join(', ') })}</span>` : nothing}
       </p>
       ${this.#tools(changes, problems)}
-      <div class="scroll" tabindex="0" role="region" aria-label=${t('rules')}>
-        <table class="rules">
-          <caption class="unseen">${t('rules')}</caption>
-          <thead><tr>${columns.map((name) => html`<th scope="col">${t(name)}</th>`)}</tr></thead>
-          <tbody>${rules.rules.map((rule) => this.#row(rule, rule.name in changes, problems[rule.name]))}</tbody>
-        </table>
-      </div>
+      ${table(
+        { label: t('rules'), kind: 'rules' },
+        columns.map((name) => t(name)),
+        rules.rules.map((rule) => this.#row(rule, rule.name in changes, problems[rule.name])),
+      )}
       ${this.#trial(changes)}`;
   }
 

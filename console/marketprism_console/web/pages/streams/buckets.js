@@ -9,6 +9,7 @@ import { readBucket, readBuckets, textOf } from '../../system/streams.js';
 import { copyButton } from '../../parts/copy.js';
 import { offered } from '../../parts/offered.js';
 import { empty } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import { t as partsText } from '../../parts/text.js';
 import { valueShown } from '../../parts/value.js';
 import { t } from './text.js';
@@ -54,26 +55,17 @@ class Buckets extends Part {
 
   /** @param {import('../../system/streams.js').BucketRow[]} rows */
   #table(rows) {
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('buckets')}>
-      <table>
-        <caption class="unseen">${t('buckets')}</caption>
-        <thead>
-          <tr>
-            <th scope="col">${t('bucket')}</th><th scope="col" class="number">${t('keys')}</th><th scope="col" class="number">${t('bytes')}</th>
-            <th scope="col" class="number">${t('kept_for')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows.map(
-            (row) => html`<tr aria-selected=${row.bucket === this.name ? 'true' : nothing}>
-              <th scope="row"><a href="/streams?bucket=${encodeURIComponent(row.bucket)}" data-name=${row.bucket} @click=${this.#choose}>${row.bucket}</a></th>
-              <td class="number">${count(row.entries)}</td><td class="number">${bytes(row.bytes)}</td>
-              <td class="number">${row.ttl_s ? duration(row.ttl_s * 1000) : '–'}</td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('buckets') },
+      [t('bucket'), numeric(t('keys')), numeric(t('bytes')), numeric(t('kept_for'))],
+      rows.map(
+        (row) => html`<tr aria-selected=${row.bucket === this.name ? 'true' : nothing}>
+          <th scope="row"><a href="/streams?bucket=${encodeURIComponent(row.bucket)}" data-name=${row.bucket} @click=${this.#choose}>${row.bucket}</a></th>
+          <td class="number">${count(row.entries)}</td><td class="number">${bytes(row.bytes)}</td>
+          <td class="number">${row.ttl_s ? duration(row.ttl_s * 1000) : '–'}</td>
+        </tr>`,
+      ),
+    );
   }
 
   #bucket() {
@@ -90,29 +82,20 @@ class Buckets extends Part {
 
   /** @param {import('../../system/streams.js').BucketPage} found */
   #entries({ entries, count: fitting, more }) {
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${this.name}>
-        <table>
-          <caption>${t('keys_of', { count: count(entries.length), all: count(fitting) })}</caption>
-          <thead>
-            <tr>
-              <th scope="col">${t('key')}</th><th scope="col" class="number">${t('revision')}</th><th scope="col">${t('time')}</th>
-              <th scope="col" class="number">${t('size')}</th><th scope="col">${t('value')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${entries.map(
-              (row) => html`<tr>
-                <th scope="row" class="name">${row.key}</th><td class="number">${row.revision}</td>
-                <td class="time">${dateTime(ms(row.ts), undefined, 3)}</td><td class="number">${bytes(row.bytes)}</td>
-                <td class="wrap">
-                  ${row.expected ? html`<p class="warn">▲ ${t('not_decoded', { expected: row.expected })}</p>` : nothing} ${valueShown(row.data ?? row.hex)}
-                  ${copyButton(() => textOf(row), row.key)}
-                </td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>
+    return html`${table(
+      { label: this.name, caption: t('keys_of', { count: count(entries.length), all: count(fitting) }), size: 'tall' },
+      [t('key'), numeric(t('revision')), t('time'), numeric(t('size')), t('value')],
+      entries.map(
+        (row) => html`<tr>
+          <th scope="row" class="name">${row.key}</th><td class="number">${row.revision}</td>
+          <td class="time">${dateTime(ms(row.ts), undefined, 3)}</td><td class="number">${bytes(row.bytes)}</td>
+          <td class="wrap">
+            ${row.expected ? html`<p class="warn">▲ ${t('not_decoded', { expected: row.expected })}</p>` : nothing} ${valueShown(row.data ?? row.hex)}
+            ${copyButton(() => textOf(row), row.key)}
+          </td>
+        </tr>`,
+      ),
+    )}
       ${more ? html`<p class="dim">${partsText('first_rows', { count: entries.length })}</p>` : nothing}`;
   }
 

@@ -8,6 +8,7 @@ import { clock, ms } from '../../core/time.js';
 import { system } from '../../system/live.js';
 import { readStream } from '../../system/streams.js';
 import { offered } from '../../parts/offered.js';
+import { numeric, table } from '../../parts/table.js';
 import { tabs } from '../../parts/tabs.js';
 import { t as partsText } from '../../parts/text.js';
 import { valueShown } from '../../parts/value.js';
@@ -79,19 +80,15 @@ class StreamDetail extends Part {
   /** @param {import('../../system/streams.js').StreamDetail} found */
   #subjects({ subjects: rows, subjectCount }) {
     if (!rows.length) return html`<p class="dim">${subjectCount ? t('too_many_subjects', { count: count(subjectCount) }) : t('no_subjects')}</p>`;
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('subjects_top', { count: rows.length })}>
-      <table>
-        <caption>${t('subjects_top_of', { count: rows.length, all: count(subjectCount) })}</caption>
-        <thead><tr><th scope="col">${t('subject')}</th><th scope="col" class="number">${t('messages')}</th></tr></thead>
-        <tbody>
-          ${rows.map(
-            (row) => html`<tr>
-              <th scope="row" class="name"><a href=${this.#of(row.subject)}>${row.subject}</a></th><td class="number">${count(row.messages)}</td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('subjects_top', { count: rows.length }), caption: t('subjects_top_of', { count: rows.length, all: count(subjectCount) }) },
+      [t('subject'), numeric(t('messages'))],
+      rows.map(
+        (row) => html`<tr>
+          <th scope="row" class="name"><a href=${this.#of(row.subject)}>${row.subject}</a></th><td class="number">${count(row.messages)}</td>
+        </tr>`,
+      ),
+    );
   }
 
   /** @param {string} subject */
@@ -102,27 +99,17 @@ class StreamDetail extends Part {
   /** @param {import('../../system/streams.js').StreamDetail} found */
   #consumers({ consumers }) {
     if (!consumers.length) return html`<p class="dim">${t('no_consumers')}</p>`;
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('consumers')}>
-        <table>
-          <caption class="unseen">${t('consumers')}</caption>
-          <thead>
-            <tr>
-              <th scope="col">${t('consumer')}</th><th scope="col">${t('filters')}</th>
-              ${COUNTS.map((key) => html`<th scope="col" class="number">${t(key)}</th>`)}
-              <th scope="col">${t('ts_active')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${consumers.slice(0, MOST_CONSUMERS).map(
-              (row) => html`<tr>
-                <th scope="row" class="name">${row.consumer}</th><td class="wrap">${valueShown(row.filters)}</td>
-                ${COUNTS.map((key) => html`<td class="number ${WRONG.has(key) && row[key] ? 'warn' : ''}">${count(Number(row[key]))}</td>`)}
-                <td class="time">${clock(ms(row.ts_active), undefined, 3)}</td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>
+    return html`${table(
+      { label: t('consumers') },
+      [t('consumer'), t('filters'), ...COUNTS.map((key) => numeric(t(key))), t('ts_active')],
+      consumers.slice(0, MOST_CONSUMERS).map(
+        (row) => html`<tr>
+          <th scope="row" class="name">${row.consumer}</th><td class="wrap">${valueShown(row.filters)}</td>
+          ${COUNTS.map((key) => html`<td class="number ${WRONG.has(key) && row[key] ? 'warn' : ''}">${count(Number(row[key]))}</td>`)}
+          <td class="time">${clock(ms(row.ts_active), undefined, 3)}</td>
+        </tr>`,
+      ),
+    )}
       ${consumers.length > MOST_CONSUMERS ? html`<p class="dim">${partsText('first_rows', { count: MOST_CONSUMERS })}</p>` : nothing}`;
   }
 

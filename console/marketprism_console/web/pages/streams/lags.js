@@ -4,6 +4,7 @@ import { count } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { duration } from '../../core/time.js';
 import { sparkline } from '../../parts/sparkline.js';
+import { numeric, table } from '../../parts/table.js';
 import { behind, counted, trendOf } from '../../system/counts.js';
 import { system } from '../../system/live.js';
 import { serviceText, t as systemText } from '../../system/text.js';
@@ -27,28 +28,19 @@ class Lags extends Part {
     return html`<section class="panel">
       <h2>${t('lags')}</h2>
       ${lags.source_error ? html`<p class="bad wrap">✕ ${lags.source_error}</p>` : nothing}
-      <div class="scroll" tabindex="0" role="region" aria-label=${t('lags')}>
-        <table>
-          <caption class="unseen">${t('lags')}</caption>
-          <thead>
-            <tr>
-              <th scope="col">${t('stage')}</th><th scope="col" class="number">${t('behind')}</th><th scope="col" class="number">${t('waits')}</th>
-              <th scope="col">${t('trend')}</th><th scope="col">${t('empty_in')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${lags.stages.map(
-              ({ stage, behind: messages, oldest_s: oldest }) => html`<tr data-stage=${stage}>
-                <th scope="row">${serviceText(stage)}</th>
-                <td class="number ${messages ? 'warn' : ''}">${count(messages)}</td>
-                <td class="number">${messages ? duration(oldest * 1000) : '–'}</td>
-                <td class="trend">${sparkline(behind.get(stage)?.values(STEP_MS, STEPS) ?? [], t('trend_of', { stage: serviceText(stage) }))}</td>
-                <td>${this.#emptyIn(stage, messages)}</td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>
+      ${table(
+        { label: t('lags') },
+        [t('stage'), numeric(t('behind')), numeric(t('waits')), t('trend'), t('empty_in')],
+        lags.stages.map(
+          ({ stage, behind: messages, oldest_s: oldest }) => html`<tr data-stage=${stage}>
+            <th scope="row">${serviceText(stage)}</th>
+            <td class="number ${messages ? 'warn' : ''}">${count(messages)}</td>
+            <td class="number">${messages ? duration(oldest * 1000) : '–'}</td>
+            <td class="trend">${sparkline(behind.get(stage)?.values(STEP_MS, STEPS) ?? [], t('trend_of', { stage: serviceText(stage) }))}</td>
+            <td>${this.#emptyIn(stage, messages)}</td>
+          </tr>`,
+        ),
+      )}
       ${waiting.length
         ? html`<h3>${t('partitions_behind')}</h3>
             <ul class="legend">

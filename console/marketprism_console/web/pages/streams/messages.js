@@ -9,6 +9,7 @@ import { readMessages, textOf } from '../../system/streams.js';
 import { copyButton } from '../../parts/copy.js';
 import { offered } from '../../parts/offered.js';
 import { empty } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import { t } from './text.js';
 
 /** @typedef {import('../../system/streams.js').StoredMessage} StoredMessage */
@@ -72,18 +73,11 @@ class Messages extends Part {
     const last = rows.at(-1)?.seq ?? 0;
     const isNewest = !address.value.params.from;
     const [first] = rows;
-    return html`<div class="scroll tall" tabindex="0" role="region" aria-label=${t('messages')}>
-        <table>
-          <caption class="unseen">${t('messages')}</caption>
-          <thead>
-            <tr>
-              <th scope="col" class="number">${t('sequence')}</th><th scope="col">${t('time')}</th><th scope="col">${t('subject')}</th>
-              <th scope="col" class="number">${t('size')}</th><th scope="col">${t('content')}</th>
-            </tr>
-          </thead>
-          <tbody>${rows.map((row) => this.#row(row))}</tbody>
-        </table>
-      </div>
+    return html`${table(
+      { label: t('messages'), size: 'tall' },
+      [numeric(t('sequence')), t('time'), t('subject'), numeric(t('size')), t('content')],
+      rows.map((row) => this.#row(row)),
+    )}
       <div class="tools">
         ${first.seq > 1
           ? html`<button type="button" @click=${() => alter({ from: Math.max(1, first.seq - PAGE) })}>${t('earlier_messages')}</button>`

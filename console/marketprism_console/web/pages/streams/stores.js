@@ -6,6 +6,7 @@ import { clock } from '../../core/time.js';
 import { system, whole } from '../../system/live.js';
 import { healthSign, healthText } from '../../system/text.js';
 import { loading } from '../../parts/states.js';
+import { numeric, table } from '../../parts/table.js';
 import { valueShown } from '../../parts/value.js';
 import { t } from './text.js';
 
@@ -60,24 +61,16 @@ class Stores extends Part {
         <dt>${t('refilling')}</dt><dd>${valueShown(row.refilling)}</dd>
         <dt>${t('away')}</dt><dd>${valueShown(row.away)}</dd>
       </dl>
-      <div class="scroll" tabindex="0" role="region" aria-label=${t('watermarks')}>
-        <table>
-          <caption>${t('watermarks')}</caption>
-          <thead>
-            <tr>
-              <th scope="col">${t('stream')}</th><th scope="col" class="number">${t('watermark')}</th><th scope="col" class="number">${t('last_seq')}</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${marks.map(([name, seq]) => {
-              const last = system.streams.value?.value.find((each) => each.stream === name)?.last_seq;
-              return html`<tr>
-                <th scope="row">${name}</th><td class="number">${count(Number(seq))}</td><td class="number">${last === undefined ? '–' : count(last)}</td>
-              </tr>`;
-            })}
-          </tbody>
-        </table>
-      </div>`;
+      ${table(
+        { label: t('watermarks'), caption: t('watermarks') },
+        [t('stream'), numeric(t('watermark')), numeric(t('last_seq'))],
+        marks.map(([name, seq]) => {
+          const last = system.streams.value?.value.find((each) => each.stream === name)?.last_seq;
+          return html`<tr>
+            <th scope="row">${name}</th><td class="number">${count(Number(seq))}</td><td class="number">${last === undefined ? '–' : count(last)}</td>
+          </tr>`;
+        }),
+      )}`;
   }
 }
 

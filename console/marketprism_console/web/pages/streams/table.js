@@ -7,6 +7,7 @@ import { duration, ms } from '../../core/time.js';
 import { counted, streams } from '../../system/counts.js';
 import { system } from '../../system/live.js';
 import { t as systemText } from '../../system/text.js';
+import { numeric, table } from '../../parts/table.js';
 import { t } from './text.js';
 
 /** @typedef {import('../../system/live.js').StreamRow} StreamRow */
@@ -33,13 +34,7 @@ class Streams extends Part {
 
   /** @param {StreamRow[]} rows */
   #table(rows) {
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('streams')}>
-      <table>
-        <caption class="unseen">${t('streams')}</caption>
-        <thead><tr>${COLUMNS.map((key) => html`<th scope="col" class=${NUMBERS.has(key) ? 'number' : ''}>${t(key)}</th>`)}</tr></thead>
-        <tbody>${rows.map((row) => this.#row(row))}</tbody>
-      </table>
-    </div>`;
+    return table({ label: t('streams') }, COLUMNS.map((key) => (NUMBERS.has(key) ? numeric(t(key)) : t(key))), rows.map((row) => this.#row(row)));
   }
 
   /** @param {StreamRow} row */

@@ -7,6 +7,7 @@ import { elections, followElections, moved, SHOWN_MS } from '../../system/electi
 import { system } from '../../system/live.js';
 import { colourOf, letterOf } from '../../system/owners.js';
 import { serviceText, t as systemText } from '../../system/text.js';
+import { numeric, table } from '../../parts/table.js';
 import { t } from './text.js';
 
 /** @typedef {import('../../system/elections.js').Lane} Lane */
@@ -75,34 +76,25 @@ class Elections extends Part {
 
   /** @param {import('../../system/live.js').LeaderRow[]} rows */
   #table(rows) {
-    return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('leaders')}>
-      <table>
-        <caption class="unseen">${t('leaders')}</caption>
-        <thead>
-          <tr>
-            <th scope="col">${t('group')}</th><th scope="col">${t('holder')}</th><th scope="col" class="number">${t('epoch')}</th>
-            <th scope="col">${t('seen_since')}</th><th scope="col">${t('problem')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${rows.map((row) => {
-            const isHeld = row.state === 'held';
-            const span = elections.lanes.get(`${row.service}.${row.group}`)?.spans.at(-1);
-            return html`<tr data-leader="${row.service}.${row.group}">
-              <th scope="row" class="name">${serviceText(row.service)} ${row.group}</th>
-              <td class="name">
-                ${isHeld
-                  ? html`${swatch(row.service, row.holder)} <span class="holder">${row.holder}</span>`
-                  : html`<span class="bad">✕ ${systemText('nobody')}</span>`}
-              </td>
-              <td class="number">${row.epoch}</td>
-              <td class="time">${clock(span?.from ?? NaN)}</td>
-              <td class="reason">${row.problem ? html`<span class="bad wrap">✕ ${row.problem}</span>` : html`<span class="dim">–</span>`}</td>
-            </tr>`;
-          })}
-        </tbody>
-      </table>
-    </div>`;
+    return table(
+      { label: t('leaders') },
+      [t('group'), t('holder'), numeric(t('epoch')), t('seen_since'), t('problem')],
+      rows.map((row) => {
+        const isHeld = row.state === 'held';
+        const span = elections.lanes.get(`${row.service}.${row.group}`)?.spans.at(-1);
+        return html`<tr data-leader="${row.service}.${row.group}">
+          <th scope="row" class="name">${serviceText(row.service)} ${row.group}</th>
+          <td class="name">
+            ${isHeld
+              ? html`${swatch(row.service, row.holder)} <span class="holder">${row.holder}</span>`
+              : html`<span class="bad">✕ ${systemText('nobody')}</span>`}
+          </td>
+          <td class="number">${row.epoch}</td>
+          <td class="time">${clock(span?.from ?? NaN)}</td>
+          <td class="reason">${row.problem ? html`<span class="bad wrap">✕ ${row.problem}</span>` : html`<span class="dim">–</span>`}</td>
+        </tr>`;
+      }),
+    );
   }
 
   #handOvers() {

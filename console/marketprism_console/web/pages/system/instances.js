@@ -5,6 +5,7 @@ import { Part } from '../../core/part.js';
 import { dateTime, duration, ms } from '../../core/time.js';
 import { silentMs, system } from '../../system/live.js';
 import { healthSign, healthText, serviceText, statusText, t as systemText } from '../../system/text.js';
+import { numeric, table } from '../../parts/table.js';
 import { t as partsText } from '../../parts/text.js';
 import { t } from './text.js';
 
@@ -48,17 +49,11 @@ class Instances extends Part {
         >
         <span class="dim">${partsText('rows', { count: rows.length })}</span>
       </div>
-      <div class="scroll" tabindex="0" role="region" aria-label=${t('instances')}>
-        <table>
-          <caption class="unseen">${t('instances')}</caption>
-          <thead>
-            <tr>${COLUMNS.map((key) => html`<th scope="col" class=${key === 'partitions' ? 'number' : ''}>${t(key)}</th>`)}</tr>
-          </thead>
-          <tbody>
-            ${missing.map((row) => this.#without(row))} ${some.map((row) => this.#row(row, seen.at))}
-          </tbody>
-        </table>
-      </div>
+      ${table(
+        { label: t('instances') },
+        COLUMNS.map((key) => (key === 'partitions' ? numeric(t(key)) : t(key))),
+        html`${missing.map((row) => this.#without(row))} ${some.map((row) => this.#row(row, seen.at))}`,
+      )}
       ${rows.length > some.length ? html`<button type="button" @click=${this.#more}>${partsText('more')}</button>` : nothing}
     </section>`;
   }

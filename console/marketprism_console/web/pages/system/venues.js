@@ -9,6 +9,7 @@ import { readInstance } from '../../system/instance.js';
 import { system } from '../../system/live.js';
 import { healthSign, healthText } from '../../system/text.js';
 import { offered } from '../../parts/offered.js';
+import { numeric, table } from '../../parts/table.js';
 import { t as partsText } from '../../parts/text.js';
 import { t } from './text.js';
 
@@ -117,28 +118,19 @@ class VenueConnections extends Part {
   #streams(streams) {
     const elapsed = Date.now() - this.readAt;
     const some = streams.slice(0, this.most);
-    return html`<div class="scroll short" tabindex="0" role="region" aria-label=${t('venue_streams')}>
-      <table>
-        <caption class="unseen">${t('venue_streams')}</caption>
-        <thead>
-          <tr>
-            <th scope="col">${t('stream')}</th><th scope="col">${t('status')}</th><th scope="col" class="number">${t('messages')}</th>
-            <th scope="col" class="number">${t('last_message')}</th><th scope="col" class="number">${t('usual')}</th><th scope="col">${t('reason')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${some.map(
-            (each) => html`<tr>
-              <th scope="row" class="name">${each.stream}</th><td>${this.#state(String(each.state ?? ''))}</td>
-              <td class="number">${count(Number(each.messages))}</td>
-              <td class="number">${Number.isFinite(each.silent_s) ? t('ago', { time: duration(each.silent_s * 1000 + elapsed) }) : '–'}</td>
-              <td class="number">${each.limit_s ? duration(each.limit_s * 1000) : '–'}</td>
-              <td class="wrap">${each.reason || '–'}</td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
+    return html`${table(
+      { label: t('venue_streams'), size: 'short' },
+      [t('stream'), t('status'), numeric(t('messages')), numeric(t('last_message')), numeric(t('usual')), t('reason')],
+      some.map(
+        (each) => html`<tr>
+          <th scope="row" class="name">${each.stream}</th><td>${this.#state(String(each.state ?? ''))}</td>
+          <td class="number">${count(Number(each.messages))}</td>
+          <td class="number">${Number.isFinite(each.silent_s) ? t('ago', { time: duration(each.silent_s * 1000 + elapsed) }) : '–'}</td>
+          <td class="number">${each.limit_s ? duration(each.limit_s * 1000) : '–'}</td>
+          <td class="wrap">${each.reason || '–'}</td>
+        </tr>`,
+      ),
+    )}
     ${streams.length > some.length ? html`<button type="button" @click=${this.#more}>${partsText('more')}</button>` : nothing}`;
   }
 
