@@ -62,6 +62,28 @@ def test_the_languages_have_the_same_texts(browser: Browser, futures: Site) -> N
         assert found == []
 
 
+def test_the_first_visit_asks_for_few_and_small_files(browser: Browser, futures: Site) -> None:
+    with viewer(browser, futures.base) as seen:
+        seen.open("/market/shfe.ru1901")
+        seen.until("document.querySelector('mp-chart canvas')")
+        sizes = seen.page.evaluate(
+            """() => Object.fromEntries(performance.getEntriesByType('resource').filter(({ name }) => name.includes('/console/'))
+              .map(({ name, encodedBodySize }) => [name.split('/').slice(5).join('/'), encodedBodySize]))"""
+        )
+        print(f"{len(sizes)} files, {sum(sizes.values())} bytes: {sizes}")
+        assert len(sizes) <= 12
+        assert sum(sizes.values()) <= 125_000
+        assert all(size > 0 for size in sizes.values())
+        # What only other pages need is not loaded: their own files, and the library of the charts.
+        seen.open("/about")
+        seen.page.reload()
+        seen.settle()
+        others = seen.page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name).join()")
+        assert "lightweight-charts.js" not in others
+        assert "pages/market.js" not in others
+        assert "pages/about.js" in others
+
+
 def test_what_is_loaded_is_small_and_comes_from_here() -> None:
     console = read_console()
     assert sum(len(asset.gzipped) for asset in console.assets.values()) + len(console.page.gzipped) <= 250_000
