@@ -4,7 +4,7 @@ import { address, alter } from '../../core/address.js';
 import { ask } from '../../core/api.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
-import { t as tStates } from '../../parts/text.js';
+import { FirstRows } from '../../parts/first_rows.js';
 import { t } from './text.js';
 
 const EVERY_MS = 5000;
@@ -18,7 +18,7 @@ export class Listing extends Part {
     this.path = path;
     /** @type {Resource<T>} */
     this.list = new Resource(async (signal) => (await ask(path, {}, { signal })).data);
-    this.most = STEP;
+    this.first = new FirstRows(this, STEP);
   }
 
   begin() {
@@ -57,13 +57,6 @@ export class Listing extends Part {
     const { letters } = this;
     const found = letters ? rows.filter((row) => textOf(row).toLowerCase().includes(letters)) : rows;
     if (!found.length) return html`<p class="empty">${t(letters ? 'none_found' : 'none')}</p>`;
-    const more = () => {
-      this.most += STEP;
-      this.requestUpdate();
-    };
-    return html`${table(found.slice(0, this.most))}
-      ${found.length > this.most
-        ? html`<p>${tStates('first_rows', { count: this.most })} <button type="button" @click=${more}>${tStates('more')}</button></p>`
-        : nothing}`;
+    return html`${table(this.first.of(found))} ${this.first.more(found)}`;
   }
 }

@@ -3,7 +3,7 @@ import { html } from '../../vendor/lit.js';
 import { Part } from '../../core/part.js';
 import { system } from '../../system/live.js';
 import { t as systemText } from '../../system/text.js';
-import { t as partsText } from '../../parts/text.js';
+import { FirstRows } from '../../parts/first_rows.js';
 import { t } from './text.js';
 
 const MOST = 50;
@@ -11,7 +11,7 @@ const MOST = 50;
 class Alerts extends Part {
   constructor() {
     super();
-    this.isWhole = false;
+    this.first = new FirstRows(this, MOST);
   }
 
   begin() {
@@ -20,13 +20,12 @@ class Alerts extends Part {
 
   render() {
     const rows = system.alerts.value?.value ?? [];
-    const some = this.isWhole ? rows.slice(0, 1000) : rows.slice(0, MOST);
     return html`<section class="panel">
       <h2>${t('alerts')}</h2>
       ${rows.length
         ? html`<div class="scroll short" tabindex="0" role="region" aria-label=${t('alerts')}>
             <ul class="alert-list">
-              ${some.map(
+              ${this.first.of(rows).map(
                 (row) => html`<li>
                   <span class="badge ${row.level === 'error' ? 'bad' : 'warn'}"
                     >${row.level === 'error' ? '✕' : '▲'} ${row.level === 'error' ? systemText('level_error') : systemText('level_warning')}</span
@@ -37,14 +36,9 @@ class Alerts extends Part {
             </ul>
           </div>`
         : html`<p class="dim">${t('no_alerts')}</p>`}
-      ${rows.length > some.length ? html`<button type="button" @click=${this.#more}>${partsText('more')}</button>` : ''}
+      ${this.first.more(rows)}
     </section>`;
   }
-
-  #more = () => {
-    this.isWhole = true;
-    this.requestUpdate();
-  };
 }
 
 customElements.define('mp-alerts', Alerts);

@@ -5,6 +5,7 @@ import { Part } from '../../core/part.js';
 import { dateTime, duration, ms } from '../../core/time.js';
 import { silentMs, system } from '../../system/live.js';
 import { healthSign, healthText, serviceText, statusText, t as systemText } from '../../system/text.js';
+import { FirstRows } from '../../parts/first_rows.js';
 import { numeric, table } from '../../parts/table.js';
 import { t as partsText } from '../../parts/text.js';
 import { t } from './text.js';
@@ -17,7 +18,7 @@ const COLUMNS = /** @type {const} */ (['service', 'instance', 'health', 'status'
 class Instances extends Part {
   constructor() {
     super();
-    this.most = MOST;
+    this.first = new FirstRows(this, MOST);
   }
 
   begin() {
@@ -36,7 +37,6 @@ class Instances extends Part {
     const rows = seen.value.filter((row) => !only || row.service === only);
     const missing = (system.services.value?.value ?? []).filter((row) => row.without && (!only || row.service === only));
     const services = [...new Set([...seen.value, ...missing].map((row) => row.service))].sort();
-    const some = rows.slice(0, this.most);
     return html`<section class="panel">
       <h2>${t('instances')}</h2>
       <div class="tools">
@@ -52,9 +52,9 @@ class Instances extends Part {
       ${table(
         { label: t('instances') },
         COLUMNS.map((key) => (key === 'partitions' ? numeric(t(key)) : t(key))),
-        html`${missing.map((row) => this.#without(row))} ${some.map((row) => this.#row(row, seen.at))}`,
+        html`${missing.map((row) => this.#without(row))} ${this.first.of(rows).map((row) => this.#row(row, seen.at))}`,
       )}
-      ${rows.length > some.length ? html`<button type="button" @click=${this.#more}>${partsText('more')}</button>` : nothing}
+      ${this.first.more(rows)}
     </section>`;
   }
 
@@ -105,11 +105,6 @@ class Instances extends Part {
 
   /** @param {Event & {target: HTMLSelectElement}} event */
   #choose = (event) => alter({ service: event.target.value || null });
-
-  #more = () => {
-    this.most += MOST;
-    this.requestUpdate();
-  };
 }
 
 customElements.define('mp-instances', Instances);

@@ -8,9 +8,9 @@ import { duration } from '../../core/time.js';
 import { readInstance } from '../../system/instance.js';
 import { system } from '../../system/live.js';
 import { healthSign, healthText } from '../../system/text.js';
+import { FirstRows } from '../../parts/first_rows.js';
 import { offered } from '../../parts/offered.js';
 import { numeric, table } from '../../parts/table.js';
-import { t as partsText } from '../../parts/text.js';
 import { t } from './text.js';
 
 /** @typedef {import('../../system/live.js').InstanceRow} InstanceRow */
@@ -26,7 +26,7 @@ const TONES = { connected: 'healthy', subscribed: 'healthy', flowing: 'healthy',
 class VenueConnections extends Part {
   constructor() {
     super();
-    this.most = MOST_STREAMS;
+    this.first = new FirstRows(this, MOST_STREAMS);
     this.readAt = NaN;
     this.asked = '';
     this.found = new Resource((signal) => this.#read(signal));
@@ -117,11 +117,10 @@ class VenueConnections extends Part {
   /** @param {any[]} streams */
   #streams(streams) {
     const elapsed = Date.now() - this.readAt;
-    const some = streams.slice(0, this.most);
     return html`${table(
       { label: t('venue_streams'), size: 'short' },
       [t('stream'), t('status'), numeric(t('messages')), numeric(t('last_message')), numeric(t('usual')), t('reason')],
-      some.map(
+      this.first.of(streams).map(
         (each) => html`<tr>
           <th scope="row" class="name">${each.stream}</th><td>${this.#state(String(each.state ?? ''))}</td>
           <td class="number">${count(Number(each.messages))}</td>
@@ -131,13 +130,8 @@ class VenueConnections extends Part {
         </tr>`,
       ),
     )}
-    ${streams.length > some.length ? html`<button type="button" @click=${this.#more}>${partsText('more')}</button>` : nothing}`;
+    ${this.first.more(streams)}`;
   }
-
-  #more = () => {
-    this.most += MOST_STREAMS;
-    this.requestUpdate();
-  };
 }
 
 customElements.define('mp-venue-connections', VenueConnections);
