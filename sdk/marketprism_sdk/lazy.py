@@ -35,8 +35,12 @@ def lazy_names(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[
 
 
 async def loaded(module: str) -> None:
-    """Load a heavy module beside the event loop, which an import of a quarter of a second would hold up; once."""
-    if module not in sys.modules:
+    """Load a heavy module beside the event loop, which an import of a quarter of a second would hold up; once.
+
+    Who asks while it is being loaded waits for it too: an import of its own would wait in the event loop.
+    """
+    found = sys.modules.get(module)
+    if found is None or getattr(found.__spec__, "_initializing", False):
         import asyncio  # noqa: PLC0415 (importing a package that has lazy names needs none)
 
         await asyncio.to_thread(import_module, module)

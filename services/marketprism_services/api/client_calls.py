@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
@@ -30,6 +29,7 @@ from marketprism_application.errors import QueryError
 from marketprism_application.queries.answering import shaped
 from marketprism_sdk.lazy import loaded
 from marketprism_services.api.backends import QueryBackend
+from marketprism_services.api.computing import computed
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.entitled import NotEntitled, asked_by, bounded_book, check_named, entitled, may_see
 from marketprism_services.api.row_counts import check_rows, take_rows
@@ -127,7 +127,7 @@ async def _rows_of_table(answer: bytes) -> int:
         return decode_answer(answer).num_rows
 
     await loaded("pyarrow")
-    return count() if len(answer) <= _AT_ONCE else await asyncio.to_thread(count)
+    return count() if len(answer) <= _AT_ONCE else await computed(count)
 
 
 async def _one_row(_: bytes) -> int:

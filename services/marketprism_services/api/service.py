@@ -11,6 +11,7 @@ from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.api.access.front import AccessFront
 from marketprism_services.api.backends import Backend, QueryBackend
 from marketprism_services.api.client_calls import ClientApi
+from marketprism_services.api.computing import yield_often
 from marketprism_services.api.console import ConsoleFiles
 from marketprism_services.api.documents import DocumentsApi
 from marketprism_services.api.door import Authenticate, Door, is_of_this_machine
@@ -93,6 +94,7 @@ class ApiService(Service):
 
     async def on_start(self) -> None:
         """The registry is followed from here on, and who may come in."""
+        yield_often()
         if self._api.console:
             await self._console.read()
         await self.discovery.start()

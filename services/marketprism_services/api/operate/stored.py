@@ -27,6 +27,7 @@ from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import nanoseconds
 from marketprism_services.api.access.login import private
+from marketprism_services.api.computing import computed
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.operate.parameters import (
     BucketParameters,
@@ -100,7 +101,7 @@ class StoredApi:
             )
         except StreamMissing as error:
             raise _nobody(name, "stream") from error
-        rows = await asyncio.to_thread(lambda: [message_row(each, name) for each in page.messages])
+        rows = await computed(lambda: [message_row(each, name) for each in page.messages])
         take_rows(request, len(rows))
         data = {
             "messages": rows,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,6 +14,7 @@ from marketprism_application.contracts.kinds import TICK, DataKind
 from marketprism_application.contracts.questions import EncodedAnswer, is_truncated, next_of
 from marketprism_application.queries.export import json_of, json_rows, render
 from marketprism_sdk.lazy import loaded
+from marketprism_services.api.computing import computed
 from marketprism_services.api.read.parameters import AnswerParameters, FormatParameters, load_zone
 from marketprism_services.api.row_counts import check_rows, take_rows
 
@@ -70,10 +70,10 @@ async def enveloped(
             if asked.format == "arrow" and found.num_rows <= _AT_ONCE_ARROW:
                 body = render(in_form(found, asked, asked.format), asked.format)
             else:
-                body = await asyncio.to_thread(lambda: render(in_form(found, asked, asked.format), asked.format))
+                body = await computed(lambda: render(in_form(found, asked, asked.format), asked.format))
             return _file(body, asked, headers)
         few = found.num_rows <= _AT_ONCE
-        rows = _rows(found, asked) if few else await asyncio.to_thread(_rows, found, asked)
+        rows = _rows(found, asked) if few else await computed(lambda: _rows(found, asked))
         text = count_of(len(rows), "row") + ("; there are more" if more else "")
         response = answered(rows, text, stamp, more, tagged=True)
         response.headers.update(headers | _caching(asked))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,6 +18,7 @@ from marketprism_application.contracts.kinds import BAR, PATHS, DataKind
 from marketprism_application.contracts.questions import MAX_LIMIT, Records, next_of
 from marketprism_application.errors import QueryError
 from marketprism_sdk.observability import Metrics
+from marketprism_services.api.computing import computed
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.read.entitled import check_named, entitled
 from marketprism_services.api.read.parameters import load_zone
@@ -99,12 +101,12 @@ class StreamApi:
         sent = 0
         try:
             form = form_of(asked.format, stamp)
-            await self._send(response, await asyncio.to_thread(form.part, first))
+            await self._send(response, await computed(partial(form.part, first)))
             sent += first.num_rows
             async for page in pages:
-                await self._send(response, await asyncio.to_thread(form.part, page))
+                await self._send(response, await computed(partial(form.part, page)))
                 sent += page.num_rows
-            await self._send(response, await asyncio.to_thread(form.end))
+            await self._send(response, await computed(form.end))
             await response.write_eof()
         except (ConnectionError, TimeoutError) as error:
             self._metrics.count("streams_cut_total")
@@ -148,7 +150,7 @@ class StreamApi:
                 )
             found = entitled(found, who, kind).replace_schema_metadata(None)
             take_rows(request, found.num_rows)
-            yield await asyncio.to_thread(in_form, found, asked, asked.format)
+            yield await computed(partial(in_form, found, asked, asked.format))
             if key is None or left <= 0:
                 return
             question = msgspec.structs.replace(question, after=key)

@@ -53,6 +53,35 @@ async def served() -> AsyncIterator[Served]:
     await server.stop()
 
 
+async def test_requests_behind_one_another_are_answered_in_turns_of_the_loop_each() -> None:
+    """Whoever sends many at once would else have the loop alone until all of them are answered."""
+    server, turns, ends = HttpServer("test", "1", Metrics("test")), [0], asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def turn() -> None:
+        turns[0] += 1
+        if not ends.is_set():
+            loop.call_soon(turn)
+
+    answered: list[int] = []
+
+    async def quick(_: web.Request) -> web.Response:
+        answered.append(turns[0])
+        return web.Response()
+
+    server.app.add_routes([web.get("/quick", quick)])
+    await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    loop.call_soon(turn)
+    writer.write(b"GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+    for _ in range(100):
+        await reader.readuntil(b"\r\n\r\n")
+    ends.set()
+    writer.close()
+    await server.stop()
+    assert len(set(answered)) == len(answered) == 100
+
+
 async def test_what_is_not_there_is_said_in_the_envelope(served: Served) -> None:
     status, body, headers = await served.get("/api/v1/candles/x", **{"X-Request-Id": "r"})
     assert (status, body["success"], body["request_id"]) == (404, False, "r")
