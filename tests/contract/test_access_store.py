@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -192,4 +193,31 @@ async def test_who_hears_nothing_knows_it_before_the_connection_is_lost(
     await eventually(lambda: store.silent_s() == 0)
     await store.stop()
     await connection.close()
+    await server.stop()
+
+
+async def test_an_answer_that_comes_late_counts_from_when_it_was_asked_for(
+    tmp_path: Path, eventually: Callable[..., Any]
+) -> None:
+    """Where each look takes longer than the pause between two, a revocation is heard of all the same."""
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
+    proxy = FaultyProxy("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+    await proxy.start()
+    connection, behind = await NatsConnection.open(server.url), await NatsConnection.open(proxy.url)
+    one, slow = NatsAccessStore(connection), NatsAccessStore(behind)
+    await one.start()
+    revision = await one.write(KEY, 0)
+    await slow.start()
+    proxy.delay_s = 1.1  # to the server, and back
+    begin_s = time.monotonic()
+    revoked = msgspec.structs.replace(KEY, ts_revoked=1)
+    await one.write(revoked, revision)
+    await eventually(lambda: slow.silent_s() > 0)
+    await eventually(lambda: slow.silent_s() < time.monotonic() - begin_s)
+    assert slow.get(ApiKey, KEY.id) == revoked
+    await one.stop()
+    await slow.stop()
+    await connection.close()
+    await behind.close()
+    await proxy.stop()
     await server.stop()

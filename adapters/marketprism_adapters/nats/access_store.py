@@ -2,7 +2,8 @@
 
 Changes are listened to first and everything is read then, so that nothing falls between; a watch is a hint, so the
 buckets are looked at again every second and after each reconnect, and read again if anything in them is new. A look
-that is answered is also how an instance knows that it hears: a server that stands still keeps its connections.
+that is answered is also how an instance knows that it hears: a server that stands still keeps its connections. An
+answer counts from when it was asked for, however late it comes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from marketprism_application.contracts.access_records import (
     User,
 )
 from marketprism_application.ports.access_store import Change, OnChange, R, RecordChanged, Stored
-from marketprism_sdk.errors import DeadlineExceeded, KeyExists, RevisionConflict, SdkError, reason_of
+from marketprism_sdk.errors import KeyExists, RevisionConflict, SdkError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import last_of_each
 from marketprism_sdk.nats.jetstream import api
@@ -42,7 +43,7 @@ ACCESS, SESSIONS, FAILURES, ROWS = "access", "access_sessions", "access_failures
 SESSIONS_S, FAILURES_S, ROWS_S = 12 * 3_600.0, 15 * 60.0, 36 * 3_600.0
 _BUCKETS: dict[str, float | None] = {ACCESS: None, SESSIONS: SESSIONS_S, FAILURES: FAILURES_S, ROWS: ROWS_S}
 _AGAIN_S = 1.0
-_LOOK_S = 2.0  # for an answer that is there within milliseconds: what stood still is asked again when it goes on
+_LOOKS = 5  # at once: an answer that comes late still says what had changed when it was asked for
 
 
 class _Shelf(NamedTuple):
@@ -78,6 +79,8 @@ class NatsAccessStore:
         self._forget: list[Callable[[], None]] = []
         self._again = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._reading = asyncio.Lock()
+        self._is_readable = True
         self._heard_s = time.monotonic()
 
     async def start(self) -> None:
@@ -201,32 +204,40 @@ class NatsAccessStore:
             listener(change)
 
     async def _follow(self) -> None:
-        is_known = True
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN_S):
-                    await self._again.wait()
-            self._again.clear()
-            try:
-                await self._read_all()
-                is_known = True
-            except SdkError as error:
-                if is_known:
-                    log.warning("access.not_readable", error=reason_of(error), detail="the last known state is used")
-                is_known = False
+        """Look every second, whether or not the last look was answered: a slow one must not make the next one late."""
+        looks: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_AGAIN_S):
+                        await self._again.wait()
+                self._again.clear()
+                if len(looks) < _LOOKS:
+                    look = group.create_task(self._look(), name="look at access")
+                    looks.add(look)
+                    look.add_done_callback(looks.discard)
+
+    async def _look(self) -> None:
+        try:
+            await self._read_all()
+            self._is_readable = True
+        except SdkError as error:
+            if self._is_readable:
+                log.warning("access.not_readable", error=reason_of(error), detail="the last known state is used")
+            self._is_readable = False
 
     async def _read_all(self) -> None:
         looked_s = time.monotonic()
-        try:
-            async with asyncio.timeout(_LOOK_S):
-                states = await asyncio.gather(*(self._state_of(bucket) for bucket in self._buckets.values()))
-        except TimeoutError as error:
-            raise DeadlineExceeded(f"access: no answer of its buckets within {_LOOK_S:g} s") from error
-        for (name, bucket), state in zip(self._buckets.items(), states, strict=True):
-            if state != self._seen.get(name):
-                await self._read(name, bucket, cast("int", state[1]))
-                self._seen[name] = state
-        self._heard_s = looked_s
+        states = await asyncio.gather(*(self._state_of(bucket) for bucket in self._buckets.values()))
+        # One at a time: what another has read before something was removed must not be put back after it.
+        async with self._reading:
+            if looked_s < self._heard_s:
+                return  # one that was asked for later has been answered
+            for (name, bucket), state in zip(self._buckets.items(), states, strict=True):
+                if state != self._seen.get(name):
+                    await self._read(name, bucket, cast("int", state[1]))
+                    self._seen[name] = state
+            self._heard_s = looked_s
 
     async def _state_of(self, bucket: NatsKeyValue) -> tuple[object, ...]:
         """What is another when anything in the bucket is: its incarnation, its last sequence and how many it has."""
