@@ -34,6 +34,7 @@ Status = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
 _BACKLOG = 1_024  # a burst beyond it costs whoever comes in it a second, until the kernel asks again
+_AT_ONCE = 64  # connections that are accepted in one turn of the loop, which others wait for
 _SHOWN = 200
 _SECURED_S = 31_536_000
 _LINE_BYTES = 8190  # of a request and of a header, as aiohttp takes them
@@ -132,10 +133,13 @@ class HttpServer:
             connections,
             host,
             port,
-            backlog=_BACKLOG,
+            backlog=_AT_ONCE,  # asyncio accepts as many in a turn as may wait
             ssl=None if certificates is None else certificates.context,
             ssl_handshake_timeout=None if certificates is None else HANDSHAKE_S,
         )
+        for each in self._listening.sockets:
+            with each.dup() as same:
+                same.listen(_BACKLOG)
         self.port = self._listening.sockets[0].getsockname()[1]
         self._looking.append(asyncio.create_task(self._look_at_readers(connections), name="slow readers"))
         if certificates is not None:

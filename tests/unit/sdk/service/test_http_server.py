@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import resource
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -80,6 +81,37 @@ async def test_requests_behind_one_another_are_answered_in_turns_of_the_loop_eac
     writer.close()
     await server.stop()
     assert len(set(answered)) == len(answered) == 100
+
+
+async def test_a_burst_of_connections_is_accepted_over_many_turns_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, loop, ends = HttpServer("test", "1", Metrics("test")), asyncio.get_running_loop(), asyncio.Event()
+    accepted = [0]  # of each turn
+
+    def accept(connections: Connections) -> asyncio.Protocol:
+        accepted[-1] += 1
+        return original(connections)
+
+    def turn() -> None:
+        accepted.append(0)
+        if not ends.is_set():
+            loop.call_soon(turn)
+
+    original = Connections.__call__
+    monkeypatch.setattr(Connections, "__call__", accept)
+    await server.start("127.0.0.1", 0)
+    lines = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(300)]
+    loop.call_soon(turn)
+    for line in lines:
+        line.setblocking(False)
+        await loop.sock_sendall(line, b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    for line in lines:
+        while await loop.sock_recv(line, 65_536):
+            pass
+        line.close()
+    ends.set()
+    await server.stop()
+    assert sum(accepted) == len(lines)
+    assert max(accepted) <= 64
 
 
 async def test_what_is_not_there_is_said_in_the_envelope(served: Served) -> None:
