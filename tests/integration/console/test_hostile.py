@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -152,4 +154,21 @@ def test_a_book_of_five_thousand_levels_and_ten_thousand_instruments(browser: Br
         publish(site.data, [(ORDERBOOK, broken)])
         seen.page.wait_for_selector("mp-book .bad")
         assert "updates are missing" in seen.page.inner_text("mp-book")
+        assert seen.problems == []
+
+
+def test_a_clock_that_is_an_hour_wrong_makes_nothing_old(browser: Browser, site: Site) -> None:
+    """Neither this computer's, nor that of a venue whose ticks come from the future."""
+    publish(site.data, _records("LATE-USDT", 500, time.time_ns()))
+    with viewer(browser, site.base) as seen:
+        seen.page.add_init_script("{ const now = Date.now; Date.now = () => now() + 3_600_000; }")
+        seen.open("/streams")
+        row = "document.querySelector('[data-stream=MARKET_EVENTS]')?.innerText ?? ''"
+        seen.until(f"/ s ago| min/.test({row})")
+        assert " h" not in seen.page.evaluate(row)
+        seen.open("/market/okx.LATE-USDT")
+        seen.until("document.querySelector('mp-instrument-head')?.innerText.includes('UTC')")
+        head = seen.page.inner_text("mp-instrument-head")
+        assert f"{datetime.fromtimestamp(time.time() + 3_600, UTC):%Y-%m-%d %H:}" in head  # as the venue wrote it
+        assert "no tick for" not in head
         assert seen.problems == []

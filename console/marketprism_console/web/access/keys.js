@@ -1,6 +1,7 @@
 /** API keys: a table of them, and the dialogs that make and revoke one. */
 import { html, nothing } from '../vendor/lit.js';
 import { change } from '../core/api.js';
+import { serverNow } from '../core/server_clock.js';
 import { dateTime, ms } from '../core/time.js';
 import { table, unseen } from '../parts/table.js';
 import { entitled, namesIn } from './entitlements.js';
@@ -31,7 +32,7 @@ const DAYS = [1, 7, 30, 90, 365];
 /** @param {Key} key @returns {'active' | 'expired' | 'revoked'} */
 function stateOf(key) {
   if (key.ts_revoked) return 'revoked';
-  return key.ts_expires && ms(key.ts_expires) <= Date.now() ? 'expired' : 'active';
+  return key.ts_expires && ms(key.ts_expires) <= serverNow() ? 'expired' : 'active';
 }
 
 /** Those that are good first, the newest of them first. @param {Key[]} keys */

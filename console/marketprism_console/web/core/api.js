@@ -22,6 +22,7 @@ export class ApiError extends Error {
  * @typedef {object} Answer
  * @property {any} data
  * @property {string} message
+ * @property {string} timestamp  when it was answered, ISO 8601 in UTC; a browser may have kept the answer
  * @property {boolean} truncated  there is more than was answered
  * @property {string} next  what `after` is for the page that follows, or empty
  * @property {string} requestId
@@ -120,8 +121,8 @@ async function opened(response) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
   }
   if (response.ok && body?.success === true) {
-    const { data, message, truncated = false, next = '', request_id: requestId = '' } = body;
-    return { data, message, truncated, next, requestId, etag: response.headers.get('ETag') ?? '' };
+    const { data, message, truncated = false, next = '', request_id: requestId = '', timestamp } = body;
+    return { data, message, truncated, next, requestId, timestamp, etag: response.headers.get('ETag') ?? '' };
   }
   if (response.status === 401 && !isForAnybody(new URL(response.url).pathname)) signedOut.value = true;
   const error = body?.error ?? {};

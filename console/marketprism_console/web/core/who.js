@@ -1,5 +1,6 @@
 /** Who is signed in, and what they may do. The server decides; the page only does not offer what would be refused. */
 import { ApiError, ask, change, setCsrf, signedOut } from './api.js';
+import { serverSaid } from './server_clock.js';
 import { Signal } from './signal.js';
 
 /**
@@ -23,7 +24,8 @@ export const who = new Signal(/** @type {Who | null} */ (null));
 /** Ask the server who we are. @throws {ApiError} other than for nobody being signed in */
 export async function recognise() {
   try {
-    const { data } = await ask('/me');
+    const { data, timestamp } = await ask('/me');
+    serverSaid(timestamp);
     setCsrf(data.csrf ?? '');
     signedOut.value = false; // before anybody asks for what follows
     who.value = {

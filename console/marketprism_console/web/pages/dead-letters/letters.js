@@ -5,6 +5,7 @@ import { ask } from '../../core/api.js';
 import { bytes, count } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
+import { serverNow } from '../../core/server_clock.js';
 import { duration, ms } from '../../core/time.js';
 import { may } from '../../core/who.js';
 import { commandsOf } from '../../operate/commands.js';
@@ -138,7 +139,7 @@ class DeadCommands extends Part {
         ${row.command ? commandTitle(row.command) : '–'} <small class="dim">${row.seq}</small></button></td>
       <td class="what">${row.reason}</td>
       <td class="number">${row.attempts}</td>
-      <td class="time">${duration(Date.now() - ms(row.ts_dead))}</td>
+      <td class="time">${duration(serverNow() - ms(row.ts_dead))}</td>
       <td class="number">${bytes(row.bytes)}</td>
     </tr>`;
   }

@@ -3,6 +3,7 @@ import { html, nothing } from '../../vendor/lit.js';
 import { address, alter } from '../../core/address.js';
 import { bytes, count, percent } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
+import { serverNow } from '../../core/server_clock.js';
 import { duration, ms } from '../../core/time.js';
 import { counted, streams } from '../../system/counts.js';
 import { system } from '../../system/live.js';
@@ -41,9 +42,9 @@ class Streams extends Part {
   #row(row) {
     const rate = streams.get(row.stream)?.written.rate(RATE_MS) ?? NaN;
     const isFull = row.max_bytes > 0 && row.bytes > FULL * row.max_bytes;
-    const age = row.ts_first === null ? NaN : Date.now() - ms(row.ts_first);
+    const age = row.ts_first === null ? NaN : serverNow() - ms(row.ts_first);
     const kept = row.max_age_s ? duration(row.max_age_s * 1000) : systemText('forever');
-    const newest = row.ts_last === null ? NaN : Date.now() - ms(row.ts_last);
+    const newest = row.ts_last === null ? NaN : serverNow() - ms(row.ts_last);
     return html`<tr data-stream=${row.stream} aria-selected=${address.value.params.stream === row.stream ? 'true' : nothing}>
       <th scope="row"><a href="/streams?stream=${encodeURIComponent(row.stream)}" data-name=${row.stream} @click=${this.#open}>${row.stream}</a></th>
       <td class="number">${count(row.messages)}</td>
