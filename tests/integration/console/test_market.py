@@ -56,7 +56,7 @@ def test_a_known_gap_is_on_the_screen_where_it_is_in_the_ledger(browser: Browser
     bars = {bar["ts_open"] // 10**6: bar for bar in futures.ask("/bars/ru1901?interval=1m&last=200")}
     with viewer(browser, futures.base) as seen:
         seen.open("/market/shfe.ru1901?as=table")
-        seen.until("document.querySelector('mp-bars-table').innerText.includes('data missing')")
+        seen.until("document.querySelector('mp-bars-table')?.innerText.includes('data missing')")
         missing = {row["time"]: row["cells"] for row in _rows(seen, 200) if "data missing" in str(row["cells"])}
         first = datetime.fromisoformat(f"2018-10-10T{HOLE[0][:5]}:00+08:00").timestamp() * 1000
         assert sorted(missing) == [first + n * 60_000 for n in range(7)]  # 14:10 to 14:16
