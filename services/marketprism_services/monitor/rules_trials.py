@@ -20,7 +20,7 @@ from marketprism_application.validation.rules_trial import RulesTrial
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
-from marketprism_sdk.errors import RemoteError, SdkError
+from marketprism_sdk.errors import DeadlineExceeded, RemoteError, SdkError
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service import die_with_parent
@@ -39,6 +39,7 @@ log = structlog.get_logger()
 MOST_TICKS = 150_000
 DEADLINE_S = 20.0
 _MODULE = "marketprism_services.monitor.trial_worker"
+_AFTER_S = 10.0  # to begin, and to decide what was handed over by then
 _END_S = 5.0
 _SHOWN = 300
 
@@ -70,7 +71,7 @@ class RulesTrials:
 
         Raises:
             RemoteError: TOO_MANY_REQUESTS, another trial runs; INVALID_PARAMETER; UNAVAILABLE, the process ended.
-            SdkError: NATS does not answer.
+            DeadlineExceeded, NotConnected: NATS does not answer.
         """
         if not 0 < asked.minutes <= MOST_MINUTES:
             text = f"minutes: expected more than 0 and at most {MOST_MINUTES:g}, was {asked.minutes:g}"
@@ -87,8 +88,11 @@ class RulesTrials:
         self._running = asked.who[:80], time.monotonic()
         status = "failed"
         try:
-            found = await self._run(asked, now, new)
+            async with asyncio.timeout(self._deadline_s + _AFTER_S):
+                found = await self._run(asked, now, new)
             status = "done"
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"trial: no end within {self._deadline_s + _AFTER_S:g} s") from error
         finally:
             (_, since), self._running = self._running, None
             self._metrics.count("rules_trials_total", status=status)
