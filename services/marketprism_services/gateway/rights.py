@@ -10,5 +10,6 @@ from marketprism_adapters.nats.rights import Rights
 def grant(rights: Rights) -> Rights:
     """Writes what it reads of its source, as long as it leads; not what others make of it."""
     leads(makes_market(rights), "gateway").publishes("market.>", "fence.gateway.>", "fence.data.>")
+    rights.consumes(streams.DATA)  # the trades around where a venue's last reader left off
     rights.but_not(publish=("market.tick.>", "market.bar.>", "market.packed.>"))
     return rights.writes_bucket(streams.SOURCE_POSITIONS).writes_bucket(streams.GATEWAY_ORDERS)

@@ -13,6 +13,7 @@ import pytest
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.access_store import ACCESS
 from marketprism_adapters.nats.accounts import passwords_in
+from marketprism_adapters.nats.last_published import read_left_off
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_adapters.nats.stream_ranges import StreamRanges
 from marketprism_application.ports.storage import NO_MESSAGE
@@ -314,3 +315,10 @@ async def test_the_storage_may_ask_all_that_it_needs_of_a_stream(platform: Platf
     assert await source.lacks(1, bounds.last) is False
     assert await source.time_at(bounds.first or 1) == (bounds.ts_first if bounds.last else NO_MESSAGE)
     await source.close()
+
+
+async def test_a_gateway_may_read_where_the_one_before_left_off(platform: Platform) -> None:
+    """A venue's pipeline that is started again, and a takeover, begin with it."""
+    found = await read_left_off(await platform.connect("gateway"), "okx", ["BTC-USDT"], since=1)
+    assert found.trades == {}
+    assert list(found.recent) == []
