@@ -100,6 +100,7 @@ class SimulatedVenueServer:
             why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
             raise SourceError(f"port: expected one that is free on 127.0.0.1, was {self._port}: {why}") from error
         self.port = self._runner.addresses[0][1]
+        self._loop = asyncio.get_running_loop()
         self._tasks = [asyncio.ensure_future(self._market()), asyncio.ensure_future(self._inject())]
         return self
 
@@ -135,6 +136,10 @@ class SimulatedVenueServer:
     def do(self, fault: Fault) -> None:
         """Cause one fault now."""
         self.faults.do(fault)
+
+    def do_soon(self, fault: Fault) -> None:
+        """The same from another thread."""
+        self._loop.call_soon_threadsafe(self.do, fault)
 
     def _unseen(self) -> Mapping[str, str]:
         return cannot_show(self.dialect)

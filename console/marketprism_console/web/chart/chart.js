@@ -7,8 +7,9 @@ import { preferences, theme } from '../core/preferences.js';
 import { grouped, places } from '../core/numbers.js';
 import { clock, date, duration, ms } from '../core/time.js';
 import { Marks } from './marks.js';
+import { Plotted } from './plotted.js';
 import { SessionScale } from './scale.js';
-import { average, vwap } from './series.js';
+import { average, comparable, vwap } from './series.js';
 import { causeName } from '../parts/causes_text.js';
 import { t } from './text.js';
 
@@ -35,7 +36,7 @@ class Chart extends Part {
     this.at = NaN; // an instant that is to be seen first, milliseconds
     /** @type {any} */
     this.chart = null;
-    /** @type {Record<string, any>} */
+    /** @type {Record<string, Plotted>} */
     this.series = {};
     /** @type {Map<string, any>} */
     this.lines = new Map();
@@ -89,6 +90,7 @@ class Chart extends Part {
       <span>${t('low')} <b class=${way}>${candle.low}</b></span> <span>${t('close')} <b class=${way}>${candle.close}</b></span>
       <span>${t('volume')} <b>${grouped(candle.volume)}</b></span>
       ${candle.interest ? html`<span>${t('interest')} <b>${grouped(candle.interest)}</b></span>` : nothing}
+      ${this.#legendOfOther(candle)}
       ${candle.revision ? html`<span class="warn">${t('revision')} ${candle.revision}</span>` : nothing}
       ${candle.gap ? html`<span class="warn">${t('is_gap')}</span>` : nothing}
       ${hole
@@ -99,6 +101,15 @@ class Chart extends Part {
             length: duration(ms(hole.ts_to) - ms(hole.ts_from)),
           })}</span>`
         : nothing}`;
+  }
+
+  /** @param {Candle} candle */
+  #legendOfOther(candle) {
+    const { compared } = this;
+    if (!compared) return nothing;
+    const other = compared.candles.findLast(({ time }) => time === candle.time) ?? compared.forming;
+    const close = other?.time === candle.time ? other.close : '–';
+    return html`<span class="compared">${compared.venue}.${compared.symbol} <b>${close}</b></span>`;
   }
 
   // -- making --------------------------------------------------------------------------------------------------------
@@ -116,13 +127,13 @@ class Chart extends Part {
     this.chart = createChartEx(box, /** @type {any} */ (this.scale), /** @type {any} */ (options));
     const below = /** @type {const} */ ({ priceFormat: { type: 'volume' }, lastValueVisible: false, priceLineVisible: false });
     this.series = {
-      candles: this.chart.addSeries(CandlestickSeries, { priceLineVisible: true }),
-      volume: this.chart.addSeries(HistogramSeries, below, 1),
-      interest: this.chart.addSeries(LineSeries, { ...below, lineWidth: 1, priceScaleId: 'left' }, 1),
+      candles: new Plotted(this.chart.addSeries(CandlestickSeries, { priceLineVisible: true })),
+      volume: new Plotted(this.chart.addSeries(HistogramSeries, below, 1)),
+      interest: new Plotted(this.chart.addSeries(LineSeries, { ...below, lineWidth: 1, priceScaleId: 'interest' }, 1)),
     };
     this.chart.panes()[0].setStretchFactor(4);
     this.chart.panes()[1].setStretchFactor(1);
-    this.series.candles.attachPrimitive(this.marks);
+    this.series.candles.series.attachPrimitive(this.marks);
     this.chart.subscribeCrosshairMove((/** @type {any} */ event) => this.#point(event));
     this.chart.timeScale().subscribeVisibleLogicalRangeChange((/** @type {any} */ range) => this.#moved(range));
     this.#colours();
@@ -147,10 +158,10 @@ class Chart extends Part {
       rightPriceScale: { borderColor: line },
       timeScale: { borderColor: line },
     });
-    this.series.candles.applyOptions({
+    this.series.candles.series.applyOptions({
       upColor: up, borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down,
     });
-    this.series.interest.applyOptions({ color: colour('--warn') });
+    this.series.interest.series.applyOptions({ color: colour('--warn') });
     this.#paintAll(false);
   }
 
@@ -162,7 +173,10 @@ class Chart extends Part {
     this.scale.sectionOf = (time) => history.windows.sectionOf(time);
     this.ends.push(history.whole.subscribe(() => this.#paintAll(false)));
     this.ends.push(history.newest.subscribe(() => this.pace.mark()));
-    if (compared) this.ends.push(compared.whole.subscribe(() => this.#compare()));
+    if (compared) {
+      this.ends.push(compared.whole.subscribe(() => this.#compare()));
+      this.ends.push(compared.newest.subscribe(() => this.pace.mark()));
+    }
     this.isFollowing = true;
     this.#paintAll(true);
   }
@@ -178,7 +192,7 @@ class Chart extends Part {
     const range = chart.timeScale().getVisibleLogicalRange();
     const added = this.firstTime && candles.length ? history.laid.times.indexOf(this.firstTime) : 0;
     const precision = Math.min(8, Math.max(0, ...candles.slice(-200).map((candle) => places(candle.close))));
-    series.candles.applyOptions({ priceFormat: { type: 'price', precision, minMove: 10 ** -precision } });
+    series.candles.series.applyOptions({ priceFormat: { type: 'price', precision, minMove: 10 ** -precision } });
     const times = history.forming ? [...history.laid.times, history.forming.time] : history.laid.times;
     series.candles.setData(times.map((time) => this.#pointOf(time, byTime.get(time))));
     series.volume.setData(candles.map((candle) => this.#volume(candle)));
@@ -206,15 +220,21 @@ class Chart extends Part {
     if (!history || !chart) return;
     const fresh = history.candles.slice(Math.max(0, this.drawn - 1));
     if (history.forming) fresh.push(history.forming);
-    for (const candle of fresh) {
-      series.candles.update(this.#pointOf(candle.time, candle));
-      series.volume.update(this.#volume(candle));
-      if (candle.interest !== null) series.interest.update({ time: candle.time / 1000, value: Number(candle.interest) });
+    const isPut = fresh.every(
+      (candle) =>
+        series.candles.update(this.#pointOf(candle.time, candle)) &&
+        series.volume.update(this.#volume(candle)) &&
+        (candle.interest === null || series.interest.update({ time: candle.time / 1000, value: Number(candle.interest) })),
+    );
+    if (!isPut) {
+      this.#paintAll(false);
+      return;
     }
     if (history.candles.length > this.drawn) {
       this.#lines();
       this.#mark();
     }
+    if (this.compared) this.#compare();
     this.drawn = history.candles.length;
     this.requestUpdate();
   }
@@ -257,17 +277,22 @@ class Chart extends Part {
     }
   }
 
+  /** The other instrument, where this one has a point: what it has besides would move the axis apart. */
   #compare() {
-    if (!this.chart) return;
+    const { chart, compared, history } = this;
+    if (!chart || !history) return;
+    const isShown = compared !== null;
+    // Of all panes at once: an axis that only some of them have is not drawn.
+    if (chart.options().leftPriceScale.visible !== isShown) chart.applyOptions({ leftPriceScale: { visible: isShown } });
     const known = this.lines.get('compared');
-    if (!this.compared) {
-      if (known) this.chart.removeSeries(known);
+    if (!compared) {
+      if (known) chart.removeSeries(known);
       this.lines.delete('compared');
       return;
     }
     const line = known ?? this.#line('compared', '--text', 'left');
-    this.chart.priceScale('left', 0).applyOptions({ visible: true });
-    line.setData(this.compared.candles.map((each) => ({ time: each.time / 1000, value: Number(each.close) })));
+    line.setData(comparable(history, compared).map((each) => ({ time: each.time / 1000, value: Number(each.close) })));
+    this.requestUpdate();
   }
 
   /** @param {string} name @param {string} ink @param {string} side */

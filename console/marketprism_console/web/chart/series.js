@@ -95,6 +95,20 @@ function within(times, from, to) {
   return found;
 }
 
+/**
+ * Bars of another instrument at the times of this one's, the forming one with them.
+ * @param {{laid: Laid, forming: Candle | null}} history
+ * @param {{candles: Candle[], forming: Candle | null}} other
+ */
+export function comparable(history, other) {
+  const times = new Set(history.laid.times);
+  if (history.forming) times.add(history.forming.time);
+  const found = other.candles.filter((each) => times.has(each.time));
+  const { forming } = other;
+  if (forming && times.has(forming.time) && forming.time > (found.at(-1)?.time ?? -Infinity)) found.push(forming);
+  return found;
+}
+
 /** Simple moving average of the closes; null before there are enough. @param {Candle[]} candles @param {number} length */
 export function average(candles, length) {
   let sum = 0;

@@ -6,6 +6,7 @@
  * @property {'latest' | 'all'} [mode]  `all` by one who asks is `all` for everybody on the page
  * @property {number} [every_ms]
  * @property {number} [depth]
+ * @property {number} [snapshot]  with so many of the last messages first
  */
 
 /**
@@ -48,7 +49,9 @@ export class Channel {
   /** What all who listen want together. @returns {Wanted} */
   get wanted() {
     const all = [...this.listeners.values()];
-    if (all.some((each) => each.mode === 'all')) return { ch: this.ch, mode: 'all' };
+    const snapshot = Math.max(...all.map((each) => each.snapshot ?? 0));
+    const first = snapshot ? { snapshot } : {};
+    if (all.some((each) => each.mode === 'all')) return { ch: this.ch, mode: 'all', ...first };
     const pace = Math.min(...all.map((each) => each.every_ms ?? 0));
     const depth = all.find((each) => each.depth)?.depth;
     return {
@@ -56,13 +59,15 @@ export class Channel {
       ...(all.some((each) => each.mode === 'latest') ? { mode: 'latest' } : {}),
       ...(pace ? { every_ms: pace } : {}),
       ...(depth ? { depth } : {}),
+      ...first,
     };
   }
 
   /** What the server is asked: to go on behind the last message, where each counts. */
   request() {
     const { wanted } = this;
-    return wanted.mode === 'all' && this.#at && this.#n >= 0 ? { ...wanted, after: `${this.#at}/${this.#n}` } : wanted;
+    if (wanted.mode !== 'all' || !this.#at || this.#n < 0) return wanted;
+    return { ch: wanted.ch, mode: wanted.mode, after: `${this.#at}/${this.#n}` };
   }
 
   /** Whoever comes later begins with the newest that is known. @param {Listener} listener @param {Wanted} wanted */

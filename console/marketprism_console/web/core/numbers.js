@@ -43,6 +43,11 @@ export function minus(a, b) {
   return written(left * 10n ** BigInt(most - leftPlaces) - right * 10n ** BigInt(most - rightPlaces), most);
 }
 
+/** The exact sum of two decimals. @param {Decimal} a @param {Decimal} b */
+export function plus(a, b) {
+  return minus(a, minus('0', b));
+}
+
 /** How many digits stand behind the point, no trailing zeros counted. @param {Decimal} value */
 export function places(value) {
   const match = /\.(\d*?)0*$/.exec(String(value ?? ''));

@@ -14,7 +14,8 @@ const CHINESE = new Set(['shfe', 'ine', 'dce', 'czce', 'cffex', 'gfex', 'sse', '
  */
 export function ms(time) {
   if (typeof time === 'string' && !/^-?\d+$/.test(time)) return Date.parse(time);
-  return time === null || time === undefined || time === '' ? NaN : Number(time) / 1e6;
+  // A number of so many digits is not exact any more: what it was off by is below the microsecond.
+  return time === null || time === undefined || time === '' ? NaN : Math.round(Number(time) / 1e3) / 1e3;
 }
 
 /** @param {string} venue */
@@ -84,7 +85,7 @@ export function clock(at, venue, digits = 0) {
   if (!Number.isFinite(at)) return '–';
   const { h, mi, s } = fieldsOf(at, venue);
   const whole = Math.floor(at / 1000) * 1000;
-  const fraction = digits ? `.${Math.floor(((at - whole) / 1000) * 10 ** digits).toString().padStart(digits, '0')}` : '';
+  const fraction = digits ? `.${Math.floor((at - whole) * 10 ** (digits - 3) + 1e-6).toString().padStart(digits, '0')}` : '';
   return `${h}:${mi}:${s}${fraction}`;
 }
 

@@ -3,10 +3,10 @@ import { ApiError, ask } from '../core/api.js';
 import { Signal } from '../core/signal.js';
 import { stream } from '../core/stream.js';
 import { token } from '../core/subjects.js';
-import { minus } from '../core/numbers.js';
-import { ms } from '../core/time.js';
+import { isChinese, ms } from '../core/time.js';
 import { candleOf, laid } from '../chart/series.js';
 import { Windows } from '../chart/windows.js';
+import { FormingBar, placeOf } from './forming.js';
 
 /** @typedef {import('../chart/series.js').Candle} Candle */
 
@@ -14,6 +14,9 @@ const FIRST = 1500;
 const OLDER = 3000;
 const MOST = 20_000;
 const DAY = 86_400_000;
+const MINUTE = 60_000;
+const TRADES = 5000;
+const RECENT = 500; // trades that the stream still has, so that none is missed that is not stored yet
 
 export class BarHistory {
   /** @type {Candle[]} */
@@ -23,8 +26,7 @@ export class BarHistory {
   windows = new Windows([], '1m');
   /** @type {import('../chart/series.js').Laid} */
   laid = { times: [], breaks: [], holes: [] };
-  /** @type {Candle | null} the one that is not closed */
-  forming = null;
+  #bar = new FormingBar();
   /** Whether there are older ones than those that are here. */
   hasOlder = false;
   /** Counts what became another altogether. */
@@ -33,13 +35,16 @@ export class BarHistory {
   newest = new Signal(0);
   /** What could not be read besides the bars. */
   problem = new Signal('');
+  /** Why there is nothing of it: the store has no such instrument, in its words. */
+  unknown = new Signal('');
   #isLoaded = false;
   /** @type {any[]} bars that came while the stored ones were asked for */
   #waiting = [];
   /** @type {(() => void)[]} */
   #ends = [];
-  #baseline = ''; // volume of the trading day when the forming bar began
-  #lastVolume = '';
+  /** @type {any[]} trades that came before it was known what the forming bar began with */
+  #trades = [];
+  #isBegun = false;
   #isAsking = false;
   #askedFor = ''; // the trading day whose sections were asked for last
 
@@ -48,6 +53,15 @@ export class BarHistory {
     this.venue = venue;
     this.symbol = symbol;
     this.interval = interval;
+  }
+
+  /** The one that is not closed. @returns {Candle | null} */
+  get forming() {
+    return this.#bar.candle;
+  }
+
+  get isLoaded() {
+    return this.#isLoaded;
   }
 
   /** Follow what is published from now on. */
@@ -61,11 +75,14 @@ export class BarHistory {
       { ch: `market.gap.${token(this.venue)}.${name}`, mode: 'all' },
       { onMessage: ({ d }) => this.#missing(d) },
     );
-    const ticks = stream.subscribe(
-      { ch: `market.tick.${name}`, mode: 'latest', every_ms: 100 },
-      { onMessage: ({ d }) => this.#tick(d) },
-    );
-    this.#ends = [bars, gaps, ticks];
+    // The ticks of a counter are its states, the newest tells the volume; of a venue each trade counts.
+    const traded = isChinese(this.venue)
+      ? stream.subscribe({ ch: `market.tick.${name}`, mode: 'latest', every_ms: 100 }, { onMessage: ({ d }) => this.#tick(d) })
+      : stream.subscribe(
+          { ch: `market.${token(this.venue)}.${name}.trade`, mode: 'all', snapshot: RECENT },
+          { onMessage: ({ d }) => this.#trade(d), onGap: () => void this.#goOn({}) },
+        );
+    this.#ends = [bars, gaps, traded];
   }
 
   stop() {
@@ -80,7 +97,7 @@ export class BarHistory {
   async load(signal) {
     const options = signal ? { signal } : {};
     // Most often it is the newest days that are looked at: their sections are asked for without waiting for the bars.
-    const [bars, recent] = await Promise.all([this.readBars({ last: FIRST }, options), this.readSections(null, null, options)]);
+    const [bars, recent] = await Promise.all([this.#first(options), this.readSections(null, null, options)]);
     const candles = this.candlesOf(bars.data);
     this.candles = candles;
     this.hasOlder = bars.truncated;
@@ -89,6 +106,34 @@ export class BarHistory {
     for (const row of this.#waiting.splice(0)) this.#put(candleOf(row));
     this.#lay();
     if (candles.length) void this.#surround(options).catch((error) => this.#failed(error));
+    // What forms already has more than the store: it was there when the trades came.
+    if (!isChinese(this.venue) && !(this.#isBegun && this.forming)) void this.#goOn(options);
+  }
+
+  /** @param {{signal?: AbortSignal}} options */
+  async #goOn(options) {
+    this.#isBegun = false;
+    try {
+      await this.#begin(options);
+    } catch (error) {
+      // Nothing is stored of it yet: the bar begins with what is live.
+      if (!(error instanceof ApiError && error.status === 404)) this.#failed(error);
+    }
+    this.#isBegun = true;
+    for (const trade of this.#trades.splice(0)) this.#trade(trade);
+  }
+
+  /** Nothing may be stored of it, and something come live. @param {{signal?: AbortSignal}} options */
+  async #first(options) {
+    try {
+      const bars = await this.readBars({ last: FIRST }, options);
+      this.unknown.value = '';
+      return bars;
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === 'UNKNOWN_SYMBOL')) throw error;
+      this.unknown.value = error.message;
+      return { data: [], truncated: false };
+    }
   }
 
   /** Sections and gaps of the time that the candles are from. @param {{signal?: AbortSignal}} options */
@@ -169,7 +214,7 @@ export class BarHistory {
 
   #lay() {
     this.laid = laid(this.candles, this.gaps, this.windows);
-    if (this.forming && this.forming.time <= (this.candles.at(-1)?.time ?? 0)) this.forming = null;
+    this.#bar.closed(this.candles.at(-1)?.time ?? -Infinity);
     this.whole.value += 1;
   }
 
@@ -184,10 +229,10 @@ export class BarHistory {
     }
     const candle = candleOf(row);
     const isNewest = this.#put(candle);
-    if (this.forming && this.forming.time <= candle.time) this.forming = null;
+    this.#bar.closed(candle.time);
     const { sections, length } = this.windows;
     // The first bar of a trading day whose sections are not here yet.
-    const isBehind = sections.length > 0 && !Number.isNaN(length) && candle.time >= sections[sections.length - 1].close;
+    const isBehind = !Number.isNaN(length) && (!sections.length || candle.time >= sections[sections.length - 1].close);
     if (isBehind && candle.day !== this.#askedFor) {
       this.#askedFor = candle.day;
       void this.#surround({}).catch((error) => this.#failed(error));
@@ -234,27 +279,40 @@ export class BarHistory {
   /** @param {any} tick */
   #tick(tick) {
     if (tick.venue !== this.venue || tick.last === null || tick.last === undefined || !this.#isLoaded) return;
-    const volume = tick.volume === null || tick.volume === undefined ? '' : String(tick.volume);
-    const open = this.windows.openOf(ms(tick.ts_event));
-    const before = this.#lastVolume;
-    this.#lastVolume = volume;
-    if (Number.isNaN(open) || open <= (this.candles.at(-1)?.time ?? -Infinity)) return;
-    const last = String(tick.last);
-    const number = Number(last);
-    if (this.forming?.time === open) {
-      if (number > Number(this.forming.high)) this.forming.high = last;
-      if (number < Number(this.forming.low)) this.forming.low = last;
-      this.forming.close = last;
-      this.forming.ticks += 1;
-    } else {
-      this.#baseline = this.forming ? before : volume;
-      this.forming = {
-        time: open, day: tick.trading_day, open: last, high: last, low: last, close: last, volume: '0', turnover: '',
-        interest: null, ticks: 1, revision: 0, gap: false, forming: true,
-      };
+    this.#bar.tick(tick, this.#notClosed(this.windows.openOf(ms(tick.ts_event))));
+    if (this.forming) this.newest.value += 1;
+  }
+
+  /** @param {any} trade */
+  #trade(trade) {
+    if (trade.venue !== this.venue) return;
+    if (!this.#isBegun) {
+      this.#trades.push(trade);
+      if (this.#trades.length > TRADES) this.#trades.shift();
+      return;
     }
-    if (volume && this.#baseline) this.forming.volume = minus(volume, this.#baseline);
-    if (tick.open_interest !== null && tick.open_interest !== undefined) this.forming.interest = String(tick.open_interest);
-    this.newest.value += 1;
+    const [open, day] = placeOf(trade, this.windows);
+    this.#bar.trade(trade, this.#notClosed(open), day);
+    if (this.forming) this.newest.value += 1;
+  }
+
+  /** A window that is open; NaN where its bar, or one behind it, is closed. @param {number} open */
+  #notClosed(open) {
+    return open <= (this.candles.at(-1)?.time ?? -Infinity) ? NaN : open;
+  }
+
+  /** The bar that had begun when the page was opened. @param {{signal?: AbortSignal}} options */
+  async #begin(options) {
+    const now = Date.now();
+    const open = this.#notClosed(this.windows.openOf(now));
+    if (!Number.isNaN(open)) {
+      const { venue } = this;
+      const symbol = encodeURIComponent(this.symbol);
+      const read = async (/** @type {string} */ path, /** @type {number} */ from, /** @type {object} */ more = {}) =>
+        (await ask(`${path}/${symbol}`, { venue, from: new Date(from).toISOString(), limit: TRADES, ...more }, options)).data;
+      const minutes = this.windows.length > MINUTE ? await read('/bars', open, { interval: '1m' }) : [];
+      const trades = await read('/trades', minutes.length ? ms(minutes[minutes.length - 1].ts_close) : open);
+      this.#bar.begin(open, this.windows.sectionOf(now)?.day ?? '', minutes, trades);
+    }
   }
 }

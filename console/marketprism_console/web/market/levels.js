@@ -41,7 +41,7 @@ export class DepthBook {
         change(this.#asks, levelsOf(step.asks));
       }
     }
-    this.seq = Number(step.seq);
+    this.seq = Number(step.seq ?? this.seq);
     this.#sorted = null;
   }
 

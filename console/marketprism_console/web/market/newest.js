@@ -1,12 +1,15 @@
 /** The newest message of a subject, of one venue. */
 import { Signal } from '../core/signal.js';
 import { stream } from '../core/stream.js';
+import { ms } from '../core/time.js';
 
 export class Newest {
   /** @type {Signal<any>} */
   message = new Signal(null);
   /** Why the server does not give it. @type {Signal<string>} */
   refused = new Signal('');
+  /** When it came, milliseconds: one that was there before, when it was published. */
+  at = NaN;
   #end;
 
   /** @param {string} ch @param {string} venue @param {number} [everyMs] */
@@ -14,8 +17,10 @@ export class Newest {
     this.#end = stream.subscribe(
       { ch, mode: 'latest', every_ms: everyMs },
       {
-        onMessage: ({ d }) => {
-          if (d?.venue === venue) this.message.value = d;
+        onMessage: ({ d, snapshot }) => {
+          if (d?.venue !== venue) return;
+          this.at = heardAt(d, snapshot);
+          this.message.value = d;
         },
         onError: ({ code }) => (this.refused.value = code),
       },
@@ -25,4 +30,10 @@ export class Newest {
   stop() {
     this.#end();
   }
+}
+
+/** When a message came: one that was there before, when it was published. @param {any} d @param {boolean} [snapshot] */
+export function heardAt(d, snapshot = false) {
+  const now = Date.now();
+  return snapshot ? Math.min(now, ms(d.ts_pub) || now) : now;
 }

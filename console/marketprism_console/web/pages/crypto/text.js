@@ -10,8 +10,10 @@ export const t = texts({
     incomplete: 'Some venues push only a part of their liquidations: this tape is no count of them.',
     time: 'Time', side: 'Position', price: 'Price', quantity: 'Quantity', long: 'long closed', short: 'short closed',
     price_average: 'average of the fills', price_bankruptcy: 'bankruptcy price', price_trade: 'trade',
-    history: 'Funding of {symbol}', rate: 'Rate', at: 'Exchanged at', zone: 'Times in UTC unless you chose this computer’s', choose: 'History',
-    no_history: 'No funding of {symbol} is stored',
+    history: 'History of {symbol}', rate: 'Rate', at: 'Exchanged at', zone: 'Times in {zone}.', choose: 'History', value: 'Value',
+    view_funding: 'Funding', view_interest: 'Open interest', view_liquidations: 'Liquidations',
+    newest_first: '{what} of {symbol}, newest first. Times in {zone}.', line: '{what}: the last {count}, from {low} to {high}',
+    no_history: 'Nothing is stored of {symbol}: {what}',
   },
   zh: {
     title: '加密货币', none: '尚未收到加密货币交易所的数据', none_more: '接入交易所，或使用模拟交易所：',
@@ -22,7 +24,16 @@ export const t = texts({
     incomplete: '部分交易所只推送部分强平，此处不代表总数。',
     time: '时间', side: '仓位', price: '价格', quantity: '数量', long: '多头强平', short: '空头强平',
     price_average: '成交均价', price_bankruptcy: '破产价格', price_trade: '成交价',
-    history: '{symbol} 的资金费率', rate: '费率', at: '结算时间', zone: '时间为 UTC（选择本机时区时除外）', choose: '历史',
-    no_history: '{symbol} 暂无资金费率记录',
+    history: '{symbol} 的历史', rate: '费率', at: '结算时间', zone: '时间为 {zone}。', choose: '历史', value: '价值',
+    view_funding: '资金费率', view_interest: '持仓量', view_liquidations: '强平',
+    newest_first: '{symbol} 的{what}，按时间倒序，时间为 {zone}。', line: '{what}：最近 {count} 条，{low} 至 {high}',
+    no_history: '{symbol} 暂无已存储的{what}记录',
   },
 });
+
+const PRICES = new Set(['average', 'bankruptcy', 'trade']);
+
+/** Which price of a liquidation it is. @param {string} what */
+export function priceOf(what) {
+  return PRICES.has(what) ? t(/** @type {any} */ (`price_${what}`)) : what;
+}

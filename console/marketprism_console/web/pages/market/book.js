@@ -6,8 +6,9 @@ import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
 import { stream } from '../../core/stream.js';
 import { token } from '../../core/subjects.js';
-import { isChinese } from '../../core/time.js';
+import { duration, isChinese, ms } from '../../core/time.js';
 import { DepthBook, joined, levelsOf } from '../../market/levels.js';
+import { heardAt } from '../../market/newest.js';
 import { t } from './book_text.js';
 import { word } from './words.js';
 
@@ -15,6 +16,7 @@ import { word } from './words.js';
 
 const ROWS = 20;
 const CHART_LEVELS = 400;
+const OLD_MS = 10_000;
 
 class Book extends Part {
   static properties = { venue: { attribute: false }, symbol: { attribute: false } };
@@ -27,6 +29,8 @@ class Book extends Part {
     this.shown = null;
     this.depth = new DepthBook();
     this.isFull = false;
+    this.lostAt = -Infinity; // when it was published that the book is not known any more
+    this.heard = NaN; // when the newest message came
     /** @type {(() => void)[]} */
     this.ends = [];
     this.pace = new Pace(20, () => this.requestUpdate());
@@ -35,6 +39,7 @@ class Book extends Part {
   begin() {
     this.follow(address, () => this.#choose());
     this.whenGone(() => this.#stop());
+    this.every(2000, () => this.requestUpdate());
     this.isFull = !this.#wantsFull();
     this.#choose();
   }
@@ -54,7 +59,11 @@ class Book extends Part {
       this.#hear({ ch: `${name}.orderbook`, mode: 'all' }, (step) => this.depth.take(step));
     } else {
       this.#hear({ ch: `market.tick.${token(this.symbol)}`, mode: 'latest', every_ms: 50 }, (tick) => this.#fromTick(tick));
-      if (!isChinese(this.venue)) this.#hear({ ch: `${name}.orderbook.top`, mode: 'latest', every_ms: 50 }, (top) => this.#fromTop(top));
+      if (!isChinese(this.venue)) {
+        this.#hear({ ch: `${name}.orderbook.top`, mode: 'latest', every_ms: 50 }, (top) => this.#fromTop(top));
+        // That a book is not known any more, no message of its best levels says.
+        this.#hear({ ch: `${name}.orderbook`, mode: 'latest', every_ms: 250, snapshot: 1 }, (step) => this.#fromStep(step));
+      }
     }
     this.requestUpdate();
   }
@@ -66,12 +75,17 @@ class Book extends Part {
 
   /** @param {import('../../core/channel.js').Wanted} wanted @param {(message: any) => void} take */
   #hear(wanted, take) {
-    const onMessage = (/** @type {any} */ { d }) => {
+    const onMessage = (/** @type {any} */ { d, snapshot }) => {
       if (d?.venue !== this.venue) return;
+      this.heard = heardAt(d, snapshot);
       take(d);
       this.pace.mark();
     };
-    this.ends.push(stream.subscribe(wanted, { onMessage, onGap: () => this.depth.take({ form: 'invalid', cause: 'sequence' }) }));
+    const onGap = () => {
+      this.depth.take({ form: 'invalid', cause: 'sequence' });
+      this.pace.mark();
+    };
+    this.ends.push(stream.subscribe(wanted, { onMessage, onGap }));
   }
 
   /** @param {any} tick */
@@ -80,8 +94,17 @@ class Book extends Part {
     this.shown = { bids: levelsOf(tick.bids), asks: levelsOf(tick.asks), isValid: true, cause: '', seq: 0 };
   }
 
+  /** @param {any} step  of the whole book */
+  #fromStep(step) {
+    if (step.form !== 'invalid') return;
+    this.lostAt = ms(step.ts_pub);
+    const { bids = [], asks = [], seq = 0 } = this.shown ?? {};
+    this.shown = { bids, asks, isValid: false, cause: step.cause || 'invalid', seq: Number(step.seq) || seq || 1 };
+  }
+
   /** @param {any} top */
   #fromTop(top) {
+    if (ms(top.ts_pub) <= this.lostAt) return; // it was published before the book was lost
     this.shown = { bids: levelsOf(top.bids), asks: levelsOf(top.asks), isValid: top.valid, cause: top.valid ? '' : 'invalid', seq: Number(top.seq) };
   }
 
@@ -95,6 +118,9 @@ class Book extends Part {
     const all = this.isFull ? this.depth.levels : (this.shown ?? { bids: [], asks: [] });
     const bids = joined(all.bids, this.#step, -1);
     const asks = joined(all.asks, this.#step, 1);
+    const age = Date.now() - this.heard;
+    // A counter sends nothing while nobody trades; a venue's book is never quiet for long.
+    const isOld = age > OLD_MS && !isChinese(this.venue);
     return html`<section class="panel" aria-label=${t('book')}>
       <div class="tools">
         <strong>${t('book')}</strong>
@@ -102,10 +128,11 @@ class Book extends Part {
           ${isValid ? html`✓ ${t('valid')}` : html`✕ ${t('invalid', { cause: word(cause) })}`}
         </span>
         ${seq ? html`<span class="dim">${t('seq', { seq })}</span>` : nothing}
+        ${isOld ? html`<span class="warn">${t('age', { time: duration(age) })}</span>` : nothing}
       </div>
       ${isChinese(this.venue) ? nothing : this.#choices(all)}
       ${bids.length || asks.length
-        ? html`<div class=${isValid ? '' : 'stale'}>${this.#ladder(bids, asks)} ${bids.length > 5 ? this.#chart(bids, asks) : nothing}</div>`
+        ? html`<div class=${isValid && !isOld ? '' : 'stale'}>${this.#ladder(bids, asks)} ${bids.length > 5 ? this.#chart(bids, asks) : nothing}</div>`
         : html`<p class="dim">${t('none')}</p>`}
     </section>`;
   }
@@ -172,10 +199,11 @@ class Book extends Part {
     const lines = sides.map((side) =>
       side.map(([price, sum]) => `${(((price - low) / (high - low || 1)) * 300).toFixed(1)},${(100 - (sum / most) * 100).toFixed(1)}`).join(' '),
     );
-    const label = t('depth', { count: bids.length + asks.length, low, high });
+    const label = t('depth', { count: sides.flat().length, low, high });
     return html`<svg class="depth" viewBox="0 0 300 100" preserveAspectRatio="none" role="img" aria-label=${label}>
-      ${svg`<polyline class="bid" points=${lines[0]}></polyline><polyline class="ask" points=${lines[1]}></polyline>`}
-    </svg>`;
+        ${svg`<polyline class="bid" points=${lines[0]}></polyline><polyline class="ask" points=${lines[1]}></polyline>`}
+      </svg>
+      <p class="dim" aria-hidden="true">${label}</p>`;
   }
 }
 

@@ -5,6 +5,8 @@ import { Part } from '../../core/part.js';
 import { may } from '../../core/who.js';
 import { t } from './download_text.js';
 
+const MOST = 20_000; // rows of one answer
+
 class Download extends Part {
   static properties = {
     venue: { attribute: false }, symbol: { attribute: false }, interval: { attribute: false }, history: { attribute: false },
@@ -26,7 +28,7 @@ class Download extends Part {
         (format) => html`<a
           class="button"
           href="#${format}"
-          download=${this.#name(format)}
+          download=""
           @click=${(/** @type {Event} */ event) => this.#address(event, format)}
         >
           ${t('as', { format: format === 'csv' ? 'CSV' : 'Parquet' })}
@@ -35,21 +37,28 @@ class Download extends Part {
     </span>`;
   }
 
-  /** @param {string} format */
-  #name(format) {
-    return `${this.venue}.${this.symbol}-${this.interval}.${format}`.replace(/[^\w.-]+/g, '_');
+  /** Instrument, interval, and from when to when, in UTC. @param {string} format @param {number} from @param {number} to */
+  #name(format, from, to) {
+    const [first, last] = [from, to].map((time) => new Date(time).toISOString().slice(0, 16).replaceAll(':', ''));
+    return `${this.venue}.${this.symbol}-${this.interval}-${first}Z-${last}Z.${format}`.replace(/[^\w.-]+/g, '_');
   }
 
   /** The address follows from what is on the screen at the moment. @param {Event} event @param {string} format */
   #address(event, format) {
-    const candles = this.history?.candles ?? [];
-    if (!(event.currentTarget instanceof HTMLAnchorElement) || !candles.length) return;
-    event.currentTarget.href = urlOf(`/bars/${encodeURIComponent(this.symbol)}`, {
+    const candles = (this.history?.candles ?? []).slice(-MOST);
+    const link = event.currentTarget;
+    if (!(link instanceof HTMLAnchorElement) || !candles.length) {
+      event.preventDefault();
+      return;
+    }
+    const [from, to] = [candles[0].time, candles[candles.length - 1].time];
+    link.download = this.#name(format, from, to);
+    link.href = urlOf(`/bars/${encodeURIComponent(this.symbol)}`, {
       venue: this.venue,
       interval: this.interval,
-      from: new Date(candles[0].time).toISOString(),
-      to: new Date(candles[candles.length - 1].time + 1).toISOString(),
-      limit: 20_000,
+      from: new Date(from).toISOString(),
+      to: new Date(to + 1).toISOString(),
+      limit: MOST,
       format,
     });
   }

@@ -4,7 +4,8 @@ import { grouped, minus, percent } from '../../core/numbers.js';
 import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
 import { token } from '../../core/subjects.js';
-import { date, dateTime, dayText, duration, ms, zoneName } from '../../core/time.js';
+import { date, dateTime, dayText, duration, isChinese, ms, zoneName } from '../../core/time.js';
+import { CryptoBoard } from '../../market/board.js';
 import { movementOf } from '../../market/movement.js';
 import { Newest } from '../../market/newest.js';
 import { t } from './head_text.js';
@@ -19,16 +20,19 @@ class Head extends Part {
     this.symbol = '';
     /** @type {Newest | null} */
     this.tick = null;
-    this.heard = NaN; // when the newest tick came, by this computer
+    /** @type {CryptoBoard | null} what a venue says of it beside its trades */
+    this.board = null;
     this.pace = new Pace(10, () => this.requestUpdate());
   }
 
   begin() {
     this.tick = new Newest(`market.tick.${token(this.symbol)}`, this.venue);
-    this.follow(this.tick.message, () => {
-      this.heard = Date.now();
-      this.pace.mark();
-    });
+    this.follow(this.tick.message, () => this.pace.mark());
+    if (!isChinese(this.venue)) {
+      this.board = new CryptoBoard(() => this.pace.mark(), { venue: this.venue, symbol: this.symbol });
+      this.board.follow();
+    }
+    this.whenGone(() => this.board?.stop());
     this.every(2000, () => this.requestUpdate());
     this.whenGone(() => this.tick?.stop());
     this.whenGone(() => this.pace.stop());
@@ -40,13 +44,31 @@ class Head extends Part {
       <h1 class="wrap">${this.symbol}</h1>
       <span class="dim">${this.venue}</span>
       ${tick ? this.#facts(tick) : html`<span class="dim">${t('none')}</span>`}
+    </div>
+    ${this.#said()}`;
+  }
+
+  /** Of the last 24 hours, and of a contract: a venue says it, no tick has it. */
+  #said() {
+    const row = this.board?.rowOf(this.venue, this.symbol);
+    if (!row) return nothing;
+    const change = minus(row.last, row.open);
+    const way = Number(change) > 0 ? 'up' : Number(change) < 0 ? 'down' : '';
+    const plus = way === 'up' ? '+' : '';
+    const left = row.fundingAt - Date.now();
+    return html`<div class="head said">
+      ${change ? html`<span class="dim">${t('day')} <b class=${way}>${plus}${change} (${plus}${percent(change, row.open)})</b></span>` : nothing}
+      ${this.#fact('day_high', grouped(row.high))} ${this.#fact('day_low', grouped(row.low))} ${this.#fact('day_volume', grouped(row.volume))}
+      ${this.#fact('mark', grouped(row.mark))} ${this.#fact('index', grouped(row.index))}
+      ${row.rate ? this.#fact('funding', `${percent(row.rate, 1, 4)}${left > 0 ? ` · ${duration(left)}` : ''}`) : nothing}
+      ${this.#fact('interest', grouped(row.interest))}
     </div>`;
   }
 
   /** @param {any} tick */
   #facts(tick) {
     const { way, sign, base, moved, share, since } = movementOf(tick);
-    const age = Date.now() - this.heard;
+    const age = Date.now() - (this.tick?.at ?? NaN);
     return html`<span class="price ${way}" data-price=${tick.last ?? ''}>${sign} ${grouped(tick.last)}</span>
       ${moved ? html`<span class=${way} title=${t(since, { base })}>${moved} (${share})</span>` : nothing}
       ${this.#fact('volume', grouped(tick.volume))} ${this.#fact('interest', grouped(tick.open_interest))}
@@ -63,7 +85,7 @@ class Head extends Part {
     return !tick.trading_day || day === date(ms(tick.ts_event), this.venue) ? '' : ` · ${t('trading_day', { day })}`;
   }
 
-  /** @param {'volume' | 'interest'} key @param {string} value */
+  /** @param {Parameters<typeof t>[0]} key @param {string} value */
   #fact(key, value) {
     return value === '–' ? nothing : html`<span><span class="dim">${t(key)}</span> ${value}</span>`;
   }

@@ -4,6 +4,7 @@ import { address, alter } from '../../core/address.js';
 import { shortcut } from '../../core/keys.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
+import { comparable } from '../../chart/series.js';
 import { BarHistory } from '../../market/history.js';
 import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
@@ -18,6 +19,7 @@ import './head.js';
 import './tape.js';
 import { t } from './text.js';
 
+const AGAIN_MS = 5000;
 const INTERVALS = ['1m', '5m', '15m', '30m', '1h', '1d'];
 const LINES = ['20', '60', 'vwap'];
 const VIEWS = /** @type {const} */ (['tape', 'gaps', 'quality', 'terms', 'raw']);
@@ -57,6 +59,10 @@ class Instrument extends Part {
     this.follow(address, () => this.#choose());
     this.follow(this.bars.known);
     this.whenGone(() => this.history?.stop());
+    // As long as nothing is stored of it, it may be any moment.
+    this.every(AGAIN_MS, () => {
+      if (this.history?.isLoaded && !this.history.candles.length && !this.bars.known.value.loading) void this.bars.load();
+    });
     this.whenGone(() => this.compared?.stop());
     this.whenGone(() => this.bars.stop());
     this.whenGone(shortcut('[', () => this.#step(-1)));
@@ -73,23 +79,50 @@ class Instrument extends Part {
       this.history?.stop();
       this.history = new BarHistory(this.venue, this.symbol, this.interval);
       this.history.follow();
+      this.history.newest.subscribe(() => this.#begins());
       void this.bars.load({ forget: true });
     }
     const other = instrumentOf(address.value.params.with ?? '');
     const isSame = other?.symbol === this.compared?.symbol && other?.venue === this.compared?.venue;
     if (!isSame || (this.compared && this.compared.interval !== this.interval)) {
       this.compared?.stop();
+      this.comparison = '';
       this.compared = other && new BarHistory(other.venue, other.symbol, this.interval);
       this.compared?.follow();
-      void this.compared?.load().catch((error) => this.#notCompared(error));
+      if (this.compared) void this.#load(this.compared);
     }
     this.requestUpdate();
   }
 
-  /** @param {unknown} error */
-  #notCompared(error) {
-    this.comparison = String(error instanceof Error ? error.message : error);
+  /** The first bar forms where there was nothing to be drawn. */
+  #begins() {
+    if (this.history?.candles.length === 0 && !this.querySelector('mp-chart, mp-bars-table')) this.requestUpdate();
+  }
+
+  /** @param {BarHistory} compared */
+  async #load(compared) {
+    let why = '';
+    try {
+      await compared.load();
+      why = compared.unknown.value;
+    } catch (error) {
+      why = String(error instanceof Error ? error.message : error);
+    }
+    if (compared !== this.compared) return; // another one was chosen meanwhile
+    this.comparison = why;
     this.requestUpdate();
+  }
+
+  /** Why nothing is seen of the other instrument; empty where it is. */
+  #whyNotCompared() {
+    const { compared, history } = this;
+    const asked = address.value.params.with ?? '';
+    if (!compared) return asked ? `${t('wrong', { text: asked })}. ${t('wrong_more')}` : '';
+    if (this.comparison) return this.comparison;
+    const names = { symbol: `${compared.venue}.${compared.symbol}`, interval: this.interval };
+    if (!compared.isLoaded || !history?.isLoaded) return '';
+    if (!compared.candles.length && !compared.forming) return t('none_compared', names);
+    return comparable(history, compared).length ? '' : t('never_together', names);
   }
 
   /** @param {number} step */
@@ -120,6 +153,7 @@ class Instrument extends Part {
   }
 
   #tools() {
+    const why = this.#whyNotCompared();
     return html`<div class="tools">
         <span role="group" aria-label=${t('interval')}>
           ${INTERVALS.map(
@@ -136,7 +170,7 @@ class Instrument extends Part {
         <label>${t('compare')}
           <mp-instrument-input .value=${address.value.params.with ?? ''} @chosen=${this.#compare}></mp-instrument-input>
         </label>
-        ${this.comparison ? html`<span class="warn wrap" role="alert">${this.comparison}</span>` : nothing}
+        ${why ? html`<span class="warn wrap" role="alert">${why}</span>` : nothing}
         <button type="button" class="apart" aria-pressed=${this.#isTable()} @click=${() => alter({ as: this.#isTable() ? null : 'table' })}>
           ${t(this.#isTable() ? 'chart' : 'table')}
         </button>
@@ -169,14 +203,12 @@ class Instrument extends Part {
   }
 
   #noBars() {
-    return empty(t('no_bars', { symbol: this.symbol }), html`<p>${t('no_bars_more')}</p>`);
+    const unknown = this.history?.unknown.value;
+    return empty(t('no_bars', { symbol: this.symbol }), html`<p>${t('no_bars_more')}</p>${unknown ? html`<p>${unknown}</p>` : nothing}`);
   }
 
   /** @param {CustomEvent<string>} event */
-  #compare = (event) => {
-    this.comparison = '';
-    alter({ with: event.detail || null });
-  };
+  #compare = (event) => alter({ with: event.detail || null });
 
   /** @param {string} line */
   #toggle(line) {

@@ -1,13 +1,18 @@
 /** What crypto exchanges say of each contract, the newest of each kind. */
-import { ask } from '../../core/api.js';
-import { stream } from '../../core/stream.js';
-import { ms } from '../../core/time.js';
+import { ask } from '../core/api.js';
+import { stream } from '../core/stream.js';
+import { token } from '../core/subjects.js';
+import { ms } from '../core/time.js';
 
 /**
  * @typedef {object} BoardRow
  * @property {string} venue
  * @property {string} symbol
  * @property {string} last
+ * @property {string} open  24 hours ago
+ * @property {string} high  of 24 hours, as `low` and `volume`
+ * @property {string} low
+ * @property {string} volume
  * @property {string} mark
  * @property {string} index
  * @property {string} rate  of one interval, a fraction
@@ -30,27 +35,39 @@ export class CryptoBoard {
   /** @type {(() => void)[]} */
   #ends = [];
   #changed;
+  #of;
 
-  /** @param {() => void} changed */
-  constructor(changed) {
+  /** @param {() => void} changed @param {{venue: string, symbol: string}} [of]  without it all there are */
+  constructor(changed, of) {
     this.#changed = changed;
+    this.#of = of ? `market.${token(of.venue)}.${token(of.symbol)}` : 'market.*.*';
   }
 
+  /** What is said anew each time: it begins with the newest of each. */
   follow() {
     for (const kind of KINDS) {
       const onMessage = (/** @type {any} */ { d }) => this.#take(kind, d);
-      this.#ends.push(stream.subscribe({ ch: `market.*.*.${kind}`, mode: 'latest', every_ms: 500 }, { onMessage }));
+      this.#ends.push(stream.subscribe({ ch: `${this.#of}.${kind}`, mode: 'latest', every_ms: 500, snapshot: 1 }, { onMessage }));
     }
+  }
+
+  /** What is said once. */
+  followLiquidations() {
     const onMessage = (/** @type {any} */ { d }) => {
       this.liquidations.unshift(d);
       if (this.liquidations.length > TAPE) this.liquidations.length = TAPE;
       this.#changed();
     };
-    this.#ends.push(stream.subscribe({ ch: 'market.*.*.liquidation', mode: 'all' }, { onMessage }));
+    this.#ends.push(stream.subscribe({ ch: `${this.#of}.liquidation`, mode: 'all', snapshot: 1 }, { onMessage }));
   }
 
   stop() {
     for (const end of this.#ends.splice(0)) end();
+  }
+
+  /** @param {string} venue @param {string} symbol */
+  rowOf(venue, symbol) {
+    return this.#rows.get(`${venue}.${symbol}`);
   }
 
   /** Contracts of which something is known, by instrument and venue. */
@@ -66,12 +83,14 @@ export class CryptoBoard {
     if (!row) {
       if (this.#rows.size >= MOST) return;
       row = {
-        venue: String(d.venue), symbol: String(d.symbol), last: '', mark: '', index: '', rate: '', intervalS: NaN, fundingAt: NaN,
-        interest: '', interestBefore: '',
+        venue: String(d.venue), symbol: String(d.symbol), last: '', open: '', high: '', low: '', volume: '', mark: '', index: '',
+        rate: '', intervalS: NaN, fundingAt: NaN, interest: '', interestBefore: '',
       };
       this.#rows.set(key, row);
     }
-    if (kind === 'ticker') row.last = text(d.last) || row.last;
+    if (kind === 'ticker') {
+      for (const name of /** @type {const} */ (['last', 'open', 'high', 'low', 'volume'])) row[name] = text(d[name]) || row[name];
+    }
     row.mark = text(d.mark_price) || row.mark;
     row.index = text(d.index_price) || row.index;
     if (kind === 'funding_rate') {
