@@ -25,6 +25,8 @@ import { ms } from '../core/time.js';
 const KINDS = ['ticker', 'mark_price', 'funding_rate', 'open_interest'];
 const TAPE = 200;
 const MOST = 2000;
+const STORED_MS = 10_000; // what has only begun to come is stored by then
+const MOST_ASKED = 200; // as many as a page shows
 const DAY_MS = 86_400_000;
 
 export class CryptoBoard {
@@ -34,17 +36,24 @@ export class CryptoBoard {
   liquidations = [];
   /** @type {(() => void)[]} */
   #ends = [];
+  /** The last of the requests for what was a day ago. @type {Promise<void>} */
+  #asking = Promise.resolve();
+  #asked = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
   #changed;
   #of;
 
   /** @param {() => void} changed @param {{venue: string, symbol: string}} [of]  without it all there are */
   constructor(changed, of) {
     this.#changed = changed;
+    this.#asked = of ? MOST_ASKED : 0; // of one alone the change of a day is not shown
     this.#of = of ? `market.${token(of.venue)}.${token(of.symbol)}` : 'market.*.*';
   }
 
   /** What is said anew each time: it begins with the newest of each. */
   follow() {
+    this.#asking = new Promise((resolve) => (this.#soon = setTimeout(resolve, STORED_MS)));
     for (const kind of KINDS) {
       const onMessage = (/** @type {any} */ { d }) => this.#take(kind, d);
       this.#ends.push(stream.subscribe({ ch: `${this.#of}.${kind}`, mode: 'latest', every_ms: 500, snapshot: 1 }, { onMessage }));
@@ -62,6 +71,7 @@ export class CryptoBoard {
   }
 
   stop() {
+    clearTimeout(this.#soon);
     for (const end of this.#ends.splice(0)) end();
   }
 
@@ -99,14 +109,19 @@ export class CryptoBoard {
       row.fundingAt = ms(d.ts_funding);
     }
     if (kind === 'open_interest' || (kind === 'ticker' && text(d.open_interest))) {
-      if (!row.interest) void this.#dayBefore(row);
+      if (!row.interest && this.#asked < MOST_ASKED) {
+        this.#asked += 1;
+        const asked = row;
+        this.#asking = this.#asking.then(() => this.#dayBefore(asked));
+      }
       row.interest = text(d.open_interest);
     }
     this.#changed();
   }
 
-  /** @param {BoardRow} row */
+  /** One after the other: there may be hundreds. @param {BoardRow} row */
   async #dayBefore(row) {
+    if (!this.#ends.length) return; // nobody looks any more
     const to = new Date(Date.now() - DAY_MS).toISOString();
     try {
       const { data } = await ask(`/open_interest/${encodeURIComponent(row.symbol)}`, { venue: row.venue, to, last: 1 });
