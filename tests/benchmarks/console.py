@@ -7,6 +7,7 @@ after garbage was collected.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import sys
 import tempfile
@@ -53,7 +54,7 @@ async def _publish(data: Path, rate: float, seconds: float) -> None:
         await NatsConnection.open(str(url), name="bench", access=known_access(data, user))
         for user in ("validator", "aggregator")
     ]
-    ticks, bars = (each.client for each in connections)
+    ticks, bars = connections
     tick = SAMPLES[TICK.name]._replace(venue=VENUE, symbol=SYMBOL, epoch=1, phase="continuous", trading_day="20261130")
     bar = SAMPLES[BAR.name]._replace(
         venue=VENUE, symbol=SYMBOL, epoch=1, interval="1m", trading_day="20261130", gap=False
@@ -97,18 +98,21 @@ def _updates(site: Site, rate: float, seconds: float) -> Iterator[None]:
     process.start()
     try:
         yield
+        if not process.is_alive():
+            raise RuntimeError(f"updates: expected to go on, ended with {process.exitcode}")
     finally:
         process.terminate()
         process.join()
 
 
-def _renderers() -> list[psutil.Process]:
-    own = psutil.Process().children(recursive=True)
-    return [each for each in own if "--type=renderer" in " ".join(each.cmdline())]
-
-
 def _cpu_s() -> float:
-    return sum(sum(each.cpu_times()[:2]) for each in _renderers())
+    """Processor seconds that the browser's renderers have taken."""
+    found = 0.0
+    for each in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended, or is not yet waited for
+            if "--type=renderer" in " ".join(each.cmdline()):
+                found += sum(each.cpu_times()[:2])
+    return found
 
 
 def _frames(page: Page, seconds: float) -> dict[str, float]:
@@ -145,24 +149,23 @@ def measure_console(source: str, seconds: float = 20.0, minutes: float = 0.0) ->
                     seen.until("document.querySelector('mp-chart')?.drawn > 0")
                     times.append(time.monotonic() - began)
             result["first_candle_s"] = {"median": round(statistics.median(times), 3), "worst": round(max(times), 3)}
-        with running_site(Path(folder) / "b", "none") as site, viewer(browser, site.base) as seen:
-            with _updates(site, 1, 5):
+            with viewer(browser, site.base) as seen:
                 seen.open(f"/market/{VENUE}.{SYMBOL}")
-            result["idle"] = _frames(seen.page, seconds)
-            for rate in (200, 2_000):
-                with _updates(site, rate, seconds + 15):
-                    seen.page.wait_for_timeout(5_000)
-                    result[f"at_{rate}"] = _frames(seen.page, seconds)
-            if minutes:
-                with _updates(site, 2_000, minutes * 60 + 60):
-                    seen.page.wait_for_timeout(30_000)
-                    held = [_heap_mb(seen.page)]
-                    for _ in range(int(minutes)):
-                        seen.page.wait_for_timeout(60_000)
-                        held.append(_heap_mb(seen.page))
-                result["heap_mb"] = held
-            problems = seen.problems
-        result["problems"] = len(problems)
+                seen.settle()
+                result["idle"] = _frames(seen.page, seconds)
+                for rate in (200, 2_000):
+                    with _updates(site, rate, seconds + 15):
+                        seen.page.wait_for_timeout(5_000)
+                        result[f"at_{rate}"] = _frames(seen.page, seconds)
+                if minutes:
+                    with _updates(site, 2_000, minutes * 60 + 60):
+                        seen.page.wait_for_timeout(30_000)
+                        result["heap_mb"] = [_heap_mb(seen.page)]
+                        for _ in range(int(minutes)):
+                            seen.page.wait_for_timeout(60_000)
+                            result["heap_mb"].append(_heap_mb(seen.page))
+                problems = seen.problems
+        result["problems"] = sorted(set(problems))
     return result
 
 
