@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.integration.console.conftest import HOLE
-from tests.support.console import Site, Viewer, viewer
+from tests.support.console import Site, Viewer, module, viewer
 
 pytestmark = [pytest.mark.xdist_group("console"), pytest.mark.timeout(300)]
 
@@ -77,6 +77,32 @@ def test_a_known_gap_is_on_the_screen_where_it_is_in_the_ledger(browser: Browser
         )
         assert breaks == [["10-10T09:00", False], ["10-10T10:30", False], ["10-10T13:30", False], ["10-10T21:00", True]]
         assert seen.problems == []
+
+
+@pytest.mark.parametrize(("interval", "minutes"), [("1m", 0), ("15m", 0), ("15m", 6)])
+def test_a_bar_that_was_begun_before_anybody_looked_is_whole(
+    browser: Browser, futures: Site, interval: str, minutes: int
+) -> None:
+    """Made of the minutes that are stored and the ticks behind them, it is what the store has once it is closed."""
+    (bar,) = futures.ask(f"/bars/ru1901?interval={interval}&from=2018-10-10T01:45:00Z&limit=1")
+    opened, closed = (datetime.fromtimestamp(bar[name] / 1e9, UTC) for name in ("ts_open", "ts_close"))
+    begun = opened + timedelta(minutes=minutes)
+    stored = futures.ask(f"/bars/ru1901?interval=1m&from={opened:%FT%TZ}&to={begun:%FT%TZ}") if minutes else []
+    ticks = futures.ask(f"/ticks/ru1901?from={begun - timedelta(minutes=1):%FT%TZ}&to={closed:%FT%TZ}&limit=5000")
+    with viewer(browser, futures.base) as seen:
+        seen.open("/about")
+        formed = seen.page.evaluate(
+            """async ([[file, name], bar, stored, ticks, begun]) => {
+              const { FormingBar } = (await import(file))[name];
+              const forming = new FormingBar();
+              forming.begin(bar.ts_open / 1e6, bar.trading_day, stored);
+              for (const tick of ticks) forming.tick(tick, tick.ts_event / 1e6 < begun ? NaN : bar.ts_open / 1e6);
+              const { open, high, low, close, volume, interest } = forming.candle;
+              return [open, high, low, close, volume, interest].map(Number);
+            }""",
+            [module("market/forming.js"), bar, stored, ticks, begun.timestamp() * 1000],
+        )
+    assert formed == [float(bar[name]) for name in ("open", "high", "low", "close", "volume", "open_interest")]
 
 
 def test_the_address_holds_the_view(browser: Browser, futures: Site) -> None:

@@ -7,8 +7,10 @@ import { ms } from '../core/time.js';
 export class FormingBar {
   /** @type {Candle | null} */
   candle = null;
+  /** @type {{at: number, volume: string, day: string} | null} the newest tick */
+  #before = null;
   #baseline = ''; // volume of the trading day when the bar began
-  #lastVolume = '';
+  #isBegun = false; // with what is stored, and no tick has come since
   #seq = -1; // of the last trade that counts
 
   /** A bar has closed. @param {number} time  its opening */
@@ -18,33 +20,41 @@ export class FormingBar {
 
   /** @param {any} tick @param {number} open  of its window, NaN where it is in none that is open */
   tick(tick, open) {
+    const at = ms(tick.ts_event);
     const volume = tick.volume === null || tick.volume === undefined ? '' : String(tick.volume);
-    const before = this.#lastVolume;
-    this.#lastVolume = volume;
+    const before = this.#before;
+    if (before && at < before.at) return;
+    this.#before = { at, volume, day: tick.trading_day };
     if (Number.isNaN(open)) return;
-    if (this.candle?.time !== open) this.#baseline = this.candle ? before : volume;
+    const known = this.#isBegun && this.candle?.time === open ? this.candle.volume : '0';
+    if (this.candle?.time !== open || this.#isBegun) {
+      // The volume of a counter is that of the trading day: it begins anew with the day.
+      this.#baseline = minus(!before ? volume : before.day === tick.trading_day ? before.volume : '0', known);
+      this.#isBegun = false;
+    }
     const candle = this.#moved(open, tick.trading_day, String(tick.last), 1);
     if (volume && this.#baseline) candle.volume = minus(volume, this.#baseline);
     if (tick.open_interest !== null && tick.open_interest !== undefined) candle.interest = String(tick.open_interest);
   }
 
   /**
-   * What is stored of a bar that has begun before anybody looked.
+   * What is stored of a bar that has begun before anybody looked. The ticks or trades behind these minutes follow.
    * @param {number} open
    * @param {string} day
    * @param {any[]} minutes  its bars of a minute
-   * @param {any[]} trades  those behind them
    */
-  begin(open, day, minutes, trades) {
+  begin(open, day, minutes) {
     this.candle = null;
+    this.#before = null;
     this.#seq = -1;
+    this.#isBegun = minutes.length > 0;
     for (const bar of minutes) {
       this.#moved(open, day, String(bar.open), 0);
       for (const price of [bar.high, bar.low]) this.#moved(open, day, String(price), 0);
       const candle = this.#moved(open, day, String(bar.close), Number(bar.ticks ?? 0));
       candle.volume = plus(candle.volume, bar.volume);
+      candle.interest = bar.open_interest ?? null;
     }
-    for (const each of trades) this.trade(each, open, day);
   }
 
   /** @param {any} trade @param {number} open @param {string} day */
@@ -73,10 +83,4 @@ export class FormingBar {
     candle.ticks += ticks;
     return candle;
   }
-}
-
-/** @param {any} row @param {import('../chart/windows.js').Windows} windows @returns {[number, string]} window and trading day of a trade */
-export function placeOf(row, windows) {
-  const at = ms(row.ts_event);
-  return [windows.openOf(at), windows.sectionOf(at)?.day ?? ''];
 }

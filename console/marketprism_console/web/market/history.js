@@ -3,10 +3,11 @@ import { ApiError, ask } from '../core/api.js';
 import { Signal } from '../core/signal.js';
 import { stream } from '../core/stream.js';
 import { token } from '../core/subjects.js';
+import { serverNow } from '../core/server_clock.js';
 import { isChinese, ms } from '../core/time.js';
 import { candleOf, laid } from '../chart/series.js';
 import { Windows } from '../chart/windows.js';
-import { FormingBar, placeOf } from './forming.js';
+import { FormingBar } from './forming.js';
 
 /** @typedef {import('../chart/series.js').Candle} Candle */
 
@@ -15,7 +16,7 @@ const OLDER = 3000;
 const MOST = 20_000;
 const DAY = 86_400_000;
 const MINUTE = 60_000;
-const TRADES = 5000;
+const MOST_ROWS = 5000;
 const RECENT = 500; // trades that the stream still has, so that none is missed that is not stored yet
 
 export class BarHistory {
@@ -42,8 +43,8 @@ export class BarHistory {
   #waiting = [];
   /** @type {(() => void)[]} */
   #ends = [];
-  /** @type {any[]} trades that came before it was known what the forming bar began with */
-  #trades = [];
+  /** @type {any[]} ticks or trades that came before it was known what the forming bar began with */
+  #early = [];
   #isBegun = false;
   #isAsking = false;
   #askedFor = ''; // the trading day whose sections were asked for last
@@ -77,10 +78,10 @@ export class BarHistory {
     );
     // The ticks of a counter are its states, the newest tells the volume; of a venue each trade counts.
     const traded = isChinese(this.venue)
-      ? stream.subscribe({ ch: `market.tick.${name}`, mode: 'latest', every_ms: 100 }, { onMessage: ({ d }) => this.#tick(d) })
+      ? stream.subscribe({ ch: `market.tick.${name}`, mode: 'latest', every_ms: 100 }, { onMessage: ({ d }) => this.#traded(d) })
       : stream.subscribe(
           { ch: `market.${token(this.venue)}.${name}.trade`, mode: 'all', snapshot: RECENT },
-          { onMessage: ({ d }) => this.#trade(d), onGap: () => void this.#goOn({}) },
+          { onMessage: ({ d }) => this.#traded(d), onGap: () => void this.#goOn({}) },
         );
     this.#ends = [bars, gaps, traded];
   }
@@ -106,8 +107,8 @@ export class BarHistory {
     for (const row of this.#waiting.splice(0)) this.#put(candleOf(row));
     this.#lay();
     if (candles.length) void this.#surround(options).catch((error) => this.#failed(error));
-    // What forms already has more than the store: it was there when the trades came.
-    if (!isChinese(this.venue) && !(this.#isBegun && this.forming)) void this.#goOn(options);
+    // What forms already has more than the store: it was there when the ticks and trades came.
+    if (!(this.#isBegun && this.forming)) void this.#goOn(options);
   }
 
   /** @param {{signal?: AbortSignal}} options */
@@ -120,7 +121,7 @@ export class BarHistory {
       if (!(error instanceof ApiError && error.status === 404)) this.#failed(error);
     }
     this.#isBegun = true;
-    for (const trade of this.#trades.splice(0)) this.#trade(trade);
+    for (const row of this.#early.splice(0)) this.#traded(row);
   }
 
   /** Nothing may be stored of it, and something come live. @param {{signal?: AbortSignal}} options */
@@ -276,24 +277,25 @@ export class BarHistory {
     if (this.#isLoaded) this.#lay();
   }
 
-  /** @param {any} tick */
-  #tick(tick) {
-    if (tick.venue !== this.venue || tick.last === null || tick.last === undefined || !this.#isLoaded) return;
-    this.#bar.tick(tick, this.#notClosed(this.windows.openOf(ms(tick.ts_event))));
-    if (this.forming) this.newest.value += 1;
+  /** @param {any} row  a counter's tick or a venue's trade */
+  #traded(row) {
+    if (row.venue !== this.venue) return;
+    if (!this.#isBegun) {
+      this.#early.push(row);
+      if (this.#early.length > MOST_ROWS) this.#early.shift();
+    } else if (this.#moves(row) && this.forming) {
+      this.newest.value += 1;
+    }
   }
 
-  /** @param {any} trade */
-  #trade(trade) {
-    if (trade.venue !== this.venue) return;
-    if (!this.#isBegun) {
-      this.#trades.push(trade);
-      if (this.#trades.length > TRADES) this.#trades.shift();
-      return;
-    }
-    const [open, day] = placeOf(trade, this.windows);
-    this.#bar.trade(trade, this.#notClosed(open), day);
-    if (this.forming) this.newest.value += 1;
+  /** @param {any} row @param {number} [from]  what lies before is in the bar already */
+  #moves(row, from = -Infinity) {
+    const at = ms(row.ts_event);
+    const open = at < from ? NaN : this.#notClosed(this.windows.openOf(at));
+    if (!isChinese(this.venue)) this.#bar.trade(row, open, this.windows.sectionOf(at)?.day ?? '');
+    else if (row.last === null || row.last === undefined) return false;
+    else this.#bar.tick(row, open);
+    return true;
   }
 
   /** A window that is open; NaN where its bar, or one behind it, is closed. @param {number} open */
@@ -303,16 +305,19 @@ export class BarHistory {
 
   /** The bar that had begun when the page was opened. @param {{signal?: AbortSignal}} options */
   async #begin(options) {
-    const now = Date.now();
+    const now = serverNow();
     const open = this.#notClosed(this.windows.openOf(now));
     if (!Number.isNaN(open)) {
       const { venue } = this;
       const symbol = encodeURIComponent(this.symbol);
       const read = async (/** @type {string} */ path, /** @type {number} */ from, /** @type {object} */ more = {}) =>
-        (await ask(`${path}/${symbol}`, { venue, from: new Date(from).toISOString(), limit: TRADES, ...more }, options)).data;
+        (await ask(`${path}/${symbol}`, { venue, from: new Date(from).toISOString(), limit: MOST_ROWS, ...more }, options)).data;
       const minutes = this.windows.length > MINUTE ? await read('/bars', open, { interval: '1m' }) : [];
-      const trades = await read('/trades', minutes.length ? ms(minutes[minutes.length - 1].ts_close) : open);
-      this.#bar.begin(open, this.windows.sectionOf(now)?.day ?? '', minutes, trades);
+      const end = minutes.length ? ms(minutes[minutes.length - 1].ts_close) : open;
+      // The volume of a counter is told by the tick before.
+      const rows = isChinese(venue) ? await read('/ticks', end - MINUTE) : await read('/trades', end);
+      this.#bar.begin(open, this.windows.sectionOf(now)?.day ?? '', minutes);
+      for (const row of rows) this.#moves(row, end);
     }
   }
 }
