@@ -21,7 +21,14 @@ CODE: Final = {name: without_comments(source.encode()).decode() for name, source
 # What browser tests look at.
 FOR_TESTS: Final = {("core/texts.js", "dictionaries"), ("system/elections.js", "Elections")}
 # Words for names that come from the API or from the pages' rows: other tests hold that none is missing.
-FROM_ELSEWHERE: Final = {"events/text.js", "operate/text.js", "pages/text.js", "parts/causes_text.js", "system/text.js"}
+FROM_ELSEWHERE: Final = {
+    "events/text.js",
+    "operate/text.js",
+    "pages/crypto/prices_text.js",
+    "pages/text.js",
+    "parts/causes_text.js",
+    "system/text.js",
+}
 # Their keys are put together out of more than a template.
 BY_STATE: Final = {("parts/action_text.js", "waiting")}
 

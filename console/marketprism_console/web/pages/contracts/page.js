@@ -2,12 +2,13 @@
 import { html, nothing } from '../../vendor/lit.js';
 import { address, alter } from '../../core/address.js';
 import { ask } from '../../core/api.js';
+import { findInstruments } from '../../core/instruments.js';
 import { minus } from '../../core/numbers.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { dayText, zoneName } from '../../core/time.js';
 import { ContinuousHistory } from '../../market/continuous.js';
-import { findInstruments } from '../../core/instruments.js';
+import '../../market/quotes_table.js';
 import { empty, shown } from '../../parts/states.js';
 import { numeric, table } from '../../parts/table.js';
 import '../../chart/chart.js';
@@ -27,6 +28,16 @@ class ContractsPage extends Part {
     /** @type {ContinuousHistory | null} */
     this.history = null;
     this.known = new Resource(async (signal) => (await findInstruments('', MOST, { signal })).filter((each) => each.class_ === 'future'));
+    /** Of this product, each with its last trading day where that is known. */
+    this.contracts = new Resource(async (signal) => {
+      const [found, terms] = await Promise.all([
+        findInstruments(this.rest, MOST, { signal }),
+        ask('/instruments', { product: this.rest, limit: MOST }, { signal }),
+      ]);
+      const rows = found.filter((each) => each.class_ === 'future' && each.product === this.rest);
+      rows.sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+      return { rows, expiries: new Map(terms.data.map((/** @type {any} */ each) => [each.symbol, each.expire_day])) };
+    });
     this.bars = new Resource(async (signal) => {
       const { history } = this;
       await history?.load(signal);
@@ -41,7 +52,8 @@ class ContractsPage extends Part {
     this.follow(this.known.known);
     this.follow(this.bars.known);
     this.follow(this.rolls.known);
-    for (const each of [this.known, this.bars, this.rolls]) this.whenGone(() => each.stop());
+    this.follow(this.contracts.known);
+    for (const each of [this.known, this.bars, this.rolls, this.contracts]) this.whenGone(() => each.stop());
     void this.known.load();
   }
 
@@ -62,7 +74,10 @@ class ContractsPage extends Part {
     const { rest, interval, adjust, history } = this;
     this.requestUpdate();
     if (!rest || (history?.symbol === rest && history.interval === interval && history.adjust === adjust)) return;
-    if (history?.symbol !== rest) void this.rolls.load({ forget: true });
+    if (history?.symbol !== rest) {
+      void this.rolls.load({ forget: true });
+      void this.contracts.load({ forget: true });
+    }
     this.history = new ContinuousHistory('', rest, interval, adjust);
     void this.bars.load({ forget: true });
   }
@@ -109,7 +124,13 @@ class ContractsPage extends Part {
           history?.candles.length ? undefined : empty(t('no_bars', { product: this.rest }), html`<p>${t('no_bars_more')}</p>`),
       })}
       <h2>${t('rolls')}</h2>
-      ${shown(this.rolls, (rows) => this.#rolls(rows))}`;
+      ${shown(this.rolls, (rows) => this.#rolls(rows))}
+      <h2>${t('contracts')}</h2>
+      ${shown(
+        this.contracts,
+        ({ rows, expiries }) => html`<mp-quotes .label=${t('contracts')} .rows=${rows} .expiries=${expiries}></mp-quotes>`,
+        { empty: ({ rows }) => (rows.length ? undefined : empty(t('none'))) },
+      )}`;
   }
 
   /** @param {ContinuousHistory | null} history @param {boolean} isTable */

@@ -10,7 +10,8 @@ import { instrumentOf } from '../../core/instruments.js';
 import { empty, shown } from '../../parts/states.js';
 import { numeric, table } from '../../parts/table.js';
 import { tabs } from '../../parts/tabs.js';
-import { priceOf, t } from './text.js';
+import { priceOf } from './prices_text.js';
+import { t } from './text.js';
 
 const ROWS = 200;
 const VIEWS = /** @type {const} */ (['funding', 'interest', 'liquidations']);

@@ -9,7 +9,8 @@ import { CryptoBoard } from '../../market/board.js';
 import { empty } from '../../parts/states.js';
 import { numeric, table } from '../../parts/table.js';
 import './history.js';
-import { priceOf, t } from './text.js';
+import { priceOf } from './prices_text.js';
+import { t } from './text.js';
 
 const ROWS = 200;
 const VIEWS = /** @type {const} */ (['funding', 'interest', 'liquidations']);

@@ -9,7 +9,6 @@ export const t = texts({
     liquidations: 'Liquidations', no_liquidations: 'No liquidation has come since the page was opened.',
     incomplete: 'Some venues push only a part of their liquidations: this tape is no count of them.',
     time: 'Time', side: 'Position', price: 'Price', quantity: 'Quantity', long: 'long closed', short: 'short closed',
-    price_average: 'average of the fills', price_bankruptcy: 'bankruptcy price', price_trade: 'trade',
     history: 'History of {symbol}', rate: 'Rate', at: 'Exchanged at', zone: 'Times in {zone}.', choose: 'History', value: 'Value',
     view_funding: 'Funding', view_interest: 'Open interest', view_liquidations: 'Liquidations',
     newest_first: '{what} of {symbol}, newest first. Times in {zone}.', line: '{what}: the last {count}, from {low} to {high}',
@@ -23,17 +22,9 @@ export const t = texts({
     liquidations: '强平', no_liquidations: '打开页面以来尚无强平。',
     incomplete: '部分交易所只推送部分强平，此处不代表总数。',
     time: '时间', side: '仓位', price: '价格', quantity: '数量', long: '多头强平', short: '空头强平',
-    price_average: '成交均价', price_bankruptcy: '破产价格', price_trade: '成交价',
     history: '{symbol} 的历史', rate: '费率', at: '结算时间', zone: '时间为 {zone}。', choose: '历史', value: '价值',
     view_funding: '资金费率', view_interest: '持仓量', view_liquidations: '强平',
     newest_first: '{symbol} 的{what}，按时间倒序，时间为 {zone}。', line: '{what}：最近 {count} 条，{low} 至 {high}',
     no_history: '{symbol} 暂无已存储的{what}记录',
   },
 });
-
-const PRICES = new Set(['average', 'bankruptcy', 'trade']);
-
-/** Which price of a liquidation it is. @param {string} what */
-export function priceOf(what) {
-  return PRICES.has(what) ? t(/** @type {any} */ (`price_${what}`)) : what;
-}
