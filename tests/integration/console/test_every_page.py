@@ -72,7 +72,7 @@ def test_the_first_visit_asks_for_few_and_small_files(browser: Browser, futures:
         )
         print(f"{len(sizes)} files, {sum(sizes.values())} bytes: {sizes}")
         assert len(sizes) <= 12
-        assert sum(sizes.values()) <= 125_000
+        assert sum(sizes.values()) <= 130_000
         assert all(size > 0 for size in sizes.values())
         # What only other pages need is not loaded: their own files, and the library of the charts.
         seen.open("/about")
