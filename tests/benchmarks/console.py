@@ -135,6 +135,10 @@ def _heap_mb(page: Page) -> float:
     return round(float(found["usedSize"]) / 1e6, 2)
 
 
+def _newest(site: Site) -> object:
+    return site.ask(f"/bars/{SYMBOL}?interval=1m&last=1")[0]["ts_open"]
+
+
 def measure_console(source: str, seconds: float = 20.0, minutes: float = 0.0) -> dict[str, Any]:
     """Frames at 200 and 2 000 updates a second; with `minutes` also what the page holds after so long at 2 000."""
     result: dict[str, Any] = {}
@@ -149,6 +153,7 @@ def measure_console(source: str, seconds: float = 20.0, minutes: float = 0.0) ->
                     seen.until("document.querySelector('mp-chart')?.drawn > 0")
                     times.append(time.monotonic() - began)
             result["first_candle_s"] = {"median": round(statistics.median(times), 3), "worst": round(max(times), 3)}
+            site.until(lambda: _newest(site) == (time.sleep(3), _newest(site))[1])  # all of the recording is in
             with viewer(browser, site.base) as seen:
                 seen.open(f"/market/{VENUE}.{SYMBOL}")
                 seen.settle()

@@ -105,6 +105,20 @@ def test_a_bar_that_was_begun_before_anybody_looked_is_whole(
     assert formed == [float(bar[name]) for name in ("open", "high", "low", "close", "volume", "open_interest")]
 
 
+def test_sections_are_asked_for_in_spans_that_are_answered(browser: Browser, futures: Site) -> None:
+    day = 86_400_000
+    old, years = [n * 60_000 for n in range(3)], [9_000 * day + n * day for n in range(900)]
+    with viewer(browser, futures.base) as seen:
+        seen.open("/about")
+        spans = seen.page.evaluate(
+            "async ([[file, name], times]) => (await import(file))[name].spansOf(times)",
+            [module("chart/windows.js"), [*old, *years]],
+        )
+    assert spans[0] == {"from": 0, "to": 120_000}
+    assert [(each["to"] - each["from"]) // day for each in spans[1:]] == [389, 389, 119]
+    assert all(any(each["from"] <= time <= each["to"] for each in spans) for time in years)
+
+
 def test_the_address_holds_the_view(browser: Browser, futures: Site) -> None:
     with viewer(browser, futures.base) as seen:
         seen.open("/market/shfe.ru1901")

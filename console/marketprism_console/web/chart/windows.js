@@ -89,3 +89,23 @@ export class Windows {
     return earlier ? earlier.open + passed - earlier.before : section.open;
   }
 }
+
+const DAY = 86_400_000;
+const APART = 30 * DAY; // without a bar for so long: nobody looks at what is between
+const LONGEST = 390 * DAY; // sections of so long are answered at once, with some days around them
+const MOST_SPANS = 8;
+
+/**
+ * Spans of time that hold these times, the newest of them where there are many: each is short enough to ask for its sections.
+ * @param {number[]} times  in their order
+ */
+export function spansOf(times) {
+  /** @type {{from: number, to: number}[]} */
+  const spans = [];
+  for (const time of times) {
+    const last = spans.at(-1);
+    if (last && time - last.to < APART && time - last.from < LONGEST) last.to = time;
+    else spans.push({ from: time, to: time });
+  }
+  return spans.slice(-MOST_SPANS);
+}

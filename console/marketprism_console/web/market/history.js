@@ -6,7 +6,7 @@ import { token } from '../core/subjects.js';
 import { serverNow } from '../core/server_clock.js';
 import { isChinese, ms } from '../core/time.js';
 import { candleOf, laid } from '../chart/series.js';
-import { Windows } from '../chart/windows.js';
+import { spansOf, Windows } from '../chart/windows.js';
 import { FormingBar } from './forming.js';
 
 /** @typedef {import('../chart/series.js').Candle} Candle */
@@ -139,8 +139,12 @@ export class BarHistory {
 
   /** Sections and gaps of the time that the candles are from. @param {{signal?: AbortSignal}} options */
   async #surround(options) {
-    const [first, last] = [this.candles[0].time, this.candles[this.candles.length - 1].time];
-    const [sections, gaps] = await Promise.all([this.readSections(first, last, options), this.readGaps(first, options)]);
+    const spans = spansOf(this.candles.map(({ time }) => time));
+    const [gaps, ...known] = await Promise.all([
+      this.readGaps(this.candles[0].time, options),
+      ...spans.map(({ from, to }) => this.readSections(from, to, options)),
+    ]);
+    const sections = [...new Map(known.flat().map((each) => [each.ts_open, each])).values()];
     this.windows = new Windows(sections, this.interval);
     this.gaps = gaps;
     this.#lay();
