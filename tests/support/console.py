@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import axe_playwright_python
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from marketprism_adapters.nats.local_server import choose_port
 from marketprism_console.files import read_console
@@ -25,6 +25,8 @@ from tests.support.browser import Watched
 _AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 _STARTED_S = 120.0
+_SHOWN_MS = 30_000
+expect.set_options(timeout=_SHOWN_MS)
 LANGUAGES = {"en": "en-US", "zh": "zh-CN"}
 _TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('*')]
   .filter((each) => each.getBoundingClientRect().right > innerWidth && !each.closest('.scroll'))
@@ -119,7 +121,7 @@ class Viewer:
         self.page = page
         self.base = base
         self.watched = Watched(page, base)
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(_SHOWN_MS)
 
     @property
     def problems(self) -> list[str]:

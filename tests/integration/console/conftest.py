@@ -39,25 +39,13 @@ def _with_hole(recording: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def futures(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Three days of rubber, recorded at a counter of the Shanghai Futures Exchange; some minutes of the last are not
-    there."""
+    """Three days of rubber, recorded at a counter of the Shanghai Futures Exchange: some minutes of the last are not
+    there, and some rows of the second are spoiled."""
     folder = tmp_path_factory.mktemp("futures")
-    files = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
-    files[-1] = _with_hole(files[-1], folder)
-    with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
-        site.until(
-            lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == 1_539_183_540_000_000_000, within_s=240
-        )
-        yield site
-
-
-@pytest.fixture(scope="session")
-def spoiled(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The same three days, the second with a hole and spoiled rows."""
-    folder = tmp_path_factory.mktemp("spoiled")
     files = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
     spoil(files[1], folder / files[1].name)
     files[1] = folder / files[1].name
+    files[2] = _with_hole(files[2], folder)
     with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
         last = 1_539_183_540_000_000_000
         site.until(lambda: site.ask("/bars/ru1901?interval=1m&last=1")[0]["ts_open"] == last, within_s=240)

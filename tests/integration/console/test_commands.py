@@ -89,7 +89,7 @@ def test_what_is_wrong_is_said_beside_its_field(browser: Browser, desk: Desk) ->
             seen.page.fill(f"#arg-{name}", text)
             send.click()
             expect(seen.page.locator(f"#wrong-{name}")).to_contain_text(words)
-            assert seen.page.locator("dialog[open]").count() == 0
+            expect(seen.page.locator("dialog[open]")).to_have_count(0)
         assert seen.violations() == []
         assert seen.problems == []
         # What only the service knows is said beside the field as well.
@@ -167,7 +167,7 @@ def test_who_may_only_look_sees_commands_and_gives_none(browser: Browser, desk: 
     with at_desk(browser, desk, START, "viewer") as seen:
         expect(seen.page.locator("#arg-name")).to_be_visible()
         assert seen.page.get_by_role("button", name="Give the command…").count() == 0
-        assert seen.page.locator("mp-gateways button").count() == 0
+        expect(seen.page.locator("mp-gateways button")).to_have_count(0)
         expect(seen.page.locator("mp-command-form")).to_contain_text("sys:operate")
         assert seen.problems == []
         csrf = "(await (await fetch('/api/v1/me')).json()).data.csrf"

@@ -55,6 +55,7 @@ def apples(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     ]
     with running_site(folder, f"replay:{','.join(map(str, files))}") as site:
         site.until(lambda: len(site.ask("/dominant/AP")) == 2)
+        site.until(lambda: site.ask("/sessions/AP101?venue=czce"))  # names that have just come are known a little later
         site.until(lambda: site.ask("/bars/AP101?interval=1m&last=1")[0]["trading_day"] == "20200806")
         yield site
 

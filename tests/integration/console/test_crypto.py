@@ -250,7 +250,7 @@ def test_a_book_that_is_lost_is_greyed_with_its_cause_and_comes_back(
         seen.page.wait_for_selector("mp-book svg.depth")
         venue.do_soon(Fault(0.0, "maintenance", 3.0))
         expect(status).to_have_text("✕ not known: connection lost", timeout=30_000)
-        assert seen.page.locator("mp-book .stale svg.depth").count() == 1
+        expect(seen.page.locator("mp-book .stale svg.depth")).to_have_count(1)
         expect(status).to_have_text("✓ valid", timeout=60_000)
         seen.page.wait_for_selector("mp-book .stale", state="detached")
         with _at_rest(venue):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.integration.console.spoiled import DAY, HOLE
 from tests.support.console import Site, Viewer, module, viewer
@@ -22,9 +22,9 @@ def cells(seen: Viewer) -> list[dict[str, str]]:
     return found
 
 
-def test_the_calendar_says_what_the_store_has(browser: Browser, spoiled: Site) -> None:
-    rows: list[dict[str, Any]] = spoiled.ask("/coverage?symbols=ru1901&venue=shfe")
-    with viewer(browser, spoiled.base) as seen:
+def test_the_calendar_says_what_the_store_has(browser: Browser, futures: Site) -> None:
+    rows: list[dict[str, Any]] = futures.ask("/coverage?symbols=ru1901&venue=shfe")
+    with viewer(browser, futures.base) as seen:
         seen.open("/data?symbols=ru1901&venue=shfe")
         seen.until("document.querySelector('td.day')")
         found = cells(seen)
@@ -39,12 +39,12 @@ def test_the_calendar_says_what_the_store_has(browser: Browser, spoiled: Site) -
         assert seen.problems == []
 
 
-def test_a_day_is_opened_by_keyboard_and_stands_in_the_address(browser: Browser, spoiled: Site) -> None:
-    (row,) = spoiled.ask(f"/coverage?symbols=ru1901&trading_day={DAY}")
-    holes = spoiled.ask(f"/gaps?symbols=ru1901&trading_day={DAY}")
-    (daily,) = spoiled.ask(f"/daily/ru1901?trading_day={DAY}")
+def test_a_day_is_opened_by_keyboard_and_stands_in_the_address(browser: Browser, futures: Site) -> None:
+    (row,) = futures.ask(f"/coverage?symbols=ru1901&trading_day={DAY}")
+    holes = futures.ask(f"/gaps?symbols=ru1901&trading_day={DAY}")
+    (daily,) = futures.ask(f"/daily/ru1901?trading_day={DAY}")
     assert any(hole["bars"] >= 9 for hole in holes), f"expected the hole of {HOLE}, was {holes}"
-    with viewer(browser, spoiled.base) as seen:
+    with viewer(browser, futures.base) as seen:
         seen.open("/data?symbols=ru1901&from=2018-10-08&to=2018-10-10")
         seen.until("document.querySelectorAll('td.day').length === 3")
         seen.page.focus("td.day[tabindex='0']")
@@ -62,7 +62,7 @@ def test_a_day_is_opened_by_keyboard_and_stands_in_the_address(browser: Browser,
         assert facts["Ticks"] == f"{daily['ticks']:,}"
         assert (facts["Minute bars"], facts["Minutes expected"]) == (str(row["bars"]), str(row["minutes"]))
         assert (facts["Gaps"], facts["Bars that touch a gap"]) == (str(row["gaps"]), str(row["gap_bars"]))
-        sections = spoiled.ask(f"/sessions/ru1901?venue=shfe&from_day={DAY}&to_day={DAY}")
+        sections = futures.ask(f"/sessions/ru1901?venue=shfe&from_day={DAY}&to_day={DAY}")
         assert seen.page.locator(".section-bar").count() == len(sections)
         assert seen.page.locator(".section-bar .hole").count() >= 1
         assert seen.violations() == []
@@ -74,10 +74,10 @@ def test_a_day_is_opened_by_keyboard_and_stands_in_the_address(browser: Browser,
         assert seen.problems == []
 
 
-def test_the_ledger_has_every_gap_and_leads_to_its_place(browser: Browser, spoiled: Site) -> None:
-    holes = spoiled.ask("/gaps?symbols=ru1901")
+def test_the_ledger_has_every_gap_and_leads_to_its_place(browser: Browser, futures: Site) -> None:
+    holes = futures.ask("/gaps?symbols=ru1901")
     causes = {hole["cause"] for hole in holes}
-    with viewer(browser, spoiled.base) as seen:
+    with viewer(browser, futures.base) as seen:
         seen.open("/data?symbols=ru1901")
         seen.until("document.querySelector('mp-gap-ledger table.gaps')")
         assert seen.page.locator("mp-gap-ledger tbody tr").count() == len(holes)
@@ -96,19 +96,19 @@ def test_the_ledger_has_every_gap_and_leads_to_its_place(browser: Browser, spoil
         assert seen.problems == []
 
 
-def test_what_is_not_there_and_what_goes_wrong_are_said(browser: Browser, spoiled: Site) -> None:
-    with viewer(browser, spoiled.base) as seen:
+def test_what_is_not_there_and_what_goes_wrong_are_said(browser: Browser, futures: Site) -> None:
+    with viewer(browser, futures.base) as seen:
         seen.open("/data?symbols=zz9999")
         seen.until("document.querySelectorAll('.empty').length === 2")
         assert "zz9999" in seen.page.inner_text("#content .empty >> nth=0")
         assert seen.problems == []
-        seen.page.goto(f"{spoiled.base}/data?from=2001-01-01&to=2018-10-10")
+        seen.page.goto(f"{futures.base}/data?from=2001-01-01&to=2018-10-10")
         seen.until("document.querySelector('#content .failed')")
         assert "expected at most 400 days" in seen.page.inner_text("#content .failed >> nth=0")
 
 
-def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, spoiled: Site) -> None:
-    with viewer(browser, spoiled.base) as seen:
+def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, futures: Site) -> None:
+    with viewer(browser, futures.base) as seen:
         seen.open("/data?symbols=ru1901")
         seen.until("document.querySelector('td.day')")
         took = seen.page.evaluate(
@@ -130,8 +130,8 @@ def test_the_calendar_of_many_instruments_can_be_gone_through(browser: Browser, 
             module("pages/data/coverage.js"),
         )
         print(f"200 x 60 cells took {took:.0f} ms")
-        assert seen.page.locator("td.day").count() == 12_000
-        assert seen.page.locator("td.day[tabindex='0']").count() == 1
+        expect(seen.page.locator("td.day")).to_have_count(12_000)
+        expect(seen.page.locator("td.day[tabindex='0']")).to_have_count(1)
         seen.page.focus("td.day[tabindex='0']")
         for key in ("End", "PageDown", "ArrowLeft"):
             seen.page.keyboard.press(key)

@@ -49,7 +49,7 @@ def test_a_letter_is_opened_by_its_address(browser: Browser, desk: Desk, letters
         with at_desk(browser, desk, path, language=language, theme=theme, width=width) as seen:
             expect(seen.page.locator("mp-dead-letter pre").first).to_contain_text('"name": "<b>second"')
             expect(seen.page.locator("mp-dead-letter p.failed")).to_contain_text("expected a job that there is")
-            assert seen.page.locator("mp-dead-commands tbody tr").count() == 3
+            expect(seen.page.locator("mp-dead-commands tbody tr")).to_have_count(3)
             seen.settle()
             assert seen.violations() == []
             assert seen.too_wide() == []
@@ -109,7 +109,7 @@ def test_one_is_thrown_away_and_who_was_later_is_told(browser: Browser, desk: De
 def test_who_may_only_look_gets_no_buttons(browser: Browser, desk: Desk, letters: list[int]) -> None:
     with at_desk(browser, desk, f"{PATH}?seq={letters[0]}", "viewer") as seen:
         expect(seen.page.locator("mp-dead-letter pre").first).to_be_visible()
-        assert seen.page.locator("mp-dead-commands input[type=checkbox]").count() == 0
+        expect(seen.page.locator("mp-dead-commands input[type=checkbox]")).to_have_count(0)
         assert seen.page.get_by_role("button", name="Put back…").count() == 0
         expect(seen.page.locator("mp-dead-commands")).to_contain_text("sys:operate")
         csrf = "(await (await fetch('/api/v1/me')).json()).data.csrf"

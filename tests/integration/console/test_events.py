@@ -62,7 +62,7 @@ def test_events_come_live_and_lead_to_their_instrument_at_that_instant(browser: 
         seen.page.get_by_role("button", name="Pause").click()
         desk.say(gap("paused1"))
         expect(seen.page.locator("mp-live-events [role=status]").first).to_contain_text("1 more")
-        assert seen.page.locator(ROWS, has_text="paused1").count() == 0
+        expect(seen.page.locator(ROWS, has_text="paused1")).to_have_count(0)
         seen.page.get_by_role("button", name="Go on").click()
         expect(seen.page.locator(ROWS, has_text="paused1")).to_have_count(1)
         assert seen.problems == []
@@ -117,7 +117,7 @@ def test_hostile_events_are_only_text(browser: Browser, desk: Desk) -> None:
     desk.say_aloud("odd", "<b>What</b>", ["no", {"object": 1}])
     with at_desk(browser, desk, "/events?venue=evil", width=390) as seen:
         expect(seen.page.locator(ROWS)).to_contain_text("<img src=x")
-        assert seen.page.locator(f"{ROWS} img").count() == 0
+        expect(seen.page.locator(f"{ROWS} img")).to_have_count(0)
         assert seen.too_wide() == []
         assert seen.problems == []
 

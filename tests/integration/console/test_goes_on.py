@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from marketprism_application.contracts.kinds import BAR, TRADE
 from tests.contract.test_codec import SAMPLES
@@ -80,7 +80,7 @@ def test_no_trade_is_missed_while_the_gateway_is_away(browser: Browser, site: Si
             ended.result()
         seen.until(f"{PRINTED}.at(-1) === 180")
         assert seen.page.evaluate(PRINTED) == list(range(1, 181))
-        assert seen.page.locator(".cut").count() == 0
+        expect(seen.page.locator(".cut")).to_have_count(0)
         assert seen.page.evaluate("window.same")
 
 

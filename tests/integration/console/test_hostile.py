@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from marketprism_application.contracts.kinds import (
     BAR,
@@ -75,7 +75,12 @@ def _records(name: str, number: int, now: int) -> list[tuple[DataKind, Any]]:
     ]
     return [
         *((BAR, bar) for bar in bars),
-        (TICK, _sample(TICK, **common, seq=1, ts_event=now + HOUR, ts_recv=now, warnings=(name,), phase=name[:20])),
+        (
+            TICK,
+            _sample(
+                TICK, **common, seq=1, ts_event=now + HOUR, ts_recv=now, ts_pub=now, warnings=(name,), phase=name[:20]
+            ),
+        ),
         (GAP, _sample(GAP, **common, seq=1, ts_from=opened, ts_to=opened + 60 * 10**9, cause=name, kind="")),
         (MARK_PRICE, _sample(MARK_PRICE, **common, seq=1, ts_event=now)),
         (LIQUIDATION, _sample(LIQUIDATION, **common, seq=number + 1, ts_event=now, price_of=name)),
@@ -110,7 +115,7 @@ def test_text_of_a_feed_is_never_more_than_text(browser: Browser, site: Site) ->
             seen.page.go_back()
             seen.open("/market")
         assert "taken" not in seen.page.title()
-        assert seen.page.locator("#content img, #content script, #content iframe").count() == 0
+        expect(seen.page.locator("#content img, #content script, #content iframe")).to_have_count(0)
         assert [each for each in seen.problems if "404" not in each] == []
 
 

@@ -52,7 +52,7 @@ def test_ten_candles_and_the_book_are_those_of_the_store(browser: Browser, futur
 
 
 def test_a_known_gap_is_on_the_screen_where_it_is_in_the_ledger(browser: Browser, futures: Site) -> None:
-    (gap,) = futures.ask("/gaps/ru1901")
+    gap = max(futures.ask("/gaps/ru1901"), key=lambda each: each["ts_from"])
     bars = {bar["ts_open"] // 10**6: bar for bar in futures.ask("/bars/ru1901?interval=1m&last=200")}
     with viewer(browser, futures.base) as seen:
         seen.open("/market/shfe.ru1901?as=table")
@@ -70,7 +70,7 @@ def test_a_known_gap_is_on_the_screen_where_it_is_in_the_ledger(browser: Browser
             "(() => { const { history } = document.querySelector('mp-chart') ?? {}; return history?.laid.holes.length && "
             "history.laid.holes.map((hole) => [hole.from, hole.to, hole.gap.ts_from / 1e6, hole.gap.ts_to / 1e6]); })()"
         )
-        assert holes == [[first, first + 6 * 60_000, gap["ts_from"] / 1e6, gap["ts_to"] / 1e6]]
+        assert holes[-1] == [first, first + 6 * 60_000, gap["ts_from"] / 1e6, gap["ts_to"] / 1e6]
         breaks = seen.page.evaluate(
             "document.querySelector('mp-chart').history.laid.breaks.slice(-4).map((each) => "
             "[new Date(each.time + 28800000).toISOString().slice(5, 16), each.isDay])"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from marketprism_application.contracts.access_records import Role, User
 from tests.integration.api.access_side import PASSWORD
@@ -66,7 +66,7 @@ def test_whoever_fails_too_often_sees_the_seconds_that_are_left(browser: Browser
             seen.until("!document.querySelector('mp-sign-in form[aria-busy=true]')")
             if seen.page.locator(".waits").count():
                 break
-        assert seen.page.locator(".waits").count() == 1
+        expect(seen.page.locator(".waits")).to_have_count(1)
         assert seen.page.locator("mp-sign-in button.main").is_disabled()
         seen.page.get_by_text("You can try again now.").wait_for()
         seen.until("!document.querySelector('mp-sign-in button.main').disabled")
@@ -121,8 +121,8 @@ def test_a_session_that_ends_leaves_the_page_and_goes_on_after_the_form(browser:
         took = time.monotonic() - began
         assert took < 2, took
         other.page.get_by_text("Request ").first.wait_for()
-        assert one.page.locator("mp-me-page .facts").count() == 1
-        assert one.page.locator("main.ended").count() == 1
+        expect(one.page.locator("mp-me-page .facts")).to_have_count(1)
+        expect(one.page.locator("main.ended")).to_have_count(1)
         assert not one.page.evaluate(LIVE)
         one.page.keyboard.press("Escape")
         one.page.keyboard.press("Escape")

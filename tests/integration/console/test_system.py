@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.integration.console.faked_system import (
     HOSTILE,
@@ -140,11 +140,11 @@ def test_names_that_are_hostile_and_many_are_only_names(browser: Browser, future
         seen.page.wait_for_selector("mp-instances tbody tr")
         seen.until("document.querySelector('.stale-note')?.innerText.includes('3 s')")  # asked anew, and says so
         assert seen.page.locator("mp-instances tbody tr").count() <= 300
-        assert seen.page.locator("#content img").count() == 0
+        expect(seen.page.locator("#content img")).to_have_count(0)
         assert seen.too_wide() == []
         assert all(name in text_of(seen, "mp-alerts") for name in HOSTILE if "evil" not in name)
         assert "27" in text_of(seen, "mp-partitions [role=alert]")
-        assert seen.page.locator(".cells .unowned").count() == 27
+        expect(seen.page.locator(".cells .unowned")).to_have_count(27)
         assert seen.violations() == []
         assert wrong(seen) == []
 
@@ -241,7 +241,7 @@ def test_what_an_instance_says_is_shown_and_searched(browser: Browser, futures: 
         assert "two streams are stale" in text_of(seen, f"{drawer} table")
         seen.open(f"{address}&view=metrics")
         seen.page.wait_for_selector(f"{drawer} tbody tr")
-        assert seen.page.locator(f"{drawer} tbody tr").count() == 300
+        expect(seen.page.locator(f"{drawer} tbody tr")).to_have_count(300)
         seen.page.fill(f"{drawer} input", "metric_77")
         seen.until(f"document.querySelectorAll('{drawer} tbody tr').length === 11")
         assert seen.too_wide() == []
@@ -249,7 +249,7 @@ def test_what_an_instance_says_is_shown_and_searched(browser: Browser, futures: 
         seen.open(f"{address}&view=log")
         seen.page.wait_for_selector(f"{drawer} .log li")
         assert "event.2" in text_of(seen, f"{drawer} .log li")  # the newest comes first
-        assert seen.page.locator(f"{drawer} img").count() == 0
+        expect(seen.page.locator(f"{drawer} img")).to_have_count(0)
         assert seen.violations() == []
         assert wrong(seen) == []
 

@@ -20,6 +20,9 @@ import { ms } from '../core/time.js';
  * @property {string} [contract]
  */
 
+/** What is asked for of a stored bar: half of what there is of it. */
+export const BAR_FIELDS = 'trading_day,ts_open,open,high,low,close,volume,turnover,open_interest,ticks,revision,gap';
+
 /** @param {any} row  a bar of the API or of the live stream @returns {Candle} */
 export function candleOf(row) {
   return {

@@ -1,5 +1,6 @@
 /** What crypto exchanges say of each contract, the newest of each kind. */
 import { ask } from '../core/api.js';
+import { serverNow } from '../core/server_clock.js';
 import { stream } from '../core/stream.js';
 import { token } from '../core/subjects.js';
 import { ms } from '../core/time.js';
@@ -122,7 +123,7 @@ export class CryptoBoard {
   /** One after the other: there may be hundreds. @param {BoardRow} row */
   async #dayBefore(row) {
     if (!this.#ends.length) return; // nobody looks any more
-    const to = new Date(Date.now() - DAY_MS).toISOString();
+    const to = new Date(serverNow() - DAY_MS).toISOString();
     try {
       const { data } = await ask(`/open_interest/${encodeURIComponent(row.symbol)}`, { venue: row.venue, to, last: 1 });
       row.interestBefore = text(data[0]?.open_interest);

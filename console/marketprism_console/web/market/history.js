@@ -5,7 +5,7 @@ import { stream } from '../core/stream.js';
 import { token } from '../core/subjects.js';
 import { serverNow } from '../core/server_clock.js';
 import { isChinese, ms } from '../core/time.js';
-import { candleOf, laid } from '../chart/series.js';
+import { BAR_FIELDS, candleOf, laid } from '../chart/series.js';
 import { spansOf, Windows } from '../chart/windows.js';
 import { FormingBar } from './forming.js';
 
@@ -187,7 +187,8 @@ export class BarHistory {
 
   /** @param {Record<string, any>} params @param {{signal?: AbortSignal}} options */
   readBars(params, options) {
-    return ask(`/bars/${encodeURIComponent(this.symbol)}`, { venue: this.venue, interval: this.interval, ...params }, options);
+    const asked = { venue: this.venue, interval: this.interval, fields: BAR_FIELDS, ...params };
+    return ask(`/bars/${encodeURIComponent(this.symbol)}`, asked, options);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** The newest message of a subject, of one venue. */
+import { serverNow } from '../core/server_clock.js';
 import { Signal } from '../core/signal.js';
 import { stream } from '../core/stream.js';
 import { ms } from '../core/time.js';
@@ -34,6 +35,6 @@ export class Newest {
 
 /** When a message came: one that was there before, when it was published. @param {any} d @param {boolean} [snapshot] */
 export function heardAt(d, snapshot = false) {
-  const now = Date.now();
+  const now = serverNow();
   return snapshot ? Math.min(now, ms(d.ts_pub) || now) : now;
 }

@@ -4,6 +4,7 @@ import { address, alter, hrefOf } from '../../core/address.js';
 import { grouped, percent, short } from '../../core/numbers.js';
 import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
+import { serverNow } from '../../core/server_clock.js';
 import { clock, duration, ms, zoneName } from '../../core/time.js';
 import { CryptoBoard } from '../../market/board.js';
 import { empty } from '../../parts/states.js';
@@ -95,7 +96,7 @@ class CryptoPage extends Part {
   #until(row) {
     if (!row.rate) return this.#not();
     if (Number.isNaN(row.fundingAt)) return t('continuous');
-    const left = row.fundingAt - Date.now();
+    const left = row.fundingAt - serverNow();
     return left > 0 ? duration(left) : t('settled');
   }
 

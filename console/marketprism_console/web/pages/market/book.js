@@ -4,6 +4,7 @@ import { address, alter } from '../../core/address.js';
 import { grouped, minus, percent } from '../../core/numbers.js';
 import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
+import { serverNow } from '../../core/server_clock.js';
 import { stream } from '../../core/stream.js';
 import { token } from '../../core/subjects.js';
 import { duration, isChinese, ms } from '../../core/time.js';
@@ -118,7 +119,7 @@ class Book extends Part {
     const all = this.isFull ? this.depth.levels : (this.shown ?? { bids: [], asks: [] });
     const bids = joined(all.bids, this.#step, -1);
     const asks = joined(all.asks, this.#step, 1);
-    const age = Date.now() - this.heard;
+    const age = serverNow() - this.heard;
     // A counter sends nothing while nobody trades; a venue's book is never quiet for long.
     const isOld = age > OLD_MS && !isChinese(this.venue);
     return html`<section class="panel" aria-label=${t('book')}>

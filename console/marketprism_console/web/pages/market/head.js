@@ -3,6 +3,7 @@ import { html, nothing } from '../../vendor/lit.js';
 import { grouped, minus, percent } from '../../core/numbers.js';
 import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
+import { serverNow } from '../../core/server_clock.js';
 import { token } from '../../core/subjects.js';
 import { date, dateTime, dayText, duration, isChinese, ms, zoneName } from '../../core/time.js';
 import { CryptoBoard } from '../../market/board.js';
@@ -55,7 +56,7 @@ class Head extends Part {
     const change = minus(row.last, row.open);
     const way = Number(change) > 0 ? 'up' : Number(change) < 0 ? 'down' : '';
     const plus = way === 'up' ? '+' : '';
-    const left = row.fundingAt - Date.now();
+    const left = row.fundingAt - serverNow();
     return html`<div class="head said">
       ${change ? html`<span class="dim">${t('day')} <b class=${way}>${plus}${change} (${plus}${percent(change, row.open)})</b></span>` : nothing}
       ${this.#fact('day_high', grouped(row.high))} ${this.#fact('day_low', grouped(row.low))} ${this.#fact('day_volume', grouped(row.volume))}
@@ -68,7 +69,7 @@ class Head extends Part {
   /** @param {any} tick */
   #facts(tick) {
     const { way, sign, base, moved, share, since } = movementOf(tick);
-    const age = Date.now() - (this.tick?.at ?? NaN);
+    const age = serverNow() - (this.tick?.at ?? NaN);
     return html`<span class="price ${way}" data-price=${tick.last ?? ''}>${sign} ${grouped(tick.last)}</span>
       ${moved ? html`<span class=${way} title=${t(since, { base })}>${moved} (${share})</span>` : nothing}
       ${this.#fact('volume', grouped(tick.volume))} ${this.#fact('interest', grouped(tick.open_interest))}
