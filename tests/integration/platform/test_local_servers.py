@@ -118,7 +118,7 @@ async def test_a_server_that_ends_again_and_again_is_tried_at_growing_intervals(
     assert pauses[:3] == [0.1, 0.2, 0.4]
     errors = [line["error"] for line in said if line["event"] == "server.not_started"]
     assert len(errors) >= 2
-    assert all(error.startswith("nats-server ended with code 1: nats-server: ") for error in errors), errors
+    assert all(error.startswith("nats-server ended with code 1: nats-server: ") for error in errors[:2]), errors
 
 
 async def test_a_stream_that_met_a_full_disk_is_written_again_once_there_is_room(

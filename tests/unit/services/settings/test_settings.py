@@ -110,6 +110,7 @@ def test_no_class_mirrors_a_section() -> None:
                 mirrors.update(dict.fromkeys([node.name], mirrored) if mirrored else {})
     assert mirrors == {
         "VenueLimits": ["VenueSettings"],  # what a venue says itself, which a setting of 0 leaves alone
+        "EventsParameters": ["Settings"],  # names of services and venues of events that were
         "TokenBody": ["Account", "NatsAccess"],  # what a request shows, user and password, is nobody's setting
     }
 
