@@ -165,6 +165,7 @@ def test_a_book_of_five_thousand_levels_and_ten_thousand_instruments(browser: Br
 def test_a_clock_that_is_an_hour_wrong_makes_nothing_old(browser: Browser, site: Site) -> None:
     """Neither this computer's, nor that of a venue whose ticks come from the future."""
     publish(site.data, _records("LATE-USDT", 500, time.time_ns()))
+    site.until(lambda: site.ask("/sessions/LATE-USDT?venue=okx"))  # the name is known
     with viewer(browser, site.base) as seen:
         seen.page.add_init_script("{ const now = Date.now; Date.now = () => now() + 3_600_000; }")
         seen.open("/streams")

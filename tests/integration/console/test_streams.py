@@ -50,13 +50,13 @@ def test_what_streams_and_buckets_hold_is_read_message_by_message(browser: Brows
         assert (content["symbol"], content["close"]) == ("ru1901", bar["data"]["close"])
         assert seen.violations() == []
         seen.page.get_by_role("button", name="The next ones").click()
-        seen.until(f"Number(document.querySelector('mp-messages tbody th').innerText) > {bar['seq']}")
+        seen.until(f"Number(document.querySelector('mp-messages tbody th')?.innerText) > {bar['seq']}")
         assert "from=" in seen.page.url
         seen.open("/streams?stream=MARKET_TICKS&view=subjects")
         seen.page.wait_for_selector("mp-stream tbody tr")
         assert "market.tick.ru1901" in text_of(seen, "mp-stream tbody tr")
         seen.open("/streams?bucket=service_leaders")
         seen.page.wait_for_selector("mp-buckets form")
-        seen.until("document.querySelector('mp-buckets').innerText.includes('gateway.default')")
+        seen.until("document.querySelector('mp-buckets')?.innerText.includes('gateway.default')")
         assert seen.violations() == []
         assert wrong(seen) == []

@@ -104,7 +104,7 @@ def test_a_leader_that_is_killed_is_followed_on_the_screen_by_the_next(
         seen.page.wait_for_selector(".moves li")
         moved = text_of(seen, "mp-elections .moves li")
         assert f"{before} → {standby}" in moved
-        seen.until("document.querySelector('mp-elections .moves li').innerText.includes('did not answer')")
+        seen.until("document.querySelector('mp-elections .moves li')?.innerText.includes('did not answer')")
         assert seen.page.locator("[data-lane='gateway.default'] svg rect").count() >= 3
         # Nothing else moves: the same elements in the same places, and the page where it was scrolled to.
         assert seen.page.evaluate(others) == still
