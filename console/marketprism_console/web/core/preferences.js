@@ -1,4 +1,5 @@
 /** What a person has chosen for all pages: kept in this browser, in force at once. */
+import { recall, remember } from './remembered.js';
 import { Signal } from './signal.js';
 
 /**
@@ -28,12 +29,7 @@ function remembered() {
     colours: 'language',
   };
   /** @type {Record<string, unknown>} */
-  let kept = {};
-  try {
-    kept = JSON.parse(localStorage.getItem(KEY) ?? '{}') ?? {};
-  } catch {
-    // Storage that is forbidden or broken holds nothing: the page goes on with what is usual.
-  }
+  const kept = recall(() => localStorage, KEY) ?? {};
   for (const [name, choices] of Object.entries(CHOICES)) {
     if (/** @type {readonly unknown[]} */ (choices).includes(kept[name])) Object.assign(found, { [name]: kept[name] });
   }
@@ -46,11 +42,7 @@ export const preferences = new Signal(remembered());
 /** @param {Partial<Preferences>} changes */
 export function prefer(changes) {
   preferences.value = { ...preferences.value, ...changes };
-  try {
-    localStorage.setItem(KEY, JSON.stringify(preferences.value));
-  } catch {
-    // As above: it holds for as long as the page is open.
-  }
+  remember(() => localStorage, KEY, preferences.value);
 }
 
 /**

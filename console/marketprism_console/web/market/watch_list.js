@@ -1,4 +1,5 @@
 /** The instruments that a person wants to see first: kept in this browser, in the order in which they were chosen. */
+import { recall, remember } from '../core/remembered.js';
 import { Signal } from '../core/signal.js';
 
 const KEY = 'marketprism.watch-list';
@@ -6,12 +7,8 @@ const MOST = 100;
 
 /** @returns {string[]} */
 function remembered() {
-  try {
-    const found = JSON.parse(localStorage.getItem(KEY) ?? '[]');
-    return Array.isArray(found) ? found.filter((each) => typeof each === 'string').slice(0, MOST) : [];
-  } catch {
-    return []; // storage that is forbidden or broken holds nothing
-  }
+  const found = recall(() => localStorage, KEY);
+  return Array.isArray(found) ? found.filter((each) => typeof each === 'string').slice(0, MOST) : [];
 }
 
 /** Names as in addresses: `shfe.rb2605`. @type {Signal<string[]>} */
@@ -21,11 +18,7 @@ export const watchList = new Signal(remembered());
 export function toggleWatched(name) {
   const { value } = watchList;
   watchList.value = value.includes(name) ? value.filter((each) => each !== name) : [...value, name].slice(-MOST);
-  try {
-    localStorage.setItem(KEY, JSON.stringify(watchList.value));
-  } catch {
-    // It holds for as long as the page is open.
-  }
+  remember(() => localStorage, KEY, watchList.value);
 }
 
 addEventListener('storage', ({ key }) => {

@@ -3,6 +3,7 @@ import { html, nothing, repeat } from '../../vendor/lit.js';
 import { go } from '../../core/address.js';
 import { ApiError, ask } from '../../core/api.js';
 import { Part } from '../../core/part.js';
+import { recall, remember as keep } from '../../core/remembered.js';
 import { Resource } from '../../core/resource.js';
 import { Signal } from '../../core/signal.js';
 import { dateTime, ms } from '../../core/time.js';
@@ -36,21 +37,13 @@ const newest = new Signal(0);
 
 /** @returns {string[]} */
 function mine() {
-  try {
-    const found = JSON.parse(sessionStorage.getItem(KEY) ?? '[]');
-    return Array.isArray(found) ? found.filter((each) => typeof each === 'string' && /^[0-9a-f]{1,64}$/.test(each)) : [];
-  } catch {
-    return []; // storage that is forbidden or broken remembers nothing
-  }
+  const found = recall(() => sessionStorage, KEY);
+  return Array.isArray(found) ? found.filter((each) => typeof each === 'string' && /^[0-9a-f]{1,64}$/.test(each)) : [];
 }
 
 /** @param {string} id  of a command that was given here */
 export function remember(id) {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify([id, ...mine().filter((each) => each !== id)].slice(0, MOST_MINE)));
-  } catch {
-    // As above.
-  }
+  keep(() => sessionStorage, KEY, [id, ...mine().filter((each) => each !== id)].slice(0, MOST_MINE));
   newest.value += 1;
 }
 
