@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 import structlog
@@ -65,6 +66,7 @@ class ValidatorService(MarketStageService):
         )
         self._calendar = calendar
         self._rules = rules
+        self._made: WeakSet[ValidatorProcessor] = WeakSet()  # those that are still being taken over too
         self._reports: dict[str, bytes] = {}
         self._states: dict[str, bytes] = {}
         self._sampled: list[object] = []
@@ -73,7 +75,7 @@ class ValidatorService(MarketStageService):
 
     def processor(self, partition: int, epoch: int) -> Processor:
         """Validator of a partition."""
-        return ValidatorProcessor(
+        made = ValidatorProcessor(
             partition,
             epoch,
             self._calendar,
@@ -84,6 +86,8 @@ class ValidatorService(MarketStageService):
             lambda: self.metrics.count("malformed_messages_total"),
             self.losses,
         )
+        self._made.add(made)
+        return made
 
     def buckets(self) -> dict[str, float | None]:
         """With the rules, the reports and the states of the streams."""
@@ -97,10 +101,10 @@ class ValidatorService(MarketStageService):
         self._states_kv = await NatsKeyValue.open(
             self.connection, streams.STREAM_STATES, replicas=self.settings.replicas
         )
+        await self._rules_kv.watch(CURRENT, self._rules_changed)  # first, so that no change falls in between
         stored = await self._rules_kv.get(CURRENT)
         if stored is not None:
             self._rules = self._rules_of(stored) or self._rules
-        await self._rules_kv.watch(CURRENT, self._rules_changed)
         await super().on_start()
         self.spawn(self._look_at_rules(), "rules")
         self.http.check("clocks", self._clocks.health)
@@ -126,8 +130,8 @@ class ValidatorService(MarketStageService):
 
     def _use(self, rules: ValidationRules) -> None:
         self._rules = rules
-        for _, shard in self._shard_list():
-            shard.change_rules(rules)
+        for made in list(self._made):
+            made.shard.change_rules(rules)
         log.info("validation_rules.changed", version=rules.version)
 
     @command("AdjustValidationRules")
