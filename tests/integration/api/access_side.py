@@ -17,6 +17,7 @@ from marketprism_adapters.identity.shown_once import new_api_key
 from marketprism_application.contracts.access_records import ApiKey, User
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.service import ServiceSettings
 from marketprism_services.api.service import ApiService
 from marketprism_services.settings.api import ApiSettings
 
@@ -96,9 +97,12 @@ async def _without_dead(service: ApiService) -> None:
 
 
 @asynccontextmanager
-async def gateway(nats_url: str, access: NatsAccess | None = None, **settings: Any) -> AsyncIterator[Gateway]:
+async def gateway(
+    nats_url: str, access: NatsAccess | None = None, *, http_port: int = 0, **settings: Any
+) -> AsyncIterator[Gateway]:
     connection = await NatsConnection.open(nats_url, name="access", access=access)
-    service = ApiService(connection, ("1m",), ApiSettings(**{"auth": "on", "access_log": "off", **settings}))
+    api = ApiSettings(**{"auth": "on", "access_log": "off", **settings})
+    service = ApiService(connection, ("1m",), api, settings=ServiceSettings(http_port=http_port))
     stop = asyncio.Event()
     running = asyncio.create_task(service.run(stop))
     async with asyncio.timeout(30):

@@ -235,6 +235,9 @@ async def test_a_provider_that_is_away_or_slow_keeps_nobody_out_who_is_in(nats_u
             async with gateway(nats_url, oidc=provider.settings()) as cold:  # starts without it
                 unable = await cold.ask("GET", LOGIN)
                 assert (unable.status, unable.code, unable.headers["Retry-After"]) == (503, "UNAVAILABLE", "1")
+                seen = await cold.ask("GET", f"{LOGIN}?next=/me?x=1", headers={"Accept": "text/html,*/*"})
+                assert (seen.status, seen.headers["Retry-After"]) == (503, "1")
+                assert b"url=/me?x=1&amp;sign_in=503" in seen.data, "a person is led back to the form"
             provider.start()  # with another key
             provider.user(f"dan{unique}", roles=["desk-quants"])
             async with asyncio.timeout(30):

@@ -3,7 +3,7 @@
  * password that somebody else chose gets another one here first.
  */
 import { html, nothing } from '../vendor/lit.js';
-import { address, hrefOf } from '../core/address.js';
+import { address, alter, hrefOf } from '../core/address.js';
 import { ApiError, ask } from '../core/api.js';
 import { Part } from '../core/part.js';
 import { nextOf, prefer, preferences } from '../core/preferences.js';
@@ -27,6 +27,7 @@ class SignIn extends Part {
     this.refusal = null;
     this.refusedUntil = 0;
     this.hint = '';
+    this.refused = address.value.params.sign_in ?? ''; // the status by which a login at the provider has ended
     this.entered = ''; // the password of this sign-in, for the change that it asks for
   }
 
@@ -34,6 +35,7 @@ class SignIn extends Part {
     this.follow(who);
     this.every(500, () => this.refusedUntil && this.requestUpdate());
     void this.#findWays();
+    if (this.refused) alter({ sign_in: null });
   }
 
   async #findWays() {
@@ -137,7 +139,9 @@ class SignIn extends Part {
     const { oidc } = this.ways;
     if (!oidc) return nothing;
     const { path, params } = address.value;
-    return html`<p><a class="button provider wrap" href=${`${oidc.path}?${new URLSearchParams({ next: hrefOf(path, params) })}`}>
+    const why = { 403: t('provider_no_role'), 503: t('provider_away') }[this.refused] ?? t('provider_refused');
+    return html`${this.refused ? html`<p class="failed" role="alert">${why}</p>` : nothing}
+      <p><a class="button provider wrap" href=${`${oidc.path}?${new URLSearchParams({ next: hrefOf(path, params) })}`}>
       ${t('provider', { name: oidc.label })}
     </a></p>`;
   }

@@ -63,6 +63,8 @@ class MeApi:
         ]
         user = self._store.get(User, who.user) if who.user else None
         data["roles"] = [] if user is None else list(user.roles)
+        data["display"] = "" if user is None else user.display
+        data["has_password"] = user is not None and who.is_person and bool(user.password)
         data["must_change"] = user is not None and who.is_person and user.must_change
         if who.credential.startswith("session:"):
             data["csrf"] = csrf_of(cookie_of(request))

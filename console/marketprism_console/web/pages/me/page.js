@@ -60,7 +60,7 @@ class MePage extends Part {
     const roles = who.value?.roles ?? [];
     return html`${me.kind === 'local' ? html`<p>${t('local')}</p><p><a href="/access">${t('local_more')}</a></p>` : nothing}
       <dl class="facts">
-        <dt>${t('name')}</dt><dd>${me.kind === 'local' ? t('nobody') : me.name}</dd>
+        <dt>${t('name')}</dt><dd>${me.kind === 'local' ? t('nobody') : me.name} ${me.display ? html`<bdi>${me.display}</bdi>` : nothing}</dd>
         ${roles.length ? html`<dt>${t('roles')}</dt><dd>${roles.join(', ')}</dd>` : nothing}
         ${me.owner ? html`<dt>${t('owner')}</dt><dd>${me.owner}</dd>` : nothing}
         <dt>${t('data')}</dt><dd>${entitled(me.entitlements)}</dd>
@@ -94,7 +94,7 @@ class MePage extends Part {
       ${shown(this.sessions, (sessions) => sessionTable(sessions, (each) => this.#end(each)), {
         empty: (sessions) => (sessions.length ? undefined : empty(t('no_sessions'))),
       })}
-      ${isPerson ? html`<h2>${t('password')}</h2><p><button type="button" @click=${this.#password}>${t('change')}</button></p>` : nothing}`;
+      ${this.me.data?.has_password ? html`<h2>${t('password')}</h2><p><button type="button" @click=${this.#password}>${t('change')}</button></p>` : nothing}`;
   }
 
   #newKey = () =>
