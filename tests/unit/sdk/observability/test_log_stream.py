@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from marketprism_sdk.observability._log_stream import LogStream
 
 _PROGRAM = """
@@ -42,16 +44,25 @@ def test_a_full_disk_costs_lines_which_are_counted_until_there_is_room() -> None
     assert "closed file" in stream.health()
 
 
-def test_a_program_goes_on_whose_standard_error_is_full_or_has_no_reader() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_program_goes_on_whose_standard_error_is_full_or_has_no_reader(unbuffered: str) -> None:
+    command, environment = [sys.executable, "-c", _PROGRAM], {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "w", encoding="ascii") as full:  # noqa: PTH123 (a device)
-        done = subprocess.run(
-            [sys.executable, "-c", _PROGRAM], stdout=subprocess.PIPE, stderr=full, text=True, check=True
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=True, env=environment)
     assert done.stdout.startswith("2 degraded: 2 lines could not be written: ")
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], stdout=subprocess.PIPE, stderr=writer, text=True, check=True
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=writer, text=True, check=True, env=environment)
     os.close(writer)
     assert "Broken pipe" in done.stdout
+
+
+def test_a_line_that_a_pipe_takes_in_parts_is_whole() -> None:
+    """A pipe holds 64 kB; its reader takes them little by little."""
+    program = (
+        "import sys; from marketprism_sdk.observability._log_stream import LogStream\n"
+        "LogStream(sys.stderr).write(chr(0x4EF7) * 100_000 + chr(10))"
+    )
+    environment = {**os.environ, "PYTHONUTF8": "1"}
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, check=True, env=environment)
+    assert done.stderr.decode() == "价" * 100_000 + "\n"
