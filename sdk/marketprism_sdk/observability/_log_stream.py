@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from typing import TextIO
 
 from marketprism_sdk.errors import reason_of
@@ -39,7 +41,7 @@ class LogStream:
         while rest:
             done = self._raw.write(rest)
             if done is None:
-                raise BlockingIOError("expected a stream that takes something, it takes nothing now")
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
             rest = rest[done:]
 
     def flush(self) -> None:
