@@ -103,8 +103,8 @@ class ValidatorService(MarketStageService):
         )
         await self._rules_kv.watch(CURRENT, self._rules_changed)  # first, so that no change falls in between
         stored = await self._rules_kv.get(CURRENT)
-        if stored is not None:
-            self._rules = self._rules_of(stored) or self._rules
+        if stored is not None and (rules := self._rules_of(stored)) and rules.version >= self._rules.version:
+            self._rules = rules  # a follower of the bucket may answer later than the watch
         await super().on_start()
         self.spawn(self._look_at_rules(), "rules")
         self.http.check("clocks", self._clocks.health)
