@@ -123,7 +123,8 @@ class Door:
                         self._inside += 1
                 return await self._limits.serve(request, who, lambda: endpoint.handler(request), endpoint.weight)
             except (ApplicationError, SdkError) as error:
-                return failed(request, error, Stamp.of(request))
+                answer = failed(request, error, Stamp.of(request))
+                return endpoint.refused(request, answer) if endpoint.refused else answer
 
         handle.__endpoint__ = endpoint  # type: ignore[attr-defined]
         return web.route(endpoint.method, endpoint.path, handle)

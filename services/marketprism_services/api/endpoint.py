@@ -12,6 +12,7 @@ from marketprism_application.access.principal import Principal
 from marketprism_application.access.scopes import Scope
 
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Refused: TypeAlias = Callable[[web.Request, web.Response], web.Response]
 PRINCIPAL = web.RequestKey("principal", Principal)
 
 
@@ -21,7 +22,7 @@ class Endpoint(NamedTuple):
     `weight` is what a request takes of its caller's rate. `bulk` answers may be large: they wait behind the others when
     a backend is full. `lasting` ones are streams: they have limits of their own, and take no place of a request.
     What is `deprecated` says so to callers, and when it goes (`sunset`), and what path takes its place (`successor`);
-    where it says nothing, its version does.
+    where it says nothing, its version does. `refused` makes what a person sees of the envelope of a refusal.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Endpoint(NamedTuple):
     deprecated: date | None = None
     sunset: date | None = None
     successor: str = ""
+    refused: Refused | None = None
 
 
 def principal_of(request: web.Request) -> Principal:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from marketprism_application.contracts.access_records import User
-from marketprism_services.settings.oidc import LOGIN
+from marketprism_services.settings.oidc import CALLBACK, LOGIN
 from tests.integration.api.access_side import gateway
 from tests.integration.api.oidc_side import Browser, Provider, authorized
 
@@ -246,6 +246,15 @@ async def test_a_provider_that_is_away_or_slow_keeps_nobody_out_who_is_in(nats_u
                     await asyncio.sleep(0.1)
     finally:
         provider.stop()
+
+
+async def test_who_comes_back_too_often_is_led_to_the_form_too(nats_url: str, provider: Provider) -> None:
+    async with gateway(nats_url, oidc=provider.settings()) as api:
+        html = {"Accept": "text/html"}
+        seen = await asyncio.gather(*(api.ask("GET", f"{CALLBACK}?state=x", headers=html) for _ in range(60)))
+        late = [each for each in seen if each.status == 429]
+        assert late
+        assert all(each.headers["Retry-After"] and b"url=/?sign_in=429" in each.data for each in late)
 
 
 async def test_without_a_provider_there_is_no_such_login(nats_url: str) -> None:

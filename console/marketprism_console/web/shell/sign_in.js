@@ -139,7 +139,7 @@ class SignIn extends Part {
     const { oidc } = this.ways;
     if (!oidc) return nothing;
     const { path, params } = address.value;
-    const why = { 403: t('provider_no_role'), 503: t('provider_away') }[this.refused] ?? t('provider_refused');
+    const why = { 403: t('provider_no_role'), 429: t('crowded'), 503: t('provider_away') }[this.refused] ?? t('provider_refused');
     return html`${this.refused ? html`<p class="failed" role="alert">${why}</p>` : nothing}
       <p><a class="button provider wrap" href=${`${oidc.path}?${new URLSearchParams({ next: hrefOf(path, params) })}`}>
       ${t('provider', { name: oidc.label })}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Awaitable, Callable
-from urllib.parse import urlencode, urlsplit
+from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from marketprism_adapters.http.envelope import Stamp, failed
 from marketprism_adapters.identity.oidc_attempt import LIFE_S, LoginAttempt, check_path
 from marketprism_adapters.identity.oidc_provider import OidcProvider
 from marketprism_application.access.audit import Auditing
@@ -21,18 +20,17 @@ from marketprism_application.access.rights import FindRole, of_user
 from marketprism_application.contracts.access_records import User
 from marketprism_application.contracts.failures import Code
 from marketprism_application.errors import ApplicationError, QueryError
-from marketprism_sdk.errors import SdkError
 from marketprism_services.api.access.bodies import actor_of
 from marketprism_services.api.access.browser_sessions import BrowserSessions
 from marketprism_services.api.access.login import private
 from marketprism_services.api.caller_address import is_secure
-from marketprism_services.api.endpoint import Endpoint
+from marketprism_services.api.endpoint import Endpoint, Refused
 from marketprism_services.settings.oidc import CALLBACK, LOGIN, OidcSettings
 
 _COOKIE, _SECURE_COOKIE = "mp-oidc", "__Host-mp-oidc"
 _WEIGHT = 5  # what a callback takes of its caller's rate: it costs a call of the provider
 _CODE = re.compile(r"[ -~]{1,4096}")  # by RFC 6749, appendix A.11
-REFUSED = "sign_in"  # the parameter of a page whose form says why a login at the provider led nowhere: a status
+_REFUSED = "sign_in"  # the parameter of a page whose form says why a login at the provider led nowhere: a status
 _PARAMETERS = ("code", "state", "error", "iss")
 
 
@@ -58,8 +56,8 @@ class OidcLogin:
     def endpoints(self) -> list[Endpoint]:
         """Where a login begins, and where the provider sends the browser back to."""
         return [
-            Endpoint("GET", LOGIN, _shown(self._begin, _path_asked_for), None),
-            Endpoint("GET", CALLBACK, _shown(self._come_back, _path_of_login), None, weight=_WEIGHT),
+            Endpoint("GET", LOGIN, self._begin, None, refused=_led_back(_path_asked_for)),
+            Endpoint("GET", CALLBACK, self._come_back, None, weight=_WEIGHT, refused=_led_back(_path_begun_at)),
         ]
 
     def _in_use(self) -> OidcProvider:
@@ -82,7 +80,7 @@ class OidcLogin:
         if any(len(values) > 1 for values in given.values()):
             raise QueryError("login: expected each parameter once, was several times")
         code, state, refusal, issuer = ("".join(values) for values in given.values())
-        attempt = LoginAttempt(request.cookies.get(_cookie_name(request)) or "none")
+        attempt = _attempt_of(request)
         # Any page can make a browser ask with a state of its own: that is not recorded.
         path = attempt.path_of(state, time.time())
         if issuer and issuer != self._settings.issuer:  # RFC 9207: of a provider that was mixed up with this one
@@ -131,41 +129,37 @@ def _set_attempt(request: web.Request, response: web.Response, secret: str) -> N
     )
 
 
-def _shown(
-    handler: Callable[[web.Request], Awaitable[web.Response]], path_of: Callable[[web.Request], str]
-) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _led_back(path_of: Callable[[web.Request], str]) -> Refused:
     """Whoever looks at a refusal with a browser is led back to where the login began: the form there says why."""
 
-    async def handle(request: web.Request) -> web.Response:
+    def refused(request: web.Request, answer: web.Response) -> web.Response:
+        if "text/html" not in request.headers.get("Accept", ""):
+            return answer
         try:
-            return await handler(request)
-        except (ApplicationError, SdkError) as error:
-            answer = failed(request, error, Stamp.of(request))
-            if "text/html" not in request.headers.get("Accept", ""):
-                return answer
-            try:
-                path = path_of(request)
-            except ApplicationError:
-                path = "/"
-            parts = urlsplit(path)
-            refused = urlencode({REFUSED: str(answer.status)})
-            query = f"{parts.query}&{refused}" if parts.query else refused
-            text = _page(parts._replace(query=query).geturl())
-            page = private(web.Response(status=answer.status, text=text, content_type="text/html"))
-            if "Retry-After" in answer.headers:
-                page.headers["Retry-After"] = answer.headers["Retry-After"]
-            return page
+            parts = urlsplit(path_of(request))
+        except ApplicationError:
+            parts = urlsplit("/")
+        query = "&".join(filter(None, [parts.query, f"{_REFUSED}={answer.status}"]))
+        text = _page(parts._replace(query=query).geturl())
+        page = private(web.Response(status=answer.status, text=text, content_type="text/html"))
+        if "Retry-After" in answer.headers:
+            page.headers["Retry-After"] = answer.headers["Retry-After"]
+        return page
 
-    return handle
+    return refused
 
 
 def _path_asked_for(request: web.Request) -> str:
     return check_path(request.query.get("next", "/"))
 
 
-def _path_of_login(request: web.Request) -> str:
-    attempt = LoginAttempt(request.cookies.get(_cookie_name(request)) or "none")
-    return attempt.path_of(request.query.get("state", ""), time.time())
+def _path_begun_at(request: web.Request) -> str:
+    """Where the login began that this browser comes back from."""
+    return _attempt_of(request).path_of(request.query.get("state", ""), time.time())
+
+
+def _attempt_of(request: web.Request) -> LoginAttempt:
+    return LoginAttempt(request.cookies.get(_cookie_name(request)) or "none")
 
 
 def _page(path: str) -> str:
