@@ -13,6 +13,7 @@ from tests.integration.api.access_side import gateway
 from tests.integration.api.operated import jobs_of
 from tests.integration.api.stream_side import Reader
 from tests.integration.api.test_operating import until
+from tests.support.services import running
 
 __all__ = ["platform", "served"]
 
@@ -22,12 +23,8 @@ pytestmark = pytest.mark.timeout(120)
 async def test_the_door_may_do_what_operators_ask_and_is_refused_nothing(platform: Platform) -> None:
     connection = await platform.connect("monitor")
     service = jobs_of(connection, "monitor")
-    stop = asyncio.Event()
-    running = asyncio.create_task(service.run(stop))
-    while not service.http.ready:
-        assert not running.done()
-        await asyncio.sleep(0.01)
-    async with gateway(platform.server.url, NatsAccess.of_user(platform.users, "api")) as api:
+    as_api = NatsAccess.of_user(platform.users, "api")
+    async with running(service), gateway(platform.server.url, as_api) as api:
         key = await api.key(await api.user("operator"), limits="bulk")
         async with asyncio.timeout(20):
             while (await api.ask("GET", "/api/v1/monitor/jobs", key)).status != 200:
@@ -66,6 +63,4 @@ async def test_the_door_may_do_what_operators_ask_and_is_refused_nothing(platfor
             assert answer["type"] == "subscribed"
         await reader.close()
         assert api.service.connection.not_permitted == 0
-    stop.set()
-    await running
     assert connection.not_permitted == 0

@@ -23,6 +23,7 @@ from marketprism_sdk.testing import Child
 from tests.contract.test_codec import SAMPLES
 from tests.integration.api.access_side import Answer, Gateway, gateway
 from tests.integration.api.operated import Jobs, jobs_of
+from tests.support.services import running
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -31,16 +32,8 @@ pytestmark = pytest.mark.timeout(120)
 async def jobs(connection: NatsConnection, name: str, version: str = "1") -> AsyncIterator[Jobs]:
     """A service in this process."""
     service = jobs_of(connection, name, version)
-    stop = asyncio.Event()
-    task = asyncio.create_task(service.run(stop))
-    while not service.http.ready:
-        assert not task.done()
-        await asyncio.sleep(0.01)
-    try:
+    async with running(service):
         yield service
-    finally:
-        stop.set()
-        await task
 
 
 async def until(api: Gateway, path: str, key: str, fits: Callable[[Answer], bool]) -> Answer:

@@ -24,6 +24,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service, rpc
 from tests.fakes.ticks import at, tick
 from tests.integration.api.access_side import Gateway, gateway
+from tests.support.services import running
 
 pytestmark = pytest.mark.timeout(120)
 _OPENED = at("2025-03-03 09:00:00")
@@ -45,15 +46,9 @@ class Query(Service):
 @pytest.fixture
 async def query(server_url: str) -> AsyncIterator[Query]:
     connection = await NatsConnection.open(server_url, name="query")
-    service, stop = Query("query", connection), asyncio.Event()
-    running = asyncio.create_task(service.run(stop))
-    async with asyncio.timeout(30):
-        while not service.http.ready:
-            assert not running.done()
-            await asyncio.sleep(0.01)
-    yield service
-    stop.set()
-    await running
+    service = Query("query", connection)
+    async with running(service):
+        yield service
     await connection.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -26,7 +25,9 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.service import Service, command
 from tests.integration.api.access_side import PASSWORD, Gateway, gateway
+from tests.integration.console.signed_side import beside
 from tests.support.console import Viewer, viewer
+from tests.support.services import running
 
 T = TypeVar("T")
 
@@ -136,21 +137,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def _running(service: Service) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    task = asyncio.create_task(service.run(stop))
-    while not service.http.ready:
-        assert not task.done()
-        await asyncio.sleep(0.01)
-    try:
-        yield
-    finally:
-        stop.set()
-        await task
-
-
-@asynccontextmanager
-async def _desk(folder: Path, loop: asyncio.AbstractEventLoop) -> AsyncIterator[Desk]:
+async def _desk(folder: Path) -> AsyncIterator[Desk]:
     server = await EmbeddedServer.start(EmbeddedOptions(folder, port=0))
     connection = await NatsConnection.open(server.url, name="desk")
     try:
@@ -158,8 +145,8 @@ async def _desk(folder: Path, loop: asyncio.AbstractEventLoop) -> AsyncIterator[
         jobs = Jobs("jobs", connection, version="1")
         source = Source("gateway", connection, version="1")
         jobs.refuses, jobs.done, source.done = False, [], []
-        async with gateway(server.url) as made, _running(jobs), _running(source):
-            yield Desk(loop, made, connection, jobs, source)
+        async with gateway(server.url) as made, running(jobs), running(source):
+            yield Desk(asyncio.get_running_loop(), made, connection, jobs, source)
     finally:
         await connection.close()
         await server.stop()
@@ -168,21 +155,9 @@ async def _desk(folder: Path, loop: asyncio.AbstractEventLoop) -> AsyncIterator[
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     """A gateway, its NATS and two services."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="desk")
-    thread.start()
-    try:
-        entered = _desk(tmp_path_factory.mktemp("desk"), loop)
-        made = asyncio.run_coroutine_threadsafe(entered.__aenter__(), loop).result(60)
-        try:
-            made.until(lambda: len(made.ask("GET", "/api/v1/commands").data) == 4)
-            yield made
-        finally:
-            asyncio.run_coroutine_threadsafe(entered.__aexit__(None, None, None), loop).result(60)
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+    with beside(_desk(tmp_path_factory.mktemp("desk"))) as (_, made):
+        made.until(lambda: len(made.ask("GET", "/api/v1/commands").data) == 4)
+        yield made
 
 
 @contextmanager

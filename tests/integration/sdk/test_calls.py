@@ -36,6 +36,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service import Service, SingleActiveService, leader_only, rpc
+from tests.support.services import running
 
 HOUR_NS = 3_600 * 10**9
 
@@ -177,7 +178,7 @@ async def test_a_question_to_a_leader_that_dies_while_it_works_goes_to_the_next(
     stop, never = asyncio.Event(), asyncio.Event()
     dying = asyncio.create_task(one.run(never))
     await eventually(lambda: one.http.ready and one.election.is_active())
-    running = asyncio.create_task(two.run(stop))
+    second = asyncio.create_task(two.run(stop))
     await eventually(lambda: two.http.ready)
     client = LeaderClient(two.calls, unique, look_s=0.1, known=lambda: one.instance)
     assert await client.call("who") == one.instance
@@ -190,19 +191,15 @@ async def test_a_question_to_a_leader_that_dies_while_it_works_goes_to_the_next(
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     stop.set()
-    assert await running == 0
+    assert await second == 0
 
 
 async def test_no_answer_of_an_instance_is_told_by_its_ping(connection: NatsConnection, unique: str) -> None:
-    service, stop = Service(unique, connection), asyncio.Event()
-    running = asyncio.create_task(service.run(stop))
-    while not service.http.ready:
-        await asyncio.sleep(0.01)
-    assert await service.calls.call(unique, "ping", instance=service.instance) == service.instance
-    with pytest.raises(NoResponders):
-        await service.calls.call(unique, "ping", instance="nobody")
-    stop.set()
-    assert await running == 0
+    service = Service(unique, connection)
+    async with running(service):
+        assert await service.calls.call(unique, "ping", instance=service.instance) == service.instance
+        with pytest.raises(NoResponders):
+            await service.calls.call(unique, "ping", instance="nobody")
 
 
 async def test_an_error_without_words_says_what_it_is(

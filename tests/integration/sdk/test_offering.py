@@ -28,6 +28,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings, command, http
+from tests.support.services import running
 
 
 class Order(msgspec.Struct):
@@ -59,13 +60,8 @@ class Shop(Service):
 async def shop(connection: NatsConnection, unique: str) -> AsyncIterator[Shop]:
     service = Shop(unique, connection, version="7")
     service.done = []
-    stop = asyncio.Event()
-    task = asyncio.create_task(service.run(stop))
-    while not service.http.ready:
-        await asyncio.sleep(0.01)
-    yield service
-    stop.set()
-    assert await task == 0
+    async with running(service):
+        yield service
 
 
 async def test_a_service_says_what_it_offers_and_the_registry_says_by_which_digest(

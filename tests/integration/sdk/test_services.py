@@ -16,6 +16,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.service import Service, SingleActiveService, command, leader_only, rpc
 from marketprism_sdk.testing import FaultyProxy
+from tests.support.services import running
 
 
 class Calculator(Service):
@@ -47,13 +48,8 @@ class Calculator(Service):
 @pytest.fixture
 async def calculator(connection: NatsConnection, unique: str) -> AsyncIterator[Calculator]:
     service = Calculator(unique, connection)
-    stop = asyncio.Event()
-    task = asyncio.create_task(service.run(stop))
-    while not service.http.ready:
-        await asyncio.sleep(0.01)
-    yield service
-    stop.set()
-    assert await task == 0
+    async with running(service):
+        yield service
 
 
 async def test_calls_are_answered_and_errors_survive_the_wire(calculator: Calculator, unique: str) -> None:

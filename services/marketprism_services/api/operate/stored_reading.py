@@ -35,6 +35,24 @@ class EntryPage(NamedTuple):
     fitting: int
 
 
+def stream_row(name: str, info: JsonMap) -> dict[str, object]:
+    """What a stream is and holds, of the server's answer about it; times in nanoseconds UTC."""
+    config, state = info["config"], info["state"]
+    return {
+        "stream": name,
+        "subjects": config.get("subjects", []),
+        "messages": state["messages"],
+        "bytes": state["bytes"],
+        "max_bytes": max(0, int(config.get("max_bytes", 0))),
+        "max_age_s": int(config.get("max_age", 0)) / 1e9,
+        "first_seq": state["first_seq"],
+        "last_seq": state["last_seq"],
+        "ts_first": nanoseconds(state.get("first_ts", "")) if state["messages"] else None,
+        "ts_last": nanoseconds(state.get("last_ts", "")) if state["messages"] else None,
+        "replicas": config.get("num_replicas", 1),
+    }
+
+
 class StoredReader:
     """Every method raises StreamMissing where there is no such stream, and what else the SDK raises."""
 
@@ -56,19 +74,9 @@ class StoredReader:
             found = listed["state"].get("subjects") or {}
         most = sorted(found.items(), key=lambda each: (-each[1], each[0]))[:_SHOWN_SUBJECTS]
         return {
-            "stream": name,
-            "subjects": config.get("subjects", []),
+            **stream_row(name, info),
             "retention": config.get("retention", ""),
-            "messages": state["messages"],
-            "bytes": state["bytes"],
-            "max_bytes": max(0, int(config.get("max_bytes", 0))),
-            "max_age_s": int(config.get("max_age", 0)) / 1e9,
-            "first_seq": state["first_seq"],
-            "last_seq": state["last_seq"],
-            "ts_first": nanoseconds(state.get("first_ts", "")) if state["messages"] else None,
-            "ts_last": nanoseconds(state.get("last_ts", "")) if state["messages"] else None,
             "deleted": int(state.get("num_deleted", 0)),
-            "replicas": config.get("num_replicas", 1),
             "subject_count": count,
             "top_subjects": [{"subject": subject, "messages": messages} for subject, messages in most],
             "consumers": consumers,

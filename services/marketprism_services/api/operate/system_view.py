@@ -22,10 +22,10 @@ from marketprism_sdk.errors import NoResponders, SdkError, StreamMissing, reason
 from marketprism_sdk.messaging import DEAD_LETTERS, Discovery, InstanceRecord, LeaderClient, RpcClient
 from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.direct import nanoseconds
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_services.api.operate.alerts import alerts_of
+from marketprism_services.api.operate.stored_reading import stream_row
 from marketprism_services.settings.services import SERVICES
 
 Part: TypeAlias = dict[str, object] | list[dict[str, object]]
@@ -211,21 +211,7 @@ class SystemView:
             info = await stream_info(self._connection, name, within_s=_PART_S)
         except StreamMissing:
             return None
-        config, state = info["config"], info["state"]
-        return {
-            "stream": name,
-            "subjects": config.get("subjects", []),
-            "messages": state["messages"],
-            "bytes": state["bytes"],
-            "max_bytes": max(0, int(config.get("max_bytes", 0))),
-            "max_age_s": int(config.get("max_age", 0)) / 1e9,
-            "first_seq": state["first_seq"],
-            "last_seq": state["last_seq"],
-            "ts_first": nanoseconds(state.get("first_ts", "")) if state["messages"] else None,
-            "ts_last": nanoseconds(state.get("last_ts", "")) if state["messages"] else None,
-            "consumers": state.get("consumer_count", 0),
-            "replicas": config.get("num_replicas", 1),
-        }
+        return {**stream_row(name, info), "consumers": info["state"].get("consumer_count", 0)}
 
     async def _lags(self) -> Part:
         progress = await self._probe.read()
