@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 MOST_INSTRUMENTS = 200  # of an answer
+MOST_DAYS = 400  # of the calendar, from the first to the last
 
 
 class OfMany(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="method"):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from marketprism_application.contracts.overview_questions import Coverage
+from marketprism_application.contracts.overview_questions import MOST_DAYS, Coverage
 from marketprism_application.contracts.rows import Row
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.trading_days import day_of, day_text
@@ -29,7 +29,6 @@ STORED = pa.schema(_STORED)
 # What is answered: a row per day that has sessions, or of which something is stored. `minutes` are those of the day's
 # sessions that are over, null of a day without; `complete` is the share of them that has a bar, four digits.
 COLUMNS = STORED.append(pa.field("minutes", pa.int64())).append(pa.field("complete", pa.float64()))
-MOST_DAYS = 400  # of the calendar, from the first to the last
 STILL_RUNNING = timedelta(days=30)  # data that is not older than this ends today, whether or not today has any
 _HOLIDAYS = 12  # days of the longest holidays and weekends beside them
 _BOOKKEEPING = {"bars": 0, "gap_bars": 0, "gaps": 0, "gap_ns": 0}
@@ -85,11 +84,11 @@ def filled(
     stored: dict[Name, dict[str, Row]] = {}
     for row in found.to_pylist():
         stored.setdefault((row["venue"], row["symbol"]), {})[row["trading_day"]] = row
-    minutes = _Minutes(now_ns)
+    wanted = list(_days(*days))
     rows: list[Row] = []
     for venue, symbol in names:
         schedule = calendar.schedule(venue, symbol)
-        rows.extend(_rows((venue, symbol), stored.get((venue, symbol), {}), schedule, days, terms, minutes))
+        rows.extend(_rows((venue, symbol), stored.get((venue, symbol), {}), schedule, wanted, terms, now_ns))
     return pa.Table.from_pylist(rows, COLUMNS)
 
 
@@ -97,15 +96,15 @@ def _rows(
     name: Name,
     stored: Mapping[str, Row],
     schedule: Schedule,
-    days: tuple[str, str],
+    days: Iterable[tuple[date, str]],
     terms: Mapping[Name, Term],
-    minutes: _Minutes,
+    now_ns: int,
 ) -> Iterator[Row]:
     term = terms.get(name, Term())
-    for text in _days(*days):
+    for day, text in days:
         row = stored.get(text)
         known = (not term.first or text >= term.first) and (not term.last or text <= term.last)
-        due = minutes.of(schedule, text) if known else None
+        due = _minutes(schedule, day, text, now_ns) if known else None
         if row is None and not due:
             continue
         bars = row["bars"] if row is not None else 0
@@ -119,28 +118,17 @@ def _rows(
         }
 
 
-class _Minutes:
-    """Minutes of a schedule's days, each counted once: instruments of a product share their sessions."""
-
-    def __init__(self, now_ns: int) -> None:
-        self._now_ns = now_ns
-        self._known: dict[tuple[int, str], int | None] = {}
-
-    def of(self, schedule: Schedule, day: str) -> int | None:
-        """Minutes that are over, None of a day on which nothing trades."""
-        key = (id(schedule), day)
-        if key not in self._known:
-            self._known[key] = self._count(schedule, day)
-        return self._known[key]
-
-    def _count(self, schedule: Schedule, day: str) -> int | None:
-        if not schedule.trades(day_of(day)):
-            return None
-        ends = ((each.ts_open, min(each.ts_close, self._now_ns)) for each in schedule.sessions(day))
-        return sum(max(0, end - opened) // NANOS_PER_MINUTE for opened, end in ends) or None
+def _minutes(schedule: Schedule, day: date, text: str, now_ns: int) -> int | None:
+    """Minutes of a day that are over, None of a day on which nothing trades."""
+    if not schedule.trades(day):
+        return None
+    ends = ((each.ts_open, min(each.ts_close, now_ns)) for each in schedule.sessions(text))
+    return sum(max(0, end - opened) // NANOS_PER_MINUTE for opened, end in ends) or None
 
 
-def _days(first: str, last: str) -> Iterable[str]:
-    begin: date = day_of(first)
+def _days(first: str, last: str) -> Iterator[tuple[date, str]]:
+    """Days and their texts."""
+    begin = day_of(first)
     for number in range((day_of(last) - begin).days + 1):
-        yield day_text(begin + timedelta(days=number))
+        day = begin + timedelta(days=number)
+        yield day, day_text(day)

@@ -10,6 +10,7 @@ import msgspec
 
 from marketprism_application.contracts.kinds import INSTRUMENT
 from marketprism_application.contracts.overview_questions import (
+    MOST_DAYS,
     MOST_INSTRUMENTS,
     Coverage,
     GapLedger,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 Names = Callable[[], Awaitable[NameIndex]]
 Asked = TypeVar("Asked", bound=OverviewQuestion)
 _MOST_NAMES = 1_000  # of a statement
-_MOST_DAYS = 400
 
 
 def checked_many(question: Asked) -> Asked:
@@ -52,8 +52,8 @@ def checked_many(question: Asked) -> Asked:
     most = MAX_LIMIT if isinstance(question, GapLedger) else MOST_INSTRUMENTS
     if not 1 <= question.limit <= most:
         raise QueryError(f"limit: expected 1 to {most}, was {question.limit}")
-    if isinstance(question, Coverage) and not 1 <= question.days <= _MOST_DAYS:
-        raise QueryError(f"days: expected 1 to {_MOST_DAYS}, was {question.days}")
+    if isinstance(question, Coverage) and not 1 <= question.days <= MOST_DAYS:
+        raise QueryError(f"days: expected 1 to {MOST_DAYS}, was {question.days}")
     if isinstance(question, QualityOverview) and question.width_ns < 1:
         raise QueryError(f"width_ns: expected at least 1, was {question.width_ns}")
     return with_days(question)
@@ -82,8 +82,8 @@ async def _coverage(store: StoreReader, rules: ReadRules, names: Names, question
     asked = checked_many(question)
     if asked.from_day is not None and asked.to_day is not None:
         days = (day_of(asked.to_day) - day_of(asked.from_day)).days + 1
-        if days > _MOST_DAYS:
-            raise QueryError(f"to_day: expected at most {_MOST_DAYS} days from from_day on, was {question.to_day}")
+        if days > MOST_DAYS:
+            raise QueryError(f"to_day: expected at most {MOST_DAYS} days from from_day on, was {question.to_day}")
         asked = msgspec.structs.replace(asked, limit=min(asked.limit, max(1, MAX_LIMIT // days)))
     chosen, key = await _page(names, asked)
     if not chosen:

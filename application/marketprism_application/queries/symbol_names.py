@@ -97,13 +97,11 @@ class NameIndex:
             QueryError: none, or more than 200. UnknownSymbolError: a pattern that fits nothing.
         """
         found: dict[str, None] = {}
-        for part in text.split(","):
-            if not part.strip():
-                raise QueryError(f"symbol: expected one between commas, was {text[:_SHOWN]!r}")
+        for part in _parts(text):
             if is_pattern(part):
-                found |= dict.fromkeys(self._fitting(part.strip(), venue))
+                found |= dict.fromkeys(self._fitting(part, venue))
             else:
-                found[part.strip()] = None
+                found[part] = None
         if len(found) > MOST_SYMBOLS:
             raise QueryError(f"symbol: expected at most {MOST_SYMBOLS}, was {len(found)} by {text[:_SHOWN]!r}")
         return list(found)
@@ -116,9 +114,7 @@ class NameIndex:
             QueryError: nothing between two commas.
         """
         found: set[StoredName] = set()
-        for part in (each.strip() for each in text.split(",")):
-            if not part:
-                raise QueryError(f"symbol: expected one between commas, was {text[:_SHOWN]!r}")
+        for part in _parts(text):
             if is_pattern(part):
                 found |= {name for name in self.names if fits(part, name.venue, name.symbol)}
             elif (meant := self.find(part, venue)) is not None:
@@ -182,6 +178,14 @@ class NameIndex:
                 if near:
                     return f"; the nearest: {', '.join(near)}"
         return f"; stored: {', '.join(stored)}" if len(stored) <= _FEW else f"; {len(stored)} others are stored"
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between commas. Raises QueryError: nothing does."""
+    parts = [each.strip() for each in text.split(",")]
+    if not all(parts):
+        raise QueryError(f"symbol: expected one between commas, was {text[:_SHOWN]!r}")
+    return parts
 
 
 def is_several(text: str) -> bool:

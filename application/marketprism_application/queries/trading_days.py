@@ -38,6 +38,20 @@ def day_text_of(value: str, name: str) -> str:
         raise QueryError(f"{name}: expected a trading day like 2018-10-09 or 20181009, was {value[:80]!r}") from error
 
 
+def days_given(from_day: str | None, to_day: str | None) -> tuple[str | None, str | None]:
+    """First and last day as YYYYMMDD, None where one is not given.
+
+    Raises:
+        QueryError: not a date, or the last before the first.
+    """
+    first, last = (
+        None if day is None else day_text_of(day, name) for name, day in (("from_day", from_day), ("to_day", to_day))
+    )
+    if first is not None and last is not None and last < first:
+        raise QueryError(f"to_day: expected at or after from_day ({from_day}), was {to_day}")
+    return first, last
+
+
 def with_days(question: OfDays) -> OfDays:
     """The question with its days as YYYYMMDD, and within bounds in time that hold all of them, for the store to look no
     further; which rows belong to the days is told by the rows.
@@ -47,12 +61,7 @@ def with_days(question: OfDays) -> OfDays:
     """
     if question.from_day is None and question.to_day is None:
         return question
-    first, last = (
-        None if day is None else day_text_of(day, name)
-        for name, day in (("from_day", question.from_day), ("to_day", question.to_day))
-    )
-    if first is not None and last is not None and last < first:
-        raise QueryError(f"to_day: expected at or after from_day ({question.from_day}), was {question.to_day}")
+    first, last = days_given(question.from_day, question.to_day)
     ts_from, ts_to = question.ts_from, question.ts_to
     if first is not None:
         ts_from = max(ts_from or 0, midnight(day_of(first)) - _BEFORE_DAYS * NANOS_PER_DAY)

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from marketprism_application.contracts.questions import Sessions
 from marketprism_application.errors import QueryError
-from marketprism_application.queries.trading_days import day_text_of
+from marketprism_application.queries.trading_days import days_given
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
 from marketprism_domain.sessions.sessions import Session
 from marketprism_domain.sessions.trading_days import day_of, day_text
@@ -38,13 +38,10 @@ def check_days(question: Sessions) -> Sessions:
     Raises:
         QueryError: not a day, one before 1990 or after 2100, or the last before the first.
     """
-    given = ((question.from_day, "from_day"), (question.to_day, "to_day"))
-    first, last = (None if day is None else day_text_of(day, name) for day, name in given)
-    for (day, name), text in zip(given, (first, last), strict=True):
+    first, last = days_given(question.from_day, question.to_day)
+    for name, day, text in (("from_day", question.from_day, first), ("to_day", question.to_day, last)):
         if text is not None and not day_text(_FIRST) <= text <= day_text(_LAST):
             raise QueryError(f"{name}: expected a day of {_FIRST.year} to {_LAST.year}, was {str(day)[:80]!r}")
-    if first is not None and last is not None and last < first:
-        raise QueryError(f"to_day: expected at or after from_day ({question.from_day}), was {question.to_day}")
     for name, ts in (("ts_from", question.ts_from), ("ts_to", question.ts_to)):
         if ts is not None and not _FIRST <= _utc_date(ts) <= _LAST:
             raise QueryError(f"{name}: expected a time of {_FIRST.year} to {_LAST.year}, was {ts}")

@@ -141,10 +141,6 @@ class _Instrument:
         """How many of it were judged."""
         return self.now.total()
 
-    def rank(self) -> tuple[int, int, int]:
-        """The lower, the more there is to see."""
-        return -self.differing, -self.now[REJECTED] - self.new[REJECTED], -self.ticks
-
     def shown(self, venue: str, symbol: str) -> Row:
         found: Row = {"venue": venue, "symbol": symbol, "ticks": self.ticks, "differing": self.differing}
         for side, counted in (("now", self.now), ("new", self.new)):

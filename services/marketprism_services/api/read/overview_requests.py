@@ -7,11 +7,16 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from marketprism_application.contracts.kinds import TICK
-from marketprism_application.contracts.overview_questions import MOST_INSTRUMENTS, Coverage, GapLedger, QualityOverview
+from marketprism_application.contracts.overview_questions import (
+    MOST_DAYS,
+    MOST_INSTRUMENTS,
+    Coverage,
+    GapLedger,
+    QualityOverview,
+)
 from marketprism_services.api.read.parameters import SHOWN, FormatParameters, Limit, whole
 from marketprism_services.api.read.requests import DayParameters, InstrumentParameters, SpanParameters
 
-_MOST_DAYS = 400
 _KEY_PARTS = 5
 _KINDS = {TICK.name: ""}  # as the ledger writes them, of those that it writes otherwise
 LedgerKey = tuple[int, str, str, str, str]
@@ -53,8 +58,8 @@ class CoverageParameters(DayParameters, PagedParameters):
 
     newest: Annotated[
         int,
-        BeforeValidator(whole(_MOST_DAYS)),
-        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": _MOST_DAYS}),
+        BeforeValidator(whole(MOST_DAYS)),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_DAYS}),
     ] = Field(20, description="without from_day: so many of the newest days that have a bar")
 
     @property
