@@ -15,7 +15,7 @@ from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient
 
-VALIDATOR = "validator"
+VALIDATOR, MONITOR = "validator", "monitor"
 _ASK_S = 1.0
 _PAUSE_S = 0.05
 
@@ -28,6 +28,10 @@ class ValidatorAnswer(NamedTuple):
     version: int | None
     problem: str = ""
 
+    def is_behind(self, version: int) -> bool:
+        """Whether it does not judge by a version, or a later one, as far as it says."""
+        return self.version is None or self.version < version
+
 
 class RulesInForce(NamedTuple):
     """`record` is who changed them; None where the settings' are in force. `validators` are those that were asked."""
@@ -35,6 +39,19 @@ class RulesInForce(NamedTuple):
     rules: ValidationRules
     record: RulesRecord | None
     validators: list[ValidatorAnswer]
+
+
+def trial_monitor(discovery: Discovery) -> str:
+    """The monitor that trials are asked of: always the same one, so that one trial runs at a time however many monitors
+    there are, and whoever asks.
+
+    Raises:
+        NoResponders: none runs.
+    """
+    monitors = [each for each in discovery.instances(MONITOR) if each.status == "active"]
+    if not monitors:
+        raise NoResponders(f"{MONITOR}: expected an instance that judges the log, there is none now")
+    return min(monitors, key=lambda each: (each.ts_started, each.instance)).instance
 
 
 class RulesView:
@@ -80,10 +97,9 @@ class RulesView:
         end = time.monotonic() + within_s
         while True:
             found = await self.validators()
-            behind = any(each.version is None or each.version < version for each in found)
-            if not behind or time.monotonic() >= end:
+            if not any(each.is_behind(version) for each in found) or time.monotonic() >= end:
                 return found
             await asyncio.sleep(_PAUSE_S)
 
 
-__all__ = ["VALIDATOR", "RulesInForce", "RulesView", "ValidatorAnswer"]
+__all__ = ["MONITOR", "VALIDATOR", "RulesInForce", "RulesView", "ValidatorAnswer", "trial_monitor"]

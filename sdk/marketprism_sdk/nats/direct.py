@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
 _AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
+_PAGE = 500  # messages of one request
 _END, _NOTHING, _TOO_MANY = "204", "404", "413"
 
 
@@ -110,6 +111,18 @@ async def some_of(
     """
     begin = {"seq": max(1, seq)} if since_ns is None else {"start_time": _rfc3339(since_ns)}
     return await _batch(connection, stream, {**begin, "next_by_subj": subject, "batch": most})
+
+
+async def held_between(connection: NatsConnection, stream: str, subject: str, start: int, end: int) -> list[Held]:
+    """Every message of a subject from one sequence to another, both of them too. Raises as `some_of`."""
+    found: list[Held] = []
+    while start <= end:
+        some = await some_of(connection, stream, subject, start, _PAGE)
+        found += [each for each in some if each.seq <= end]
+        if len(some) < _PAGE:
+            break
+        start = some[-1].seq + 1
+    return found
 
 
 async def count_from(connection: NatsConnection, stream: str, subject: str, seq: int) -> int:
@@ -209,4 +222,13 @@ def _rfc3339(ts: int) -> str:
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{ts % 1_000_000_000:09d}Z"
 
 
-__all__ = ["Held", "count_from", "last_of_each", "leader_time_of", "nanoseconds", "next_of", "some_of"]
+__all__ = [
+    "Held",
+    "count_from",
+    "held_between",
+    "last_of_each",
+    "leader_time_of",
+    "nanoseconds",
+    "next_of",
+    "some_of",
+]

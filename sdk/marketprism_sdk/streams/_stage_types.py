@@ -225,13 +225,14 @@ async def load_snapshot(connection: NatsConnection, stream: str, subject: str, p
     chunks = []
     for number in range(part.snap_chunks):
         message, _ = await last_record(
-            connection, stream, f"{subject}.{number}", lambda data: data[: _AT.size] == _AT.pack(part.snap_in_seq)
+            connection, stream, f"{subject}.{number}", lambda data: chunk_of(data, part.snap_in_seq) is not None
         )
-        if message is None:
+        chunk = None if message is None else chunk_of(message.data, part.snap_in_seq)
+        if message is None or chunk is None:
             raise SdkError(
                 f"partition {part.number}: expected chunk {number} of the snapshot at {part.snap_in_seq}, was none"
             )
-        chunks.append(message.data[_AT.size :])
+        chunks.append(chunk)
         part.snap_seq = min(part.snap_seq or message.seq, message.seq)
     return b"".join(chunks)
 

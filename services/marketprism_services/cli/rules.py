@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from marketprism_adapters.nats.rules_log import RulesLog
-from marketprism_adapters.nats.rules_view import VALIDATOR, RulesInForce, RulesView
+from marketprism_adapters.nats.rules_view import MONITOR, VALIDATOR, RulesInForce, RulesView, trial_monitor
 from marketprism_application.contracts.rules_records import TRY_RULES, RulesRecord, RulesTrialRequest
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.ticks.rule_list import BY_VENUE, RULES, RuleRow
@@ -114,6 +114,7 @@ class _Seen(NamedTuple):
     """The rules in force, and the way to them."""
 
     connection: NatsConnection
+    discovery: Discovery
     calls: RpcClient
     log: RulesLog
     view: RulesView
@@ -149,10 +150,7 @@ def show_rules(as_json: AsJson = False, data_dir: DataDir = None, nats_url: Nats
     show_table(out, rows, tuple(rows[0]), Look(title, last=len(rows), drop=("meaning", "allowed")))
     if found.record is not None:
         out.print(f"changed by {found.record.who} at {_time(found.record.ts)}", highlight=False, markup=False)
-    behind = [name for name, version in validators.items() if version is None or version < found.rules.version]
-    if behind:
-        text = f"validators that do not judge by this version: {', '.join(behind)}"
-        err.print(text, style="yellow", highlight=False, markup=False)
+    _tell_behind([each.instance for each in found.validators if each.is_behind(found.rules.version)])
 
 
 @rules.command("history")
@@ -203,7 +201,10 @@ def try_rules(
         new = await _wanted(seen, values, restore)
         asked = RulesTrialRequest(seen.found.rules.to_dict(), new.to_dict(), minutes, "operator")
         try:
-            found: dict[str, object] = await seen.calls.call("monitor", TRY_RULES, asked, timeout_s=_TRIAL_S)
+            monitor = trial_monitor(seen.discovery)
+            found: dict[str, object] = await seen.calls.call(
+                MONITOR, TRY_RULES, asked, instance=monitor, timeout_s=_TRIAL_S
+            )
         except NoResponders as error:
             raise Stop(Exit.FAILED, "no monitor runs here, which tries rules; `marketprism run monitor`") from error
         return found
@@ -238,14 +239,19 @@ def set_rules(
             raise Stop(Exit.FAILED, f"not changed: {outcome.reason}")
         version = rules_now.version + 1
         said = await seen.view.wait_for(version, _IN_FORCE_S)
-        return version, [each.instance for each in said if each.version is None or each.version < version]
+        return version, [each.instance for each in said if each.is_behind(version)]
 
     version, behind = _asked(data_dir, nats_url, change)
     out.print(f"rules of version {version} are in force", highlight=False)
+    _tell_behind(behind)
     if behind:
-        text = f"validators that do not judge by this version: {', '.join(behind)}"
-        err.print(text, style="yellow", highlight=False, markup=False)
         raise typer.Exit(Exit.FAILED)
+
+
+def _tell_behind(validators: list[str]) -> None:
+    if validators:
+        text = f"validators that do not judge by this version: {', '.join(validators)}"
+        err.print(text, style="yellow", highlight=False, markup=False)
 
 
 def _asked(data_dir: Path | None, nats_url: str | None, work: Callable[[_Seen], Awaitable[T]]) -> T:
@@ -256,7 +262,7 @@ def _asked(data_dir: Path | None, nats_url: str | None, work: Callable[[_Seen], 
         await discovery.refresh()
         calls, log = RpcClient(NatsBus(connection)), RulesLog.existing(connection)
         view = RulesView(log, calls, discovery)
-        return await work(_Seen(connection, calls, log, view, await view.read()))
+        return await work(_Seen(connection, discovery, calls, log, view, await view.read()))
 
     try:
         return connected(nats_of(data_dir, nats_url), go)

@@ -15,7 +15,7 @@ from marketprism_domain.events.registry import ROUTINE
 from marketprism_domain.marketdata.event_record import EventRecord
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.direct import Held, some_of
+from marketprism_sdk.nats.direct import Held, held_between
 from marketprism_sdk.nats.jetstream import stream_info
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.operate.parameters import EventsParameters
@@ -23,7 +23,6 @@ from marketprism_services.api.operate.parameters import EventsParameters
 _FIRST_WINDOW = 1_024  # sequences that are looked at at first, twice as many each time again
 _WIDEST, _MOST_WINDOWS = 8_192, 48
 _MOST_READ = 10_000  # messages of one answer
-_BATCH = 500
 _WEIGHT = 5
 
 
@@ -59,7 +58,7 @@ class EventsApi:
             if end < first or len(found) == asked.limit or read > _MOST_READ:
                 break
             start = max(first, end - window + 1)
-            held = await self._between(subject, start, end)
+            held = await held_between(self._connection, streams.EVENTS, subject, start, end)
             read += len(held)
             for each in reversed(held):
                 event = _event_in(each)
@@ -69,16 +68,6 @@ class EventsApi:
                         return found, each.seq if each.seq > first else 0
             end, window = start - 1, min(_WIDEST, window * 2)
         return found, end + 1 if end >= first else 0
-
-    async def _between(self, subject: str, start: int, end: int) -> list[Held]:
-        found: list[Held] = []
-        while start <= end:
-            some = await some_of(self._connection, streams.EVENTS, subject, start, _BATCH)
-            found += [each for each in some if each.seq <= end]
-            if len(some) < _BATCH:
-                break
-            start = some[-1].seq + 1
-        return found
 
 
 def _event_in(held: Held) -> EventRecord | None:

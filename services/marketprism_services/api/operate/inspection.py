@@ -13,7 +13,7 @@ from marketprism_adapters.nats.leader_watch import health_of
 from marketprism_application.access.refusals import AccessRefused
 from marketprism_application.contracts.failures import Code, wrong_field
 from marketprism_application.errors import ApplicationError
-from marketprism_sdk.errors import NoResponders, RemoteError, SdkError, reason_of
+from marketprism_sdk.errors import DeadlineExceeded, NoResponders, RemoteError, SdkError, reason_of
 from marketprism_sdk.messaging import (
     INSPECT,
     LOGS,
@@ -64,10 +64,11 @@ class Inspector:
 
     def find(self, service: str, instance: str) -> InstanceRecord:
         """The entry of an instance. Raises AccessRefused: NOT_FOUND, the registry has none of these names."""
-        for each in self.instances(service):
+        found = self.instances(service)
+        for each in found:
             if each.instance == instance:
                 return each
-        known = ", ".join(each.instance for each in self.instances(service)[:5])
+        known = ", ".join(each.instance for each in found[:5])
         raise AccessRefused(Code.NOT_FOUND, f"instance: expected one of {known}, was {instance[:_SHOWN]!r}")
 
     def instances(self, service: str | None) -> list[InstanceRecord]:
@@ -147,8 +148,10 @@ async def _within(record: InstanceRecord, call: Awaitable[object]) -> object:
 def _no_answer(record: InstanceRecord, error: Exception) -> NoAnswer:
     if isinstance(error, NoResponders):
         text = "nobody answers for it: it has just ended, or is of an earlier version"
-    else:
+    elif isinstance(error, DeadlineExceeded):
         text = _frozen(_ANSWER_S)
+    else:  # of this side: NATS is away, or of what came back
+        text = reason_of(error)
     return NoAnswer(f"{record.instance}: {text}", retryable=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -12,8 +12,9 @@ from aiohttp import web
 from marketprism_adapters.http.envelope import Stamp, answered, count_of
 from marketprism_application.access.scopes import Scope
 from marketprism_sdk.errors import RemoteError, reason_of
-from marketprism_sdk.messaging import InstanceRecord, LogEntry, LogsRequest
+from marketprism_sdk.messaging import InstanceRecord, LogEntry, LogsAnswer, LogsRequest
 from marketprism_services.api.access.login import private
+from marketprism_services.api.computing import computed
 from marketprism_services.api.endpoint import Endpoint, principal_of
 from marketprism_services.api.operate.inspection import Inspector, NoAnswer
 from marketprism_services.api.operate.parameters import InstanceLogsParameters, InstanceParameters, LogsParameters
@@ -81,17 +82,21 @@ class InstancesApi:
         records = self._inspector.instances(asked.service)
         wanted = LogsRequest(0, asked.since or 0, asked.level, asked.limit)
         answers, silent = await self._inspector.logs_of_all(records, wanted)
-        lines = sorted(
-            (_row(each, record) for record, answer in answers for each in answer.lines),
-            key=lambda line: (line["ts"], line["service"], line["instance"], line["seq"]),
-        )
-        newest = lines[-asked.limit :]
+        newest = await computed(lambda: _newest(answers, asked.limit))
+        count = sum(len(answer.lines) for _, answer in answers)
         data = {
             "lines": newest,
-            "more": len(lines) > asked.limit or any(answer.more for _, answer in answers),
+            "more": count > asked.limit or any(answer.more for _, answer in answers),
             "silent": [each._asdict() for each in silent],
         }
         return private(answered(data, count_of(len(newest), "line"), Stamp.of(request)))
+
+
+def _newest(answers: Sequence[tuple[InstanceRecord, LogsAnswer]], limit: int) -> list[dict[str, object]]:
+    """The newest lines of all, oldest first; only these are read."""
+    lines = [(each, record) for record, answer in answers for each in answer.lines]
+    lines.sort(key=lambda line: (line[0].ts, line[1].service, line[1].instance, line[0].seq))
+    return [_row(each, record) for each, record in lines[-limit:]]
 
 
 async def _nothing() -> None:

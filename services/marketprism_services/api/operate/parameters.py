@@ -16,7 +16,6 @@ MOST_ROWS = 1_000
 LONGEST_WAIT_S = 20.0
 
 
-_STORED_NAME = r"^[A-Za-z0-9_-]{1,80}$"
 _TOKENS = re.compile(r"(?:[^\s.*>]+|\*)(?:\.(?:[^\s.*>]+|\*))*(?:\.>)?|>")
 _LONGEST_SUBJECT = 200
 LOG_LEVELS = ("info", "warning", "error", "critical")
@@ -132,7 +131,7 @@ class LogsParameters(Parameters):
 class StreamParameters(Parameters):
     """One stream."""
 
-    name: str = Field(pattern=_STORED_NAME, description="as the list of streams has it")
+    name: str = Field(pattern=_NAME, description="as the list of streams has it")
 
 
 class MessagesParameters(StreamParameters):
@@ -153,6 +152,6 @@ class MessagesParameters(StreamParameters):
 class BucketParameters(Parameters):
     """Which entries of a bucket."""
 
-    name: str = Field(pattern=_STORED_NAME, description="as the list of buckets has it")
+    name: str = Field(pattern=_NAME, description="as the list of buckets has it")
     keys: SubjectPattern = Field(">", description="of keys that fit, * and a last > allowed")
     limit: int = Field(50, ge=1, le=200, description="so many, by key")

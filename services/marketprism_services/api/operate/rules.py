@@ -12,7 +12,14 @@ from aiohttp import web
 from marketprism_adapters.http.caller_limits import TooMany
 from marketprism_adapters.http.envelope import Stamp, answered, count_of
 from marketprism_adapters.nats.rules_log import RulesLog
-from marketprism_adapters.nats.rules_view import VALIDATOR, RulesInForce, RulesView, ValidatorAnswer
+from marketprism_adapters.nats.rules_view import (
+    MONITOR,
+    VALIDATOR,
+    RulesInForce,
+    RulesView,
+    ValidatorAnswer,
+    trial_monitor,
+)
 from marketprism_application.access.audit import Auditing
 from marketprism_application.access.principal import Principal
 from marketprism_application.access.refusals import AccessRefused
@@ -35,7 +42,6 @@ from marketprism_services.api.read.entitled import may_see
 
 PATH = "/api/v1/rules"
 _COMMAND = "AdjustValidationRules"
-_MONITOR = "monitor"
 _WAIT_S = 10.0
 _IN_FORCE_S = 3.0
 _TRIAL_S = 29.0
@@ -220,13 +226,9 @@ class RulesApi:
         changes = await self._changes_of(body.rules, body.restore, rules)
         who = principal_of(request)
         asked = RulesTrialRequest(rules.to_dict(), rules.changed(**changes).to_dict(), body.minutes, who.id)
-        # Always the same one, so that one trial runs at a time however many monitors and gateways there are.
-        monitors = [each for each in self._discovery.instances(_MONITOR) if each.status == "active"]
-        if not monitors:
-            raise NoResponders(f"{_MONITOR}: expected an instance that judges the log, there is none now")
-        instance = min(monitors, key=lambda each: (each.ts_started, each.instance)).instance
+        instance = trial_monitor(self._discovery)
         try:
-            found = await self._calls.call(_MONITOR, TRY_RULES, asked, instance=instance, timeout_s=_TRIAL_S)
+            found = await self._calls.call(MONITOR, TRY_RULES, asked, instance=instance, timeout_s=_TRIAL_S)
         except RemoteError as error:
             if error.code == Code.TOO_MANY_REQUESTS:
                 raise TooMany(error.message, _AGAIN_S) from error
@@ -263,7 +265,7 @@ def _expected_version(request: web.Request) -> int:
 
 
 def _outcome(version: int, changes: Mapping[str, object], validators: list[ValidatorAnswer]) -> dict[str, object]:
-    behind = [each.instance for each in validators if each.version is None or each.version < version]
+    behind = [each.instance for each in validators if each.is_behind(version)]
     return {
         "version": version,
         "changes": dict(changes),

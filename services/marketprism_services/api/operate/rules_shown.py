@@ -50,7 +50,7 @@ def shown_validator(answer: ValidatorAnswer, version: int) -> Row:
     return {
         "instance": answer.instance,
         "version": answer.version,
-        "is_current": answer.version is not None and answer.version >= version,
+        "is_current": not answer.is_behind(version),
         "problem": answer.problem,
     }
 

@@ -145,7 +145,7 @@ class StoredApi:
             page = await self._reader.entries(name, asked.keys, asked.limit)
         except StreamMissing as error:
             raise _nobody(name, "bucket") from error
-        rows = [value_row(held, name, key) for key, held in page.entries]
+        rows = await computed(lambda: [value_row(held, name, key) for key, held in page.entries])
         take_rows(request, len(rows))
         data = {"entries": rows, "count": page.fitting, "more": page.fitting > asked.limit}
         return private(answered(data, count_of(len(rows), "entry"), Stamp.of(request)))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.direct import Held, last_of_each, nanoseconds, some_of
+from marketprism_sdk.nats.direct import Held, held_between, last_of_each, nanoseconds, some_of
 from marketprism_sdk.nats.jetstream import api, stream_info
 
 JsonMap: TypeAlias = Mapping[str, Any]  # of the server's own JSON
@@ -15,7 +15,8 @@ _WITHIN_S = 2.0
 _MOST_SUBJECTS = 20_000  # whose counts are read; of more there is no list
 _SHOWN_SUBJECTS = 50
 _MOST_CONSUMERS = 256  # as many as the server lists at a time
-_PAGE, _WIDEST, _MOST_WINDOWS, _MOST_READ = 500, 65_536, 16, 5_000
+_WIDEST, _MOST_WINDOWS = 8_192, 96  # a window may be full: it is read whole
+_MOST_READ = 5_000  # messages, after which no other window is
 
 
 class MessagePage(NamedTuple):
@@ -108,21 +109,11 @@ class StoredReader:
             if end < max(1, first) or len(found) > limit or read > _MOST_READ:
                 break
             start = max(1, first, end - window + 1)
-            held = await self._between(stream, subject, start, end)
+            held = await held_between(self._connection, stream, subject, start, end)
             read += len(held)
             found = [*held, *found]
             end, window = start - 1, min(_WIDEST, window * 4)
         return found[-limit:], len(found) > limit or end >= max(1, first)
-
-    async def _between(self, stream: str, subject: str, start: int, end: int) -> list[Held]:
-        found: list[Held] = []
-        while start <= end:
-            some = await some_of(self._connection, stream, subject, start, _PAGE)
-            found += [each for each in some if each.seq <= end]
-            if len(some) < _PAGE or some[-1].seq >= end:
-                break
-            start = some[-1].seq + 1
-        return found
 
     async def entries(self, bucket: str, pattern: str, limit: int) -> EntryPage:
         """The entries whose keys fit a pattern of NATS, by key."""
