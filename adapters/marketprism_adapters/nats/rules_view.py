@@ -15,7 +15,8 @@ from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, RemoteError
 from marketprism_sdk.messaging import Discovery, RpcClient
 
-VALIDATOR, MONITOR = "validator", "monitor"
+VALIDATOR = "validator"
+MONITOR = "monitor"
 _ASK_S = 1.0
 _PAUSE_S = 0.05
 
