@@ -116,6 +116,8 @@ class Stream {
     this.#socket = null;
     this.#isOpen = false;
     clearTimeout(this.#again);
+    clearTimeout(this.#soon); // it would take what the next connection has to ask for
+    this.#soon = undefined;
     this.#unasked = new Set(this.#channels.values());
     for (const each of this.#unasked) each.isCut();
     socket?.close(1000);

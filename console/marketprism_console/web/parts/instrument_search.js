@@ -61,6 +61,7 @@ class InstrumentSearch extends Part {
 
   async #find() {
     this.asking?.abort();
+    this.asking = undefined;
     this.found = [];
     this.at = -1;
     if (!this.text) return this.requestUpdate();

@@ -8,7 +8,6 @@ import { ApiError } from '../../core/api.js';
 import { empty, failed } from '../../parts/states.js';
 import { tabs } from '../../parts/tabs.js';
 import { t as tStates } from '../../parts/text.js';
-import { pageOf } from '../index.js';
 import './keys.js';
 import './limits.js';
 import './roles.js';
@@ -41,7 +40,7 @@ class AccessPage extends Part {
     const all = VIEWS.map((key) => ({ key, title: t(key) }));
     return html`<div class="tools">
         <span class="dim">${tStates('all_zones', { zone: zoneName() })}</span>
-        ${pageOf('/audit') ? html`<a class="apart" href="/audit">${t('audit')}</a>` : nothing}
+        ${may('audit:read') ? html`<a class="apart" href="/events?tab=audit">${t('audit')}</a>` : nothing}
       </div>
       ${tabs(all, chosen, (view) => alter({ view: view === 'users' ? null : view, find: null }), t('title'))}
       <div id="view-${chosen}" role="tabpanel" aria-labelledby="tab-${chosen}">${this.#view(chosen)}</div>`;
