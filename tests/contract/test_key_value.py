@@ -59,6 +59,13 @@ async def test_entries_are_the_live_ones_of_a_prefix(kv: KeyValue) -> None:
     assert [e.key for e in await kv.entries()] == ["own.2", "sess.x"]
 
 
+async def test_entries_are_all_of_them_though_the_server_sends_only_so_many_bytes_at_once(kv: KeyValue) -> None:
+    value = bytes(700_000)
+    for number in range(100):  # 70 MB; a client may have 64 under way
+        await kv.put(f"k{number:03}", value)
+    assert [e.key for e in await kv.entries()] == [f"k{number:03}" for number in range(100)]
+
+
 async def test_a_watch_sees_changes_in_order_until_it_is_stopped(
     kv: KeyValue, eventually: Callable[..., object]
 ) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marketprism_sdk.errors import DeadlineExceeded, NotConnected, StreamError, StreamMissing
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 1_000  # subjects of one batch: the server answers for at most 1 024
 _PAGE = 500  # messages of one request
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _END, _NOTHING, _TOO_MANY = "204", "404", "413"
 
 
@@ -32,6 +35,7 @@ class Held(NamedTuple):
     data: bytes
     ts: int
     more: int = 0  # how many come behind it, of the same question
+    headers: Mapping[str, str] = _NO_HEADERS
 
 
 async def last_of_each(
@@ -64,8 +68,11 @@ async def last_of_each(
             names = await _listed(connection, stream, subjects[start : start + _AT_ONCE])
             found |= await last_of_each(connection, stream, names, up_to, before_ts=before_ts)
             continue
-        for held in batch:
-            found[held.subject] = held
+        found |= {held.subject: held for held in batch}
+        if batch and batch[-1].more:  # the server sends what it may have under way, 64 MB
+            names = await _listed(connection, stream, subjects[start : start + _AT_ONCE])
+            rest = [name for name in names if name not in found]
+            found |= await last_of_each(connection, stream, rest, up_to, before_ts=before_ts)
     return found
 
 
@@ -189,6 +196,7 @@ def _held(message: Msg, stream: str) -> Held | None:
         message.data,
         nanoseconds(headers.get("Nats-Time-Stamp", "")),
         int(headers.get("Nats-Num-Pending", 0)),
+        headers,
     )
 
 

@@ -9,12 +9,13 @@ Standard clients can read it.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from marketprism_sdk.errors import Fenced, KeyExists, RevisionConflict, StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import api, direct_request, ensure_stream, publish_ack
+from marketprism_sdk.nats.direct import last_of_each
+from marketprism_sdk.nats.jetstream import api, direct_request, ensure_stream, publish_ack, stream_info
 from marketprism_sdk.nats.stream_config import identity
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.ports import KvEntry, Stop
@@ -107,8 +108,7 @@ class NatsKeyValue:
         headers = message.headers or {}
         if "Nats-Sequence" not in headers:
             return None
-        deleted = headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
-        return KvEntry(key, message.data, int(headers["Nats-Sequence"]), deleted, self.bucket)
+        return KvEntry(key, message.data, int(headers["Nats-Sequence"]), _deleted(headers), self.bucket)
 
     async def get(self, key: str) -> KvEntry | None:
         """The live entry of a key."""
@@ -163,19 +163,20 @@ class NatsKeyValue:
         await api(self._connection, f"STREAM.PURGE.{self.stream}", {"filter": self._prefix + key, "seq": written + 1})
 
     async def entries(self, prefix: str = "") -> list[KvEntry]:
-        """Every live entry under a prefix; keys are listed by subject, each is read directly."""
-        tokens = prefix if prefix.endswith(".") else ""
-        wanted = {"subjects_filter": f"{self._prefix}{tokens}>"}
-        try:
-            info = await self._there(lambda: api(self._connection, f"STREAM.INFO.{self.stream}", wanted))
-        except StreamMissing:
-            if self._may_miss:
-                return []
-            raise
-        subjects = (info["state"].get("subjects") or {}).keys()
-        keys = sorted(subject.removeprefix(self._prefix) for subject in subjects)
-        found = [await self.get(key) for key in keys if key.startswith(prefix)]
-        return [entry for entry in found if entry is not None]
+        """Every live entry under a prefix, in the order of the keys, by one question."""
+        tokens = prefix[: prefix.rfind(".") + 1]
+        held = await last_of_each(self._connection, self.stream, [f"{self._prefix}{tokens}>"])
+        if not held:  # nothing in it, or no bucket: one that was deleted is made again
+            try:
+                await self._there(lambda: stream_info(self._connection, self.stream))
+            except StreamMissing:
+                if not self._may_miss:
+                    raise
+        return [
+            KvEntry(key, each.data, each.seq, deleted=False, bucket=self.bucket)
+            for key, each in sorted((subject.removeprefix(self._prefix), each) for subject, each in held.items())
+            if key.startswith(prefix) and not _deleted(each.headers)
+        ]
 
     async def entries_if_there(self) -> list[KvEntry]:
         """Every live entry; none when nobody has made the bucket yet."""
@@ -189,12 +190,17 @@ class NatsKeyValue:
             if not key.startswith(prefix):
                 return
             headers = message.headers or {}
-            deleted = headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
-            on_entry(KvEntry(key, message.data, int(headers.get("Nats-Sequence", 0)), deleted, self.bucket))
+            revision = int(headers.get("Nats-Sequence", 0))
+            on_entry(KvEntry(key, message.data, revision, _deleted(headers), self.bucket))
 
         # Whole tokens of the prefix narrow what the server sends; the rest is looked at here.
         tokens = prefix.split(".")[:-1]
         return await self._connection.subscribe(f"{self._republish}{''.join(f'{t}.' for t in tokens)}>", receive)
+
+
+def _deleted(headers: Mapping[str, str]) -> bool:
+    """Whether the last record of a key says that it is gone: somebody deleted it, or its time was over."""
+    return headers.get(_OPERATION) in ("DEL", "PURGE") or _MARKER in headers
 
 
 __all__ = ["NatsKeyValue", "bucket_config"]

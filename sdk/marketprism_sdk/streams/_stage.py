@@ -122,7 +122,7 @@ class Stage:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._settings.commit_interval_s):
+                    async with asyncio.timeout(self._rest_s()):
                         await self._wake.wait()
                 self._wake.clear()
                 async with self._lock:
@@ -140,6 +140,11 @@ class Stage:
         finally:
             forget()
             await self._close()
+
+    def _rest_s(self) -> float:
+        """How long a turn may wait for a message: where nothing is pending, nothing is due soon."""
+        pending = self._batch.count or self._committing is not None
+        return self._settings.commit_interval_s if pending else self._settings.idle_commit_s
 
     async def _turn(self) -> None:
         """Take what has arrived and commit what is due."""
