@@ -32,7 +32,7 @@ class LoopWatch:
         self,
         metrics: Metrics,
         *,
-        every_s: float = 0.05,
+        every_s: float = 0.125,
         stalled_s: float = 0.25,
         on_stall: Callable[[float, list[str]], None] = lambda _s, _w: None,
     ) -> None:
