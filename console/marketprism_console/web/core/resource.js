@@ -63,6 +63,12 @@ export class Resource {
     if (!signedOut.value) signedOut.value = true;
   }
 
+  /** Nothing is known, as at the beginning: what was asked for is of something else. */
+  forget() {
+    this.stop();
+    this.known.value = { loading: false, data: undefined, error: undefined, at: NaN };
+  }
+
   /** Nothing is asked any more. */
   stop() {
     clearTimeout(this.#again);

@@ -20,7 +20,6 @@ const AGAIN_MS = 3000;
 const MOST = 300;
 const METRICS = 'metrics:read';
 const LASTING = new Set(['NOT_THERE', 'FORBIDDEN', 'NOT_FOUND']); // asking again changes nothing
-const NOTHING = { loading: false, data: undefined, error: undefined, at: NaN };
 const VIEWS = /** @type {const} */ (['status', 'health', 'metrics', 'log']);
 /** @typedef {typeof VIEWS[number]} View */
 
@@ -61,8 +60,8 @@ class Instance extends Part {
     Object.assign(this, { service, instance });
     if (isOther && instance) {
       this.text = '';
-      this.lines.known.value = NOTHING;
-      this.said.known.value = NOTHING;
+      this.lines.forget();
+      this.said.forget();
       this.#load();
     } else if (instance && this.view === 'log' && Number.isNaN(this.lines.known.value.at)) {
       this.#load();
