@@ -34,8 +34,8 @@ export class BarHistory {
   whole = new Signal(0);
   /** Counts changes of the newest bars. */
   newest = new Signal(0);
-  /** What could not be read besides the bars. */
-  problem = new Signal('');
+  /** What could not be read of it, or anew. @type {Signal<ApiError | null>} */
+  problem = new Signal(/** @type {ApiError | null} */ (null));
   /** Why there is nothing of it: the store has no such instrument, in its words. */
   unknown = new Signal('');
   #isLoaded = false;
@@ -70,7 +70,7 @@ export class BarHistory {
     const name = token(this.symbol);
     const bars = stream.subscribe(
       { ch: `market.bar.${token(this.interval)}.${name}`, mode: 'all' },
-      { onMessage: ({ d }) => this.#closed(d), onGap: () => void this.load().catch(() => {}) },
+      { onMessage: ({ d }) => this.#closed(d), onGap: () => void this.load().catch((error) => this.#failed(error)) },
     );
     const gaps = stream.subscribe(
       { ch: `market.gap.${token(this.venue)}.${name}`, mode: 'all' },
@@ -97,6 +97,7 @@ export class BarHistory {
    */
   async load(signal) {
     const options = signal ? { signal } : {};
+    this.problem.value = null;
     // Most often it is the newest days that are looked at: their sections are asked for without waiting for the bars.
     const [bars, recent] = await Promise.all([this.#first(options), this.readSections(null, null, options)]);
     const candles = this.candlesOf(bars.data);
@@ -153,7 +154,7 @@ export class BarHistory {
   /** @param {unknown} error */
   #failed(error) {
     if (error instanceof DOMException && error.name === 'AbortError') return;
-    this.problem.value = error instanceof ApiError ? error.message : String(error);
+    this.problem.value = error instanceof ApiError ? error : new ApiError('PAGE', String(error));
   }
 
   /** Bars before the first one that is here. Returns whether there were any. */
@@ -171,6 +172,7 @@ export class BarHistory {
       this.hasOlder = bars.truncated;
       this.candles = [...candles, ...this.candles];
       await this.#surround({});
+      this.problem.value = null;
       return true;
     } catch (error) {
       this.#failed(error);

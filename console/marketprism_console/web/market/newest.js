@@ -1,4 +1,5 @@
 /** The newest message of a subject, of one venue. */
+import { ApiError } from '../core/api.js';
 import { serverNow } from '../core/server_clock.js';
 import { Signal } from '../core/signal.js';
 import { stream } from '../core/stream.js';
@@ -7,8 +8,8 @@ import { ms } from '../core/time.js';
 export class Newest {
   /** @type {Signal<any>} */
   message = new Signal(null);
-  /** Why the server does not give it. @type {Signal<string>} */
-  refused = new Signal('');
+  /** Why the server does not give it. @type {Signal<ApiError | null>} */
+  refused = new Signal(/** @type {ApiError | null} */ (null));
   /** When it came, milliseconds: one that was there before, when it was published. */
   at = NaN;
   #end;
@@ -21,9 +22,11 @@ export class Newest {
         onMessage: ({ d, snapshot }) => {
           if (d?.venue !== venue) return;
           this.at = heardAt(d, snapshot);
+          this.refused.value = null;
           this.message.value = d;
         },
-        onError: ({ code }) => (this.refused.value = code),
+        onError: ({ code, message }) =>
+          (this.refused.value = new ApiError(code, message, { status: code === 'FORBIDDEN' ? 403 : 0 })),
       },
     );
   }

@@ -9,6 +9,7 @@ import { date, dateTime, dayText, duration, isChinese, ms, zoneName } from '../.
 import { CryptoBoard } from '../../market/board.js';
 import { movementOf } from '../../market/movement.js';
 import { Newest } from '../../market/newest.js';
+import { failed } from '../../parts/states.js';
 import { t } from './head_text.js';
 import { word } from './words.js';
 
@@ -29,6 +30,7 @@ class Head extends Part {
   begin() {
     this.tick = new Newest(`market.tick.${token(this.symbol)}`, this.venue);
     this.follow(this.tick.message, () => this.pace.mark());
+    this.follow(this.tick.refused);
     if (!isChinese(this.venue)) {
       this.board = new CryptoBoard(() => this.pace.mark(), { venue: this.venue, symbol: this.symbol });
       this.board.follow();
@@ -41,12 +43,13 @@ class Head extends Part {
 
   render() {
     const tick = this.tick?.message.value;
+    const refused = this.tick?.refused.value;
     return html`<div class="head">
       <h1 class="wrap">${this.symbol}</h1>
       <span class="dim">${this.venue}</span>
       ${tick ? this.#facts(tick) : html`<span class="dim">${t('none')}</span>`}
     </div>
-    ${this.#said()}`;
+    ${refused ? failed(refused) : nothing} ${this.#said()}`;
   }
 
   /** Of the last 24 hours, and of a contract: a venue says it, no tick has it. */

@@ -7,7 +7,7 @@ import { Resource } from '../../core/resource.js';
 import { comparable } from '../../chart/series.js';
 import { BarHistory } from '../../market/history.js';
 import { instrumentOf } from '../../core/instruments.js';
-import { empty, shown } from '../../parts/states.js';
+import { empty, failed, shown } from '../../parts/states.js';
 import { tabs } from '../../parts/tabs.js';
 import '../../chart/chart.js';
 import '../../chart/table.js';
@@ -80,6 +80,7 @@ class Instrument extends Part {
       this.history = new BarHistory(this.venue, this.symbol, this.interval);
       this.history.follow();
       this.history.newest.subscribe(() => this.#begins());
+      this.history.problem.subscribe(() => this.requestUpdate());
       void this.bars.load({ forget: true });
     }
     const other = instrumentOf(address.value.params.with ?? '');
@@ -89,6 +90,7 @@ class Instrument extends Part {
       this.comparison = '';
       this.compared = other && new BarHistory(other.venue, other.symbol, this.interval);
       this.compared?.follow();
+      this.compared?.problem.subscribe(() => this.requestUpdate());
       if (this.compared) void this.#load(this.compared);
     }
     this.requestUpdate();
@@ -118,7 +120,8 @@ class Instrument extends Part {
     const { compared, history } = this;
     const asked = address.value.params.with ?? '';
     if (!compared) return asked ? `${t('wrong', { text: asked })}. ${t('wrong_more')}` : '';
-    if (this.comparison) return this.comparison;
+    const problem = this.comparison || compared.problem.value?.message;
+    if (problem) return problem;
     const names = { symbol: `${compared.venue}.${compared.symbol}`, interval: this.interval };
     if (!compared.isLoaded || !history?.isLoaded) return '';
     if (!compared.candles.length && !compared.forming) return t('none_compared', names);
@@ -179,7 +182,9 @@ class Instrument extends Part {
   }
 
   #chart() {
-    return html`${shown(this.bars, (history) => this.#bars(history), {
+    const problem = this.history?.problem.value;
+    return html`${problem ? failed(problem, () => this.bars.load()) : nothing}
+      ${shown(this.bars, (history) => this.#bars(history), {
         lines: 12,
         empty: (history) => (history?.candles.length || history?.forming ? undefined : this.#noBars()),
       })}`;
