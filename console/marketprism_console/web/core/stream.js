@@ -28,8 +28,8 @@ class Stream {
   state = new Signal(/** @type {State} */ ({ is: 'connecting', since: Date.now() }));
   /** Messages of the market since the page was opened. */
   received = 0;
-  /** What the server says aloud: NATS is away, subjects are left out. @type {Signal<any>} */
-  notice = new Signal(null);
+  /** Whether the server has NATS, as it said last on this connection, and since when. @type {Signal<{code: string, since: number} | null>} */
+  notice = new Signal(/** @type {{code: string, since: number} | null} */ (null));
   /** @type {Map<string, Channel>} */
   #channels = new Map();
   /** @type {Set<Channel>} */
@@ -191,6 +191,7 @@ class Stream {
     if (message.type === 'hello') {
       this.#isOpen = true;
       this.#failures = 0;
+      this.notice.value = null;
       this.#becomes('live');
       this.#askSoon();
     } else if (message.type === 'subscribed') {
@@ -202,7 +203,7 @@ class Stream {
     } else if (message.type === 'conflated') {
       for (const each of listeners) each.onSkipped?.(message.skipped);
     } else if (message.type === 'notice') {
-      this.notice.value = message;
+      if (message.code.startsWith('UPSTREAM_')) this.notice.value = { code: message.code, since: Date.now() };
     } else if (message.type === 'error') {
       for (const each of listeners) each.onError?.(message);
     }

@@ -165,10 +165,9 @@ class App extends Part {
 
   /** @param {string} is */
   #banner(is) {
-    const time = clock(stream.state.value.since);
-    if (is === 'away' || is === 'quiet') return html`<p class="banner" role="status">${t('stale', { time })}</p>`;
-    const code = stream.notice.value?.code;
-    return code === 'UPSTREAM_AWAY' ? html`<p class="banner" role="status">${t('away', { time })}</p>` : nothing;
+    if (is === 'away' || is === 'quiet') return html`<p class="banner" role="status">${t('stale', { time: clock(stream.state.value.since) })}</p>`;
+    const notice = stream.notice.value;
+    return notice?.code === 'UPSTREAM_AWAY' ? html`<p class="banner" role="status">${t('away', { time: clock(notice.since) })}</p>` : nothing;
   }
 
   #page() {
