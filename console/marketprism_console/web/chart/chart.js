@@ -162,6 +162,8 @@ class Chart extends Part {
       upColor: up, borderUpColor: up, wickUpColor: up, downColor: down, borderDownColor: down, wickDownColor: down,
     });
     this.series.interest.series.applyOptions({ color: colour('--warn') });
+    for (const each of this.lines.values()) this.chart.removeSeries(each);
+    this.lines.clear(); // made again, in the new inks
     this.#paintAll(false);
   }
 
