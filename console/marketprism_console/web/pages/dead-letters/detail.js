@@ -20,8 +20,8 @@ class DeadLetter extends Part {
   constructor() {
     super();
     this.seq = 0;
-    /** @type {import('../../operate/commands.js').Command[]} */
-    this.known = [];
+    /** @type {import('../../operate/commands.js').Command[] | undefined} */
+    this.known = undefined;
     this.letter = new Resource(async (signal) => (await ask(`/dead-letters/${this.seq}`, {}, { signal })).data);
   }
 

@@ -44,19 +44,20 @@ class DeadCommands extends Part {
     /** @type {Set<number>} */
     this.chosen = new Set();
     this.asked = '';
-    /** What services take now, for what will happen. @type {import('../../operate/commands.js').Command[]} */
-    this.known = [];
+    /** What services take now, for what will happen; where it cannot be read the dialog says less. */
+    this.commands = new Resource(commandsOf);
     this.letters = new Resource((signal) => this.#read(signal));
   }
 
   begin() {
     this.follow(this.letters.known);
+    this.follow(this.commands.known);
     this.follow(address, () => this.#load());
     this.every(EVERY_MS, () => document.querySelector('dialog[open]') || this.letters.load());
     this.whenGone(() => this.letters.stop());
+    this.whenGone(() => this.commands.stop());
     this.#load();
-    // Where it cannot be read the dialog says less.
-    commandsOf().then((found) => (this.known = found), () => undefined);
+    void this.commands.load();
   }
 
   #load() {
@@ -82,7 +83,7 @@ class DeadCommands extends Part {
     return html`<mp-filters .fields=${[{ key: 'service', label: t('service'), values: services }]}></mp-filters>
       <div class="letters ${isOpen ? '' : 'alone'}">
         <div>${shown(this.letters, (rows) => this.#table(rows), { lines: 8, empty: (rows) => (rows.length ? undefined : this.#nothing()) })}</div>
-        ${isOpen ? html`<mp-dead-letter class="detail" .seq=${seq} .known=${this.known} @gone=${() => this.letters.load()}></mp-dead-letter>` : nothing}
+        ${isOpen ? html`<mp-dead-letter class="detail" .seq=${seq} .known=${this.commands.data} @gone=${() => this.letters.load()}></mp-dead-letter>` : nothing}
       </div>`;
   }
 
@@ -123,7 +124,7 @@ class DeadCommands extends Part {
 
   /** What will happen to those that are chosen, each sentence once. @param {Letter[]} rows */
   #will(rows) {
-    const all = rows.filter(({ seq }) => this.chosen.has(seq)).map((row) => willOf(row, this.known));
+    const all = rows.filter(({ seq }) => this.chosen.has(seq)).map((row) => willOf(row, this.commands.data)).filter(Boolean);
     return html`${[...new Set(all)].slice(0, 5).map((each) => html`<span>${each}</span> `)}`;
   }
 

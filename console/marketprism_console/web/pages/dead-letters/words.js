@@ -8,12 +8,13 @@ export function titleOf({ seq, service, command }) {
 }
 
 /**
- * What will happen to one that is put back.
+ * What will happen to one that is put back; empty while it is not known what services take.
  * @param {{service: string, command: string, subject: string}} row
- * @param {import('../../operate/commands.js').Command[]} known
+ * @param {import('../../operate/commands.js').Command[] | undefined} known
  */
 export function willOf({ service, command, subject }, known) {
   if (!command || !subject.startsWith('cmd.')) return t('will_not');
+  if (!known) return '';
   const found = known.find((each) => each.service === service && each.command === command);
   return found
     ? t('will_known', { service, command: commandTitle(command), attempts: found.attempts })
