@@ -3,6 +3,7 @@ import { html, nothing } from '../../vendor/lit.js';
 import { address, alter } from '../../core/address.js';
 import { ask, urlOf } from '../../core/api.js';
 import { count } from '../../core/numbers.js';
+import { Pace } from '../../core/pace.js';
 import { Part } from '../../core/part.js';
 import { Resource } from '../../core/resource.js';
 import { stream } from '../../core/stream.js';
@@ -34,12 +35,14 @@ class GapLedger extends Part {
     /** @type {any[]} */
     this.live = [];
     this.ledger = new Resource((signal) => this.#read(signal));
+    this.pace = new Pace(0.5, () => void this.ledger.load());
   }
 
   begin() {
     this.follow(this.ledger.known);
     this.follow(address, () => this.#changed());
     this.whenGone(() => this.ledger.stop());
+    this.whenGone(() => this.pace.stop());
     this.whenGone(stream.subscribe({ ch: 'market.gap.>', mode: 'all' }, { onMessage: ({ d }) => this.#came(d) }));
     this.#changed();
   }
@@ -74,7 +77,7 @@ class GapLedger extends Part {
     if (params.cause && gap.cause !== params.cause) return;
     if (params.kind && (kind || 'tick') !== params.kind) return;
     if (params.product || params.symbols || params.from_day || params.to_day) {
-      void this.ledger.load(); // the server knows whether it belongs here
+      this.pace.mark(); // the server knows whether it belongs here
       return;
     }
     if (this.live.length < MOST_NEW) this.live = [gap, ...this.live];

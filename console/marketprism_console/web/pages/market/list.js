@@ -26,6 +26,7 @@ class Instruments extends Part {
     this.found = new Resource((signal) => findInstruments(this.#text(), MOST, { signal }));
     /** @type {Instrument[]} the watch list first, then what was found */
     this.rows = [];
+    this.asked = '';
   }
 
   #text() {
@@ -35,9 +36,14 @@ class Instruments extends Part {
   begin() {
     this.follow(this.found.known, () => this.#choose());
     this.follow(watchList, () => this.#choose());
-    this.follow(address, () => void this.found.load());
+    this.follow(address, () => this.#text() === this.asked || this.#load());
     this.every(5000, () => this.found.known.value.data?.length || this.found.load());
     this.whenGone(() => this.found.stop());
+    this.#load();
+  }
+
+  #load() {
+    this.asked = this.#text();
     void this.found.load();
   }
 
