@@ -1,6 +1,6 @@
 /** The contracts of a product: which one led when, and all of them in one line with the rolls marked. */
 import { html, nothing } from '../../vendor/lit.js';
-import { address, alter } from '../../core/address.js';
+import { address, alter, hrefOf } from '../../core/address.js';
 import { ask } from '../../core/api.js';
 import { findInstruments } from '../../core/instruments.js';
 import { minus } from '../../core/numbers.js';
@@ -95,7 +95,7 @@ class ContractsPage extends Part {
   #products(found) {
     const products = [...new Set(found.filter((each) => each.stored).map((each) => each.product))].sort();
     return html`<nav class="tools" aria-label=${t('products')}>
-      ${products.map((each) => html`<a class="button" href="/contracts/${each}" aria-current=${each === this.rest ? 'page' : nothing}>${each}</a>`)}
+      ${products.map((each) => html`<a class="button" href=${hrefOf(`/contracts/${each}`)} aria-current=${each === this.rest ? 'page' : nothing}>${each}</a>`)}
     </nav>`;
   }
 
