@@ -56,6 +56,8 @@ def test_every_view_is_right(browser: Browser, at: Doors, root: User, language: 
             seen.picture(f"access-{view}-{language}-{theme}-{width}")
             assert seen.too_wide() == [], view
             assert seen.violations() == [], view
+        audit = {"en": "Audit log", "zh": "审计日志"}[language]
+        assert seen.page.get_by_role("link", name=audit).get_attribute("href") == "/events?tab=audit"
         assert faults(seen) == []
 
 

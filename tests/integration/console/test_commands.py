@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from marketprism_domain.commands import ConnectToMarketSource, DisconnectFromMarketSource, SubscribeInstrument
+from tests.integration.console.faked_system import wrong
 from tests.integration.console.operating_side import Desk, Job, at_desk, desk
 from tests.support.console import LANGUAGES, Viewer
 
@@ -137,16 +138,23 @@ def test_a_gateway_is_disconnected_with_a_reason_and_connected(browser: Browser,
             "success": True,
             "data": [{"venue": "shfe", "symbol": "rb2605", "name": "螺纹钢2605", "stored": True}],
         }
-        seen.page.route("**/api/v1/search?*", lambda route: route.fulfill(json=answer))
+        seen.page.route("**/api/v1/search?*", lambda _: None)  # not answered yet
         gateways.get_by_role("button", name="Subscribe…", exact=True).click()
         search = seen.page.locator("mp-instrument-search input")
+        with seen.page.expect_request("**/api/v1/search?*"):
+            search.press_sequentially("lwg")
+        with seen.page.expect_event("requestfailed", lambda request: "/api/v1/search?" in request.url):
+            search.fill("")
+        expect(seen.page.locator("mp-instrument-search small")).to_have_count(0)  # emptied, not unavailable
+        seen.page.unroute("**/api/v1/search?*")
+        seen.page.route("**/api/v1/search?*", lambda route: route.fulfill(json=answer))
         search.press_sequentially("lwg")
         seen.page.locator("[role=option]", has_text="螺纹钢").wait_for()
         search.press("Enter")
         expect(seen.page.locator("#arg-symbol")).to_have_value("rb2605")
         expect(give(seen).locator("li.done")).to_have_count(1)
         assert desk.source.done[2:] == [SubscribeInstrument("rb2605", "shfe")]
-        assert seen.problems == []
+        assert wrong(seen) == []
 
 
 def test_the_history_is_everybodys_for_who_may_read_the_audit_log(browser: Browser, desk: Desk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.integration.console.operating_side import Desk, at_desk, desk
 from tests.support.console import LANGUAGES, Viewer
@@ -59,10 +59,20 @@ def test_a_letter_is_opened_by_its_address(browser: Browser, desk: Desk, letters
 
 def test_several_are_put_back_and_each_says_what_became_of_it(browser: Browser, desk: Desk, letters: list[int]) -> None:
     with at_desk(browser, desk, PATH) as seen:
+        waits: list[Route] = []
+        seen.page.route("**/api/v1/commands", lambda route: waits.extend((route,)))
+        seen.page.reload()
         for seq in letters[:2]:
             seen.page.get_by_label(f"Choose {seq} jobs").check()
         seen.page.get_by_role("button", name="Put back…").click()
         dialog = seen.page.locator("dialog[open]")
+        expect(dialog.locator("textarea")).to_be_visible()
+        expect(dialog).not_to_contain_text("No instance")  # what services take is not read yet
+        dialog.get_by_role("button", name="Cancel").click()
+        with seen.page.expect_response("**/api/v1/commands"):
+            for each in waits:
+                each.continue_()
+        seen.page.get_by_role("button", name="Put back…").click()
         expect(dialog).to_contain_text("It goes to the end of the queue of jobs")
         assert seen.violations() == []
         act(seen, "Put back", "the job is there now")

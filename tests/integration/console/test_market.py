@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route, WebSocketRoute, expect
 
 from tests.integration.console.conftest import HOLE
 from tests.support.console import Site, Viewer, module, viewer
@@ -134,6 +135,10 @@ def test_the_address_holds_the_view(browser: Browser, futures: Site) -> None:
             colleague.page.wait_for_selector("mp-details tbody tr")
             assert colleague.page.locator("[aria-pressed=true]").all_inner_texts()[:2] == ["5m", "MA20"]
             assert "静默" in colleague.page.inner_text("mp-details")
+            ink = "document.querySelector('mp-chart').lines.get('20').options().color"
+            dark = colleague.page.evaluate(ink)
+            colleague.page.emulate_media(color_scheme="light")
+            colleague.until(f"{ink} !== {json.dumps(dark)}")
             assert colleague.problems == []
         # In the other language at once, without anything being loaded anew.
         seen.page.get_by_role("button", name="Switch to Chinese").click()
@@ -181,3 +186,70 @@ def test_the_gateway_goes_away_and_comes_back(browser: Browser, futures: Site) -
         seen.page.wait_for_selector("mp-bar .connection.live", timeout=60_000)
         assert seen.page.evaluate("window.same")
         seen.page.wait_for_selector(".banner", state="detached")
+
+
+def test_what_could_not_be_read_of_an_instrument_is_shown_and_asked_for_again(browser: Browser, futures: Site) -> None:
+    def refuse(route: Route) -> None:
+        error = {"code": "INTERNAL", "message": "the ledger is shut"}
+        route.fulfill(status=500, json={"success": False, "error": error, "request_id": "r"})
+
+    with viewer(browser, futures.base, language="zh") as seen:
+        seen.page.route("**/api/v1/gaps/ru1901?*", refuse)
+        seen.open("/market/shfe.ru1901")
+        shown = seen.page.locator("mp-instrument .failed")
+        expect(shown).to_contain_text("the ledger is shut")
+        seen.page.wait_for_selector("mp-chart canvas")  # beside what could be read
+        seen.page.unroute("**/api/v1/gaps/ru1901?*")
+        shown.get_by_role("button", name="重试").click()
+        expect(shown).to_have_count(0)
+
+
+def test_notices_stand_until_they_hold_no_more(browser: Browser, futures: Site) -> None:
+    sockets: list[WebSocketRoute] = []
+    asked: list[str] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        sockets.append(socket)
+
+        def pass_on(message: str | bytes) -> None:
+            asked.extend(each["ch"] for each in json.loads(message).get("channels", []) if isinstance(each, dict))
+            server.send(message)
+
+        socket.on_message(pass_on)
+
+    with viewer(browser, futures.base) as seen:
+        seen.page.route_web_socket("**/ws/v1/stream", between)
+        seen.open("/market/shfe.ru1901")
+        seen.page.wait_for_selector("mp-instrument-head .price")
+        for message in (
+            {"type": "notice", "code": "UPSTREAM_AWAY", "message": "NATS is away"},
+            {
+                "type": "notice",
+                "code": "LEFT_OUT",
+                "ch": "market.tick.ru1901",
+                "count": 1,
+                "message": "one is left out",
+            },
+            {"type": "error", "ch": "market.tick.ru1901", "code": "LIMITED", "message": "too many channels"},
+        ):
+            sockets[-1].send(json.dumps(message))
+        refused = seen.page.locator("mp-instrument-head .failed")
+        expect(refused).to_contain_text("too many channels")
+        expect(seen.page.locator(".banner")).to_contain_text("no connection to NATS")
+        # A channel that is asked for just before the connection is another one.
+        seen.page.evaluate(
+            """async ([file, name]) => {
+              const { stream } = (await import(file))[name];
+              stream.subscribe({ ch: 'market.tick.later', mode: 'latest' }, { onMessage: () => {} });
+              stream.restart();
+            }""",
+            module("core/stream.js"),
+        )
+        expect(seen.page.locator(".banner")).to_have_count(0)
+        expect(refused).to_have_count(0)
+        seen.until("document.querySelector('mp-bar .connection.live') !== null")
+        end = time.monotonic() + 10
+        while "market.tick.later" not in asked and time.monotonic() < end:
+            seen.page.wait_for_timeout(20)
+        assert "market.tick.later" in asked

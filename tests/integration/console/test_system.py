@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.integration.console.faked_system import (
     HOSTILE,
@@ -251,6 +251,17 @@ def test_what_an_instance_says_is_shown_and_searched(browser: Browser, futures: 
         assert "event.2" in text_of(seen, f"{drawer} .log li")  # the newest comes first
         expect(seen.page.locator(f"{drawer} img")).to_have_count(0)
         assert seen.violations() == []
+        # An answer that is still waited for when another instance is looked at would stand under that one.
+        waits: list[Route] = []
+        seen.page.route(f"**/system/instances/query/{row['instance']}/logs", lambda route: waits.extend((route,)))
+        seen.page.reload()
+        end = time.monotonic() + 30
+        while not waits and time.monotonic() < end:
+            seen.page.wait_for_timeout(20)
+        with seen.page.expect_event("requestfailed", lambda request: request.url.endswith("/logs")):
+            seen.page.evaluate(
+                "history.pushState(null, '', '/system?instance=query/other'); dispatchEvent(new PopStateEvent('popstate'))"
+            )
         assert wrong(seen) == []
 
 
