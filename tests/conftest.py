@@ -91,6 +91,8 @@ def no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
         watcher.functions["os.read"].can_block_in("subprocess.py", "_execute_child")  # until the child has begun
         for name in ("io.BufferedReader.read", "io.TextIOWrapper.read"):
             watcher.functions[name].can_block_in("metrics.py", "rss_bytes")  # /proc is no disk
+        for name in ("io.BufferedReader.read", "os.listdir"):
+            watcher.functions[name].can_block_in("process_collector.py", {"_boot_time", "collect"})
         watcher.functions["os.listdir"].can_block_in("_http_limits.py", "room")
         yield
 

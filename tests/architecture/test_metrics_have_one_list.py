@@ -14,7 +14,7 @@ from tests.support.sources import tree_of
 
 ROOT = Path(__file__).parents[2]
 LAYERS = ("adapters", "services", "sdk")
-KINDS = {"count": "counter", "gauge": "gauge", "observe": "histogram", "watch": "watched"}
+KINDS = {"count": "counter", "gauge": "gauge", "observe": "histogram", "watch": "watched", "watch_each": "watched"}
 
 
 class Call(NamedTuple):
@@ -36,6 +36,8 @@ def calls() -> Iterator[Call]:
                 continue
             first, where = node.args[0], f"{path.relative_to(ROOT)}:{node.lineno}"
             labels = tuple(keyword.arg or "**" for keyword in node.keywords)
+            if node.func.attr == "watch_each" and isinstance(node.args[1], ast.Constant):
+                labels = (str(node.args[1].value),)
             if isinstance(first, ast.Constant):
                 yield Call(where, node.func.attr, str(first.value), labels)
             elif ast.unparse(first) == "REFUSED":
@@ -83,6 +85,7 @@ def test_a_name_says_its_unit_and_labels_are_few() -> None:
     labels = {label for family in METRICS.by_name().values() for label in family.labels}
     assert labels == {
         *("service", "venue", "source", "stream", "stage", "where", "kind", "reason", "error"),
+        *("version", "dependency", "metric", "level"),
         *("method", "code", "command", "event", "bucket", "change", "replaced", "route", "status", "state"),
     }
 

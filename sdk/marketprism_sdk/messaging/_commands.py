@@ -194,8 +194,12 @@ class CommandReceiver:
             if found is None:
                 raise CommandRejected(f"command: expected one of {', '.join(self._handlers)}, was {command.name!r}")
             handler, policy = found
-            async with asyncio.timeout(policy.timeout_s):
-                await handler(command)
+            started = time.perf_counter()
+            try:
+                async with asyncio.timeout(policy.timeout_s):
+                    await handler(command)
+            finally:
+                self._metrics.observe("command_seconds", time.perf_counter() - started, command=command.name)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, CommandRejected) as error:
             log.warning("command.refused", subject=subject, reason=reason_of(error))
             await self._bury(command, subject, reason_of(error), attempts, data, status="refused")

@@ -17,7 +17,7 @@ import contextlib
 import itertools
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +91,9 @@ class RpcServer:
         self._stops: list[Stop] = []
         self._running: dict[str, asyncio.Task[bytes]] = {}
         self._telling: set[asyncio.Task[None]] = set()
+        self._being_answered = 0
+        if root == RPC:
+            metrics.watch("rpc_requests_running", lambda: float(self._being_answered))
 
     def add(self, method: str, handler: RpcHandler) -> None:
         """Serve a method whose request and answer are MessagePack values."""
@@ -143,8 +146,7 @@ class RpcServer:
 
     async def _serve(self, message: BusMessage) -> None:
         method = message.subject.rsplit(".", 1)[1]
-        started = time.perf_counter()
-        with continue_trace(message.headers, f"rpc {method}"):
+        with self._measured(method), continue_trace(message.headers, f"rpc {method}"):
             try:
                 answer = await self._run(method, message)
             except Exception as error:  # noqa: BLE001 (whatever a handler raises is answered)
@@ -152,7 +154,16 @@ class RpcServer:
             else:
                 if message.reply:
                     await self._reply(message, answer)
-        self._metrics.observe("rpc_seconds", time.perf_counter() - started, method=self._known(method))
+
+    @contextlib.contextmanager
+    def _measured(self, method: str) -> Iterator[None]:
+        started = time.perf_counter()
+        self._being_answered += 1
+        try:
+            yield
+        finally:
+            self._being_answered -= 1
+            self._metrics.observe("rpc_seconds", time.perf_counter() - started, method=self._known(method))
 
     async def _reply(self, message: BusMessage, answer: bytes) -> None:
         try:

@@ -24,6 +24,7 @@ from marketprism_sdk.errors import (
     PayloadTooLarge,
     reason_of,
 )
+from marketprism_sdk.nats._traffic import Traffic
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.nats.subjects import check_subject
 from marketprism_sdk.observability.logger import get_logger
@@ -118,6 +119,7 @@ class NatsConnection:
         self.nc = client
         self.url: Url = Url(url)
         self.access = access or NatsAccess()
+        self.traffic: Traffic = Traffic(client)
         self._met: Exception | None = None
         self._closing = True  # until the first connection is made there is nothing to lose
         self._on_reconnect: list[Callable[[], None]] = []
@@ -196,6 +198,7 @@ class NatsConnection:
     async def _disconnected(self) -> None:
         if not self._closing:
             log.warning("nats.disconnected", url=str(self.url))
+            self.traffic.lost()
         # What the client still holds would be sent after the reconnect, behind what was lost on the way: a hole.
         self.nc._pending = []
         self.nc._pending_data_size = 0
@@ -210,6 +213,7 @@ class NatsConnection:
     async def _reconnected(self) -> None:
         log.info("nats.reconnected", url=str(self.url))
         self._refused = False
+        self.traffic.back()
         for callback in list(self._on_reconnect):
             callback()
 
@@ -287,6 +291,7 @@ class NatsConnection:
             sizes = f"{len(raw)} {len(raw) + len(payload)}\r\n"
             head = f"HPUB {subject} {reply} {sizes}" if reply else f"HPUB {subject} {sizes}"
             command = b"".join((head.encode(), raw, payload, b"\r\n"))
+        self.traffic.sent(len(payload))
         nc._pending.append(command)
         nc._pending_data_size += len(command)
         if nc._pending_data_size > nc._max_pending_size:

@@ -28,6 +28,8 @@ class MetricKind(Enum):
 class Family:
     """A metric. `name` without the namespace, a counter's with `_total`; `text` is its HELP; `buckets` a histogram's.
 
+    `most_series` bounds how many combinations of its labels are told apart.
+
     Raises:
         InvalidSetting: a name, a text or labels that Prometheus would not read as they are.
     """
@@ -37,6 +39,7 @@ class Family:
     text: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = SECONDS
+    most_series: int = 500
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
@@ -87,15 +90,29 @@ def _gauges(*rows: tuple[str, str]) -> Iterable[Family]:
 
 FRAMEWORK: tuple[Family, ...] = (
     Family("service_info", MetricKind.GAUGE, "Always 1; the labels say which service this is.", ("service",)),
+    Family("build_info", MetricKind.GAUGE, "Always 1; the label says which version this is.", ("version",)),
+    Family(
+        "dependency_up",
+        MetricKind.GAUGE,
+        "What this instance needs: 1 healthy, 0.5 degraded, 0 unhealthy; `/health` has the reasons.",
+        ("dependency",),
+    ),
     *_counters(
-        ("process_cpu_seconds_total", "Processor time of this process, user and system, in seconds.", ()),
         (
             "event_loop_stalls_total",
             "How often something blocked the event loop for a quarter of a second or more.",
             (),
         ),
+        ("metric_series_refused_total", "Values whose labels were one combination too many, by metric.", ("metric",)),
+        ("log_lines_total", "Log lines of level info and above that were written, by level.", ("level",)),
         ("log_lines_lost_total", "Log lines that could not be written: a full disk, a pipe without a reader.", ()),
         ("log_lines_forgotten_total", "Log lines that newer ones took the place of, of those held to be shown.", ()),
+        ("nats_reconnects_total", "How often the connection to NATS stood again.", ()),
+        ("nats_disconnected_seconds_total", "Time without a connection to NATS, in seconds.", ()),
+        ("nats_messages_received_total", "Messages that came from NATS.", ()),
+        ("nats_received_bytes_total", "Payload that came from NATS, in bytes.", ()),
+        ("nats_messages_sent_total", "Messages that were published to NATS.", ()),
+        ("nats_sent_bytes_total", "Payload that was published to NATS, in bytes.", ()),
         ("nats_not_permitted_total", "Subjects that the NATS server refused to this process's user.", ()),
         ("bus_messages_dropped_total", "Messages to subscriptions of this process that found their queue full.", ()),
         ("bus_handler_failures_total", "Handlers of messages that raised an error.", ()),
@@ -133,11 +150,16 @@ FRAMEWORK: tuple[Family, ...] = (
     ),
     *_gauges(
         ("http_certificate_not_after_seconds", "When the certificate of the HTTP side ends, seconds since 1970."),
-        ("process_resident_memory_bytes", "Memory of this process that is resident, in bytes."),
         (
             "event_loop_worst_stall_seconds",
             "The longest that the event loop was blocked since the last scrape, in seconds.",
         ),
+        ("service_ready", "1 where this instance is ready to do its work, else 0."),
+        ("service_uptime_seconds", "How long this instance runs, in seconds."),
+        ("event_loop_tasks", "Tasks of the event loop that have not ended."),
+        ("nats_connected", "1 while there is a connection to NATS, else 0."),
+        ("nats_unsent_bytes", "What waits to be written to the connection to NATS, in bytes."),
+        ("rpc_requests_running", "Calls that are being answered now."),
         ("leader", "1 where this instance is the leader, else 0."),
         ("lease_epoch", "Number of the leadership that this instance has or had last; each new leader counts one on."),
         ("takeover_seconds", "How long the last takeover by this instance took, in seconds."),
@@ -149,6 +171,7 @@ FRAMEWORK: tuple[Family, ...] = (
         ("stage_partitions", "Partitions in the last committed batch."),
     ),
     Family("rpc_seconds", MetricKind.HISTOGRAM, "How long a call took to answer, in seconds.", ("method",)),
+    Family("command_seconds", MetricKind.HISTOGRAM, "How long an attempt at a command took, in seconds.", ("command",)),
     Family("stage_commit_seconds", MetricKind.HISTOGRAM, "How long a batch of a stage took to commit, in seconds."),
     Family(
         "traced_age_seconds",

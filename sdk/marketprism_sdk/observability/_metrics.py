@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from itertools import accumulate
 from math import isfinite
 
@@ -20,8 +20,8 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
-from prometheus_client import REGISTRY, generate_latest
-from prometheus_client.metrics_core import HistogramMetricFamily, Metric
+from prometheus_client import REGISTRY, GCCollector, PlatformCollector, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from marketprism_sdk.observability._families import Family, MetricKind, MetricsSettings
@@ -64,14 +64,14 @@ class _Histogram:
         self._text = family.text
         self._labels = list(family.labels)  # and those that are counted although the family does not have them
         self._bounds = [*map(float, family.buckets)]
-        self._counts: dict[Labels, list[int]] = {}
+        self.counts: dict[Labels, list[int]] = {}
         self._sums: dict[Labels, float] = {}
 
     def add(self, value: float, labels: Labels) -> None:
         """Count one value more for its labels."""
-        counts = self._counts.get(labels)
+        counts = self.counts.get(labels)
         if counts is None:
-            counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
+            counts = self.counts[labels] = [0] * (len(self._bounds) + 1)
             self._sums[labels] = 0.0
             self._labels += [label for label, _ in labels if label not in self._labels]
         counts[bisect_left(self._bounds, value)] += 1
@@ -81,7 +81,7 @@ class _Histogram:
         """The family as Prometheus reads it: buckets that hold those below them, count and sum."""
         found = HistogramMetricFamily(self._name, self._text, labels=self._labels)
         ends = [*(f"{bound}" for bound in self._bounds), "+Inf"]
-        for labels, counts in list(self._counts.items()):
+        for labels, counts in list(self.counts.items()):
             values = dict(labels)
             in_order = [values.get(name, "") for name in self._labels]
             found.add_metric(in_order, list(zip(ends, accumulate(counts), strict=True)), self._sums[labels])
@@ -103,7 +103,9 @@ class _Histograms(Collector):
 class Metrics:
     """Counters, gauges and histograms by name, made at first use.
 
-    A name that no family of the settings has is counted all the same, and its name is its text.
+    A name that no family of the settings has is counted all the same, and its name is its text. A family has at most
+    its `most_series`: what comes with other labels still is counted together, each label being `other`, and in
+    `metric_series_refused_total`; of a gauge it is left out.
     """
 
     def __init__(self, service: str, settings: MetricsSettings | None = None) -> None:
@@ -133,6 +135,8 @@ class Metrics:
             sums = self._sums[name] = {}
             self._read(self._family(name, MetricKind.COUNTER), _reader_of(sums))
         key = tuple(labels.items())
+        if key not in sums and not self._has_room(name, MetricKind.COUNTER, sums):
+            key = _others(key)
         sums[key] = sums.get(key, 0) + amount
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
@@ -141,7 +145,13 @@ class Metrics:
         if values is None:
             values = self._gauges[name] = {}
             self._read(self._family(name, MetricKind.GAUGE), _reader_of(values))
-        values[tuple(labels.items())] = value
+        key = tuple(labels.items())
+        if key in values or self._has_room(name, MetricKind.GAUGE, values):
+            values[key] = value
+
+    def forget(self, name: str, **labels: str) -> None:
+        """Take a gauge out for these labels: what it was of is gone."""
+        self._gauges.get(name, {}).pop(tuple(labels.items()), None)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Add a value to a histogram (seconds, rows)."""
@@ -150,13 +160,25 @@ class Metrics:
             family = self._family(name, MetricKind.HISTOGRAM)
             histogram = _Histogram(self._settings.full_name(name), family)
             self._histograms.families[name] = histogram
-        histogram.add(value, tuple(labels.items()))
+        key = tuple(labels.items())
+        if key not in histogram.counts and not self._has_room(name, MetricKind.HISTOGRAM, histogram.counts):
+            key = _others(key)
+        histogram.add(value, key)
 
     def watch(self, name: str, read: Callable[[], float], **labels: str) -> None:
         """A gauge, or a counter where the name ends with `_total`, that is read when it is scraped."""
 
         def observe(_: CallbackOptions) -> Iterable[Observation]:
             return [Observation(read(), labels)]
+
+        kind = MetricKind.COUNTER if name.endswith("_total") else MetricKind.GAUGE
+        self._read(self._family(name, kind), observe)
+
+    def watch_each(self, name: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """As `watch`, with a value for each value of one label."""
+
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(value, {label: each}) for each, value in read().items()]
 
         kind = MetricKind.COUNTER if name.endswith("_total") else MetricKind.GAUGE
         self._read(self._family(name, kind), observe)
@@ -191,6 +213,12 @@ class Metrics:
     def _family(self, name: str, kind: MetricKind) -> Family:
         return self._families.get(name) or Family(name, kind, name.replace("_", " ").strip().capitalize() + ".")
 
+    def _has_room(self, name: str, kind: MetricKind, held: Sized) -> bool:
+        if len(held) < self._family(name, kind).most_series:
+            return True
+        self.count("metric_series_refused_total", metric=name)
+        return False
+
     def _read(self, family: Family, read: Callable[[CallbackOptions], Iterable[Observation]]) -> None:
         name = self._settings.full_name(family.name)
         if family.kind is MetricKind.COUNTER:  # whose `_total` the exporter adds
@@ -199,8 +227,26 @@ class Metrics:
             self._meter.create_observable_gauge(name, [read], description=family.text)
 
     def _process_metrics(self) -> None:
-        self.watch("process_resident_memory_bytes", rss_bytes)
-        self.watch("process_cpu_seconds_total", time.process_time)
+        """Of the process and its interpreter, by the names that every Prometheus client has: no namespace."""
+        PlatformCollector(self._registry)
+        GCCollector(self._registry)
+        if not list(ProcessCollector(registry=self._registry).collect()):  # there is no /proc
+            self._registry.register(_Process())
+
+
+class _Process(Collector):
+    """What can be known of the process where there is no /proc."""
+
+    def collect(self) -> Iterator[Metric]:
+        """As `ProcessCollector` names them."""
+        yield CounterMetricFamily(
+            "process_cpu_seconds", "Total user and system CPU time in seconds.", time.process_time()
+        )
+        yield GaugeMetricFamily("process_resident_memory_bytes", "Resident memory size in bytes.", rss_bytes())
+
+
+def _others(labels: Labels) -> Labels:
+    return tuple((name, "other") for name, _ in labels)
 
 
 def rss_bytes() -> float:

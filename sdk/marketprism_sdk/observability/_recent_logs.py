@@ -70,6 +70,7 @@ class RecentLogs:
         self._now_ns = now_ns
         self._lock = threading.Lock()
         self._seq = 0
+        self.counts: dict[str, int] = {}  # lines by level since the beginning
         lines, size = int(most_lines * _SHARE), int(most_bytes * _SHARE)
         self._plain = _Ring(most_lines - lines, most_bytes - size)
         self._grave = _Ring(lines, size)
@@ -81,6 +82,7 @@ class RecentLogs:
         rank = LEVELS.get(level, LEVELS["error"])
         with self._lock:
             self._seq += 1
+            self.counts[level] = self.counts.get(level, 0) + 1
             line = LogLine(self._seq, self._now_ns(), level, _bounded(level, text))
             (self._grave if rank >= _GRAVE else self._plain).add(line)
 

@@ -31,6 +31,7 @@ log = get_logger(__name__)
 
 Check = Callable[[], Awaitable[str]]  # healthy; or degraded or unhealthy, and why behind a colon
 Status = Callable[[], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]
+_UP = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
 _ORDER = {"healthy": 0, "degraded": 1, "unhealthy": 2}
 _CHECK_TIMEOUT_S = 2.0
 _BACKLOG = 1_024  # a burst beyond it costs whoever comes in it a second, until the kernel asks again
@@ -65,7 +66,7 @@ class HttpServer:
         tls: HttpTls | None = None,
     ) -> None:
         self._service = service
-        self._version = version
+        self.version = version
         self._instance = instance
         self._metrics = metrics
         self._started = time.monotonic()
@@ -208,12 +209,14 @@ class HttpServer:
         told = await asyncio.gather(*(self._ask(self._checks[name]) for name in names))
         found = [status for status, _ in told]
         worst = max(found, key=lambda status: _ORDER[status], default="healthy")
+        for name, status in zip(names, found, strict=True):
+            self._metrics.gauge("dependency_up", _UP[status], dependency=name)
         reasons = {name: reason for name, (_, reason) in zip(names, told, strict=True) if reason}
         return {
             "status": worst,
             "timestamp": datetime.now(UTC).isoformat(),
             "uptime_seconds": self.uptime_s(),
-            "version": self._version,
+            "version": self.version,
             "instance": self._instance,
             "dependencies": dict(zip(names, found, strict=True)),
             **({"reasons": reasons} if reasons else {}),
@@ -243,11 +246,12 @@ class HttpServer:
         return web.json_response({"ready": self.ready}, status=200 if self.ready else 503)
 
     async def _metrics_text(self, _: web.Request) -> web.Response:
+        await self.report()  # whoever only scrapes sees its dependencies as they are now
         return web.Response(body=self._metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     async def shown(self) -> dict[str, object]:
         """The body of `/status`: the basics, and what the service has given to be shown."""
-        shown: dict[str, object] = {"service": self._service, "version": self._version}
+        shown: dict[str, object] = {"service": self._service, "version": self.version}
         for read in self._status:
             found = read()
             shown.update(await found if isinstance(found, Awaitable) else found)
@@ -258,7 +262,7 @@ class HttpServer:
 
     async def _index(self, request: web.Request) -> web.Response:
         paths = {str(each.canonical) for each in self.app.router.resources()}
-        data = {"service": self._service, "version": self._version, "paths": sorted(paths)}
+        data = {"service": self._service, "version": self.version, "paths": sorted(paths)}
         return web.json_response({"success": True, "data": data, "message": self._service, **_stamp(request)})
 
 

@@ -51,6 +51,7 @@ from marketprism_sdk.service._handlers import command, command_handler, event, m
 from marketprism_sdk.service._http_server import HttpServer
 from marketprism_sdk.service._inspection import Inspection
 from marketprism_sdk.service._lifecycle import unless
+from marketprism_sdk.service._measures import measure
 from marketprism_sdk.service._offering import Offering
 from marketprism_sdk.service._work import Work
 
@@ -122,11 +123,7 @@ class Service:
         self._rpc = RpcServer(self.bus, name, self.instance, self.metrics)
         self._inspection = Inspection(self.bus, name, self.instance, self.metrics, self.http)
         self._watch = LoopWatch(self.metrics)
-        self.metrics.watch("log_lines_forgotten_total", lambda: float(logs.recent().dropped))
-        self.metrics.watch("log_lines_lost_total", lambda: float(logs.stream().lines_lost))
-        self.metrics.watch("bus_messages_dropped_total", lambda: float(self.bus.dropped))
-        self.metrics.watch("nats_not_permitted_total", lambda: float(self.connection.not_permitted))
-        self.metrics.watch("bus_handler_failures_total", lambda: float(self.bus.failed))
+        measure(self.metrics, connection, self.bus, self.http)
         self._handlers: list[object] = [self]
         self._mounted = False
         self._work: list[Work] = []

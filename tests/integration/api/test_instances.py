@@ -60,7 +60,7 @@ async def test_an_instance_shows_how_it_is_to_who_may_see_the_system(nats_url: s
         metrics = {each["name"]: each for each in found["metrics"] if not each["labels"]}
         assert metrics["process_resident_memory_bytes"]["value"] > 1e6
         assert metrics["process_cpu_seconds_total"]["kind"] == "counter"
-        assert metrics["process_cpu_seconds_total"]["help"].startswith("Processor time")
+        assert metrics["process_cpu_seconds_total"]["help"].startswith("Total user and system CPU time")
         assert not [each for each in found["metrics"] if each["name"].endswith("_bucket")]
         assert found["missing"] == {}
         seen = (await api.ask("GET", path, viewer)).data

@@ -35,7 +35,11 @@ Every service answers `GET /metrics` in Prometheus' text form, at a port of its 
 A second instance of a service on one machine finds its port in use and takes any free one; the registry (`marketprism status --json`)
 and the log (`http.port_taken`) say which. A family appears when it is first counted: a counter that is missing is 0. Counters begin
 at 0 with each process. Names are `{METRICS.namespace}_…`; a service of your own that stands on `marketprism_sdk` has the namespace of its
-`MetricsSettings`, or none.
+`MetricsSettings`, or none. The process and its interpreter are `process_…` (processor time, memory, open files, when it began) and
+`python_…` (garbage collection, version), as every Prometheus client names them.
+
+Labels are bounded: a family tells so many combinations apart and no more (most {max(each.most_series for each in FRAMEWORK)}); what comes with others is counted as
+`other` and in `{METRICS.namespace}_metric_series_refused_total`.
 
 This page is made of the code by `make docs`.
 

@@ -35,15 +35,14 @@ def test_a_service_of_ones_own_has_its_own_namespace_and_texts() -> None:
     metrics.observe("packing_seconds", 1.0)
     metrics.count("rpc_errors_total", method="x", code="INTERNAL")
     found = read(metrics)
-    assert set(found) == {
+    assert {name for name in found if name.startswith("shop_")} == {
         "shop_orders",
         "shop_queue_depth",
         "shop_packing_seconds",
         "shop_rpc_errors",
         "shop_service_info",
-        "shop_process_cpu_seconds",
-        "shop_process_resident_memory_bytes",
     }
+    assert {"process_cpu_seconds", "process_resident_memory_bytes", "python_info"} <= set(found)
     assert all(family.documentation for family in found.values())
     assert found["shop_orders"].documentation == "Orders that came in."
     assert [(s.name, s.labels, s.value) for s in found["shop_orders"].samples] == [
@@ -123,3 +122,37 @@ def test_spans_that_the_collector_does_not_get_are_counted_by_reason() -> None:
     assert metrics.total("trace_spans_total") == _WAITING + 3
     counting.on_end(spans[0])
     assert dropped()["queue_full"] == 3.0, "there is room again"
+
+
+def test_labels_beyond_those_that_a_family_may_have_are_counted_together() -> None:
+    few = MetricsSettings(
+        "shop",
+        (
+            Family("orders_total", MetricKind.COUNTER, "Orders.", ("country",), most_series=2),
+            Family("depth", MetricKind.GAUGE, "Depth.", ("queue",), most_series=2),
+            Family("packing_seconds", MetricKind.HISTOGRAM, "Packing.", ("hall",), (1.0,), most_series=2),
+        ),
+    )
+    metrics = Metrics("till", few)
+    for name in ("a", "b", "c", "d", "a"):
+        metrics.count("orders_total", country=name)
+        metrics.gauge("depth", 1, queue=name)
+        metrics.observe("packing_seconds", 0.5, hall=name)
+    found = read(metrics)
+    assert {s.labels["country"]: s.value for s in found["shop_orders"].samples} == {"a": 2, "b": 1, "other": 2}
+    assert {s.labels["queue"] for s in found["shop_depth"].samples} == {"a", "b"}
+    counts = {s.labels["hall"]: s.value for s in found["shop_packing_seconds"].samples if s.name.endswith("_count")}
+    assert counts == {"a": 2, "b": 1, "other": 2}
+    refused = found["shop_metric_series_refused"].samples
+    assert {s.labels["metric"]: s.value for s in refused} == {"orders_total": 2, "depth": 2, "packing_seconds": 2}
+    metrics.forget("depth", queue="a")
+    metrics.gauge("depth", 1, queue="z")
+    assert {s.labels["queue"] for s in read(metrics)["shop_depth"].samples} == {"b", "z"}
+
+
+def test_a_reading_may_have_a_value_for_each_value_of_a_label() -> None:
+    metrics = Metrics("till")
+    levels = {"info": 3}
+    metrics.watch_each("log_lines_total", "level", lambda: levels)
+    levels["error"] = 1
+    assert {s.labels["level"]: s.value for s in read(metrics)["log_lines"].samples} == {"info": 3, "error": 1}
