@@ -19,13 +19,17 @@ _STORAGE = "JetStream"
 
 @dataclass(frozen=True, slots=True)
 class StreamFill:
-    """`bytes` of `limit` (0: no bound). `held_s` is the age of the oldest message, `wanted_s` what one may reach."""
+    """`bytes` of `limit` (0: no bound). `held_s` is the age of the oldest message, `wanted_s` what one may reach;
+    `replicas_behind` are those that do not have everything, or are not there."""
 
     name: str
     bytes: int
     limit: int
     held_s: float = 0.0
     wanted_s: float = 0.0
+    messages: int = 0
+    consumers: int = 0
+    replicas_behind: int = 0
 
     @property
     def share(self) -> float:
@@ -79,7 +83,17 @@ def _fill_of(name: str, info: dict[str, Any]) -> StreamFill:
     held_s = 0.0
     if state["messages"]:
         held_s = max(0.0, (_instant(info.get("ts")) - _instant(state["first_ts"])).total_seconds())
-    return StreamFill(name, int(state["bytes"]), max(0, int(config["max_bytes"])), held_s, config["max_age"] / 1e9)
+    replicas = (info.get("cluster") or {}).get("replicas") or []
+    return StreamFill(
+        name,
+        int(state["bytes"]),
+        max(0, int(config["max_bytes"])),
+        held_s,
+        config["max_age"] / 1e9,
+        int(state["messages"]),
+        int(state.get("consumer_count", 0)),
+        sum(1 for each in replicas if each.get("offline") or not each.get("current", True)),
+    )
 
 
 def _instant(text: str | None) -> datetime:

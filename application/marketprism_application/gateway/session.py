@@ -74,6 +74,12 @@ class GatewaySession:
         """What is wrong with the source or with reading it, empty when nothing is."""
         return self.trouble or self._positions.error
 
+    def expected(self, ts: int) -> bool:
+        """Whether data are to flow at an instant (ns UTC): connected, and what it has trades, or always does."""
+        if self.gateway.state != GatewayState.SUBSCRIBED:
+            return False
+        return not self._bell.products or self._bell.trading_at(ts) > 0
+
     @property
     def healthy(self) -> bool:
         """Whether the source can be read, as far as is known."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 
 import msgspec
 
@@ -332,19 +333,39 @@ def _from_bars(query: Records, rules: ReadRules) -> bool:
     return str(interval) in rules.intervals or ("1m" in rules.intervals and interval.seconds % 60 == 0)
 
 
+class Answered(NamedTuple):
+    """A question that was answered: its kind, rows of the answer, the code of a failure (empty where it is none)."""
+
+    question: str
+    rows: int
+    code: str
+    seconds: float
+
+
 async def answer(
     store: StoreReader,
     data: bytes,
     rules: ReadRules | None = None,
     names: NamesReader | None = None,
     listing: ListingReader | None = None,
+    on_answered: Callable[[Answered], None] = lambda _: None,
 ) -> bytes:
     """Bytes in, bytes out: a question's answer or its failure; never raises for what a caller sent."""
+    kind, begun = "none", time.perf_counter()
+
+    def tell(rows: int, code: str) -> None:
+        on_answered(Answered(kind, rows, code, time.perf_counter() - begun))
+
     try:
-        found = await answer_question(store, decode_question(data), rules, names, listing)
+        question = decode_question(data)
+        kind = type(question).__name__
+        found = await answer_question(store, question, rules, names, listing)
+        tell(found.num_rows, "")
         # In a thread: packing a large one takes longer than a heartbeat may wait.
         return encode_answer(found) if found.num_rows < _SMALL else await asyncio.to_thread(encode_answer, found)
     except ApplicationError as error:
+        tell(0, error.code)
         return encode_failure(Failure(error.code, str(error), error.retryable))
     except ValueError as error:
+        tell(0, Code.INVALID_PARAMETER)
         return encode_failure(Failure(Code.INVALID_PARAMETER, str(error)))

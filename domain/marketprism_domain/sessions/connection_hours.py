@@ -93,6 +93,16 @@ class SessionBell:
         self._clock = 0
         self._due = 0
 
+    def trading_at(self, ts: int) -> int:
+        """How many of the products are in a section at an instant, auctions included; a market that never closes is
+        none of the table's."""
+        return sum(schedule.next_session(ts).ts_auction <= ts for schedule in self._schedules.values())
+
+    @property
+    def products(self) -> int:
+        """How many products of the table it knows."""
+        return len(self._schedules)
+
     def on_clock(self, ts: int) -> list[object]:
         """Events between the last call and `ts`, in order; the first call only sets the clock."""
         if ts < self._due or ts <= self._clock:

@@ -139,6 +139,11 @@ class Metrics:
             key = _others(key)
         sums[key] = sums.get(key, 0) + amount
 
+    def begin(self, *names: str) -> None:
+        """Let counters without labels be read from now on, at 0: who watches a rise sees the first one too."""
+        for name in names:
+            self.count(name, 0)
+
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge to a value, for these labels."""
         values = self._gauges.get(name)
@@ -149,9 +154,19 @@ class Metrics:
         if key in values or self._has_room(name, MetricKind.GAUGE, values):
             values[key] = value
 
+    def gauges(self, name: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]) -> None:
+        """Set a gauge for these values of its labels, and for no others."""
+        self.forget(name)
+        for of, value in values.items():
+            self.gauge(name, value, **dict(zip(labels, of, strict=True)))
+
     def forget(self, name: str, **labels: str) -> None:
-        """Take a gauge out for these labels: what it was of is gone."""
-        self._gauges.get(name, {}).pop(tuple(labels.items()), None)
+        """Take a gauge out for these labels, for all where none are given: what it was of is gone."""
+        values = self._gauges.get(name, {})
+        if labels:
+            values.pop(tuple(labels.items()), None)
+        else:
+            values.clear()
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Add a value to a histogram (seconds, rows)."""

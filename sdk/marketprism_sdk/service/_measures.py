@@ -14,6 +14,7 @@ def measure(metrics: Metrics, connection: NatsConnection, bus: NatsBus, http: Ht
     """Let the metrics of a service show its connection, its event loop, its log and its bus."""
     traffic = connection.traffic
     metrics.gauge("build_info", 1, version=http.version)
+    metrics.begin("event_loop_stalls_total", "rpc_cancelled_total", "events_malformed_total", "dead_letters_total")
     metrics.watch("service_ready", lambda: float(http.ready))
     metrics.watch("service_uptime_seconds", http.uptime_s)
     metrics.watch("event_loop_tasks", _tasks)

@@ -79,6 +79,7 @@ class SingleActiveService(Service):
         )
         self.http.check("lease", self._lease_health)
         self.http.status(self._leadership)
+        self.metrics.begin("leases_acquired_total", "leases_lost_total", "lease_renewals_late_total")
         self.metrics.watch("leader", lambda: float(self.election.is_leader()))
         self.metrics.watch("lease_epoch", lambda: float(self.election.epoch))
         await self.announce("standby", single_active=True, group=self.group, lease_s=self._lease.lease_s)

@@ -16,6 +16,7 @@ from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.streams import InputCut, Output
+from marketprism_services.aggregator.measures import AggregatorMeasures
 from marketprism_services.stages.input_losses import InputLosses
 
 log = structlog.get_logger()
@@ -30,7 +31,7 @@ class AggregatorProcessor:
         calendar: MarketCalendar,
         settings: BarSettings,
         latest: dict[str, bytes],
-        on_malformed: Callable[[], None],
+        measures: AggregatorMeasures,
         on_bars: Callable[[Sequence[Bar]], None],
         losses: InputLosses,
     ) -> None:
@@ -39,7 +40,7 @@ class AggregatorProcessor:
         self._cut: InputCut | None = None
         self._shard = ShardAggregator(calendar, settings, str(partition))
         self._latest = latest
-        self._on_malformed = on_malformed
+        self._measures = measures
         self._on_bars = on_bars
 
     def process(self, seq: int, payload: bytes) -> Sequence[Output]:
@@ -48,7 +49,7 @@ class AggregatorProcessor:
             packed = decode_packed(payload)
         except ContractError as error:
             log.warning("packed_message.malformed", seq=seq, error=str(error))
-            self._on_malformed()
+            self._measures.malformed()
             return ()
         bars = self._shard.process(packed)
         outputs = []
@@ -57,6 +58,7 @@ class AggregatorProcessor:
             outputs.append(Output(subject_of(BAR, bar), message))
             self._latest[f"bar.{bar.interval}.{instrument_key(bar.venue, bar.symbol)}"] = message
         if bars:
+            self._measures.closed(bars)
             self._on_bars(bars)
         holes = self._shard.holes
         for number, hole in enumerate(holes):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from marketprism_adapters.nats import streams
 from marketprism_application.contracts.subjects import packed_subject
 from marketprism_domain.bars.builder import BarSettings
-from marketprism_domain.marketdata.bar import Bar
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_sdk.election import LeaseSettings
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import ServiceSettings
 from marketprism_sdk.streams import Processor, StageSettings
 from marketprism_services.aggregator.bar_events import BarEvents
+from marketprism_services.aggregator.measures import AggregatorMeasures
 from marketprism_services.aggregator.processor import AggregatorProcessor
 from marketprism_services.stages.market_stage import MarketStageService
 
@@ -44,6 +42,7 @@ class AggregatorService(MarketStageService):
         self._calendar = calendar
         self._bars = bars
         self._bar_events = BarEvents()
+        self._measures = AggregatorMeasures(self.metrics)
 
     def processor(self, partition: int, epoch: int) -> Processor:
         """Aggregator of a partition; bars carry the epoch of their ticks, not of whoever aggregates."""
@@ -53,14 +52,10 @@ class AggregatorService(MarketStageService):
             self._calendar,
             self._bars,
             self.latest,
-            lambda: self.metrics.count("malformed_messages_total"),
-            self._closed,
+            self._measures,
+            self._bar_events.closed,
             self.losses,
         )
-
-    def _closed(self, bars: Sequence[Bar]) -> None:
-        self.metrics.count("bars_total", len(bars))
-        self._bar_events.closed(bars)
 
     def take_events(self) -> list[object]:
         """With those of the bars that closed."""

@@ -85,6 +85,7 @@ class Door:
         self._settings = settings
         self._pages = pages
         self._metrics = metrics
+        metrics.begin("http_requests_shed_total")
         self._authenticate = authenticate
         self._limits = CallerLimits(settings, instances)
         self._quotas = quotas

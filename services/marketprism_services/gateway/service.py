@@ -26,7 +26,7 @@ from marketprism_application.gateway.session import PAUSE_S, GatewaySession, Ses
 from marketprism_application.ports.sources import MarketSource, live_source, named_source
 from marketprism_application.replay.pace import paced_source
 from marketprism_domain.events.registry import DisasterRecoveryActivated, MarketTickReceived
-from marketprism_domain.gateway import Gateway, RetryPolicy
+from marketprism_domain.gateway import Gateway, GatewayState, RetryPolicy
 from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.connection_hours import ConnectionHours
@@ -83,6 +83,7 @@ class GatewayService(SingleActiveService):
         self._calendar = calendar
         self._schedule = ConnectionSchedule(hours, now_ns)
         self._tap = tap
+        self._now_ns = now_ns
         self._sampler = Sampler(trace_every)
         self._gateway = Gateway(group, retry)
         self._events = EventPublisher(connection, "gateway")
@@ -105,6 +106,7 @@ class GatewayService(SingleActiveService):
         replicas = self.settings.replicas
         await streams.ensure_streams(self.connection, layout_of(self.settings))
         positions = await Positions.open(self.connection, replicas)
+        observer = SessionWatch(self.metrics, self._venue)
         self.session = GatewaySession(
             self._gateway,
             self._source,
@@ -115,7 +117,7 @@ class GatewayService(SingleActiveService):
                 self._open_outlet,
                 positions,
                 self._events,
-                SessionWatch(self.metrics, self._venue),
+                observer,
                 RegistryStatus(self.announce),
             ),
             beside=self._beside,
@@ -126,6 +128,10 @@ class GatewayService(SingleActiveService):
             self._follow(stored)
         await self._orders.watch(self.group, self._order_changed)
         watch_source(self.metrics, self._source, self._tap)
+        if self._live is not None:
+            self.metrics.watch("source_expected", lambda: float(self.session.expected(self._now_ns())))
+            self.metrics.watch("source_quiet_seconds", lambda: observer.quiet_s)
+        self.metrics.watch("source_connected", lambda: float(self._gateway.state == GatewayState.SUBSCRIBED))
         if self._tap is not None:
             self.http.check("capture", self._capture_health)
         self.http.check("source", self._source_health)

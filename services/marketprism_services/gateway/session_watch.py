@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -23,11 +24,22 @@ class Announce(Protocol):
 class SessionWatch:
     """Fulfils `SessionObserver`: metrics, and lines of the log."""
 
-    def __init__(self, metrics: Metrics, venue: str) -> None:
+    def __init__(self, metrics: Metrics, venue: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._venue = venue
+        self._clock = clock
+        self._received_at: float | None = None
+        metrics.begin("messages_received_total", "ticks_received_total")
+        metrics.begin("events_not_published_total", "source_retries_total")
+
+    @property
+    def quiet_s(self) -> float:
+        """Since when the source has brought nothing, in seconds; 0 before it has brought anything."""
+        return 0.0 if self._received_at is None else self._clock() - self._received_at
 
     def received(self, messages: int, ticks: int) -> None:
+        if messages:
+            self._received_at = self._clock()
         self._metrics.count("messages_received_total", messages)
         self._metrics.count("ticks_received_total", ticks)
 

@@ -30,6 +30,7 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import rss_bytes
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.monitor.absences import Absences
+from marketprism_services.monitor.measures import MonitorMeasures
 from marketprism_services.monitor.pipeline_audit import PipelineAudit
 from marketprism_services.monitor.rules_trials import RulesTrials
 
@@ -69,6 +70,7 @@ class MonitorService(Service):
         self._budgets = StreamBudgets(layout_of(self.settings))
         self._fills: list[StreamFill] = []
         self._absences = Absences()
+        self._measures = MonitorMeasures(self.metrics)
         self._trials = RulesTrials(connection, calendar, self.metrics)
 
     async def on_start(self) -> None:
@@ -137,6 +139,8 @@ class MonitorService(Service):
     async def _absent(self) -> list[Problem]:
         instances = self._discovery.instances()
         leaders = await leaders_of(self.connection, instances)
+        self._measures.instances(instances)
+        self._measures.leaders(leaders)
         return self._absences.look((record.service for record in instances), leaders)
 
     async def _tell(self, problems: list[Problem]) -> None:
@@ -156,27 +160,22 @@ class MonitorService(Service):
         self.metrics.gauge("pipeline_verified_ticks", self._audit.verified)
 
     async def _judge(self, progress: Progress) -> None:
+        self._measures.progress(progress)
         lags: dict[str, int] = {}
         for stage, lag in progress.behind.items():
             name = stage.split(":", 1)[0]
             lags[name] = lags.get(name, 0) + lag
         for name, lag in lags.items():
-            self.metrics.gauge("stage_lag_messages", lag, stage=name)
             await self._edge(
                 name, lag > self._limits.backlog, ProcessingBacklogDetected(name, lag, self._limits.backlog)
             )
         rss_mb, most_mb = rss_bytes() / 1e6, self._limits.memory_mb
         await self._edge("memory", rss_mb > most_mb, MemoryThresholdExceeded("monitor", rss_mb, most_mb))
-        for reason, count in progress.rejected.items():
-            self.metrics.gauge("ticks_rejected", count, reason=reason)
-        self.metrics.gauge("ticks_accepted", progress.accepted)
-        self.metrics.gauge("ticks_out_of_chain", progress.out_of_chain)
 
     async def _look_at_streams(self) -> None:
         self._fills = await self._budgets.look(self.connection)
+        self._measures.streams(self._fills)
         for fill in self._fills:
-            self.metrics.gauge("stream_bytes", fill.bytes, stream=fill.name)
-            self.metrics.gauge("stream_bytes_limit", fill.limit, stream=fill.name)
             await self._edge(f"stream:{fill.name}", fill.filling, fill.event)
 
     async def _streams_health(self) -> str:

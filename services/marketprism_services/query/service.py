@@ -21,7 +21,7 @@ from marketprism_application.contracts.questions import LatestBars
 from marketprism_application.contracts.subjects import escape, tick_subject
 from marketprism_application.errors import AnswerTooLargeError, ApplicationError, QueryError
 from marketprism_application.ports.reading import StoreReader
-from marketprism_application.queries.answering import answer
+from marketprism_application.queries.answering import Answered, answer
 from marketprism_application.queries.bar_cache import CachedReader
 from marketprism_application.queries.checks import check_interval
 from marketprism_application.queries.derived_bars import ReadRules
@@ -161,7 +161,13 @@ class QueryService(Service):
     async def arrow(self, data: bytes) -> bytes:
         """Answer a question with an Arrow stream."""
         await loaded("pyarrow")
-        return await answer(self._reader, data, self._rules, self._names, self._listing)
+        return await answer(self._reader, data, self._rules, self._names, self._listing, self._answered)
+
+    def _answered(self, answered: Answered) -> None:
+        self.metrics.observe("query_seconds", answered.seconds, question=answered.question)
+        self.metrics.count("query_rows_total", answered.rows)
+        if answered.code:
+            self.metrics.count("query_failures_total", question=answered.question, code=answered.code)
 
     @rpc("orderbook")
     async def orderbook(self, request: BookRequest) -> BookView:

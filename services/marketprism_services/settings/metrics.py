@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from marketprism_sdk.observability import ROWS, Family, MetricKind, MetricsSettings
 
 _STREAM = ("stream",)
+_SCORES = (10.0, 30.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0)  # 100 is above them all
 
 _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # gateway
@@ -50,7 +51,13 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("out_of_chain_ticks_total", "Ticks in messages that are out of chain, by source.", ("source",)),
     ("rules_trials_total", "Trials of validation rules, by how they ended: done or failed.", ("status",)),
     ("rules_refused_total", "Validation rules in the bucket that are none; those in force stay.", ()),
-    ("bars_total", "Bars and revisions of bars that were made.", ()),
+    ("ticks_validated_total", "Ticks that were validated, by result: accepted (stale ones too) or not.", ("result",)),
+    ("gaps_total", "Gaps that were named, by cause.", ("cause",)),
+    ("gap_seconds_total", "Length of the gaps that were named, in seconds, by cause.", ("cause",)),
+    ("market_events_total", "Events that validation put into the log, by name.", ("event",)),
+    ("bars_total", "Bars and revisions of bars that were made, by interval.", ("interval",)),
+    ("bars_revised_total", "Revisions of bars, by interval.", ("interval",)),
+    ("bars_gapped_total", "Bars over a window in which data is known to be missing, by interval.", ("interval",)),
     # storage
     ("rows_stored_total", "Rows that were inserted into the store.", _STREAM),
     (
@@ -64,6 +71,8 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # query
     ("cache_hits_total", "Questions about bars that were answered from the cache.", ()),
     ("cache_misses_total", "Questions about bars that went to the store.", ()),
+    ("query_rows_total", "Rows of the answers to questions.", ()),
+    ("query_failures_total", "Questions that were answered with an error, by its code.", ("question", "code")),
     ("tail_malformed_total", "Bars of the stream that could not be decoded for the tail.", ()),
     # api
     ("http_requests_total", "Requests that were answered, by route and status.", ("route", "status")),
@@ -92,6 +101,9 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # gateway
     ("source_queue_deepest", "The most ticks that waited between the source and the pipeline.", ()),
+    ("source_connected", "1 while the source is connected and its instruments are subscribed, else 0.", ()),
+    ("source_expected", "1 while a live source is connected and what it has trades by the calendar, else 0.", ()),
+    ("source_quiet_seconds", "For how long a live source has brought nothing, in seconds.", ()),
     ("source_connections", "Connections to the venue that there are to be.", ()),
     ("source_connections_up", "Connections to the venue that stand.", ()),
     ("source_streams_pending", "Streams of the venue that are not yet subscribed.", ()),
@@ -111,6 +123,17 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Receive clock against the venue's: the largest offset of its sources, in seconds.",
         ("venue",),
     ),
+    ("rules_version", "Version of the validation rules in force.", ()),
+    ("instruments_followed", "Instruments of the open partitions that have had a tick.", ()),
+    # storage
+    ("store_up", "The store: 1 healthy, 0.5 degraded, 0 unhealthy.", ()),
+    ("store_watermark", "Up to which sequence a stream is stored.", _STREAM),
+    ("store_refilling", "1 while a store is read anew from a stream.", _STREAM),
+    ("store_disk_free_bytes", "Room on a disk of the store, in bytes.", ("disk",)),
+    ("store_disk_bytes", "Size of a disk of the store, in bytes.", ("disk",)),
+    ("table_rows", "Rows of a table; those that lie there twice until a merge, too.", ("table",)),
+    ("table_bytes", "Size of a table on disk, in bytes.", ("table",)),
+    ("table_parts", "Parts of a table.", ("table",)),
     # query
     ("cache_bytes", "Memory of the answers that are cached, in bytes.", ()),
     ("tail_bars", "Bars that are laid over the store because it does not have them yet.", ()),
@@ -124,11 +147,25 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("pipeline_problems", "Problems of the pipeline that stand now; 0 is healthy.", ()),
     ("pipeline_verified_ticks", "Ticks that were counted in at the gateway and found again in the store.", ()),
     ("stage_lag_messages", "Messages that a stage is behind its input.", ("stage",)),
+    ("stage_lag_seconds", "Age of the oldest message that a stage has not taken, in seconds.", ("stage",)),
+    ("store_lag_messages", "Messages of a stream that are not stored.", _STREAM),
+    ("store_lag_seconds", "Age of the oldest message that is not stored, in seconds.", _STREAM),
+    ("registry_instances", "Instances of services that have a heartbeat.", ("service", "status")),
+    ("lease_held", "1 where the holder of a lease is there, else 0.", ("lease",)),
+    ("lease_epoch_held", "Number of the leadership of a lease.", ("lease",)),
+    ("source_finished", "1 where a recording is at its end and everything of it is in the raw log.", ()),
+    ("ticks_stale", "Ticks among the accepted that were old when they came.", ()),
+    ("ticks_redelivered", "Ticks that came a second time and were passed over.", ()),
+    ("bars_made", "Bars that all aggregators have made so far, by interval.", ("interval",)),
     ("ticks_accepted", "Ticks that all validators have accepted so far.", ()),
     ("ticks_rejected", "Ticks that all validators have rejected so far, by reason.", ("reason",)),
     ("ticks_out_of_chain", "Ticks that no validator took, of sessions whose beginning was not seen.", ()),
     ("stream_bytes", "Bytes that a stream holds; `JetStream` is everything together.", _STREAM),
     ("stream_bytes_limit", "Bytes that a stream may hold; `JetStream` is everything together.", _STREAM),
+    ("stream_messages", "Messages that a stream holds.", _STREAM),
+    ("stream_oldest_seconds", "Age of the oldest message of a stream, in seconds.", _STREAM),
+    ("stream_consumers", "Consumers of a stream.", _STREAM),
+    ("stream_replicas_behind", "Replicas of a stream that lack something or are not there.", _STREAM),
     # api: the live stream
     ("stream_connections", "Connections to the live stream, WebSockets and server-sent events.", ()),
     ("stream_channels", "Channels of all connections to the live stream.", ()),
@@ -142,6 +179,28 @@ def _families() -> Iterator[Family]:
         yield from (Family(name, kind, text, labels) for name, text, labels in rows)
     yield Family("store_batch_seconds", MetricKind.HISTOGRAM, "How long an insert took, in seconds.", _STREAM)
     yield Family("http_request_seconds", MetricKind.HISTOGRAM, "How long a request took, in seconds.", ("route",))
+    yield Family(
+        "validation_seconds", MetricKind.HISTOGRAM, "How long a message of ticks took to validate, in seconds."
+    )
+    yield Family(
+        "validation_delay_seconds",
+        MetricKind.HISTOGRAM,
+        "From a gateway's publishing of a message to its ticks being validated, in seconds.",
+    )
+    yield Family(
+        "bar_delay_seconds",
+        MetricKind.HISTOGRAM,
+        "From the close of a bar to its being made, in seconds, of bars that closed within the hour.",
+        ("interval",),
+    )
+    yield Family(
+        "quality_score",
+        MetricKind.HISTOGRAM,
+        "Scores, 0 to 100, of the windows of instruments, by venue.",
+        ("venue",),
+        _SCORES,
+    )
+    yield Family("query_seconds", MetricKind.HISTOGRAM, "How long a question took, in seconds.", ("question",))
     yield Family("store_batch_rows", MetricKind.HISTOGRAM, "Rows of an insert.", _STREAM, ROWS)
 
 

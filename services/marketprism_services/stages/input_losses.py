@@ -22,6 +22,7 @@ class InputLosses:
         self._service = service
         self._stream = stream
         self._metrics = metrics
+        metrics.begin("truncated_gaps_total")
         self._now_s = now_s
         self._truncated_at = self._chain_at = float("-inf")
         self.events: list[object] = []

@@ -40,6 +40,7 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, rpc
 from marketprism_services.storage.dead_rows import Letters, LettersRequest
+from marketprism_services.storage.measures import measure_store, watch_store
 from marketprism_services.storage.store_health import OPENING, StoreState
 from marketprism_services.storage.writer_hooks import OnRetry, StorageHooks
 from marketprism_services.wiring.store import EngineSource
@@ -97,6 +98,7 @@ class StorageService(SingleActiveService):
         self._ranges = await NatsKeyValue.open(self.connection, streams.STORE_RANGES, replicas=self.settings.replicas)
         self.http.check("store", self._store_health)
         self.http.status(lambda: {"store": self._state.snapshot()})
+        watch_store(self.metrics, self._state)
         buckets = {streams.STORE_RANGES: None, LEASES: None}
         keep_streams(self, layout_of(self.settings), writes=(streams.EVENTS,), reads=streams.STORED, buckets=buckets)
         await super().on_start()
@@ -135,6 +137,7 @@ class StorageService(SingleActiveService):
         self._open_store = OpenStore(store, ledger, SqlReader(engine), letters, holes, identity)
         log.info("store.opened", store=identity, epoch=epoch)
         self._write_all(self._open_store, epoch)
+        self._running.append(self.spawn(measure_store(engine, self.metrics), "measures"))
 
     def _write_all(self, opened: OpenStore, epoch: int) -> None:
         for stream in streams.STORED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from marketprism_domain.ticks.gaps import TRUNCATED
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.streams import InputCut, Output
 from marketprism_services.stages.input_losses import InputLosses
+from marketprism_services.validator.measures import ValidatorMeasures
 
 log = structlog.get_logger()
 
@@ -38,10 +39,11 @@ class ValidatorProcessor:
         latest: Latest,
         reports: Latest,
         states: Latest,
-        on_malformed: Callable[[], None],
+        measures: ValidatorMeasures,
         losses: InputLosses,
     ) -> None:
         self._losses = losses
+        self._measures = measures
         self._cut: InputCut | None = None  # that has not been seen to take anything, so far
         self._states = states
         self._partition = partition
@@ -50,7 +52,6 @@ class ValidatorProcessor:
         self._epoch = epoch
         self._latest = latest
         self._reports = reports
-        self._on_malformed = on_malformed
         self.newest: Tick | None = None  # the last tick that the last message brought, None where none was accepted
 
     @property
@@ -63,7 +64,7 @@ class ValidatorProcessor:
             packed = decode_packed(payload)
         except ContractError as error:
             log.warning("raw_message.malformed", partition=self._partition, seq=seq, error=str(error))
-            self._on_malformed()
+            self._measures.malformed()
             return ()
         now = time.time_ns()
         before = self._shard.memory.out_of_chain
@@ -102,6 +103,7 @@ class ValidatorProcessor:
             outputs.append(Output(subject_of(QUALITY, report), message, f"q{prefix}-{number}"))
             self._reports[instrument_key(report.venue, report.symbol)] = message
         outputs += [Output(subject_of(EVENT, event), encode(EVENT, event), event.event_id) for event in out.events]
+        self._measures.message(packed, out, now, time.time_ns())
         return outputs
 
     def truncated(self, cut: InputCut) -> None:

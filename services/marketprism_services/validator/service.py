@@ -32,6 +32,7 @@ from marketprism_sdk.values import read_or_none
 from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
 from marketprism_services.stages.market_stage import MarketStageService
 from marketprism_services.validator.clock_watch import ClockWatch
+from marketprism_services.validator.measures import ValidatorMeasures
 from marketprism_services.validator.processor import ValidatorProcessor
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ class ValidatorService(MarketStageService):
         self._states: dict[str, bytes] = {}
         self._sampled: list[object] = []
         self._clocks = ClockWatch(self.metrics)
+        self._measures = ValidatorMeasures(self.metrics)
         self._calendar_watch = CalendarWatch(calendar.days)
 
     def processor(self, partition: int, epoch: int) -> Processor:
@@ -83,7 +85,7 @@ class ValidatorService(MarketStageService):
             self.latest,
             self._reports,
             self._states,
-            lambda: self.metrics.count("malformed_messages_total"),
+            self._measures,
             self.losses,
         )
         self._made.add(made)
@@ -110,6 +112,10 @@ class ValidatorService(MarketStageService):
         self.http.check("clocks", self._clocks.health)
         self.metrics.watch(
             "gateway_sessions", lambda: float(sum(len(shard.memory.sessions) for _, shard in self._shard_list()))
+        )
+        self.metrics.watch("rules_version", lambda: float(self._rules.version))
+        self.metrics.watch(
+            "instruments_followed", lambda: float(sum(len(shard.memory.streams) for _, shard in self._shard_list()))
         )
         self.spawn(self._write_reports(), "quality")
         self.spawn(self._watch_calendar(), "calendar")

@@ -62,6 +62,7 @@ class StreamApi:
         self._ask = ask
         self._intervals = intervals
         self._metrics = metrics
+        metrics.begin("streamed_rows_total", "streams_cut_total", "streams_failed_total")
         self._most_rows = limits.stream_rows
         self._stall_s = limits.stall_s
         self._compress = compress
