@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from aiohttp import web
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
@@ -33,6 +34,7 @@ from marketprism_services.monitor.absences import Absences
 from marketprism_services.monitor.measures import MonitorMeasures
 from marketprism_services.monitor.pipeline_audit import PipelineAudit
 from marketprism_services.monitor.rules_trials import RulesTrials
+from marketprism_services.monitor.targets import ScrapeTargets
 
 log = structlog.get_logger()
 
@@ -70,8 +72,13 @@ class MonitorService(Service):
         self._budgets = StreamBudgets(layout_of(self.settings))
         self._fills: list[StreamFill] = []
         self._absences = Absences()
+        self._targets = ScrapeTargets()
         self._measures = MonitorMeasures(self.metrics)
         self._trials = RulesTrials(connection, calendar, self.metrics)
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is to be scraped, for Prometheus."""
+        return [web.get("/sd", self._targets.answer)]
 
     async def on_start(self) -> None:
         """What to look at."""
@@ -140,6 +147,7 @@ class MonitorService(Service):
         instances = self._discovery.instances()
         leaders = await leaders_of(self.connection, instances)
         self._measures.instances(instances)
+        self._targets.look(instances)
         self._measures.leaders(leaders)
         return self._absences.look((record.service for record in instances), leaders)
 

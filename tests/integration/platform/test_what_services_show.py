@@ -112,6 +112,9 @@ async def test_every_service_explains_its_metrics_and_its_streams_are_those_that
     await discovery.refresh()
     ports = {record.service: record.endpoints["http"] for record in discovery.instances()}
     assert set(ports) == set(NAMES)
+    status, text = await _get(pipeline.services["monitor"].http.port, "/sd")
+    targets = {each["labels"]["service"]: f"http://{each['targets'][0]}" for each in json.loads(text)}
+    assert targets == ports
     await connection.close()
 
 
