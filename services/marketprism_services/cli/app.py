@@ -78,6 +78,11 @@ COMMANDS = {
     "status": CommandRow(
         "status", "status", "Services and their health, leaders and epochs, partitions, lag, and what is stored."
     ),
+    "logs": CommandRow(
+        "logs",
+        "logs_command",
+        "What the services of a data directory have logged, in the order of time; tracebacks stand with their line.",
+    ),
     "rebuild": CommandRow(
         "offline",
         "rebuild_command",

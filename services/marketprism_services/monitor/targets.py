@@ -14,7 +14,7 @@ from aiohttp import web
 
 from marketprism_sdk.messaging import InstanceRecord
 
-GONE_S = 600.0
+LISTED_S = 600.0
 _ANYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 (compared, not listened at)
 
 Target = dict[str, object]
@@ -26,9 +26,9 @@ class ScrapeTargets:
     One that said that it ends, or that another of its name and address has taken the place of, is not listed any more.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, gone_s: float = GONE_S) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, listed_s: float = LISTED_S) -> None:
         self._clock = clock
-        self._gone_s = gone_s
+        self._listed_s = listed_s
         self._seen: dict[str, tuple[InstanceRecord, float]] = {}
 
     def look(self, records: Iterable[InstanceRecord]) -> None:
@@ -43,7 +43,7 @@ class ScrapeTargets:
         self._seen = {
             key: (record, at)
             for key, (record, at) in self._seen.items()
-            if now - at <= self._gone_s and newest[_address_of(record)] == key
+            if now - at <= self._listed_s and newest[_address_of(record)] == key
         }
 
     def listed(self) -> list[Target]:
@@ -79,4 +79,4 @@ def _target(record: InstanceRecord) -> Target:
     return {"targets": [_address_of(record)], "labels": labels}
 
 
-__all__ = ["GONE_S", "ScrapeTargets"]
+__all__ = ["LISTED_S", "ScrapeTargets"]

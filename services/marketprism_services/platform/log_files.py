@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 LOG_BYTES = 64 << 20
-_KEPT = 3
+KEPT = 3
 
 
 def open_log(path: Path) -> int:
@@ -29,7 +29,7 @@ def rotate(path: Path, limit: int = LOG_BYTES) -> bool:
             return False
     except FileNotFoundError:
         return False
-    for number in range(_KEPT - 1, 0, -1):
+    for number in range(KEPT - 1, 0, -1):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(f"{path.name}.{number}").replace(path.with_name(f"{path.name}.{number + 1}"))
     copy = path.with_name(f"{path.name}.1")

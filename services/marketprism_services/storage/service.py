@@ -267,9 +267,10 @@ class StorageService(SingleActiveService):
     @rpc("tally")
     async def tally(self, request: TallyRequest) -> dict[str, Any]:
         """How much of a range of a stream lies in the tables; see `store_tally`."""
-        if self._engine is None:
+        engine = self._engine
+        if engine is None or self._open_store is None:  # before that its tables may not be there
             raise NotActive(self.election.leader())
-        return await answer_tally(SqlTally(self._engine, self._topology), request)
+        return await answer_tally(SqlTally(engine, self._topology), request)
 
     async def on_deactivate(self, reason: str) -> None:  # noqa: ARG002 (the log has it)
         """Stop writing and close the store, so that the next leader can open it."""

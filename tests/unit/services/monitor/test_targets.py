@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marketprism_sdk.messaging import InstanceRecord
-from marketprism_services.monitor.targets import GONE_S, ScrapeTargets
+from marketprism_services.monitor.targets import LISTED_S, ScrapeTargets
 
 
 class Clock:
@@ -58,7 +58,7 @@ def test_one_that_is_gone_stays_for_ten_minutes_so_that_it_is_seen_to_be_down() 
     clock = Clock()
     targets = ScrapeTargets(clock)
     targets.look([_record("a")])
-    clock.now += GONE_S
+    clock.now += LISTED_S
     targets.look([])
     assert len(targets.listed()) == 1
     clock.now += 1
