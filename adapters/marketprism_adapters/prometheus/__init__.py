@@ -1,0 +1,1 @@
+"""Prometheus and its Alertmanager beside a pipeline, on one machine."""
