@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,10 @@ CONFIGS = {"Prometheus": "scrape_configs: []\n", "Alertmanager": "route: {receiv
 def kind(request: pytest.FixtureRequest) -> ServerKind:
     found: ServerKind = request.param
     if found.find() is None:
-        pytest.skip(f"{found.name} is not installed")
+        text = f"no {found.name} on PATH: apt-get install prometheus prometheus-alertmanager"
+        if os.environ.get("CI"):
+            pytest.fail(text)
+        pytest.skip(text)
     return found
 
 
