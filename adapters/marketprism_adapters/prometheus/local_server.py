@@ -17,6 +17,7 @@ from pathlib import Path
 import aiohttp
 
 from marketprism_application.errors import LocalServerError
+from marketprism_sdk.errors import reason_of
 from marketprism_sdk.private_files import private_folder
 from marketprism_sdk.service import die_with_parent
 
@@ -133,7 +134,7 @@ class LocalMonitoringServer:
                     return
                 reason = f"it answers {answer.status}"
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
+            reason = reason_of(error)
         raise LocalServerError(f"{self.name} at {self.url}: expected it to be ready: {reason}")
 
     async def _wait_ready(self) -> None:
