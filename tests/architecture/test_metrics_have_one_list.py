@@ -68,6 +68,26 @@ def figures() -> Iterator[Call]:
                         yield Call(path.name, "watch", f"source_{key.value}", ())
 
 
+def begun() -> Iterator[str]:
+    """Counters that are read from the start."""
+    for path in (path for layer in LAYERS for path in sorted((ROOT / layer).rglob("*.py"))):
+        for node in ast.walk(tree_of(path)):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "begin"):
+                continue
+            if ast.unparse(node.func.value).endswith("metrics"):
+                yield from (str(each.value) for each in node.args if isinstance(each, ast.Constant))
+
+
+def test_what_begins_at_0_is_counted_and_read_nowhere_else() -> None:
+    """A family that is watched as well would be there twice."""
+    counted = {call.name for call in calls() if call.method == "count"}
+    watched = {call.name for call in calls() if call.method in ("watch", "watch_each")}
+    found = list(begun())
+    assert len(found) > 15
+    assert set(found) <= counted
+    assert not set(found) & watched
+
+
 STATES = {f"source_streams_{state}" for state in ("pending", "subscribed", "flowing", "stale", "refused")}
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
 
@@ -29,7 +30,7 @@ class ScrapeTargets:
     def __init__(self, clock: Callable[[], float] = time.monotonic, listed_s: float = LISTED_S) -> None:
         self._clock = clock
         self._listed_s = listed_s
-        self._seen: dict[str, tuple[InstanceRecord, float]] = {}
+        self._seen: dict[str, _Seen] = {}
 
     def look(self, records: Iterable[InstanceRecord]) -> None:
         """Remember who is there now."""
@@ -37,46 +38,61 @@ class ScrapeTargets:
         for record in records:
             if record.status == "draining":
                 self._seen.pop(record.key, None)
-            elif "http" in record.endpoints:
-                self._seen[record.key] = record, now
-        newest = {_address_of(record): record.key for record, _ in sorted(self._seen.values(), key=_started)}
+            elif (address := _address_of(record)) is not None:
+                self._seen[record.key] = _Seen(record, address, now)
+        newest = {seen.address: key for key, seen in sorted(self._seen.items(), key=_started)}
         self._seen = {
-            key: (record, at)
-            for key, (record, at) in self._seen.items()
-            if now - at <= self._listed_s and newest[_address_of(record)] == key
+            key: seen
+            for key, seen in self._seen.items()
+            if now - seen.at <= self._listed_s and newest[seen.address] == key
         }
 
     def listed(self) -> list[Target]:
         """One group a target: `host:port`, and labels `service`, `instance`, `group` and `version`."""
-        return [_target(record) for record, _ in sorted(self._seen.values(), key=lambda seen: seen[0].key)]
+        return [_target(seen) for _, seen in sorted(self._seen.items())]
 
     async def answer(self, _: web.Request) -> web.Response:
         """The list as JSON."""
         return web.json_response(self.listed())
 
 
-def _started(seen: tuple[InstanceRecord, float]) -> int:
-    return seen[0].ts_started
+class _Seen(NamedTuple):
+    """An instance, where it is asked, and when it was there, by the own clock."""
+
+    record: InstanceRecord
+    address: SplitResult
+    at: float
 
 
-def _address_of(record: InstanceRecord) -> str:
-    """Where it is asked; one that listens everywhere is asked at its host's name."""
-    url = urlsplit(record.endpoints["http"])
+def _started(item: tuple[str, _Seen]) -> int:
+    return item[1].record.ts_started
+
+
+def _address_of(record: InstanceRecord) -> SplitResult | None:
+    """Scheme, host and port; one that listens everywhere is asked at its host's name. None where that is no address:
+    anybody who writes to the registry could end the monitor with it."""
+    try:
+        url = urlsplit(record.endpoints.get("http", ""))
+        if not url.port or url.scheme not in ("http", "https"):
+            return None
+    except ValueError:
+        return None
     host = url.hostname or ""
     if host in _ANYWHERE:
         host = str(record.metadata.get("host", "")) or "127.0.0.1"
-    return f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}"
+    return SplitResult(url.scheme, f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}", "", "", "")
 
 
-def _target(record: InstanceRecord) -> Target:
+def _target(seen: _Seen) -> Target:
+    record = seen.record
     labels = {
-        "__scheme__": urlsplit(record.endpoints["http"]).scheme,
+        "__scheme__": seen.address.scheme,
         "service": record.service,
         "instance": record.instance,
         "version": record.version,
         **({"group": record.group} if record.group else {}),
     }
-    return {"targets": [_address_of(record)], "labels": labels}
+    return {"targets": [seen.address.netloc], "labels": labels}
 
 
 __all__ = ["LISTED_S", "ScrapeTargets"]

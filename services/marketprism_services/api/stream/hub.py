@@ -48,9 +48,7 @@ class Hub:
         self.is_draining = False
         self._connection = connection
         self._metrics = metrics
-        metrics.begin(
-            "stream_messages_sent_total", "stream_conflated_total", "stream_lagging_total", "stream_gaps_total"
-        )
+        metrics.begin("stream_conflated_total", "stream_lagging_total", "stream_gaps_total")
         self._feeds: dict[str, Feed] = {}
         self._system: SystemFeed | None = None
         self._counts: Counter[str] = Counter()

@@ -24,9 +24,20 @@ sys.exit(run(main, 20))
 """
 
 
+def _hear_hangups() -> None:
+    """As from a terminal, also where the tests themselves run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def ended(*signals: signal.Signals) -> tuple[int, list[str]]:
     """Exit code and lines of a program that gets the first signal when it runs, the others while it ends."""
-    with subprocess.Popen([sys.executable, "-c", _PROGRAM], stdout=subprocess.PIPE, text=True) as program:
+    command = [sys.executable, "-c", _PROGRAM]
+    with subprocess.Popen(  # one call before the program, no locks taken
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=_hear_hangups,  # noqa: PLW1509
+    ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "ready\n"
         program.send_signal(signals[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from marketprism_sdk.messaging import InstanceRecord
 from marketprism_services.monitor.targets import LISTED_S, ScrapeTargets
 
@@ -73,7 +75,8 @@ def test_one_that_ended_in_order_or_has_a_successor_at_its_address_is_not_missed
     assert [each["labels"]["instance"] for each in targets.listed()] == ["c"]  # type: ignore[index]
 
 
-def test_one_without_an_http_side_is_none() -> None:
+@pytest.mark.parametrize("url", ["", "http://[::1", "http://x:99999", "http://x", "nats://x:1", "http://x:y"])
+def test_one_without_an_address_is_none(url: str) -> None:
     targets = ScrapeTargets(Clock())
-    targets.look([InstanceRecord("x", "y", "1", "starting", 1, 1)])
+    targets.look([InstanceRecord("x", "y", "1", "starting", 1, 1), _record("z", url)])
     assert targets.listed() == []
