@@ -12,7 +12,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -29,7 +28,7 @@ from marketprism_adapters.clickhouse.server import ClickHouseEngine
 from marketprism_application.errors import LocalServerError, StoreError
 from marketprism_sdk.errors import reason_of
 from marketprism_sdk.private_files import private_folder
-from marketprism_sdk.service import die_with_parent
+from marketprism_sdk.service import die_with_parent, end_process
 from marketprism_sdk.urls import Url
 
 log = structlog.get_logger()
@@ -210,14 +209,7 @@ class LocalClickHouse:
 
     async def stop(self, timeout_s: float = 10.0) -> None:
         """Ask it to end, and end it if it does not."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await asyncio.to_thread(self.process.wait)
-            except TimeoutError:
-                self.kill()
-                await asyncio.to_thread(self.process.wait)
+        await end_process(self.process, timeout_s)
 
     def kill(self) -> None:
         """End the process at once by SIGKILL, without waiting for it."""

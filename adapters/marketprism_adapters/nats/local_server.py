@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from marketprism_adapters.nats.accounts import PLATFORM
 from marketprism_adapters.nats.server_settings import EmbeddedSettings
 from marketprism_application.errors import DataDirError, EmbeddedServerError
 from marketprism_sdk.private_files import private_folder, write_private
-from marketprism_sdk.service import die_with_parent
+from marketprism_sdk.service import die_with_parent, end_process
 
 DEFAULT_PORT = 4222
 _START_TIMEOUT_S = 15.0
@@ -176,14 +175,7 @@ class EmbeddedServer:
 
     async def stop(self, timeout_s: float = 5.0) -> None:
         """Ask it to end, and end it if it does not."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await asyncio.to_thread(self.process.wait)
-            except TimeoutError:
-                self.process.kill()
-                await asyncio.to_thread(self.process.wait)
+        await end_process(self.process, timeout_s)
         if self.process.stderr is not None:
             self.process.stderr.close()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import aiohttp
 from marketprism_application.errors import LocalServerError
 from marketprism_sdk.errors import reason_of
 from marketprism_sdk.private_files import private_folder
-from marketprism_sdk.service import die_with_parent
+from marketprism_sdk.service import die_with_parent, end_process
 
 _START_S = 30.0
 _PROBE_S = 5.0
@@ -172,14 +171,7 @@ class LocalMonitoringServer:
 
     async def stop(self, timeout_s: float = 10.0) -> None:
         """Ask it to end, and end it if it does not."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await asyncio.to_thread(self.process.wait)
-            except TimeoutError:
-                self.process.kill()
-                await asyncio.to_thread(self.process.wait)
+        await end_process(self.process, timeout_s)
 
 
 __all__ = ["ALERTMANAGER", "PROMETHEUS", "LocalMonitoringServer", "ServerKind"]

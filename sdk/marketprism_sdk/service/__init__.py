@@ -6,11 +6,11 @@ from marketprism_sdk.lazy import lazy_names
 
 if TYPE_CHECKING:
     from marketprism_sdk.service._certificates import HttpTls
+    from marketprism_sdk.service._child_process import die_with_parent, end_process
     from marketprism_sdk.service._handlers import command, event, http, marked, rpc
     from marketprism_sdk.service._http_limits import is_loopback
     from marketprism_sdk.service._leading import Lapsed, until_leading, while_leading
     from marketprism_sdk.service._lifecycle import run, unless, until_signalled
-    from marketprism_sdk.service._parent import die_with_parent
     from marketprism_sdk.service._periodic import PeriodicJobs
     from marketprism_sdk.service._service import Service, ServiceSettings
     from marketprism_sdk.service._sharded import ShardedService
@@ -39,7 +39,7 @@ else:
                 "unless",
                 "until_signalled",
             ),
-            "marketprism_sdk.service._parent": ("die_with_parent",),
+            "marketprism_sdk.service._child_process": ("die_with_parent", "end_process"),
             "marketprism_sdk.service._periodic": ("PeriodicJobs",),
             "marketprism_sdk.service._service": (
                 "Service",
@@ -65,6 +65,7 @@ __all__ = [
     "Work",
     "command",
     "die_with_parent",
+    "end_process",
     "event",
     "http",
     "is_loopback",
