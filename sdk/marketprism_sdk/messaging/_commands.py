@@ -121,7 +121,8 @@ class CommandReceiver:
         self._service = service
         self._group = group
         self._meant_for = meant_for
-        self._shared = CommandQueue(service)
+        own = [] if group is None else [CommandQueue(service, group)]
+        self._queues = (CommandQueue(service), *own)
         self._turn = asyncio.Lock()
         self._metrics = metrics
         self._remembered = done
@@ -133,11 +134,19 @@ class CommandReceiver:
         """Do commands of this name with `handler`."""
         self._handlers[name] = (handler, policy or CommandPolicy())
 
+    async def open(self) -> None:
+        """Make the queues. What is sent from now on goes to the group's own queue, so that it keeps its order.
+
+        Raises:
+            StreamError, NotConnected: they could not be made; `run` tries that again.
+        """
+        for queue in self._queues:
+            await queue.open(self._connection, _ACK_WAIT_S, self._parallel)
+
     async def run(self) -> None:
         """Take commands until cancelled."""
-        own = [] if self._group is None else [CommandQueue(self._service, self._group)]
         async with asyncio.TaskGroup() as tasks:
-            for queue in (self._shared, *own):
+            for queue in self._queues:
                 tasks.create_task(self._read(queue))
 
     async def _read(self, queue: CommandQueue) -> None:

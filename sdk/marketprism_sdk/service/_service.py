@@ -309,6 +309,7 @@ class Service:
             )
             for name, (method, policy) in commands.items():
                 receiver.add(name, command_handler(name, method), policy)
+            await receiver.open()  # before it is ready: a command that comes first must not wait on another queue
             self.spawn(receiver.run(), "commands")
 
     def _by_name(self, mark: str) -> dict[str, tuple[Any, Any]]:

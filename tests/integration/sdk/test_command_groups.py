@@ -11,6 +11,7 @@ import pytest
 
 from marketprism_sdk.errors import CommandRejected, InvalidSubject
 from marketprism_sdk.messaging import Command, dead_letters, ensure_command_streams, redrive, send_command
+from marketprism_sdk.messaging._command_queues import CommandQueue
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, publish_ack
 from marketprism_sdk.service import SingleActiveService, command
@@ -75,6 +76,21 @@ async def test_commands_for_two_groups_in_turn_all_reach_their_own(
     await eventually(lambda: len(ctp.done) + len(sopt.done) >= 20)
     assert (ctp.done, sopt.done) == ([*range(0, 20, 2)], [*range(1, 20, 2)])
     assert await letters_of(connection, unique) == []
+
+
+async def test_a_group_that_is_ready_has_its_queue(
+    begin: Begin, connection: NatsConnection, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else the first commands go by the shared queue, and those after them may be done before them.
+    made = CommandQueue.open
+
+    async def slow(*args: Any) -> None:
+        await asyncio.sleep(0.1)
+        await made(*args)
+
+    monkeypatch.setattr(CommandQueue, "open", slow)
+    await begin("ctp")
+    assert await CommandQueue(unique, "ctp").is_read(connection)
 
 
 async def test_what_an_older_sender_put_on_the_shared_queue_is_handed_on(
