@@ -59,8 +59,10 @@ run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipel
 # Hundreds of processes load the same modules: each is compiled once, whatever the shell says.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## Lint, types, import contracts and every test
-	@$(MAKE) --no-print-directory lint
-	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS)
+	@# Beside the tests, on the core that their servers leave idle; what it finds is printed behind them.
+	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS); tests=$$?; \
+	wait $$lint; linted=$$?; cat $(VENV)/lint.txt; exit $$((tests ? tests : linted))
 
 # What stands on the core alone: no extra is installed there.
 CORE_TESTS := tests/unit/domain tests/unit/application tests/unit/sdk tests/contract/test_codec.py

@@ -56,7 +56,7 @@ class WriterSettings:
     BOUNDS: ClassVar[Bounds] = {"batch_rows": (1, 1_000_000), "batch_ms": (0, 60_000), "max_batch_rows": (1, 1_048_449)}
 
     batch_rows: int = 1_000
-    batch_ms: int = 200
+    batch_ms: int = 500
     max_batch_rows: int = 400_000
 
     def __post_init__(self) -> None:

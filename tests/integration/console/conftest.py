@@ -37,7 +37,7 @@ def _with_hole(recording: Path, folder: Path) -> Path:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not of the session: it would run on, idle, beside all that comes after
 def futures(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Three days of rubber, recorded at a counter of the Shanghai Futures Exchange: some minutes of the last are not
     there, and some rows of the second are spoiled."""
