@@ -121,6 +121,9 @@ class BookSync:
         if step is Step.GAP:
             self.gaps += 1
             return self.lose("sequence")
+        if not self._joined and change.prev_id is not None:
+            # The snapshot's id may lie within the first step: of the book, and of who follows it, it is the one before.
+            change = change._replace(prev_id=book.last_id)
         try:
             book.apply(change.bids, change.asks, change.last_id)
         except InvalidValue:

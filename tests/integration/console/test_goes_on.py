@@ -89,6 +89,8 @@ def test_a_page_that_nobody_sees_is_not_painted_and_asks_for_nothing(browser: Br
         seen.open("/market/okx.BTC-USDT")
         seen.page.wait_for_selector("mp-chart canvas")
         seen.page.wait_for_selector("mp-bar .connection.live")
+        seen.page.wait_for_load_state("networkidle")  # an answer on its way would be painted, rightly
+        seen.page.evaluate("new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))")
         seen.page.evaluate(
             """() => {
               window.painted = 0;

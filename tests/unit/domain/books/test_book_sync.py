@@ -70,6 +70,18 @@ def test_what_came_before_the_snapshot_is_joined_to_it() -> None:
     assert sync.book.bids.top() == [("10", "7")]
 
 
+@pytest.mark.parametrize("rule", [PreviousId(), LinkedIds()])
+def test_the_first_step_behind_a_snapshot_names_its_id_also_where_that_lies_within_it(rule: ChainRule) -> None:
+    sync = BookSync(rule)
+    assert sync.on_snapshot(snapshot(10)) is not None
+    (first,) = sync.on_change(change(9, 12, 8))
+    (second,) = sync.on_change(change(13, 15, 12))
+    assert [(step.change.prev_id, step.change.last_id) for step in (first, second) if step.change] == [
+        (10, 12),
+        (12, 15),
+    ]
+
+
 def test_a_snapshot_older_than_what_was_kept_is_asked_for_again() -> None:
     sync = BookSync(IdRange())
     sync.on_change(change(20, 21))
