@@ -1,7 +1,7 @@
 """The reference pages of `docs/`, made of what the code declares: `make docs` writes them, a test compares them.
 
 A page has nothing of its own: what it says of a setting stands in the example file, of a metric in its row, of a table
-in the migrations. Add it there.
+in the migrations. Add it there. Prometheus' rules, Grafana's dashboards and the runbooks are made and compared the same way.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from marketprism_services.monitoring.files import files as monitoring_files
 from tests.support.reference.metrics import metrics_page
 from tests.support.reference.settings import settings_page
 from tests.support.reference.subjects import subjects_page
@@ -29,5 +30,10 @@ def write() -> Sequence[Path]:
     for name, page in PAGES.items():
         path = ROOT / "docs" / name
         path.write_text(page(), encoding="utf-8")
+        written.append(path)
+    for name, text in monitoring_files().items():
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
         written.append(path)
     return written

@@ -1,0 +1,54 @@
+"""Alertmanager's file: everything goes to the notifier, which knows channels, people and quiet hours."""
+
+from __future__ import annotations
+
+from marketprism_services.monitoring.prometheus import GENERATED
+from marketprism_services.monitoring.yaml_text import Value, yaml_of
+
+_NOTIFIER = "http://127.0.0.1:8090/alerts"
+_OF_THE_STORE = "StoreBehind|StoreRetries|QueriesFail|SloRowsStored"
+
+
+def _mutes(source: str, target: str, *equal: str) -> Value:
+    rule: dict[str, Value] = {"source_matchers": [source], "target_matchers": [target]}
+    return rule | ({"equal": list(equal)} if equal else {})
+
+
+def configuration() -> str:
+    """`alertmanager.yml` of Alertmanager 0.25."""
+    webhook: dict[str, Value] = {
+        "url": _NOTIFIER,
+        "send_resolved": True,
+        "http_config": {"authorization": {"type": "Bearer", "credentials_file": "secrets/notifier-token"}},
+    }
+    steady: dict[str, Value] = {
+        "receiver": "notifier",
+        "matchers": ['alertname="DeadMansSwitch"'],
+        "group_wait": "0s",
+        "group_interval": "1m",
+        "repeat_interval": "1m",
+    }
+    document: dict[str, Value] = {
+        "route": {
+            "receiver": "notifier",
+            "group_by": ["alertname", "severity"],
+            "group_wait": "10s",
+            "group_interval": "1m",
+            "repeat_interval": "4h",
+            "routes": [
+                steady,
+                {"receiver": "notifier", "matchers": ['severity="info"'], "repeat_interval": "24h"},
+            ],
+        },
+        "receivers": [{"name": "notifier", "webhook_configs": [webhook]}],
+        "inhibit_rules": [
+            _mutes('alertname="BrokerUnreachable"', 'needs="broker"'),
+            _mutes('severity="page"', 'severity="ticket"', "alertname", "service", "instance", "objective"),
+            _mutes('alertname="InstanceDown"', 'alertname!="InstanceDown"', "instance"),
+            _mutes('alertname="StoreDown"', f'alertname=~"{_OF_THE_STORE}"'),
+        ],
+    }
+    return yaml_of(document, f"{GENERATED}\nFor Alertmanager 0.25 and later.")
+
+
+__all__ = ["configuration"]

@@ -1,0 +1,210 @@
+"""Alerts about NATS: connections, rights, streams, and what was dropped on the way."""
+
+from __future__ import annotations
+
+from marketprism_services.monitoring.alert import Alert, Runbook, Scene, Severity, risen, rising
+
+_PAGE, _TICKET = Severity.PAGE, Severity.TICKET
+_WHO = 'service="validator",instance="validator-1"'
+_OTHER = 'service="storage",instance="storage-1"'
+_CONNECTED = "marketprism_nats_connected"
+
+BROKER = (
+    Alert(
+        "BrokerUnreachable",
+        _PAGE,
+        "sum(marketprism_nats_connected) < 1",
+        "10s",
+        "No instance has a connection to NATS",
+        Runbook(
+            "NATS is away for everybody: nothing flows. Gateways hold what they can, and name what they could not as gaps.",
+            ("`marketprism doctor`; the log of nats-server: is it up, has its cluster a majority, is its disk full?",),
+            (
+                "Start nats-server; of a cluster, bring back a majority. Services connect by themselves and go on where they were.",
+                "Then look at console page Events for gaps.",
+            ),
+        ),
+        (
+            Scene({f"{_CONNECTED}{{{_WHO}}}": "1x4 0x40", f"{_CONNECTED}{{{_OTHER}}}": "1x4 0x40"}, "2m"),
+            Scene({f"{_CONNECTED}{{{_WHO}}}": "1x4 0x40", f"{_CONNECTED}{{{_OTHER}}}": "1x40"}, "2m", 0),
+        ),
+        "broker",
+    ),
+    Alert(
+        "NatsDisconnected",
+        _PAGE,
+        "marketprism_nats_connected == 0",
+        "15s",
+        "{{ $labels.service }} {{ $labels.instance }} has no connection to NATS",
+        Runbook(
+            "One instance is cut off from NATS; its leases and partitions go to others.",
+            (
+                "Its log (`nats.disconnected`): refused, timed out, wrong credentials, certificate? The network of its machine.",
+            ),
+            ("Mend network or credentials; it connects again by itself.",),
+        ),
+        (
+            Scene({f"{_CONNECTED}{{{_WHO}}}": "1x4 0x40", f"{_CONNECTED}{{{_OTHER}}}": "1x40"}, "2m"),
+            Scene({f"{_CONNECTED}{{{_WHO}}}": "1x40", f"{_CONNECTED}{{{_OTHER}}}": "1x40"}, "2m", 0),
+        ),
+        "broker",
+        needs_broker=True,
+    ),
+    Alert(
+        "NatsFlapping",
+        _TICKET,
+        "increase(marketprism_nats_reconnects_total[15m]) > 3",
+        "0s",
+        "{{ $labels.service }} {{ $labels.instance }} loses its connection to NATS again and again",
+        Runbook(
+            "A connection comes and goes; each time messages wait and leases are near their end.",
+            (
+                "Metric `marketprism_nats_disconnected_seconds_total`; log of nats-server: slow consumer, stale connection, auth expired?",
+            ),
+            ("Mend the network; a process that is too slow to read needs a core of its own.",),
+        ),
+        (
+            Scene({f"marketprism_nats_reconnects_total{{{_WHO}}}": "0x8 2x8 4x8 6x40"}, "15m"),
+            Scene({f"marketprism_nats_reconnects_total{{{_WHO}}}": "0x8 1x60"}, "15m", 0),
+        ),
+        "broker",
+        needs_broker=True,
+    ),
+    Alert(
+        "PermissionDenied",
+        _TICKET,
+        risen("marketprism_nats_not_permitted_total"),
+        "0s",
+        "NATS refuses subjects to {{ $labels.service }} {{ $labels.instance }}",
+        Runbook(
+            "The NATS user of a service may not do something that it tries. After an upgrade: rights of an older version. Else: somebody uses its credentials.",
+            ("Log event `nats.not_permitted` names the subject; docs/nats-access.md what each service may.",),
+            (
+                "Write the users anew with `marketprism nats`, and reload nats-server. An unknown subject: change the credentials.",
+            ),
+        ),
+        rising("marketprism_nats_not_permitted_total", _WHO),
+        "broker",
+    ),
+    Alert(
+        "StreamNearLimit",
+        _TICKET,
+        "max by (stream) (marketprism_stream_bytes / (marketprism_stream_bytes_limit > 0)) > 0.8",
+        "5m",
+        "{{ $labels.stream }} holds {{ $value | humanizePercentage }} of its bytes",
+        Runbook(
+            "A stream is nearly full; then its oldest messages go before their age says so, maybe before they were read.",
+            (
+                "Console page Streams: rate and age of its oldest message. `JetStream` is the room of all streams together.",
+                "Is a reader of it behind (StageLag, StoreBehind)?",
+            ),
+            (
+                "Raise its bytes or lower its age in the settings ([sizing](../sizing.md)), after the reader has caught up.",
+            ),
+        ),
+        (
+            Scene(
+                {
+                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "9x60",
+                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "10x60",
+                },
+                "8m",
+            ),
+            Scene(
+                {
+                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "7x60",
+                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "10x60",
+                },
+                "8m",
+                0,
+            ),
+            Scene(
+                {
+                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "9x60",
+                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "0x60",
+                },
+                "8m",
+                0,
+            ),
+        ),
+        "broker",
+    ),
+    Alert(
+        "ReplicaBehind",
+        _TICKET,
+        "max by (stream) (marketprism_stream_replicas_behind) > 0",
+        "1m",
+        "{{ $labels.stream }} has {{ $value }} replicas that lack something",
+        Runbook(
+            "A server of the cluster is away or catches up: the next loss may cost the majority.",
+            ("Log of the nats-servers; console page Streams → the stream.",),
+            ("Start the server that is away; wait until it has caught up before another is stopped.",),
+        ),
+        (
+            Scene({'marketprism_stream_replicas_behind{stream="MARKET_RAW"}': "0x2 1x40"}, "4m"),
+            Scene({'marketprism_stream_replicas_behind{stream="MARKET_RAW"}': "0x2 1x2 0x40"}, "4m", 0),
+        ),
+        "broker",
+    ),
+    Alert(
+        "StreamMadeAnew",
+        _PAGE,
+        risen("marketprism_streams_made_anew_total", "15m"),
+        "0s",
+        "{{ $labels.stream }} was gone and is there again, empty",
+        Runbook(
+            "A stream was missing and was created again without its messages: somebody deleted it, or NATS lost its disk.",
+            ("Who did it: audit log, log of nats-server. Console page Events: gaps since then.",),
+            ("Restore it from a backup where one is there; the store holds what had been stored before.",),
+        ),
+        (
+            Scene({f'marketprism_streams_made_anew_total{{{_OTHER},stream="MARKET_RAW"}}': "_x8 1x40"}, "3m"),
+            Scene({f'marketprism_streams_made_anew_total{{{_OTHER},stream="MARKET_RAW"}}': "1x120"}, "25m", 0),
+        ),
+        "broker",
+    ),
+    Alert(
+        "BusMessagesDropped",
+        _TICKET,
+        risen("marketprism_bus_messages_dropped_total"),
+        "0s",
+        "{{ $labels.service }} {{ $labels.instance }} drops messages: a queue is full",
+        Runbook(
+            "A subscription of a process was full and messages were dropped. Streams are not affected: they are read at their pace.",
+            ("Dashboard Runtime: processor and loop of the instance.",),
+            ("Give it a core; more instances of a replicated service share the calls.",),
+        ),
+        rising("marketprism_bus_messages_dropped_total", _WHO),
+        "broker",
+    ),
+    Alert(
+        "EventsDropped",
+        _TICKET,
+        risen("marketprism_events_dropped_total", by="service, instance"),
+        "0s",
+        "{{ $labels.service }} {{ $labels.instance }} is behind with events and drops some",
+        Runbook(
+            "A handler of events is too slow and newer ones push out those that wait.",
+            ("Label `event` of the metric; log of the instance.",),
+            ("Mend what makes the handler slow. The events themselves are stored and can be read.",),
+        ),
+        rising("marketprism_events_dropped_total", f'{_WHO},event="gap_found"'),
+        "broker",
+    ),
+    Alert(
+        "DeadLetters",
+        _TICKET,
+        risen("marketprism_dead_letters_total"),
+        "0s",
+        "{{ $labels.service }} {{ $labels.instance }} set a command or message aside",
+        Runbook(
+            "A command or message failed as often as it may and was set aside. Nothing is lost; nobody does it any more.",
+            ("`marketprism dead-letters`, console page Dead letters: what it was, and the error.",),
+            ("Mend the cause, then send it again from the console or drop it.",),
+        ),
+        rising("marketprism_dead_letters_total", _WHO),
+        "broker",
+    ),
+)
+
+__all__ = ["BROKER"]

@@ -1,0 +1,120 @@
+"""Alerts about the store: down, behind, full, or refusing rows."""
+
+from __future__ import annotations
+
+from marketprism_services.monitoring.alert import Alert, Runbook, Scene, Severity, risen, rising
+
+_PAGE, _TICKET = Severity.PAGE, Severity.TICKET
+_WHO = 'service="storage",instance="storage-1"'
+_FREE, _SIZE = (f'marketprism_store_disk_{what}bytes{{{_WHO},disk="default"}}' for what in ("free_", ""))
+
+STORING = (
+    Alert(
+        "StoreDown",
+        _PAGE,
+        "max(marketprism_store_up) < 0.5",
+        "15s",
+        "The store does not answer",
+        Runbook(
+            "Nothing is stored, and nothing stored can be read. The streams hold everything meanwhile.",
+            ("`GET /health` of storage: the reason; log of ClickHouse; `marketprism doctor`.",),
+            ("Start the store. Storage goes on where it was; dashboard Storage and query shows it catching up.",),
+        ),
+        (
+            Scene({f"marketprism_store_up{{{_WHO}}}": "1x4 0x40"}, "2m"),
+            Scene({f"marketprism_store_up{{{_WHO}}}": "0.5x40"}, "2m", 0),
+        ),
+        "storage",
+    ),
+    Alert(
+        "StoreBehind",
+        _PAGE,
+        "max by (stream) (marketprism_store_lag_seconds) > 30",
+        "30s",
+        "{{ $labels.stream }} is stored {{ $value | humanizeDuration }} late",
+        Runbook(
+            "Rows reach the store late or not at all. Queries of the newest data read the streams, so few notice at first.",
+            (
+                "Dashboard Storage and query: inserts a second, their time, retries, parts. Is a refill running (`marketprism_store_refilling`)?",
+            ),
+            ("A slow store: look at its disk and its merges (`marketprism_table_parts`). A refill: wait.",),
+        ),
+        (
+            Scene({'marketprism_store_lag_seconds{stream="MARKET_TICKS"}': "0x4 40+15x40"}, "3m"),
+            Scene({'marketprism_store_lag_seconds{stream="MARKET_TICKS"}': "4x60"}, "3m", 0),
+        ),
+        "storage",
+        needs_broker=True,
+    ),
+    Alert(
+        "DiskFullIn4h",
+        _PAGE,
+        "predict_linear(marketprism_store_disk_free_bytes[1h], 14400) < 1"
+        " and marketprism_store_disk_free_bytes / marketprism_store_disk_bytes < 0.5",
+        "5m",
+        "Disk {{ $labels.disk }} of the store is full within four hours",
+        Runbook(
+            "At the rate of the last hour the store's disk is full in less than four hours; then nothing is stored.",
+            ("Dashboard Storage and query: bytes by table. What else writes to that disk?",),
+            (
+                "Make room, enlarge the disk, or shorten how long tables hold (docs/settings.md). See [sizing](../sizing.md).",
+            ),
+        ),
+        (
+            Scene({_FREE: "1e9-2e6x80", _SIZE: "4e9x80"}, "15m"),
+            Scene({_FREE: "1e9-1e5x80", _SIZE: "4e9x80"}, "15m", 0),
+            Scene({_FREE: "3e9-4e6x80", _SIZE: "4e9x80"}, "15m", 0),
+        ),
+        "storage",
+    ),
+    Alert(
+        "DiskAlmostFull",
+        _TICKET,
+        "marketprism_store_disk_free_bytes / marketprism_store_disk_bytes < 0.1",
+        "5m",
+        "Disk {{ $labels.disk }} of the store has {{ $value | humanizePercentage }} free",
+        Runbook(
+            "Less than a tenth of the store's disk is free; merges need room too.",
+            ("Dashboard Storage and query: bytes by table.",),
+            ("As for DiskFullIn4h, without haste.",),
+        ),
+        (
+            Scene({_FREE: "5e7x60", _SIZE: "1e9x60"}, "8m"),
+            Scene({_FREE: "3e8x60", _SIZE: "1e9x60"}, "8m", 0),
+        ),
+        "storage",
+    ),
+    Alert(
+        "DeadRows",
+        _TICKET,
+        risen("marketprism_dead_rows_total", by="service, instance, stream"),
+        "0s",
+        "The store refuses rows of {{ $labels.stream }}",
+        Runbook(
+            "Rows were refused for what they hold and set aside; the others were stored.",
+            ("`marketprism dead-letters`: rows and errors. `marketprism schema`: is the table as it should be?",),
+            ("Mend the table (`marketprism schema`), then send them again.",),
+        ),
+        rising("marketprism_dead_rows_total", f'{_WHO},stream="MARKET_TICKS"'),
+        "storage",
+    ),
+    Alert(
+        "StoreRetries",
+        _TICKET,
+        "sum by (service, instance) (increase(marketprism_store_retries_total[5m])) > 5",
+        "1m",
+        "{{ $labels.instance }} has to repeat inserts",
+        Runbook(
+            "Inserts fail and are repeated. None is lost or counted twice.",
+            ("Log of storage and of ClickHouse: too many parts, memory, time-out?",),
+            ("Give the store memory; larger batches make fewer parts (docs/settings.md).",),
+        ),
+        (
+            Scene({f'marketprism_store_retries_total{{{_WHO},stream="MARKET_TICKS"}}': "0+1x60"}, "9m"),
+            Scene({f'marketprism_store_retries_total{{{_WHO},stream="MARKET_TICKS"}}': "0+0.2x60"}, "9m", 0),
+        ),
+        "storage",
+    ),
+)
+
+__all__ = ["STORING"]

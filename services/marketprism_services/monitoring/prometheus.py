@@ -1,0 +1,107 @@
+"""Prometheus' files: what is scraped, what is recorded, what alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from marketprism_services.monitoring.alert import Alert
+from marketprism_services.monitoring.alerts import ALERTS
+from marketprism_services.monitoring.objectives import BURN_ALERTS, OBJECTIVES
+from marketprism_services.monitoring.yaml_text import Value, yaml_of
+from marketprism_services.settings.services import SERVICES
+
+GENERATED = "Made of services/marketprism_services/monitoring by `make docs`: alter it there."
+SCRAPE = "5s"
+_RECORD_EVERY = "30s"
+_DOOR = "api"  # the one service that asks who scrapes it
+_PORTS = {row.name: row.port for row in SERVICES}
+_ALERTMANAGER = "127.0.0.1:9093"
+
+
+def areas() -> dict[str, list[Alert]]:
+    """The alerts by area, in the order of the table; those of the objectives last."""
+    found: dict[str, list[Alert]] = {}
+    for alert in (*ALERTS, *BURN_ALERTS):
+        found.setdefault(alert.area, []).append(alert)
+    return found
+
+
+def rule_of(alert: Alert) -> dict[str, Value]:
+    """An alerting rule."""
+    labels: dict[str, Value] = {"severity": alert.severity.value, "area": alert.area}
+    if alert.needs_broker:
+        labels["needs"] = "broker"
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": alert.lasts,
+        "labels": labels | dict(alert.labels or {}),
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.runbook.means,
+            "runbook": f"docs/runbooks/{alert.page}",
+        },
+    }
+
+
+def rules_file(area: str, alerts: Iterable[Alert]) -> str:
+    """The alerts of an area."""
+    group: dict[str, Value] = {"name": f"marketprism-{area}", "rules": [rule_of(alert) for alert in alerts]}
+    return yaml_of({"groups": [group]}, GENERATED)
+
+
+def records_file() -> str:
+    """What is recorded for the objectives, a group each: rules of one group are evaluated one after the other."""
+    groups: list[Value] = [
+        {
+            "name": f"marketprism-objective-{objective.name}",
+            "interval": _RECORD_EVERY,
+            "rules": [{"record": name, "expr": expr} for name, expr in objective.records()],
+        }
+        for objective in OBJECTIVES
+    ]
+    return yaml_of({"groups": groups}, GENERATED)
+
+
+def _job(name: str, action: str, **more: Value) -> dict[str, Value]:
+    discovery: dict[str, Value] = {
+        "url": f"http://127.0.0.1:{_PORTS['monitor']}/sd",
+        "refresh_interval": "10s",
+    }
+    return {
+        "job_name": name,
+        "honor_labels": True,
+        **more,
+        "http_sd_configs": [discovery],
+        "relabel_configs": [{"source_labels": ["service"], "regex": _DOOR, "action": action}],
+    }
+
+
+def configuration() -> str:
+    """`prometheus.yml`: instances are found at the monitor; the API gateway wants a key with `metrics:read`."""
+    key: Value = {"type": "Bearer", "credentials_file": "secrets/metrics-key"}
+    managers: dict[str, Value] = {"static_configs": [{"targets": [_ALERTMANAGER]}]}
+    document: dict[str, Value] = {
+        "global": {"scrape_interval": SCRAPE, "scrape_timeout": "4s", "evaluation_interval": SCRAPE},
+        "rule_files": ["rules/*.yml"],
+        "alerting": {"alertmanagers": [managers]},
+        "scrape_configs": [
+            _job("marketprism", "drop"),
+            _job(f"marketprism-{_DOOR}", "keep", authorization=key),
+            {"job_name": "prometheus", "static_configs": [{"targets": ["127.0.0.1:9090"]}]},
+        ],
+    }
+    return yaml_of(
+        document,
+        f"{GENERATED}\nFor Prometheus 2.42 and later; docs/monitoring.md says how to run it.\n"
+        "honor_labels: a label `service` of a metric (whom it is about) goes before that of the target.",
+    )
+
+
+def files() -> dict[str, str]:
+    """Text by path below `deploy/prometheus/`."""
+    rules = {f"rules/{area}.yml": rules_file(area, alerts) for area, alerts in areas().items()}
+    return {"prometheus.yml": configuration(), "rules/objectives.yml": records_file(), **rules}
+
+
+__all__ = ["GENERATED", "SCRAPE", "areas", "files", "records_file", "rule_of", "rules_file"]
