@@ -71,7 +71,7 @@ class Objective:
             yield self.ratio_of(window), f"avg_over_time({errors}[{window}]) / ({mean} > 0)"
 
     def alerts(self) -> Iterator[Alert]:
-        """Its four alerts."""
+        """Its alerts, one for each burn rate."""
         budget = 1 - self.target
         for burn in BURNS:
             most, short, long = burn.factor * budget, self.ratio_of(burn.short), self.ratio_of(burn.long)

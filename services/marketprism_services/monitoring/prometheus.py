@@ -27,7 +27,7 @@ def areas() -> dict[str, list[Alert]]:
 
 
 def rule_of(alert: Alert) -> dict[str, Value]:
-    """An alerting rule."""
+    """An alert as Prometheus reads it."""
     labels: dict[str, Value] = {"severity": alert.severity.value, "area": alert.area}
     if alert.needs_broker:
         labels["needs"] = "broker"

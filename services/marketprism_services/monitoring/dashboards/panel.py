@@ -94,7 +94,7 @@ class Dashboard:
     by_service: bool = False
 
     def as_json(self) -> str:
-        """The file."""
+        """The text of its file."""
         placed: list[Json] = []
         x = y = tallest = 0
         for number, panel in enumerate(self.panels, 1):
@@ -151,7 +151,7 @@ def rate(name: str, by: str = "", where: str = "") -> str:
 
 
 def quantile(share: float, name: str, by: str = "") -> str:
-    """Of a histogram."""
+    """A share of a histogram's values took no more."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({share}, sum by ({labels}) (rate({name}_bucket[$__rate_interval])))"
 
