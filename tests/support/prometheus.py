@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from marketprism_adapters.nats.local_server import choose_port
+from marketprism_adapters.prometheus.local_server import ALERTMANAGER, PROMETHEUS
 from marketprism_services.monitoring.files import files
 
 
@@ -37,37 +34,10 @@ def write_rules(folder: Path, texts: Mapping[str, str] | None = None) -> Path:
     return folder
 
 
-@asynccontextmanager
-async def prometheus(configuration: Path, data: Path) -> AsyncIterator[str]:
-    """A running Prometheus; its address."""
-    port = choose_port(0)
-    with (data.parent / "prometheus.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            tool("prometheus"),
-            f"--config.file={configuration}",
-            f"--storage.tsdb.path={data}",
-            f"--web.listen-address=127.0.0.1:{port}",
-            stdout=log,
-            stderr=log,
-        )
-    base = f"http://127.0.0.1:{port}"
-    try:
-        async with aiohttp.ClientSession() as http, asyncio.timeout(30):
-            while not await _is_ready(http, base):
-                assert process.returncode is None, (data.parent / "prometheus.log").read_text()
-                await asyncio.sleep(0.05)
-        yield base
-    finally:
-        process.terminate()
-        await process.wait()
+def tools() -> None:
+    """Prometheus and Alertmanager are there, or the test is skipped; in CI it fails."""
+    for kind in (PROMETHEUS, ALERTMANAGER):
+        tool(next((name for name in kind.programs if shutil.which(name)), kind.programs[-1]))
 
 
-async def _is_ready(http: aiohttp.ClientSession, base: str) -> bool:
-    try:
-        async with http.get(f"{base}/-/ready") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
-
-
-__all__ = ["prometheus", "tool", "write_rules"]
+__all__ = ["tool", "tools", "write_rules"]

@@ -59,7 +59,9 @@ async def test_prometheus_and_alertmanager_take_the_files(tmp_path: Path) -> Non
 
 async def test_every_alert_fires_in_its_scenes_and_nowhere_else(tmp_path: Path) -> None:
     folder = write_rules(tmp_path)
-    names = _write_tests(folder, areas())
+    # The burn rates of one objective: those of the others differ in their name and target alone.
+    alerts = {area: of[: len(BURNS)] if area == "slo" else of for area, of in areas().items()}
+    names = _write_tests(folder, alerts)
     (folder / "test-objectives.yml").write_text(records_test(["rules/objectives.yml"], OBJECTIVES), encoding="utf-8")
     code, printed = await _run(folder, tool("promtool"), "test", "rules", *names, "test-objectives.yml")
     assert code == 0, printed

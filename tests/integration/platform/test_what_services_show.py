@@ -24,6 +24,7 @@ from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings
 from marketprism_services.settings.metrics import METRICS
+from tests.integration.platform.seen_by_prometheus import check_every_rule_and_panel
 from tests.support.pipeline import NAMES, Pipeline
 from tests.support.reference import ROOT
 from tests.support.reference.subjects import BUCKETS
@@ -53,8 +54,14 @@ async def _get(port: int, path: str) -> tuple[int, str]:
 
 
 async def test_every_service_explains_its_metrics_and_its_streams_are_those_that_are_written_down(
-    url: str, pipeline: Pipeline
+    url: str, pipeline: Pipeline, tmp_path: Path
 ) -> None:
+    async with asyncio.TaskGroup() as tasks:  # a pipeline is dear: both look at the same one
+        tasks.create_task(check_every_rule_and_panel(pipeline, tmp_path / "prometheus"))
+        await _check_what_is_shown(url, pipeline)
+
+
+async def _check_what_is_shown(url: str, pipeline: Pipeline) -> None:
     async with asyncio.timeout(90):
         while not pipeline.services["storage"].metrics.total("rows_stored_total"):
             assert pipeline.ended() == {}

@@ -8,6 +8,7 @@ _PAGE, _TICKET = Severity.PAGE, Severity.TICKET
 _WHO = 'service="validator",instance="validator-1"'
 _OTHER = 'service="storage",instance="storage-1"'
 _CONNECTED = "marketprism_nats_connected"
+_ROOM = '{stream="JetStream"}'  # of all streams together
 
 BROKER = (
     Alert(
@@ -87,41 +88,43 @@ BROKER = (
         "broker",
     ),
     Alert(
-        "StreamNearLimit",
+        "JetStreamNearLimit",
         _TICKET,
-        "max by (stream) (marketprism_stream_bytes / (marketprism_stream_bytes_limit > 0)) > 0.8",
+        f"max(marketprism_stream_bytes{_ROOM} / (marketprism_stream_bytes_limit{_ROOM} > 0)) > 0.8",
         "5m",
-        "{{ $labels.stream }} holds {{ $value | humanizePercentage }} of its bytes",
+        "JetStream holds {{ $value | humanizePercentage }} of the bytes that it may",
         Runbook(
-            "A stream is nearly full; then its oldest messages go before their age says so, maybe before they were read.",
+            "The room of all streams together is nearly used up; then nothing more is taken, and the pipeline stands.",
             (
-                "Console page Streams: rate and age of its oldest message. `JetStream` is the room of all streams together.",
-                "Is a reader of it behind (StageLag, StoreBehind)?",
+                "Console page Streams, dashboard Broker: which stream holds most, and which grew.",
+                "A stream that is full of its own bytes alone is no fault: it drops its oldest, which are stored.",
             ),
             (
-                "Raise its bytes or lower its age in the settings ([sizing](../sizing.md)), after the reader has caught up.",
+                "Lower the age or the bytes of the largest streams, or give nats-server more room ([sizing](../sizing.md)).",
             ),
         ),
         (
             Scene(
                 {
-                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "9x60",
-                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "10x60",
+                    f"marketprism_stream_bytes{_ROOM}": "9x60",
+                    f"marketprism_stream_bytes_limit{_ROOM}": "10x60",
                 },
                 "8m",
             ),
             Scene(
                 {
-                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "7x60",
-                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "10x60",
+                    f"marketprism_stream_bytes{_ROOM}": "7x60",
+                    f"marketprism_stream_bytes_limit{_ROOM}": "10x60",
+                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "9x60",
+                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "9x60",
                 },
                 "8m",
                 0,
             ),
             Scene(
                 {
-                    'marketprism_stream_bytes{stream="MARKET_RAW"}': "9x60",
-                    'marketprism_stream_bytes_limit{stream="MARKET_RAW"}': "0x60",
+                    f"marketprism_stream_bytes{_ROOM}": "9x60",
+                    f"marketprism_stream_bytes_limit{_ROOM}": "0x60",
                 },
                 "8m",
                 0,

@@ -201,3 +201,9 @@ def test_yaml_is_read_as_it_was_meant() -> None:
     for name, text in _FILES.items():
         if name.endswith(".yml"):
             assert isinstance(yaml.safe_load(text), dict)
+
+
+def test_the_provisioned_folder_is_that_of_the_dashboards() -> None:
+    assert {path.stem for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")} == {
+        each.uid for each in DASHBOARDS
+    }

@@ -1,4 +1,4 @@
-"""A real Prometheus on a pipeline that runs: every rule and every panel is evaluated, and what is empty has a reason."""
+"""What a real Prometheus sees of a pipeline: every rule and panel is evaluated, and what is empty has a reason."""
 
 from __future__ import annotations
 
@@ -10,19 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 import yaml
 
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.local_server import choose_port
+from marketprism_adapters.prometheus.local_server import PROMETHEUS, LocalMonitoringServer
 from marketprism_services.monitoring.alerts import ALERTS
 from marketprism_services.monitoring.dashboards import DASHBOARDS
 from marketprism_services.monitoring.expressions import selectors_of
 from marketprism_services.monitoring.objectives import OBJECTIVES
 from tests.support.pipeline import NAMES, Pipeline
-from tests.support.prometheus import prometheus, write_rules
-from tests.support.reference import ROOT
-
-pytestmark = [pytest.mark.timeout(180), pytest.mark.nats]
+from tests.support.prometheus import tools, write_rules
 
 # What a healthy simulated market does not have. Each: a pattern of names, and why.
 EMPTY = (
@@ -106,16 +103,15 @@ def _scrape(pipeline: Pipeline, folder: Path) -> Path:
     return file
 
 
-async def test_every_rule_and_panel_is_answered_by_a_prometheus_on_a_pipeline(tmp_path: Path) -> None:
-    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=choose_port(0)))
-    pipeline = Pipeline(server.url, tmp_path / "data")
-    await pipeline.start()
-    file = _scrape(pipeline, write_rules(tmp_path / "prometheus"))
+async def check_every_rule_and_panel(pipeline: Pipeline, folder: Path) -> None:
+    """Every rule and every panel is answered by a Prometheus that scrapes this pipeline."""
+    tools()
+    file = _scrape(pipeline, write_rules(folder / "rules"))
+    server = await LocalMonitoringServer.start(PROMETHEUS, folder / "server", file, choose_port(0))
     try:
-        async with prometheus(file, tmp_path / "tsdb") as base, aiohttp.ClientSession() as http, asyncio.timeout(90):
-            await _look(Asked(http, base), http, pipeline)
+        async with aiohttp.ClientSession() as http, asyncio.timeout(90):
+            await _look(Asked(http, server.url), http, pipeline)
     finally:
-        assert await pipeline.stop() == [0] * len(NAMES)
         await server.stop()
 
 
@@ -172,7 +168,4 @@ async def _operands(asked: Asked) -> None:
     assert empty == []
 
 
-def test_the_provisioned_folder_is_that_of_the_dashboards() -> None:
-    assert {path.stem for path in (ROOT / "deploy/grafana/dashboards").glob("*.json")} == {
-        each.uid for each in DASHBOARDS
-    }
+__all__ = ["check_every_rule_and_panel"]
