@@ -8,6 +8,9 @@ ApplicationError
 ├── EmbeddedServerError  the nats-server of this machine's own does not run
 ├── LocalServerError     the ClickHouse of this machine's own does not run
 ├── DataDirError     the data directory cannot be written
+├── NotificationError    a channel did not take a message
+│   ├── NotificationRefused      it says no: sending the same again is of no use
+│   └── NotificationUnavailable  it is away or too busy: later
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
     ├── UnknownSymbolError   nothing is stored of the instrument
     └── AnswerTooLargeError  the answer has more bytes than a message may have
@@ -85,6 +88,22 @@ class DataDirError(ApplicationError):
         reason, at = error.strerror or type(error).__name__, str(error.filename or data_dir)
         where = "" if at == str(data_dir) else f"{at}: "
         return cls(f"data directory {data_dir}: expected a writable directory: {where}{reason}")
+
+
+class NotificationError(ApplicationError):
+    """A channel did not take a message. The text names the channel and never has an address or a secret of it."""
+
+
+class NotificationRefused(NotificationError):
+    """The channel says no, as to a wrong secret: the same message is not to be sent there again."""
+
+
+class NotificationUnavailable(NotificationError):
+    """The channel is away, failed or too busy. It is tried again, `retry_after_s` seconds later at the earliest."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message, retryable=True)
+        self.retry_after_s = retry_after_s
 
 
 class QueryError(ApplicationError):
