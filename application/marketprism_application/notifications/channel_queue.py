@@ -64,6 +64,20 @@ class ChannelQueue:
         self._failing_since_s, self._failures, self._rests_until_s = None, 0, 0.0
         self._refused, self.error = False, ""
 
+    def put_back(self) -> None:
+        """It was not sent after all, through no fault of the channel."""
+        self._end_of_way()
+
+    @property
+    def failing_since_s(self) -> float | None:
+        """When the channel began not to take what it is sent; None where it does."""
+        return self._failing_since_s
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether the channel said no, and took nothing since."""
+        return self._refused
+
     def failed(self, now_s: float, error: str, retry_after_s: float = 0.0) -> None:
         """It did not: try again, later each time, and never before the channel said."""
         self._end_of_way()

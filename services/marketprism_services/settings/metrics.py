@@ -10,6 +10,11 @@ _STREAM = ("stream",)
 _SCORES = (10.0, 30.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0)  # 100 is above them all
 
 _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # notifier
+    ("alerts_received_total", "Alerts that were reported over HTTP, repeated ones too.", ("severity", "status")),
+    ("alerts_refused_total", "Requests with alerts that were refused, by reason: token, body.", ("reason",)),
+    ("notifications_total", "Messages that were sent, failed or were refused, by channel.", ("channel", "result")),
+    ("notifications_handed_over_total", "Notices that the fallback got instead of the channel.", ("channel",)),
     # gateway
     ("messages_received_total", "Messages of the source that went into the raw log.", ()),
     ("ticks_received_total", "Ticks of the source that went into the raw log.", ()),
@@ -99,6 +104,8 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stream_closed_total", "Connections to the live stream that ended, by their close code.", ("code",)),
 )
 _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # notifier
+    ("notifications_waiting", "Notices that wait for a channel.", ()),
     # gateway
     ("source_queue_deepest", "The most ticks that waited between the source and the pipeline.", ()),
     ("source_connected", "1 while the source is connected and its instruments are subscribed, else 0.", ()),
@@ -201,6 +208,8 @@ def _families() -> Iterator[Family]:
         _SCORES,
     )
     yield Family("query_seconds", MetricKind.HISTOGRAM, "How long a question took, in seconds.", ("question",))
+    text = "How long a message took, its noting included, in seconds."
+    yield Family("notification_seconds", MetricKind.HISTOGRAM, text, ("channel",))
     yield Family("store_batch_rows", MetricKind.HISTOGRAM, "Rows of an insert.", _STREAM, ROWS)
 
 

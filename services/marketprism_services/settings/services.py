@@ -53,4 +53,5 @@ SERVICES = (
     ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated"),
     ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089),
     ServiceRow("monitor", Instances.REPLICATED, 8086, "nobody sees what stands still or is missing"),
+    ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False),  # who has channels starts it
 )

@@ -25,6 +25,7 @@ from marketprism_sdk.urls import HIDDEN, hide
 from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import from_environment, from_file, merge
+from marketprism_services.settings.notify import NotifySettings
 from marketprism_services.settings.section import Section
 from marketprism_services.settings.sections import (
     CounterSection,
@@ -63,6 +64,7 @@ class Settings(Section):
     store: StoreSettings = StoreSettings()
     query: QuerySettings = QuerySettings()
     api: ApiSettings = ApiSettings()
+    notify: NotifySettings = NotifySettings()
     bars: BarSettings = BarSettings()
     rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()

@@ -1,0 +1,1 @@
+"""The notifier: takes alerts in, and tells people of them."""

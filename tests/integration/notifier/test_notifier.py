@@ -1,0 +1,232 @@
+"""The notifier on a real nats-server, with places that check what they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.alert_store import ALERTS, SENT, AlertStore, SentLog
+from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_application.contracts.alert_records import Alert, Severity
+from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
+from marketprism_sdk.errors import RemoteError
+from marketprism_sdk.messaging import NatsBus, RpcClient
+from marketprism_sdk.nats.connection import NatsConnection
+from marketprism_sdk.nats.jetstream import delete_stream
+from marketprism_services.notifier.service import ListRequest, NotifierService
+from marketprism_services.notifier.wiring import build
+from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.shared import Shared
+from tests.support import notification_places as places
+from tests.support.notification_places import SECRET, TOKEN, HttpPlace
+from tests.support.services import running
+
+ALERTMANAGER = "am-token-1"
+Make = Callable[..., NotifierService]
+
+
+def texts(place: HttpPlace) -> str:
+    return "\n".join(place.texts)
+
+
+async def until(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def chat() -> AsyncIterator[HttpPlace]:
+    place = HttpPlace(places.dingtalk, (200, {"errcode": 130101}))
+    await place.start()
+    yield place
+    await place.stop()
+
+
+@pytest.fixture
+async def hook() -> AsyncIterator[HttpPlace]:
+    place = HttpPlace(places.webhook, (429, "slow down"))
+    await place.start()
+    yield place
+    await place.stop()
+
+
+@pytest.fixture
+async def make(connection: NatsConnection, chat: HttpPlace, hook: HttpPlace) -> AsyncIterator[Make]:
+    await streams.ensure_one(connection, streams.TICKS, streams.StreamLayout())
+    await streams.ensure_one(connection, streams.EVENTS, streams.StreamLayout())
+
+    def notifier(**notify: Any) -> NotifierService:
+        given = {
+            "notify_token": ALERTMANAGER,
+            "page_group_s": 0.2,
+            "ticket_group_s": 0.2,
+            "fallback": "webhook",
+            "page": ["dingtalk"],
+            "ticket": ["dingtalk"],
+            "info": ["dingtalk"],
+            "dingtalk": {
+                "url": f"http://127.0.0.1:{chat.port}/robot/send?access_token={TOKEN}",
+                "signing_secret": SECRET,
+            },
+            "webhook": {"url": f"http://127.0.0.1:{hook.port}/", "signing_secret": SECRET},
+        }
+        settings = Settings.model_validate({"notify": given | notify, "http": {"notifier": 0}})
+        return build(settings, connection, Shared(chinese_calendar_of_markets, lambda: None))
+
+    yield notifier
+    for bucket in (ALERTS, SENT):
+        await delete_stream(connection, f"KV_{bucket}")
+
+
+def posted(*names: str, status: str = "firing") -> bytes:
+    return json.dumps(
+        {
+            "version": "4",
+            "alerts": [
+                {
+                    "status": status,
+                    "labels": {"alertname": name, "severity": "page"},
+                    "annotations": {"summary": f"{name} is wrong"},
+                    "startsAt": "2027-01-15T08:00:00Z",
+                    "endsAt": "2027-01-15T09:00:00Z",
+                    "fingerprint": f"f-{name}",
+                }
+                for name in names
+            ],
+        }
+    ).encode()
+
+
+async def post(service: NotifierService, body: bytes, token: str = ALERTMANAGER) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{service.http.port}/alerts"
+        async with session.post(url, data=io.BytesIO(body), headers=headers) as answer:
+            return answer.status, await answer.json()
+
+
+async def leads(service: NotifierService) -> None:
+    await until(service.election.is_active)
+
+
+async def test_an_alert_of_two_alertmanagers_is_sent_once_whoever_takes_it_in_and_whoever_leads(
+    make: Make, chat: HttpPlace, connection: NatsConnection
+) -> None:
+    first, second = make(), make()
+    async with running(first):
+        await leads(first)
+        async with running(second):
+            assert await post(second, posted("BarsMissing")) == (
+                200,
+                {"success": True, "data": {"alerts": 1, "new": 1}},
+            )
+            assert (await post(first, posted("BarsMissing")))[1]["data"]["new"] == 0
+            await until(lambda: chat.texts)
+            assert "BarsMissing is wrong" in texts(chat)
+            await post(first, posted("Other"))
+            await until(lambda: "Other" in texts(chat))
+            # The leader ends before it has noted what it had claimed: the next one sends it again, and that alone.
+            store, sent = await AlertStore.open(connection), await SentLog.open(connection)
+            lost = Alert("f-lost", "LostOnTheWay", Severity.INFO, 1)
+            assert await sent.claim(f"{lost.id}.firing", "dingtalk", first.election.epoch)
+            first.election.surrender("a test", rest_s=5)
+            await leads(second)
+            assert not await sent.claim(f"{lost.id}.firing", "dingtalk", 0)
+            assert await sent.claim(f"{lost.id}.firing", "dingtalk", second.election.epoch)
+            await store.report(Alert("f-lost", "LostOnTheWay", Severity.PAGE, 1))
+            await post(second, posted("BarsMissing", status="resolved"))
+            await until(lambda: "resolved: BarsMissing" in texts(chat))
+            await until(lambda: "LostOnTheWay" in texts(chat))
+    assert texts(chat).count("firing: BarsMissing") == 1
+    assert texts(chat).count("firing: Other") == 1
+    assert texts(chat).count("firing: LostOnTheWay") == 1
+
+
+async def test_what_is_no_alert_or_comes_from_a_stranger_is_refused(make: Make, chat: HttpPlace) -> None:
+    service = make()
+    async with running(service):
+        status, answer = await post(service, posted("X"), "other")
+        assert (status, answer["error"]["code"]) == (401, "UNAUTHENTICATED")
+        status, answer = await post(service, b"{}")
+        assert (status, answer["error"]["code"]) == (400, "INVALID_PARAMETER")
+        status, answer = await post(service, b" " * 5_000_000)
+        assert (status, "at most" in answer["error"]["message"]) == (400, True)
+        assert await service.list_alerts(ListRequest()) == []
+    assert chat.requests == []
+
+
+async def test_a_channel_that_refuses_leaves_its_messages_to_another_which_tells_that_too(
+    make: Make, chat: HttpPlace, hook: HttpPlace
+) -> None:
+    url = f"http://127.0.0.1:{chat.port}/robot/send?access_token={TOKEN}"
+    service = make(dingtalk={"url": url, "signing_secret": "wrong-9"})
+    async with running(service):
+        await leads(service)
+        await post(service, posted("BarsMissing"))
+        await until(lambda: "BarsMissing" in texts(hook))
+        await until(lambda: "NotifierFailing" in texts(hook))
+        health = await service.http.report()
+    assert "dingtalk: " in json.dumps(health)
+    assert "wrong-9" not in texts(hook) + json.dumps(health)
+
+
+async def test_events_of_the_services_are_alerts_until_they_are_over(
+    make: Make, chat: HttpPlace, connection: NatsConnection
+) -> None:
+    service = make(deadman_s=0.5)
+    publisher = EventPublisher(connection, "monitor")
+    async with running(service):
+        await leads(service)
+        sent = await SentLog.open(connection)
+        async with asyncio.timeout(20):
+            while not await sent.position():
+                await asyncio.sleep(0.02)
+        for _ in range(2):  # two monitors
+            await publisher.publish_soon([PipelineStalled("standing", "validator", "3", 17, "", "17 messages stand")])
+        await until(lambda: "17 messages stand" in texts(chat))
+        await publisher.publish_soon([PipelineRecovered("standing", "validator", "3")])
+        await until(lambda: "resolved: PipelineStalled" in texts(chat))
+        # Prometheus says nothing.
+        await until(lambda: "firing: DeadMansSwitchMissing" in texts(chat))
+        beating = time.monotonic()
+        while "resolved: DeadMansSwitchMissing" not in texts(chat):
+            assert time.monotonic() - beating < 20
+            await post(service, posted("DeadMansSwitch"))
+            await asyncio.sleep(0.1)
+    await publisher.close()
+    assert texts(chat).count("firing: PipelineStalled") == 1
+    assert "firing: DeadMansSwitch\\n" not in texts(chat)
+
+
+async def test_people_see_acknowledge_and_try_by_calls(make: Make, chat: HttpPlace, connection: NatsConnection) -> None:
+    service = make()
+    calls = RpcClient(NatsBus(connection))
+    async with running(service):
+        await leads(service)
+        await post(service, posted("BarsMissing"))
+        (found,) = await calls.call("notifier", "alerts", {})
+        assert (found["name"], found["severity"], found["acknowledged_by"]) == ("BarsMissing", "page", "")
+        assert (await calls.call("notifier", "acknowledge", {"id": found["id"], "who": "ann"}))[
+            "acknowledged_by"
+        ] == "ann"
+        assert (await calls.call("notifier", "acknowledge", {"id": found["id"], "who": "bo"}))[
+            "acknowledged_by"
+        ] == "ann"
+        for wrong, code in (("f" * 24, "NOT_FOUND"), ("sent.>", "INVALID_PARAMETER")):
+            with pytest.raises(RemoteError) as caught:
+                await calls.call("notifier", "acknowledge", {"id": wrong})
+            assert caught.value.code == code
+        chat.mode = "busy"
+        answers = await calls.call("notifier", "test", {})
+    assert answers["webhook"] == ""
+    assert "130101" in answers["dingtalk"]
