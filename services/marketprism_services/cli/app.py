@@ -83,6 +83,7 @@ COMMANDS = {
         "logs_command",
         "What the services of a data directory have logged, in the order of time; tracebacks stand with their line.",
     ),
+    "alerts": CommandRow("alerts", "alerts", "Alerts: what is wrong, who takes care of it, whether channels work."),
     "rebuild": CommandRow(
         "offline",
         "rebuild_command",

@@ -142,7 +142,7 @@ class NotifierService(SingleActiveService):
 
     @rpc("alerts")
     async def alerts(self, asked: ListRequest) -> list[dict[str, object]]:
-        """The same as the door answers."""
+        """The same as over HTTP."""
         return await self.list_alerts(asked)
 
     @rpc("acknowledge")
@@ -152,7 +152,7 @@ class NotifierService(SingleActiveService):
 
     @rpc("test")
     async def test(self, _: object) -> dict[str, str]:
-        """The same as the door answers."""
+        """The same as over HTTP."""
         return await self._test()
 
     async def _acknowledge(self, alert_id: str, who: str) -> dict[str, object]:

@@ -6,28 +6,40 @@ import asyncio
 import io
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.alert_store import ALERTS, SENT, AlertStore, SentLog
 from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.local_server import choose_port
+from marketprism_adapters.prometheus.local_server import ALERTMANAGER as ALERTMANAGER_KIND
+from marketprism_adapters.prometheus.local_server import LocalMonitoringServer
 from marketprism_application.contracts.alert_records import Alert, Severity
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import delete_stream
+from marketprism_services.cli.alerts import alerts
 from marketprism_services.notifier.service import ListRequest, NotifierService
 from marketprism_services.notifier.wiring import build
+from marketprism_services.platform.exits import Stop
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.shared import Shared
 from tests.support import notification_places as places
 from tests.support.notification_places import SECRET, TOKEN, HttpPlace
+from tests.support.prometheus import tools
+from tests.support.reference import ROOT
 from tests.support.services import running
 
 ALERTMANAGER = "am-token-1"
@@ -206,6 +218,75 @@ async def test_events_of_the_services_are_alerts_until_they_are_over(
     await publisher.close()
     assert texts(chat).count("firing: PipelineStalled") == 1
     assert "firing: DeadMansSwitch\\n" not in texts(chat)
+
+
+def _shell(url: str, *words: str) -> Result:
+    return CliRunner().invoke(alerts, [*words, "--nats-url", url])
+
+
+async def test_people_see_acknowledge_and_try_on_the_command_line(
+    make: Make, chat: HttpPlace, hook: HttpPlace, nats_url: str
+) -> None:
+    def shell(*words: str) -> Coroutine[Any, Any, Result]:
+        return asyncio.to_thread(_shell, nats_url, *words)
+
+    nobody = await shell("list")
+    assert isinstance(nobody.exception, Stop)
+    assert "no notifier runs here" in str(nobody.exception)
+    service = make()
+    async with running(service):
+        await leads(service)
+        assert "no alert lasts" in (await shell("list")).output
+        await post(service, posted("BarsMissing", "StoreDown"))
+        listed = (await shell("list")).output
+        assert "BarsMissing" in listed
+        assert "StoreDown is wrong" in listed
+        shown = [json.loads(line) for line in (await shell("list", "--json")).output.splitlines()]
+        known = next(alert["id"] for alert in shown if alert["name"] == "BarsMissing")
+        assert "taken care of by ann" in (await shell("ack", known[:8], "--who", "ann")).output
+        for wrong, reason in (("zz", "expected 6 digits"), ("ffffff", "are 0 of them")):
+            assert reason in str((await shell("ack", wrong)).exception)
+        tried = await shell("test")
+        assert (tried.exit_code, "dingtalk: sent" in tried.output, "webhook: sent" in tried.output) == (0, True, True)
+        chat.mode = "busy"
+        failed = await shell("test")
+        assert (failed.exit_code, "130101" in failed.output + failed.stderr) == (1, True)
+
+
+async def test_what_prometheus_says_reaches_a_person_by_a_real_alertmanager(
+    make: Make, chat: HttpPlace, tmp_path: Path
+) -> None:
+    tools()
+    service = make()
+    async with running(service):
+        await leads(service)
+        document = yaml.safe_load((ROOT / "deploy/alertmanager/alertmanager.yml").read_text(encoding="utf-8"))
+        document["route"] |= {"group_wait": "0s", "group_interval": "1s"}
+        (receiver,) = document["receivers"]
+        (webhook,) = receiver["webhook_configs"]
+        webhook["url"] = f"http://127.0.0.1:{service.http.port}/alerts"
+        (tmp_path / "secrets").mkdir()
+        (tmp_path / "secrets/notifier-token").write_text(ALERTMANAGER)
+        config = tmp_path / "alertmanager.yml"
+        config.write_text(yaml.safe_dump(document), encoding="utf-8")
+        server = await LocalMonitoringServer.start(ALERTMANAGER_KIND, tmp_path / "server", config, choose_port(0))
+        try:
+            labels = {"alertname": "StageLag", "severity": "page", "stage": "validator"}
+            await _raise_alert(server.url, labels, ends_in_s=3600)
+            await until(lambda: "firing: StageLag" in texts(chat))
+            await _raise_alert(server.url, labels, ends_in_s=-1)
+            await until(lambda: "resolved: StageLag" in texts(chat))
+        finally:
+            await server.stop()
+    assert texts(chat).count("firing: StageLag") == 1
+
+
+async def _raise_alert(url: str, labels: dict[str, str], *, ends_in_s: float) -> None:
+    """As Prometheus does: an alert is posted, with the time until which it is believed."""
+    ends = datetime.now(UTC) + timedelta(seconds=ends_in_s)
+    alert = {"labels": labels, "annotations": {"summary": "12 s behind"}, "endsAt": ends.isoformat()}
+    async with aiohttp.ClientSession() as http, http.post(f"{url}/api/v2/alerts", json=[alert]) as answer:
+        assert answer.status == 200, await answer.text()
 
 
 async def test_people_see_acknowledge_and_try_by_calls(make: Make, chat: HttpPlace, connection: NatsConnection) -> None:
