@@ -43,6 +43,7 @@ from tests.support.reference import ROOT
 from tests.support.services import running
 
 ALERTMANAGER = "am-token-1"
+BEGAN = datetime.now(UTC) - timedelta(minutes=1)
 Make = Callable[..., NotifierService]
 
 
@@ -284,7 +285,8 @@ async def test_what_prometheus_says_reaches_a_person_by_a_real_alertmanager(
 async def _raise_alert(url: str, labels: dict[str, str], *, ends_in_s: float) -> None:
     """As Prometheus does: an alert is posted, with the time until which it is believed."""
     ends = datetime.now(UTC) + timedelta(seconds=ends_in_s)
-    alert = {"labels": labels, "annotations": {"summary": "12 s behind"}, "endsAt": ends.isoformat()}
+    times = {"startsAt": BEGAN.isoformat(), "endsAt": ends.isoformat()}
+    alert = {"labels": labels, "annotations": {"summary": "12 s behind"}, **times}
     async with aiohttp.ClientSession() as http, http.post(f"{url}/api/v2/alerts", json=[alert]) as answer:
         assert answer.status == 200, await answer.text()
 
