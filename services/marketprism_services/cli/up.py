@@ -39,6 +39,9 @@ def up(
     clickhouse: Annotated[
         str | None, typer.Option(help="`server` starts a ClickHouse of this machine's own; a URL uses one that runs.")
     ] = None,
+    monitoring: Annotated[
+        bool, typer.Option("--monitoring", help="Start this machine's Prometheus and Alertmanager, and the notifier.")
+    ] = False,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
     config: Config = None,
@@ -64,7 +67,7 @@ def up(
     if once and settings.source.spec == NO_SOURCE:
         raise Stop(Exit.USAGE, "--once: expected a --source that has an end, there is none to read")
     settings = settings.model_copy(update={"data_dir": directory_of(settings)})
-    raise typer.Exit(run_up(settings, starting, once=once, as_json=as_json))
+    raise typer.Exit(run_up(settings, starting, once=once, as_json=as_json, monitored=monitoring))
 
 
 def _store_of(clickhouse: str | None) -> dict[str, str | None]:

@@ -7,8 +7,9 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
@@ -45,7 +46,7 @@ _LOOK_S = 2.0
 _LOOKS = 3  # before it is said that there is nothing
 
 
-def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool) -> int:
+def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool, monitored: bool = False) -> int:
     """Exit code of the whole run."""
     os.umask(UMASK)
     level = "warning" if settings.log.level == "info" else settings.log.level
@@ -54,13 +55,19 @@ def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool)
     else:
         logs.configure(level=level, form=settings.log.format)
     warn_of_open_files(type(settings))
-    return run(lambda stop: _up(settings, launcher, stop, once=once, as_json=as_json), settings.drain_s + 8)
+
+    def work(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
+        return _up(settings, launcher, stop, once=once, as_json=as_json, monitored=monitored)
+
+    return run(work, settings.drain_s + 8)
 
 
-async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, once: bool, as_json: bool) -> int:
+async def _up(
+    settings: Settings, launcher: Launcher, stop: asyncio.Event, *, once: bool, as_json: bool, monitored: bool
+) -> int:
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
-            running = await local_stack.start(settings, stack, launcher, stop)
+            running = await local_stack.start(settings, stack, launcher, stop, monitored=monitored)
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False, soft_wrap=True)
         if data_of(settings) == SIMULATED:
             err.print("the data are simulated: they are no market's", style="yellow", highlight=False)
@@ -68,6 +75,11 @@ async def _up(settings: Settings, launcher: Launcher, stop: asyncio.Event, *, on
             where = f"ClickHouse [bold]{clickhouse.bare_url}[/bold]"
             text = f"{where}, user {READER}, password in {clickhouse.passwords_file}"
             err.print(text, highlight=False, soft_wrap=True)
+        if (monitoring := running.monitoring) is not None:
+            text = f"Prometheus [bold]{monitoring.prometheus}[/bold]; alerts: marketprism alerts list"
+            err.print(text, highlight=False, soft_wrap=True)
+        if monitoring is not None and monitoring.alertmanager is not None:
+            err.print(f"Alertmanager [bold]{monitoring.alertmanager}[/bold]", highlight=False, soft_wrap=True)
         watching = asyncio.create_task(show_problems(running.connection), name="problems shown")
         stack.push_async_callback(_ended, watching)
         code = await _watch(running, stop, once=once, as_json=as_json)

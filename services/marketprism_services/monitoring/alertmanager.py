@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from marketprism_services.monitoring.prometheus import GENERATED
+from marketprism_services.monitoring.prometheus import GENERATED, USUAL, Addresses
 from marketprism_services.monitoring.yaml_text import Value, yaml_of
 
-_NOTIFIER = "http://127.0.0.1:8090/alerts"
 _OF_THE_STORE = "StoreBehind|StoreRetries|QueriesFail|SloRowsStored"
 
 
@@ -14,10 +13,10 @@ def _mutes(source: str, target: str, *equal: str) -> Value:
     return rule | ({"equal": list(equal)} if equal else {})
 
 
-def configuration() -> str:
+def configuration(at: Addresses = USUAL) -> str:
     """`alertmanager.yml` of Alertmanager 0.25."""
     webhook: dict[str, Value] = {
-        "url": _NOTIFIER,
+        "url": f"http://{at.notifier}/alerts",
         "send_resolved": True,
         "http_config": {"authorization": {"type": "Bearer", "credentials_file": "secrets/notifier-token"}},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from marketprism_services.monitoring.alert import Alert
 from marketprism_services.monitoring.alerts import ALERTS
@@ -15,7 +16,18 @@ SCRAPE = "5s"
 _RECORD_EVERY = "30s"
 _DOOR = "api"  # the one service that asks who scrapes it
 _PORTS = {row.name: row.port for row in SERVICES}
-_ALERTMANAGER = "127.0.0.1:9093"
+
+
+class Addresses(NamedTuple):
+    """Where servers and services listen, `host:port`; by default where they do as a rule."""
+
+    monitor: str = f"127.0.0.1:{_PORTS['monitor']}"
+    notifier: str = f"127.0.0.1:{_PORTS['notifier']}"
+    prometheus: str = "127.0.0.1:9090"
+    alertmanager: str = "127.0.0.1:9093"
+
+
+USUAL = Addresses()
 
 
 def areas() -> dict[str, list[Alert]]:
@@ -63,11 +75,8 @@ def records_file() -> str:
     return yaml_of({"groups": groups}, GENERATED)
 
 
-def _job(name: str, action: str, **more: Value) -> dict[str, Value]:
-    discovery: dict[str, Value] = {
-        "url": f"http://127.0.0.1:{_PORTS['monitor']}/sd",
-        "refresh_interval": "10s",
-    }
+def _job(name: str, monitor: str, action: str, **more: Value) -> dict[str, Value]:
+    discovery: dict[str, Value] = {"url": f"http://{monitor}/sd", "refresh_interval": "10s"}
     return {
         "job_name": name,
         "honor_labels": True,
@@ -77,18 +86,18 @@ def _job(name: str, action: str, **more: Value) -> dict[str, Value]:
     }
 
 
-def configuration() -> str:
+def configuration(at: Addresses = USUAL) -> str:
     """`prometheus.yml`: instances are found at the monitor; the API gateway wants a key with `metrics:read`."""
     key: Value = {"type": "Bearer", "credentials_file": "secrets/metrics-key"}
-    managers: dict[str, Value] = {"static_configs": [{"targets": [_ALERTMANAGER]}]}
+    managers: dict[str, Value] = {"static_configs": [{"targets": [at.alertmanager]}]}
     document: dict[str, Value] = {
         "global": {"scrape_interval": SCRAPE, "scrape_timeout": "4s", "evaluation_interval": SCRAPE},
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [managers]},
         "scrape_configs": [
-            _job("marketprism", "drop"),
-            _job(f"marketprism-{_DOOR}", "keep", authorization=key),
-            {"job_name": "prometheus", "static_configs": [{"targets": ["127.0.0.1:9090"]}]},
+            _job("marketprism", at.monitor, "drop"),
+            _job(f"marketprism-{_DOOR}", at.monitor, "keep", authorization=key),
+            {"job_name": "prometheus", "static_configs": [{"targets": [at.prometheus]}]},
         ],
     }
     return yaml_of(
@@ -98,10 +107,10 @@ def configuration() -> str:
     )
 
 
-def files() -> dict[str, str]:
+def files(at: Addresses = USUAL) -> dict[str, str]:
     """Text by path below `deploy/prometheus/`."""
     rules = {f"rules/{area}.yml": rules_file(area, alerts) for area, alerts in areas().items()}
-    return {"prometheus.yml": configuration(), "rules/objectives.yml": records_file(), **rules}
+    return {"prometheus.yml": configuration(at), "rules/objectives.yml": records_file(), **rules}
 
 
-__all__ = ["GENERATED", "SCRAPE", "areas", "files", "records_file", "rule_of", "rules_file"]
+__all__ = ["GENERATED", "SCRAPE", "USUAL", "Addresses", "areas", "files", "records_file", "rule_of", "rules_file"]

@@ -38,9 +38,7 @@ class AlertIntake:
         """Answer a request of Alertmanager, which sends again what is not answered with 2xx."""
         if not self._may(request):
             self._metrics.count("alerts_refused_total", reason="token")
-            return _refusal(
-                401, "UNAUTHENTICATED", "Authorization: expected Bearer and notify.notify_token"
-            )
+            return _refusal(401, "UNAUTHENTICATED", "Authorization: expected Bearer and notify.notify_token")
         try:
             body = await _body_of(request)
             alerts = alerts_of(body)

@@ -45,6 +45,7 @@ from marketprism_services.wiring.sources import LIVE, group_of, source_of
 
 if TYPE_CHECKING:
     from marketprism_adapters.clickhouse.local_server import LocalClickHouse
+    from marketprism_services.platform.local_monitoring import Monitoring
 
 log = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class Running:
     bars_from: int = 1  # the same of MARKET_BARS
     started: float = field(default_factory=time.monotonic)
     reads: bool = True  # whether a gateway runs
+    monitoring: Monitoring | None = None
 
     @property
     def url(self) -> Url:
@@ -93,9 +95,16 @@ class Running:
 
 
 async def start(
-    settings: Settings, stack: AsyncExitStack, launcher: Launcher, stop: asyncio.Event | None = None
+    settings: Settings,
+    stack: AsyncExitStack,
+    launcher: Launcher,
+    stop: asyncio.Event | None = None,
+    *,
+    monitored: bool = False,
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
+
+    `monitored` starts the notifier and this machine's Prometheus and Alertmanager too.
 
     Without a source no gateway is started: what is stored is served.
 
@@ -107,6 +116,8 @@ async def start(
     """
     stack.push_async_callback(launcher.close)
     check_packages(settings)
+    if monitored:
+        settings = await _with_monitoring(settings, stack)
     reads = settings.source.spec != NO_SOURCE
     source = source_of(settings, chinese_calendar_of_markets(settings.calendar)) if reads else None
     stack.enter_context(DataDirLock(settings.data_dir))
@@ -134,16 +145,34 @@ async def start(
     supervisor = Supervisor(config, logs, launcher, environment=environment, ending=stop)
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start([name for name in catalogue.in_up() if name != READER])
+    up = Running(connection, settings, (), {}, {}, supervisor, probe, servers, data_from, bars_from, reads=False)
+    if monitored:
+        up.monitoring = await _start_monitoring(up, stack, stop)
     await check
     if source is None:
-        return Running(connection, settings, (), {}, {}, supervisor, probe, servers, data_from, bars_from, reads=False)
+        return up
     await supervisor.start([READER])
     recording = counting_source(source) if source.traits.recording else None
     rows = dict(recording.rows) if recording is not None else {}
     skipped = dict(recording.skipped) if recording is not None else {}
     named = named_source(source)
     names = tuple(rows) or (named.source if named is not None else "",)
-    return Running(connection, settings, names, rows, skipped, supervisor, probe, servers, data_from, bars_from)
+    return replace(up, sources=names, rows=rows, skipped=skipped, reads=True)
+
+
+async def _with_monitoring(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """The settings with the ports that its servers have to know. Raises LocalServerError: this machine has none."""
+    from marketprism_services.platform import local_monitoring  # noqa: PLC0415 (loads aiohttp)
+
+    await local_monitoring.check()
+    return local_monitoring.with_known_ports(settings, stack)
+
+
+async def _start_monitoring(up: Running, stack: AsyncExitStack, stop: asyncio.Event | None) -> Monitoring:
+    from marketprism_services.platform import local_monitoring  # noqa: PLC0415 (loads aiohttp)
+
+    await up.supervisor.start([local_monitoring.NOTIFIER])
+    return await local_monitoring.start(up.settings, stack, stop)
 
 
 async def _ended(check: asyncio.Task[None]) -> None:

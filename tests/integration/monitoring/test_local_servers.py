@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from marketprism_adapters.nats.local_server import choose_port
@@ -17,6 +20,9 @@ from marketprism_adapters.prometheus.local_server import (
     ServerKind,
 )
 from marketprism_application.errors import LocalServerError
+from marketprism_services.platform import local_monitoring
+from marketprism_services.settings.settings import Settings
+from tests.support.prometheus import tools
 
 CONFIGS = {"Prometheus": "scrape_configs: []\n", "Alertmanager": "route: {receiver: x}\nreceivers: [{name: x}]\n"}
 
@@ -66,3 +72,39 @@ async def test_a_machine_without_it_is_told_what_is_missing(tmp_path: Path) -> N
     kind = dataclasses.replace(PROMETHEUS, programs=("no-such-program", "nor-this"))
     with pytest.raises(LocalServerError, match="Prometheus: expected no-such-program or nor-this on PATH, there is"):
         await LocalMonitoringServer.start(kind, tmp_path, tmp_path / "x.yml", 1)
+
+
+async def test_a_pipeline_gets_both_with_files_of_its_own_addresses(tmp_path: Path) -> None:
+    tools()
+    settings = Settings(data_dir=tmp_path, http={"monitor": 0, "notifier": 0}, notify={"notify_token": "nt-7"})
+    async with AsyncExitStack() as stack:
+        settings = local_monitoring.with_known_ports(settings, stack)
+        monitor, notifier = (settings.http.port_of(name) for name in ("monitor", "notifier"))
+        assert monitor
+        assert notifier
+        running = await local_monitoring.start(settings, stack, None)
+        async with aiohttp.ClientSession() as http:
+
+            async def ask(url: str | None, path: str) -> Any:
+                async with http.get(f"{url}{path}") as answer:
+                    return await answer.json()
+
+            config = (await ask(running.prometheus, "/api/v1/status/config"))["data"]["yaml"]
+            assert f"http://127.0.0.1:{monitor}/sd" in config
+            async with asyncio.timeout(20):
+                while not (found := (await ask(running.prometheus, "/api/v1/alertmanagers"))["data"])[
+                    "activeAlertmanagers"
+                ]:
+                    await asyncio.sleep(0.1)
+            assert found["activeAlertmanagers"] == [{"url": f"{running.alertmanager}/api/v2/alerts"}]
+            routes = (await ask(running.alertmanager, "/api/v2/status"))["config"]["original"]
+            assert f"http://127.0.0.1:{notifier}/alerts" in routes
+    folder = tmp_path / "monitoring"
+    token = folder / "alertmanager/secrets/notifier-token"
+    assert (token.read_text(), token.stat().st_mode & 0o077) == ("nt-7", 0)
+
+
+async def test_a_machine_without_prometheus_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(LocalServerError, match="--monitoring: expected prometheus on PATH, there is none"):
+        await local_monitoring.check()

@@ -1,0 +1,110 @@
+"""`up --monitoring`: the Prometheus and Alertmanager that this machine has, and the notifier behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from marketprism_adapters.nats.local_server import hold_port, is_free
+from marketprism_adapters.prometheus.local_server import ALERTMANAGER, PROMETHEUS, LocalMonitoringServer, ServerKind
+from marketprism_application.errors import LocalServerError
+from marketprism_sdk.private_files import private_folder, write_private
+from marketprism_services.monitoring import alertmanager, prometheus
+from marketprism_services.monitoring.prometheus import USUAL, Addresses
+from marketprism_services.platform.local_servers import ServerWatch
+from marketprism_services.settings.settings import Settings
+
+log = structlog.get_logger()
+
+MONITOR, NOTIFIER = "monitor", "notifier"
+_NO_KEY = "none"  # where nobody has to log in, any will do
+
+
+@dataclass(frozen=True, slots=True)
+class Monitoring:
+    """What was started: addresses that a person opens, None for an Alertmanager that this machine does not have."""
+
+    prometheus: str
+    alertmanager: str | None
+
+
+async def check() -> None:
+    """Before anything is started. Raises LocalServerError: this machine has none of them."""
+    if await asyncio.to_thread(PROMETHEUS.find) is None:
+        raise LocalServerError(
+            "--monitoring: expected prometheus on PATH, there is none; Debian has it in the packages prometheus and "
+            "prometheus-alertmanager"
+        )
+
+
+def with_known_ports(settings: Settings, stack: AsyncExitStack) -> Settings:
+    """Of the services that the servers' files name, the port must be known before they listen there."""
+    chosen = {name: _hold(stack) for name in (MONITOR, NOTIFIER) if not settings.http.port_of(name)}
+    return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
+
+
+async def start(settings: Settings, stack: AsyncExitStack, ending: asyncio.Event | None) -> Monitoring:
+    """Write their files below the data directory, start them, and watch over them until `stack` is left.
+
+    Raises:
+        LocalServerError: one does not start, with its own reason. OSError: the folder cannot be written.
+    """
+    at = Addresses(
+        f"127.0.0.1:{settings.http.port_of(MONITOR)}",
+        f"127.0.0.1:{settings.http.port_of(NOTIFIER)}",
+        f"127.0.0.1:{_free(USUAL.prometheus, stack)}",
+        f"127.0.0.1:{_free(USUAL.alertmanager, stack)}",
+    )
+    folder = settings.data_dir / "monitoring"
+    await asyncio.to_thread(_write, folder, at, settings)
+    managing: LocalMonitoringServer | None = None
+    if await asyncio.to_thread(ALERTMANAGER.find) is None:
+        log.warning("monitoring.no_alertmanager", detail="alerts are seen in Prometheus, and reach nobody")
+    else:
+        managing = await _started(ALERTMANAGER, folder, "alertmanager.yml", at.alertmanager, stack, ending)
+    watching = await _started(PROMETHEUS, folder, "prometheus.yml", at.prometheus, stack, ending)
+    return Monitoring(watching.url, managing.url if managing is not None else None)
+
+
+async def _started(
+    kind: ServerKind, folder: Path, file: str, address: str, stack: AsyncExitStack, ending: asyncio.Event | None
+) -> LocalMonitoringServer:
+    name = kind.name.lower()
+    port = int(address.rpartition(":")[2])
+    server = await LocalMonitoringServer.start(kind, folder / name / "run", folder / name / file, port)
+    stack.push_async_callback(server.stop)
+    watch = ServerWatch(server, server.probe, ending=ending)
+    stack.push_async_callback(watch.stop)
+    await watch.start()
+    return server
+
+
+def _write(folder: Path, at: Addresses, settings: Settings) -> None:
+    texts = {f"prometheus/{name}": text for name, text in prometheus.files(at).items()}
+    texts["alertmanager/alertmanager.yml"] = alertmanager.configuration(at)
+    texts["alertmanager/secrets/notifier-token"] = settings.notify.notify_token.reveal() or _NO_KEY
+    key = folder / "prometheus/secrets/metrics-key"
+    for name, text in texts.items():
+        private_folder((folder / name).parent)
+        write_private(folder / name, text)
+    private_folder(key.parent)
+    if not key.exists():  # an operator puts a key there where people have to log in
+        write_private(key, _NO_KEY)
+
+
+def _free(usual: str, stack: AsyncExitStack) -> int:
+    port = int(usual.rpartition(":")[2])
+    return port if is_free(port) else _hold(stack)
+
+
+def _hold(stack: AsyncExitStack) -> int:
+    """A free port that nobody else is given until `stack` is left."""
+    port: int = stack.enter_context(hold_port()).getsockname()[1]
+    return port
+
+
+__all__ = ["MONITOR", "NOTIFIER", "Monitoring", "check", "start", "with_known_ports"]
