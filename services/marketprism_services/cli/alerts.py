@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import getpass
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected, RemoteError
@@ -18,27 +20,50 @@ from marketprism_services.cli.tables import Look, show_table
 from marketprism_services.platform.exits import Exit, Stop
 
 _LOOK_S, _TEST_S = 10.0, 90.0
+T = TypeVar("T")
 _LEAST = 6  # digits of an id that are enough to mean one
 
 alerts = typer.Typer(help="Alerts: what is wrong, who takes care of it, whether channels work.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per line.")]
 
 
-def _ask(data_dir: Path | None, nats_url: str | None, method: str, asked: object, timeout_s: float = _LOOK_S) -> Any:
-    """What the notifier answers. Raises Stop: there is none, or it refuses."""
+class _Alert(msgspec.Struct):
+    """What is shown of an alert; times are nanoseconds UTC."""
 
-    async def go(connection: NatsConnection) -> Any:
-        return await RpcClient(NatsBus(connection)).call("notifier", method, asked, timeout_s=timeout_s)
+    id: str
+    name: str
+    severity: str
+    starts_at: int
+    ends_at: int
+    open: bool
+    summary: str
+    labels: dict[str, str]
+    acknowledged_by: str
 
-    try:
-        return connected(nats_of(data_dir, nats_url), go)
-    except NoResponders as error:
-        text = "no notifier runs here, which knows the alerts; `marketprism run notifier` starts one"
-        raise Stop(Exit.FAILED, text) from error
-    except RemoteError as error:
-        raise Stop(Exit.FAILED, error.message) from error
-    except (DeadlineExceeded, NotConnected) as error:
-        raise Stop(Exit.NATS, str(error)) from error
+
+@dataclass(frozen=True)
+class _Notifier:
+    """The notifier of a pipeline."""
+
+    data_dir: Path | None
+    nats_url: str | None
+
+    def ask(self, method: str, asked: object, kind: type[T], timeout_s: float = _LOOK_S) -> T:
+        """What it answers. Raises Stop: there is none, or it refuses."""
+
+        async def go(connection: NatsConnection) -> T:
+            answer = await RpcClient(NatsBus(connection)).call("notifier", method, asked, timeout_s=timeout_s)
+            return msgspec.convert(answer, kind)
+
+        try:
+            return connected(nats_of(self.data_dir, self.nats_url), go)
+        except NoResponders as error:
+            text = "no notifier runs here, which knows the alerts; `marketprism run notifier` starts one"
+            raise Stop(Exit.FAILED, text) from error
+        except RemoteError as error:
+            raise Stop(Exit.FAILED, error.message) from error
+        except (DeadlineExceeded, NotConnected) as error:
+            raise Stop(Exit.NATS, str(error)) from error
 
 
 @alerts.command("list")
@@ -50,22 +75,22 @@ def list_alerts(
     nats_url: NatsUrl = None,
 ) -> None:
     """Alerts that last, the newest first; the first column is what `ack` takes."""
-    found = _ask(data_dir, nats_url, "alerts", {"open": not all_, "limit": limit})
+    found = _Notifier(data_dir, nats_url).ask("alerts", {"open": not all_, "limit": limit}, list[_Alert])
     if as_json:
         for alert in found:
-            print(json.dumps(alert, ensure_ascii=False))
+            print(json.dumps(msgspec.to_builtins(alert), ensure_ascii=False))
     elif not found:
         out.print("no alert is known" if all_ else "no alert lasts")
     else:
         rows = [
             {
-                "id": alert["id"],
-                "severity": alert["severity"],
-                "alert": alert["name"],
-                "since": _time(alert["starts_at"]),
-                "until": _time(alert["ends_at"]) if not alert["open"] else "",
-                "taken_by": alert["acknowledged_by"],
-                "summary": alert["summary"] or ", ".join(f"{n}={v}" for n, v in sorted(alert["labels"].items())),
+                "id": alert.id,
+                "severity": alert.severity,
+                "alert": alert.name,
+                "since": _time(alert.starts_at),
+                "until": _time(alert.ends_at) if not alert.open else "",
+                "taken_by": alert.acknowledged_by,
+                "summary": alert.summary or ", ".join(f"{n}={v}" for n, v in sorted(alert.labels.items())),
             }
             for alert in found
         ]
@@ -87,19 +112,20 @@ def acknowledge(
     """Take care of an alert: nobody else is called for it."""
     if len(alert) < _LEAST or not alert.isalnum():
         raise Stop(Exit.USAGE, f"alert: expected {_LEAST} digits of an id or more, was {alert[:40]!r}")
-    known = _ask(data_dir, nats_url, "alerts", {"open": False, "limit": 1_000})
-    meant = [each["id"] for each in known if each["id"].startswith(alert)]
+    notifier = _Notifier(data_dir, nats_url)
+    known = notifier.ask("alerts", {"open": False, "limit": 1_000}, list[_Alert])
+    meant = [each.id for each in known if each.id.startswith(alert)]
     if len(meant) != 1:
         raise Stop(Exit.FAILED, f"alert: expected one that `alerts list` shows, {alert!r} are {len(meant)} of them")
-    done = _ask(data_dir, nats_url, "acknowledge", {"id": meant[0], "who": who or getpass.getuser()})
-    text = f"{done['name']} is taken care of by {done['acknowledged_by']}"
+    done = notifier.ask("acknowledge", {"id": meant[0], "who": who or getpass.getuser()}, _Alert)
+    text = f"{done.name} is taken care of by {done.acknowledged_by}"
     out.print(text, highlight=False, markup=False)
 
 
 @alerts.command("test")
 def try_channels(data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
     """Send a message over each channel and say what it answered; fails where one did not take it."""
-    answers: dict[str, str] = _ask(data_dir, nats_url, "test", {}, _TEST_S)
+    answers = _Notifier(data_dir, nats_url).ask("test", {}, dict[str, str], _TEST_S)
     if not answers:
         raise Stop(Exit.FAILED, "no channel is configured: a section like [notify.mail] makes one")
     for channel, wrong in answers.items():

@@ -7,9 +7,9 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from functools import partial
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
@@ -55,10 +55,7 @@ def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool,
     else:
         logs.configure(level=level, form=settings.log.format)
     warn_of_open_files(type(settings))
-
-    def work(stop: asyncio.Event) -> Coroutine[Any, Any, int]:
-        return _up(settings, launcher, stop, once=once, as_json=as_json, monitored=monitored)
-
+    work = partial(_up, settings, launcher, once=once, as_json=as_json, monitored=monitored)
     return run(work, settings.drain_s + 8)
 
 
