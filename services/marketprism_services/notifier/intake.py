@@ -17,6 +17,7 @@ from marketprism_sdk.errors import SdkError, reason_of
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.urls import Secret
 from marketprism_services.notifier.alertmanager import MOST_BYTES, alerts_of
+from marketprism_services.notifier.unkept_pages import UnkeptPages
 
 log = structlog.get_logger()
 
@@ -29,8 +30,9 @@ class AlertIntake:
     Every instance takes alerts, whoever leads. Without a token those of this machine are let in alone.
     """
 
-    def __init__(self, store: Callable[[], AlertStore], token: Secret, metrics: Metrics) -> None:
+    def __init__(self, store: Callable[[], AlertStore], unkept: UnkeptPages, token: Secret, metrics: Metrics) -> None:
         self._store = store
+        self._unkept = unkept
         self._token = token.reveal().encode()
         self._metrics = metrics
 
@@ -49,6 +51,7 @@ class AlertIntake:
             new = await self.keep(alerts)
         except SdkError as error:
             log.warning("alerts.not_kept", alerts=len(alerts), error=reason_of(error))
+            await self._unkept.send(alerts)
             return _refusal(503, "UNAVAILABLE", "NATS does not keep the alerts now: send them again")
         return web.json_response({"success": True, "data": {"alerts": len(alerts), "new": new}})
 

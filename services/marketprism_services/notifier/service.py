@@ -13,6 +13,7 @@ from marketprism_adapters.nats.alert_store import AlertStore, SentLog
 from marketprism_application.contracts.alert_records import Alert, AlertRecord, NoticeKind, Severity
 from marketprism_application.errors import NotificationError
 from marketprism_application.notifications.dispatcher import Dispatcher
+from marketprism_application.notifications.policy import DeliveryPolicy
 from marketprism_application.notifications.texts import MessageWriter
 from marketprism_application.ports.notifications import Notice, NotificationChannel
 from marketprism_sdk.election import LeaseSettings
@@ -25,6 +26,7 @@ from marketprism_sdk.urls import Secret
 from marketprism_services.notifier.event_reader import EventReader
 from marketprism_services.notifier.intake import AlertIntake
 from marketprism_services.notifier.sender import Sender
+from marketprism_services.notifier.unkept_pages import UnkeptPages
 
 _TEST = "NotificationTest"
 
@@ -50,6 +52,7 @@ class NotifierService(SingleActiveService):
         self,
         connection: NatsConnection,
         channels: Sequence[NotificationChannel],
+        policy: DeliveryPolicy,
         dispatcher: Callable[[], Dispatcher],
         writer: MessageWriter,
         *,
@@ -64,7 +67,10 @@ class NotifierService(SingleActiveService):
         self._dispatcher = dispatcher
         self._writer = writer
         self._deadman_s = deadman_s
-        self._intake = AlertIntake(lambda: self._store, token, self.metrics)
+        names = [channel.name for channel in channels]
+        paged = [self._channels[name] for name in policy.route(Severity.PAGE, tuple(names))]
+        unkept = UnkeptPages(paged, writer, self.metrics)
+        self._intake = AlertIntake(lambda: self._store, unkept, token, self.metrics)
         self._store: AlertStore
         self._sent: SentLog
         self._sender: Sender | None = None

@@ -38,6 +38,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Not
     return NotifierService(
         connection,
         channels,
+        notify,
         lambda: Dispatcher(notify, limits, quiet, writer),
         writer,
         token=notify.notify_token,

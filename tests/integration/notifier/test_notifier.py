@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -14,14 +16,14 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.alert_store import ALERTS, SENT, AlertStore, SentLog
 from marketprism_adapters.nats.event_publisher import EventPublisher
-from marketprism_adapters.nats.local_server import choose_port
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_adapters.prometheus.local_server import ALERTMANAGER as ALERTMANAGER_KIND
 from marketprism_adapters.prometheus.local_server import LocalMonitoringServer
 from marketprism_application.contracts.alert_records import Alert, Severity
@@ -73,12 +75,16 @@ async def hook() -> AsyncIterator[HttpPlace]:
     await place.stop()
 
 
+async def _streams(connection: NatsConnection) -> None:
+    for name in (streams.TICKS, streams.EVENTS):
+        await streams.ensure_one(connection, name, StreamLayout())
+
+
 @pytest.fixture
 async def make(connection: NatsConnection, chat: HttpPlace, hook: HttpPlace) -> AsyncIterator[Make]:
-    await streams.ensure_one(connection, streams.TICKS, streams.StreamLayout())
-    await streams.ensure_one(connection, streams.EVENTS, streams.StreamLayout())
+    await _streams(connection)
 
-    def notifier(**notify: Any) -> NotifierService:
+    def notifier(on: NatsConnection = connection, **notify: Any) -> NotifierService:
         given = {
             "notify_token": ALERTMANAGER,
             "page_group_s": 0.2,
@@ -94,7 +100,7 @@ async def make(connection: NatsConnection, chat: HttpPlace, hook: HttpPlace) -> 
             "webhook": {"url": f"http://127.0.0.1:{hook.port}/", "signing_secret": SECRET},
         }
         settings = Settings.model_validate({"notify": given | notify, "http": {"notifier": 0}})
-        return build(settings, connection, Shared(chinese_calendar_of_markets, lambda: None))
+        return build(settings, on, Shared(chinese_calendar_of_markets, lambda: None))
 
     yield notifier
     for bucket in (ALERTS, SENT):
@@ -280,6 +286,30 @@ async def test_what_prometheus_says_reaches_a_person_by_a_real_alertmanager(
         finally:
             await server.stop()
     assert texts(chat).count("firing: StageLag") == 1
+
+
+async def test_a_page_is_sent_while_nats_stands_still_and_once_more_when_it_goes_on(
+    make: Make, chat: HttpPlace, tmp_path: Path
+) -> None:
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
+    connection = await NatsConnection.open(server.url, name="test")
+    await _streams(connection)
+    service = make(on=connection)
+    async with running(service):
+        await leads(service)
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            for _ in range(2):  # Alertmanager tries again
+                status, answer = await post(service, posted("BrokerUnreachable"))
+                assert (status, answer["error"]["code"]) == (503, "UNAVAILABLE")
+            assert texts(chat).count("firing: BrokerUnreachable") == 1
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        await leads(service)
+        assert (await post(service, posted("BrokerUnreachable")))[0] == 200
+        await until(lambda: texts(chat).count("firing: BrokerUnreachable") == 2)
+    await connection.close()
+    await server.stop()
 
 
 async def _raise_alert(url: str, labels: dict[str, str], *, ends_in_s: float) -> None:
