@@ -80,6 +80,7 @@ async def _started(
     watch = ServerWatch(server, server.probe, ending=ending)
     stack.push_async_callback(watch.stop)
     await watch.start()
+    await asyncio.to_thread(write_private, folder / name / "url", server.url)
     return server
 
 
