@@ -241,6 +241,8 @@ async def test_a_mail_server_without_a_good_certificate_is_told_no_password(auth
 
 
 async def test_an_address_that_is_none_is_named_without_its_text() -> None:
+    channel = SlackChannel(HookSettings(url=Secret("nonsense tok-1")))
     with pytest.raises(NotificationRefused, match="slack: expected a URL") as caught:
-        await SlackChannel(HookSettings(url=Secret("nonsense tok-1"))).send(message())
+        await channel.send(message())
+    await channel.close()
     assert "tok-1" not in str(caught.value)

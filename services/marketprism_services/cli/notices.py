@@ -20,6 +20,7 @@ SENTENCES: Mapping[str, str] = {
     "contents.assumed": "{where}: nothing says which kind of data it holds; they count as {data} from now on",
     "http.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "log.not_rotated": "the log of {service} cannot be rotated: {error}",
+    "monitoring.no_alertmanager": "this machine has no Alertmanager: alerts are seen in Prometheus, and reach nobody",
     "nats.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "nats.unreachable": "NATS does not answer: {error}; {detail}",
     "recording.skipped": "passed over: {error}",

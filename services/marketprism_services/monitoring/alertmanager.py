@@ -16,7 +16,7 @@ def _mutes(source: str, target: str, *equal: str) -> Value:
 def configuration(at: Addresses = USUAL) -> str:
     """`alertmanager.yml` of Alertmanager 0.25."""
     webhook: dict[str, Value] = {
-        "url": f"http://{at.notifier}/alerts",
+        "url": f"http://{at.webhook}/alerts",
         "send_resolved": True,
         "http_config": {"authorization": {"type": "Bearer", "credentials_file": "secrets/notifier-token"}},
     }

@@ -21,8 +21,8 @@ _PORTS = {row.name: row.port for row in SERVICES}
 class Addresses(NamedTuple):
     """Where servers and services listen, `host:port`; by default where they do as a rule."""
 
-    monitor: str = f"127.0.0.1:{_PORTS['monitor']}"
-    notifier: str = f"127.0.0.1:{_PORTS['notifier']}"
+    discovery: str = f"127.0.0.1:{_PORTS['monitor']}"
+    webhook: str = f"127.0.0.1:{_PORTS['notifier']}"
     prometheus: str = "127.0.0.1:9090"
     alertmanager: str = "127.0.0.1:9093"
 
@@ -95,8 +95,8 @@ def configuration(at: Addresses = USUAL) -> str:
         "rule_files": ["rules/*.yml"],
         "alerting": {"alertmanagers": [managers]},
         "scrape_configs": [
-            _job("marketprism", at.monitor, "drop"),
-            _job(f"marketprism-{_DOOR}", at.monitor, "keep", authorization=key),
+            _job("marketprism", at.discovery, "drop"),
+            _job(f"marketprism-{_DOOR}", at.discovery, "keep", authorization=key),
             {"job_name": "prometheus", "static_configs": [{"targets": [at.prometheus]}]},
         ],
     }

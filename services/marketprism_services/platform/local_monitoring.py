@@ -20,7 +20,8 @@ from marketprism_services.settings.settings import Settings
 
 log = structlog.get_logger()
 
-MONITOR, NOTIFIER = "monitor", "notifier"
+MONITOR = "monitor"
+NOTIFIER = "notifier"
 _NO_KEY = "none"  # where nobody has to log in, any will do
 
 
