@@ -31,8 +31,8 @@ def configuration(at: Addresses = USUAL) -> str:
         "route": {
             "receiver": "notifier",
             "group_by": ["alertname", "severity"],
-            "group_wait": "10s",
-            "group_interval": "1m",
+            "group_wait": "5s",  # the notifier groups by itself; what joins a group must not wait for a minute
+            "group_interval": "10s",
             "repeat_interval": "4h",
             "routes": [
                 steady,
