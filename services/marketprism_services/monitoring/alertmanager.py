@@ -24,8 +24,8 @@ def configuration(at: Addresses = USUAL) -> str:
         "receiver": "notifier",
         "matchers": ['alertname="DeadMansSwitch"'],
         "group_wait": "0s",
-        "group_interval": "1m",
-        "repeat_interval": "1m",
+        "group_interval": "20s",  # three make a minute: one that equals the repetition would be missed every other time
+        "repeat_interval": "50s",
     }
     document: dict[str, Value] = {
         "route": {
