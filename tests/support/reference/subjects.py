@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S, ROWS, ROWS_S, SESSIONS, SESSIONS_S
+from marketprism_adapters.nats.alert_store import ALERTS, ALERTS_S, SENT, SENT_S
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.kinds import KINDS
@@ -77,6 +78,8 @@ BUCKETS = (
     Bucket(SESSIONS, "api", SESSIONS_S, "`session.<digest>`", "a login by a browser"),
     Bucket(ROWS, "api", ROWS_S, "`rows.<day>.<account>.<instance>`", "rows answered on a day, by account and instance"),
     Bucket(FAILURES, "api", FAILURES_S, "`failed.<digest>`", "logins that failed, by account and address"),
+    Bucket(ALERTS, "notifier", ALERTS_S, "id of an alert", "what is wrong, since when, who takes care of it"),
+    Bucket(SENT, "notifier", SENT_S, "`<alert>.<kind>.<channel>`", "which notice was claimed by whom, and sent"),
 )
 
 _HOLDS = {
