@@ -5,17 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
+
+from marketprism_application.contracts.alert_records import Severity
 
 SAMPLE_S = 15  # between the samples of a scene
-
-
-class Severity(Enum):
-    """Whom an alert reaches: `page` wakes somebody, `ticket` is for the working day, `info` for who looks."""
-
-    PAGE = "page"
-    TICKET = "ticket"
-    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,22 +60,29 @@ class EventReader:
                 await self._sent.save_position(max(last, 1))
             while True:
                 messages = await consumer.fetch(256, 5.0)
-                for message in messages:
-                    await self._keep(message.subject, message.data)
+                found = [alert for message in messages if (alert := _alert_in(message.subject, message.data))]
+                if found:
+                    await self._keep(found)
                 if messages:
                     await self._sent.save_position(messages[-1].seq)
         finally:
             await consumer.close()
 
-    async def _keep(self, subject: str, data: bytes) -> None:
-        try:
-            alert = alert_of(decode(EVENT, data))
-        except ContractError as error:
-            log.warning("event.malformed", subject=subject, error=str(error))
-            return
-        if alert is not None:
-            for each in occurrences(alert, await self._store.all()):
+    async def _keep(self, alerts: Iterable[Alert]) -> None:
+        """What is known is read once for all of them: a market that goes bad says so of each instrument."""
+        known = {record.alert.id: record for record in await self._store.all()}
+        for alert in alerts:
+            for each in occurrences(alert, known.values()):
                 await self._store.report(each)
+                known[each.id] = AlertRecord(each, each.starts_at, each.ends_at, each.ends_at)
+
+
+def _alert_in(subject: str, data: bytes) -> Alert | None:
+    try:
+        return alert_of(decode(EVENT, data))
+    except ContractError as error:
+        log.warning("event.malformed", subject=subject, error=str(error))
+        return None
 
 
 def occurrences(alert: Alert, known: Iterable[AlertRecord]) -> list[Alert]:

@@ -12,7 +12,7 @@ import structlog
 from marketprism_application.contracts.alert_records import Alert, AlertRecord, NoticeKind, Severity
 from marketprism_application.errors import NotificationError
 from marketprism_application.notifications.texts import MessageWriter
-from marketprism_application.ports.notifications import Message, Notice, NotificationChannel
+from marketprism_application.ports.notifications import Notice, NotificationChannel
 from marketprism_sdk.observability import Metrics
 
 log = structlog.get_logger()
@@ -39,23 +39,25 @@ class UnkeptPages:
         await asyncio.gather(*(self._over(channel, notices) for channel in self._channels))
 
     async def _over(self, channel: NotificationChannel, notices: Sequence[Notice]) -> None:
+        """One message an attempt: what does not fit into it comes with the next, and no robot is flooded."""
         due = [notice for notice in notices if (notice.key, channel.name) not in self._sent]
-        while due:
-            message: Message = self._writer.write(due, channel.limits.max_bytes)
-            try:
-                await channel.send(message)
-            except NotificationError as error:
-                self._metrics.count("notifications_total", channel=channel.name, result="failed")
-                log.warning("notification.failed", channel=channel.name, notices=len(due), error=str(error))
-                return
-            self._metrics.count("notifications_total", channel=channel.name, result="sent")
+        if not due:
+            return
+        message = self._writer.write(due, channel.limits.max_bytes)
+        result = "failed"
+        try:
+            await channel.send(message)
+            result = "sent"
+        except NotificationError as error:
+            log.warning("notification.failed", channel=channel.name, notices=len(due), error=str(error))
+        except Exception:  # a channel of somebody else's may raise anything, and the others go on
+            log.exception("notification.broken", channel=channel.name)
+        self._metrics.count("notifications_total", channel=channel.name, result=result)
+        if result == "sent":
             log.warning("notification.sent_unkept", channel=channel.name, notices=len(message.notices))
-            for notice in message.notices:
-                self._sent[notice.key, channel.name] = None
-            while len(self._sent) > _REMEMBERED:
-                self._sent.popitem(last=False)
-            written = {notice.key for notice in message.notices}
-            due = [notice for notice in due if notice.key not in written]
+            self._sent |= dict.fromkeys((notice.key, channel.name) for notice in message.notices)
+        while len(self._sent) > _REMEMBERED:
+            self._sent.popitem(last=False)
 
 
 def _notice(alert: Alert) -> Notice:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import structlog
 
-from marketprism_adapters.nats.local_server import hold_port, is_free
+from marketprism_adapters.nats.local_server import is_free
 from marketprism_adapters.prometheus.local_server import ALERTMANAGER, PROMETHEUS, LocalMonitoringServer, ServerKind
 from marketprism_application.errors import LocalServerError
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_services.monitoring import alertmanager, prometheus
 from marketprism_services.monitoring.prometheus import USUAL, Addresses
-from marketprism_services.platform.local_servers import ServerWatch
+from marketprism_services.platform.local_servers import ServerWatch, held_port
 from marketprism_services.settings.settings import Settings
 
 log = structlog.get_logger()
@@ -44,7 +44,7 @@ async def check() -> None:
 
 def with_known_ports(settings: Settings, stack: AsyncExitStack) -> Settings:
     """Of the services that the servers' files name, the port must be known before they listen there."""
-    chosen = {name: _hold(stack) for name in (MONITOR, NOTIFIER) if not settings.http.port_of(name)}
+    chosen = {name: held_port(stack) for name in (MONITOR, NOTIFIER) if not settings.http.port_of(name)}
     return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 
 
@@ -100,13 +100,7 @@ def _write(folder: Path, at: Addresses, settings: Settings) -> None:
 
 def _free(usual: str, stack: AsyncExitStack) -> int:
     port = int(usual.rpartition(":")[2])
-    return port if is_free(port) else _hold(stack)
-
-
-def _hold(stack: AsyncExitStack) -> int:
-    """A free port that nobody else is given until `stack` is left."""
-    port: int = stack.enter_context(hold_port()).getsockname()[1]
-    return port
+    return port if is_free(port) else held_port(stack)
 
 
 __all__ = ["MONITOR", "NOTIFIER", "Monitoring", "check", "start", "with_known_ports"]

@@ -12,11 +12,13 @@ import secrets
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import structlog
 
+from marketprism_adapters.nats.local_server import hold_port
 from marketprism_application.errors import ApplicationError
 from marketprism_sdk.errors import SdkError, StreamError, reason_of
 from marketprism_sdk.nats.connection import NatsConnection
@@ -28,6 +30,12 @@ log = structlog.get_logger()
 PROBE_STREAM = "MARKETPRISM_PROBE"
 PROBE_SUBJECT = "marketprism.probe"
 _PROBE_BYTES = 64 << 10
+
+
+def held_port(stack: AsyncExitStack) -> int:
+    """A free port that nobody else is given until `stack` is left."""
+    port: int = stack.enter_context(hold_port()).getsockname()[1]
+    return port
 
 
 class WatchPolicy(NamedTuple):

@@ -16,7 +16,7 @@ import structlog
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.accounts import passwords_in
-from marketprism_adapters.nats.local_server import DEFAULT_PORT, EmbeddedOptions, EmbeddedServer, hold_port, is_free
+from marketprism_adapters.nats.local_server import DEFAULT_PORT, EmbeddedOptions, EmbeddedServer, is_free
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
 from marketprism_adapters.nats.source_positions import Positions
 from marketprism_application.contracts.codec import decode
@@ -34,7 +34,7 @@ from marketprism_services.platform.addresses import is_loopback
 from marketprism_services.platform.data_dir_lock import DataDirLock
 from marketprism_services.platform.exits import Exit, Stop
 from marketprism_services.platform.launcher import Launcher
-from marketprism_services.platform.local_servers import JetStreamProbe, ServerWatch
+from marketprism_services.platform.local_servers import JetStreamProbe, ServerWatch, held_port
 from marketprism_services.platform.runtime import READER, connect
 from marketprism_services.platform.supervisor import Supervisor
 from marketprism_services.settings.errors import SettingsError
@@ -218,7 +218,7 @@ async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExi
 
     if shutil.which("clickhouse") is None and not (cache_dir() / "libchdb.so").exists():
         log.warning("clickhouse.fetching", megabytes=_LIBRARY_MB, folder=str(cache_dir()))
-    options = LocalOptions(settings.data_dir / "clickhouse", _hold(stack), _hold(stack))
+    options = LocalOptions(settings.data_dir / "clickhouse", held_port(stack), held_port(stack))
     servers.clickhouse = await LocalClickHouse.start(options)
     stack.push_async_callback(servers.clickhouse.stop)
     url, read_url = Url(servers.clickhouse.url), Url(servers.clickhouse.read_url)
@@ -239,12 +239,6 @@ async def _watch(
         await watch.start()
 
 
-def _hold(stack: AsyncExitStack) -> int:
-    """A free port that nobody else is given until `stack` is left."""
-    port: int = stack.enter_context(hold_port()).getsockname()[1]
-    return port
-
-
 def _with_free_ports(settings: Settings, stack: AsyncExitStack) -> Settings:
     """The usual HTTP ports where they are free, others where something else has them, held until `stack` is left.
 
@@ -260,7 +254,7 @@ def _with_free_ports(settings: Settings, stack: AsyncExitStack) -> Settings:
             continue
         if asked:
             raise SettingsError(f"http.{name}: expected a free port, was {port}, which is taken; 0 takes any free one")
-        chosen[name] = _hold(stack)
+        chosen[name] = held_port(stack)
         log.warning("http.port_taken", service=name, port=port, instead=chosen[name])
     return settings.model_copy(update={"http": settings.http.with_ports(**chosen)})
 
