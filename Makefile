@@ -59,10 +59,11 @@ run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipel
 # Hundreds of processes load the same modules: each is compiled once, whatever the shell says.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) ## Lint, types, import contracts and every test
-	@# Beside the tests, on the core that their servers leave idle; what it finds is printed behind them.
-	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; \
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS); tests=$$?; \
-	wait $$lint; linted=$$?; cat $(VENV)/lint.txt; exit $$((tests ? tests : linted))
+	@# Beside the tests, on the core that their servers leave idle; printed where it finds something, before what failed.
+	@$(MAKE) --no-print-directory lint >$(VENV)/lint.txt 2>&1 & lint=$$!; set -o pipefail; \
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadgroup --ignore tests/chaos $(ARGS) | tee $(VENV)/tests.txt; tests=$$?; \
+	wait $$lint; linted=$$?; if [ $$linted = 0 ]; then echo "lint, types and import contracts: clean"; else cat $(VENV)/lint.txt; fi; \
+	[ $$tests = 0 ] || grep -E '^(FAILED|ERROR) |^[0-9]+ failed' $(VENV)/tests.txt; exit $$((tests ? tests : linted))
 
 # What stands on the core alone: no extra is installed there.
 CORE_TESTS := tests/unit/domain tests/unit/application tests/unit/sdk tests/contract/test_codec.py
