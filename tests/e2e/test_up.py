@@ -16,7 +16,6 @@ import msgpack
 import nats
 import pytest
 
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
 from marketprism_client import MarketClient
 from marketprism_services.platform.catalogue import in_up
 from tests.e2e.program import look, run, start
@@ -242,36 +241,6 @@ def test_the_simulated_venue_with_every_fault(tmp_path: Path) -> None:
         result["rejected"]
     )
     assert result["stale"] == 3
-
-
-def test_nats_killed_in_the_middle_and_started_again(tmp_path: Path) -> None:
-    """Everything waits for it and goes on; nothing is lost or doubled."""
-    options = EmbeddedOptions(tmp_path / "server", port=choose_port(0))
-    server = asyncio.run(EmbeddedServer.start(options))
-    running = start(
-        "up",
-        "--source",
-        "sim:rate=1,instruments=rb2505+m2505",
-        "--nats-url",
-        server.url,
-        "--data-dir",
-        str(tmp_path / "d"),
-        "--once",
-        "--json",
-    )
-    time.sleep(5.0)
-    server.process.kill()
-    server.process.wait()
-    time.sleep(1.0)
-    again = asyncio.run(EmbeddedServer.start(options))
-    try:
-        output, _ = running.communicate(timeout=120)
-    finally:
-        asyncio.run(again.stop())
-        asyncio.run(server.stop())
-    assert running.returncode == 0, output
-    result = json.loads(output[output.index('{\n "source"') :])
-    assert (result["missing"], result["duplicates"], result["ok"]) == (0, 0, True)
 
 
 def test_the_same_pipeline_on_a_clickhouse_server(tmp_path: Path) -> None:

@@ -68,10 +68,10 @@ async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
 @pytest.mark.parametrize(
     "names",
     [
-        ("ctp/ticks/ru1901_20181008", "ctp/ticks/ru1901_20181009", "ctp/ticks/ru1901_20181010"),
+        ("ctp/ticks/ru1901_20181009",),
         ("ctp/ticks/AP010_2020080",),
         ("ctp/ticks/CFFEX_IF2101_20210104",),
-        ("binance/usdm/hft_btcusdt_20230404", "binance/usdm/hft_btcusdt_20230405"),
+        ("binance/usdm/hft_btcusdt_20230404",),
     ],
     ids=["ru1901", "AP", "IF", "BTC-USDT-PERP"],
 )

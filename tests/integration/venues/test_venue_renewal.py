@@ -65,6 +65,8 @@ async def test_two_collectors_are_merged_by_sequence() -> None:
         for _ in range(6):  # each in turn loses frames, and is cut off: the other one has them
             server.do(Fault(0, "abort", 1))
             await batches_more(source, audit, 0.3)
+            while not all(each.up and each.stood_s > 0.3 for each in source.desk.connections):
+                await batches_more(source, audit, 0.1)  # one alone must not be the next that is cut off
         audit.conclude()
         assert audit.wrong == []
         assert audit.gaps == 0
