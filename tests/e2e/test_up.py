@@ -87,7 +87,7 @@ def test_a_recording_killed_in_the_middle_is_stored_once_and_its_bars_are_those_
     result = verdict(*source)
     assert result["published"] == 38_536
     assert result["bars"]["1m"] == 345
-    staying = start("up", *source)
+    staying = start("up", "--data-dir", str(tmp_path), "--nats-port", "0")
     try:
         live = eventually_bars(tmp_path, "ru1901", "1d")
         minutes = look("bars", "ru1901", "--interval", "1m", "--format", "csv", "--data-dir", str(tmp_path)).stdout
@@ -244,7 +244,7 @@ def test_the_simulated_venue_with_every_fault(tmp_path: Path) -> None:
 
 
 def test_the_same_pipeline_on_a_clickhouse_server(tmp_path: Path) -> None:
-    source = ("--source", "sim:rate=0.5,instruments=rb2505")
+    source = ("--source", "sim:rate=0.2,instruments=rb2505")
     there = verdict(*source, "--clickhouse", "server", "--data-dir", str(tmp_path / "a"), "--nats-port", "0")
     here = verdict(*source, "--data-dir", str(tmp_path / "b"), "--nats-port", "0")
     assert {k: v for k, v in there.items() if "second" not in k} == {k: v for k, v in here.items() if "second" not in k}

@@ -19,7 +19,7 @@ from tests.integration.api.described_api import DescribedApi, described_api
 __all__ = ["described_api"]
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("clickhouse")]
-EXAMPLES = 6  # of each kind, of each of some thirty requests
+EXAMPLES = 3  # of each kind, of each of some thirty requests
 ENDLESS = "/api/v1/stream"  # events
 few = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)

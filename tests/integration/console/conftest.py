@@ -13,9 +13,11 @@ from playwright.sync_api import Browser
 from tests.integration.console.spoiled import spoil
 from tests.support.browser import chromium
 from tests.support.console import Site, running_site
+from tests.support.recordings import part_of
 
 DAYS = ("20181008", "20181009", "20181010")
 HOLE = ("14:10:20", "14:16:40")  # of the last day: rows that a test leaves out
+EVERY = 3  # rows of these recordings: pages show as much, and two thirds of the work are left out
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,9 @@ def futures(fixtures: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Three days of rubber, recorded at a counter of the Shanghai Futures Exchange: some minutes of the last are not
     there, and some rows of the second are spoiled."""
     folder = tmp_path_factory.mktemp("futures")
-    files = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
+    whole = [fixtures / f"ctp/ticks/ru1901_{day}.csv.gz" for day in DAYS]
+    thinned = tmp_path_factory.mktemp("thinned")
+    files = [part_of(path, thinned, slice(0, None, EVERY)) for path in whole]
     spoil(files[1], folder / files[1].name)
     files[1] = folder / files[1].name
     files[2] = _with_hole(files[2], folder)

@@ -39,7 +39,7 @@ _FORMING = (
 
 @pytest.fixture(scope="module")
 def venue() -> Iterator[SimulatedVenueServer]:
-    with simulated("okx", rate=5.0) as server:
+    with simulated("okx", rate=3.0) as server:
         yield server
 
 
@@ -49,7 +49,7 @@ def crypto(venue: SimulatedVenueServer, tmp_path_factory: pytest.TempPathFactory
     source = f"okx:BTC-USDT+{SWAP}+ETH-USDT-PERP,url=127.0.0.1:{venue.port}"
     environment = {
         "MARKETPRISM_HTTP__GATEWAY": "0",
-        "MARKETPRISM_VENUE__TOP_MS": "10",
+        "MARKETPRISM_VENUE__TOP_MS": "50",
         "MARKETPRISM_VENUE__KINDS": ",".join([*VenueSettings().kinds, "mark_price"]),
     }
     with running_site(tmp_path_factory.mktemp("crypto"), source, environment=environment) as site:

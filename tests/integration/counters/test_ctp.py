@@ -41,7 +41,7 @@ from tests.support.recordings import part_of
 
 pytestmark = pytest.mark.timeout(240)
 
-NAMES = ("ru1901_20181009", "AP010_20200803", "AP101_20200804")
+NAMES = ("ru1901_20181008", "AP010_20200803", "AP101_20200804")
 
 
 def source_of(calendar: MarketCalendar, tmp_path: Path, *fronts: str, trader: str = "", **changed: Any) -> CtpSource:
@@ -292,7 +292,7 @@ def test_the_compiled_api_at_a_closed_port_is_an_error_in_time(tmp_path: Path, v
     assert expected in done.stdout.splitlines(), done.stderr
 
 
-@pytest.mark.parametrize("names", [("ru1901_20181009",), ("AP010_20200803",)])
+@pytest.mark.parametrize("names", [("ru1901_20181008",), ("AP010_20200803",)])
 async def test_the_bars_of_a_counter_are_those_of_its_recording(
     fixtures: Path, tmp_path: Path, calendar: MarketCalendar, names: tuple[str, ...]
 ) -> None:

@@ -69,9 +69,9 @@ async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
     "names",
     [
         ("ctp/ticks/ru1901_20181009",),
-        ("ctp/ticks/AP010_2020080",),
+        ("ctp/ticks/AP010_20200803",),
         ("ctp/ticks/CFFEX_IF2101_20210104",),
-        ("binance/usdm/hft_btcusdt_20230404",),
+        ("binance/usdm/hft_btcusdt_20230404", "binance/usdm/hft_btcusdt_20230405"),
     ],
     ids=["ru1901", "AP", "IF", "BTC-USDT-PERP"],
 )

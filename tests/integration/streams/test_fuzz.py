@@ -29,8 +29,8 @@ from marketprism_services.settings.settings import Settings
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("fuzz")]
 
-CALLS = 10_000
-SOURCE = "sim:rate=1,days=1,instruments=rb2505"
+CALLS = 5_000
+SOURCE = "sim:rate=0.4,days=1,instruments=rb2505"
 
 
 class Naughty(Service):
