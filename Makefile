@@ -25,7 +25,7 @@ WORKERS ?= 4
 PEER_PYTHON ?= python3.13
 PEERS ?= $(HOME)/.cache/marketprism/peers
 
-.PHONY: help setup counters compiled-counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
+.PHONY: help setup counters run test test-core test-oldest test-types coverage lint lint-console format docs lock bench bench-peers chaos clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,21 +44,22 @@ $(RUN): pyproject.toml constraints.txt | $(BIN)/python
 $(DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing everything and the tools for development into $(VENV), once:"
 	@# The counters are compiled meanwhile, on the core that an installation leaves idle.
-	@$(MAKE) --no-print-directory compiled-counters & set -o pipefail; $(call PIP,install) -c constraints.txt -e '.[all,dev]' | $(PROGRESS); done=$$?; wait; exit $$done
-	@$(MAKE) --no-print-directory counters
+	@$(MAKE) --no-print-directory $(COMPILED)/.ready & set -o pipefail; $(call PIP,install) -c constraints.txt -e '.[all,dev]' | $(PROGRESS); done=$$?; wait; exit $$done
+	@$(INSTALL_COUNTERS)
 	@touch $@ $(RUN)
 
 # Their compiled API alone, without the trader and the Qt that the packages ask for.
 COUNTERS := vnpy-ctp vnpy-sopt
 COMPILED := $(VENV)/counters
+INSTALL_COUNTERS = $(call PIP,install) --quiet --no-index --no-deps -c constraints.txt -f $(COMPILED) $(COUNTERS) \
+  >/dev/null 2>&1 || echo "CTP and SOPT: their API does not build here; everything else works"
 
-compiled-counters: | $(BIN)/python
-	@test -e $(COMPILED)/.ready || { echo "  $(COUNTERS) (compiled here; may take minutes)"; \
-	  $(call PIP,wheel) --quiet -c constraints.txt --no-deps -w $(COMPILED) $(COUNTERS) >/dev/null 2>&1 && touch $(COMPILED)/.ready; } || true
+$(COMPILED)/.ready: constraints.txt | $(BIN)/python
+	@echo "  $(COUNTERS) (compiled here; may take minutes)"
+	@$(call PIP,wheel) --quiet -c constraints.txt --no-deps -w $(@D) $(COUNTERS) >/dev/null 2>&1 && touch $@ || true
 
-counters: compiled-counters ## Build the API of the CTP and SOPT counters (needs a C++ compiler)
-	@$(call PIP,install) --quiet --no-index --no-deps -f $(COMPILED) $(COUNTERS) \
-	  >/dev/null 2>&1 || echo "CTP and SOPT: their API does not build here; everything else works"
+counters: $(COMPILED)/.ready ## Build the API of the CTP and SOPT counters (needs a C++ compiler)
+	@$(INSTALL_COUNTERS)
 
 run: $(RUN) $(if $(filter ctp% sopt%,$(SOURCE)),counters) ## Run the whole pipeline until you see bars (SOURCE=replay:… or sim, CLICKHOUSE=server or a URL)
 	@$(BIN)/marketprism up --source '$(SOURCE)' $(if $(CLICKHOUSE),--clickhouse '$(CLICKHOUSE)') $(ARGS)

@@ -32,6 +32,7 @@ from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.ticks.rules import ValidationRules
 from tests.contract.stores import engine_of
 from tests.support.bars import FIELDS
+from tests.support.recordings import part_of
 
 pytestmark = pytest.mark.timeout(480)
 
@@ -68,8 +69,8 @@ async def built_of(paths: list[Path], calendar: MarketCalendar) -> Built:
 @pytest.mark.parametrize(
     "names",
     [
-        ("ctp/ticks/ru1901_20181009",),
-        ("ctp/ticks/AP010_20200803",),
+        ("ctp/ticks/ru1901_20181008", "ctp/ticks/ru1901_20181009", "ctp/ticks/ru1901_20181010"),
+        ("ctp/ticks/AP010_2020080",),
         ("ctp/ticks/CFFEX_IF2101_20210104",),
         ("binance/usdm/hft_btcusdt_20230404", "binance/usdm/hft_btcusdt_20230405"),
     ],
@@ -87,6 +88,8 @@ async def test_ticks_resampled_by_the_database_are_the_bars_of_the_aggregator(  
     paths = [path for name in names for path in sorted(fixtures.glob(f"{name}*"))]
     if not paths:
         pytest.skip(f"no recording {names} in the fixtures")
+    if not is_recording(paths[0]):  # some rows of all their time: the bars are as many
+        paths = [part_of(path, tmp_path, slice(0, None, 4)) for path in paths]
     built = await built_of(paths, calendar)
     for adapter in ("chdb", "clickhouse", "native"):
         engine = await engine_of(request, adapter, tmp_path / adapter)
