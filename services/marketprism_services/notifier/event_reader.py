@@ -33,17 +33,17 @@ class EventReader:
         self._connection = connection
         self._store = store
         self._sent = sent
+        self._away = False  # as far as the log says
 
     async def run(self) -> None:
         """Keep events as alerts until cancelled."""
-        failed = False
         while True:
             try:
                 await self._read()
             except SdkError as error:
-                if not failed:
+                if not self._away:
                     log.warning("events.not_readable", stream=streams.EVENTS, error=reason_of(error))
-                failed = True
+                self._away = True
                 await asyncio.sleep(_AGAIN_S)
 
     async def _read(self) -> None:
@@ -56,6 +56,7 @@ class EventReader:
         )
         try:
             await consumer.open()
+            self._away = False  # the next time is told again
             if not seq:
                 await self._sent.save_position(max(last, 1))
             while True:
