@@ -44,11 +44,24 @@ class GuardedClient(Client):  # type: ignore[misc]  # to mypy the client is Any
         super().__init__()
         self._access = access
         self._context: ssl.SSLContext | None = None
+        self._is_left = False
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
         """From the files as they were when this connection began."""
         return self._context or self._access.tls()
+
+    async def close(self) -> None:
+        """Leave, and try no more to come back."""
+        self._is_left = True
+        await super().close()
+
+    async def _connect_to_server(self, server: object) -> None:
+        if self._is_left:
+            # `close` has cancelled the attempts to come back. One that is refused at that very moment loses the
+            # cancellation (asyncio.wait_for of Python 3.11), and there would be no end of them.
+            raise asyncio.CancelledError
+        await super()._connect_to_server(server)
 
     async def _process_connect_init(self) -> None:
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from nats.aio.msg import Msg
 
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
 from marketprism_sdk.errors import DeadlineExceeded, Fenced, NoResponders, NotConnected, StreamError, StreamMissing
 from marketprism_sdk.nats.batch import AtomicBatch
 from marketprism_sdk.nats.connection import Headers, NatsConnection
@@ -291,3 +292,31 @@ async def test_a_reader_of_a_stream_that_is_not_there_says_so_and_is_closed(conn
     await consumer.close()
     publisher = WindowPublisher(connection)
     await publisher.close()
+
+
+async def test_who_has_left_does_not_come_back_though_its_cancellation_was_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await EmbeddedServer.start(EmbeddedOptions(tmp_path / "nats", port=0))
+    connection = await NatsConnection.open(server.url, name="test")
+    await server.stop()
+    async with asyncio.timeout(10):
+        while not (attempts := [each for each in asyncio.all_tasks() if "_attempt_reconnect" in repr(each)]):
+            await asyncio.sleep(0.01)
+    monkeypatch.setattr(connection.nc, "_reconnection_task", _Uncancelled(attempts[0]))
+    await connection.close()
+    done, _ = await asyncio.wait(attempts, timeout=5)
+    assert done
+
+
+class _Uncancelled:
+    """A task whose cancellation is lost, as where what it waits for ends at that very moment."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self.task = task
+
+    def cancel(self) -> None:
+        return
+
+    def done(self) -> bool:
+        return self.task.done()
