@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -28,12 +29,25 @@ DEFAULT_PORT = 4222
 _START_TIMEOUT_S = 15.0
 _LOG_BYTES = 32 << 20
 _NO_ACCOUNT = "$G"
+_FIRST_PORT = 20_000
+_PORT_TRIES = 100
 _TAKEN = "address already in use"
 _LISTENS = "Listening for client connections"
 _CANNOT_WRITE = re.compile(
     r"critical write error|no space left on device|disk quota exceeded|read-only file system|input/output error",
     re.IGNORECASE,
 )
+
+
+def _first_outgoing_port() -> int:
+    """The lowest port that the kernel gives to outgoing connections; 0 where it does not say."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+_OUTGOING_FROM = _first_outgoing_port()
 
 
 @dataclass(frozen=True)
@@ -237,12 +251,21 @@ def choose_port(wanted: int | None) -> int:
 def hold_port() -> socket.socket:
     """A socket at a free loopback port, which keeps it from whoever looks for any free one until it is closed.
 
-    A server that reuses addresses, as servers do, can listen there meanwhile, and again after it was started anew.
+    A server that reuses addresses, as servers do, can listen there meanwhile, and again after it was started anew. The
+    port is none of those that the kernel gives to outgoing connections, where there are others: such a connection can
+    take a port from a server that is not there yet, or is started again.
     """
+    for _ in range(_PORT_TRIES if _OUTGOING_FROM > _FIRST_PORT else 0):
+        with contextlib.suppress(OSError):
+            return _bound_at(random.randrange(_FIRST_PORT, _OUTGOING_FROM))
+    return _bound_at(0)
+
+
+def _bound_at(port: int) -> socket.socket:
     held = socket.socket()
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
+        held.bind(("127.0.0.1", port))
     except OSError:
         held.close()
         raise

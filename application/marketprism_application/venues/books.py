@@ -85,6 +85,7 @@ class VenueBooks:
         self._tracked: dict[str, TrackedBook] = {}
         self._left: dict[str, int] = {}  # instruments that are not wanted any more: until when their book was known
         self._welcome: dict[str, int] = {}  # instruments that are wanted again: until when their book was known
+        self._untold: set[str] = set()  # instruments whose best levels have changed since they were published
         self.needed: dict[str, str] = {}  # symbol: why
         self.messages: list[Message] = []
         self.gaps: list[Gap] = []
@@ -270,6 +271,8 @@ class VenueBooks:
             self.needed.setdefault(symbol, REFRESH)
         if now - tracked.ts_top >= self._top_ns:
             self.top(symbol, tracked)
+        else:
+            self._untold.add(symbol)
         if now - tracked.ts_snapshot >= self._snapshot_ns:
             self._whole(symbol, tracked)
 
@@ -306,7 +309,17 @@ class VenueBooks:
     def top(self, symbol: str, tracked: TrackedBook) -> None:
         """The best levels now."""
         tracked.ts_top = tracked.sync.ts_recv
+        self._untold.discard(symbol)
         self.messages.append(self._say.top(symbol, tracked.sync))
+
+    def on_clock(self, now_ns: int) -> None:
+        """Time has passed: the last change before a market went quiet is published as well."""
+        for symbol in list(self._untold):
+            tracked = self._tracked.get(symbol)
+            if tracked is None or not tracked.sync.valid:
+                self._untold.discard(symbol)
+            elif now_ns - tracked.ts_top >= self._top_ns:
+                self.top(symbol, tracked)
 
     def show(self, symbol: str, depth: int | None) -> BookView | None:
         """A book in words and texts, None when there is none. Levels are amounts, best first, only known ones."""

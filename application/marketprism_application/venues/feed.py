@@ -322,6 +322,7 @@ class VenueFeed:
     def on_clock(self, now_ns: int) -> None:
         """Time has passed: what waited for it."""
         self._out.ticks.extend(self._ticks.on_clock(now_ns, self.source))
+        self.books.on_clock(now_ns)
         before = now_ns - self._hold
         for symbol, tape in self._tapes.items():
             while tape.overdue(before):

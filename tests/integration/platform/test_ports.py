@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, hold_port, is_free
+from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port, hold_port, is_free
 from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service._http_server import HttpServer
 
@@ -28,6 +28,14 @@ async def test_a_held_port_is_given_to_nobody_and_its_server_listens_there_again
             assert b" 200 " in (await reader.readline())
             writer.close()
             await server.stop()
+
+
+def test_a_chosen_port_is_none_that_the_kernel_gives_to_connections() -> None:
+    """A connection that was given a port of its own keeps a server from it, whatever the server says about reuse."""
+    range_of = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    if not range_of.exists() or int(range_of.read_text().split()[0]) <= 20_000:
+        pytest.skip("this system gives every port to connections, or does not say which")
+    assert {choose_port(0) < int(range_of.read_text().split()[0]) for _ in range(200)} == {True}
 
 
 async def test_nats_servers_listen_at_held_ports(tmp_path: Path) -> None:

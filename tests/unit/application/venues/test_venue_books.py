@@ -212,3 +212,25 @@ def test_a_level_that_is_none_makes_the_book_invalid(level: tuple[str, ...]) -> 
     books.on_change(change(11, 11, bids=[level]))
     assert told(books)[-1] == ("invalid", False)
     assert books.needed == {S: "malformed"}
+
+
+def test_the_last_best_levels_before_a_market_goes_quiet_are_published() -> None:
+    books = made(top_ms=250, snapshot_s=1e6)
+    books.on_change(change(10, 10))
+    books.on_snapshot(S, snapshot(10))
+    last = 10 * SECOND
+    for number, at in ((11, last + SECOND), (12, last + SECOND + 1), (13, last + SECOND + 2)):
+        books.on_change(change(number, number, bids=[("100", str(number))], at=at))
+    books.messages = []
+    books.on_clock(last + SECOND + 2)
+    assert told(books) == [], "not more often than every 250 ms"
+    books.on_clock(last + 2 * SECOND)
+    (top,) = books.messages
+    assert (top.seq, top.bids[0]) == (13, ("100", "13"))  # type: ignore[attr-defined]
+    books.on_clock(last + 3 * SECOND)
+    assert len(books.messages) == 1, "once"
+    books.on_change(change(14, 14, bids=[("100", "14")], at=last + SECOND + 3))
+    books.lose(S, "disconnected", unheard=True)
+    told(books)
+    books.on_clock(last + 9 * SECOND)
+    assert told(books) == [], "nothing of a book that is not known"
