@@ -81,6 +81,7 @@ class VenueFeed:
         self._ticks = TickMaker(self.parser.money_of, self.settings.quote_ms)
         self.books = VenueBooks(venue.name, source, venue.rule, self.parser.scale, self.settings)
         self._quoted: dict[str, Quote] = {}  # the newest best prices that the venue told
+        self._unquoted: set[str] = set()  # instruments without, whose book has changed since its last tick
         self._newest: dict[Any, Any] = {}
         self._lately: dict[str, dict[int, None]] = {}
         self._out = Collected([], [], [])
@@ -277,10 +278,17 @@ class VenueFeed:
         sync = self.books.on_change(change, path)
         if self.books.gaps:
             self._take_books()  # at their place among the ticks; messages keep their order by themselves
-        if change.symbol not in self._quoted and sync.valid and self._ticks.is_due(change.symbol, change.ts_recv):
-            quote = self.books.quote(change.symbol)
-            if quote is not None:
-                self._quote(quote)
+        if change.symbol not in self._quoted and sync.valid:
+            if self._ticks.is_due(change.symbol, change.ts_recv):
+                self._quote_of_book(change.symbol)
+            else:
+                self._unquoted.add(change.symbol)
+
+    def _quote_of_book(self, symbol: str) -> None:
+        self._unquoted.discard(symbol)
+        quote = self.books.quote(symbol)
+        if quote is not None:
+            self._quote(quote)
 
     def _take_books(self) -> None:
         books, out = self.books, self._out
@@ -321,6 +329,9 @@ class VenueFeed:
 
     def on_clock(self, now_ns: int) -> None:
         """Time has passed: what waited for it."""
+        for symbol in self._unquoted - self._quoted.keys():
+            self._quote_of_book(symbol)
+        self._unquoted.clear()
         self._out.ticks.extend(self._ticks.on_clock(now_ns, self.source))
         self.books.on_clock(now_ns)
         before = now_ns - self._hold

@@ -8,6 +8,8 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.contracts.venue_messages import LiquidationMessage, TickerMessage
 from marketprism_application.venues.feed import FeedSettings, VenueFeed
 from marketprism_application.venues.protocol import Quote
+from marketprism_domain.books.chain import BookChange
+from marketprism_domain.books.sync import BookSnapshot
 
 S = "BTC-USDT"
 SECOND = 1_000_000_000
@@ -63,3 +65,28 @@ def test_mark_prices_and_statistics_have_times_of_their_own() -> None:
     made.on_item(TickerMessage(1, "binance", S, "src", 0, 8, 8, 8, 0, last="5"))
     made.on_item(TickerMessage(1, "binance", S, "src", 0, 8, 8, 9, 0, last="5"))
     assert [message.seq for message in made.collect().messages] == [10, 8]
+
+
+def change(number: int, ts: int, bid: str) -> BookChange:
+    return BookChange("binance", S, ts, ts, number, number, None, [(bid, "1")], [("900", "1")])
+
+
+def test_the_last_change_of_a_book_before_a_market_goes_quiet_is_a_tick() -> None:
+    made = VenueFeed(MARKETS["binance"].make("", ""), "src", settings=FeedSettings(quote_ms=250))
+    made.on_item(change(1, SECOND, "100"))
+    assert made.books.on_snapshot(S, BookSnapshot(1, SECOND, SECOND, [("100", "1")], [("900", "1")]))
+    for number, ts, bid in ((2, 2 * SECOND, "101"), (3, 2 * SECOND + 1, "102"), (4, 2 * SECOND + 2, "103")):
+        made.on_item(change(number, ts, bid))
+    assert [int(tick.bids[0].price) for tick in made.collect().ticks] == [101]
+    made.on_clock(2 * SECOND + 3)
+    assert made.collect().ticks == [], "not more often than every 250 ms"
+    made.on_clock(3 * SECOND)
+    made.on_clock(4 * SECOND)
+    (tick,) = made.collect().ticks
+    assert (int(tick.bids[0].price), tick.ts_event) == (103, 2 * SECOND + 2)
+    made.on_item(change(5, 4 * SECOND, "104"))
+    made.on_item(change(6, 4 * SECOND + 1, "105"))
+    made.books.lose(S, "disconnected", unheard=True)
+    made.collect()
+    made.on_clock(9 * SECOND)
+    assert made.collect().ticks == [], "nothing of a book that is not known"
