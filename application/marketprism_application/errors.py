@@ -11,6 +11,7 @@ ApplicationError
 ├── NotificationError    a channel did not take a message
 │   ├── NotificationRefused      it says no: sending the same again is of no use
 │   └── NotificationUnavailable  it is away or too busy: later
+├── DefinitionError  a job or another thing that somebody defined cannot be (the caller's mistake)
 └── QueryError       a question that cannot be answered as asked (the caller's mistake)
     ├── UnknownSymbolError   nothing is stored of the instrument
     └── AnswerTooLargeError  the answer has more bytes than a message may have
@@ -104,6 +105,12 @@ class NotificationUnavailable(NotificationError):
     def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(message, retryable=True)
         self.retry_after_s = retry_after_s
+
+
+class DefinitionError(ApplicationError):
+    """What somebody defined is refused; the text names it, the field, what was expected and what it was."""
+
+    code = Code.INVALID_PARAMETER
 
 
 class QueryError(ApplicationError):

@@ -17,6 +17,7 @@ SdkError
 │   └── StreamMisconfigured   the server or the stream is not set up for it (a ConfigurationError as well)
 ├── NotActive            the instance is a standby; `leader` is who leads
 ├── RemoteError          the other side answered with an error; `code`, `details`
+├── JobFailed            a job was done and found something wrong; `output` says what
 └── CommandRejected      a command that must not be tried again
 """
 
@@ -128,6 +129,14 @@ class RemoteError(SdkError):
         self.message = message
         self.details: dict[str, Any] = details or {}
         self.retryable = retryable
+
+
+class JobFailed(SdkError):
+    """What the handler of a job raises whose work was done and found something wrong; `output` is kept of the run."""
+
+    def __init__(self, message: str, output: object = None) -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class CommandRejected(SdkError):

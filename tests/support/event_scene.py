@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer
@@ -24,8 +24,11 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import publish_ack
 from marketprism_sdk.observability import Sampler
 from marketprism_sdk.service import Service
+from tests.fakes.ticks import at, tick
 
 PARTITION = 3
+SECOND = 10**9
+START = at("2025-03-03 09:00:00")
 
 
 class EventScene:
@@ -109,3 +112,33 @@ async def event_scene(folder: Path, calendar: MarketCalendar, **options: Any) ->
     finally:
         await connection.close()
         await server.stop()
+
+
+class Scene(NamedTuple):
+    """What is done, and the events that come of it."""
+
+    play: Callable[[EventScene, Path], Awaitable[None]]
+    raises: tuple[str, ...]
+    server: dict[str, float]
+
+
+SCENES: dict[str, Scene] = {}
+Play = Callable[[EventScene, Path], Awaitable[None]]
+
+
+def raises(*names: str, **server: float) -> Callable[[Play], Play]:
+    """The scene waits for these events; `server` are options of its nats-server."""
+
+    def enter(play: Play) -> Play:
+        SCENES[play.__name__] = Scene(play, names, server)
+        return play
+
+    return enter
+
+
+def ticks(first: int, count: int, **more: object) -> list[Tick]:
+    """One a second."""
+    return [
+        tick(START + n * SECOND, 3_000 + n % 3, n + 1, seq=n, **more)  # type: ignore[arg-type]
+        for n in range(first, first + count)
+    ]

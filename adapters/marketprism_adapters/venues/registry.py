@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from marketprism_adapters.venues.binance import signs as binance
@@ -34,6 +35,10 @@ def _binance(market: str) -> Market:
 def _bybit(category: str) -> Market:
     return Market(lambda ws, rest: Bybit(category, ws, rest), bybit.SIGNS)
 
+
+# Hours between two settlements of funding, counted from midnight UTC. Binance and OKX publish 00:00, 08:00 and 16:00 as
+# the rule of their perpetual contracts; Deribit accrues all the time and shows the sum of 8 hours at the same instants.
+FUNDING_HOURS: Mapping[str, int] = MappingProxyType({"binance": 8, "deribit": 8, "okx": 8})
 
 MARKETS: dict[str, Market] = {
     "binance": _binance("spot"),

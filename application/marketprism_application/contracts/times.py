@@ -62,6 +62,12 @@ def iso_time(ts: int, zone: tzinfo = UTC) -> str:
     return f"{text[:19]}.{nanos:09d}{'Z' if offset == '+00:00' and zone is UTC else offset}"
 
 
+def iso_short(ts: int) -> str:
+    """ISO 8601 of nanoseconds UTC, with as many digits of the second's fraction as it has, none where that is 0."""
+    whole, _, fraction = iso_time(ts).rstrip("Z").partition(".")
+    return f"{whole}.{fraction.rstrip('0')}Z" if fraction.strip("0") else f"{whole}Z"
+
+
 def parse_time(value: str | int | date | datetime | None, name: str, zone: tzinfo = CHINA) -> int | None:
     """Nanoseconds UTC of a time as people write it.
 

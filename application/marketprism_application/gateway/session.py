@@ -67,6 +67,7 @@ class GatewaySession:
         self._refused: dict[str, int] = {}
         self._failures = 0
         self.ticks = 0
+        self.opened_at = 0.0  # when the source was opened last, with its instruments; seconds since 1970
         self.trouble = ""  # what failed that nobody has foreseen, until reading goes well again
 
     @property
@@ -137,6 +138,7 @@ class GatewaySession:
         if gateway.state in (GatewayState.CREATED, GatewayState.DISCONNECTED):
             await self._events.publish_soon(gateway.initialize(), epoch)
         await self._source.connect()
+        self.opened_at = time.time()
         await self._positions.tell(gateway.source)
         if self._schedule.order.instruments is not None:
             await self.subscribe(self._schedule.order.instruments)

@@ -26,6 +26,7 @@ from marketprism_domain.events.pipeline import (
     SystemResourcesNormal,
 )
 from marketprism_domain.events.quality import DataQualityDegraded, DataQualityRestored
+from marketprism_domain.events.scheduling import JobRunFailed, JobRunsMissed
 from marketprism_domain.events.sessions import HolidaysNotAnnounced
 from marketprism_domain.marketdata.event_record import EventRecord
 
@@ -53,6 +54,8 @@ RULES: Mapping[type, EventRule] = {
     MemoryThresholdExceeded: EventRule(Severity.TICKET, ("service",), "rss_mb", "threshold_mb"),
     ClockOff: EventRule(Severity.TICKET, ("venue",), "offset_s"),
     HolidaysNotAnnounced: EventRule(Severity.TICKET, ("known_to",), "days"),
+    JobRunFailed: EventRule(Severity.TICKET, ("job",), "attempts"),
+    JobRunsMissed: EventRule(Severity.TICKET, ("job",), "runs"),
     DataQualityDegraded: EventRule(Severity.INFO, ("venue", "symbol"), "score", "threshold"),
     DisasterRecoveryActivated: EventRule(Severity.INFO, ("service",)),
 }

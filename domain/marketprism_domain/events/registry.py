@@ -70,6 +70,7 @@ from marketprism_domain.events.quality import (
     TickDataValidated,
     ValidationRulesUpdated,
 )
+from marketprism_domain.events.scheduling import JobRunFailed, JobRunsMissed
 from marketprism_domain.events.sessions import (
     AfterHoursOpened,
     HolidaysNotAnnounced,
@@ -153,6 +154,8 @@ EVENTS: dict[str, type[Any]] = {
         MessagesOutOfChain,
         SessionJoined,
         ClockOff,
+        JobRunFailed,
+        JobRunsMissed,
     )
 }
 

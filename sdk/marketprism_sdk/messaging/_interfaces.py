@@ -12,6 +12,8 @@ import msgspec
 
 INTERFACE = "interface"  # calls that every service answers: what it offers,
 CHECK_COMMAND = "check_command"  # whether a command is one of its own, and its body what it takes,
+CHECK_JOB = "check_job"  # the same of a job that it does,
+JOB_HANDLERS = "job_handlers"  # which of those there are,
 HTTP = "http"  # and a request that a gateway has let in
 HTTP_PREFIX = "/api/v1/"  # behind it the name of the service: nobody offers paths of another
 
@@ -26,6 +28,14 @@ class CommandInterface(msgspec.Struct, frozen=True):
     body: JsonSchema = {}
     attempts: int = 1
     timeout_s: float = 25.0
+
+
+class JobInterface(msgspec.Struct, frozen=True):
+    """Work that a service does when a job of it is due: what it does, and the JSON Schema of its body."""
+
+    name: str
+    summary: str = ""
+    body: JsonSchema = {}
 
 
 class HttpInterface(msgspec.Struct, frozen=True):
@@ -89,14 +99,17 @@ class CommandCheck(msgspec.Struct, frozen=True):
 
 __all__ = [
     "CHECK_COMMAND",
+    "CHECK_JOB",
     "HTTP",
     "HTTP_PREFIX",
     "INTERFACE",
+    "JOB_HANDLERS",
     "Caller",
     "CommandCheck",
     "CommandInterface",
     "HttpCall",
     "HttpInterface",
+    "JobInterface",
     "JsonSchema",
     "ServiceInterface",
 ]

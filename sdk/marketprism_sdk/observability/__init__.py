@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from marketprism_sdk.observability._export import check_endpoint, export_traces, record_traces
     from marketprism_sdk.observability._families import (
         FRAMEWORK,
+        JOB_SECONDS,
         ROWS,
         SECONDS,
         Family,
@@ -24,6 +25,7 @@ else:
             "marketprism_sdk.observability._export": ("check_endpoint", "export_traces", "record_traces"),
             "marketprism_sdk.observability._families": (
                 "FRAMEWORK",
+                "JOB_SECONDS",
                 "ROWS",
                 "SECONDS",
                 "Family",
@@ -44,6 +46,7 @@ else:
 
 __all__ = [
     "FRAMEWORK",
+    "JOB_SECONDS",
     "ROWS",
     "SECONDS",
     "Family",

@@ -13,6 +13,7 @@ from enum import Enum
 from marketprism_sdk.errors import InvalidSetting
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+JOB_SECONDS = (0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0)
 ROWS = (1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0, 1_000_000.0)
 
 
@@ -126,6 +127,9 @@ FRAMEWORK: tuple[Family, ...] = (
         ("commands_total", "Commands that were done.", ("command",)),
         ("command_failures_total", "Attempts at a command that raised an error.", ("command",)),
         ("commands_handed_on_total", "Commands that came here and went on to the group they are for.", ("command",)),
+        ("job_runs_done_total", "Runs of jobs that ended here, by how.", ("handler", "result")),
+        ("job_results_refused_total", "Results of runs that had been given up by the time they were there.", ()),
+        ("job_runs_unreadable_total", "Runs on the queue that could not be read.", ()),
         ("dead_letters_total", "Commands and messages that were set aside as dead letters.", ()),
         ("events_published_total", "Events that this service published.", ("event",)),
         ("event_publish_failures_total", "Events that could not be published.", ("event",)),
@@ -154,6 +158,7 @@ FRAMEWORK: tuple[Family, ...] = (
             "event_loop_worst_stall_seconds",
             "The longest that the event loop was blocked since the last scrape, in seconds.",
         ),
+        ("job_runs_running", "Runs of jobs that this instance is doing."),
         ("service_ready", "1 where this instance is ready to do its work, else 0."),
         ("service_uptime_seconds", "How long this instance runs, in seconds."),
         ("event_loop_tasks", "Tasks of the event loop that have not ended."),
@@ -172,6 +177,7 @@ FRAMEWORK: tuple[Family, ...] = (
     ),
     Family("rpc_seconds", MetricKind.HISTOGRAM, "How long a call took to answer, in seconds.", ("method",)),
     Family("command_seconds", MetricKind.HISTOGRAM, "How long an attempt at a command took, in seconds.", ("command",)),
+    Family("job_seconds", MetricKind.HISTOGRAM, "How long a run of a job took, in seconds.", ("handler",), JOB_SECONDS),
     Family("stage_commit_seconds", MetricKind.HISTOGRAM, "How long a batch of a stage took to commit, in seconds."),
     Family(
         "traced_age_seconds",
@@ -180,4 +186,4 @@ FRAMEWORK: tuple[Family, ...] = (
     ),
 )
 
-__all__ = ["FRAMEWORK", "ROWS", "SECONDS", "Family", "MetricKind", "MetricsSettings"]
+__all__ = ["FRAMEWORK", "JOB_SECONDS", "ROWS", "SECONDS", "Family", "MetricKind", "MetricsSettings"]

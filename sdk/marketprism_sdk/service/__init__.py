@@ -7,12 +7,13 @@ from marketprism_sdk.lazy import lazy_names
 if TYPE_CHECKING:
     from marketprism_sdk.service._certificates import HttpTls
     from marketprism_sdk.service._child_process import die_with_parent, end_process
-    from marketprism_sdk.service._handlers import command, event, http, marked, rpc
+    from marketprism_sdk.service._handlers import command, event, http, job, marked, rpc
     from marketprism_sdk.service._http_limits import is_loopback
     from marketprism_sdk.service._leading import Lapsed, until_leading, while_leading
     from marketprism_sdk.service._lifecycle import run, unless, until_signalled
     from marketprism_sdk.service._periodic import PeriodicJobs
-    from marketprism_sdk.service._service import Service, ServiceSettings
+    from marketprism_sdk.service._service import Service
+    from marketprism_sdk.service._service_settings import ServiceSettings
     from marketprism_sdk.service._sharded import ShardedService
     from marketprism_sdk.service._single_active import SingleActiveService, leader_only
     from marketprism_sdk.service._work import Work
@@ -25,6 +26,7 @@ else:
                 "command",
                 "event",
                 "http",
+                "job",
                 "marked",
                 "rpc",
             ),
@@ -41,10 +43,8 @@ else:
             ),
             "marketprism_sdk.service._child_process": ("die_with_parent", "end_process"),
             "marketprism_sdk.service._periodic": ("PeriodicJobs",),
-            "marketprism_sdk.service._service": (
-                "Service",
-                "ServiceSettings",
-            ),
+            "marketprism_sdk.service._service": ("Service",),
+            "marketprism_sdk.service._service_settings": ("ServiceSettings",),
             "marketprism_sdk.service._sharded": ("ShardedService",),
             "marketprism_sdk.service._single_active": (
                 "SingleActiveService",
@@ -69,6 +69,7 @@ __all__ = [
     "event",
     "http",
     "is_loopback",
+    "job",
     "leader_only",
     "marked",
     "rpc",

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from marketprism_sdk.errors import CommandRejected, RemoteError
-from marketprism_sdk.messaging import Command, CommandPolicy, Mode
+from marketprism_sdk.messaging import Command, CommandPolicy, JobRun, Mode
 from marketprism_sdk.service._bodies import body_type, decoded
 from marketprism_sdk.service._offering import HttpMark
 
@@ -31,6 +31,17 @@ def command(name: str, policy: CommandPolicy | None = None) -> Callable[[F], F]:
     issuer and key. A method whose only argument has no type, `Any` or `Command` gets the `Command`.
     """
     return _mark("__command__", (name, policy or CommandPolicy()))
+
+
+def job(name: str) -> Callable[[F], F]:
+    """Do runs of jobs `<service>.<name>` with this method, each begun once, several beside one another.
+
+    The body is decoded into the type of its first argument, as that of a command is; a second one gets the `JobRun`,
+    with its key and the instant that it is for. What it returns is kept as the output of the run. It may take as long
+    as its job's timeout, is cancelled when that is over or the run is given up, and is not tried again where it raises
+    CommandRejected. JobFailed is a failure with an output.
+    """
+    return _mark("__job__", (name, None))
 
 
 def event(service: str, name: str, *, mode: Mode = "broadcast") -> Callable[[F], F]:
@@ -79,6 +90,21 @@ def rpc_handler(method: str, handler: Callable[..., Awaitable[Any]]) -> Callable
 
     async def decoding(request: Any) -> Any:
         return await handler(decoded(request, wanted, method))
+
+    return decoding
+
+
+def job_handler(name: str, handler: Callable[..., Awaitable[object]]) -> Callable[[JobRun], Awaitable[object]]:
+    """A handler of runs that decodes their bodies for `handler`. Raises as `rpc_handler` does."""
+    wanted = body_type(handler)
+    with_run = len(inspect.signature(handler).parameters) > 1
+
+    async def decoding(run: JobRun) -> object:
+        try:
+            body = run.body if wanted is None else decoded(run.body, wanted, f"job {name}")
+        except RemoteError as error:
+            raise CommandRejected(str(error)) from error
+        return await (handler(body, run) if with_run else handler(body))
 
     return decoding
 

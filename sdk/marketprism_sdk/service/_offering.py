@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias, get_type_hints
 
 import msgspec
@@ -19,6 +20,7 @@ from marketprism_sdk.messaging import (
     CommandPolicy,
     HttpCall,
     HttpInterface,
+    JobInterface,
     JsonSchema,
     ServiceInterface,
 )
@@ -55,7 +57,7 @@ class HttpMark:
 
 
 class Offering:
-    """The interface of one instance, and its answers to `interface`, `check_command` and `http`.
+    """The interface of one instance, and its answers to `interface`, `check_command`, `check_job` and `http`.
 
     Raises:
         ConfigurationError: two handlers of one request, too many of them, or one that cannot be understood.
@@ -67,8 +69,11 @@ class Offering:
         version: str,
         commands: Mapping[str, tuple[Handler, CommandPolicy]],
         requests: Iterable[tuple[Handler, HttpMark]],
+        jobs: Mapping[str, Handler] = MappingProxyType({}),
     ) -> None:
         self._service = service
+        self._jobs = dict(jobs)
+        self._job_bodies = {name: body_type(handler) for name, handler in jobs.items()}
         self._bodies = {name: _body_of_command(handler) for name, (handler, _) in commands.items()}
         self._requests: dict[tuple[str, str], Handler] = {}
         declared = []
@@ -105,6 +110,26 @@ class Offering:
         if wanted is not None:
             _refuse_others(check.body, wanted)
             decoded(check.body, wanted, f"command {check.name}")
+
+    async def answer_jobs(self, _: object) -> list[JobInterface]:
+        """The jobs that this instance does."""
+        bodies = self._job_bodies
+        return [JobInterface(name, _summary(self._jobs[name]), _schema(bodies[name])) for name in sorted(bodies)]
+
+    async def check_job(self, asked: object) -> None:
+        """Nothing where a job could be done.
+
+        Raises:
+            RemoteError: UNKNOWN_JOB, or INVALID_PARAMETER with the path of the field that is wrong.
+        """
+        check = decoded(asked, CommandCheck, "job")
+        if check.name not in self._job_bodies:
+            known = ", ".join(sorted(self._job_bodies)) or "none: it does no jobs"
+            raise RemoteError("UNKNOWN_JOB", f"job: expected one of {known}, was {check.name[:80]!r}")
+        wanted = self._job_bodies[check.name]
+        if wanted is not None:
+            _refuse_others(check.body, wanted)
+            decoded(check.body, wanted, f"job {check.name}")
 
     async def answer_http(self, asked: object) -> object:
         """What the handler of a request returns.
@@ -183,9 +208,16 @@ def _schema(kind: object) -> JsonSchema:
     if kind is None or kind is object:
         return {}
     try:
-        return msgspec.json.schema(kind)
+        return msgspec.json.schema(kind, schema_hook=_anything)
     except TypeError:
         return {}
+
+
+def _anything(kind: type[object]) -> JsonSchema:
+    """The schema of what may be any value. Raises NotImplementedError for types that have none."""
+    if kind is object:
+        return {"description": "any value"}  # an empty one counts as none
+    raise NotImplementedError
 
 
 __all__ = ["METHODS", "HttpMark", "Offering"]

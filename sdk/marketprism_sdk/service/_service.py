@@ -1,7 +1,7 @@
 """Service: a process with a name, and what every such process needs.
 
-Subclass it, mark handlers with `@rpc`, `@command`, `@event` and `@http`, or mount objects that have such handlers;
-override `on_start`, `work`, `on_drain` and `on_stop`, and `await run(…)`.
+Subclass it, mark handlers with `@rpc`, `@command`, `@job`, `@event` and `@http`, or mount objects that have such
+handlers; override `on_start`, `work`, `on_drain` and `on_stop`, and `await run(…)`.
 
 At a stop: `on_drain` while everything still runs and answers; then the service is no longer ready, answers nothing any
 more and ends its tasks; then `on_stop`; then it leaves the registry. A phase that raises does not keep the others from
@@ -16,8 +16,7 @@ import errno
 import os
 import secrets
 import socket
-from collections.abc import Coroutine, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -25,66 +24,45 @@ from aiohttp import web
 from marketprism_sdk.errors import ConfigurationError, DeadlineExceeded, reason_of
 from marketprism_sdk.messaging import (
     CHECK_COMMAND,
+    CHECK_JOB,
     DONE,
     DONE_S,
     HEALTH,
     HTTP,
     INTERFACE,
+    JOB_HANDLERS,
     REGISTRY,
     TTL_S,
     Command,
     CommandReceiver,
     Discovery,
     Events,
+    JobClaims,
+    JobRunner,
     NatsBus,
     Registration,
     RpcClient,
     RpcServer,
     ensure_command_streams,
+    ensure_job_streams,
 )
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_sdk.observability import LoopWatch, Metrics, MetricsSettings, logs
+from marketprism_sdk.observability import LoopWatch, Metrics, logs
 from marketprism_sdk.observability.logger import get_logger
-from marketprism_sdk.service._certificates import HttpTls
-from marketprism_sdk.service._handlers import command, command_handler, event, marked, rpc, rpc_handler
+from marketprism_sdk.service._handlers import command, command_handler, event, job_handler, marked, rpc, rpc_handler
 from marketprism_sdk.service._http_server import HttpServer
 from marketprism_sdk.service._inspection import Inspection
 from marketprism_sdk.service._lifecycle import unless
 from marketprism_sdk.service._measures import measure
 from marketprism_sdk.service._offering import Offering
+from marketprism_sdk.service._service_settings import ServiceSettings
 from marketprism_sdk.service._work import Work
 
 log = get_logger(__name__)
 
 _NEEDS_LOOK_S = 0.1
 _POLITE_S = 1.0  # for what is said at the end and runs out by itself when it is not
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """Where the service listens. `http_port` 0 takes any free port; the registry says which. With
-    `http_port_may_differ` a port that is taken is no error: any free one is taken instead, and the log says which.
-    `http_names` are host names by which it is asked beside those of loopback, `http_connections` how many it
-    holds at most, `http_tls` its certificate, without which it speaks HTTP in clear.
-
-    `needs` are services of which one instance must be active before this one starts, waited for `needs_s` seconds.
-    `commands_parallel` commands are done at once over all instances, in order where it is 1. `metrics` names and
-    explains what is counted.
-    """
-
-    http_host: str = "127.0.0.1"
-    http_port: int = 0
-    http_port_may_differ: bool = False
-    replicas: int = 1
-    with_commands: bool = True
-    commands_parallel: int = 1
-    needs: tuple[str, ...] = ()
-    needs_s: float = 60.0
-    metrics: MetricsSettings = field(default_factory=MetricsSettings)
-    http_names: tuple[str, ...] = ()
-    http_connections: int = 1_000
-    http_tls: HttpTls = field(default_factory=HttpTls)
 
 
 class Service:
@@ -176,7 +154,7 @@ class Service:
         self._handlers.append(handlers)
 
     def handlers(self, mark: str) -> Iterator[tuple[Any, Any]]:
-        """(bound method, its mark) of every handler with a mark: `__rpc__`, `__command__`, `__event__`, `__http__`."""
+        """(bound method, its mark) of every handler with a mark, as `__rpc__`, `__command__` or `__job__`."""
         for owner in self._handlers:
             yield from marked(owner, mark)
 
@@ -278,10 +256,13 @@ class Service:
         calls = self._by_name("__rpc__")
         commands = self._by_name("__command__")
         offered = commands if self.settings.with_commands else {}
-        offering = Offering(self.name, self.version, offered, self.handlers("__http__"))
+        jobs = {name: method for name, (method, _) in self._by_name("__job__").items()}
+        offering = Offering(self.name, self.version, offered, self.handlers("__http__"), jobs)
         self._rpc.add(HEALTH, self._answer_health)
         self._rpc.add(INTERFACE, offering.answer_interface)
         self._rpc.add(CHECK_COMMAND, offering.check_command)
+        self._rpc.add(CHECK_JOB, offering.check_job)
+        self._rpc.add(JOB_HANDLERS, offering.answer_jobs)
         self._rpc.add(HTTP, offering.answer_http)
         for name, (method, raw) in calls.items():
             if raw:
@@ -311,6 +292,25 @@ class Service:
                 receiver.add(name, command_handler(name, method), policy)
             await receiver.open()  # before it is ready: a command that comes first must not wait on another queue
             self.spawn(receiver.run(), "commands")
+        if jobs and self.settings.with_commands:
+            await self._do_jobs(jobs)
+
+    async def _do_jobs(self, jobs: Mapping[str, Callable[..., Awaitable[object]]]) -> None:
+        await ensure_job_streams(self.connection, self.settings.replicas)
+        claims = await JobClaims.open(self.connection, self.settings.replicas)
+        runner = JobRunner(
+            self.connection,
+            self.name,
+            self.instance,
+            self.metrics,
+            claims=claims,
+            parallel=self.settings.jobs_parallel,
+        )
+        for name, method in jobs.items():
+            runner.add(name, job_handler(name, method))
+        await runner.open()
+        self.metrics.watch("job_runs_running", lambda: float(runner.doing))
+        self.spawn(runner.run(), "jobs")
 
     def _by_name(self, mark: str) -> dict[str, tuple[Any, Any]]:
         """(handler, its setting) by name. Raises ConfigurationError where a name has two."""
@@ -388,4 +388,4 @@ class Service:
             self.metrics.close()
 
 
-__all__ = ["Service", "ServiceSettings", "command", "event", "rpc"]
+__all__ = ["Service", "command", "event", "rpc"]

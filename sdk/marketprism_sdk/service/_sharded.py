@@ -12,7 +12,8 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.partitions import ShardClaimed, ShardDisagreed, Shards
-from marketprism_sdk.service._service import Service, ServiceSettings
+from marketprism_sdk.service._service import Service
+from marketprism_sdk.service._service_settings import ServiceSettings
 from marketprism_sdk.streams import InputCut, Processor, Stage, StageSettings
 
 log = get_logger(__name__)

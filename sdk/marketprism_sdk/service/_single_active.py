@@ -13,7 +13,8 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.nats.prober import NatsProber
 from marketprism_sdk.observability.logger import get_logger
 from marketprism_sdk.service._handlers import F
-from marketprism_sdk.service._service import Service, ServiceSettings
+from marketprism_sdk.service._service import Service
+from marketprism_sdk.service._service_settings import ServiceSettings
 
 log = get_logger(__name__)
 

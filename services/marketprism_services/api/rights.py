@@ -6,7 +6,8 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.audit_log import AUDIT
 from marketprism_adapters.nats.market_rights import keeps_accounts
 from marketprism_adapters.nats.rights import Rights
-from marketprism_sdk.messaging import DEAD_LETTERS, INSPECT
+from marketprism_adapters.nats.schedule_log import SCHEDULE
+from marketprism_sdk.messaging import DEAD_LETTERS, INSPECT, JOBS
 from marketprism_sdk.messaging import STREAM as COMMANDS
 
 
@@ -18,5 +19,6 @@ def grant(rights: Rights) -> Rights:
     rights.publishes(
         *(f"$JS.API.CONSUMER.LIST.{name}" for name in (*streams.MARKET_STREAMS, COMMANDS, DEAD_LETTERS, AUDIT))
     )
+    rights.reads(JOBS, SCHEDULE)  # how full they are
     rights.publishes(f"{INSPECT}.>", f"{INSPECT}-cancel.>")  # nobody else sees the logs of a service
     return keeps_accounts(rights)

@@ -84,6 +84,7 @@ COMMANDS = {
         "What the services of a data directory have logged, in the order of time; tracebacks stand with their line.",
     ),
     "alerts": CommandRow("alerts", "alerts", "Alerts: what is wrong, who takes care of it, whether channels work."),
+    "jobs": CommandRow("jobs", "jobs", "Jobs: what runs when, what became of it; run, pause, define, remove."),
     "rebuild": CommandRow(
         "offline",
         "rebuild_command",

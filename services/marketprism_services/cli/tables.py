@@ -26,10 +26,10 @@ _GAP = 2
 _WORDS = 12  # down to this width a column of words folds
 _BAR_COLUMNS = ("ts_open", "trading_day", "open", "high", "low", "close", "volume", "open_interest", "gap")
 _BAR_DROPS = ("open_interest",)
-_INSTANTS = ("ts_event", "ts_from", "ts_to")  # of one second there may be several
+_INSTANTS = ("ts_due", "ts_event", "ts_from", "ts_to")  # of one second there may be several
 _NAMES = ("venue", "symbol")
 # Columns whose single words are the program's own.
-_STATES = ("role", "health", "status", "state", "owner", "class_", "verdict", "cause")
+_STATES = ("role", "health", "status", "state", "owner", "class_", "verdict", "cause", "newest_run", "origin")
 
 
 class Look(NamedTuple):

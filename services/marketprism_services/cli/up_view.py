@@ -46,7 +46,9 @@ _LOOK_S = 2.0
 _LOOKS = 3  # before it is said that there is nothing
 
 
-def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool, monitored: bool = False) -> int:
+def run_up(
+    settings: Settings, launcher: Launcher, *, once: bool, as_json: bool, monitored: bool = False, jobs: bool = False
+) -> int:
     """Exit code of the whole run."""
     os.umask(UMASK)
     level = "warning" if settings.log.level == "info" else settings.log.level
@@ -55,16 +57,23 @@ def run_up(settings: Settings, launcher: Launcher, *, once: bool, as_json: bool,
     else:
         logs.configure(level=level, form=settings.log.format)
     warn_of_open_files(type(settings))
-    work = partial(_up, settings, launcher, once=once, as_json=as_json, monitored=monitored)
+    work = partial(_up, settings, launcher, once=once, as_json=as_json, monitored=monitored, jobs=jobs)
     return run(work, settings.drain_s + 8)
 
 
 async def _up(
-    settings: Settings, launcher: Launcher, stop: asyncio.Event, *, once: bool, as_json: bool, monitored: bool
+    settings: Settings,
+    launcher: Launcher,
+    stop: asyncio.Event,
+    *,
+    once: bool,
+    as_json: bool,
+    monitored: bool,
+    jobs: bool,
 ) -> int:
     async with AsyncExitStack() as stack:
         with err.status("checking the source and starting NATS and the services …"):
-            running = await local_stack.start(settings, stack, launcher, stop, monitored=monitored)
+            running = await local_stack.start(settings, stack, launcher, stop, monitored=monitored, jobs=jobs)
         err.print(f"NATS [bold]{running.url}[/bold], data in {settings.data_dir}", highlight=False, soft_wrap=True)
         if data_of(settings) == SIMULATED:
             err.print("the data are simulated: they are no market's", style="yellow", highlight=False)

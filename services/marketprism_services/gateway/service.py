@@ -40,6 +40,7 @@ from marketprism_sdk.ports import KvEntry
 from marketprism_sdk.service import ServiceSettings, SingleActiveService, Work, until_leading, while_leading
 from marketprism_sdk.values import read_or_none
 from marketprism_services.gateway.commands import OperatorCommands, gateway_named
+from marketprism_services.gateway.instrument_answers import InstrumentAnswers
 from marketprism_services.gateway.session_watch import RegistryStatus, SessionWatch
 from marketprism_services.gateway.source_metrics import BookAnswers, streams_of, watch_source
 from marketprism_services.stages.calendar_watch import LOOK_S, CalendarWatch
@@ -95,6 +96,7 @@ class GatewayService(SingleActiveService):
         self._besides: set[asyncio.Task[None]] = set()
         self._calendar_watch = CalendarWatch(calendar.days, now_ns)
         self.mount(BookAnswers(source))
+        self.mount(InstrumentAnswers(source, lambda: self.session.opened_at))
         self.mount(
             OperatorCommands(
                 group, lambda: self._schedule.order, self._store_order, can_subscribe=self._live is not None

@@ -31,6 +31,8 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import rss_bytes
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.monitor.absences import Absences
+from marketprism_services.monitor.jobs.all_jobs import jobs_of
+from marketprism_services.monitor.jobs.health_sweep import Views
 from marketprism_services.monitor.measures import MonitorMeasures
 from marketprism_services.monitor.pipeline_audit import PipelineAudit
 from marketprism_services.monitor.rules_trials import RulesTrials
@@ -75,6 +77,11 @@ class MonitorService(Service):
         self._targets = ScrapeTargets()
         self._measures = MonitorMeasures(self.metrics)
         self._trials = RulesTrials(connection, calendar, self.metrics)
+        views = Views(
+            lambda: list(self._discovery.instances()), lambda: list(self._problems.values()), lambda: self._fills
+        )
+        for each in jobs_of(connection, self.calls, views, calendar):
+            self.mount(each)
 
     def routes(self) -> list[web.RouteDef]:
         """What is to be scraped, for Prometheus."""

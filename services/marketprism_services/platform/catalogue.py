@@ -23,6 +23,9 @@ class Wiring(Protocol):
         ...
 
 
+SCHEDULER = "scheduler"
+
+
 def names() -> tuple[str, ...]:
     """Every service, in the order in which they are started."""
     return tuple(row.name for row in SERVICES)
@@ -56,6 +59,7 @@ def wiring_of(row: ServiceRow) -> Wiring:
 
 
 __all__ = [
+    "SCHEDULER",
     "SERVICES",
     "Instances",
     "ServiceRow",

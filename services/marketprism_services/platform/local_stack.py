@@ -101,10 +101,11 @@ async def start(
     stop: asyncio.Event | None = None,
     *,
     monitored: bool = False,
+    jobs: bool = False,
 ) -> Running:
     """Check the source, start NATS (unless a URL is set) and the services; nothing is started again after `stop`.
 
-    `monitored` starts the notifier and this machine's Prometheus and Alertmanager too.
+    `monitored` starts the notifier and this machine's Prometheus and Alertmanager too, `jobs` the scheduler.
 
     Without a source no gateway is started: what is stored is served.
 
@@ -146,6 +147,8 @@ async def start(
     stack.push_async_callback(supervisor.stop, settings.drain_s + 1)
     await supervisor.start([name for name in catalogue.in_up() if name != READER])
     up = Running(connection, settings, (), {}, {}, supervisor, probe, servers, data_from, bars_from, reads=False)
+    if jobs:
+        await supervisor.start([catalogue.SCHEDULER])
     if monitored:
         up.monitoring = await _start_monitoring(up, stack, stop)
     await check

@@ -17,7 +17,7 @@ from marketprism_adapters.nats.rights import Rights
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_sdk.election import LEASES
 from marketprism_sdk.errors import InvalidSetting
-from marketprism_sdk.messaging import DEAD_LETTERS, DONE, INSPECT, REGISTRY
+from marketprism_sdk.messaging import DEAD_LETTERS, DONE, INSPECT, JOB_CLAIMS, JOBS, REGISTRY
 from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.access import PUBLIC_INBOX, SERVICE_INBOX
 from marketprism_services.platform.data_contents import BUCKET as CONTENTS
@@ -73,6 +73,7 @@ def _service(name: str) -> Rights:
     rights.publishes("rpc.>", "rpc-cancel.>", f"event.{name}.>", "ha.ping.>", "market.event.>")
     rights.publishes(f"cmd.{name}.>", f"dlq.{name}.>").makes(COMMANDS, DEAD_LETTERS)
     rights.works_off(COMMANDS, f"commands-{name}", f"cmd.{name}.*")
+    rights.works_off(JOBS, f"jobs-{name}", f"job.{name}.*").makes(JOBS).writes_bucket(JOB_CLAIMS)
     rights.writes_bucket(REGISTRY, f"{name}.>").writes_bucket(DONE)
     return rights.reads(*streams.MARKET_STREAMS).reads_buckets(*_BUCKETS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from marketprism_sdk.observability import ROWS, Family, MetricKind, MetricsSettings
+from marketprism_sdk.observability import JOB_SECONDS, ROWS, Family, MetricKind, MetricsSettings
 
 _STREAM = ("stream",)
 _SCORES = (10.0, 30.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0)  # 100 is above them all
@@ -15,6 +15,13 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("alerts_refused_total", "Requests with alerts that were refused, by reason: token, body.", ("reason",)),
     ("notifications_total", "Messages that were sent, failed or were refused, by channel.", ("channel", "result")),
     ("notifications_handed_over_total", "Notices that the fallback got instead of the channel.", ("channel",)),
+    # scheduler
+    (
+        "schedule_runs_total",
+        "Runs of jobs that have ended, by how; missed due times are among them.",
+        ("job", "result"),
+    ),
+    ("schedule_retries_total", "Attempts at runs beyond the first, of runs that have ended.", ("job",)),
     # gateway
     ("messages_received_total", "Messages of the source that went into the raw log.", ()),
     ("ticks_received_total", "Ticks of the source that went into the raw log.", ()),
@@ -104,6 +111,11 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stream_closed_total", "Connections to the live stream that ended, by their close code.", ("code",)),
 )
 _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # scheduler
+    ("schedule_jobs", "Jobs that are planned by this instance, 0 of one that does not lead.", ()),
+    ("schedule_last_success_seconds", "When a job has last succeeded, seconds since 1970.", ("job",)),
+    ("schedule_running", "Runs of jobs that are under way.", ()),
+    ("schedule_waiting", "Runs of jobs that are to begin, and have not.", ()),
     # notifier
     ("notifications_waiting", "Notices that wait for a channel.", ()),
     # gateway
@@ -122,6 +134,11 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("source_event_delay_longest_seconds", "The longest time from a venue's event to here, of late, in seconds.", ()),
     ("source_books", "Order books that are followed.", ()),
     ("source_books_valid", "Order books that are the venue's now.", ()),
+    (
+        "source_instruments_read_seconds",
+        "When the list of instruments was read from the venue, as seconds since 1970.",
+        (),
+    ),
     ("source_clock_skew_seconds", "By how much this machine's clock is ahead of the venue's, in seconds.", ()),
     # validator
     ("gateway_sessions", "Sessions of gateways that the open partitions remember.", ()),
@@ -210,6 +227,16 @@ def _families() -> Iterator[Family]:
     yield Family("query_seconds", MetricKind.HISTOGRAM, "How long a question took, in seconds.", ("question",))
     text = "How long a message took, its noting included, in seconds."
     yield Family("notification_seconds", MetricKind.HISTOGRAM, text, ("channel",))
+    yield Family(
+        "schedule_run_seconds",
+        MetricKind.HISTOGRAM,
+        "How long the last attempt of a run took, in seconds.",
+        ("job",),
+        JOB_SECONDS,
+        most_series=100,
+    )
+    text = "From the instant at which a job was due to its run being begun, in seconds."
+    yield Family("schedule_lateness_seconds", MetricKind.HISTOGRAM, text)
     yield Family("store_batch_rows", MetricKind.HISTOGRAM, "Rows of an insert.", _STREAM, ROWS)
 
 

@@ -43,7 +43,7 @@ class ServiceRow(NamedTuple):
 
 
 # Ports that services to come are known by: no other has them.
-RESERVED: Mapping[str, int] = {"collector": 8081, "scheduler": 8085}
+RESERVED: Mapping[str, int] = {"collector": 8081}
 # Readers first, so that nothing waits once the gateway speaks.
 SERVICES = (
     ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083, "nothing is stored"),
@@ -53,5 +53,6 @@ SERVICES = (
     ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated"),
     ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089),
     ServiceRow("monitor", Instances.REPLICATED, 8086, "nobody sees what stands still or is missing"),
+    ServiceRow("scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False),  # who has jobs starts it
     ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False),  # who has channels starts it
 )

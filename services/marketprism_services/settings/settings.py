@@ -26,6 +26,7 @@ from marketprism_services.settings.api import ApiSettings
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.loading import from_environment, from_file, merge
 from marketprism_services.settings.notify import NotifySettings
+from marketprism_services.settings.scheduler import SchedulerSettings
 from marketprism_services.settings.section import Section
 from marketprism_services.settings.sections import (
     CounterSection,
@@ -65,6 +66,7 @@ class Settings(Section):
     query: QuerySettings = QuerySettings()
     api: ApiSettings = ApiSettings()
     notify: NotifySettings = NotifySettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
     bars: BarSettings = BarSettings()
     rules: RuleSettings = RuleSettings()
     http: HttpSettings = HttpSettings()

@@ -27,7 +27,7 @@ EMPTY = (
         r"source_(books?|streams|connections|connects|losses|renewals|requests|event_delay|frames|repeats)\w*",
         "of live venues",
     ),
-    (r"source_(holes|clock_skew|trades|ticks_dropped|messages_skipped)\w*", "of live venues"),
+    (r"source_(holes|instruments|clock_skew|trades|ticks_dropped|messages_skipped)\w*", "of live venues"),
     (r"cache_(hits|misses)_total", "nobody asks for bars"),
     (r"log_lines_total", "tests log errors alone"),
     (r"source_(expected|quiet_seconds|queue_deepest)", "of live sources: the simulated day is a recording of its own"),
@@ -47,6 +47,7 @@ EMPTY = (
     (r"backend_breaker_changes_total", "nobody falls out"),
     (r"ticks_rejected", "nothing is rejected"),
     (r"pipeline_problem", "there is none"),
+    (r"schedule_(runs|retries|lateness|run_seconds|last_success)\w*", "no job is due within the test"),
 )
 _EMPTY = [re.compile(rf"marketprism_{pattern}") for pattern, _ in EMPTY]
 

@@ -17,8 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.audit_log import AUDIT
 from marketprism_adapters.nats.local_server import EmbeddedOptions, EmbeddedServer, choose_port
+from marketprism_adapters.nats.schedule_log import SCHEDULE
 from marketprism_sdk.errors import ConfigurationError
-from marketprism_sdk.messaging import DEAD_LETTERS, STREAM, Discovery
+from marketprism_sdk.messaging import DEAD_LETTERS, JOBS, STREAM, Discovery
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
@@ -111,7 +112,8 @@ async def _check_what_is_shown(url: str, pipeline: Pipeline) -> None:
 
     connection = await NatsConnection.open(url, name="looks")
     there = set((await api(connection, "STREAM.NAMES"))["streams"])
-    assert there == {*streams.MARKET_STREAMS, STREAM, DEAD_LETTERS, AUDIT, *(f"KV_{bucket.name}" for bucket in BUCKETS)}
+    others = (STREAM, DEAD_LETTERS, JOBS, SCHEDULE, AUDIT)
+    assert there == {*streams.MARKET_STREAMS, *others, *(f"KV_{bucket.name}" for bucket in BUCKETS)}
     for bucket in BUCKETS:
         config: dict[str, Any] = (await stream_info(connection, f"KV_{bucket.name}"))["config"]
         assert config["max_age"] == int((bucket.ttl_s or 0) * 1e9), bucket.name

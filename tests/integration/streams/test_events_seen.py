@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -21,8 +19,6 @@ from marketprism_adapters.counters.simulated_front import simulated
 from marketprism_adapters.counters.simulated_front.markets import Recorded
 from marketprism_adapters.counters.simulated_front.server import FrontOptions, FrontServer
 from marketprism_adapters.nats import streams
-from marketprism_adapters.nats.service_settings import MarketServiceSettings
-from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_adapters.sources.registry import make_source, parse_source
 from marketprism_application.contracts.subjects import raw_subject
 from marketprism_application.gateway.packing import TickPacker
@@ -31,52 +27,26 @@ from marketprism_application.storage.writer import WriterSettings
 from marketprism_domain.bars.builder import BarSettings
 from marketprism_domain.events.registry import EVENTS
 from marketprism_domain.gateway import RetryPolicy
-from marketprism_domain.marketdata.tick import Tick
 from marketprism_domain.ticks.rules import ValidationRules
 from marketprism_sdk.election import encode_lease
 from marketprism_sdk.messaging import LeaderClient, NatsBus, RpcClient, send_command
-from marketprism_sdk.nats.jetstream import api, delete_stream, ensure_stream, publish_ack
+from marketprism_sdk.nats.jetstream import api, delete_stream
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.partitions import OWNER_PREFIX, OwnerRecord
-from marketprism_sdk.streams import Checkpoint
 from marketprism_sdk.urls import Secret
 from marketprism_services.aggregator.service import AggregatorService
 from marketprism_services.gateway.service import GatewayService
-from marketprism_services.monitor.service import MonitorService, ResourceLimits
 from marketprism_services.storage.service import StorageService
 from marketprism_services.validator.service import ValidatorService
 from marketprism_services.wiring.store import EmbeddedEngines, ServerEngines
 from tests.fakes.ticks import at, tick
 from tests.integration.venues.venue_side import venue
-from tests.support.event_scene import PARTITION, EventScene, event_scene
+from tests.support import watcher_scenes  # noqa: F401 (its scenes)
+from tests.support.event_scene import PARTITION, SCENES, SECOND, START, EventScene, event_scene, raises, ticks
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("events")]
 
-SECOND, MB = 10**9, 1_000_000
-START = at("2025-03-03 09:00:00")
 AP = "ctp/ticks/AP101_20200804.csv.gz"
-
-
-class Scene(NamedTuple):
-    """What is done, and the events that come of it."""
-
-    play: Callable[[EventScene, Path], Awaitable[None]]
-    raises: tuple[str, ...]
-    server: dict[str, float]
-
-
-SCENES: dict[str, Scene] = {}
-Play = Callable[[EventScene, Path], Awaitable[None]]
-
-
-def raises(*names: str, **server: float) -> Callable[[Play], Play]:
-    """The scene waits for these events; `server` are options of its nats-server."""
-
-    def enter(play: Play) -> Play:
-        SCENES[play.__name__] = Scene(play, names, server)
-        return play
-
-    return enter
 
 
 def test_the_scenes_provoke_every_event_of_the_registry() -> None:
@@ -235,14 +205,6 @@ async def validator(scene: EventScene) -> ValidatorService:
     return made
 
 
-def ticks(first: int, count: int, **more: object) -> list[Tick]:
-    """One a second."""
-    return [
-        tick(START + n * SECOND, 3_000 + n % 3, n + 1, seq=n, **more)  # type: ignore[arg-type]
-        for n in range(first, first + count)
-    ]
-
-
 @raises(
     "TickDataValidated",
     "TickPublishedToPubSub",
@@ -358,39 +320,3 @@ async def a_raw_log_that_is_cut(scene: EventScene, _: Path) -> None:
     await api(scene.connection, f"STREAM.PURGE.{streams.RAW}", {"filter": raw_subject(PARTITION), "seq": 8})
     await validator(scene)
     await scene.until("StreamTruncated")
-
-
-# -- what the monitor watches --------------------------------------------------------------------------------------------
-
-
-async def checkpoint(scene: EventScene, in_seq: int, taken: int) -> None:
-    record = Checkpoint(1, 1, "validator-1", in_seq, 0, 0, 0, {}, since=0, taken=taken)
-    await publish_ack(scene.connection, f"stage.validator.{PARTITION}.ck", msgspec.msgpack.encode(record))
-
-
-@raises(
-    "ProcessingBacklogDetected",
-    "MemoryThresholdExceeded",
-    "SystemResourcesNormal",
-    "PipelineStalled",
-    "PipelineRecovered",
-)
-async def a_stage_that_is_behind(scene: EventScene, _: Path) -> None:
-    for n in range(20):
-        await scene.put(*ticks(n, 1))
-    await checkpoint(scene, 1, 1)
-    scene.run(MonitorService(await scene.connect(), limits=ResourceLimits(backlog=5, memory_mb=1.0)))
-    await scene.until("MemoryThresholdExceeded", "ProcessingBacklogDetected", "PipelineStalled")
-    await checkpoint(scene, 20, 20)
-
-
-@raises("StreamFillingUp", "StorageFillingUp", max_store_gb=0.064)
-async def streams_that_fill_up(scene: EventScene, _: Path) -> None:
-    layout = StreamLayout(1, 64 * MB)
-    await streams.ensure_streams(scene.connection, layout)
-    await ensure_stream(scene.connection, {"name": "OTHER", "subjects": ["other.>"], "storage": "file"})
-    for subject, messages in (("market.raw.0", 5), ("other.x", 55)):
-        for _n in range(messages):
-            await publish_ack(scene.connection, subject, b"." * MB)
-    settings = MarketServiceSettings(layout=layout)
-    scene.run(MonitorService(await scene.connect(), settings=settings))

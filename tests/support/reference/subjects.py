@@ -8,10 +8,24 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S, ROWS, ROWS_S, SESSIONS, SESSIONS_S
 from marketprism_adapters.nats.alert_store import ALERTS, ALERTS_S, SENT, SENT_S
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
+from marketprism_adapters.nats.job_store import SCHEDULES
+from marketprism_adapters.nats.schedule_log import SCHEDULE, SCHEDULE_S
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.kinds import KINDS
 from marketprism_sdk.election import LEASES
-from marketprism_sdk.messaging import DEAD_LETTERS, DEAD_LETTERS_S, DONE, DONE_S, REGISTRY, STREAM, TTL_S
+from marketprism_sdk.messaging import (
+    DEAD_LETTERS,
+    DEAD_LETTERS_S,
+    DONE,
+    DONE_S,
+    JOB_CLAIMS,
+    JOB_CLAIMS_S,
+    JOBS,
+    JOBS_S,
+    REGISTRY,
+    STREAM,
+    TTL_S,
+)
 from tests.support.reference.markdown import code, table
 
 
@@ -28,7 +42,13 @@ class Bucket(NamedTuple):
 _LATEST_S = 3_600.0
 BUCKETS = (
     Bucket(REGISTRY, "every service", TTL_S, "`<service>.<instance>`", "the registry: status, address, metadata"),
-    Bucket(LEASES, "gateway, storage", None, "`<service>.<group>`", "lease: holder, epoch, held or released"),
+    Bucket(
+        LEASES,
+        "gateway, storage, scheduler, notifier",
+        None,
+        "`<service>.<group>`",
+        "lease: holder, epoch, held or released",
+    ),
     Bucket(DONE, "every service", DONE_S, "key of a command", "that it was done, so that a repeat is not"),
     Bucket(streams.LATEST_TICKS, "validator", _LATEST_S, "`tick.<symbol>.<venue>`", "the last tick of an instrument"),
     Bucket(
@@ -78,6 +98,10 @@ BUCKETS = (
     Bucket(SESSIONS, "api", SESSIONS_S, "`session.<digest>`", "a login by a browser"),
     Bucket(ROWS, "api", ROWS_S, "`rows.<day>.<account>.<instance>`", "rows answered on a day, by account and instance"),
     Bucket(FAILURES, "api", FAILURES_S, "`failed.<digest>`", "logins that failed, by account and address"),
+    Bucket(JOB_CLAIMS, "every service", JOB_CLAIMS_S, "`<run>.<attempt>`", "who does a run of a job, and how it ended"),
+    Bucket(
+        SCHEDULES, "scheduler", None, "`job.<name>`, `request.<id>`", "jobs as people define them, and what they ask"
+    ),
     Bucket(ALERTS, "notifier", ALERTS_S, "id of an alert", "what is wrong, since when, who takes care of it"),
     Bucket(SENT, "notifier", SENT_S, "`<alert>.<kind>.<channel>`", "which notice was claimed by whom, and sent"),
 )
@@ -110,6 +134,14 @@ _INTERNAL = (
         "api, `marketprism access` → `AUDIT`",
         "who did what to what, from where, and the outcome",
     ),
+    ("job.<service>.<handler>", "scheduler → a service", "runs of jobs, in `JOBS`"),
+    ("sched.state.<job>", "scheduler → itself", "where a job stands, in `SCHEDULE`"),
+    (
+        "sched.run.<job>.<due>",
+        "scheduler",
+        "a run that has ended, in `SCHEDULE`; of one that was asked for `.<asked>` follows",
+    ),
+    ("fence.schedule", "scheduler → itself", "fence of `SCHEDULE`"),
     ("dlq.>", "services", "commands and messages that were set aside, in `COMMANDS_DLQ`"),
     ("rpc.<service>.<method>", "anybody → a service", "a question, answered at once"),
     (
@@ -153,6 +185,8 @@ def subjects_page() -> str:
     rows += [
         (code(STREAM), "`cmd.>`", "until they are done", "", "commands that wait"),
         (code(DEAD_LETTERS), "`dlq.>`", _days(DEAD_LETTERS_S), "", "what was set aside: `marketprism dead-letters`"),
+        (code(JOBS), "`job.>`", _days(JOBS_S), "", "runs of jobs that wait for whoever is to do them"),
+        (code(SCHEDULE), "`sched.>`, `fence.schedule`", _days(SCHEDULE_S), "", "where jobs stand, and their history"),
         (
             code(AUDIT),
             "`audit.>`",

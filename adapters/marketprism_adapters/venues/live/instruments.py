@@ -21,7 +21,7 @@ _ALIKE = 0.75  # names share their quote currency: what is less alike is another
 
 
 class Listed:
-    """`known` holds their terms by symbol, as of the last `load`."""
+    """`known` holds their terms by symbol, as of the last `load`, which was at `read_at` (seconds since 1970)."""
 
     def __init__(self, venue: Venue, parser: FrameParser, rest: RestClient, desk: FrameIntake) -> None:
         self._venue = venue
@@ -29,6 +29,7 @@ class Listed:
         self._rest = rest
         self._desk = desk
         self.known: dict[str, InstrumentRecord] = {}
+        self.read_at = 0.0
         self._brought: dict[str, Sequence[InstrumentRecord]] = {}
         self._warned: dict[str, str] = {}
 
@@ -60,6 +61,7 @@ class Listed:
             asked.extend((each, needed and each.path == request.path) for each in answer.more)
         self._brought = brought
         self.known = {each.symbol: each for found in brought.values() for each in found}
+        self.read_at = time.time()
 
     def fitting(self, patterns: Sequence[str]) -> list[str]:
         """The instruments that are wanted and trade. One that is named and does not is told."""

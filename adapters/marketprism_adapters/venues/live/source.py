@@ -245,6 +245,7 @@ class VenueSource:
             "requests_refused_total": float(rest.refused),
             "requests_wait_seconds_total": rest.waits_s,
             "clock_skew_seconds": rest.skew_s,
+            "instruments_read_seconds": self._listed.read_at,
         }
 
     def streams(self) -> list[dict[str, object]]:

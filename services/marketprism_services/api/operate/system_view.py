@@ -18,8 +18,9 @@ from marketprism_adapters.nats.audit_log import AUDIT
 from marketprism_adapters.nats.leader_watch import health_of, leaders_of
 from marketprism_adapters.nats.partition_owners import shares_of
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe
+from marketprism_adapters.nats.schedule_log import SCHEDULE
 from marketprism_sdk.errors import NoResponders, SdkError, StreamMissing, reason_of
-from marketprism_sdk.messaging import DEAD_LETTERS, Discovery, InstanceRecord, LeaderClient, RpcClient
+from marketprism_sdk.messaging import DEAD_LETTERS, JOBS, Discovery, InstanceRecord, LeaderClient, RpcClient
 from marketprism_sdk.messaging import STREAM as COMMANDS
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import stream_info
@@ -40,7 +41,7 @@ _STORE_S = 1.0
 _KEPT_S = 0.5  # answers of one moment are one answer
 _QUIET_S = 2.0  # a heartbeat is one a second
 _REASONS = 300
-_WATCHED = (*streams.MARKET_STREAMS, COMMANDS, DEAD_LETTERS, AUDIT)
+_WATCHED = (*streams.MARKET_STREAMS, COMMANDS, DEAD_LETTERS, JOBS, SCHEDULE, AUDIT)
 
 
 class SystemView:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from marketprism_services.monitoring.alert import Alert
 from marketprism_services.monitoring.alerts.broker import BROKER
 from marketprism_services.monitoring.alerts.feeds import FEEDS
+from marketprism_services.monitoring.alerts.jobs import JOBS
 from marketprism_services.monitoring.alerts.leadership import LEADERSHIP
 from marketprism_services.monitoring.alerts.pipeline import PIPELINE
 from marketprism_services.monitoring.alerts.process import PROCESS
 from marketprism_services.monitoring.alerts.reading import READING
 from marketprism_services.monitoring.alerts.storing import STORING
 
-ALERTS: tuple[Alert, ...] = (*PROCESS, *BROKER, *LEADERSHIP, *FEEDS, *PIPELINE, *STORING, *READING)
+ALERTS: tuple[Alert, ...] = (*PROCESS, *BROKER, *LEADERSHIP, *FEEDS, *PIPELINE, *STORING, *READING, *JOBS)
 
 __all__ = ["ALERTS"]

@@ -1,0 +1,1 @@
+"""Scheduler: runs jobs at their times, each due time once, whoever leads."""

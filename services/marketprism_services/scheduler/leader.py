@@ -1,0 +1,357 @@
+"""The scheduler that leads: plans, stores what it planned, and then gives the runs to services.
+
+The order is what keeps a due time from being run twice. What the planner changes is written first, in one piece and
+under the fence (`ScheduleLog`). Runs are given after that: a leader that ends in between leaves states in which they
+are running, and the next leader gives them again, under the same keys, which a service begins once (`JobClaims`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import structlog
+
+from marketprism_adapters.nats.event_publisher import EventPublisher
+from marketprism_adapters.nats.job_store import JobStore
+from marketprism_adapters.nats.schedule_log import ScheduleLog, ScheduleReader
+from marketprism_application.contracts.schedule_records import RunRecord
+from marketprism_application.scheduling.planner import Planner
+from marketprism_application.scheduling.run_changes import Action, Begin, Changes, GiveUp, Outcome
+from marketprism_domain.events.scheduling import JobRunFailed, JobRunsMissed
+from marketprism_domain.scheduling.runs import RunOrigin, RunStatus
+from marketprism_domain.values import NANOS_PER_SECOND
+from marketprism_sdk.errors import Fenced, SdkError, StreamMissing, reason_of
+from marketprism_sdk.messaging import ClaimStatus, Discovery, JobClaim, JobClaims, JobRun
+from marketprism_sdk.observability import Metrics
+from marketprism_services.scheduler.jobs_in_force import JobsInForce
+
+log = structlog.get_logger()
+
+Submit = Callable[[str, JobRun], Awaitable[None]]
+
+_LOOK_S = 1.0  # the wall clock may be set, so that no sleep is longer
+_CLAIMS_S = 2.0
+_READ_S = 15.0
+_RETRY_S = 0.5
+_GONE_LOOKS = 3  # looks in a row at which the instance that does a run is in no registry
+_KEEP_S = 12 * 3600.0  # states are written anew so often, so that the age limit of the stream never takes one
+_AT_ONCE = 64
+
+_STATUS = {
+    ClaimStatus.SUCCEEDED: RunStatus.SUCCEEDED,
+    ClaimStatus.FAILED: RunStatus.FAILED,
+    ClaimStatus.REFUSED: RunStatus.FAILED,
+    ClaimStatus.TIMED_OUT: RunStatus.TIMED_OUT,
+    ClaimStatus.CANCELLED: RunStatus.CANCELLED,
+}
+
+
+def outcome_of_claim(claim: JobClaim) -> Outcome:
+    """What a claim that is final says."""
+    ran_s = (claim.ended_at - claim.begun_at) / NANOS_PER_SECOND if claim.begun_at else 0.0
+    refused = claim.status is ClaimStatus.REFUSED
+    return Outcome(_STATUS[claim.status], claim.reason, claim.output, max(0.0, ran_s), is_final=refused)
+
+
+class ScheduleLeader:
+    """One leadership; `run` ends when the log is fenced, and raises that."""
+
+    def __init__(
+        self,
+        schedule: ScheduleLog,
+        reader: ScheduleReader,
+        store: JobStore,
+        claims: JobClaims,
+        in_force: JobsInForce,
+        submit: Submit,
+        events: EventPublisher,
+        discovery: Discovery,
+        metrics: Metrics,
+        *,
+        epoch: int,
+        most_running: int,
+        replicas: int = 1,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._log = schedule
+        self._reader = reader
+        self._store = store
+        self._claims = claims
+        self._in_force = in_force
+        self._submit = submit
+        self._events = events
+        self._discovery = discovery
+        self._metrics = metrics
+        self._epoch = epoch
+        self._replicas = replicas
+        self._now_ns = now_ns
+        self.planner = Planner(epoch, most_running=most_running)
+        self._wake = asyncio.Event()
+        self._ended: list[tuple[str, JobClaim]] = []
+        self._definitions_changed = True
+        self._requests_changed = True
+        self._undone: list[Action] = []
+        self._absent: dict[str, int] = {}  # attempt: looks at which its instance was not there
+
+    async def run(self) -> None:
+        """Lead until cancelled.
+
+        Raises:
+            Fenced: somebody else leads.
+        """
+        stops = [
+            await self._claims.watch(self._see_claim),
+            await self._store.watch(self._see_definition, self._see_request),
+        ]
+        try:
+            await self._insist(self._take_over)
+            loop = asyncio.get_running_loop()
+            looked = read = kept = loop.time()
+            while True:
+                await self._insist(self._step)
+                if loop.time() - looked >= _CLAIMS_S:
+                    looked = loop.time()
+                    await self._insist(self._look_at_claims)
+                if loop.time() - read >= _READ_S:
+                    read = loop.time()
+                    self._definitions_changed = self._requests_changed = True  # a watch may miss something
+                if loop.time() - kept >= _KEEP_S:
+                    kept = loop.time()
+                    self.planner.keep_all()
+                await self._wait()
+        finally:
+            for stop in stops:
+                await stop()
+
+    # -- what others write -------------------------------------------------------------------------------------------
+
+    def _see_claim(self, key: str, claim: JobClaim) -> None:
+        if claim.is_final:
+            self._ended.append((key, claim))
+            self._wake.set()
+
+    def _see_definition(self) -> None:
+        self._definitions_changed = True
+        self._wake.set()
+
+    def _see_request(self) -> None:
+        self._requests_changed = True
+        self._wake.set()
+
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    async def _insist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do a step until it is done: what cannot be stored now is tried again, and nothing is done on top of it.
+
+        Raises:
+            Fenced: somebody else leads.
+        """
+        while True:
+            try:
+                return await step()
+            except Fenced:
+                raise
+            except SdkError as error:
+                log.warning("schedule.step_failed", error=reason_of(error))
+                await asyncio.sleep(_RETRY_S)
+
+    async def _wait(self) -> None:
+        """Until something is due, somebody wrote something, or a second has passed."""
+        due = self.planner.next_look()
+        left_s = _LOOK_S if due is None else (due - self._now_ns()) / NANOS_PER_SECOND
+        if self._undone:
+            left_s = min(left_s, _RETRY_S)
+        try:
+            async with asyncio.timeout(max(0.0, min(left_s, _LOOK_S))):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        self._wake.clear()
+
+    async def _take_over(self) -> None:
+        """Go on from where the leader before has stopped."""
+        states = await self._reader.states()
+        now = self._now_ns()
+        jobs = await self._in_force.read(now)
+        changes = Changes()
+        for name, (job, times, paused) in jobs.items():
+            _extend(changes, self.planner.put(job, times, states.get(name), now, paused=paused))
+        for name, state in states.items():
+            if name not in jobs and state.open:
+                _extend(changes, self.planner.end_removed(state, now))
+        await self._commit(changes)
+        self._undone = self.planner.actions_again()
+        self._definitions_changed = False
+        open_runs = sum(len(state.open) for state in states.values())
+        log.info("schedule.taken_over", jobs=len(jobs), open_runs=open_runs, epoch=self._epoch)
+
+    async def _step(self) -> None:
+        now = self._now_ns()
+        if self._definitions_changed:
+            await self._redefine(now)
+        if self._requests_changed:
+            await self._handle_requests(now)
+        ended, self._ended = self._ended, []
+        changes = Changes()
+        for key, claim in ended:
+            _extend(changes, self.planner.on_outcome(key.partition(".")[0], key, outcome_of_claim(claim), now))
+            self._absent.pop(key, None)
+        _extend(changes, self.planner.on_clock(now))
+        await self._commit(changes)
+        self.planner.clear_out()
+        await self._act()
+
+    async def _redefine(self, now: int) -> None:
+        """Take over what was defined, paused or removed since."""
+        changed, removed = await self._in_force.changes(now)
+        self._definitions_changed = False
+        changes = Changes()
+        for job, times, paused in changed.values():
+            _extend(changes, self.planner.put(job, times, None, now, paused=paused))
+        for name in removed:
+            _extend(changes, self.planner.remove(name, now))
+        if changed or removed:
+            log.info("schedule.redefined", changed=len(changed), removed=len(removed))
+            await self._commit(changes)
+
+    async def _handle_requests(self, now: int) -> None:
+        asked = await self._store.requests()
+        self._requests_changed = False
+        for each in asked:
+            request, changes = each.request, Changes()
+            track = self.planner.track(request.job)
+            if track is None:
+                log.warning("schedule.request_for_nobody", job=request.job, what=request.what, actor=request.actor)
+            elif track.state.asked < each.revision:
+                match request.what:
+                    case "run":
+                        changes = self.planner.run_now(request.job, request.first, now, request.actor, each.revision)
+                    case "cancel":
+                        reason = f"cancelled by {request.actor}"
+                        changes = self.planner.cancel(request.job, request.first, now, reason)
+                    case _:
+                        changes = self.planner.backfill(
+                            request.job, request.first, request.last, now, request.actor, each.revision
+                        )
+                self.planner.asked(request.job, each.revision)
+                await self._commit(changes)
+            await self._store.handled(each)
+
+    # -- store, then do ----------------------------------------------------------------------------------------------
+
+    async def _commit(self, changes: Changes) -> None:
+        """Store what has changed. Whatever happens, nothing else is stored or done before it is. Raises Fenced."""
+        states = self.planner.touched()
+        while states or changes.records:
+            try:
+                await self._log.write(states, changes.records)
+                break
+            except Fenced:
+                raise
+            except StreamMissing:
+                log.warning("schedule.stream_missing", detail="it is made anew, its history is lost")
+                await self._insist(partial(self._log.make_anew, self._replicas))
+                self.planner.keep_all()
+                states = self.planner.touched()
+            except SdkError as error:
+                log.warning("schedule.not_stored", error=reason_of(error), states=len(states))
+                await asyncio.sleep(_RETRY_S)
+        self._undone += changes.actions
+        for record in changes.records:
+            self._measure(record)
+        events = [event for record in changes.records if (event := _event_of(record)) is not None]
+        if events:
+            await self._events.publish_soon(events, self._epoch)
+
+    def _measure(self, record: RunRecord) -> None:
+        self._metrics.count("schedule_runs_total", record.runs, job=record.job, result=record.status.value)
+        if record.status is RunStatus.SUCCEEDED:
+            seconds = record.ended_at / NANOS_PER_SECOND
+            self._metrics.gauge("schedule_last_success_seconds", seconds, job=record.job)
+        if record.attempts > 1:
+            self._metrics.count("schedule_retries_total", record.attempts - 1, job=record.job)
+        if record.attempts:
+            self._metrics.observe("schedule_run_seconds", record.ran_s, job=record.job)
+        if record.begun_at and record.origin is RunOrigin.SCHEDULE:
+            late_s = max(0, record.begun_at - record.due) / NANOS_PER_SECOND
+            self._metrics.observe("schedule_lateness_seconds", late_s)
+
+    async def _act(self) -> None:
+        """Do what is stored; what cannot be done now is tried again at the next step."""
+        todo, self._undone = self._undone, []
+        for start in range(0, len(todo), _AT_ONCE):
+            some = todo[start : start + _AT_ONCE]
+            results = await asyncio.gather(*map(self._do, some))
+            self._undone += [action for action, is_done in zip(some, results, strict=True) if not is_done]
+
+    async def _do(self, action: Action) -> bool:
+        try:
+            if isinstance(action, Begin):
+                await self._begin(action)
+            else:
+                await self._give_up(action)
+        except SdkError as error:
+            log.warning("schedule.action_failed", key=action.key, error=reason_of(error), retryable=error.retryable)
+            if error.retryable:
+                return False
+            # What NATS refuses it will refuse again: the run ends, and says why.
+            self._see_claim(action.key, JobClaim(ClaimStatus.FAILED, reason=reason_of(error)))
+        return True
+
+    async def _begin(self, action: Begin) -> None:
+        track = self.planner.track(action.run.job)
+        if track is None:
+            return
+        job = track.job
+        attempt = int(action.key.rpartition(".")[2])
+        run = JobRun(action.key, job.name, job.operation, action.run.due, attempt, dict(job.body), job.timeout_s)
+        await self._submit(job.service, run)
+
+    async def _give_up(self, action: GiveUp) -> None:
+        status = ClaimStatus.TIMED_OUT if action.is_timeout else ClaimStatus.CANCELLED
+        reason = action.reason
+        if action.is_timeout and await self._claims.get(action.key) is None:
+            reason = f"{action.reason}: nobody began it"
+        self._see_claim(action.key, await self._claims.give_up(action.key, status, reason))
+
+    async def _look_at_claims(self) -> None:
+        """Ends that no watch has brought, and runs whose instance is gone."""
+        keys = self.planner.running_keys()
+        self._absent = {key: looks for key, looks in self._absent.items() if key in keys}
+        there = {record.instance for record in self._discovery.instances()}
+        for start in range(0, len(keys), _AT_ONCE):
+            some = keys[start : start + _AT_ONCE]
+            for key, claim in zip(some, await asyncio.gather(*map(self._claims.get, some)), strict=True):
+                if claim is None:
+                    continue
+                if claim.is_final:
+                    self._see_claim(key, claim)
+                elif claim.instance in there:
+                    self._absent.pop(key, None)
+                else:
+                    await self._miss(key, claim)
+
+    async def _miss(self, key: str, claim: JobClaim) -> None:
+        looks = self._absent[key] = self._absent.get(key, 0) + 1
+        if looks >= _GONE_LOOKS:
+            reason = f"{claim.instance}, which did it, is gone"
+            self._see_claim(key, await self._claims.give_up(key, ClaimStatus.FAILED, reason))
+
+
+def _extend(changes: Changes, more: Changes) -> None:
+    changes.records.extend(more.records)
+    changes.actions.extend(more.actions)
+
+
+def _event_of(record: RunRecord) -> JobRunFailed | JobRunsMissed | None:
+    if record.status.has_failed:
+        return JobRunFailed(record.job, record.due, record.status.value, record.attempts, record.reason)
+    if record.status is RunStatus.MISSED:
+        return JobRunsMissed(record.job, record.runs, record.due, record.last_due or record.due, record.reason)
+    return None
+
+
+__all__ = ["ScheduleLeader", "Submit", "outcome_of_claim"]

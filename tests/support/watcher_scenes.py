@@ -1,0 +1,68 @@
+"""Scenes of services that watch others, and of the scheduler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from marketprism_adapters.calendars import chinese_calendar_of_markets
+from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.schedule_log import ScheduleLog, ensure_schedule
+from marketprism_adapters.nats.service_settings import MarketServiceSettings
+from marketprism_adapters.nats.stream_layout import StreamLayout
+from marketprism_application.contracts.schedule_records import JobDocument, JobState
+from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
+from marketprism_sdk.streams import Checkpoint
+from marketprism_services.monitor.service import MonitorService, ResourceLimits
+from marketprism_services.scheduler.service import SchedulerService
+from tests.support.event_scene import PARTITION, EventScene, raises, ticks
+
+MB = 1_000_000
+
+
+async def checkpoint(scene: EventScene, in_seq: int, taken: int) -> None:
+    record = Checkpoint(1, 1, "validator-1", in_seq, 0, 0, 0, {}, since=0, taken=taken)
+    await publish_ack(scene.connection, f"stage.validator.{PARTITION}.ck", msgspec.msgpack.encode(record))
+
+
+@raises(
+    "ProcessingBacklogDetected",
+    "MemoryThresholdExceeded",
+    "SystemResourcesNormal",
+    "PipelineStalled",
+    "PipelineRecovered",
+)
+async def a_stage_that_is_behind(scene: EventScene, _: Path) -> None:
+    for n in range(20):
+        await scene.put(*ticks(n, 1))
+    await checkpoint(scene, 1, 1)
+    scene.run(MonitorService(await scene.connect(), limits=ResourceLimits(backlog=5, memory_mb=1.0)))
+    await scene.until("MemoryThresholdExceeded", "ProcessingBacklogDetected", "PipelineStalled")
+    await checkpoint(scene, 20, 20)
+
+
+@raises("StreamFillingUp", "StorageFillingUp", max_store_gb=0.064)
+async def streams_that_fill_up(scene: EventScene, _: Path) -> None:
+    layout = StreamLayout(1, 64 * MB)
+    await streams.ensure_streams(scene.connection, layout)
+    await ensure_stream(scene.connection, {"name": "OTHER", "subjects": ["other.>"], "storage": "file"})
+    for subject, messages in (("market.raw.0", 5), ("other.x", 55)):
+        for _n in range(messages):
+            await publish_ack(scene.connection, subject, b"." * MB)
+    settings = MarketServiceSettings(layout=layout)
+    scene.run(MonitorService(await scene.connect(), settings=settings))
+
+
+@raises("JobRunFailed", "JobRunsMissed")
+async def jobs_that_fail_and_are_missed(scene: EventScene, _: Path) -> None:
+    await streams.ensure_streams(scene.connection)
+    await ensure_schedule(scene.connection)
+    log = await ScheduleLog.open(scene.connection, "before", 0)
+    await log.write([JobState("missed", 1, trigger="every 1h")], [])
+    jobs = {
+        "missed": JobDocument("every 1h", "nobody.there", catch_up="none"),
+        "failed": JobDocument("every 1s", "nobody.there", timeout="1s"),
+    }
+    connection = await scene.connect()
+    scene.run(SchedulerService(connection, chinese_calendar_of_markets, built_in=jobs, file={}, funding_hours={}))
