@@ -35,6 +35,17 @@ export class Part extends LitElement {
     this.#ends.push(signal.subscribe(then));
   }
 
+  /**
+   * Show what is known of resources; nothing more is asked once the element has left the page.
+   * @param {import('./resource.js').Resource<any>[]} all
+   */
+  uses(...all) {
+    for (const each of all) {
+      this.follow(each.known);
+      this.#ends.push(() => each.stop());
+    }
+  }
+
   /** Call `end` when the element leaves the page. @param {() => void} end */
   whenGone(end) {
     this.#ends.push(end);

@@ -26,6 +26,7 @@ export const PAGES = [
   { name: 'streams', path: '/streams', keys: 'g x', scope: 'sys:read', load: () => import('./streams/page.js') },
   { name: 'dead-letters', path: '/dead-letters', keys: 'g d', scope: 'sys:read', load: () => import('./dead-letters/page.js') },
   { name: 'commands', path: '/commands', keys: 'g c', scope: 'sys:read', load: () => import('./commands/page.js') },
+  { name: 'jobs', path: '/jobs', keys: 'g j', scope: 'sys:read', route: '/scheduler/jobs', load: () => import('./jobs/page.js') },
   { name: 'events', path: '/events', keys: 'g e', scope: 'sys:read', load: () => import('./events/page.js') },
   { name: 'rules', path: '/rules', keys: 'g r', scope: 'sys:read', load: () => import('./rules/page.js') },
   { name: 'access', path: '/access', keys: 'g a', scope: 'admin:access', explains: true, load: () => import('./access/page.js') },

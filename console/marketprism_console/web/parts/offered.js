@@ -20,7 +20,7 @@ export async function expectOffered(path, scope = '') {
  * @template T
  * @param {import('../core/resource.js').Resource<T>} resource
  * @param {(data: T) => unknown} ready
- * @param {{empty?: (data: T) => unknown, lines?: number}} [options]
+ * @param {{empty?: (data: T) => unknown, none?: () => unknown, lines?: number}} [options]
  */
 export function offered(resource, ready, options) {
   const { data, error } = resource.known.value;

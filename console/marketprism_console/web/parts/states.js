@@ -46,7 +46,8 @@ export function failed(error, retry) {
  * @template T
  * @param {import('../core/resource.js').Resource<T>} resource
  * @param {(data: T) => unknown} ready  how it is shown
- * @param {{empty?: (data: T) => unknown, lines?: number}} [options]  `empty` gives what is shown instead of nothing
+ * @param {{empty?: (data: T) => unknown, none?: () => unknown, lines?: number}} [options]  `empty` gives what is shown
+ *   instead of nothing, `none` what is instead of a list that has no rows
  */
 export function shown(resource, ready, options = {}) {
   const { data, error, at, loading: isLoading } = resource.known.value;
@@ -54,7 +55,7 @@ export function shown(resource, ready, options = {}) {
     if (error) return failed(error, () => resource.load());
     return isLoading || Number.isNaN(at) ? loading(options.lines) : nothing;
   }
-  const instead = options.empty?.(data);
+  const instead = options.none && Array.isArray(data) && !data.length ? options.none() : options.empty?.(data);
   const body = instead ?? ready(data);
   if (!error) return body;
   const why = error.code === 'UNREACHABLE' ? t('unreachable') : error.message;

@@ -39,6 +39,7 @@ class App extends Part {
     this.follow(address, () => this.#open());
     this.follow(who, () => {
       this.#connect();
+      void this.#findLater();
       void this.#open();
     });
     this.follow(stream.state, ({ is }) => {
@@ -68,7 +69,6 @@ class App extends Part {
       this.problem = null;
       if (stream.state.value.is === 'refused') this.hasStream = false; // what it was opened with is good no longer
       this.#connect();
-      void this.#findLater();
     } catch (error) {
       if (!who.value) this.problem = error; // who was recognised before stays so until it is known better
       if (error instanceof ApiError && error.retryAfterS) setTimeout(() => this.#recognise(), error.retryAfterS * 1000);
@@ -146,8 +146,8 @@ class App extends Part {
 
   /** Pages of services that come later appear when the gateway has their requests. */
   async #findLater() {
-    for (const { route } of PAGES) {
-      if (!route) continue;
+    for (const { route, scope } of PAGES) {
+      if (!route || (scope && !may(scope))) continue; // whoever may do nothing yet is refused the list, too
       const isThere = await hasRoute(route).catch(() => this.later.has(route)); // the connection's state says what is wrong
       if (isThere) this.later.add(route);
       else this.later.delete(route);

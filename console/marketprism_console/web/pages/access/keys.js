@@ -21,8 +21,7 @@ class Keys extends Listing {
 
   begin() {
     super.begin();
-    this.follow(this.users.known);
-    this.whenGone(() => this.users.stop());
+    this.uses(this.users);
     void this.users.load();
   }
 

@@ -22,9 +22,8 @@ export class Listing extends Part {
   }
 
   begin() {
-    this.follow(this.list.known);
+    this.uses(this.list);
     this.follow(address, () => this.requestUpdate());
-    this.whenGone(() => this.list.stop());
     this.every(EVERY_MS, () => void this.list.load());
     void this.list.load();
   }

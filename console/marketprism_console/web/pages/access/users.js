@@ -50,8 +50,7 @@ class Users extends Listing {
 
   begin() {
     super.begin();
-    this.follow(this.roles.known);
-    this.whenGone(() => this.roles.stop());
+    this.uses(this.roles);
     void this.roles.load();
   }
 

@@ -56,9 +56,8 @@ class CommandHistory extends Part {
   begin() {
     this.follow(who, () => void this.rows.load());
     this.follow(newest, () => void this.rows.load());
-    this.follow(this.rows.known);
+    this.uses(this.rows);
     this.every(EVERY_MS, () => this.rows.load());
-    this.whenGone(() => this.rows.stop());
     void this.rows.load();
   }
 
@@ -66,7 +65,7 @@ class CommandHistory extends Part {
     return html`<section aria-labelledby="history-title">
       <h2 id="history-title">${t('history')}</h2>
       ${may('audit:read') ? nothing : html`<p class="dim">${t('history_mine')}</p>`}
-      ${shown(this.rows, (rows) => this.#table(rows), { empty: (rows) => (rows.length ? undefined : empty(t('no_history'))) })}
+      ${shown(this.rows, (rows) => this.#table(rows), { none: () => empty(t('no_history')) })}
     </section>`;
   }
 

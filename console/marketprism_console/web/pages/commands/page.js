@@ -35,14 +35,11 @@ class CommandsPage extends Part {
   begin() {
     this.follow(address);
     this.follow(who);
-    this.follow(this.commands.known);
-    this.follow(this.instances.known);
+    this.uses(this.commands, this.instances);
     this.every(EVERY_MS, () => {
       void this.commands.load();
       void this.instances.load();
     });
-    this.whenGone(() => this.commands.stop());
-    this.whenGone(() => this.instances.stop());
     void this.commands.load();
     void this.instances.load();
   }
@@ -55,7 +52,7 @@ class CommandsPage extends Part {
       ${shown(this.instances, (found) => html`<mp-gateways .groups=${groupsOf(found)} .commands=${this.commands.data ?? []}></mp-gateways>`)}
       ${shown(this.commands, (found) => this.#commands(found), {
         lines: 8,
-        empty: (found) => (found.length ? undefined : empty(t('none'), html`<p>${t('none_more')}</p><p><code>marketprism up --source sim</code></p>`)),
+        none: () => empty(t('none'), html`<p>${t('none_more')}</p><p><code>marketprism up --source sim</code></p>`),
       })}
       <mp-command-history></mp-command-history>`;
   }

@@ -49,11 +49,7 @@ class ContractsPage extends Part {
 
   begin() {
     this.follow(address, () => this.#choose());
-    this.follow(this.known.known);
-    this.follow(this.bars.known);
-    this.follow(this.rolls.known);
-    this.follow(this.contracts.known);
-    for (const each of [this.known, this.bars, this.rolls, this.contracts]) this.whenGone(() => each.stop());
+    this.uses(this.known, this.bars, this.rolls, this.contracts);
     void this.known.load();
   }
 

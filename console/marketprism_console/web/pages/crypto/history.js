@@ -34,10 +34,9 @@ class ContractHistory extends Part {
   }
 
   begin() {
-    this.follow(this.rows.known);
+    this.uses(this.rows);
     this.follow(address);
     this.every(10_000, () => void this.rows.load());
-    this.whenGone(() => this.rows.stop());
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -52,7 +51,7 @@ class ContractHistory extends Part {
       ${tabs(all, this.view, (key) => alter({ show: key === 'funding' ? null : key }), t('history', { symbol }))}
       <div id="view-${this.view}" role="tabpanel" aria-labelledby="tab-${this.view}">
         ${shown(this.rows, (rows) => this.#shown(rows), {
-          empty: (rows) => (rows.length ? undefined : empty(t('no_history', { symbol, what: t(`view_${this.view}`) }))),
+          none: () => empty(t('no_history', { symbol, what: t(`view_${this.view}`) })),
         })}
       </div>`;
   }

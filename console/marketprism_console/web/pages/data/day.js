@@ -25,9 +25,8 @@ class CoverageDay extends Part {
   }
 
   begin() {
-    this.follow(this.known.known);
+    this.uses(this.known);
     this.every(15_000, () => void this.known.load());
-    this.whenGone(() => this.known.stop());
   }
 
   /** @param {Map<string, unknown>} changed */

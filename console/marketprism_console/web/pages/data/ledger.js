@@ -39,9 +39,8 @@ class GapLedger extends Part {
   }
 
   begin() {
-    this.follow(this.ledger.known);
+    this.uses(this.ledger);
     this.follow(address, () => this.#changed());
-    this.whenGone(() => this.ledger.stop());
     this.whenGone(() => this.pace.stop());
     this.whenGone(stream.subscribe({ ch: 'market.gap.>', mode: 'all' }, { onMessage: ({ d }) => this.#came(d) }));
     this.#changed();

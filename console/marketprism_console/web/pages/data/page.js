@@ -31,10 +31,9 @@ class DataPage extends Part {
   }
 
   begin() {
-    this.follow(this.calendar.known);
+    this.uses(this.calendar);
     this.follow(address, () => this.#changed());
     this.every(30_000, () => void this.calendar.load());
-    this.whenGone(() => this.calendar.stop());
     this.#changed();
   }
 

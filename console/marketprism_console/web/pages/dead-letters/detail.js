@@ -26,8 +26,7 @@ class DeadLetter extends Part {
   }
 
   begin() {
-    this.follow(this.letter.known);
-    this.whenGone(() => this.letter.stop());
+    this.uses(this.letter);
   }
 
   /** @param {Map<string, unknown>} changed */

@@ -50,12 +50,9 @@ class DeadCommands extends Part {
   }
 
   begin() {
-    this.follow(this.letters.known);
-    this.follow(this.commands.known);
+    this.uses(this.letters, this.commands);
     this.follow(address, () => this.#load());
     this.every(EVERY_MS, () => document.querySelector('dialog[open]') || this.letters.load());
-    this.whenGone(() => this.letters.stop());
-    this.whenGone(() => this.commands.stop());
     this.#load();
     void this.commands.load();
   }
@@ -82,7 +79,7 @@ class DeadCommands extends Part {
     const services = [...new Set([...(this.letters.data ?? []).map(({ service }) => service)])].map((value) => ({ value }));
     return html`<mp-filters .fields=${[{ key: 'service', label: t('service'), values: services }]}></mp-filters>
       <div class="letters ${isOpen ? '' : 'alone'}">
-        <div>${shown(this.letters, (rows) => this.#table(rows), { lines: 8, empty: (rows) => (rows.length ? undefined : this.#nothing()) })}</div>
+        <div>${shown(this.letters, (rows) => this.#table(rows), { lines: 8, none: () => this.#nothing() })}</div>
         ${isOpen ? html`<mp-dead-letter class="detail" .seq=${seq} .known=${this.commands.data} @gone=${() => this.letters.load()}></mp-dead-letter>` : nothing}
       </div>`;
   }

@@ -26,16 +26,15 @@ class DeadRows extends Part {
   }
 
   begin() {
-    this.follow(this.rows.known);
+    this.uses(this.rows);
     this.every(EVERY_MS, () => document.querySelector('dialog[open]') || this.rows.load());
-    this.whenGone(() => this.rows.stop());
     void this.rows.load();
   }
 
   render() {
     return shown(this.rows, (rows) => this.#table(rows), {
       lines: 8,
-      empty: (rows) => (rows.length ? undefined : empty(t('nothing'), html`<p>${t('nothing_rows')}</p>`)),
+      none: () => empty(t('nothing'), html`<p>${t('nothing_rows')}</p>`),
     });
   }
 

@@ -45,11 +45,8 @@ class Audit extends Part {
 
   begin() {
     this.follow(address);
-    this.follow(this.records.known);
-    this.follow(this.older.known);
+    this.uses(this.records, this.older);
     this.every(EVERY_MS, () => this.records.known.value.error?.status === 403 || this.records.load());
-    this.whenGone(() => this.records.stop());
-    this.whenGone(() => this.older.stop());
     void this.records.load();
   }
 

@@ -49,10 +49,9 @@ class Logs extends Part {
   }
 
   begin() {
-    this.follow(this.lines.known);
+    this.uses(this.lines);
     this.follow(address, () => this.#load());
     this.every(EVERY_MS, () => this.isPaused || (this.lines.known.value.error?.status ?? 500) < 500 || this.lines.load());
-    this.whenGone(() => this.lines.stop());
     this.#load();
   }
 

@@ -36,9 +36,8 @@ class Details extends Part {
   }
 
   begin() {
-    this.follow(this.rows.known);
+    this.uses(this.rows);
     this.every(10_000, () => void this.rows.load());
-    this.whenGone(() => this.rows.stop());
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -48,7 +47,7 @@ class Details extends Part {
 
   render() {
     const nothingThere = () => empty(t(/** @type {any} */ (`no_${this.view}`), { symbol: this.symbol }));
-    return keyed(this.view, shown(this.rows, (rows) => this.#shown(rows), { empty: (rows) => (rows.length ? undefined : nothingThere()) }));
+    return keyed(this.view, shown(this.rows, (rows) => this.#shown(rows), { none: nothingThere }));
   }
 
   /** @param {any[]} rows */

@@ -57,14 +57,13 @@ class Instrument extends Part {
 
   begin() {
     this.follow(address, () => this.#choose());
-    this.follow(this.bars.known);
+    this.uses(this.bars);
     this.whenGone(() => this.history?.stop());
     // As long as nothing is stored of it, it may be any moment.
     this.every(AGAIN_MS, () => {
       if (this.history?.isLoaded && !this.history.candles.length && !this.bars.known.value.loading) void this.bars.load();
     });
     this.whenGone(() => this.compared?.stop());
-    this.whenGone(() => this.bars.stop());
     this.whenGone(shortcut('[', () => this.#step(-1)));
     this.whenGone(shortcut(']', () => this.#step(1)));
   }

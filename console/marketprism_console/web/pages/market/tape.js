@@ -55,7 +55,7 @@ class Tape extends Part {
   begin() {
     const name = token(this.symbol);
     const ch = this.isTicks ? `market.tick.${name}` : `market.${token(this.venue)}.${name}.trade`;
-    this.follow(this.first.known);
+    this.uses(this.first);
     this.follow(address);
     const onMessage = (/** @type {any} */ { d }) => d?.venue === this.venue && this.#take(d);
     // A venue's tape is whole. Ticks are states of a counter: faster than a screen shows them, the newest counts.
@@ -63,7 +63,6 @@ class Tape extends Part {
     const wanted = this.isTicks ? { ch, mode: 'latest', every_ms: TICKS_MS } : { ch, mode: 'all' };
     const onSkipped = (/** @type {number} */ number) => (this.skipped += number);
     this.whenGone(stream.subscribe(wanted, { onMessage, onSkipped, onGap: () => void this.first.load() }));
-    this.whenGone(() => this.first.stop());
     this.whenGone(() => this.pace.stop());
     void this.first.load();
   }

@@ -32,12 +32,13 @@ class MePage extends Part {
 
   begin() {
     this.follow(who);
-    for (const each of this.#all()) {
-      this.follow(each.known);
-      this.whenGone(() => each.stop());
-      void each.load();
-    }
-    this.every(EVERY_MS, () => this.#all().forEach((each) => void each.load()));
+    this.uses(...this.#all());
+    this.#load();
+    this.every(EVERY_MS, () => this.#load());
+  }
+
+  #load() {
+    for (const each of this.#all()) void each.load();
   }
 
   /** Whoever is nobody in particular has nothing of their own. */
@@ -88,11 +89,11 @@ class MePage extends Part {
         <span class="dim apart">${tStates('all_zones', { zone: zoneName() })}</span>
       </div>
       ${shown(this.keys, (keys) => keyTable(keys, { revoke: (key) => act(revokeKey(key, '/me/keys', () => this.keys.load())) }), {
-        empty: (keys) => (keys.length ? undefined : none),
+        none: () => none,
       })}
       <h2>${t('sessions')}</h2>
       ${shown(this.sessions, (sessions) => sessionTable(sessions, (each) => this.#end(each)), {
-        empty: (sessions) => (sessions.length ? undefined : empty(t('no_sessions'))),
+        none: () => empty(t('no_sessions')),
       })}
       ${this.me.data?.has_password ? html`<h2>${t('password')}</h2><p><button type="button" @click=${this.#password}>${t('change')}</button></p>` : nothing}`;
   }

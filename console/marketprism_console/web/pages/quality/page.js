@@ -41,10 +41,9 @@ class QualityPage extends Part {
   }
 
   begin() {
-    this.follow(this.overview.known);
+    this.uses(this.overview);
     this.follow(address, () => this.#changed());
     this.every(60_000, () => void this.overview.load());
-    this.whenGone(() => this.overview.stop());
     this.whenGone(() => this.pace.stop());
     this.whenGone(stream.subscribe({ ch: 'market.quality.>', mode: 'latest', every_ms: 1000 }, { onMessage: ({ d }) => this.#closed(d) }));
     this.#changed();

@@ -30,9 +30,8 @@ class Rejections extends Part {
   }
 
   begin() {
-    this.follow(this.found.known);
+    this.uses(this.found);
     this.follow(address, () => this.#changed());
-    this.whenGone(() => this.found.stop());
     for (const name of NAMES) {
       this.whenGone(stream.subscribe({ ch: `market.event.${name}`, mode: 'all' }, { onMessage: ({ d }) => this.#came(d) }));
     }

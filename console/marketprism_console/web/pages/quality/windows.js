@@ -31,9 +31,8 @@ class Windows extends Part {
   }
 
   begin() {
-    this.follow(this.rows.known);
+    this.uses(this.rows);
     this.every(10_000, () => void this.rows.load());
-    this.whenGone(() => this.rows.stop());
   }
 
   /** @param {Map<string, unknown>} changed */
@@ -45,7 +44,7 @@ class Windows extends Part {
     return html`<section class="panel">
       <div class="tools"><h2 class="wrap">${t('windows', { name: this.name })}</h2>
         <button type="button" class="apart" @click=${() => alter({ of: null })}>${t('close')}</button></div>
-      ${shown(this.rows, (rows) => this.#table(rows), { empty: (rows) => (rows.length ? undefined : empty(t('no_windows', { name: this.name }))) })}
+      ${shown(this.rows, (rows) => this.#table(rows), { none: () => empty(t('no_windows', { name: this.name })) })}
     </section>`;
   }
 

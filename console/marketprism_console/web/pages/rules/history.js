@@ -38,9 +38,7 @@ class History extends Part {
   }
 
   begin() {
-    this.follow(this.newest.known);
-    this.follow(this.more.known);
-    this.whenGone(() => [this.newest, this.more].forEach((each) => each.stop()));
+    this.uses(this.newest, this.more);
   }
 
   /** @param {Map<string, unknown>} changed */

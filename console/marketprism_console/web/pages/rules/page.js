@@ -39,9 +39,7 @@ class RulesPage extends Part {
   }
 
   begin() {
-    this.follow(this.rules.known);
-    this.follow(this.trial.known);
-    this.whenGone(() => [this.rules, this.trial].forEach((each) => each.stop()));
+    this.uses(this.rules, this.trial);
     this.follow(address);
     this.follow(who);
     this.every(EVERY_MS, () => void this.rules.load());

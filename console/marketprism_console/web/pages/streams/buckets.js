@@ -25,13 +25,8 @@ class Buckets extends Part {
   }
 
   begin() {
-    this.follow(this.all.known);
-    this.follow(this.found.known);
+    this.uses(this.all, this.found);
     this.follow(address, () => this.#open());
-    this.whenGone(() => {
-      this.all.stop();
-      this.found.stop();
-    });
     void this.all.load();
     this.#open();
   }
@@ -48,7 +43,7 @@ class Buckets extends Part {
   render() {
     return html`<section class="panel">
       <h2>${t('buckets')}</h2>
-      ${offered(this.all, (rows) => this.#table(rows), { empty: (rows) => (rows.length ? undefined : empty(t('no_buckets'))) })}
+      ${offered(this.all, (rows) => this.#table(rows), { none: () => empty(t('no_buckets')) })}
       ${this.name ? this.#bucket() : nothing}
     </section>`;
   }

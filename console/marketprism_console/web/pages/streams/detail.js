@@ -30,9 +30,8 @@ class StreamDetail extends Part {
   }
 
   begin() {
-    this.follow(this.found.known);
+    this.uses(this.found);
     this.follow(address, () => this.#open());
-    this.whenGone(() => this.found.stop());
     this.#open();
   }
 

@@ -28,9 +28,8 @@ class Messages extends Part {
   }
 
   begin() {
-    this.follow(this.found.known);
+    this.uses(this.found);
     this.follow(address, () => this.#look());
-    this.whenGone(() => this.found.stop());
   }
 
   willUpdate() {

@@ -34,15 +34,10 @@ class Instance extends Part {
   }
 
   begin() {
-    this.follow(this.said.known);
-    this.follow(this.lines.known);
+    this.uses(this.said, this.lines);
     this.follow(system.instances);
     this.follow(address, () => this.#open());
     this.every(AGAIN_MS, () => this.instance && this.#load());
-    this.whenGone(() => {
-      this.said.stop();
-      this.lines.stop();
-    });
     this.#open();
   }
 
@@ -117,7 +112,7 @@ class Instance extends Part {
 
   #view() {
     if (this.view === 'log') {
-      return offered(this.lines, (rows) => this.#lines(rows), { empty: (rows) => (rows.length ? undefined : empty(t('no_lines'))) });
+      return offered(this.lines, (rows) => this.#lines(rows), { none: () => empty(t('no_lines')) });
     }
     if (this.view === 'metrics' && !may(METRICS)) return failed(new ApiError('FORBIDDEN', '', { status: 403, details: { scope: METRICS } }));
     return offered(this.said, (said) => {

@@ -33,11 +33,10 @@ class VenueConnections extends Part {
   }
 
   begin() {
-    this.follow(this.found.known);
+    this.uses(this.found);
     // Another gateway, or one that connects: at once, what its streams do: every few seconds.
     this.follow(system.instances, () => this.gatewaysNow() !== this.asked && void this.#ask());
     this.every(AGAIN_MS, () => this.found.known.value.error?.code === 'NOT_THERE' || void this.#ask());
-    this.whenGone(() => this.found.stop());
     void this.#ask();
   }
 
@@ -82,7 +81,7 @@ class VenueConnections extends Part {
     return html`<section class="panel">
       <h2>${t('venues')}</h2>
       ${offered(this.found, (all) => all.map((each) => this.#gateway(each)), {
-        empty: (all) => (all.length ? undefined : html`<p class="dim">${t('no_gateways')}</p><p class="dim"><code>marketprism up --source sim</code></p>`),
+        none: () => html`<p class="dim">${t('no_gateways')}</p><p class="dim"><code>marketprism up --source sim</code></p>`,
       })}
     </section>`;
   }
