@@ -98,7 +98,7 @@ BROKER = Dashboard(
 ELECTIONS = Dashboard(
     "elections",
     "Elections and shards",
-    "Who leads, since which number, how long takeovers took, who has which part.",
+    "Who leads, since which number, how long takeovers took, who has which part; and runs of jobs.",
     (
         Panel(
             "Leaders",
@@ -169,6 +169,22 @@ ELECTIONS = Dashboard(
             "short",
             (("marketprism_partitions_apart", _WHO),),
             worse_above=1,
+        ),
+        Panel(
+            "Runs of jobs",
+            "Runs that are under way, and those that wait.",
+            "short",
+            (
+                ("sum(marketprism_schedule_running)", "under way"),
+                ("sum(marketprism_schedule_waiting)", "waiting"),
+                ("sum(marketprism_job_runs_running)", "being done"),
+            ),
+        ),
+        Panel(
+            "Ends of runs",
+            "How runs of jobs ended, a second.",
+            "cps",
+            ((rate("marketprism_schedule_runs_total", "result"), "{{result}}"),),
         ),
     ),
 )
