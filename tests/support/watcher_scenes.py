@@ -62,7 +62,7 @@ async def jobs_that_fail_and_are_missed(scene: EventScene, _: Path) -> None:
     await log.write([JobState("missed", 1, trigger="every 1h")], [])
     jobs = {
         "missed": JobDocument("every 1h", "nobody.there", catch_up="none"),
-        "failed": JobDocument("every 1s", "nobody.there", timeout="1s"),
+        "failed": JobDocument("every 1s", "nobody.there", begin_within="1s"),
     }
     connection = await scene.connect()
     scene.run(SchedulerService(connection, chinese_calendar_of_markets, built_in=jobs, file={}, funding_hours={}))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from marketprism_application.contracts.schedule_records import JobState, RunRecord
+from marketprism_domain.scheduling.jobs import is_name
 from marketprism_sdk.nats.batch import MAX_MESSAGES, AtomicBatch
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.direct import Held, last_of_each, some_of
@@ -115,13 +116,13 @@ class ScheduleReader:
     async def states(self) -> dict[str, JobState]:
         """Where every job stands, by its name."""
         held = await last_of_each(self._connection, SCHEDULE, [f"{_STATE}>"])
-        found = (decode_or_none(_entry(each), JobState) for each in held.values())
-        return {state.job: state for state in found if state is not None}
+        found = {subject.removeprefix(_STATE): _state(each) for subject, each in held.items()}
+        return {job: state for job, state in found.items() if state is not None}
 
     async def state(self, job: str) -> JobState | None:
         """Where a job stands, None where nobody has planned it yet."""
         held = await last_of_each(self._connection, SCHEDULE, [f"{_STATE}{job}"])
-        return decode_or_none(_entry(next(iter(held.values()))), JobState) if held else None
+        return _state(next(iter(held.values()))) if held else None
 
     async def runs(
         self, job: str | None, limit: int, *, before: LogPlace, now: int
@@ -165,6 +166,12 @@ class ScheduleReader:
             found = found[-_MOST_READ:]
             page = await some_of(self._connection, SCHEDULE, subject, page[-1].seq + 1, _PAGE)
         return found
+
+
+def _state(held: Held) -> JobState | None:
+    """The state that a message holds; None where it is none, or that of another job."""
+    state = decode_or_none(_entry(held), JobState)
+    return state if state is not None and f"{_STATE}{state.job}" == held.subject and is_name(state.job) else None
 
 
 def _entry(held: Held) -> KvEntry:

@@ -29,6 +29,7 @@ class JobDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     retry_factor: float = 2.0
     retry_longest: str = "30m"
     timeout: str = "5m"
+    begin_within: str = "5m"
     jitter: str = "0s"
     late: str = "1m"
     enabled: bool = True
@@ -64,6 +65,7 @@ class OpenRun(msgspec.Struct):
     actor: str = ""
     reason: str = ""  # of the last attempt that failed
     asked: int = 0  # number of the request that it is for, 0 of none
+    is_claimed: bool = False  # some instance has begun the attempt
 
     def id_of(self, job: str) -> RunId:
         """Which run of a job it is."""
@@ -118,8 +120,8 @@ class RunRecord(msgspec.Struct, frozen=True):
 
 
 class JobRequest(msgspec.Struct, frozen=True):
-    """What somebody wants of a job: a `run` with the due time `first`, to `cancel` the run that was due then, or to
-    `backfill` the due times from `first` to `last`."""
+    """What somebody wants of a job: a `run` with the due time `first`, to `cancel` the run that was due then (and was
+    `asked` for by that request, where it is one of those), or to `backfill` the due times from `first` to `last`."""
 
     job: str
     what: str
@@ -127,6 +129,7 @@ class JobRequest(msgspec.Struct, frozen=True):
     at: int
     first: int = 0
     last: int = 0
+    asked: int = 0
 
 
 __all__ = ["JobDefinition", "JobDocument", "JobRequest", "JobState", "OpenRun", "RunRecord"]

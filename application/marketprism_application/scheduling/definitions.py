@@ -33,6 +33,7 @@ _FIELDS = {
     "factor": "retry_factor",
     "longest_s": "retry_longest",
     "timeout_s": "timeout",
+    "begin_s": "begin_within",
     "jitter_s": "jitter",
     "late_s": "late",
 }
@@ -45,8 +46,14 @@ def job_of(name: str, document: JobDocument) -> Job:
     Raises:
         InvalidValue: names the field.
     """
-    if len(msgspec.json.encode(document.body)) > MAX_BODY_BYTES:
-        raise InvalidValue("body", f"at most {MAX_BODY_BYTES} bytes of JSON", f"{str(document.body)[:80]}…")
+    try:
+        size = max(len(msgspec.json.encode(document.body)), len(msgspec.msgpack.encode(document.body)))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InvalidValue(
+            "body", f"what JSON and MessagePack can hold ({error})", f"{repr(document.body)[:80]}…"
+        ) from None
+    if size > MAX_BODY_BYTES:
+        raise InvalidValue("body", f"at most {MAX_BODY_BYTES} bytes", f"{repr(document.body)[:80]}…")
     try:
         return Job(
             name,
@@ -67,6 +74,7 @@ def job_of(name: str, document: JobDocument) -> Job:
                 _seconds("retry_longest", document.retry_longest),
             ),
             _seconds("timeout", document.timeout),
+            _seconds("begin_within", document.begin_within),
             _seconds("jitter", document.jitter),
             _seconds("late", document.late),
             document.enabled,

@@ -8,20 +8,24 @@ have been done.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+
+import msgspec
 
 from marketprism_application.contracts.schedule_records import JobState, OpenRun, RunRecord
 from marketprism_application.contracts.times import iso_short
+from marketprism_application.scheduling.due_span import DueSpan, caught_up, due_span
 from marketprism_application.scheduling.run_changes import Action, Begin, Changes, GiveUp, Outcome
 from marketprism_domain.scheduling.due_times import DueTimes
-from marketprism_domain.scheduling.jobs import CatchUp, Job, Needs, Overlap
+from marketprism_domain.scheduling.jobs import Job, Needs, Overlap
 from marketprism_domain.scheduling.runs import DUE_STEP_NS, RunId, RunOrigin, RunStatus
 from marketprism_domain.scheduling.triggers import AfterTrigger
 from marketprism_domain.values import NANOS_PER_SECOND
 
 MOST_OPEN = 1_000  # runs of one job that are not done
-MOST_DUE = 10_000  # due times that are looked at one by one after an outage
+_REASON = 200  # characters of an attempt's end that an open run remembers
 _FOREVER = (1 << 63) - 1
+_ASKED = frozenset({RunOrigin.OPERATOR, RunOrigin.BACKFILL})
 _MADE_UP = frozenset({RunOrigin.CATCH_UP, RunOrigin.BACKFILL})
 
 
@@ -62,7 +66,7 @@ class JobTrack:
         for run in self.state.open:
             times: tuple[int, ...]
             if run.status is RunStatus.RUNNING:
-                times = () if self._key(run) in self._given_up else (run.since + self._timeout_ns,)
+                times = () if self._key(run) in self._given_up else (run.since + self._limit_ns(run),)
             elif self._waits_for_others(run):
                 times = (run.not_before, run.planned_at + self._timeout_ns)
             else:
@@ -83,57 +87,33 @@ class JobTrack:
         return changes
 
     def _plan(self, now: int, changes: Changes) -> None:
-        due = list(self._due_until(now))
-        if not due:
+        span = due_span(self.times, self.state.cursor, now)
+        if not span.total:
             return
-        late_ns = int(self.job.late_s * NANOS_PER_SECOND)
-        passed = [each for each in due if each < now - late_ns]
-        made_up, missed = self._caught_up(passed, now)
-        self.state.cursor = due[-1]
-        self._miss(missed, now, f"nobody ran it within {self.job.late_s:g} s", changes)
+        late = now - int(self.job.late_s * NANOS_PER_SECOND)
+        passed = [each for each in span.newest if each < late]
+        made_up, missed = caught_up(self.job.catch_up, passed, now)
+        self.state.cursor = span.last
+        self._miss(span._replace(newest=tuple(missed)), now, f"nobody ran it within {self.job.late_s:g} s", changes)
         for each in made_up:
             self._add(each, RunOrigin.CATCH_UP, now, changes)
-        for each in due[len(passed) :]:
+        for each in span.newest[len(passed) :]:
             self._add(each, RunOrigin.SCHEDULE, now, changes)
 
-    def _due_until(self, now: int) -> Iterator[int]:
-        """Due times behind the cursor, up to now; of more than can be looked at, the newest part."""
-        after, found = self.state.cursor, 0
-        window = now - int(max(self.job.catch_up.window_s, self.job.late_s) * NANOS_PER_SECOND)
-        while (due := self.times.following(after)) is not None and due <= now:
-            yield due
-            found += 1
-            after = due
-            if found == MOST_DUE // 2:  # the rest of the gap as one step, up to what may still be run
-                after = max(after, window)
-            elif found >= MOST_DUE:
-                return
+    def miss_all(self, now: int, reason: str) -> Changes:
+        """What is due up to now is run no more, and named."""
+        changes = Changes()
+        if self.job.enabled:
+            span = due_span(self.times, self.state.cursor, now)
+            self._miss(span, now, "paused" if self.state.paused else reason, changes)
+            self.state.cursor = max(self.state.cursor, now)
+        return changes
 
-    def _caught_up(self, passed: list[int], now: int) -> tuple[list[int], list[int]]:
-        """Those that are made up for, and those that are missed."""
-        rule = self.job.catch_up
-        since = now - int(rule.window_s * NANOS_PER_SECOND)
-        inside = [each for each in passed if each >= since]
-        most = {CatchUp.NONE: 0, CatchUp.LAST: 1, CatchUp.ALL: rule.most}[rule.policy]
-        chosen = inside[len(inside) - most :] if 0 < most < len(inside) else inside if most else []
-        return chosen, passed[: len(passed) - len(chosen)]
-
-    def _miss(self, due: list[int], now: int, reason: str, changes: Changes) -> None:
-        if due:
-            changes.records.append(
-                RunRecord(
-                    self.job.name,
-                    due[0],
-                    RunStatus.MISSED,
-                    RunOrigin.SCHEDULE,
-                    now,
-                    now,
-                    reason=reason,
-                    epoch=self._epoch,
-                    last_due=due[-1],
-                    runs=len(due),
-                )
-            )
+    def _miss(self, span: DueSpan, now: int, reason: str, changes: Changes) -> None:
+        if span.total:
+            record = RunRecord(self.job.name, span.first, RunStatus.MISSED, RunOrigin.SCHEDULE, now, now, reason=reason)
+            named = msgspec.structs.replace(record, epoch=self._epoch, last_due=span.last, runs=span.total)
+            changes.records.append(named)
 
     def _add(
         self,
@@ -147,13 +127,13 @@ class JobTrack:
     ) -> None:
         """A run more, if the rule for overlaps lets it be."""
         state = self.state
-        if any(run.due == due for run in state.open):
+        if not asked and any(run.due == due for run in state.open):
             return
         run = OpenRun(due, origin, now, since=now, actor=actor, not_before=self._jittered(due, origin), asked=asked)
         if used is not None:
             state.used = used
         if len(state.open) >= MOST_OPEN:
-            self._end(run, RunStatus.SKIPPED, now, f"{MOST_OPEN} runs before it are not done", changes)
+            self._pass_over(run, now, f"{MOST_OPEN} runs before it are not done", changes)
         elif origin in _MADE_UP or not (others := [each for each in state.open if each.origin not in _MADE_UP]):
             state.open.append(run)  # what is made up for has its turn, and keeps nobody from his
         else:
@@ -164,15 +144,19 @@ class JobTrack:
         waiting = sum(each.status is RunStatus.WAITING for each in others)
         match self.job.overlap:
             case Overlap.SKIP:
-                self._end(run, RunStatus.SKIPPED, now, f"the run of {iso_short(before.due)} is not done", changes)
+                self._pass_over(run, now, f"the run of {iso_short(before.due)} is not done", changes)
             case Overlap.QUEUE_ONE if waiting and before.status is not RunStatus.WAITING:
-                self._end(run, RunStatus.SKIPPED, now, "another run waits already", changes)
+                self._pass_over(run, now, "another run waits already", changes)
             case Overlap.CANCEL_RUNNING:
                 for each in list(state.open):
                     self._stop(each, now, f"the run of {iso_short(run.due)} is due", changes)
                 state.open.append(run)
             case _:
                 state.open.append(run)
+
+    def _pass_over(self, run: OpenRun, now: int, reason: str, changes: Changes) -> None:
+        """Skip a run for another one of the job: that one is what others wait for."""
+        self._record(run, RunStatus.SKIPPED, now, reason, changes)
 
     def _jittered(self, due: int, origin: RunOrigin) -> int:
         """When it is begun at the earliest, 0 for at once: the same for every leader."""
@@ -191,7 +175,7 @@ class JobTrack:
             if due <= self.state.used.get(each.job, 0):
                 return
             newest[each.job] = due
-        due = max(*newest.values(), self.state.cursor + DUE_STEP_NS)
+        due = -(-max(*newest.values(), self.state.cursor + DUE_STEP_NS) // DUE_STEP_NS) * DUE_STEP_NS
         reason = self._unmet(ended)
         if reason:
             self.state.used = newest
@@ -212,7 +196,7 @@ class JobTrack:
     def _waits_for_others(self, run: OpenRun) -> bool:
         """A job with a time of its own that also waits for others."""
         clocked = bool(self.job.after) and not isinstance(self.job.trigger, AfterTrigger)
-        return clocked and run.status is RunStatus.WAITING and run.origin is not RunOrigin.OPERATOR
+        return clocked and run.status is RunStatus.WAITING and run.origin not in _ASKED
 
     def _others(self, run: OpenRun, now: int, ended: Mapping[str, tuple[int, RunStatus]], changes: Changes) -> bool:
         """Whether the jobs that are waited for have run since the run before stood on theirs; ends it where not."""
@@ -244,8 +228,31 @@ class JobTrack:
 
     def _look_at_running(self, now: int, changes: Changes) -> None:
         for run in self.state.open:
-            if run.status is RunStatus.RUNNING and now >= run.since + self._timeout_ns:
-                self._give_up(run, f"took longer than {self.job.timeout_s:g} s", changes, is_timeout=True)
+            if run.status is RunStatus.RUNNING and now >= run.since + self._limit_ns(run):
+                job = self.job
+                late = (
+                    f"took longer than {job.timeout_s:g} s"
+                    if run.is_claimed
+                    else f"nobody began it in {job.begin_s:g} s"
+                )
+                self._give_up(run, late, changes, is_timeout=True)
+
+    def _limit_ns(self, run: OpenRun) -> int:
+        """How long an attempt may be under way: until some instance begins it, and from then on."""
+        return self._timeout_ns if run.is_claimed else int(self.job.begin_s * NANOS_PER_SECOND)
+
+    def on_claim(self, key: str, now: int) -> None:
+        """Some instance has begun an attempt, by now."""
+        for run in self.state.open:
+            if run.status is RunStatus.RUNNING and not run.is_claimed and self._key(run) == key:
+                run.is_claimed, run.since = True, now
+
+    def clock_moved(self, by_ns: int) -> int:
+        """Move the instants from which waits are counted; how many runs are open."""
+        for run in self.state.open:
+            run.since += by_ns
+            run.not_before += by_ns if run.not_before else 0
+        return len(self.state.open)
 
     def _give_up(self, run: OpenRun, reason: str, changes: Changes, *, is_timeout: bool = False) -> None:
         key = self._key(run)
@@ -254,21 +261,21 @@ class JobTrack:
             changes.actions.append(GiveUp(self._id(run), key, reason, is_timeout))
 
     def _begin(self, now: int, ended: Mapping[str, tuple[int, RunStatus]], room: int, changes: Changes) -> None:
-        state = self.state
-        for run in list(state.open):
-            if run.status is RunStatus.RUNNING or run not in state.open:
+        """Runs at their own times go before those that are made up for; of both the one that was due first."""
+        state, is_free = self.state, self.job.overlap is Overlap.ALLOW
+        for run in sorted(state.open, key=lambda each: each.origin in _MADE_UP):
+            if run not in state.open or run.status is RunStatus.RUNNING:
+                if not is_free:
+                    break
                 continue
-            is_first = run is state.open[0]
-            if not is_first and self.job.overlap is not Overlap.ALLOW:
-                break
-            if run.not_before > now or room <= 0:
-                continue
-            if self._waits_for_others(run) and not self._others(run, now, ended, changes):
-                continue
-            room -= 1
-            run.status, run.attempt, run.since, run.not_before = RunStatus.RUNNING, run.attempt + 1, now, 0
-            run.begun_at = run.begun_at or now
-            changes.actions.append(Begin(self._id(run), self._key(run)))
+            may = run.not_before <= now and room > 0 and not (not is_free and self.running)
+            if may and (not self._waits_for_others(run) or self._others(run, now, ended, changes)):
+                room -= 1
+                run.status, run.attempt, run.since, run.not_before = RunStatus.RUNNING, run.attempt + 1, now, 0
+                run.begun_at, run.is_claimed = run.begun_at or now, False
+                changes.actions.append(Begin(self._id(run), self._key(run)))
+            elif not is_free and run in state.open:
+                break  # the next one is not begun before this one is done
 
     def on_outcome(self, key: str, outcome: Outcome, now: int) -> Changes:
         """What became of an attempt. One that is not waited for any more is passed over."""
@@ -281,7 +288,7 @@ class JobTrack:
         self._given_up.discard(key)
         tries_again = outcome.status.has_failed and not outcome.is_final
         if tries_again and found.attempt < self.job.retry.attempts:
-            found.status, found.since, found.reason = RunStatus.RETRYING, now, outcome.reason
+            found.status, found.since, found.reason = RunStatus.RETRYING, now, outcome.reason[:_REASON]
             found.not_before = now + self.job.retry.pause_ns(found.attempt, self._chance())
         else:
             self._drop(found, outcome.status, now, outcome.reason, changes, outcome)
@@ -316,6 +323,17 @@ class JobTrack:
             state.last_success, state.failures = now, 0
         elif status.has_failed:
             state.failures += 1
+        self._record(run, status, now, reason, changes, outcome)
+
+    def _record(
+        self,
+        run: OpenRun,
+        status: RunStatus,
+        now: int,
+        reason: str,
+        changes: Changes,
+        outcome: Outcome | None = None,
+    ) -> None:
         changes.records.append(
             RunRecord(
                 self.job.name,
@@ -347,18 +365,16 @@ class JobTrack:
         return changes
 
     def backfill(self, first: int, last: int, now: int, actor: str, asked: int) -> Changes:
-        """Runs for the due times from `first` to `last`, as many as may be open at once."""
+        """Runs for the due times from `first` to `last`, the newest ones where there are very many."""
         changes = Changes()
-        due = self.times.following(first - 1)
-        while due is not None and due <= min(last, now) and len(self.state.open) < MOST_OPEN:
+        for due in due_span(self.times, first - 1, min(last, now)).newest:
             self._add(due, RunOrigin.BACKFILL, now, changes, actor, asked=asked)
-            due = self.times.following(due)
         return changes
 
-    def cancel(self, due: int, now: int, reason: str) -> Changes:
+    def cancel(self, due: int, now: int, reason: str, asked: int = 0) -> Changes:
         """End the run that was due then, whether it has begun or not."""
         changes = Changes()
-        for run in [each for each in self.state.open if each.due == due]:
+        for run in [each for each in self.state.open if each.due == due and asked in (0, each.asked)]:
             self._stop(run, now, reason, changes)
         return changes
 
@@ -373,12 +389,9 @@ class JobTrack:
         self.state.paused = True
 
     def resume(self, now: int) -> Changes:
-        """Plan again from now on: what was due meanwhile is told of as missed."""
-        changes = Changes()
-        if self.state.paused:
-            self._miss(list(self._due_until(now)), now, "paused", changes)
-            self.state.paused = False
-            self.state.cursor = max(self.state.cursor, now)
+        """Plan again from now on: what was due meanwhile is named as missed."""
+        changes = self.miss_all(now, "paused") if self.state.paused else Changes()
+        self.state.paused = False
         return changes
 
 

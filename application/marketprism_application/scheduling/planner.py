@@ -14,6 +14,9 @@ from marketprism_domain.scheduling.due_times import DueTimes, NeverDue
 from marketprism_domain.scheduling.jobs import Job
 from marketprism_domain.scheduling.runs import RunStatus
 from marketprism_domain.scheduling.triggers import ManualTrigger
+from marketprism_domain.values import NANOS_PER_SECOND
+
+_AHEAD_NS = 25 * 3_600 * NANOS_PER_SECOND  # a clock that was set back an hour or a day leaves cursors ahead
 
 
 class Planner:
@@ -29,24 +32,32 @@ class Planner:
         self._chance = chance
         self._tracks: dict[str, JobTrack] = {}
         self._dependents: dict[str, set[str]] = {}
-        self._heap: list[tuple[int, str]] = []
+        self._heap: list[tuple[int, int, str]] = []  # when to look, since when it waits, job
         self._looks: dict[str, int] = {}  # job: the entry of the heap that counts
         self._running = 0
         self._touched: set[str] = set()
         self._held_back: set[str] = set()  # jobs that found no room
         self._leaving: set[str] = set()  # jobs that are defined no more, and have runs that are not done
+        self._left: dict[str, JobState] = {}  # where jobs stood that are there no more
+        self._new: set[str] = set()  # jobs that nobody has looked at yet
 
     # -- jobs --------------------------------------------------------------------------------------------------------
 
     def put(self, job: Job, times: DueTimes, state: JobState | None, now: int, *, paused: bool = False) -> Changes:
         """A job that is new, or is defined anew. One that is new, or has another trigger, is due from now on."""
         before = self._tracks.get(job.name)
-        known = before.state if before is not None else state
+        known = before.state if before is not None else state or self._left.pop(job.name, None)
+        changes = Changes()
         if known is None:
             known = JobState(job.name, now)
             self._touched.add(job.name)
+            self._new.add(job.name)
+        if known.cursor > now + _AHEAD_NS:  # nobody has planned a day ahead: it is nonsense
+            known.cursor = now
         trigger = f"{job.trigger}" if job.enabled else ""
         if known.trigger != trigger:
+            if before is not None:
+                changes = before.miss_all(now, "it was defined anew")
             known.trigger, known.cursor = trigger, max(known.cursor, now)
             self._touched.add(job.name)
         if before is not None:
@@ -57,13 +68,12 @@ class Planner:
         self._running += track.running
         for each in job.after:
             self._dependents.setdefault(each.job, set()).add(job.name)
-        changes = Changes()
         if paused != known.paused:
             self._touched.add(job.name)
             if paused:
                 track.pause()
             else:
-                changes = track.resume(now)
+                _add(changes, track.resume(now))
         self._look_at(job.name, now)
         return changes
 
@@ -72,7 +82,7 @@ class Planner:
         track = self._tracks.get(name)
         if track is None:
             return Changes()
-        changes = Changes()
+        changes = track.miss_all(now, "the job was removed") if name not in self._leaving else Changes()
         for run in list(track.state.open):
             _add(changes, track.cancel(run.due, now, "the job was removed"))
         track.state.trigger = ""
@@ -84,6 +94,7 @@ class Planner:
     def clear_out(self) -> None:
         """Forget the jobs that were removed and of which nothing runs any more; their states are stored by now."""
         for name in [each for each in self._leaving if not self._tracks[each].state.open]:
+            self._left[name] = self._tracks[name].state
             self._forget(self._tracks.pop(name))
             self._looks.pop(name, None)
             self._leaving.discard(name)
@@ -136,7 +147,7 @@ class Planner:
 
     def next_look(self) -> int | None:
         """When anything is to be looked at, nanoseconds UTC; None for never."""
-        while self._heap and self._looks.get(self._heap[0][1]) != self._heap[0][0]:
+        while self._heap and self._looks.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
@@ -147,10 +158,17 @@ class Planner:
             due = self.next_look()
             if due is None or due > now:
                 break
-            _, name = heapq.heappop(self._heap)
+            *_, name = heapq.heappop(self._heap)
             self._looks.pop(name, None)
             self._look(name, now, changes)
         return changes
+
+    def clock_moved(self, by_ns: int) -> None:
+        """The clock was set: what is under way has the time left that it had."""
+        for name, track in self._tracks.items():
+            if track.clock_moved(by_ns):
+                self._touched.add(name)
+            self._look_at(name, 0)
 
     def look_again(self, names: Iterable[str], now: int) -> None:
         """When these jobs are due may have changed, as by a session that an exchange has moved."""
@@ -161,7 +179,8 @@ class Planner:
     def _look_at(self, name: str, when: int) -> None:
         if self._looks.get(name) != when:
             self._looks[name] = when
-            heapq.heappush(self._heap, (when, name))
+            waits = [run.due for run in self._tracks[name].state.open if run.status is not RunStatus.RUNNING]
+            heapq.heappush(self._heap, (when, min(waits, default=when), name))
 
     def _look(self, name: str, now: int, changes: Changes) -> None:
         track = self._tracks[name]
@@ -170,6 +189,9 @@ class Planner:
             for each in track.job.after
             if (other := self._tracks.get(each.job)) is not None
         }
+        if name in self._new:  # what ended before there was the job is not what it waits for
+            self._new.discard(name)
+            track.state.used = {job: due for job, (due, _) in ended.items()}
         before = track.running
         cursor, opened = track.state.cursor, len(track.state.open)
         step = track.on_clock(now, ended, self._most_running - self._running)
@@ -213,9 +235,15 @@ class Planner:
         """One run more, due then or right after one that is."""
         return self._changed(name, lambda track: track.run_now(due, now, actor, asked), now)
 
-    def cancel(self, name: str, due: int, now: int, reason: str) -> Changes:
-        """End the run that was due then."""
-        return self._changed(name, lambda track: track.cancel(due, now, reason), now)
+    def on_claim(self, name: str, key: str, now: int) -> None:
+        """Some instance has begun an attempt."""
+        if (track := self._tracks.get(name)) is not None:
+            track.on_claim(key, now)
+            self._look_at(name, track.next_look(now))
+
+    def cancel(self, name: str, due: int, now: int, reason: str, asked: int = 0) -> Changes:
+        """End the run that was due then, and was asked for by that request if one is named."""
+        return self._changed(name, lambda track: track.cancel(due, now, reason, asked), now)
 
     def backfill(self, name: str, first: int, last: int, now: int, actor: str, asked: int) -> Changes:
         """Runs for the due times of a span."""

@@ -35,12 +35,12 @@ class PeriodicTimes:
     """Once in each period that begins at the epoch, at `offset_ns` in it."""
 
     def __init__(self, period_ns: int, offset_ns: int = 0) -> None:
-        self._period = period_ns
+        self.period_ns: int = period_ns
         self._offset = offset_ns
 
     def following(self, after: int) -> int | None:
         """The next one: a multiple of the period, plus the offset."""
-        return (after - self._offset) // self._period * self._period + self._period + self._offset
+        return (after - self._offset) // self.period_ns * self.period_ns + self.period_ns + self._offset
 
 
 class SessionTimes:

@@ -12,6 +12,7 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.scheduling.triggers import AfterTrigger, ManualTrigger, Trigger
 from marketprism_domain.values import NANOS_PER_SECOND, Bounds, check_bounds
 
+MOST_NOTE = 2_000
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,47}")
 _COMMAND = re.compile(r"[a-z][a-z0-9_-]{0,47}\.[a-z][a-z0-9_-]{0,47}")
 
@@ -111,7 +112,12 @@ class Job:
         InvalidValue: names the field.
     """
 
-    BOUNDS: ClassVar[Bounds] = {"timeout_s": (1, 86_400), "jitter_s": (0, 3_600), "late_s": (1, 86_400)}
+    BOUNDS: ClassVar[Bounds] = {
+        "timeout_s": (1, 86_400),
+        "begin_s": (1, 86_400),
+        "jitter_s": (0, 3_600),
+        "late_s": (1, 86_400),
+    }
 
     name: str
     trigger: Trigger
@@ -121,7 +127,8 @@ class Job:
     overlap: Overlap = Overlap.SKIP
     catch_up: CatchUpRule = CatchUpRule()
     retry: RetryRule = RetryRule()
-    timeout_s: float = 300.0
+    timeout_s: float = 300.0  # of an attempt, once it is begun
+    begin_s: float = 300.0  # within which some instance has to begin it
     jitter_s: float = 0.0  # each run begins up to so much later, by its name and time: always the same
     late_s: float = 60.0  # a due time that nobody has begun so much later counts as missed
     enabled: bool = True
@@ -132,6 +139,8 @@ class Job:
         if not _COMMAND.fullmatch(self.command):
             raise InvalidValue("command", "service.command in lower case, like storage.archive", self.command)
         check_bounds(self, Job.BOUNDS)
+        if len(self.note) > MOST_NOTE:
+            raise InvalidValue("note", f"at most {MOST_NOTE} characters", f"{len(self.note)}")
         if isinstance(self.trigger, AfterTrigger) and not self.after:
             raise InvalidValue("after", "at least one job, for a job that is due after others", [])
         if isinstance(self.trigger, ManualTrigger) and self.after:
@@ -155,6 +164,11 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvalidValue("job", "a lower-case name of letters, digits and -, at most 48 of them", name)
     return name
+
+
+def is_name(text: str) -> bool:
+    """Whether a job can be called so."""
+    return _NAME.fullmatch(text) is not None
 
 
 def check_graph(jobs: Iterable[Job]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,8 @@ _EXPIRES_S = 5.0
 _LOOK_S = 2.0  # a claim that was given up is seen by a watch, and by looking where that missed it
 _PAUSE_S = 0.5
 _AT_END_S = 1.0  # for the results of runs that a stop has cut off
+_DEAF_S = 10.0  # a handler that goes on so long after it was cancelled is left to itself
+_REMEMBERED = 10_000
 
 
 class JobRunner:
@@ -45,7 +49,9 @@ class JobRunner:
         *,
         claims: JobClaims,
         parallel: int = 4,
+        deaf_s: float = _DEAF_S,
     ) -> None:
+        self._deaf_s = deaf_s
         self._connection = connection
         self._service = checked_token("service", service)
         self._instance = instance
@@ -55,6 +61,8 @@ class JobRunner:
         self._handlers: dict[str, JobHandler] = {}
         self._doing: dict[str, asyncio.Task[object]] = {}
         self._given_up: set[str] = set()
+        self._begun: OrderedDict[str, None] = OrderedDict()  # attempts, so that none is begun here again
+        self._deaf: set[asyncio.Task[object]] = set()
 
     @property
     def doing(self) -> int:
@@ -101,7 +109,7 @@ class JobRunner:
             for task in runs:
                 task.cancel()
             if runs:
-                await asyncio.wait(runs, timeout=_AT_END_S)
+                await asyncio.wait(runs, timeout=2 * _AT_END_S)
             await stop()
 
     def _see(self, key: str, claim: JobClaim) -> None:
@@ -153,42 +161,74 @@ class JobRunner:
             log.warning("job.run_unreadable", subject=message.subject, error=reason_of(error))
             await self._connection.publish(message.reply, b"+TERM")
             return
+        if run.key in self._begun:
+            await self._acknowledge(message)
+            return
         try:
             claimed = await self._claims.begin(run.key, self._instance)
         except SdkError as error:  # it comes again
             log.warning("job.run_not_claimed", key=run.key, error=reason_of(error))
             await self._connection.publish(message.reply, b'-NAK {"delay": 1000000000}')
             return
-        await self._connection.publish(message.reply, b"+ACK")
+        if claimed is not None:
+            self._begun[run.key] = None
+            if len(self._begun) > _REMEMBERED:
+                self._begun.popitem(last=False)
+        await self._acknowledge(message)
         if claimed is not None:
             await self._do(run, *claimed)
+
+    async def _acknowledge(self, message: Msg) -> None:
+        """Take a run off the queue. Where that cannot be sent it comes again, and its claim is found."""
+        try:
+            await self._connection.publish(message.reply, b"+ACK")
+        except SdkError as error:
+            log.debug("job.run_not_acknowledged", subject=message.subject, error=reason_of(error))
 
     async def _do(self, run: JobRun, revision: int, claim: JobClaim) -> None:
         started = time.perf_counter()
         log.info("job.run_begun", job=run.job, key=run.key, handler=run.handler)
         doing = self._doing[run.key] = asyncio.create_task(self._handled(run))
         looking = asyncio.create_task(self._look(run.key))
+        known = run.handler if run.handler in self._handlers else "unknown"
         try:
-            await asyncio.wait({doing})
+            if not await self._waited_for(run.key, doing):
+                self._metrics.count("job_handlers_deaf_total", handler=known)
+                log.error("job.handler_deaf", job=run.job, key=run.key, handler=run.handler, after_s=self._deaf_s)
+                return
+            self._metrics.observe("job_seconds", time.perf_counter() - started, handler=known)
             ended = self._ended(doing, claim)
-        except asyncio.CancelledError:  # this service stops
-            doing.cancel()
-            await asyncio.wait({doing}, timeout=_AT_END_S / 2)
-            ended = _with(claim, ClaimStatus.FAILED, "the service that did it was stopped")
+            if run.key in self._given_up:
+                self._metrics.count("job_results_refused_total")
+                return
+            self._metrics.count("job_runs_done_total", handler=known, result=ended.status.value)
             await self._keep(run, revision, ended)
+        except asyncio.CancelledError:  # this service stops
+            if not doing.done():
+                doing.cancel()
+                await asyncio.wait({doing}, timeout=_AT_END_S / 2)
+            cut = not doing.done() or doing.cancelled()
+            stopped = _with(claim, ClaimStatus.FAILED, "the service that did it was stopped")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AT_END_S):
+                    await self._keep(run, revision, stopped if cut else self._ended(doing, claim))
             raise
         finally:
             looking.cancel()
             self._doing.pop(run.key, None)
-        took_s = time.perf_counter() - started
-        known = run.handler if run.handler in self._handlers else "unknown"
-        self._metrics.observe("job_seconds", took_s, handler=known)
-        if run.key in self._given_up:
             self._given_up.discard(run.key)
-            self._metrics.count("job_results_refused_total")
-            return
-        self._metrics.count("job_runs_done_total", handler=known, result=ended.status.value)
-        await self._keep(run, revision, ended)
+
+    async def _waited_for(self, key: str, doing: asyncio.Task[object]) -> bool:
+        """Whether a handler has ended: one that was given up has a while for that, and no place here after it."""
+        while not doing.done():
+            await asyncio.wait({doing}, timeout=_LOOK_S)
+            if key in self._given_up:
+                await asyncio.wait({doing}, timeout=self._deaf_s)
+                break
+        if not doing.done():
+            self._deaf.add(doing)
+            doing.add_done_callback(self._deaf.discard)
+        return doing.done()
 
     async def _handled(self, run: JobRun) -> object:
         handler = self._handlers.get(run.handler)
@@ -256,9 +296,9 @@ def _with(claim: JobClaim, status: ClaimStatus, reason: str, output: object = No
 def _storable(output: object) -> object:
     """An output as the bucket can hold it: its beginning as text where it is too large or of a type without a form."""
     try:
-        packed = msgspec.msgpack.encode(output)
-    except (TypeError, ValueError, OverflowError):
-        return {"text": str(output)[:4_096]}
+        packed = msgspec.msgpack.encode(msgspec.to_builtins(output, str_keys=True))
+    except Exception:  # noqa: BLE001 (whatever a handler returns: what it did is done)
+        return {"text": repr(output)[:4_096]}
     if len(packed) > MOST_OUTPUT_BYTES:
         return {"bytes": len(packed), "beginning": str(output)[:4_096]}
     return msgspec.msgpack.decode(packed)

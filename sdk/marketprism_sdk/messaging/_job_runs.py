@@ -9,6 +9,7 @@ done at least once, and repeated until it succeeds.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from enum import StrEnum
@@ -116,22 +117,42 @@ class JobClaims:
         return decode_or_none(await self._bucket.get(key), JobClaim)
 
     async def begin(self, key: str, instance: str) -> tuple[int, JobClaim] | None:
-        """Claim an attempt: the claim and its revision, None where somebody has claimed it or given it up."""
+        """Claim an attempt: the claim and its revision, None where somebody else has claimed it or it was given up.
+
+        What the instance has claimed already is its own again: an answer that was lost. That it has not begun it is for
+        the instance to know.
+        """
         claim = JobClaim(ClaimStatus.BEGUN, instance, self._clock_ns())
         try:
             return await self._bucket.create(key, msgspec.msgpack.encode(claim)), claim
         except KeyExists:
             entry = await self._bucket.get(key)
-            # An answer that was lost: the claim is our own, and nothing was begun under it.
-            return (entry.revision, claim) if entry is not None and decode_or_none(entry, JobClaim) == claim else None
+            there = decode_or_none(entry, JobClaim)
+            if entry is None or there is None or there.is_final or there.instance != instance:
+                return None
+            return entry.revision, there
 
     async def end(self, key: str, revision: int, claim: JobClaim) -> bool:
         """Write how it ended; False where it was given up meanwhile: its result counts for nothing."""
         try:
             await self._bucket.update(key, msgspec.msgpack.encode(claim), revision)
         except RevisionConflict:
-            return await self.get(key) == claim  # or the answer to the same was lost
+            there = await self._bucket.get(key)
+            if there is None:  # somebody has emptied the bucket
+                await self._bucket.create(key, msgspec.msgpack.encode(claim))
+                return True
+            return decode_or_none(there, JobClaim) == claim  # or the answer to the same was lost
         return True
+
+    async def forget_output(self, key: str) -> None:
+        """Drop the output of an attempt that has ended, for whoever keeps it elsewhere."""
+        entry = await self._bucket.get(key)
+        claim = decode_or_none(entry, JobClaim)
+        if entry is None or claim is None or not claim.is_final or claim.output is None:
+            return
+        with contextlib.suppress(RevisionConflict):
+            value = msgspec.msgpack.encode(msgspec.structs.replace(claim, output=None))
+            await self._bucket.update(key, value, entry.revision)
 
     async def give_up(self, key: str, status: ClaimStatus, reason: str) -> JobClaim:
         """End an attempt that has not ended: it is begun no more, and whoever does it is cancelled and refused.

@@ -129,6 +129,7 @@ FRAMEWORK: tuple[Family, ...] = (
         ("commands_handed_on_total", "Commands that came here and went on to the group they are for.", ("command",)),
         ("job_runs_done_total", "Runs of jobs that ended here, by how.", ("handler", "result")),
         ("job_results_refused_total", "Results of runs that had been given up by the time they were there.", ()),
+        ("job_handlers_deaf_total", "Handlers of jobs that went on after they had been cancelled.", ("handler",)),
         ("job_runs_unreadable_total", "Runs on the queue that could not be read.", ()),
         ("dead_letters_total", "Commands and messages that were set aside as dead letters.", ()),
         ("events_published_total", "Events that this service published.", ("event",)),

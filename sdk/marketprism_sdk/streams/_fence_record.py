@@ -27,6 +27,14 @@ class FenceRecord(msgspec.Struct, frozen=True):
     epoch: int
 
 
+def _record_in(data: bytes) -> FenceRecord:
+    """What lies there; what is no record is nobody's, and gives way."""
+    try:
+        return msgspec.msgpack.decode(data, type=FenceRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return FenceRecord("", -1)
+
+
 class Fence:
     """The fence of one writer under one epoch; `headers` go on its writes."""
 
@@ -61,7 +69,7 @@ class Fence:
         for attempt in range(1, _ATTEMPTS + 1):
             last = await leader_get_last(self._connection, self._stream, self.subject)
             if last is not None:
-                there = msgspec.msgpack.decode(last.data, type=FenceRecord)
+                there = _record_in(last.data)
                 if there == self._record and attempt > 1:
                     self._seq = last.seq  # the write before was taken, its answer was lost
                     return

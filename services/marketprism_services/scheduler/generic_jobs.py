@@ -14,6 +14,8 @@ from marketprism_sdk.service import job
 
 _LOOK_S = 0.5
 _CALL_S = 25.0
+_ASKED_OF_ALL = frozenset({"health", "interface", "job_handlers", "status"})
+_READS = "query"
 
 
 class CommandJob(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,7 +68,11 @@ class GenericJobs:
 
     @job("call")
     async def call(self, wanted: CallJob) -> object:
-        """Ask a service something, and keep its answer."""
+        """Ask a service something, and keep its answer: how it is, what it offers, or what the read side knows."""
+        # Whoever may define jobs may operate, and no more: another call could do what that right is not enough for.
+        if wanted.method not in _ASKED_OF_ALL and wanted.service != _READS:
+            known = ", ".join(sorted(_ASKED_OF_ALL))
+            raise CommandRejected(f"method: expected one of {known}, or any of {_READS}, was {wanted.method[:60]!r}")
         try:
             return await self._calls.call(wanted.service, wanted.method, wanted.request, timeout_s=wanted.timeout_s)
         except RemoteError as error:

@@ -39,6 +39,7 @@ _CHECK_S = 5.0
 MOST_NEXT = 100
 MOST_RUNS = 1_000
 _LONGEST_PLACE = 40
+_LATEST_NS = 4_000_000_000 * NANOS_PER_SECOND  # in 2096
 MOST_BACKFILL = 1_000
 
 
@@ -104,6 +105,8 @@ class JobDesk:
         """When a job is due next, nanoseconds UTC."""
         job = self._job(await self._defined(name))
         times = await self._times(job)
+        if not 0 <= after < _LATEST_NS:
+            raise _refused(f"after: expected 0 to {_LATEST_NS} nanoseconds, was {after}")
         return preview(times, after or time.time_ns(), max(1, min(count, MOST_NEXT)))
 
     def _job(self, defined: DefinedJob) -> Job:
@@ -214,6 +217,7 @@ class JobDesk:
     async def reset(self, name: str, *, actor: str, reason: str) -> None:
         """Forget what is written of a job: that of the file, or the built-in one, holds again."""
         before = (await self._store.definitions()).get(name)
+        self._check({each: one.document for each, one in (await self._in_force.defined(without=name)).items()})
         if before is None:
             raise RemoteError("NOT_FOUND", f"job: expected one of which something is written, was {name[:60]!r}")
         try:
@@ -241,26 +245,32 @@ class JobDesk:
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
-    async def run_now(self, name: str, *, actor: str) -> int:
-        """A run more; the due time by which it is known."""
-        self._job(await self._defined(name))
+    async def run_now(self, name: str, *, actor: str) -> tuple[int, int]:
+        """A run more; its due time, and the number of the request, by which it is known."""
+        await self._planned(name)
         due = time.time_ns() // DUE_STEP_NS * DUE_STEP_NS
-        await self._store.ask(JobRequest(name, "run", actor, due, due))
-        return due
+        return due, await self._store.ask(JobRequest(name, "run", actor, due, due))
 
-    async def cancel(self, name: str, due: int, *, actor: str) -> None:
-        """End the run that was due then."""
+    async def _planned(self, name: str) -> Job:
+        """A job that can be planned."""
+        job = self._job(await self._defined(name))
+        if reason := self.refusal(name):
+            raise _refused(f"job {name}: expected one that can be planned: {reason}")
+        return job
+
+    async def cancel(self, name: str, due: int, *, actor: str, asked: int = 0) -> None:
+        """End the run that was due then; of several the one that was asked for by that request."""
         await self._defined(name)
         state = await self._reader.state(name)
         open_runs = [run.due for run in state.open] if state is not None else []
         if due not in open_runs:
             known = ", ".join(map(str, open_runs)) or "none"
             raise RemoteError("NOT_FOUND", f"due: expected that of a run that is not done ({known}), was {due}")
-        await self._store.ask(JobRequest(name, "cancel", actor, time.time_ns(), due))
+        await self._store.ask(JobRequest(name, "cancel", actor, time.time_ns(), due, asked=asked))
 
     async def backfill(self, name: str, first: int, last: int, *, actor: str) -> list[int]:
         """Runs for the due times from `first` to `last`; which those are."""
-        job = self._job(await self._defined(name))
+        job = await self._planned(name)
         now = time.time_ns()
         if not 0 < first <= last <= now:
             raise _refused(f"first, last: expected 0 < first <= last <= now ({now}), was {first} and {last}")

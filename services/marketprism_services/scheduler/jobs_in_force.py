@@ -51,9 +51,10 @@ class JobsInForce:
         self._revisions: dict[str, int] | None = None  # what was written when it was read last
         self.refused: dict[str, str] = {}
 
-    async def defined(self) -> dict[str, DefinedJob]:
-        """All that are defined, as they are written now, by name."""
-        return self._over(await self._store.definitions())
+    async def defined(self, without: str = "") -> dict[str, DefinedJob]:
+        """All that are defined, as they are written now, by name; or would be `without` what is written of one."""
+        written = await self._store.definitions()
+        return self._over({name: each for name, each in written.items() if name != without})
 
     def _over(self, written: Mapping[str, Stored]) -> dict[str, DefinedJob]:
         return defined_jobs(self._built_in, self._file, written)

@@ -12,21 +12,24 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+import msgspec
 import structlog
 
 from marketprism_adapters.nats.event_publisher import EventPublisher
-from marketprism_adapters.nats.job_store import JobStore
+from marketprism_adapters.nats.job_store import Asked, JobStore
 from marketprism_adapters.nats.schedule_log import ScheduleLog, ScheduleReader
 from marketprism_application.contracts.schedule_records import RunRecord
 from marketprism_application.scheduling.planner import Planner
-from marketprism_application.scheduling.run_changes import Action, Begin, Changes, GiveUp, Outcome
-from marketprism_domain.events.scheduling import JobRunFailed, JobRunsMissed
+from marketprism_application.scheduling.run_changes import Action, Begin, Changes, GiveUp
+from marketprism_application.scheduling.steady_clock import SteadyClock
+from marketprism_domain.scheduling.jobs import is_name
 from marketprism_domain.scheduling.runs import RunOrigin, RunStatus
 from marketprism_domain.values import NANOS_PER_SECOND
 from marketprism_sdk.errors import Fenced, SdkError, StreamMissing, reason_of
 from marketprism_sdk.messaging import ClaimStatus, Discovery, JobClaim, JobClaims, JobRun
 from marketprism_sdk.observability import Metrics
 from marketprism_services.scheduler.jobs_in_force import JobsInForce
+from marketprism_services.scheduler.run_ends import event_of, outcome_of_claim
 
 log = structlog.get_logger()
 
@@ -39,21 +42,7 @@ _RETRY_S = 0.5
 _GONE_LOOKS = 3  # looks in a row at which the instance that does a run is in no registry
 _KEEP_S = 12 * 3600.0  # states are written anew so often, so that the age limit of the stream never takes one
 _AT_ONCE = 64
-
-_STATUS = {
-    ClaimStatus.SUCCEEDED: RunStatus.SUCCEEDED,
-    ClaimStatus.FAILED: RunStatus.FAILED,
-    ClaimStatus.REFUSED: RunStatus.FAILED,
-    ClaimStatus.TIMED_OUT: RunStatus.TIMED_OUT,
-    ClaimStatus.CANCELLED: RunStatus.CANCELLED,
-}
-
-
-def outcome_of_claim(claim: JobClaim) -> Outcome:
-    """What a claim that is final says."""
-    ran_s = (claim.ended_at - claim.begun_at) / NANOS_PER_SECOND if claim.begun_at else 0.0
-    refused = claim.status is ClaimStatus.REFUSED
-    return Outcome(_STATUS[claim.status], claim.reason, claim.output, max(0.0, ran_s), is_final=refused)
+_STUCK = 10
 
 
 class ScheduleLeader:
@@ -91,6 +80,10 @@ class ScheduleLeader:
         self.planner = Planner(epoch, most_running=most_running)
         self._wake = asyncio.Event()
         self._ended: list[tuple[str, JobClaim]] = []
+        self._claimed: list[str] = []
+        self._kept: list[str] = []  # attempts whose output is in the history now
+        self._clock = SteadyClock()
+        self._failures = 0  # writes in a row that failed
         self._definitions_changed = True
         self._requests_changed = True
         self._undone: list[Action] = []
@@ -131,7 +124,9 @@ class ScheduleLeader:
     def _see_claim(self, key: str, claim: JobClaim) -> None:
         if claim.is_final:
             self._ended.append((key, claim))
-            self._wake.set()
+        else:
+            self._claimed.append(key)
+        self._wake.set()
 
     def _see_definition(self) -> None:
         self._definitions_changed = True
@@ -140,6 +135,14 @@ class ScheduleLeader:
     def _see_request(self) -> None:
         self._requests_changed = True
         self._wake.set()
+
+    def _now(self) -> int:
+        """The wall clock, which is held where it has just been set: by hand and at once back again, perhaps."""
+        now, moved = self._clock.read(self._now_ns(), time.monotonic_ns())
+        if moved:
+            log.warning("schedule.clock_set", by_s=moved / NANOS_PER_SECOND)
+            self.planner.clock_moved(moved)
+        return now
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -161,7 +164,7 @@ class ScheduleLeader:
     async def _wait(self) -> None:
         """Until something is due, somebody wrote something, or a second has passed."""
         due = self.planner.next_look()
-        left_s = _LOOK_S if due is None else (due - self._now_ns()) / NANOS_PER_SECOND
+        left_s = _LOOK_S if due is None else (due - self._now()) / NANOS_PER_SECOND
         if self._undone:
             left_s = min(left_s, _RETRY_S)
         try:
@@ -174,7 +177,7 @@ class ScheduleLeader:
     async def _take_over(self) -> None:
         """Go on from where the leader before has stopped."""
         states = await self._reader.states()
-        now = self._now_ns()
+        now = self._now()
         jobs = await self._in_force.read(now)
         changes = Changes()
         for name, (job, times, paused) in jobs.items():
@@ -189,11 +192,22 @@ class ScheduleLeader:
         log.info("schedule.taken_over", jobs=len(jobs), open_runs=open_runs, epoch=self._epoch)
 
     async def _step(self) -> None:
-        now = self._now_ns()
-        if self._definitions_changed:
-            await self._redefine(now)
-        if self._requests_changed:
-            await self._handle_requests(now)
+        now = self._now()
+        # Requests are read before definitions: whoever defines a job and asks for a run of it has both.
+        wants, self._requests_changed = self._requests_changed, False
+        try:
+            asked = await self._store.requests() if wants else []
+            if self._definitions_changed or asked:
+                self._definitions_changed = False
+                await self._redefine(now)
+        except SdkError:
+            self._requests_changed = self._definitions_changed = True
+            raise
+        for each in asked:
+            await self._handle(each, now)
+        claimed, self._claimed = self._claimed, []
+        for key in claimed:
+            self.planner.on_claim(key.partition(".")[0], key, now)
         ended, self._ended = self._ended, []
         changes = Changes()
         for key, claim in ended:
@@ -207,7 +221,6 @@ class ScheduleLeader:
     async def _redefine(self, now: int) -> None:
         """Take over what was defined, paused or removed since."""
         changed, removed = await self._in_force.changes(now)
-        self._definitions_changed = False
         changes = Changes()
         for job, times, paused in changed.values():
             _extend(changes, self.planner.put(job, times, None, now, paused=paused))
@@ -217,28 +230,36 @@ class ScheduleLeader:
             log.info("schedule.redefined", changed=len(changed), removed=len(removed))
             await self._commit(changes)
 
-    async def _handle_requests(self, now: int) -> None:
-        asked = await self._store.requests()
-        self._requests_changed = False
-        for each in asked:
-            request, changes = each.request, Changes()
-            track = self.planner.track(request.job)
-            if track is None:
-                log.warning("schedule.request_for_nobody", job=request.job, what=request.what, actor=request.actor)
-            elif track.state.asked < each.revision:
-                match request.what:
-                    case "run":
-                        changes = self.planner.run_now(request.job, request.first, now, request.actor, each.revision)
-                    case "cancel":
-                        reason = f"cancelled by {request.actor}"
-                        changes = self.planner.cancel(request.job, request.first, now, reason)
-                    case _:
-                        changes = self.planner.backfill(
-                            request.job, request.first, request.last, now, request.actor, each.revision
-                        )
-                self.planner.asked(request.job, each.revision)
-                await self._commit(changes)
-            await self._store.handled(each)
+    async def _handle(self, each: Asked, now: int) -> None:
+        request, planner = each.request, self.planner
+        track, changes = planner.track(request.job), Changes()
+        if track is None:
+            changes = self._not_planned(each, now)
+        elif track.state.asked < each.revision:
+            match request.what:
+                case "run":
+                    changes = planner.run_now(request.job, request.first, now, request.actor, each.revision)
+                case "cancel":
+                    reason = f"cancelled by {request.actor}"
+                    changes = planner.cancel(request.job, request.first, now, reason, request.asked)
+                case _:
+                    span = request.first, request.last
+                    changes = planner.backfill(request.job, *span, now, request.actor, each.revision)
+            planner.asked(request.job, each.revision)
+        await self._commit(changes)
+        await self._store.handled(each)
+
+    def _not_planned(self, each: Asked, now: int) -> Changes:
+        """What was asked of a job that is not planned is named in its history."""
+        request = each.request
+        log.warning("schedule.request_for_nobody", job=request.job, what=request.what, actor=request.actor)
+        if request.what != "run" or not is_name(request.job):
+            return Changes()
+        origin, why = RunOrigin.OPERATOR, self._in_force.refused.get(request.job, "the job is not defined")
+        record = RunRecord(
+            request.job, request.first, RunStatus.SKIPPED, origin, now, now, reason=why, epoch=self._epoch
+        )
+        return Changes([msgspec.structs.replace(record, actor=request.actor, asked=each.revision)])
 
     # -- store, then do ----------------------------------------------------------------------------------------------
 
@@ -257,12 +278,16 @@ class ScheduleLeader:
                 self.planner.keep_all()
                 states = self.planner.touched()
             except SdkError as error:
+                self._failures += 1
                 log.warning("schedule.not_stored", error=reason_of(error), states=len(states))
                 await asyncio.sleep(_RETRY_S)
+        self._failures = 0
         self._undone += changes.actions
         for record in changes.records:
             self._measure(record)
-        events = [event for record in changes.records if (event := _event_of(record)) is not None]
+            if record.attempts and record.output is not None:
+                self._kept.append(record.run.attempt(record.attempts))
+        events = [event for record in changes.records if (event := event_of(record)) is not None]
         if events:
             await self._events.publish_soon(events, self._epoch)
 
@@ -287,6 +312,11 @@ class ScheduleLeader:
             results = await asyncio.gather(*map(self._do, some))
             self._undone += [action for action, is_done in zip(some, results, strict=True) if not is_done]
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether what was planned cannot be stored for several tries by now."""
+        return self._failures >= _STUCK
+
     async def _do(self, action: Action) -> bool:
         try:
             if isinstance(action, Begin):
@@ -299,6 +329,9 @@ class ScheduleLeader:
                 return False
             # What NATS refuses it will refuse again: the run ends, and says why.
             self._see_claim(action.key, JobClaim(ClaimStatus.FAILED, reason=reason_of(error)))
+        except Exception as error:
+            log.exception("schedule.action_broken", key=action.key)
+            self._see_claim(action.key, JobClaim(ClaimStatus.REFUSED, reason=f"{type(error).__name__}: {error}"[:500]))
         return True
 
     async def _begin(self, action: Begin) -> None:
@@ -313,8 +346,6 @@ class ScheduleLeader:
     async def _give_up(self, action: GiveUp) -> None:
         status = ClaimStatus.TIMED_OUT if action.is_timeout else ClaimStatus.CANCELLED
         reason = action.reason
-        if action.is_timeout and await self._claims.get(action.key) is None:
-            reason = f"{action.reason}: nobody began it"
         self._see_claim(action.key, await self._claims.give_up(action.key, status, reason))
 
     async def _look_at_claims(self) -> None:
@@ -327,12 +358,14 @@ class ScheduleLeader:
             for key, claim in zip(some, await asyncio.gather(*map(self._claims.get, some)), strict=True):
                 if claim is None:
                     continue
-                if claim.is_final:
-                    self._see_claim(key, claim)
-                elif claim.instance in there:
+                self._see_claim(key, claim)
+                if claim.is_final or claim.instance in there:
                     self._absent.pop(key, None)
                 else:
                     await self._miss(key, claim)
+
+        kept, self._kept = self._kept, []
+        await asyncio.gather(*map(self._claims.forget_output, kept))
 
     async def _miss(self, key: str, claim: JobClaim) -> None:
         looks = self._absent[key] = self._absent.get(key, 0) + 1
@@ -346,12 +379,4 @@ def _extend(changes: Changes, more: Changes) -> None:
     changes.actions.extend(more.actions)
 
 
-def _event_of(record: RunRecord) -> JobRunFailed | JobRunsMissed | None:
-    if record.status.has_failed:
-        return JobRunFailed(record.job, record.due, record.status.value, record.attempts, record.reason)
-    if record.status is RunStatus.MISSED:
-        return JobRunsMissed(record.job, record.runs, record.due, record.last_due or record.due, record.reason)
-    return None
-
-
-__all__ = ["ScheduleLeader", "Submit", "outcome_of_claim"]
+__all__ = ["ScheduleLeader", "Submit"]

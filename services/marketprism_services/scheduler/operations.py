@@ -53,11 +53,12 @@ class NowOrder(msgspec.Struct):
 
 
 class RunOrder(msgspec.Struct):
-    """The run of a job that was due at `due`, nanoseconds UTC."""
+    """The run of a job that was due at `due`, nanoseconds UTC; of several the one of the request `asked`."""
 
     job: str
     due: int
     who: str = ""
+    asked: int = 0
 
 
 class SpanOrder(msgspec.Struct):
@@ -175,14 +176,15 @@ class JobOperations:
     @rpc("run")
     @http("POST", "/jobs/{job}/run", scope="sys:operate", weight=5)
     async def run_now(self, order: NowOrder, caller: Caller | None = None) -> dict[str, object]:
-        """Run a job now; `due` is by what the run is known."""
-        return {"job": order.job, "due": await self._desk.run_now(order.job, actor=_who(order.who, caller))}
+        """Run a job now; `due`, and `asked` where there are several of one time, are by what the run is known."""
+        due, asked = await self._desk.run_now(order.job, actor=_who(order.who, caller))
+        return {"job": order.job, "due": due, "asked": asked}
 
     @rpc("cancel")
     @http("POST", "/jobs/{job}/cancel", scope="sys:operate")
     async def cancel(self, order: RunOrder, caller: Caller | None = None) -> dict[str, object]:
         """End a run that is not done."""
-        await self._desk.cancel(order.job, order.due, actor=_who(order.who, caller))
+        await self._desk.cancel(order.job, order.due, actor=_who(order.who, caller), asked=order.asked)
         return {"job": order.job, "due": order.due, "cancelled": True}
 
     @rpc("backfill")
@@ -223,6 +225,7 @@ class JobOperations:
                     "not_before": run.not_before,
                     "reason": run.reason,
                     "by": run.actor,
+                    "asked": run.asked,
                 }
                 for run in (state.open if state is not None else ())
             ][:100],

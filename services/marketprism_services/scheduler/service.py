@@ -88,6 +88,8 @@ class SchedulerService(SingleActiveService):
         return JobsInForce(self._store, self._calendar, self._built_in, self._file, self._funding_hours)
 
     async def _jobs_health(self) -> str:
+        if self._leader is not None and self._leader.is_stuck:
+            return "unhealthy: what is planned cannot be stored, the log says why; no job runs"
         refused = self._in_force.refused
         if not refused:
             return "healthy"

@@ -84,10 +84,10 @@ async def test_a_run_that_takes_too_long_is_given_up(place: Place) -> None:
 
 
 async def test_what_nobody_begins_times_out_and_says_so(place: Place) -> None:
-    await place.scheduler(built_in={"lost": job_of(trigger="manual", command="nobody.there", timeout="1s")})
+    await place.scheduler(built_in={"lost": job_of(trigger="manual", command="nobody.there", begin_within="1s")})
     await place.ask("run", job="lost")
     (ended,) = await place.ended("lost")
-    assert (ended["status"], ended["reason"]) == ("timed_out", "took longer than 1 s: nobody began it")
+    assert (ended["status"], ended["reason"]) == ("timed_out", "nobody began it in 1 s")
 
 
 async def test_a_run_whose_instance_is_gone_is_tried_again(place: Place, eventually: Callable[..., Any]) -> None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from marketprism_sdk.errors import CommandRejected, InvalidSubject, JobFailed, RemoteError, SdkError
+from marketprism_sdk.errors import (
+    CommandRejected,
+    DeadlineExceeded,
+    InvalidSubject,
+    JobFailed,
+    NotConnected,
+    RemoteError,
+    SdkError,
+)
 from marketprism_sdk.messaging import (
     JOB_CLAIMS,
     JOB_CLAIMS_S,
@@ -18,11 +27,14 @@ from marketprism_sdk.messaging import (
     JobClaim,
     JobClaims,
     JobRun,
+    JobRunner,
+    ensure_job_streams,
     submit_run,
 )
 from marketprism_sdk.nats.connection import NatsConnection
-from marketprism_sdk.nats.jetstream import publish_ack, stream_info
+from marketprism_sdk.nats.jetstream import api, publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
+from marketprism_sdk.observability import Metrics
 from marketprism_sdk.service import Service, ServiceSettings, job
 from tests.support.services import running
 
@@ -68,6 +80,12 @@ class Worker(Service):
                 raise ValueError("cannot")
             case "large":
                 return "x" * 100_000
+            case "ring":
+                ring: list[object] = []
+                ring.append(ring)
+                return ring
+            case "keys":
+                return {(1, 2): 3}
             case _:
                 return object()
 
@@ -167,6 +185,10 @@ async def test_how_a_run_ends(
 async def test_an_output_without_a_form_is_kept_as_text(done: Worker, desk: Desk) -> None:
     ended = await desk.end(await desk.give("a", "wrong", "other"))
     assert "object object" in ended.output["text"]
+    ring = await desk.end(await desk.give("b", "wrong", "ring"))
+    assert (ring.status, ring.output) == (ClaimStatus.SUCCEEDED, {"text": "[[...]]"})
+    keys = await desk.end(await desk.give("c", "wrong", "keys"))
+    assert keys.status is ClaimStatus.SUCCEEDED
 
 
 async def test_a_body_that_does_not_fit_and_a_handler_that_is_not_there_are_refused(done: Worker, desk: Desk) -> None:
@@ -248,6 +270,108 @@ async def test_a_service_says_which_jobs_it_does_and_checks_their_bodies(done: W
     ):
         with pytest.raises(RemoteError, match=text):
             await done.calls.call(unique, "check_job", {"name": name, "body": body})
+
+
+async def test_a_claim_whose_answer_was_lost_is_begun_when_the_run_comes_again(
+    connection: NatsConnection, unique: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = worker(connection, unique)
+    begin, lost = JobClaims.begin, []
+
+    async def begin_and_lose(self: JobClaims, key: str, instance: str) -> object:
+        found = await begin(self, key, instance)
+        if not lost:
+            lost.append(key)
+            raise DeadlineExceeded("no answer")
+        return found
+
+    monkeypatch.setattr(JobClaims, "begin", begin_and_lose)
+    async with running(service):
+        ended = await desk.end(await desk.give("a", "load", {"name": "x"}))
+    assert (ended.status, len(service.begun), len(lost)) == (ClaimStatus.SUCCEEDED, 1, 1)
+
+
+async def test_a_run_whose_acknowledgement_cannot_be_sent_is_done_all_the_same(
+    connection: NatsConnection, unique: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = worker(connection, unique)
+    publish, failed = NatsConnection.publish, []
+
+    async def publish_or_not(self: NatsConnection, subject: str, payload: bytes, *more: object) -> None:
+        if payload == b"+ACK" and not failed:
+            failed.append(subject)
+            raise NotConnected("away")
+        await publish(self, subject, payload, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(NatsConnection, "publish", publish_or_not)
+    async with running(service):
+        ended = await desk.end(await desk.give("a", "load", {"name": "x"}))
+    assert (ended.status, len(service.begun), len(failed)) == (ClaimStatus.SUCCEEDED, 1, 1)
+
+
+async def test_a_result_is_kept_though_somebody_has_emptied_the_bucket(
+    done: Worker, desk: Desk, eventually: Callable[..., Any]
+) -> None:
+    key = await desk.give("a", "sleep", 1.0)
+    await eventually(lambda: done.begun == [key])
+    await api(desk.connection, f"STREAM.PURGE.KV_{JOB_CLAIMS}", {"filter": f"$KV.{JOB_CLAIMS}.{key}"})
+    assert (await desk.end(key)).status is ClaimStatus.SUCCEEDED
+
+
+async def test_a_handler_that_cannot_be_cancelled_loses_its_place(
+    connection: NatsConnection, unique: str, desk: Desk, eventually: Callable[..., Any]
+) -> None:
+    metrics, begun, may_end = Metrics(unique), [], asyncio.Event()
+
+    async def deaf(run: JobRun) -> None:
+        begun.append(run.key)
+        while not may_end.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await may_end.wait()
+
+    async def quick(_: JobRun) -> str:
+        return "done"
+
+    await ensure_job_streams(connection)
+    runner = JobRunner(connection, unique, "one", metrics, claims=desk.claims, parallel=1, deaf_s=0.2)
+    runner.add("deaf", deaf)
+    runner.add("quick", quick)
+    await runner.open()
+    task = asyncio.create_task(runner.run())
+    key = await desk.give("a", "deaf")
+    await eventually(lambda: begun)
+    await desk.claims.give_up(key, ClaimStatus.CANCELLED, "enough")
+    assert (await desk.end(await desk.give("b", "quick"))).output == "done"
+    assert metrics.total("job_handlers_deaf_total") == 1
+    may_end.set()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_a_stop_keeps_the_result_that_could_not_be_stored_so_far(
+    connection: NatsConnection, unique: str, desk: Desk, eventually: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = worker(connection, unique)
+    end, tried = JobClaims.end, []
+
+    async def end_or_not(self: JobClaims, key: str, revision: int, claim: JobClaim) -> bool:
+        tried.append(key)
+        if len(tried) == 1:
+            raise NotConnected("away")
+        return await end(self, key, revision, claim)
+
+    monkeypatch.setattr(JobClaims, "end", end_or_not)
+    async with running(service):
+        key = await desk.give("a", "load", {"name": "x"})
+        await eventually(lambda: tried)
+    assert (await desk.end(key)).status is ClaimStatus.SUCCEEDED
+
+
+async def test_an_output_is_forgotten_once_it_is_kept_elsewhere(done: Worker, desk: Desk) -> None:
+    key = await desk.give("a", "load", {"name": "x"})
+    ended = await desk.end(key)
+    await desk.claims.forget_output(key)
+    assert await desk.claims.get(key) == msgspec.structs.replace(ended, output=None)
 
 
 async def test_a_claim_whose_answer_was_lost_is_still_the_own(desk: Desk, unique: str) -> None:

@@ -37,6 +37,7 @@ class Planned:
         self.given_up: list[GiveUp] = []
         self.begun: list[str] = []  # keys in the order in which the services began them
         self.epoch = 0
+        self.is_there = True  # a service that begins what it is given
         self.planner: Planner
         self.lead()
 
@@ -68,8 +69,9 @@ class Planned:
         for action in actions:
             if isinstance(action, Begin):
                 self.given[action.key] += 1
-                if self.given[action.key] == 1:
+                if self.given[action.key] == 1 and self.is_there:
                     self.begun.append(action.key)
+                    self.planner.on_claim(action.run.job, action.key, self.now)
             else:
                 self.given_up.append(action)
 

@@ -106,7 +106,7 @@ def test_after_an_outage_of_ten_minutes_the_policy_says_what_is_made_up_for(
     for _ in range(12):
         if made.planner.running:
             made.end(made.begun[-1])
-    assert [key.split(".")[1] for key in made.begun] == [str(n * MINUTE) for n in [*made_up, 10]]
+    assert [key.split(".")[1] for key in made.begun] == [str(n * MINUTE) for n in [10, *made_up]]
     found = [each for each in made.records if each.status is RunStatus.MISSED]
     if missed is None:
         assert found == []
@@ -122,7 +122,7 @@ def test_what_is_older_than_the_window_or_more_than_the_most_is_missed() -> None
     made.jump(10 * MINUTE)
     while made.planner.running:
         made.end(made.begun[-1])
-    assert [int(key.split(".")[1]) // MINUTE for key in made.begun] == [8, 9, 10]
+    assert [int(key.split(".")[1]) // MINUTE for key in made.begun] == [10, 8, 9]
     (record,) = [each for each in made.records if each.status is RunStatus.MISSED]
     assert (record.due // MINUTE, record.last_due // MINUTE, record.runs) == (1, 7, 7)
 

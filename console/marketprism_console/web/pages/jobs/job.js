@@ -132,7 +132,7 @@ class JobDetail extends Part {
     return table(
       { label: t('open'), kind: 'events' },
       [t('due'), t('status'), t('since'), numeric(t('attempts')), t('by'), t('what'), ...(mayCancel ? [unseen(t('actions'))] : [])],
-      repeat(rows, ({ due }) => due, ({ due, status, since, attempt, origin, by, reason }) => {
+      repeat(rows, ({ due, asked }) => `${due} ${asked}`, ({ due, asked, status, since, attempt, origin, by, reason }) => {
         const shown = dateTime(ms(due));
         return html`<tr>
           <td class="time">${shown}</td>
@@ -143,7 +143,7 @@ class JobDetail extends Part {
           <td class="what">${reason || '–'}</td>
           ${mayCancel
             ? html`<td>
-                <button type="button" aria-label=${t('cancel_of', { time: shown })} @click=${() => order(this.name, 'cancel', this.#load, { due, shown })}>
+                <button type="button" aria-label=${t('cancel_of', { time: shown })} @click=${() => order(this.name, 'cancel', this.#load, { due, asked, shown })}>
                   ${t('cancel')}
                 </button>
               </td>`

@@ -16,6 +16,7 @@ import { t } from './text.js';
  * @property {number} since
  * @property {string} reason
  * @property {string} by
+ * @property {number} asked  number of the request that it is for, 0 of none
  */
 
 /**
@@ -60,7 +61,7 @@ export function stateOf({ refused, enabled, paused, open }) {
  * @param {string} job
  * @param {'run' | 'pause' | 'resume' | 'cancel'} what
  * @param {() => void} then
- * @param {{due: number, shown: string}} [run]  that is cancelled
+ * @param {{due: number, asked: number, shown: string}} [run]  that is cancelled
  */
 export function order(job, what, then, run) {
   const asksReason = what === 'pause' || what === 'resume';
@@ -69,7 +70,7 @@ export function order(job, what, then, run) {
     button: t(what), isGrave: what === 'cancel', asksReason,
     body: html`<p>${t(`${what}_what`)}</p>`, then,
     act: (form) => {
-      const body = run ? { due: run.due } : asksReason ? { reason: reasonIn(form) } : {};
+      const body = run ? { due: run.due, asked: run.asked } : asksReason ? { reason: reasonIn(form) } : {};
       return change('POST', `/scheduler/jobs/${encodeURIComponent(job)}/${what}`, body);
     },
   });
