@@ -8,7 +8,7 @@ from typing import NamedTuple
 from marketprism_application.contracts.alert_records import AlertRecord, NoticeKind, Severity
 from marketprism_application.notifications.channel_queue import ChannelQueue
 from marketprism_application.notifications.policy import DeliveryPolicy
-from marketprism_application.notifications.quiet_hours import QuietHours
+from marketprism_application.notifications.quiet_hours import QuietHours, QuietTimes
 from marketprism_application.notifications.texts import MessageWriter
 from marketprism_application.ports.notifications import ChannelLimits, Message, Notice
 
@@ -37,12 +37,12 @@ class Dispatcher:
         self,
         policy: DeliveryPolicy,
         channels: Mapping[str, ChannelLimits],
-        quiet: QuietHours | None = None,
+        quiet: QuietTimes | None = None,
         writer: MessageWriter | None = None,
     ) -> None:
         writer = writer or MessageWriter()
         self._policy = policy
-        self._quiet = quiet or QuietHours()
+        self._quiet: QuietTimes = quiet or QuietHours()
         self._names = tuple(channels)
         policy.check_channels(self._names)
         self.queues: dict[str, ChannelQueue] = {

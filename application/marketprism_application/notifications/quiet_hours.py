@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marketprism_domain.errors import InvalidValue
@@ -65,4 +66,21 @@ class QuietHours:
         return self.in_session is not None and not self.in_session(int(now_s * 1e9))
 
 
-__all__ = ["InSession", "QuietHours", "minutes_of", "zone_of"]
+class QuietTimes(Protocol):
+    """When what is below `page` waits."""
+
+    def is_quiet(self, now_s: float) -> bool:
+        """Whether it waits at this time, seconds UTC."""
+
+
+class ChangingQuietHours:
+    """Fulfils `QuietTimes` with hours that may be replaced at any time."""
+
+    def __init__(self, now: QuietHours) -> None:
+        self.now = now
+
+    def is_quiet(self, now_s: float) -> bool:
+        return self.now.is_quiet(now_s)
+
+
+__all__ = ["ChangingQuietHours", "InSession", "QuietHours", "QuietTimes", "minutes_of", "zone_of"]

@@ -46,6 +46,11 @@ class CachedReader:
         for meanwhile in self._asking.get(key, ()):
             meanwhile.append(bar)
 
+    def bound(self, max_bytes: int) -> None:
+        """Keep so many bytes at most from now on."""
+        self._max_bytes = max_bytes
+        self._make_room()
+
     def clear(self) -> None:
         self._kept.clear()
         self._by_key.clear()
@@ -96,6 +101,9 @@ class CachedReader:
         self._kept[query] = table
         self._by_key.setdefault((query.symbol, str(query.interval)), set()).add(query)
         self.bytes += table.nbytes
+        self._make_room()
+
+    def _make_room(self) -> None:
         while self.bytes > self._max_bytes:
             self._drop(next(iter(self._kept)))
 

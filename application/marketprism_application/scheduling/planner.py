@@ -209,10 +209,19 @@ class Planner:
         _add(changes, step)
         if any(record.status is not RunStatus.MISSED for record in step.records):
             self.look_again(self._dependents.get(track.job.name, ()), now)
+        self._let_in(now)
+
+    def _let_in(self, now: int) -> None:
+        """Look at who found no room, where there is some."""
         if self._running < self._most_running:
             for name in self._held_back:
                 self._look_at(name, now)
             self._held_back.clear()
+
+    def allow(self, most_running: int, now: int) -> None:
+        """Other runs at once from now on; with fewer, what is under way goes on."""
+        self._most_running = most_running
+        self._let_in(now)
 
     # -- what comes from outside -------------------------------------------------------------------------------------
 

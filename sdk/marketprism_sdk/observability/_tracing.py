@@ -153,16 +153,16 @@ class Sampler:
     """One of `every` messages is traced; 0 for none. Its trace begins with a span named `name`."""
 
     def __init__(self, every: int, name: str = "gateway") -> None:
-        self._every = every
+        self.every = every  # may be changed at any time
         self._name = name
         self._count = 0
 
     def take(self) -> Sampled | None:
         """A new trace for the message at hand, or None."""
-        if not self._every:
+        if not self.every:
             return None
         self._count += 1
-        if self._count % self._every != 1 % self._every:
+        if self._count % self.every != 1 % self.every:
             return None
         from opentelemetry.context import Context  # noqa: PLC0415 (only who traces)
 

@@ -94,6 +94,11 @@ class Door:
         self._ids, self._number = f"{secrets.token_hex(5)}-", itertools.count(1)
         metrics.watch("http_requests_running", lambda: float(self._inside))
 
+    def follow(self, settings: ApiSettings) -> None:
+        """Serve by other settings from now on; who may come in stays as it was."""
+        self._settings = settings
+        self._limits.follow(settings)
+
     def install(self, app: web.Application) -> None:
         """Stand before an application that is not yet running."""
         app.middlewares.append(self.middleware)

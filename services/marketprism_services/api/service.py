@@ -92,6 +92,10 @@ class ApiService(Service):
         )
         self._served: list[Endpoint] = []
 
+    def follow(self, api: ApiSettings) -> None:
+        """Serve by other settings from now on, as far as they apply at once."""
+        self._door.follow(api)
+
     async def on_start(self) -> None:
         """The registry is followed from here on, and who may come in."""
         yield_often()

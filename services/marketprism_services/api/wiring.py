@@ -22,10 +22,13 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Api
     host = settings.http.host
     if settings.api.auth != "on" and not settings.api.insecure and not is_loopback(host):
         raise InvalidValue("api.auth", f"on where http.host is {host}, or api.insecure", settings.api.auth)
-    return ApiService(
+    service = ApiService(
         connection,
         settings.bars.intervals,
         settings.api,
         version=shared.version,
         settings=replace(service_settings_of(settings, "api"), http_connections=settings.api.connections),
     )
+    for name in ("access_log", "compress", "in_flight", "per_second"):
+        shared.appliers.on(f"api.{name}", lambda given: service.follow(given.api))
+    return service

@@ -17,6 +17,10 @@ from marketprism_services.cli.language.catalogue import spoken
 SENTENCES: Mapping[str, str] = {
     "clickhouse.fetching": "fetching the ClickHouse library ({megabytes} MB) into {folder}, once for this machine; "
     "this can take minutes",
+    "config.copy_not_written": "the copy of the central configuration cannot be written: {path}: {error}",
+    "config.copy_unreadable": "the copy of the central configuration cannot be read: {path}: {error}",
+    "config.not_read": "the central configuration cannot be read: {error}; {detail}",
+    "config.refused": "the central configuration is refused, version {running} holds: {error}",
     "contents.assumed": "{where}: nothing says which kind of data it holds; they count as {data} from now on",
     "http.port_taken": "port {port} of {service} is in use; it listens on {instead} instead",
     "log.not_rotated": "the log of {service} cannot be rotated: {error}",

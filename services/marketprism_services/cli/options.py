@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from marketprism_sdk.messaging import LeaderClient
     from marketprism_sdk.nats.connection import NatsConnection
     from marketprism_services.platform.nats_place import NatsPlace
+    from marketprism_services.settings.layers import Layers
     from marketprism_services.settings.settings import Settings
 
 out = TranslatingConsole(spoken())
@@ -60,8 +61,23 @@ def settings_of(
     """
     from marketprism_services.settings.settings import load  # noqa: PLC0415 (pydantic: after a launcher has begun)
 
-    overrides: dict[str, Any] = {"data_dir": str(data_dir) if data_dir else None, "nats": {"url": nats_url}, **more}
-    return load(config, _without_none(overrides))
+    return load(config, _overrides(data_dir, nats_url, more))
+
+
+def layers_of(
+    config: Path | None = None, data_dir: Path | None = None, nats_url: str | None = None, **more: object
+) -> Layers:
+    """What a service is given beside its central configuration, options on top. Raises as `settings_of` does."""
+    from marketprism_services.settings.layers import Layers  # noqa: PLC0415 (as above)
+
+    layers = Layers.read(config, _overrides(data_dir, nats_url, more))
+    layers.settings()
+    return layers
+
+
+def _overrides(data_dir: Path | None, nats_url: str | None, more: dict[str, object]) -> dict[str, object]:
+    given = {"data_dir": str(data_dir) if data_dir else None, "nats": {"url": nats_url}, **more}
+    return _without_none(given)
 
 
 def _without_none(values: dict[str, Any]) -> dict[str, Any]:

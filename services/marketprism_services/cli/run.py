@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from marketprism_services.cli.options import Config, DataDir, NatsUrl, settings_of
+from marketprism_services.cli.options import Config, DataDir, NatsUrl, layers_of
 from marketprism_services.platform.catalogue import names, row_of
 from marketprism_services.platform.exits import Exit, Stop
 
@@ -32,8 +32,8 @@ def run(
     if front and venue is None:
         raise Stop(Exit.USAGE, "--front: expected --venue with it")
     counter = {venue: _fronts(front)} if venue and front else {}
-    settings = settings_of(config, data_dir, nats_url, source={"spec": venue or source, "speed": speed}, **counter)
-    raise typer.Exit(run_service(service, settings))
+    layers = layers_of(config, data_dir, nats_url, source={"spec": venue or source, "speed": speed}, **counter)
+    raise typer.Exit(run_service(service, layers))
 
 
 def _fronts(fronts: list[str]) -> dict[str, list[str]]:

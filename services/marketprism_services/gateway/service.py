@@ -103,6 +103,10 @@ class GatewayService(SingleActiveService):
             )
         )
 
+    def trace(self, every: int) -> None:
+        """Follow one of so many messages from now on, 0 for none."""
+        self._sampler.every = every
+
     async def on_start(self) -> None:
         """Streams and positions, then the election."""
         replicas = self.settings.replicas

@@ -23,7 +23,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Gat
     """
     calendar, tap = shared.calendar(), shared.tap()
     partition = partial(partition_of, count=settings.streams.partitions)
-    return GatewayService(
+    service = GatewayService(
         connection,
         source_of(settings, calendar, paced=True, tap=tap),
         partial(TickPacker, calendar, partition, grace_s=settings.bars.grace_s),
@@ -37,3 +37,5 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Gat
         version=shared.version,
         settings=service_settings_of(settings, "gateway"),
     )
+    shared.appliers.on("trace.every", lambda given: service.trace(given.trace.every))
+    return service

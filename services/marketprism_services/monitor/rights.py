@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.rights import Rights
 from marketprism_sdk.messaging import INSPECT, METRICS
 
 
 def grant(rights: Rights) -> Rights:
-    """Sees everything, and writes nothing. Of what instances show of themselves it asks for metrics, not for logs."""
+    """Sees everything, and writes the central configuration alone. Of what instances show of themselves it asks for
+    metrics, not for logs."""
+    rights.writes_bucket(CONFIG)
     return rights.subscribes("market.>").publishes(f"{INSPECT}.*.*.{METRICS}", f"{INSPECT}-cancel.>")

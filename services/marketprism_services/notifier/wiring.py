@@ -9,7 +9,7 @@ from marketprism_adapters.notifications.chat_robots import DingTalkChannel, Feis
 from marketprism_adapters.notifications.mail import MailChannel
 from marketprism_adapters.notifications.web_hooks import SlackChannel, TelegramChannel, WebhookChannel
 from marketprism_application.notifications.dispatcher import Dispatcher
-from marketprism_application.notifications.quiet_hours import InSession, QuietHours
+from marketprism_application.notifications.quiet_hours import ChangingQuietHours, InSession, QuietHours
 from marketprism_application.notifications.texts import MessageWriter
 from marketprism_application.ports.notifications import NotificationChannel
 from marketprism_domain.errors import InvalidValue
@@ -33,8 +33,16 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Not
     limits = {channel.name: channel.limits for channel in channels}
     writer = MessageWriter(notify.text_language, notify.quiet_zone)
     in_session = _in_session(shared.calendar(), notify.quiet_market) if notify.quiet_market else None
-    quiet = QuietHours(notify.quiet_hours, notify.quiet_zone, in_session)
+    quiet = ChangingQuietHours(QuietHours(notify.quiet_hours, notify.quiet_zone, in_session))
     notify.check_channels(tuple(limits))
+
+    def keep_quiet(given: Settings) -> None:
+        quiet.now = QuietHours(given.notify.quiet_hours, notify.quiet_zone, in_session)
+
+    shared.appliers.on("notify.quiet_hours", keep_quiet)
+    shared.appliers.veto(
+        lambda given: given.notify.check_channels(tuple(each.name for each in channels_of(given.notify)))
+    )
     return NotifierService(
         connection,
         channels,

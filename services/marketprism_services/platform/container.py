@@ -16,6 +16,7 @@ from marketprism_sdk.service import Service
 from marketprism_services.platform import data_contents
 from marketprism_services.platform.catalogue import SERVICES, ServiceRow, row_of, wiring_of
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.appliers import Appliers
 from marketprism_services.wiring.shared import Shared, tap_of
 
 
@@ -30,19 +31,20 @@ def _factories(*given: providers.Provider[Any]) -> dict[str, providers.Provider[
 class _Providers(containers.DeclarativeContainer):
     settings = providers.Dependency(instance_of=Settings)
     connection = providers.Dependency(instance_of=NatsConnection)
+    appliers = providers.Dependency(instance_of=Appliers)
 
     calendar = providers.Singleton(chinese_calendar_of_markets, settings.provided.calendar)
     tap = providers.Singleton(tap_of, settings, providers.Object(data_contents.is_simulated))
-    shared = providers.Singleton(Shared, calendar.provider, tap.provider)
+    shared = providers.Singleton(Shared, calendar.provider, tap.provider, appliers)
 
     services = providers.Aggregate(_factories(settings, connection, shared))
 
 
 class Container:
-    """Every service of a process and what they are made of."""
+    """Every service of a process and what they are made of; `appliers` get what they apply while they run."""
 
-    def __init__(self, settings: Settings, connection: NatsConnection) -> None:
-        self._providers = _Providers(settings=settings, connection=connection)
+    def __init__(self, settings: Settings, connection: NatsConnection, appliers: Appliers | None = None) -> None:
+        self._providers = _Providers(settings=settings, connection=connection, appliers=appliers or Appliers())
         self._providers.check_dependencies()
 
     def service(self, name: str) -> Service:

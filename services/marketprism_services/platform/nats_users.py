@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.accounts import Accounts, Exports
+from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.market_rights import LEDGER, keeps_accounts
 from marketprism_adapters.nats.rights import Rights
 from marketprism_application.contracts.kinds import KINDS
@@ -41,6 +42,7 @@ class Granting(Protocol):
 
 
 _BUCKETS = (
+    CONFIG,
     CONTENTS,
     DONE,
     LEASES,

@@ -16,16 +16,18 @@ from marketprism_application.errors import DataDirError
 from marketprism_sdk.nats.access import NatsAccess
 from marketprism_sdk.private_files import private_folder, write_private
 from marketprism_sdk.urls import Secret, Url
+from marketprism_services.settings.layers import names_in_environment
 from marketprism_services.settings.settings import Settings
 from marketprism_services.settings.shape import values_of
-from marketprism_services.settings.variables import variable
+from marketprism_services.settings.variables import PINNED, variable
 
 _URL = "url"
 _SECRET_URL = "url.secret"  # noqa: S105 (a file's name)
 
 
 class HandedOver(NamedTuple):
-    """A file of settings without secrets, and the variables that hold those."""
+    """A file of settings without secrets, and the variables that hold those, and name the settings that no central
+    configuration changes: those that the environment of this process gives."""
 
     config: Path
     environment: dict[str, str]
@@ -53,7 +55,9 @@ def _write(settings: Settings) -> HandedOver:
         write_private(folder / _SECRET_URL, url.reveal())
     else:
         (folder / _SECRET_URL).unlink(missing_ok=True)
-    return HandedOver(config, {variable(path): value for path, value in secrets_of(settings)})
+    secrets = {variable(path): value for path, value in secrets_of(settings)}
+    pinned = names_in_environment()
+    return HandedOver(config, secrets | ({PINNED: ",".join(pinned)} if pinned else {}))
 
 
 def write_whole(path: Path, settings: Settings) -> None:

@@ -17,14 +17,17 @@ from marketprism_sdk.observability import export_traces, logs
 from marketprism_sdk.private_files import UMASK
 from marketprism_sdk.service import run, unless
 from marketprism_services.platform.catalogue import row_of, wiring_of
+from marketprism_services.platform.config_watch import ConfigWatch, LastGood, follower_at_start
 from marketprism_services.platform.descriptors import FEWEST, FEWEST_WITHOUT_STORE, check_limit
 from marketprism_services.platform.exits import Exit, Stop, code_of
 from marketprism_services.platform.patience import patiently
 from marketprism_services.platform.run_files import access_to
 from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.layers import Layers
 from marketprism_services.settings.secret_files import warn_of_open_files
 from marketprism_services.settings.sections import NO_SOURCE
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.appliers import Appliers
 
 if TYPE_CHECKING:  # heavy with its HTTP server; who runs one imports it with the service's wiring
     from marketprism_sdk.service import Service
@@ -52,19 +55,30 @@ async def connect(settings: Settings, name: str) -> NatsConnection:
     return await NatsConnection.open(url, name=name, access=access, connect_timeout_s=settings.nats.connect_timeout_s)
 
 
-async def _serve(service_name: str, settings: Settings, stop: asyncio.Event) -> int:
+async def _serve(service_name: str, layers: Layers, given: Settings, stop: asyncio.Event) -> int:
     async with AsyncExitStack() as stack:
-        connection = await unless(stop, _once_nats_answers(lambda: connect(settings, service_name)))
+        connection = await unless(stop, _once_nats_answers(lambda: connect(given, service_name)))
         if connection is None:
             return Exit.OK
         stack.push_async_callback(connection.close)
+        appliers = Appliers()
+        follower = await unless(stop, follower_at_start(connection, layers, service_name, appliers))
+        if follower is None:
+            return Exit.OK
+        settings = follower.settings
         await unless(stop, _once_nats_answers(lambda: _claim(service_name, connection, settings)))
         if stop.is_set():
             return Exit.OK
-        service = service_of(service_name, settings, connection)
-        logs.configure(
-            level=settings.log.level, form=settings.log.format, service=service_name, instance=service.instance
-        )
+        service = service_of(service_name, settings, connection, appliers)
+
+        def log_as(wanted: Settings) -> None:
+            form = wanted.log.format
+            logs.configure(level=wanted.log.level, form=form, service=service_name, instance=service.instance)
+
+        log_as(settings)
+        appliers.on("log.level", log_as)
+        appliers.on("log.format", log_as)
+        ConfigWatch(service, follower, LastGood.of(settings.data_dir, service_name))
         if settings.trace.endpoint:
             close = await asyncio.to_thread(
                 export_traces, settings.trace.endpoint, service_name, service.instance, metrics=service.metrics
@@ -95,8 +109,8 @@ async def _confirm(service: Service, settings: Settings) -> None:
     await _once_nats_answers(lambda: store_folder.confirm_store(service.connection, settings))
 
 
-def service_of(name: str, settings: Settings, connection: NatsConnection) -> Service:
-    """A service by its settings, made and not started.
+def service_of(name: str, settings: Settings, connection: NatsConnection, appliers: Appliers | None = None) -> Service:
+    """A service by its settings, made and not started; `appliers` get what it applies while it runs.
 
     Raises:
         SettingsError: the service refuses one of them; it would do so at the next start as well.
@@ -105,7 +119,7 @@ def service_of(name: str, settings: Settings, connection: NatsConnection) -> Ser
     from marketprism_services.platform.container import Container  # noqa: PLC0415 (heavy: only when a service runs)
 
     try:
-        return Container(settings, connection).service(name)
+        return Container(settings, connection, appliers or Appliers()).service(name)
     except (ConfigurationError, InvalidValue) as error:
         raise SettingsError(f"setting {error}") from error
 
@@ -120,8 +134,9 @@ async def _once_nats_answers(work: Callable[[], Awaitable[T]]) -> T:
     )
 
 
-def run_service(service_name: str, settings: Settings) -> int:
+def run_service(service_name: str, layers: Layers) -> int:
     """Exit code of a service that ran to its end."""
+    settings = layers.settings()
     if service_name == READER and settings.source.spec == NO_SOURCE:
         raise SettingsError("source.spec: expected what the gateway reads, like --source sim, was none")
     check_limit(FEWEST if service_name == STORER else FEWEST_WITHOUT_STORE)
@@ -129,7 +144,7 @@ def run_service(service_name: str, settings: Settings) -> int:
     logs.configure(level=settings.log.level, form=settings.log.format, service=service_name)
     warn_of_open_files(Settings)
     wiring_of(row_of(service_name))  # imported here: inside the loop it would hold up the connection
-    return run(lambda stop: _serve(service_name, settings, stop), settings.drain_s)
+    return run(lambda stop: _serve(service_name, layers, settings, stop), settings.drain_s)
 
 
 def stop_of(error: Exception) -> Stop:

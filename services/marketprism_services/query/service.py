@@ -86,6 +86,7 @@ class QueryService(Service):
         self._recent = RecentBars()
         self._tail = BarTail(connection, self._recent, self.metrics)
         self._cache_bytes = int(limits.cache_mb * _MEGABYTE)
+        self._cache: CachedReader
         self._storage = LeaderClient(self.calls, "storage", known=self._storage_leader)
         self._reader = self._over(RemoteReader(self._ask_storage))
         self._books = BookFinder(self.calls, self._meant)
@@ -93,12 +94,17 @@ class QueryService(Service):
     def _over(self, reader: StoreReader) -> StoreReader:
         self._names, self._listing = NamesReader(reader), ListingReader(reader)
         fresh = FreshReader(self._names, self._recent)
-        cached = CachedReader(fresh, self._tail.is_live, self._cache_bytes)
+        self._cache = cached = CachedReader(fresh, self._tail.is_live, self._cache_bytes)
         self._recent.on_add(cached.on_bar)
         self.metrics.watch("cache_hits_total", lambda: cached.hits)
         self.metrics.watch("cache_misses_total", lambda: cached.misses)
         self.metrics.watch("cache_bytes", lambda: cached.bytes)
         return cached
+
+    def bound_cache(self, cache_mb: float) -> None:
+        """Keep so many megabytes of answers at most from now on."""
+        self._cache_bytes = int(cache_mb * _MEGABYTE)
+        self._cache.bound(self._cache_bytes)
 
     async def on_start(self) -> None:
         """Buckets, the store, the tail of the bars."""

@@ -17,7 +17,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Que
     Raises:
         ConfigurationError, InvalidValue: a setting that it refuses.
     """
-    return QueryService(
+    service = QueryService(
         connection,
         ReadRules(shared.calendar(), settings.bars.intervals, settings.bars.alignment == "clock"),
         reading_engines_of(settings),
@@ -25,3 +25,5 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Que
         version=shared.version,
         settings=service_settings_of(settings, "query"),
     )
+    shared.appliers.on("query.cache_mb", lambda given: service.bound_cache(given.query.cache_mb))
+    return service

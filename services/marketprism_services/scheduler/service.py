@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 import structlog
@@ -83,6 +84,12 @@ class SchedulerService(SingleActiveService):
             "schedule_waiting", lambda: float(leader.planner.waiting) if (leader := self._leader) else 0.0
         )
         await super().on_start()
+
+    def allow(self, most_running: int) -> None:
+        """Other runs at once from now on."""
+        self._most_running = most_running
+        if self._leader is not None:
+            self._leader.planner.allow(most_running, time.time_ns())
 
     def _jobs(self) -> JobsInForce:
         return JobsInForce(self._store, self._calendar, self._built_in, self._file, self._funding_hours)

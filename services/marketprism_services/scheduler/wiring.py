@@ -25,7 +25,7 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Sch
         ConfigurationError: the file of jobs cannot be read, or holds what is none.
     """
     jobs = settings.scheduler
-    return SchedulerService(
+    service = SchedulerService(
         connection,
         shared.calendar,
         built_in=BUILT_IN_JOBS if jobs.built_in else {},
@@ -36,6 +36,8 @@ def build(settings: Settings, connection: NatsConnection, shared: Shared) -> Sch
         version=shared.version,
         settings=service_settings_of(settings, "scheduler"),
     )
+    shared.appliers.on("scheduler.most_running", lambda given: service.allow(given.scheduler.most_running))
+    return service
 
 
 def jobs_of(file: Path) -> Mapping[str, JobDocument]:

@@ -111,6 +111,9 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stream_closed_total", "Connections to the live stream that ended, by their close code.", ("code",)),
 )
 _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # every service
+    ("config_pending", "Settings that were changed centrally and wait for a restart of this process.", ()),
+    ("config_version", "Version of the central configuration that this process runs with.", ()),
     # scheduler
     ("schedule_jobs", "Jobs that are planned by this instance, 0 of one that does not lead.", ()),
     ("schedule_last_success_seconds", "When a job has last succeeded, seconds since 1970.", ("job",)),

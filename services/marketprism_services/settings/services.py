@@ -23,6 +23,7 @@ class ServiceRow(NamedTuple):
     """A service. `port` is the default of its HTTP server; a second instance on one machine takes a free one.
 
     `up` starts it, or not. `without` is what a pipeline lacks where none runs; empty where it may do without.
+    `sections` of the settings, or single ones, are used by the services that name them alone; all others by every one.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ServiceRow(NamedTuple):
     port: int
     without: str = ""
     in_up: bool = True
+    sections: tuple[str, ...] = ()
 
     @property
     def wiring(self) -> str:
@@ -44,15 +46,17 @@ class ServiceRow(NamedTuple):
 
 # Ports that services to come are known by: no other has them.
 RESERVED: Mapping[str, int] = {"collector": 8081}
+_OF_GATEWAY = ("ctp", "sopt", "venue", "capture", "trace.every", "lease")
 # Readers first, so that nothing waits once the gateway speaks.
 SERVICES = (
-    ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083, "nothing is stored"),
-    ServiceRow("query", Instances.REPLICATED, 8084, "nobody answers what is stored"),
-    ServiceRow("api", Instances.REPLICATED, 8080, "nobody is let in over HTTP"),
-    ServiceRow("aggregator", Instances.SHARDED, 8087, "no bars are made"),
-    ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated"),
-    ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089),
+    ServiceRow("storage", Instances.SINGLE_ACTIVE, 8083, "nothing is stored", sections=("store", "lease")),
+    ServiceRow("query", Instances.REPLICATED, 8084, "nobody answers what is stored", sections=("store", "query")),
+    ServiceRow("api", Instances.REPLICATED, 8080, "nobody is let in over HTTP", sections=("api",)),
+    ServiceRow("aggregator", Instances.SHARDED, 8087, "no bars are made", sections=("lease",)),
+    ServiceRow("validator", Instances.SHARDED, 8088, "no ticks are validated", sections=("lease",)),
+    ServiceRow("gateway", Instances.SINGLE_ACTIVE, 8089, sections=_OF_GATEWAY),
     ServiceRow("monitor", Instances.REPLICATED, 8086, "nobody sees what stands still or is missing"),
-    ServiceRow("scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False),  # who has jobs starts it
-    ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False),  # who has channels starts it
+    # Who has jobs starts the one, who has channels the other.
+    ServiceRow("scheduler", Instances.SINGLE_ACTIVE, 8085, in_up=False, sections=("scheduler", "lease")),
+    ServiceRow("notifier", Instances.SINGLE_ACTIVE, 8090, in_up=False, sections=("notify", "lease")),
 )

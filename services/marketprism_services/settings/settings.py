@@ -96,6 +96,11 @@ def load(config: Path | None = None, overrides: dict[str, Any] | None = None) ->
         values = from_file(config)
     merge(values, from_environment(Settings))
     merge(values, overrides or {})
+    return validated(values)
+
+
+def validated(values: dict[str, Any]) -> Settings:
+    """Settings by values that were merged. Raises SettingsError as `load` does."""
     _refuse_nul(values)
     try:
         return Settings.model_validate(values)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 PREFIX = "MARKETPRISM_"
+SECRET_PREFIX = f"{PREFIX}SECRET_"  # secrets that central settings refer to by their names
+PINNED = f"{PREFIX}PINNED"  # settings that `up` was given by its environment, for the services that it starts
 # Environment names with our prefix that are not settings: they steer tests, the Makefile and the command line.
 _NOT_SETTINGS = {
     "MARKETPRISM_FIXTURES",
@@ -12,6 +14,7 @@ _NOT_SETTINGS = {
     "MARKETPRISM_LANG",
     "MARKETPRISM_CLICKHOUSE_URL",
     "MARKETPRISM_READER_PASSWORD",
+    PINNED,
 }
 
 
@@ -27,4 +30,4 @@ def variable(path: Sequence[str]) -> str:
 
 def is_setting(name: str) -> bool:
     """Whether a variable of that name gives a value to a setting."""
-    return name.startswith(PREFIX) and name not in _NOT_SETTINGS
+    return name.startswith(PREFIX) and not name.startswith(SECRET_PREFIX) and name not in _NOT_SETTINGS

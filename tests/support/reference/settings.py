@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from marketprism_sdk.urls import Secret, Url
+from marketprism_services.settings.modes import leaves, mode_of
 from marketprism_services.settings.settings import Settings
 from marketprism_services.settings.shape import fields_of, type_at
 from marketprism_services.settings.variables import variable
@@ -79,16 +80,6 @@ def rows() -> list[SettingRow]:
         )
         for path in leaves(Settings)
     ]
-
-
-def leaves(kind: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Path of every setting that is no section."""
-    for name in fields_of(kind):
-        inner = type_at(kind, (name,))
-        if fields_of(inner):
-            yield from leaves(inner, (*path, name))
-        else:
-            yield (*path, name)
 
 
 def meanings() -> dict[str, str]:
@@ -187,8 +178,10 @@ def settings_page() -> str:
         sections.setdefault(".".join(row.path[:-1]), []).append(row)
     parts = [
         "# Settings",
-        "Defaults, then a file (`--config marketprism.toml`), then variables of the environment, then options of the command: each\n"
-        "stands above the one before. An unknown name or a value out of range stops the program with a text that names it.\n"
+        "Defaults, then a file (`--config marketprism.toml`), then what is set centrally with\n"
+        "[`marketprism config`](configuration.md), then variables of the environment, then options of the command: each stands above\n"
+        "the one before. The column *Changed* says when a central value applies: at once, at a restart of the process, or that it\n"
+        "cannot be set centrally. An unknown name or a value out of range stops the program with a text that names it.\n"
         "[deploy/config/marketprism.toml](../deploy/config/marketprism.toml) is a file with all of them.\n\n"
         "A list in a variable has commas between its members (`MARKETPRISM_BARS__INTERVALS=1m,5m`); a member of a table has its name\n"
         "behind two more underscores (`MARKETPRISM_STORE__KEEP_DAYS__MARKET_TICKS=365`), one of a list its number\n"
@@ -205,7 +198,7 @@ def settings_page() -> str:
             parts.append(f"{found[section][0].upper()}{found[section][1:]}.")
         parts.append(
             table(
-                ("Name", "Type", "Default", "Unit", "Range", "Meaning", "Variable"),
+                ("Name", "Type", "Default", "Unit", "Range", "Meaning", "Changed", "Variable"),
                 [
                     (
                         code(row.path[-1]),
@@ -214,6 +207,7 @@ def settings_page() -> str:
                         row.unit,
                         row.range,
                         row.meaning,
+                        mode_of(row.name).value,
                         code(variable(row.path)),
                     )
                     for row in own

@@ -8,6 +8,7 @@ from marketprism_adapters.nats import streams
 from marketprism_adapters.nats.access_store import ACCESS, FAILURES, FAILURES_S, ROWS, ROWS_S, SESSIONS, SESSIONS_S
 from marketprism_adapters.nats.alert_store import ALERTS, ALERTS_S, SENT, SENT_S
 from marketprism_adapters.nats.audit_log import AUDIT, AUDIT_S
+from marketprism_adapters.nats.config_log import CONFIG
 from marketprism_adapters.nats.job_store import SCHEDULES
 from marketprism_adapters.nats.schedule_log import SCHEDULE, SCHEDULE_S
 from marketprism_adapters.nats.stream_layout import StreamLayout
@@ -67,6 +68,7 @@ BUCKETS = (
         "where an instrument's stream stands: seq, time, trading day, volume",
     ),
     Bucket(streams.RULES, "an operator", None, "`current`", "validation rules in force"),
+    Bucket(CONFIG, "monitor", None, "`current`, `history.<version>`", "central configuration: what holds, who and why"),
     Bucket(streams.SOURCE_POSITIONS, "gateway", None, "source", "how far a source was read"),
     Bucket(
         streams.GATEWAY_ORDERS, "gateway", None, "group", "what an operator ordered: connect, disconnect, instruments"

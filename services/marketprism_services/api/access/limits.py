@@ -36,6 +36,10 @@ class CallerLimits:
         self._instances = instances
         self._known: OrderedDict[str, tuple[Gcra, Bulkhead]] = OrderedDict()
 
+    def follow(self, settings: ApiSettings) -> None:
+        """Grant by other settings from now on; how many at a time holds for callers that come newly."""
+        self._settings = settings
+
     async def serve(
         self, request: web.Request, who: Principal | None, call: Callable[[], Awaitable[T]], weight: int = 1
     ) -> T:
