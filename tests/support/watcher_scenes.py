@@ -12,7 +12,9 @@ from marketprism_adapters.nats.schedule_log import ScheduleLog, ensure_schedule
 from marketprism_adapters.nats.service_settings import MarketServiceSettings
 from marketprism_adapters.nats.stream_layout import StreamLayout
 from marketprism_application.contracts.schedule_records import JobDocument, JobState
+from marketprism_sdk.messaging import NatsBus, RpcClient
 from marketprism_sdk.nats.jetstream import ensure_stream, publish_ack
+from marketprism_sdk.resilience import retry
 from marketprism_sdk.streams import Checkpoint
 from marketprism_services.monitor.service import MonitorService, ResourceLimits
 from marketprism_services.scheduler.service import SchedulerService
@@ -66,3 +68,12 @@ async def jobs_that_fail_and_are_missed(scene: EventScene, _: Path) -> None:
     }
     connection = await scene.connect()
     scene.run(SchedulerService(connection, chinese_calendar_of_markets, built_in=jobs, file={}, funding_hours={}))
+
+
+@raises("ConfigurationChanged")
+async def a_setting_that_is_changed(scene: EventScene, _: Path) -> None:
+    await streams.ensure_streams(scene.connection)
+    connection = await scene.connect()
+    scene.run(MonitorService(connection))
+    order = {"changes": {"log.level": "debug"}, "reason": "to see more", "who": "ann"}
+    await retry(lambda: RpcClient(NatsBus(connection)).call("monitor", "config_set", order), attempts=100)

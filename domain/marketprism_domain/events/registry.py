@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from marketprism_domain.events.configuration import ConfigurationChanged
 from marketprism_domain.events.gateway import (
     AllInstrumentsSubscribed,
     ConnectionRetryExhausted,
@@ -156,6 +157,7 @@ EVENTS: dict[str, type[Any]] = {
         ClockOff,
         JobRunFailed,
         JobRunsMissed,
+        ConfigurationChanged,
     )
 }
 
@@ -211,6 +213,7 @@ __all__ = [
     "AllInstrumentsSubscribed",
     "BarDataAggregated",
     "BarsStoredToClickHouse",
+    "ConfigurationChanged",
     "ConnectionRetryExhausted",
     "ConnectionRetryScheduled",
     "ContractDataReceived",

@@ -17,6 +17,7 @@ from marketprism_services.cli.language.catalogue import spoken
 SENTENCES: Mapping[str, str] = {
     "clickhouse.fetching": "fetching the ClickHouse library ({megabytes} MB) into {folder}, once for this machine; "
     "this can take minutes",
+    "config.bucket_lost": "the central configuration is gone from NATS; {detail}: {path}",
     "config.copy_not_written": "the copy of the central configuration cannot be written: {path}: {error}",
     "config.copy_unreadable": "the copy of the central configuration cannot be read: {path}: {error}",
     "config.not_read": "the central configuration cannot be read: {error}; {detail}",

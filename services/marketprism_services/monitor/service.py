@@ -13,6 +13,7 @@ from aiohttp import web
 
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.nats import streams
+from marketprism_adapters.nats.config_log import ConfigLog
 from marketprism_adapters.nats.event_publisher import EventPublisher
 from marketprism_adapters.nats.leader_watch import leaders_of
 from marketprism_adapters.nats.pipeline_probe import PipelineProbe, Progress
@@ -21,6 +22,7 @@ from marketprism_adapters.nats.stream_budget import StreamBudgets, StreamFill
 from marketprism_adapters.remote.tally import RemoteTally
 from marketprism_application.contracts.rules_records import TRY_RULES, RulesTrialRequest
 from marketprism_application.monitoring.reconciliation import Problem
+from marketprism_domain.events.configuration import ConfigurationChanged
 from marketprism_domain.events.pipeline import PipelineRecovered, PipelineStalled
 from marketprism_domain.events.registry import MemoryThresholdExceeded, ProcessingBacklogDetected, SystemResourcesNormal
 from marketprism_domain.sessions.calendar import MarketCalendar
@@ -31,6 +33,9 @@ from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import rss_bytes
 from marketprism_sdk.service import Service, ServiceSettings, rpc
 from marketprism_services.monitor.absences import Absences
+from marketprism_services.monitor.configuration.desk import CONFIRM_S, ConfigDesk
+from marketprism_services.monitor.configuration.instances import FollowingInstances
+from marketprism_services.monitor.configuration.operations import ConfigOperations
 from marketprism_services.monitor.jobs.all_jobs import jobs_of
 from marketprism_services.monitor.jobs.health_sweep import Views
 from marketprism_services.monitor.measures import MonitorMeasures
@@ -62,11 +67,13 @@ class MonitorService(Service):
         *,
         calendar: Callable[[], MarketCalendar] = chinese_calendar_of_markets,
         limits: ResourceLimits = ResourceLimits(),
+        confirm_s: float = CONFIRM_S,
         version: str = "0",
         settings: ServiceSettings | None = None,
     ) -> None:
         super().__init__("monitor", connection, version=version, settings=settings)
         self._limits = limits
+        self._confirm_s = confirm_s
         self._events = EventPublisher(connection, "monitor")
         self._exceeded: set[str] = set()
         self._problems: dict[tuple[str, str, str], Problem] = {}
@@ -96,9 +103,16 @@ class MonitorService(Service):
         self._audit = PipelineAudit(PipelineProbe(self.connection, positions, ranges), tally)
         self._discovery = Discovery(registry)
         await self._discovery.start()
+        following = FollowingInstances(self.calls, self._discovery)
+        config = await ConfigLog.open(self.connection, self.settings.replicas)
+        desk = ConfigDesk(config, following, self._tell_of_change, self.metrics, confirm_s=self._confirm_s)
+        self.mount(ConfigOperations(desk, following))
         self.http.check("pipeline", self._pipeline_health)
         self.http.check("streams", self._streams_health)
         self.http.status(self._snapshot)
+
+    async def _tell_of_change(self, event: ConfigurationChanged) -> None:
+        await self._events.publish_soon([event])
 
     async def _pipeline_health(self) -> str:
         for problem in self._problems.values():

@@ -85,20 +85,24 @@ async def first_layer(connection: NatsConnection) -> CentralLayer | None:
 async def follower_at_start(
     connection: NatsConnection, layers: Layers, service: str, appliers: Appliers
 ) -> ConfigFollower:
-    """What a process starts with: the layer in force, else the last good copy on disk, else neither.
+    """What a process starts with: the layer in force, else the last good copy on disk, else neither. An empty bucket
+    beside a copy has been lost, and what was set does not go with it.
 
     Raises:
         SettingsError: what the process is given otherwise cannot be.
     """
     copy = LastGood.of((await asyncio.to_thread(layers.settings)).data_dir, service)
     found, kept = await first_layer(connection), await asyncio.to_thread(copy.read)
-    candidates = [each for each in (found, kept) if each is not None]
+    lost = found is not None and not found.version and kept is not None
+    if lost:
+        log.warning("config.bucket_lost", detail="the copy on disk is used", path=str(copy.path))
+    candidates = [each for each in ((kept, found) if lost else (found, kept)) if each is not None]
     follower = await asyncio.to_thread(follower_of, layers, service, appliers, *candidates)
     standing = follower.standing
     if standing.refusal:
         log.error("config.refused", error=standing.refusal, running=standing.version)
     elif standing.version:
-        log.info("config.started_with", version=standing.version, from_disk=found is None)
+        log.info("config.started_with", version=standing.version, from_disk=found is None or lost)
     return follower
 
 

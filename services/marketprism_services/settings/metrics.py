@@ -10,6 +10,12 @@ _STREAM = ("stream",)
 _SCORES = (10.0, 30.0, 50.0, 60.0, 70.0, 80.0, 90.0, 95.0, 99.0)  # 100 is above them all
 
 _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    # monitor
+    (
+        "config_changes_total",
+        "Changes of the central configuration: changed, rolled_back, refused, conflict.",
+        ("result",),
+    ),
     # notifier
     ("alerts_received_total", "Alerts that were reported over HTTP, repeated ones too.", ("severity", "status")),
     ("alerts_refused_total", "Requests with alerts that were refused, by reason: token, body.", ("reason",)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from functools import cache
 
 from marketprism_sdk.urls import Secret
 from marketprism_services.settings.secret_files import may_be_secret
@@ -75,12 +76,17 @@ _USED_BY: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def leaves(kind: object = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+@cache
+def leaves() -> tuple[tuple[str, ...], ...]:
     """Path of every setting that is no section, in the order of the classes."""
+    return tuple(_below(Settings, ()))
+
+
+def _below(kind: object, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for name in fields_of(kind):
         inner = type_at(kind, (name,))
         if fields_of(inner):
-            yield from leaves(inner, (*path, name))
+            yield from _below(inner, (*path, name))
         else:
             yield (*path, name)
 

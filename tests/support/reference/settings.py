@@ -78,7 +78,7 @@ def rows() -> list[SettingRow]:
             range_of(path),
             meanings().get(".".join(path), ""),
         )
-        for path in leaves(Settings)
+        for path in leaves()
     ]
 
 

@@ -38,7 +38,7 @@ def _refused(monkeypatch: pytest.MonkeyPatch, given: str) -> str:
 
 
 OWN_FILE = ("nats", "password")  # has a setting for its file, which is read at every connection
-SECRET = [path for path in leaves(Settings) if type_at(Settings, path) in (Secret, Url) and path != OWN_FILE]
+SECRET = [path for path in leaves() if type_at(Settings, path) in (Secret, Url) and path != OWN_FILE]
 
 
 @pytest.mark.parametrize("path", SECRET, ids=".".join)
