@@ -10,12 +10,11 @@ from typing import TypeVar
 
 import msgspec
 
-from marketprism_application.contracts.config_records import CentralLayer
+from marketprism_application.contracts.config_records import CentralLayer, ChangeReport
 from marketprism_sdk.messaging import REGISTRY, Discovery, RpcClient
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.service import Service, ServiceSettings
-from marketprism_services.monitor.configuration.desk import ChangeReport
 from marketprism_services.monitor.service import MonitorService
 from marketprism_services.platform.config_follower import ConfigFollower
 from marketprism_services.platform.config_watch import ConfigWatch, LastGood, follower_at_start

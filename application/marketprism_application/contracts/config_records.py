@@ -60,6 +60,65 @@ class ConfigVerdict(msgspec.Struct, frozen=True):
     pinned: tuple[str, ...] = ()
 
 
+class InstanceStanding(msgspec.Struct, frozen=True):
+    """What an instance says of its central configuration in the registry."""
+
+    service: str
+    instance: str
+    version: int
+    pending: tuple[str, ...] = ()
+    pinned: tuple[str, ...] = ()
+    refused: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name among all instances, `<service>.<instance>`."""
+        return f"{self.service}.{self.instance}"
+
+
+class ChangeReport(msgspec.Struct, frozen=True):
+    """What became of a change. `version` is that in force, of a dry run the one it would change.
+
+    `applied`, `pending` and `pinned` are settings by `<service>.<instance>`; `unconfirmed` and `silent` say why.
+    `rolled_back` is the version that took it back, 0 for none.
+    """
+
+    version: int
+    changes: dict[str, tuple[object, object]]
+    dry_run: bool = False
+    applied: dict[str, tuple[str, ...]] = {}
+    pending: dict[str, tuple[str, ...]] = {}
+    pinned: dict[str, tuple[str, ...]] = {}
+    silent: dict[str, str] = {}
+    unconfirmed: dict[str, str] = {}
+    rolled_back: int = 0
+
+
+class SettingRow(msgspec.Struct, frozen=True):
+    """A setting: its default, its central values by whom they are for, and when a change of it applies."""
+
+    name: str
+    default: object
+    central: dict[str, object]
+    applies: str
+    why_fixed: str = ""
+
+
+class SettingsPage(msgspec.Struct, frozen=True):
+    """Settings, and the version of the central configuration that they are of."""
+
+    version: int
+    settings: list[SettingRow]
+
+
+class ConfigDifference(msgspec.Struct, frozen=True):
+    """(before, after) of each key that differs, None for none."""
+
+    first: int
+    last: int
+    changes: dict[str, tuple[object, object]]
+
+
 __all__ = [
     "CHECK_CONFIG",
     "MONITOR",
@@ -68,8 +127,13 @@ __all__ = [
     "REFUSED_KEY",
     "VERSION_KEY",
     "CentralLayer",
+    "ChangeReport",
+    "ConfigDifference",
     "ConfigProposal",
     "ConfigRecord",
     "ConfigVerdict",
+    "InstanceStanding",
+    "SettingRow",
+    "SettingsPage",
     "Values",
 ]

@@ -85,6 +85,11 @@ COMMANDS = {
     ),
     "alerts": CommandRow("alerts", "alerts", "Alerts: what is wrong, who takes care of it, whether channels work."),
     "jobs": CommandRow("jobs", "jobs", "Jobs: what runs when, what became of it; run, pause, define, remove."),
+    "config": CommandRow(
+        "config",
+        "config",
+        "Settings of all services at one place: see them, change them while they run, take a change back.",
+    ),
     "rebuild": CommandRow(
         "offline",
         "rebuild_command",

@@ -82,7 +82,7 @@ def check_name(name: str) -> None:
             raise SettingsError(f"setting {name}: expected one of this section ({', '.join(inner)}), was the section")
         if close := nearest(name, known, 1):
             raise SettingsError(f"setting {name[:80]}: there is no such setting; did you mean {close[0]!r}?")
-        raise SettingsError(f"setting {name[:80]}: there is no such setting; `config get` lists them")
+        raise SettingsError(f"setting {name[:80]}: there is no such setting; `config get --all` lists them")
     if why := why_fixed(name):
         raise SettingsError(f"setting {name}: expected one that can be set centrally: {why}")
 

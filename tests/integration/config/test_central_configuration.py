@@ -9,14 +9,18 @@ import msgspec
 import pytest
 
 from marketprism_adapters.nats.config_log import CONFIG, CURRENT, ConfigLog
-from marketprism_application.contracts.config_records import CentralLayer, ConfigRecord
+from marketprism_application.contracts.config_records import (
+    CentralLayer,
+    ChangeReport,
+    ConfigDifference,
+    ConfigRecord,
+    InstanceStanding,
+    SettingsPage,
+)
 from marketprism_domain.errors import InvalidValue
 from marketprism_sdk.errors import RemoteError
 from marketprism_sdk.messaging import REGISTRY, Registration
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.monitor.configuration.desk import ChangeReport
-from marketprism_services.monitor.configuration.instances import InstanceStanding
-from marketprism_services.monitor.configuration.operations import Difference, SettingsPage
 from marketprism_services.platform.config_follower import Standing
 from marketprism_services.platform.config_watch import metadata_of
 from marketprism_services.settings.settings import Settings
@@ -103,8 +107,8 @@ async def test_a_change_is_applied_recorded_and_shown(place: ConfigPlace) -> Non
     second, first = await place.ask("history", list[ConfigRecord])
     assert (second.version, second.actor, second.reason, second.target) == (2, "ann", "slow disks", "all")
     assert (first.changes, first.previous, second.previous) == ({"log.level": (None, "debug")}, 0, 2)
-    assert await place.ask("diff", Difference) == Difference(1, 2, {"lease.probes": (None, 9)})
-    assert (await place.ask("diff", Difference, first=0, last=1)).changes == {"log.level": (None, "debug")}
+    assert await place.ask("diff", ConfigDifference) == ConfigDifference(1, 2, {"lease.probes": (None, 9)})
+    assert (await place.ask("diff", ConfigDifference, first=0, last=1)).changes == {"log.level": (None, "debug")}
     (row,) = (await place.ask("get", SettingsPage, name="log.level")).settings
     assert (row.default, row.central, row.applies) == ("info", {"all": "debug"}, "at once")
     same = await place.set("log.level", "debug")

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from marketprism_adapters.nats.config_log import ConfigChanged, ConfigLog, InForce
-from marketprism_application.contracts.config_records import CentralLayer, ConfigRecord, Values
+from marketprism_application.contracts.config_records import CentralLayer, ChangeReport, ConfigRecord, Values
 from marketprism_domain.events.configuration import ConfigurationChanged
 from marketprism_sdk.errors import RemoteError, SdkError, reason_of
 from marketprism_sdk.observability import Metrics
@@ -48,24 +48,6 @@ class Order:
     force: bool = False
     expected: int | None = None
     rollback_unconfirmed: bool = True
-
-
-class ChangeReport(msgspec.Struct, frozen=True):
-    """What became of a change. `version` is that in force, of a dry run the one it would change.
-
-    `applied`, `pending` and `pinned` are settings by `<service>.<instance>`; `unconfirmed` and `silent` say why.
-    `rolled_back` is the version that took it back, 0 for none.
-    """
-
-    version: int
-    changes: dict[str, tuple[object, object]]
-    dry_run: bool = False
-    applied: dict[str, tuple[str, ...]] = {}
-    pending: dict[str, tuple[str, ...]] = {}
-    pinned: dict[str, tuple[str, ...]] = {}
-    silent: dict[str, str] = {}
-    unconfirmed: dict[str, str] = {}
-    rolled_back: int = 0
 
 
 def refused(text: str, code: str = "INVALID_PARAMETER") -> RemoteError:
@@ -271,4 +253,4 @@ def _report(record: ConfigRecord, answers: Answers, *, dry_run: bool) -> ChangeR
     )
 
 
-__all__ = ["CONFIRM_S", "ChangeReport", "ConfigDesk", "Order", "refused"]
+__all__ = ["CONFIRM_S", "ConfigDesk", "Order", "refused"]

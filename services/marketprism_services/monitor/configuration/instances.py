@@ -15,6 +15,7 @@ from marketprism_application.contracts.config_records import (
     REFUSED_KEY,
     VERSION_KEY,
     ConfigVerdict,
+    InstanceStanding,
     Values,
 )
 from marketprism_sdk.errors import DeadlineExceeded, NoResponders, NotConnected, RemoteError
@@ -22,23 +23,7 @@ from marketprism_sdk.messaging import Discovery, InstanceRecord, RpcClient
 
 CHECK_S = 2.0
 _LOOK_S = 0.02
-_ENDING = ("draining", "failed", "finished")
-
-
-class InstanceStanding(msgspec.Struct, frozen=True):
-    """What an instance says of its central configuration in the registry."""
-
-    service: str
-    instance: str
-    version: int
-    pending: tuple[str, ...] = ()
-    pinned: tuple[str, ...] = ()
-    refused: str = ""
-
-    @property
-    def key(self) -> str:
-        """Its name among all instances, `<service>.<instance>`."""
-        return f"{self.service}.{self.instance}"
+_ENDING = "draining"
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -85,7 +70,7 @@ class FollowingInstances:
 
     def standings(self) -> list[InstanceStanding]:
         """Every instance that follows, by name."""
-        records = [each for each in self._discovery.instances() if each.status not in _ENDING]
+        records = [each for each in self._discovery.instances() if each.status != _ENDING]
         return [found for record in records if (found := _standing(record)) is not None]
 
     async def judge(self, values: Values) -> Answers:
@@ -125,4 +110,4 @@ class FollowingInstances:
             await asyncio.sleep(_LOOK_S)
 
 
-__all__ = ["Answers", "FollowingInstances", "InstanceStanding"]
+__all__ = ["Answers", "FollowingInstances"]

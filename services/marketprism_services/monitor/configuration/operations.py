@@ -5,11 +5,19 @@ from __future__ import annotations
 
 import msgspec
 
-from marketprism_application.contracts.config_records import CentralLayer, ConfigRecord
+from marketprism_application.contracts.config_records import (
+    CentralLayer,
+    ChangeReport,
+    ConfigDifference,
+    ConfigRecord,
+    InstanceStanding,
+    SettingRow,
+    SettingsPage,
+)
 from marketprism_sdk.messaging import Caller
 from marketprism_sdk.service import http, rpc
-from marketprism_services.monitor.configuration.desk import ChangeReport, ConfigDesk, Order, refused
-from marketprism_services.monitor.configuration.instances import FollowingInstances, InstanceStanding
+from marketprism_services.monitor.configuration.desk import ConfigDesk, Order, refused
+from marketprism_services.monitor.configuration.instances import FollowingInstances
 from marketprism_services.settings.central import CentralKey, differences, known_names, shown
 from marketprism_services.settings.modes import mode_of, why_fixed
 from marketprism_services.settings.settings import Settings
@@ -72,31 +80,6 @@ class RollbackOrder(msgspec.Struct, kw_only=True):
     who: str = ""
 
 
-class SettingRow(msgspec.Struct, frozen=True):
-    """A setting: its default, its central values by whom they are for, and when a change of it applies."""
-
-    name: str
-    default: object
-    central: dict[str, object]
-    applies: str
-    why_fixed: str = ""
-
-
-class SettingsPage(msgspec.Struct, frozen=True):
-    """Settings, and the version of the central configuration that they are of."""
-
-    version: int
-    settings: list[SettingRow]
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """(before, after) of each key that differs, None for none."""
-
-    first: int
-    last: int
-    changes: dict[str, tuple[object, object]]
-
-
 class ConfigOperations:
     """Answers of every instance of the monitor."""
 
@@ -137,12 +120,12 @@ class ConfigOperations:
 
     @rpc("config_diff")
     @http("GET", "/config/diff", scope="sys:read", weight=2)
-    async def diff(self, asked: DifferenceAsked) -> Difference:
+    async def diff(self, asked: DifferenceAsked) -> ConfigDifference:
         """What differs between two versions."""
         last = asked.last if asked.last >= 0 else (await self._desk.layer()).version
         first = asked.first if asked.first >= 0 else max(0, last - 1)
         before, after = await self._desk.at(first), await self._desk.at(last)
-        return Difference(first, last, differences(before.values, after.values))
+        return ConfigDifference(first, last, differences(before.values, after.values))
 
     @rpc("config_instances")
     @http("GET", "/config/instances", scope="sys:read", weight=2)
