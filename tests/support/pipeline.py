@@ -9,8 +9,11 @@ from typing import Any
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service
 from marketprism_services.platform.catalogue import SERVICES, names, wiring_of
+from marketprism_services.platform.config_watch import ConfigWatch, LastGood, follower_at_start
 from marketprism_services.platform.container import Container
+from marketprism_services.settings.layers import Layers
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.appliers import Appliers
 
 for _row in SERVICES:  # not inside a loop, where importing one holds everything up
     wiring_of(_row)
@@ -24,9 +27,8 @@ class Pipeline:
     def __init__(self, url: str, folder: Path) -> None:
         http = dict.fromkeys(NAMES, 0)
         source = {"spec": "sim:days=0,rate=4,instruments=rb2505", "speed": "20"}
-        self.settings = Settings.model_validate(
-            {"data_dir": str(folder), "nats": {"url": url}, "http": http, "source": source}
-        )
+        self._layers = Layers({"data_dir": str(folder), "nats": {"url": url}, "http": http, "source": source})
+        self.settings: Settings = self._layers.settings()
         self.services: dict[str, Service] = {}
         self._tasks: dict[str, asyncio.Task[int]] = {}
         self._stop = asyncio.Event()
@@ -37,7 +39,10 @@ class Pipeline:
         for name in NAMES:
             connection = await NatsConnection.open(str(self.settings.nats.url), name=name)
             self._connections.append(connection)
-            service = Container(self.settings, connection).service(name)
+            appliers = Appliers()
+            follower = await follower_at_start(connection, self._layers, name, appliers)
+            service = Container(follower.settings, connection, appliers).service(name)
+            ConfigWatch(service, follower, LastGood.of(self.settings.data_dir, name))
             self.services[name] = service
             self._tasks[name] = asyncio.create_task(service.run(self._stop))
         async with asyncio.timeout(90):

@@ -11,7 +11,7 @@ import pytest
 from marketprism_application.contracts.alert_records import Alert, AlertRecord, Severity
 from marketprism_application.notifications.dispatcher import Delivery, Dispatcher
 from marketprism_application.notifications.policy import DeliveryPolicy
-from marketprism_application.notifications.quiet_hours import QuietHours
+from marketprism_application.notifications.quiet_hours import ChangingQuietHours, QuietHours
 from marketprism_application.notifications.send_budget import SendBudget
 from marketprism_application.ports.notifications import ChannelLimits
 from marketprism_domain.errors import InvalidValue
@@ -199,3 +199,11 @@ def test_a_channel_that_nobody_configured_is_refused_by_name() -> None:
         Dispatcher(POLICY, {"chat": LIMITS})
     with pytest.raises(InvalidValue, match="retry_s"):
         DeliveryPolicy(retry_s=0)
+
+
+def test_quiet_hours_may_be_changed_while_they_are_looked_at() -> None:
+    night = 1_750_000_000 // 86_400 * 86_400 + 23 * 3_600
+    quiet = ChangingQuietHours(QuietHours("", "UTC"))
+    assert not quiet.is_quiet(night)
+    quiet.now = QuietHours("22:00-08:00", "UTC")
+    assert quiet.is_quiet(night)

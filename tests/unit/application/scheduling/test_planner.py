@@ -305,3 +305,17 @@ def test_ten_thousand_jobs_are_looked_at_when_they_are_due_and_not_before(monkey
     made.until(62 * SECOND)
     assert len(made.begun) > 150, "three jobs a second are due"
     assert looked[0] < 2 * len(made.begun)
+
+
+def test_more_runs_at_once_let_in_who_waits_and_fewer_end_nobody() -> None:
+    made = Planned(*(job_of(f"j{n}", timeout_s=3_600) for n in range(6)), now=SECOND, most_running=2)
+    made.until(MINUTE)
+    assert (len(made.begun), made.planner.waiting) == (2, 4)
+    made.planner.allow(4, made.now)
+    made.until(MINUTE + SECOND)
+    assert (len(made.begun), made.planner.running) == (4, 4)
+    made.planner.allow(1, made.now)
+    made.until(MINUTE + 2 * SECOND)
+    assert (len(made.begun), made.planner.running) == (4, 4)
+    made.end(made.begun[0])
+    assert (len(made.begun), made.planner.running) == (4, 3)

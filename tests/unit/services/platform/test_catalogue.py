@@ -19,8 +19,11 @@ from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.service import Service, ShardedService, SingleActiveService
 from marketprism_services.platform.catalogue import SERVICES, Instances, names, row_of, sharded, wiring_of
 from marketprism_services.platform.container import Container
+from marketprism_services.settings.layers import Layers
+from marketprism_services.settings.modes import LIVE, is_used_by
 from marketprism_services.settings.services import RESERVED
 from marketprism_services.settings.settings import Settings
+from marketprism_services.wiring.appliers import Appliers
 from marketprism_services.wiring.shared import Shared
 
 ROOT = Path(__file__).parents[4]
@@ -94,6 +97,32 @@ async def test_every_row_makes_its_service(connection: NatsConnection, row: obje
     hints = get_type_hints(import_module(row.wiring).build)
     assert hints.pop("return") is type(service)
     assert hints == {"settings": Settings, "connection": NatsConnection, "shared": Shared}
+
+
+async def test_each_setting_that_applies_at_once_is_applied_by_every_service_that_uses_it(
+    connection: NatsConnection,
+) -> None:
+    values = {"source.spec": "sim", "notify.mail.smtp_host": "mail.example", "notify.mail.sender": "a@example"}
+    values |= {"notify.mail.recipients": ["b@example"]}
+    changed = {
+        "api.access_log": "off",
+        "api.compress": False,
+        "api.in_flight": 7,
+        "api.per_second": 7.0,
+        "notify.quiet_hours": "22:00-08:00",
+        "query.cache_mb": 1.0,
+        "scheduler.most_running": 7,
+        "trace.every": 7,
+    }
+    of_process = {"log.format", "log.level"}
+    assert changed.keys() | of_process == set(LIVE)
+    for row in SERVICES:
+        appliers = Appliers()
+        Container(Layers().settings(values), connection, appliers).service(row.name)
+        assert appliers.names == {name for name in changed if is_used_by(name, row.name)}
+        settings = Layers().settings({**values, **changed})
+        appliers.check(settings)
+        appliers.apply(changed, settings)
 
 
 async def test_what_services_share_is_made_once_and_only_when_asked_for(

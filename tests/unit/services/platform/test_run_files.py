@@ -14,6 +14,7 @@ from marketprism_services.platform import run_files
 from marketprism_services.platform.exits import Exit, code_of
 from marketprism_services.platform.log_files import open_log, rotate
 from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.layers import Layers
 from marketprism_services.settings.settings import Settings, load
 from marketprism_services.settings.variables import without_settings
 
@@ -68,6 +69,21 @@ def test_a_service_has_the_secrets_and_no_file_has(settings: Settings, monkeypat
     assert [other.password.reveal() for other in child.ctp.others] == ["", "s3cret-two"]
     assert child.store.read_url.reveal() == "http://reader:s3cret-read@127.0.0.1:8123"
     assert "s3cret" not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_what_the_environment_of_up_gives_is_pinned_in_its_services(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "MARKETPRISM_PINNED" not in run_files.write(settings).environment
+    monkeypatch.setenv("MARKETPRISM_LOG__LEVEL", "error")
+    monkeypatch.setenv("MARKETPRISM_STORE__KEEP_DAYS__MARKET_TICKS", "365")
+    handed = run_files.write(load(None, {"data_dir": str(settings.data_dir)}))
+    monkeypatch.undo()
+    for name, value in handed.environment.items():
+        monkeypatch.setenv(name, value)
+    layers = Layers.read(handed.config)
+    assert layers.pinned == {"log.level", "store.keep_days"}
+    assert layers.settings({"log.level": "debug", "trace.every": 5}).log.level == "error"
 
 
 def test_a_file_for_a_process_that_is_given_nothing_else_is_whole(settings: Settings, tmp_path: Path) -> None:
