@@ -81,6 +81,12 @@ def quiet_logs() -> None:
 
 
 @pytest.fixture(autouse=True)
+def as_quiet_as_ever() -> None:
+    """Whatever a test before has configured: what it leaves behind must not show in the output of the next one."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+
+@pytest.fixture(autouse=True)
 def no_blocking_calls(request: pytest.FixtureRequest) -> Iterator[None]:
     """A call of ours that blocks the event loop fails the test: it would hold up heartbeats and everybody else."""
     if "tests/chaos/" in request.node.nodeid:

@@ -79,7 +79,7 @@ class ConfigPlace:
     ) -> Small:
         connection = await self.connection.another(name)
         self.stack.push_async_callback(connection.close)
-        layers = Layers({"data_dir": str(self.folder / folder), **(file or {})}, above or {})
+        layers = Layers({"data_dir": str(self.folder / folder), **(file or {})}, (above or {},))
         appliers = Appliers()
         if veto is not None:
             appliers.veto(veto)

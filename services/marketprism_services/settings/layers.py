@@ -20,10 +20,11 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Layers:
-    """Values by section: those of the file, and those that stand above whatever is set centrally."""
+    """Values by section: those of the file, and those that stand above whatever is set centrally, each over the one
+    before it. They are merged in one go: a member of a list that a variable names is one of the file's list."""
 
     file: dict[str, object] = field(default_factory=dict)
-    above: dict[str, object] = field(default_factory=dict)
+    above: tuple[dict[str, object], ...] = ()
 
     @classmethod
     def read(cls, config: Path | None = None, overrides: dict[str, object] | None = None) -> Layers:
@@ -33,14 +34,12 @@ class Layers:
             SettingsError: a file or a variable cannot be read.
         """
         values = {} if config is None else from_file(config)
-        above: dict[str, object] = {}
+        pinned: dict[str, object] = {}
         for name in filter(None, os.environ.get(PINNED, "").split(",")):
             path = name.split(".")
             if (found := at(values, path)) is not None:
-                put(above, path, copy.deepcopy(found))
-        merge(above, from_environment(Settings))
-        merge(above, overrides or {})
-        return cls(values, above)
+                put(pinned, path, copy.deepcopy(found))
+        return cls(values, (pinned, from_environment(Settings), overrides or {}))
 
     def settings(self, central: Mapping[str, object] = NOTHING) -> Settings:
         """Defaults, file, central values by name, environment and options, merged.
@@ -51,13 +50,14 @@ class Layers:
         values = copy.deepcopy(self.file)
         for name, value in central.items():
             put(values, name.split("."), copy.deepcopy(value))
-        merge(values, copy.deepcopy(self.above))
+        for layer in self.above:
+            merge(values, copy.deepcopy(layer))
         return validated(values)
 
     @cached_property
     def pinned(self) -> frozenset[str]:
         """Names of the settings that no central value changes here."""
-        return frozenset(names_given(self.above))
+        return frozenset(name for layer in self.above for name in names_given(layer))
 
 
 def at(values: Mapping[str, object], path: Iterable[str]) -> object:

@@ -25,6 +25,7 @@ Shell = Callable[..., Awaitable[Result]]
 @pytest.fixture
 def shell(own_nats_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     """Runs `marketprism config …` beside the services of this process, whose log lines are not on its output."""
+    before = structlog.get_config()
     logs.configure(form="json")
     monkeypatch.setenv("MARKETPRISM_LANG", "en")
     monkeypatch.setenv("COLUMNS", "200")
@@ -33,7 +34,7 @@ def shell(own_nats_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]
         return await asyncio.to_thread(CliRunner().invoke, config, [*words, "--nats-url", own_nats_url])
 
     yield run
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def lines(result: Result) -> list[str]:

@@ -67,7 +67,7 @@ def test_what_is_live_and_not_applied_by_this_process_waits() -> None:
 
 def test_what_is_pinned_is_reported_and_not_changed() -> None:
     seen = Applied()
-    follower = ConfigFollower(Layers({}, {"log": {"level": "error"}}), CentralLayer(), "gateway", seen.appliers)
+    follower = ConfigFollower(Layers({}, ({"log": {"level": "error"}},)), CentralLayer(), "gateway", seen.appliers)
     take(follower, 1, log__level="debug", trace__every=5)
     assert follower.standing == (1, (), ("log.level",), "")
     assert (seen.levels, seen.rates) == ([], [5])

@@ -20,7 +20,7 @@ from marketprism_services.settings.central import (
 from marketprism_services.settings.errors import SettingsError
 from marketprism_services.settings.layers import Layers
 from marketprism_services.settings.secret_references import resolve
-from marketprism_services.settings.settings import Settings
+from marketprism_services.settings.settings import Settings, load
 
 
 def test_a_key_says_whom_it_is_for() -> None:
@@ -161,3 +161,16 @@ def test_a_secret_is_shown_masked() -> None:
     assert shown("ctp.password", settings) == "***"
     assert shown("sopt.password", settings) == ""
     assert shown("trace.every", settings) == 5
+
+
+def test_a_variable_of_a_member_of_a_list_leaves_the_rest_of_the_files_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "m.toml"
+    file.write_text('[[ctp.others]]\nmd_fronts = ["tcp://a:1"]\nbroker = "1"\nuser = "u"\n', encoding="utf-8")
+    monkeypatch.setenv("MARKETPRISM_CTP__OTHERS__0__PASSWORD", "p")
+    layers = Layers.read(file)
+    (other,) = layers.settings({"log.level": "debug"}).ctp.others
+    assert (other.md_fronts, other.password.reveal()) == (("tcp://a:1",), "p")
+    assert layers.settings() == load(file)
+    assert "ctp.others" in layers.pinned

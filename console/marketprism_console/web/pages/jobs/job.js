@@ -143,7 +143,8 @@ class JobDetail extends Part {
           <td class="what">${reason || '–'}</td>
           ${mayCancel
             ? html`<td>
-                <button type="button" aria-label=${t('cancel_of', { time: shown })} @click=${() => order(this.name, 'cancel', this.#load, { due, asked, shown })}>
+                <button type="button" aria-label=${t('cancel_of', { time: shown })}
+                  @click=${() => order(this.name, 'cancel', this.#load, { due, asked, shown })}>
                   ${t('cancel')}
                 </button>
               </td>`
