@@ -187,7 +187,7 @@ def test_rules_are_applied_with_a_reason_and_gone_back_to(browser: Browser, at: 
         page.get_by_text("Request ").wait_for()
         page.get_by_role("button", name="Close").click()
         assert _value(at, key, "jump_percent") == 7.5
-        page.get_by_text(f"Version {first + 1} is in force").wait_for()
+        page.locator("main").get_by_text(f"Version {first + 1} is in force").wait_for()  # the dialog says so too
         page.get_by_role("tab", name="History").click()
         row = page.locator("mp-rules-history tbody tr").first
         row.get_by_text("In force").wait_for()
