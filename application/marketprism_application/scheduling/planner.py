@@ -73,7 +73,7 @@ class Planner:
             if paused:
                 track.pause()
             else:
-                _add(changes, track.resume(now))
+                changes.add(track.resume(now))
         self._look_at(job.name, now)
         return changes
 
@@ -84,7 +84,7 @@ class Planner:
             return Changes()
         changes = track.miss_all(now, "the job was removed") if name not in self._leaving else Changes()
         for run in list(track.state.open):
-            _add(changes, track.cancel(run.due, now, "the job was removed"))
+            changes.add(track.cancel(run.due, now, "the job was removed"))
         track.state.trigger = ""
         track.job = dataclasses.replace(track.job, enabled=False)
         self._touched.add(name)
@@ -120,7 +120,7 @@ class Planner:
         """For a new leader: the runs of a job that is defined no more end."""
         job = Job(state.job, ManualTrigger(), "nobody.nothing", enabled=False)
         changes = self.put(job, NeverDue(), state, now)
-        _add(changes, self.remove(state.job, now))
+        changes.add(self.remove(state.job, now))
         return changes
 
     def names(self) -> list[str]:
@@ -206,7 +206,7 @@ class Planner:
     def _settle(self, track: JobTrack, step: Changes, now: int, changes: Changes) -> None:
         """Note what has changed, and look at who waits for it."""
         self._touched.add(track.job.name)
-        _add(changes, step)
+        changes.add(step)
         if any(record.status is not RunStatus.MISSED for record in step.records):
             self.look_again(self._dependents.get(track.job.name, ()), now)
         self._let_in(now)
@@ -268,11 +268,6 @@ class Planner:
     def actions_again(self) -> list[Action]:
         """For a new leader: what the one before may not have done any more."""
         return [action for track in self._tracks.values() for action in track.actions_again()]
-
-
-def _add(changes: Changes, more: Changes) -> None:
-    changes.records.extend(more.records)
-    changes.actions.extend(more.actions)
 
 
 __all__ = ["Planner"]

@@ -38,6 +38,11 @@ class Changes:
     records: list[RunRecord] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
 
+    def add(self, more: Changes) -> None:
+        """Take over what another look has changed."""
+        self.records.extend(more.records)
+        self.actions.extend(more.actions)
+
 
 class Outcome(msgspec.Struct, frozen=True):
     """What became of the command of an attempt."""

@@ -86,7 +86,7 @@ class JobDesk:
     async def _looked_at(self) -> dict[str, DefinedJob]:
         """What is defined, of which every instance finds out by itself what cannot be planned."""
         await self._in_force.changes(time.time_ns())
-        return await self._in_force.defined()
+        return self._in_force.seen
 
     def refusal(self, name: str) -> str:
         """Why a job cannot be planned, empty where it can."""

@@ -50,6 +50,7 @@ class JobsInForce:
         self._known: dict[str, tuple[Job, bool]] = {}
         self._revisions: dict[str, int] | None = None  # what was written when it was read last
         self.refused: dict[str, str] = {}
+        self.seen: dict[str, DefinedJob] = {}  # all that were defined when it was read last
 
     async def defined(self, without: str = "") -> dict[str, DefinedJob]:
         """All that are defined, as they are written now, by name; or would be `without` what is written of one."""
@@ -71,7 +72,7 @@ class JobsInForce:
         revisions = {name: each.revision for name, each in written.items()}
         if revisions == self._revisions:
             return {}, []
-        defined = self._over(written)
+        defined = self.seen = self._over(written)
         jobs, refused = admitted(defined)
         wanted = {name: (job, defined[name].paused) for name, job in jobs.items()}
         removed = [name for name in self._known if name not in wanted]

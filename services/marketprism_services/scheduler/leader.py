@@ -181,10 +181,10 @@ class ScheduleLeader:
         jobs = await self._in_force.read(now)
         changes = Changes()
         for name, (job, times, paused) in jobs.items():
-            _extend(changes, self.planner.put(job, times, states.get(name), now, paused=paused))
+            changes.add(self.planner.put(job, times, states.get(name), now, paused=paused))
         for name, state in states.items():
             if name not in jobs and state.open:
-                _extend(changes, self.planner.end_removed(state, now))
+                changes.add(self.planner.end_removed(state, now))
         await self._commit(changes)
         self._undone = self.planner.actions_again()
         self._definitions_changed = False
@@ -211,9 +211,9 @@ class ScheduleLeader:
         ended, self._ended = self._ended, []
         changes = Changes()
         for key, claim in ended:
-            _extend(changes, self.planner.on_outcome(key.partition(".")[0], key, outcome_of_claim(claim), now))
+            changes.add(self.planner.on_outcome(key.partition(".")[0], key, outcome_of_claim(claim), now))
             self._absent.pop(key, None)
-        _extend(changes, self.planner.on_clock(now))
+        changes.add(self.planner.on_clock(now))
         await self._commit(changes)
         self.planner.clear_out()
         await self._act()
@@ -223,9 +223,9 @@ class ScheduleLeader:
         changed, removed = await self._in_force.changes(now)
         changes = Changes()
         for job, times, paused in changed.values():
-            _extend(changes, self.planner.put(job, times, None, now, paused=paused))
+            changes.add(self.planner.put(job, times, None, now, paused=paused))
         for name in removed:
-            _extend(changes, self.planner.remove(name, now))
+            changes.add(self.planner.remove(name, now))
         if changed or removed:
             log.info("schedule.redefined", changed=len(changed), removed=len(removed))
             await self._commit(changes)
@@ -372,11 +372,6 @@ class ScheduleLeader:
         if looks >= _GONE_LOOKS:
             reason = f"{claim.instance}, which did it, is gone"
             self._see_claim(key, await self._claims.give_up(key, ClaimStatus.FAILED, reason))
-
-
-def _extend(changes: Changes, more: Changes) -> None:
-    changes.records.extend(more.records)
-    changes.actions.extend(more.actions)
 
 
 __all__ = ["ScheduleLeader", "Submit"]
