@@ -159,29 +159,29 @@ class JobRunner:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._metrics.count("job_runs_unreadable_total")
             log.warning("job.run_unreadable", subject=message.subject, error=reason_of(error))
-            await self._connection.publish(message.reply, b"+TERM")
+            await self._answer(message, b"+TERM")
             return
         if run.key in self._begun:
-            await self._acknowledge(message)
+            await self._answer(message, b"+ACK")
             return
         try:
             claimed = await self._claims.begin(run.key, self._instance)
         except SdkError as error:  # it comes again
             log.warning("job.run_not_claimed", key=run.key, error=reason_of(error))
-            await self._connection.publish(message.reply, b'-NAK {"delay": 1000000000}')
+            await self._answer(message, b'-NAK {"delay": 1000000000}')
             return
         if claimed is not None:
             self._begun[run.key] = None
             if len(self._begun) > _REMEMBERED:
                 self._begun.popitem(last=False)
-        await self._acknowledge(message)
+        await self._answer(message, b"+ACK")
         if claimed is not None:
             await self._do(run, *claimed)
 
-    async def _acknowledge(self, message: Msg) -> None:
-        """Take a run off the queue. Where that cannot be sent it comes again, and its claim is found."""
+    async def _answer(self, message: Msg, verdict: bytes) -> None:
+        """Say what becomes of a run on the queue. Where that cannot be sent it comes again, and its claim is found."""
         try:
-            await self._connection.publish(message.reply, b"+ACK")
+            await self._connection.publish(message.reply, verdict)
         except SdkError as error:
             log.debug("job.run_not_acknowledged", subject=message.subject, error=reason_of(error))
 
