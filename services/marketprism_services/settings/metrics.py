@@ -60,6 +60,15 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("captured_frames_total", "Raw frames that were written to capture files.", ()),
     ("capture_frames_dropped_total", "Raw frames that the disk did not take in time; the capture lacks them.", ()),
     ("capture_failures_total", "Writes to a capture file that failed.", ()),
+    # storage: the archive
+    ("archive_rows_total", "Rows that were written to archived files.", ("table",)),
+    ("archive_bytes_total", "Bytes of archived files that were written.", ("table",)),
+    (
+        "archive_verify_failures_total",
+        "Archived files that were not what they are to be; nothing was dropped.",
+        ("table",),
+    ),
+    ("archive_units_read_total", "Archived partitions that answers took rows from.", ()),
     # validator, aggregator
     ("malformed_messages_total", "Messages of the input stream that could not be decoded; each is a dead letter.", ()),
     ("input_cuts_total", "Times at which the input stream began later than where the stage had ended.", ("replaced",)),
@@ -125,6 +134,8 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schedule_last_success_seconds", "When a job has last succeeded, seconds since 1970.", ("job",)),
     ("schedule_running", "Runs of jobs that are under way.", ()),
     ("schedule_waiting", "Runs of jobs that are to begin, and have not.", ()),
+    # storage: the archive
+    ("archive_units", "Archived partitions, by the state of their move.", ("state",)),
     # notifier
     ("notifications_waiting", "Notices that wait for a channel.", ()),
     # gateway
