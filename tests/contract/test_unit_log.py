@@ -50,22 +50,21 @@ async def test_a_record_is_written_over_the_one_that_was_read(log: UnitLog) -> N
 
 
 async def test_an_engine_exports_measures_drops_and_restores_a_unit(tmp_path: Path) -> None:
-    scene = await scene_of(tmp_path)
-    await fill(scene.store, 3, [TICK, GAP])
-    hot: HotStore = scene.hot
-    assert isinstance(hot, SqlHotStore)
-    unit = next(each for each in await hot.partitions() if each.table == "market_ticks")
-    outline = await hot.outline(unit.table, unit.partition, None)
-    assert [each.symbol for each in outline.instruments] == ["BTC-USDT", "BTC-USDT", "rb2505", "ru2505"]
-    whole = await hot.measure(unit.table, unit.partition, None)
-    some = await hot.measure(unit.table, unit.partition, None, Slice("rb2505", "ru2505"))
-    assert 0 < some.rows < whole.rows == sum(each.rows for each in outline.instruments)
-    record = await scene.mover.move(unit.table, unit.partition)
-    assert record.cold is not None
-    assert await hot.measure_files(unit.table, record.cold.files, record.cold.columns) == whole
-    assert await hot.measure(unit.table, unit.partition, None) == (0, "0" * 32)
-    await hot.restore(unit.table, unit.partition, record.cold)
-    await hot.restore(unit.table, unit.partition, record.cold)
-    assert await hot.measure(unit.table, unit.partition, None) == whole
-    assert await hot.drop(unit.table, unit.partition, record.cold)
-    await scene.engine.close()
+    async with scene_of(tmp_path) as scene:
+        await fill(scene.store, 3, [TICK, GAP])
+        hot: HotStore = scene.hot
+        assert isinstance(hot, SqlHotStore)
+        unit = next(each for each in await hot.partitions() if each.table == "market_ticks")
+        outline = await hot.outline(unit.table, unit.partition, None)
+        assert [each.symbol for each in outline.instruments] == ["BTC-USDT", "BTC-USDT", "rb2505", "ru2505"]
+        whole = await hot.measure(unit.table, unit.partition, None)
+        some = await hot.measure(unit.table, unit.partition, None, Slice("rb2505", "ru2505"))
+        assert 0 < some.rows < whole.rows == sum(each.rows for each in outline.instruments)
+        record = await scene.mover.move(unit.table, unit.partition)
+        assert record.cold is not None
+        assert await hot.measure_files(unit.table, record.cold.files, record.cold.columns) == whole
+        assert await hot.measure(unit.table, unit.partition, None) == (0, "0" * 32)
+        await hot.restore(unit.table, unit.partition, record.cold)
+        await hot.restore(unit.table, unit.partition, record.cold)
+        assert await hot.measure(unit.table, unit.partition, None) == whole
+        assert await hot.drop(unit.table, unit.partition, record.cold)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,16 +108,24 @@ class Scene(NamedTuple):
             await self.mover.move(unit.table, unit.partition, unit.bytes)
 
 
-async def scene_of(path: Path, cold: ColdStore | None = None, log: Any = None, **more: Any) -> Scene:
+@asynccontextmanager
+async def scene_of(path: Path, cold: ColdStore | None = None, log: Any = None, **more: Any) -> AsyncIterator[Scene]:
     """A scene in a folder; `cold` is a folder in it unless another one is given."""
     for name in ("cold", "staging"):
         (path / name).mkdir(exist_ok=True)
     engine = await ChdbEngine.open(path / "db")
     store = SqlStore(engine, Topology(dense_days=0))
-    await store.migrate()
-    cold = cold or FolderStore(path / "cold")
+    try:
+        await store.migrate()
+        yield await _over(engine, store, path, cold or FolderStore(path / "cold"), log or MemoryLog(), more)
+    finally:
+        await engine.close()
+
+
+async def _over(
+    engine: ChdbEngine, store: SqlStore, path: Path, cold: ColdStore, log: Any, more: dict[str, Any]
+) -> Scene:
     hot, known, noted = SqlHotStore(engine, cold.address), KnownUnits(), Noted()
-    log = log if log is not None else MemoryLog()
     mover = Mover(hot, cold, log, known, path / "staging", noted, **{"slice_rows": 30, **more})
     await mover.load()
     return Scene(engine, store, hot, cold, log, known, mover, TieredReader(engine, known, cold.address, "x"), noted)
