@@ -102,6 +102,8 @@ async def test_a_store_that_refuses_or_is_away_is_named_without_its_keys(server:
     with pytest.raises(ColdStoreError) as caught:
         await wrong.put("a", _local(tmp_path, b"x"))
     assert "another" not in str(caught.value)
+    with pytest.raises(ColdStoreError, match="expected a bucket nobody"):
+        await S3Store(server.endpoint, "nobody", "x", *KEYS).names()
     away = S3Store("http://127.0.0.1:1", BUCKET, "x", *KEYS, timeout_s=1.0)
     with pytest.raises(ColdStoreError, match=r"127\.0\.0\.1:1/cold/x"):
         await away.names()

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from marketprism_adapters.clickhouse.archive.hot import SqlHotStore
+from marketprism_adapters.clickhouse.archive.hot import SqlHotStore, wait_no_longer
 from marketprism_adapters.clickhouse.archive.reader import TieredReader
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.store import SqlStore
@@ -36,6 +36,7 @@ from marketprism_application.contracts.questions import (
 from marketprism_application.ports.archive import ColdStore
 from marketprism_application.ports.storage import StreamPlace, StreamRange
 from marketprism_sdk.errors import KeyExists, RevisionConflict
+from marketprism_sdk.resilience import Backoff, retry
 from tests.contract.test_codec import SAMPLES
 
 DAY = 86_400 * 10**9
@@ -113,10 +114,11 @@ async def scene_of(path: Path, cold: ColdStore | None = None, log: Any = None, *
     """A scene in a folder; `cold` is a folder in it unless another one is given."""
     for name in ("cold", "staging"):
         (path / name).mkdir(exist_ok=True)
-    engine = await ChdbEngine.open(path / "db")
+    engine = await retry(lambda: ChdbEngine.open(path / "db"), attempts=50, backoff=Backoff(0.2, 0.2))
     store = SqlStore(engine, Topology(dense_days=0))
     try:
         await store.migrate()
+        await wait_no_longer(engine, 1.0)
         yield await _over(engine, store, path, cold or FolderStore(path / "cold"), log or MemoryLog(), more)
     finally:
         await engine.close()

@@ -37,6 +37,7 @@ class S3Store:
         timeout_s: float = 20.0,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
+        self._bucket = bucket
         self._root = "/".join(filter(None, (bucket, prefix.strip("/"))))
         self._keys = (access_key, secret_key)
         self._region = region
@@ -85,8 +86,10 @@ class S3Store:
         from pyarrow.fs import FileSelector, FileType  # noqa: PLC0415 (heavy: only who has a table)
 
         def work() -> list[Stored]:
-            selector = FileSelector(self._at(below), recursive=True, allow_not_found=bool(below))
+            selector = FileSelector(self._at(below), recursive=True, allow_not_found=True)
             found = self._files().get_file_info(selector)
+            if not found and self._files().get_file_info(self._bucket).type == FileType.NotFound:
+                raise FileNotFoundError(f"expected a bucket {self._bucket}, there is none")
             files = [each for each in found if each.type == FileType.File]
             return sorted(Stored(each.path[len(self._root) + 1 :], int(each.size)) for each in files)
 

@@ -41,7 +41,7 @@ class ArchiveSettings:
     access_key: str = ""
     secret_key: Secret = field(default=Secret(""))
     region: str = "us-east-1"
-    place_timeout_s: float = 20.0
+    place_timeout_s: float = 5.0
     days: Mapping[str, int] = field(default_factory=dict)
     retain_days: int = 0
     slice_rows: int = 1_000_000

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import msgspec
 import structlog
 
-from marketprism_adapters.clickhouse.archive.hot import SqlHotStore
+from marketprism_adapters.clickhouse.archive.hot import SqlHotStore, wait_no_longer
 from marketprism_adapters.clickhouse.archive.reader import TieredReader
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.nats.archive_log import ArchiveLog
@@ -159,6 +159,7 @@ class ArchiveDesk:
 
     async def open(self, engine: Engine, epoch: int) -> OpenArchive:
         """The archive of a store; what is in it is known once `load` is done."""
+        await wait_no_longer(engine, self._wiring.settings.place_timeout_s)
         records = await ArchiveLog.open(self._connection, self._replicas)
         self.current = OpenArchive(self._wiring, engine, records, self._metrics, epoch)
         return self.current
