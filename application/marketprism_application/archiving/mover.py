@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 
+from marketprism_application.archiving.digests import of_files
 from marketprism_application.archiving.layout import MANIFEST, file_of, folder_of
 from marketprism_application.archiving.second_reading import differences, read, sha256_of
 from marketprism_application.archiving.slices import slices_of
@@ -97,9 +98,12 @@ class Mover:
         record = self._known.records.get((table, partition))
         if record is None:
             record = UnitRecord(table, partition, UnitState.EXPORTING, hot_bytes=hot_bytes)
+        checked = False  # the files, now: those of long ago may have been spoilt where they lie
         for _ in range(_ATTEMPTS):
             if record.cold is not None and record.coming is None:
                 copy = record.cold
+                if not checked:
+                    await self.check_files(record, copy)
                 record = await self._to(record, UnitState.COLD)
                 if (dropped := await self._drop(record, copy)) is not None:
                     return dropped
@@ -109,7 +113,7 @@ class Mover:
                     return record
             verified = await self._verify(record)
             if verified is not None:
-                record = verified
+                record, checked = verified, True
                 continue
             record = await self._to(msgspec.structs.replace(record, coming=None), UnitState.EXPORTING)
         raise VerifyError(
@@ -160,7 +164,7 @@ class Mover:
         coming = record.coming
         if coming is None:
             return None
-        measured = await self._hot.measure_files(record.table, coming.files, coming.columns)
+        measured = of_files(coming.files)
         await self.check_files(record, coming)
         for file in coming.files:
             at_place = await self._hot.measure_files(record.table, [file], coming.columns)

@@ -76,6 +76,13 @@ def spans_of(copy: ColdCopy, reach: Reach) -> tuple[int, int] | None:
     return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
 
 
+def rows_in(copy: ColdCopy, reach: Reach) -> int:
+    """At most so many rows of a copy are of the instruments that are in reach."""
+    if reach.symbols is None or not copy.instruments:
+        return copy.rows
+    return sum(each.rows for each in copy.instruments if each.symbol in reach.symbols)
+
+
 def may_hold(kind: DataKind, copy: ColdCopy, reach: Reach) -> bool:
     """Whether a copy can have a row that is in reach."""
     if "trading_day" in kind.fields:
@@ -98,4 +105,4 @@ def files_in(copy: ColdCopy, reach: Reach) -> list[ColdFile]:
     ]
 
 
-__all__ = ["Reach", "files_in", "may_hold", "overlaps", "reach_of", "spans_of"]
+__all__ = ["Reach", "files_in", "may_hold", "overlaps", "reach_of", "rows_in", "spans_of"]

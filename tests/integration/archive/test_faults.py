@@ -202,6 +202,17 @@ async def test_a_range_is_hot_again_for_a_while_and_moves_back_without_new_files
     assert (await scene.reader.answer(ALL)).equals(before)
 
 
+async def test_hot_rows_stay_where_the_files_of_before_were_spoilt_meanwhile(scene: Scene, tmp_path: Path) -> None:
+    before = await scene.reader.answer(ALL)
+    await scene.mover.restore(await scene.mover.move(*UNIT), until=1)
+    (file,) = await asyncio.to_thread(lambda: list((tmp_path / "cold").rglob("*.parquet")))
+    await asyncio.to_thread(flip, file)
+    with pytest.raises(VerifyError, match="sha256"):
+        await scene.mover.move(*UNIT)
+    assert (await scene.reader.answer(ALL)).equals(before)
+    assert UNIT in {(each.table, each.partition) for each in await scene.hot.partitions()}
+
+
 async def test_what_is_held_is_not_deleted_and_what_is_deleted_is_gone_everywhere(scene: Scene, tmp_path: Path) -> None:
     record = await scene.mover.move(*UNIT)
     held = await scene.mover.hold(record, "case 12")

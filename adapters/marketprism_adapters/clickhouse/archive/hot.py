@@ -18,6 +18,7 @@ from marketprism_adapters.clickhouse.archive.sources import (
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.sql.parameters import Params, parameter
 from marketprism_adapters.clickhouse.topology import DATABASE
+from marketprism_application.archiving.digests import of_files
 from marketprism_application.archiving.layout import ARCHIVABLE
 from marketprism_application.contracts.archive_records import ColdCopy, ColdFile, InstrumentRows
 from marketprism_application.ports.archive import ColdAddress, Columns, HotPartition, Measured, Outline, Slice
@@ -155,7 +156,7 @@ class SqlHotStore:
 
     async def _adds_nothing(self, table: str, partition: str, cold: ColdCopy, where: str) -> bool:
         """Whether the copy and these parts together are the copy."""
-        wanted = await self.measure_files(table, cold.files, cold.columns)
+        wanted = of_files(cold.files)
         columns = await self._columns_of(table)
         hot = f"(SELECT * FROM {DATABASE}.{table} FINAL WHERE _partition_id = '{partition}' AND {where})"
         if await self._measured(table, hot, {}) == wanted:

@@ -17,7 +17,7 @@ from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.sql.parameters import Params, Statement
 from marketprism_adapters.clickhouse.sql.queries import statement
 from marketprism_application.archiving.layout import ARCHIVABLE
-from marketprism_application.archiving.reach import Reach, files_in, may_hold, reach_of, spans_of
+from marketprism_application.archiving.reach import Reach, files_in, may_hold, reach_of, rows_in, spans_of
 from marketprism_application.archiving.units import KnownUnits, Records
 from marketprism_application.contracts.archive_records import ColdCopy
 from marketprism_application.contracts.kinds import KINDS
@@ -155,7 +155,7 @@ class _Asking:
         time = KINDS[question.kind].time_field
         spans = {key: span for key, copy in self._copies.items() if (span := spans_of(copy, self._reach)) is not None}
         nearest = sorted(spans, key=lambda key: -spans[key][1] if question.last else spans[key][0])
-        chosen: list[tuple[str, str]] = [] if question.last else nearest[:1]
+        chosen: list[tuple[str, str]] = [] if question.last else self._enough(nearest, question.limit, 1)
         more = 1
         while True:
             found = await self._with(chosen)
@@ -165,8 +165,18 @@ class _Asking:
                 left = [key for key in left if (spans[key][1] >= edge if question.last else spans[key][0] <= edge)]
             if not left:
                 return found
-            chosen += left[:more]
+            chosen += self._enough(left, question.limit - found.num_rows, more)
             more *= _MORE
+
+    def _enough(self, nearest: Sequence[tuple[str, str]], rows: int, least: int) -> list[tuple[str, str]]:
+        """The first units that have so many rows of the instruments together, or all; `least` of them."""
+        chosen: list[tuple[str, str]] = []
+        for key in nearest:
+            if rows <= 0 and len(chosen) >= least:
+                break
+            chosen.append(key)
+            rows -= rows_in(self._copies[key], self._reach)
+        return chosen
 
     def _newer_than(self, question: Latest, found: pa.Table) -> list[tuple[str, str]]:
         """Units that can have a row which is newer than what was found of its instrument, or of one not found."""
