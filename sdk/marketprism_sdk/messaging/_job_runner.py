@@ -179,7 +179,7 @@ class JobRunner:
             await self._answer(message, b"+ACK")
             return
         if not self._may_begin():  # it came while that ended: another instance takes it
-            await self._connection.publish(message.reply, b"-NAK")
+            await self._answer(message, b"-NAK")
             return
         try:
             claimed = await self._claims.begin(run.key, self._instance)

@@ -29,13 +29,13 @@ from marketprism_sdk.messaging import (
     JobRun,
     JobRunner,
     ensure_job_streams,
-    submit_run,
 )
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.jetstream import api, publish_ack, stream_info
 from marketprism_sdk.nats.kv import NatsKeyValue
 from marketprism_sdk.observability import Metrics
-from marketprism_sdk.service import Service, ServiceSettings, SingleActiveService, job
+from marketprism_sdk.service import Service, ServiceSettings, job
+from tests.support.job_desk import Desk
 from tests.support.services import running
 
 
@@ -101,24 +101,6 @@ async def done(connection: NatsConnection, unique: str) -> AsyncIterator[Worker]
     service = worker(connection, unique)
     async with running(service):
         yield service
-
-
-class Desk:
-    """Whoever gives runs to a service."""
-
-    def __init__(self, connection: NatsConnection, service: str, claims: JobClaims) -> None:
-        self.connection, self.service, self.claims = connection, service, claims
-
-    async def give(self, key: str, handler: str, body: object = None, timeout_s: float = 30.0) -> str:
-        key = f"{self.service}.{key}"
-        await submit_run(self.connection, self.service, JobRun(key, self.service, handler, 7, 1, body, timeout_s))
-        return key
-
-    async def end(self, key: str) -> JobClaim:
-        async with asyncio.timeout(20):
-            while (found := await self.claims.get(key)) is None or not found.is_final:
-                await asyncio.sleep(0.02)
-        return found
 
 
 @pytest.fixture
@@ -380,66 +362,3 @@ async def test_a_claim_whose_answer_was_lost_is_still_the_own(desk: Desk, unique
     assert await claims.begin(f"{unique}.k", "me") is not None  # the same claim: its first answer did not come
     assert await claims.begin(f"{unique}.k", "you") is None
     assert isinstance(JobFailed("x"), SdkError)
-
-
-class Keeper(SingleActiveService):
-    """Of its instances one leads, and does the jobs."""
-
-    begun: list[str]
-
-    @job("sleep")
-    async def sleep(self, seconds: float, run: JobRun) -> str:
-        """Take long."""
-        self.begun.append(run.key)
-        await asyncio.sleep(seconds)
-        return self.instance
-
-
-class AnyKeeper(Keeper):
-    """Every instance does the jobs."""
-
-    jobs_by_any = True
-
-
-def keeper(connection: NatsConnection, name: str, kind: type[Keeper] = Keeper) -> Keeper:
-    service = kind(name, connection, settings=ServiceSettings(jobs_parallel=1))
-    service.begun = []
-    return service
-
-
-async def test_of_a_service_that_has_a_leader_the_leader_alone_does_jobs(
-    connection: NatsConnection, unique: str, desk: Desk, eventually: Callable[..., Any]
-) -> None:
-    first, second = keeper(connection, unique), keeper(connection, unique)
-    async with running(first), running(second):
-        await eventually(lambda: first.election.is_active() or second.election.is_active())
-        leader, standby = (first, second) if first.election.is_active() else (second, first)
-        ends = [await desk.end(await desk.give(str(n), "sleep", 0.0)) for n in range(8)]
-        assert {end.output for end in ends} == {leader.instance}
-        assert standby.begun == []
-
-
-async def test_a_run_ends_with_the_leadership_and_the_next_one_goes_to_the_next_leader(
-    connection: NatsConnection, unique: str, desk: Desk, eventually: Callable[..., Any]
-) -> None:
-    first, second = keeper(connection, unique), keeper(connection, unique)
-    async with running(first), running(second):
-        await eventually(lambda: first.election.is_active() or second.election.is_active())
-        leader, other = (first, second) if first.election.is_active() else (second, first)
-        key = await desk.give("long", "sleep", 60.0)
-        await eventually(lambda: leader.begun == [key])
-        leader.election.surrender("it rests", rest_s=30.0)
-        ended = await desk.end(key)
-        assert (ended.status, "no longer leads" in ended.reason) == (ClaimStatus.FAILED, True)
-        assert (await desk.end(await desk.give("next", "sleep", 0.0))).output == other.instance
-
-
-async def test_jobs_may_be_for_any_instance(
-    connection: NatsConnection, unique: str, desk: Desk, eventually: Callable[..., Any]
-) -> None:
-    first, second = keeper(connection, unique, AnyKeeper), keeper(connection, unique, AnyKeeper)
-    async with running(first), running(second):
-        keys = [await desk.give(str(n), "sleep", 60.0) for n in range(2)]
-        await eventually(lambda: len(first.begun) == len(second.begun) == 1)
-        for key in keys:
-            await desk.claims.give_up(key, ClaimStatus.CANCELLED, "enough")
