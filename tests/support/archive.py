@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from marketprism_adapters.clickhouse.archive.hot import SqlHotStore, wait_no_longer
 from marketprism_adapters.clickhouse.archive.reader import TieredReader
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import Topology
 from marketprism_adapters.cold.folder import FolderStore
@@ -94,7 +95,7 @@ class Noted:
 class Scene(NamedTuple):
     """A store, its archive and what reads both."""
 
-    engine: ChdbEngine
+    engine: Engine
     store: SqlStore
     hot: SqlHotStore
     cold: ColdStore
@@ -110,24 +111,28 @@ class Scene(NamedTuple):
 
 
 @asynccontextmanager
-async def scene_of(path: Path, cold: ColdStore | None = None, log: Any = None, **more: Any) -> AsyncIterator[Scene]:
-    """A scene in a folder; `cold` is a folder in it unless another one is given."""
+async def scene_of(
+    path: Path, cold: ColdStore | None = None, log: Any = None, server: Engine | None = None, **more: Any
+) -> AsyncIterator[Scene]:
+    """A scene in a folder; `cold` is a folder in it unless another one is given, the engine embedded unless there is a
+    `server`, which then is closed at the end."""
     for name in ("cold", "staging"):
         (path / name).mkdir(exist_ok=True)
-    engine = await retry(lambda: ChdbEngine.open(path / "db"), attempts=50, backoff=Backoff(0.2, 0.2))
+    engine = server or await retry(lambda: ChdbEngine.open(path / "db"), attempts=50, backoff=Backoff(0.2, 0.2))
     store = SqlStore(engine, Topology(dense_days=0))
     try:
         await store.migrate()
         await wait_no_longer(engine, 1.0)
-        yield await _over(engine, store, path, cold or FolderStore(path / "cold"), log or MemoryLog(), more)
+        hot = SqlHotStore(engine, (cold := cold or FolderStore(path / "cold")).address, elsewhere=server is not None)
+        yield await _over(engine, store, path, cold, hot, log or MemoryLog(), more)
     finally:
         await engine.close()
 
 
 async def _over(
-    engine: ChdbEngine, store: SqlStore, path: Path, cold: ColdStore, log: Any, more: dict[str, Any]
+    engine: Engine, store: SqlStore, path: Path, cold: ColdStore, hot: SqlHotStore, log: Any, more: dict[str, Any]
 ) -> Scene:
-    hot, known, noted = SqlHotStore(engine, cold.address), KnownUnits(), Noted()
+    known, noted = KnownUnits(), Noted()
     mover = Mover(hot, cold, log, known, path / "staging", noted, **{"slice_rows": 30, **more})
     await mover.load()
     return Scene(engine, store, hot, cold, log, known, mover, TieredReader(engine, known, cold.address, "x"), noted)

@@ -144,13 +144,16 @@ class Mover:
         files = []
         for number, part in enumerate(slices_of(outline.instruments, self._slice_rows)):
             local = self._staging / f"{table}-{partition}-{number}.parquet"
+            path = file_of(record, revision, number)
             try:
-                await self._hot.export(table, partition, served, part, local)
+                placed = await self._hot.export(table, partition, served, part, path, local)
+                if placed:
+                    await self._cold.fetch(path, local)
                 measured = await self._hot.measure(table, partition, served, part)
                 found = await asyncio.to_thread(read, table, local)
                 size, digest = await asyncio.to_thread(lambda at: (at.stat().st_size, sha256_of(at)), local)
-                path = file_of(record, revision, number)
-                await self._cold.put(path, local)
+                if not placed:
+                    await self._cold.put(path, local)
             finally:
                 await asyncio.to_thread(local.unlink, missing_ok=True)
             spans = (found.first, found.last, found.ts_first, found.ts_last)

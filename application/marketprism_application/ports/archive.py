@@ -113,8 +113,11 @@ class HotStore(Protocol):
         """What a unit holds now."""
         ...
 
-    async def export(self, table: str, partition: str, cold: ColdCopy | None, part: Slice, local: Path) -> None:
-        """Write rows of some symbols to a local Parquet file, in the order of the key."""
+    async def export(
+        self, table: str, partition: str, cold: ColdCopy | None, part: Slice, path: str, local: Path
+    ) -> bool:
+        """Write rows of some symbols to a Parquet file, in the order of the key: a local one, or by itself to `path` at
+        the place; whether it did the latter."""
         ...
 
     async def measure(self, table: str, partition: str, cold: ColdCopy | None, part: Slice | None = None) -> Measured:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -221,7 +222,8 @@ async def _with_clickhouse(settings: Settings, servers: Servers, stack: AsyncExi
 
     if shutil.which("clickhouse") is None and not (cache_dir() / "libchdb.so").exists():
         log.warning("clickhouse.fetching", megabytes=_LIBRARY_MB, folder=str(cache_dir()))
-    options = LocalOptions(settings.data_dir / "clickhouse", held_port(stack), held_port(stack))
+    files_at = urlsplit(settings.archive.place).netloc if settings.archive.is_s3 else ""
+    options = LocalOptions(settings.data_dir / "clickhouse", held_port(stack), held_port(stack), files_at=files_at)
     servers.clickhouse = await LocalClickHouse.start(options)
     stack.push_async_callback(servers.clickhouse.stop)
     url, read_url = Url(servers.clickhouse.url), Url(servers.clickhouse.read_url)

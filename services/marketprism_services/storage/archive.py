@@ -71,7 +71,13 @@ class OpenArchive:
     """The archive of a store that is open: what moves, and what reads hot and cold rows as one."""
 
     def __init__(
-        self, wiring: ArchiveWiring, engine: Engine, records: ArchiveLog, metrics: Metrics, epoch: int
+        self,
+        wiring: ArchiveWiring,
+        engine: Engine,
+        records: ArchiveLog,
+        metrics: Metrics,
+        epoch: int,
+        server: Engine | None,
     ) -> None:
         settings = wiring.settings
         self._wiring = wiring
@@ -79,10 +85,15 @@ class OpenArchive:
         self.known = KnownUnits()
         self.loaded = asyncio.Event()
         self.hot = SqlHotStore(
-            engine, wiring.place.address, row_group=settings.row_group_rows, zstd_level=settings.zstd_level
-        )
-        self.reader = TieredReader(
             engine,
+            wiring.place.address,
+            row_group=settings.row_group_rows,
+            zstd_level=settings.zstd_level,
+            elsewhere=server is not None,
+        )
+        self._server = server
+        self.reader = TieredReader(
+            server or engine,
             self.known,
             wiring.place.address,
             wiring.place.place,
@@ -99,6 +110,11 @@ class OpenArchive:
             grace_s=settings.drop_grace_s,
             epoch=epoch,
         )
+
+    async def close(self) -> None:
+        """Close what was opened for reading alone."""
+        if self._server is not None:
+            await self._server.close()
 
     async def load(self) -> None:
         """Know what is cold, before anything is answered; for as long as that takes."""
@@ -161,8 +177,15 @@ class ArchiveDesk:
         """The archive of a store; what is in it is known once `load` is done."""
         await wait_no_longer(engine, self._wiring.settings.place_timeout_s)
         records = await ArchiveLog.open(self._connection, self._replicas)
-        self.current = OpenArchive(self._wiring, engine, records, self._metrics, epoch)
+        server = await self._wiring.server.open() if self._wiring.server is not None else None
+        self.current = OpenArchive(self._wiring, engine, records, self._metrics, epoch, server)
         return self.current
+
+    async def close(self) -> None:
+        """The store is closed, and with it the archive."""
+        opened, self.current = self.current, None
+        if opened is not None:
+            await opened.close()
 
     @job("archive")
     async def archive(self, order: ArchiveOrder) -> dict[str, object]:

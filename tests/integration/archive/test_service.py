@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from marketprism_adapters.clickhouse.embedded import ChdbEngine
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.nats.archive_log import ARCHIVE
 from marketprism_adapters.remote.reader import RemoteReader
@@ -23,11 +22,12 @@ from marketprism_sdk.errors import SdkError
 from marketprism_sdk.messaging import ClaimStatus, JobClaim, JobClaims, JobRun, submit_run
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.nats.kv import NatsKeyValue
-from marketprism_services.settings.archive import ArchiveSettings
+from marketprism_services.settings.layers import Layers
 from marketprism_services.storage.service import StorageService
-from marketprism_services.wiring.archive import ArchiveWiring, place_of
-from marketprism_services.wiring.store import EmbeddedEngines
+from marketprism_services.wiring.archive import archive_of
+from marketprism_services.wiring.store import engines_of, reading_engines_of
 from tests.support.archive import fill
+from tests.support.s3_server import BUCKET, KEYS
 from tests.support.services import running
 
 pytestmark = pytest.mark.xdist_group("archive")  # one storage leads at a time
@@ -65,25 +65,36 @@ class Asking:
 
 
 @pytest.fixture
-async def asking(tmp_path: Path, connection: NatsConnection) -> AsyncIterator[Asking]:
+async def asking(tmp_path: Path, connection: NatsConnection, request: pytest.FixtureRequest) -> AsyncIterator[Asking]:
     (tmp_path / "cold").mkdir()
-    engine = await ChdbEngine.open(tmp_path / "db")
-    store = SqlStore(engine)
-    await store.migrate()
-    await fill(store, 3, [TICK, BAR])
+    archive: dict[str, object] = {"place": str(tmp_path / "cold")}
+    store: dict[str, object] = {}
+    if getattr(request, "param", "chdb") == "clickhouse":
+        endpoint = request.getfixturevalue("server").endpoint
+        store = {"engine": "clickhouse", "url": request.getfixturevalue("urls")[0]}
+        archive = {"place": f"{endpoint}/{BUCKET}/{tmp_path.name}", "access_key": KEYS[0], "secret_key": KEYS[1]}
+    archive["days"] = {"market_ticks": 30, "market_bars": 60}
+    layers = Layers(
+        {"data_dir": str(tmp_path), "store": {**store, "keep_days": {"market_bars": 90}}, "archive": archive}
+    )
+    settings = layers.settings()
+    assert reading_engines_of(settings) is None  # the leader alone knows what is archived
+    engine = await engines_of(settings).open()
+    await engine.execute("DROP DATABASE IF EXISTS market SYNC")
+    await SqlStore(engine).migrate()
+    await fill(SqlStore(engine), 3, [TICK, BAR])
     await engine.close()
     bucket = await NatsKeyValue.open(connection, ARCHIVE)
     for entry in await bucket.entries():
         await bucket.delete(entry.key)
-    settings = ArchiveSettings(place=str(tmp_path / "cold"), days={"market_ticks": 30, "market_bars": 60})
-    wiring = ArchiveWiring(settings, place_of(settings), tmp_path / "staging", {"market_bars": 90})
-    service = StorageService(connection, EmbeddedEngines(tmp_path / "db"), WriterSettings(), archive=wiring)
+    service = StorageService(connection, engines_of(settings), WriterSettings(), archive=archive_of(settings))
     async with running(service):
         found = Asking(connection, service, await JobClaims.open(connection))
         async with asyncio.timeout(30):
             while True:
                 try:
                     await found.ask("archive_status")
+                    await found.ask("store_status")
                 except SdkError:
                     await asyncio.sleep(0.1)
                 else:
@@ -91,6 +102,7 @@ async def asking(tmp_path: Path, connection: NatsConnection) -> AsyncIterator[As
         yield found
 
 
+@pytest.mark.parametrize("asking", ["chdb", "clickhouse"], indirect=True)
 async def test_jobs_move_hold_restore_and_delete_while_questions_are_answered(asking: Asking) -> None:
     before = await asking.answers()
     rows = 1 + sum(

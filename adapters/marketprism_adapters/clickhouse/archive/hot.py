@@ -1,4 +1,5 @@
-"""HotStore over an engine that reads and writes files where this process does: the embedded one."""
+"""HotStore over an engine: the embedded one, which reads and writes files where this process does, or a server, which
+reads and writes those of an S3-compatible store."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from marketprism_adapters.clickhouse.archive.sources import (
     ColdPart,
     TableSource,
     both,
+    function,
     part_of,
     quoted,
 )
@@ -29,6 +31,7 @@ _PARTS = f"""SELECT table, partition_id AS partition, toInt64(sum(rows)) AS rows
 FROM system.parts WHERE active AND database = '{DATABASE}' GROUP BY table, partition ORDER BY table, partition"""
 _DROP_ATTEMPTS = 5
 _ROW_GROUP, _LEVEL = 131_072, 3
+_DICTIONARY = 65_536  # bytes: columns of many values are smaller, and quicker, as they are
 
 
 async def columns_of_tables(engine: Engine) -> dict[str, Columns]:
@@ -68,9 +71,12 @@ class SqlHotStore:
         *,
         row_group: int = _ROW_GROUP,
         zstd_level: int = _LEVEL,
+        elsewhere: bool = False,
     ) -> None:
+        """`elsewhere`: the engine sees no file of this machine."""
         self._engine = engine
         self._address = address
+        self._elsewhere = elsewhere
         self._row_group = row_group
         self._zstd_level = zstd_level
         self._columns: dict[str, Columns] = {}
@@ -83,35 +89,41 @@ class SqlHotStore:
         """By one statement over the unit."""
         kind, columns = ARCHIVABLE[table], await self._columns_of(table)
         source = await self._unit(table, partition, cold, "1")
-        days = "min(trading_day), max(trading_day)" if "trading_day" in kind.fields else "'', ''"
+        days = ("min(trading_day)", "max(trading_day)") if "trading_day" in kind.fields else ("''", "''")
         found = await self._engine.fetch(
             f"SELECT symbol, venue, toInt64(count()) AS rows, toUnixTimestamp64Nano(min({kind.time_field})) AS first, "
-            f"toUnixTimestamp64Nano(max({kind.time_field})) AS last, ({days}) AS days, "
-            f"(min(stream_seq), max(stream_seq)) AS seqs FROM {source} AS u GROUP BY symbol, venue "
-            "ORDER BY symbol, venue"
+            f"toUnixTimestamp64Nano(max({kind.time_field})) AS last, {days[0]} AS first_day, {days[1]} AS last_day, "
+            f"toInt64(min(stream_seq)) AS first_seq, toInt64(max(stream_seq)) AS last_seq FROM {source} AS u "
+            "GROUP BY symbol, venue ORDER BY symbol, venue"
         )
         rows = found.to_pylist()
         instruments = tuple(
             InstrumentRows(r["symbol"], r["venue"], int(r["rows"]), int(r["first"]), int(r["last"])) for r in rows
         )
-        ends = [tuple(r["days"].values()) for r in rows], [tuple(r["seqs"].values()) for r in rows]
-        day = (min(str(each[0]) for each in ends[0]), max(str(each[1]) for each in ends[0])) if rows else ("", "")
-        seq = (min(int(each[0]) for each in ends[1]), max(int(each[1]) for each in ends[1])) if rows else (0, 0)
-        return Outline(instruments, tuple((name, kind) for name, kind in columns), day, seq)
+        if not rows:
+            return Outline((), tuple(columns), ("", ""), (0, 0))
+        day = min(str(r["first_day"]) for r in rows), max(str(r["last_day"]) for r in rows)
+        seq = min(int(r["first_seq"]) for r in rows), max(int(r["last_seq"]) for r in rows)
+        return Outline(instruments, tuple(columns), day, seq)
 
-    async def export(self, table: str, partition: str, cold: ColdCopy | None, part: Slice, local: Path) -> None:
-        """INSERT INTO FUNCTION file(…)."""
+    async def export(
+        self, table: str, partition: str, cold: ColdCopy | None, part: Slice, path: str, local: Path
+    ) -> bool:
+        """INSERT INTO FUNCTION file(…), or s3(…) where the engine is elsewhere."""
         columns, params = await self._columns_of(table), _slice(part)
         source = await self._unit(table, partition, cold, _IN_SLICE)
         names = ", ".join(name for name, _ in columns)
         order = ", ".join(ARCHIVABLE[table].order_by)
+        target = function(self._address(path) if self._elsewhere else ColdAddress(str(local)), columns)
         await self._engine.execute(
-            f"INSERT INTO FUNCTION file('{quoted(str(local))}', Parquet) SELECT {names} FROM {source} AS u "
-            f"ORDER BY {order} SETTINGS engine_file_truncate_on_insert = 1, "
+            f"INSERT INTO FUNCTION {target} SELECT {names} FROM {source} AS u ORDER BY {order} "
+            f"SETTINGS engine_file_truncate_on_insert = 1, s3_truncate_on_insert = 1, "
             f"output_format_parquet_row_group_size = {self._row_group}, output_format_parquet_write_bloom_filter = 0, "
+            f"output_format_parquet_max_dictionary_size = {_DICTIONARY}, "
             f"output_format_parquet_compression_method = 'zstd', output_format_compression_level = {self._zstd_level}",
             params,
         )
+        return self._elsewhere
 
     async def measure(self, table: str, partition: str, cold: ColdCopy | None, part: Slice | None = None) -> Measured:
         """Over the hot rows and the files."""
