@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import polars
 import pyarrow.dataset as ds
@@ -271,7 +272,7 @@ async def test_a_move_that_ended_behind_any_step_is_taken_up_again(tmp_path: Pat
             assert table.equals(now)
 
 
-async def test_files_are_read_as_they_lie_by_polars_and_pyarrow(scene: Scene, tmp_path: Path) -> None:
+async def test_files_are_read_as_they_lie_by_polars_pyarrow_and_duckdb(scene: Scene, tmp_path: Path) -> None:
     before = await scene.reader.answer(Symbols())
     await scene.move_all()
     place = tmp_path / "cold" / "table=market_ticks"
@@ -281,6 +282,11 @@ async def test_files_are_read_as_they_lie_by_polars_and_pyarrow(scene: Scene, tm
     whole = ds.dataset(place, format="parquet", partitioning="hive", exclude_invalid_files=True).to_table()
     assert whole.num_rows == sum(wanted.values())
     assert str(whole.schema.field("last").type) == "decimal128(38, 18)"
+    files = f"read_parquet('{place}/*/*.parquet', hive_partitioning = true)"
+    by_duckdb = duckdb.sql(f"SELECT symbol, venue, count(*), sum(last) FROM {files} GROUP BY ALL").fetchall()
+    assert {(symbol, venue): rows for symbol, venue, rows, _ in by_duckdb} == wanted
+    lasts = whole.group_by(["symbol", "venue"]).aggregate([("last", "sum")]).to_pylist()
+    assert {row[:2]: row[3] for row in by_duckdb} == {(row["symbol"], row["venue"]): row["last_sum"] for row in lasts}
     assert sorted(set(whole.column("day").to_pylist())) == [f"2025-03-{day}" for day in (29, 30, 31)] + [
         "2025-04-01",
         "2025-04-02",

@@ -115,6 +115,27 @@ STORING = (
         ),
         "storage",
     ),
+    Alert(
+        "ArchiveDiffers",
+        _PAGE,
+        risen("marketprism_archive_verify_failures_total", by="service, instance, table"),
+        "0s",
+        "Archived files of {{ $labels.table }} are not what was written",
+        Runbook(
+            "A file of the archive was read back and differs from its manifest, or from the rows that it is made of. Nothing was dropped"
+            " for it; of rows that are cold already, the file may be the only copy.",
+            (
+                "Log of storage: `archive.unit_differs` names the file and what differs. `marketprism archive verify` over its days.",
+                "The place's disk, mount and versions of objects: who else writes there?",
+            ),
+            (
+                "A unit that is not cold is written anew by the next run. Of one that is, bring the file back from a copy of the place, or a"
+                " backup; `marketprism archive verify` says when it is right.",
+            ),
+        ),
+        rising("marketprism_archive_verify_failures_total", f'{_WHO},table="market_ticks"'),
+        "storage",
+    ),
 )
 
 __all__ = ["STORING"]
