@@ -129,8 +129,10 @@ STORING = (
                 "The place's disk, mount and versions of objects: who else writes there?",
             ),
             (
-                "A unit that is not cold is written anew by the next run. Of one that is, bring the file back from a copy of the place, or a"
-                " backup; `marketprism archive verify` says when it is right.",
+                (
+                    "A unit that is not cold is written anew by the next run. Of one that is, bring the file back from a copy of the place, or a"
+                    " backup; `marketprism archive verify` says when it is right."
+                ),
             ),
         ),
         rising("marketprism_archive_verify_failures_total", f'{_WHO},table="market_ticks"'),
