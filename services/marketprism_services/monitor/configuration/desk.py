@@ -95,8 +95,10 @@ class ConfigDesk:
 
     # -- changing ----------------------------------------------------------------------------------------------------
 
-    async def change(self, changes: Mapping[str, object], order: Order) -> ChangeReport:
-        """Set central values by key; None takes one out."""
+    async def change(
+        self, changes: Mapping[str, object], order: Order, *, clear_narrower: bool = False
+    ) -> ChangeReport:
+        """Set central values by key; None takes one out. With `clear_narrower` so is what fewer are given of them."""
         if not changes:
             raise refused("changes: expected a setting at least, was none")
         keys = [CentralKey.of(text) for text in changes]
@@ -117,7 +119,12 @@ class ConfigDesk:
             if absent:
                 raise refused(f"setting {absent[0]}: expected a central value to take out, there is none", "NOT_FOUND")
             merged = {**layer.values, **given}
-            return {key: value for key, value in merged.items() if value is not None}
+            wider = keys if clear_narrower else []
+            return {
+                text: value
+                for text, value in merged.items()
+                if value is not None and not any(key.is_wider_than(CentralKey.of(text)) for key in wider)
+            }
 
         return await self._make(make, order)
 
