@@ -1,9 +1,10 @@
-"""Sources without what only their readers need: comments, types and indentation. Every line keeps its number."""
+"""Sources without what only their readers need: comments, types, indentation and empty lines."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 from typing import Final
 
 _TYPE = re.compile(r"/\*\* @(?:type|param)[^\n]*?\*/ ?")
@@ -33,8 +34,8 @@ def without_comments(source: bytes) -> bytes:
     return _TYPE.sub("", "\n".join(lines)).encode()
 
 
-def without_indentation(source: str) -> str:
-    """A module whose lines begin at their left edge.
+def compact(source: str) -> str:
+    """A module whose lines begin at their left edge and end before the comment that ends them, without empty ones.
 
     A line that begins within a template literal is left as it is, unless that is markup, where one space is as good as
     many.
@@ -42,26 +43,40 @@ def without_indentation(source: str) -> str:
     Raises:
         ValueError: a literal does not end, or markup has an element over several lines that shows them as they stand.
     """
-    kept = set[int]()
-    for begin, end, is_markup in _literals(source):
-        text = source[begin:end]
-        if not is_markup:
-            first = source.count("\n", 0, begin)
-            kept.update(range(first + 1, first + 1 + text.count("\n")))
+    kept, comments = set[int](), dict[int, int]()  # lines, and where one is cut, by its number
+    for begin, end, kind in _pieces(source):
+        text, number = source[begin:end], source.count("\n", 0, begin)
+        if kind is _Kind.COMMENT:
+            comments[number] = begin - source.rfind("\n", 0, begin) - 1
+        elif kind is _Kind.TEXT:
+            kept.update(range(number + 1, number + 1 + text.count("\n")))
         elif found := _AS_IT_STANDS.search(text):
-            number = source.count("\n", 0, begin + found.start()) + 1
+            number += text.count("\n", 0, found.start()) + 1
             raise ValueError(f"line {number}: expected an element like <pre> to be on one line, was {found[0]!r}")
-    lines = source.split("\n")
-    return "\n".join(line if number in kept else line.lstrip(" ") for number, line in enumerate(lines))
+    lines = [line[: comments[n]].rstrip(" ") if n in comments else line for n, line in enumerate(source.split("\n"))]
+    shown = ((number in kept, line) for number, line in enumerate(lines))
+    return (
+        "\n".join(line if is_kept else line.lstrip(" ") for is_kept, line in shown if is_kept or line.strip(" ")) + "\n"
+    )
 
 
-def _literals(source: str) -> Iterator[tuple[int, int, bool]]:
-    """Each piece of a template literal between its holes: where it begins and ends, and whether it is markup."""
+class _Kind(Enum):
+    """What a piece of a source is, of those that matter here."""
+
+    COMMENT = "a comment to the end of its line"
+    MARKUP = "a part of a literal that is markup"
+    TEXT = "a part of another literal"
+
+
+def _pieces(source: str) -> Iterator[tuple[int, int, _Kind]]:
+    """Comments, and each part of a template literal between its holes: where it begins and ends, and what it is."""
     holes = list[bool | None]()  # that are open, by whether the literal is markup; None is a brace of the code
     at, before = 0, ""
     while at < len(source):
         text = _taken(_PATTERN, source, at) if before in _BEFORE_PATTERN and source[at] == "/" else ""
         text = text or _taken(_TOKEN, source, at)
+        if text.startswith("//"):
+            yield at, at + len(text), _Kind.COMMENT
         at, is_markup = at + len(text), None
         if text == "{":
             holes.append(None)
@@ -71,7 +86,7 @@ def _literals(source: str) -> Iterator[tuple[int, int, bool]]:
             is_markup = before in _MARKUP
         if is_markup is not None:
             end = at + len(_taken(_WITHIN, source, at))
-            yield at, end, is_markup
+            yield at, end, _Kind.MARKUP if is_markup else _Kind.TEXT
             if source.startswith("${", end):
                 holes.append(is_markup)
                 at, before = end + 2, "{"
@@ -80,7 +95,7 @@ def _literals(source: str) -> Iterator[tuple[int, int, bool]]:
             else:
                 number = source.count("\n", 0, end) + 1
                 raise ValueError(f"line {number}: expected the literal to end, it did not")
-        elif not text.isspace():
+        elif not text.isspace() and not text.startswith(("//", "/*")):
             before = text
     if holes:
         raise ValueError(f"expected every brace to be closed, {len(holes)} were not")
@@ -92,4 +107,4 @@ def _taken(form: re.Pattern[str], source: str, at: int) -> str:
     return found[0] if found else ""
 
 
-__all__ = ["without_comments", "without_indentation"]
+__all__ = ["compact", "without_comments"]

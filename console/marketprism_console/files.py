@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from marketprism_console.compact import without_comments, without_indentation
+from marketprism_console.compact import compact, without_comments
 from marketprism_console.joined import VENDOR, imported, joined, place
 
 WEB: Final = Path(__file__).parent / "web"
@@ -88,7 +88,7 @@ def _sent(files: Mapping[str, bytes]) -> dict[str, bytes]:
     modules = {name: without_comments(body).decode() for name, body in files.items() if name.endswith(".js")}
     styles = [without_comments(files[name]) for name in sorted(files) if name.startswith(_STYLE)]
     libraries = {name: body for name, body in files.items() if name.startswith(VENDOR)}
-    folders = {name: without_indentation(body.decode()).encode() for name, body in joined(modules).items()}
+    folders = {name: compact(body.decode()).encode() for name, body in joined(modules).items()}
     return {**folders, **libraries, _SHEET: b"\n".join(styles)}
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import msgspec
 
 CHECK_CONFIG = "config_check"  # of every service: would it take these values
-CONFIG_VALUES = "config_values"  # of every service: what it runs with, and from where
+CONFIG_GIVEN = "config_given"  # of every service: what it runs with, and from where
 MONITOR = "monitor"  # who changes them
 VERSION_KEY, PENDING_KEY, PINNED_KEY, REFUSED_KEY = (  # in the metadata of an instance in the registry
     "config_version",
@@ -155,7 +155,7 @@ class ConfigDifference(msgspec.Struct, frozen=True):
 
 __all__ = [
     "CHECK_CONFIG",
-    "CONFIG_VALUES",
+    "CONFIG_GIVEN",
     "MONITOR",
     "PENDING_KEY",
     "PINNED_KEY",

@@ -17,7 +17,7 @@ import structlog
 from marketprism_adapters.nats.config_log import ConfigLog
 from marketprism_application.contracts.config_records import (
     CHECK_CONFIG,
-    CONFIG_VALUES,
+    CONFIG_GIVEN,
     PENDING_KEY,
     PINNED_KEY,
     REFUSED_KEY,
@@ -110,7 +110,7 @@ async def follower_at_start(
 
 class ConfigWatch:
     """Takes what is put into force, for a service that is made and not started. It answers `config_check` and
-    `config_values`."""
+    `config_given`."""
 
     def __init__(self, service: Service, follower: ConfigFollower, copy: LastGood) -> None:
         self._service = service
@@ -135,8 +135,8 @@ class ConfigWatch:
         """Whether this instance would take other central values, and which of them when."""
         return await asyncio.to_thread(self._follower.judge, proposal.values)
 
-    @rpc(CONFIG_VALUES)
-    async def values(self, _: object) -> dict[str, ValueGiven]:
+    @rpc(CONFIG_GIVEN)
+    async def given(self, _: object) -> dict[str, ValueGiven]:
         """What this instance runs with of each setting that is given anywhere, by name."""
         return await asyncio.to_thread(self._follower.given)
 

@@ -12,7 +12,7 @@ from marketprism_services.platform.config_watch import metadata_of
 from tests.support.configured import ConfigPlace
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.nats]
-PASSWORD = "hunter2-of-the-broker"  # noqa: S105 (a test's)
+PASSWORD = "hunter2-of-the-broker"
 
 
 async def test_each_value_is_shown_with_who_has_it_and_from_where(

@@ -1,14 +1,15 @@
-"""What is sent means what was written: without indentation, the code and the markup are the same."""
+"""What is sent means what was written: without indentation and comments, the code and the markup are the same."""
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 
 import pytest
 
-from marketprism_console.compact import without_comments, without_indentation
+from marketprism_console.compact import compact, without_comments
 from marketprism_console.files import WEB
 from marketprism_console.joined import VENDOR, joined
 
@@ -47,10 +48,13 @@ def test_lines_of_a_literal_that_is_no_markup_are_left_as_they_are() -> None:
             r"  const e = /`[/`]\//.test('`') && \"`\" || /* ` */ f / g / `",
             "    eleven \\` \\${",
             "    twelve`;",
-            "  if (h) { i(); }",
+            "",
+            "  if (h) { i(); } // j `k`",
+            "  l = 'm // n'; o = `p // q`; // r",
+            "  s = html`<a href=t://u>v</a>`;",
         ]
     ).replace('\\"', '"')
-    assert without_indentation(source).split("\n") == [
+    assert compact(source).rstrip("\n").split("\n") == [
         "const a = `one",
         "    two ${b",
         "+ `three",
@@ -64,6 +68,8 @@ def test_lines_of_a_literal_that_is_no_markup_are_left_as_they_are() -> None:
         "    eleven \\` \\${",
         "    twelve`;",
         "if (h) { i(); }",
+        "l = 'm // n'; o = `p // q`;",
+        "s = html`<a href=t://u>v</a>`;",
     ]
 
 
@@ -78,18 +84,22 @@ def test_lines_of_a_literal_that_is_no_markup_are_left_as_they_are() -> None:
 )
 def test_what_would_be_shown_otherwise_is_refused(source: str, text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        without_indentation(source)
+        compact(source)
 
 
 @pytest.mark.parametrize("name", sorted(FOLDERS))
-def test_of_every_file_only_the_beginning_of_lines_is_gone(name: str) -> None:
+def test_of_every_file_only_indentation_comments_and_empty_lines_are_gone(name: str) -> None:
     source = FOLDERS[name]
-    sent = without_indentation(source)
-    lines = list(zip(source.split("\n"), sent.split("\n"), strict=True))
-    assert [line for line, short in lines if short not in (line, line.lstrip(" "))] == []
+    sent = compact(source)
     assert len(sent) < len(source)
+    written = iter(source.split("\n"))
+    for short in sent.rstrip("\n").split("\n"):
+        line = next(each for each in written if each.strip() and not each.lstrip().startswith("//"))
+        rest = line.removeprefix(short) if line.startswith(short) else line.lstrip(" ").removeprefix(short)
+        assert re.fullmatch(r"( *//.*)?", rest), (line, short)
+    assert not [line for line in written if line.strip()]
     # Beside template literals nothing in the language goes over a line whose beginning counts.
-    assert [line for line, _ in lines if line.endswith("\\")] == []
+    assert [line for line in source.split("\n") if line.endswith("\\")] == []
 
 
 def test_the_parse_trees_of_all_files_are_the_same() -> None:
@@ -97,7 +107,7 @@ def test_the_parse_trees_of_all_files_are_the_same() -> None:
     node, modules = shutil.which("node"), WEB.parents[1] / "node_modules/acorn"
     if node is None or not modules.exists():
         pytest.skip("no node, or no console/node_modules: make lint-console")
-    pairs = {name: (source, without_indentation(source)) for name, source in FOLDERS.items()}
+    pairs = {name: (source, compact(source)) for name, source in FOLDERS.items()}
     pairs["spoiled"] = ("a = `b\n    c`;", "a = `b\nc`;")  # that the comparison sees what it looks for
     done = subprocess.run(
         [node, "--input-type=module", "-e", _COMPARE, str(modules / "dist/acorn.mjs")],

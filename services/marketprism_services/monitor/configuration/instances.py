@@ -11,7 +11,7 @@ import msgspec
 
 from marketprism_application.contracts.config_records import (
     CHECK_CONFIG,
-    CONFIG_VALUES,
+    CONFIG_GIVEN,
     PENDING_KEY,
     PINNED_KEY,
     REFUSED_KEY,
@@ -84,7 +84,7 @@ class FollowingInstances:
 
     async def given(self) -> tuple[dict[str, dict[str, ValueGiven]], dict[str, str]]:
         """What each runs with, by `<service>.<instance>` and setting; and why there is no answer of the others."""
-        return await self._ask_all(CONFIG_VALUES, {}, dict[str, ValueGiven])
+        return await self._ask_all(CONFIG_GIVEN, {}, dict[str, ValueGiven])
 
     async def _ask_all(self, method: str, asked: object, kind: type[T]) -> tuple[dict[str, T], dict[str, str]]:
         """Answers, and why there is none."""
