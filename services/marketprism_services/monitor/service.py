@@ -105,8 +105,8 @@ class MonitorService(Service):
         await self._discovery.start()
         following = FollowingInstances(self.calls, self._discovery)
         config = await ConfigLog.open(self.connection, self.settings.replicas)
-        desk = ConfigDesk(config, following, self._tell_of_change, self.metrics, confirm_s=self._confirm_s)
-        self.mount(ConfigOperations(desk, following))
+        self._desk = ConfigDesk(config, following, self._tell_of_change, self.metrics, confirm_s=self._confirm_s)
+        self.mount(ConfigOperations(self._desk, following))
         self.http.check("pipeline", self._pipeline_health)
         self.http.check("streams", self._streams_health)
         self.http.status(self._snapshot)
@@ -155,6 +155,7 @@ class MonitorService(Service):
         """Look at the pipeline every few seconds, measure it and publish what changed, until cancelled."""
         while True:
             try:
+                await self._desk.finish()
                 problems = await self._audit.look(wait=False) + await self._absent()
                 self._seen_at = time.monotonic()
                 await self._tell(problems)
