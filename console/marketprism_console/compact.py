@@ -43,20 +43,20 @@ def compact(source: str) -> str:
     Raises:
         ValueError: a literal does not end, or markup has an element over several lines that shows them as they stand.
     """
-    kept, comments = set[int](), dict[int, int]()  # lines, and where one is cut, by its number
+    left, comments = set[int](), dict[int, int]()  # lines, and where one is cut, by its number
     for begin, end, kind in _pieces(source):
         text, number = source[begin:end], source.count("\n", 0, begin)
         if kind is _Kind.COMMENT:
             comments[number] = begin - source.rfind("\n", 0, begin) - 1
         elif kind is _Kind.TEXT:
-            kept.update(range(number + 1, number + 1 + text.count("\n")))
+            left.update(range(number + 1, number + 1 + text.count("\n")))
         elif found := _AS_IT_STANDS.search(text):
             number += text.count("\n", 0, found.start()) + 1
             raise ValueError(f"line {number}: expected an element like <pre> to be on one line, was {found[0]!r}")
     lines = [line[: comments[n]].rstrip(" ") if n in comments else line for n, line in enumerate(source.split("\n"))]
-    shown = ((number in kept, line) for number, line in enumerate(lines))
+    shown = ((number in left, line) for number, line in enumerate(lines))
     return (
-        "\n".join(line if is_kept else line.lstrip(" ") for is_kept, line in shown if is_kept or line.strip(" ")) + "\n"
+        "\n".join(line if is_left else line.lstrip(" ") for is_left, line in shown if is_left or line.strip(" ")) + "\n"
     )
 
 

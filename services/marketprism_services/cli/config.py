@@ -59,7 +59,7 @@ ClearNarrower = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-class _How(NamedTuple):
+class _Options(NamedTuple):
     """The options that every change has."""
 
     reason: str
@@ -101,10 +101,10 @@ class _Desk:
         except (DeadlineExceeded, NotConnected) as error:
             raise Stop(Exit.NATS, str(error)) from error
 
-    def change(self, method: str, how: _How, asked: Mapping[str, object]) -> None:
+    def change(self, method: str, options: _Options, asked: Mapping[str, object]) -> None:
         """Make a change and show what became of it; ends with 1 where not every instance has taken it."""
-        report = self.ask(method, {**asked, **how.order()}, ChangeReport, _CHANGE_S)
-        if how.as_json:
+        report = self.ask(method, {**asked, **options.order()}, ChangeReport, _CHANGE_S)
+        if options.as_json:
             print(view.as_json(report))
         else:
             view.show_report(report)
@@ -150,9 +150,9 @@ def set_value(
     nats_url: NatsUrl = None,
 ) -> None:
     """Set a setting for all services, one, or one instance; every instance is asked before it is stored."""
-    how = _How(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
+    options = _Options(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
     target = {"service": service, "instance": instance, "clear_narrower": clear_narrower}
-    _Desk(data_dir, nats_url).change("set", how, {"changes": {name: _value(value)}, **target})
+    _Desk(data_dir, nats_url).change("set", options, {"changes": {name: _value(value)}, **target})
 
 
 def _value(text: str) -> object:
@@ -182,9 +182,9 @@ def unset(
     nats_url: NatsUrl = None,
 ) -> None:
     """Take a central value out: that of each process's own file holds again, or the default."""
-    how = _How(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
+    options = _Options(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
     target = {"service": service, "instance": instance, "clear_narrower": clear_narrower}
-    _Desk(data_dir, nats_url).change("set", how, {"changes": {name: None}, **target})
+    _Desk(data_dir, nats_url).change("set", options, {"changes": {name: None}, **target})
 
 
 @config.command("rollback")
@@ -203,8 +203,8 @@ def rollback(
     nats_url: NatsUrl = None,
 ) -> None:
     """Make all central values what they were at a version; that is a version more."""
-    how = _How(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
-    _Desk(data_dir, nats_url).change("rollback", how, {"version": version})
+    options = _Options(reason, dry_run, force, rollback_unconfirmed, expected, who, as_json)
+    _Desk(data_dir, nats_url).change("rollback", options, {"version": version})
 
 
 @config.command("diff")
