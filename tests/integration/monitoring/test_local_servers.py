@@ -107,4 +107,4 @@ async def test_a_pipeline_gets_both_with_files_of_its_own_addresses(tmp_path: Pa
 async def test_a_machine_without_prometheus_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(LocalServerError, match="--monitoring: expected prometheus on PATH, there is none"):
-        await local_monitoring.check()
+        await local_monitoring.check(Settings())
