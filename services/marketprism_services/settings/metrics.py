@@ -16,6 +16,14 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Changes of the central configuration: changed, rolled_back, refused, conflict.",
         ("result",),
     ),
+    # monitor: NATS
+    (
+        "broker_slow_consumers_total",
+        "Connections of our account that a NATS server cut because they did not read what they were sent.",
+        ("server",),
+    ),
+    ("broker_received_messages_total", "Messages that a NATS server got from our account.", ("server",)),
+    ("broker_sent_messages_total", "Messages that a NATS server handed to our account.", ("server",)),
     # notifier
     ("alerts_received_total", "Alerts that were reported over HTTP, repeated ones too.", ("severity", "status")),
     ("alerts_refused_total", "Requests with alerts that were refused, by reason: token, body.", ("reason",)),
@@ -210,6 +218,11 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("stream_oldest_seconds", "Age of the oldest message of a stream, in seconds.", _STREAM),
     ("stream_consumers", "Consumers of a stream.", _STREAM),
     ("stream_replicas_behind", "Replicas of a stream that lack something or are not there.", _STREAM),
+    ("stream_replica_lag", "What the slowest replica of a stream lacks, in operations of the cluster's log.", _STREAM),
+    ("broker_storage_reserved_bytes", "Bytes that JetStream has promised to streams, used or not.", ()),
+    ("broker_servers", "NATS servers that answer.", ()),
+    ("broker_connections", "Connections of our account at a NATS server.", ("server",)),
+    ("broker_subscriptions", "Subscriptions of our account at a NATS server.", ("server",)),
     # api: the live stream
     ("stream_connections", "Connections to the live stream, WebSockets and server-sent events.", ()),
     ("stream_channels", "Channels of all connections to the live stream.", ()),
