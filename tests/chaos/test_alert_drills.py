@@ -78,7 +78,7 @@ async def _gaps(bench: Bench) -> None:
 async def _bad_ticks(bench: Bench) -> None:
     """A second source, whose ticks have crossed books and volumes that fall."""
     faults = "+".join(f"{fault}:8000" for fault in ("crossed", "volume_fall", "time_back", "limit"))
-    async with bench.gateway(f"sim:days=1,seed=3,instruments=rb2505+m2505,faults={faults}", "--speed", "60"):
+    async with bench.gateway(f"sim:days=1,seed=3,instruments=rb2505+m2505,faults={faults}", "--speed", "200"):
         await bench.until('marketprism_ticks_received_total{group="default"} > 0')
         await bench.fires("RejectedShare")
 
@@ -127,7 +127,7 @@ async def _frozen_services(bench: Bench) -> None:
 
 async def _dead_letter(bench: Bench) -> None:
     connection = await NatsPlace.of(settings_of(), bench.data_dir, "").open("drill")
-    await send_command(connection, "gateway", "NobodyKnowsThis", {}, issuer="drill")
+    await send_command(connection, "gateway", "NobodyKnowsThis", {}, group="okx", issuer="drill")
     await bench.fires("DeadLetters")
     await connection.close()
 

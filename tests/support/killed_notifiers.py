@@ -99,7 +99,9 @@ class _Notifier:
                 await asyncio.sleep(0.05)
 
 
-async def _post(http: aiohttp.ClientSession, notifiers: list[_Notifier], delivered: Delivered, stop: asyncio.Event) -> None:
+async def _post(
+    http: aiohttp.ClientSession, notifiers: list[_Notifier], delivered: Delivered, stop: asyncio.Event
+) -> None:
     """Alerts as Alertmanager posts them: each again, to either of the two, until one has answered 200."""
     for number in itertools.count():
         if stop.is_set():

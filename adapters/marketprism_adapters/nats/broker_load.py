@@ -7,11 +7,9 @@ asks as a user of his own account needs neither its credentials nor a port for H
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from nats.aio.msg import Msg
+import msgspec
 
 from marketprism_sdk.nats.connection import NatsConnection
 
@@ -38,12 +36,12 @@ async def server_loads(connection: NatsConnection, answer_s: float = _ANSWER_S) 
     """
     found: dict[str, ServerLoad] = {}
 
-    def take(message: Msg) -> None:
-        if (load := _read(message.data)) is not None:
+    def take(payload: bytes) -> None:
+        if (load := _read(payload)) is not None:
             found[load.name] = load
 
     inbox = connection.inbox()
-    stop = await connection.subscribe(inbox, take)
+    stop = await connection.subscribe(inbox, lambda message: take(message.data))
     try:
         await connection.publish(SUBJECT, b"", reply=inbox)
         await asyncio.sleep(answer_s)
@@ -52,21 +50,46 @@ async def server_loads(connection: NatsConnection, answer_s: float = _ANSWER_S) 
     return [found[name] for name in sorted(found)]
 
 
+class _Count(msgspec.Struct):
+    msgs: int = 0
+
+
+class _Account(msgspec.Struct):
+    conns: int
+    num_subscriptions: int
+    slow_consumers: int
+    received: _Count
+    sent: _Count
+
+
+class _Figures(msgspec.Struct):
+    account_statz: list[_Account] = []
+
+
+class _Server(msgspec.Struct):
+    name: str
+
+
+class _Answer(msgspec.Struct):
+    server: _Server
+    data: _Figures
+
+
 def _read(payload: bytes) -> ServerLoad | None:
     """None where it is no such answer, as of a server that has nothing to say of the account."""
     try:
-        answer = json.loads(payload)
-        accounts: list[Mapping[str, Any]] = answer["data"]["account_statz"]
-        return ServerLoad(
-            str(answer["server"]["name"]),
-            sum(int(each["conns"]) for each in accounts),
-            sum(int(each["num_subscriptions"]) for each in accounts),
-            sum(int(each["slow_consumers"]) for each in accounts),
-            sum(int(each["received"]["msgs"]) for each in accounts),
-            sum(int(each["sent"]["msgs"]) for each in accounts),
-        )
-    except (ValueError, KeyError, TypeError):
+        answer = msgspec.json.decode(payload, type=_Answer)
+    except msgspec.MsgspecError:
         return None
+    accounts = answer.data.account_statz
+    return ServerLoad(
+        answer.server.name,
+        sum(each.conns for each in accounts),
+        sum(each.num_subscriptions for each in accounts),
+        sum(each.slow_consumers for each in accounts),
+        sum(each.received.msgs for each in accounts),
+        sum(each.sent.msgs for each in accounts),
+    )
 
 
 __all__ = ["SUBJECT", "ServerLoad", "server_loads"]

@@ -13,21 +13,17 @@ from marketprism_sdk.messaging import InstanceRecord
 from marketprism_sdk.observability import Metrics
 
 
-_COUNTED: dict[str, Callable[[ServerLoad], int]] = {
-    "broker_slow_consumers_total": lambda load: load.slow_consumers,
-    "broker_received_messages_total": lambda load: load.received,
-    "broker_sent_messages_total": lambda load: load.sent,
-}
-
-
 class MonitorMeasures:
     """Gauges of what is there; what is there no more is taken out."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._loads: Sequence[ServerLoad] = ()
-        for name, of in _COUNTED.items():
-            metrics.watch_each(name, "server", self._counted(of))
+        slow = self._counted(lambda load: load.slow_consumers)
+        received, sent = self._counted(lambda load: load.received), self._counted(lambda load: load.sent)
+        metrics.watch_each("broker_slow_consumers_total", "server", slow)
+        metrics.watch_each("broker_received_messages_total", "server", received)
+        metrics.watch_each("broker_sent_messages_total", "server", sent)
 
     def instances(self, records: Iterable[InstanceRecord]) -> None:
         """How many there are by service and status."""
@@ -57,9 +53,9 @@ class MonitorMeasures:
         """What each NATS server says of our account; one that is away is taken out."""
         self._loads = loads
         self._metrics.gauge("broker_servers", len(loads))
-        connections = {(load.name,): float(load.connections) for load in loads}
+        connections: dict[tuple[str, ...], float] = {(load.name,): float(load.connections) for load in loads}
         self._metrics.gauges("broker_connections", ("server",), connections)
-        subscriptions = {(load.name,): float(load.subscriptions) for load in loads}
+        subscriptions: dict[tuple[str, ...], float] = {(load.name,): float(load.subscriptions) for load in loads}
         self._metrics.gauges("broker_subscriptions", ("server",), subscriptions)
 
     def _counted(self, of: Callable[[ServerLoad], int]) -> Callable[[], dict[str, float]]:

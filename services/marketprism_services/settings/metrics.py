@@ -16,7 +16,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Changes of the central configuration: changed, rolled_back, refused, conflict.",
         ("result",),
     ),
-    # monitor: NATS
+    # monitor, of NATS
     (
         "broker_slow_consumers_total",
         "Connections of our account that a NATS server cut because they did not read what they were sent.",

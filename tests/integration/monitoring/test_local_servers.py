@@ -141,7 +141,7 @@ async def test_who_wants_a_certificate_of_prometheus_is_told(tmp_path: Path) -> 
     authority = Authority(tmp_path / "tls")
     cert, key = authority.issue("desk")
     tls = {"cert": str(cert), "key": str(key), "client_ca": str(authority.file)}
-    with pytest.raises(LocalServerError, match="--monitoring: expected http.tls without client_ca"):
+    with pytest.raises(LocalServerError, match=r"--monitoring: expected http\.tls without client_ca"):
         await local_monitoring.check(Settings.model_validate({"http": {"tls": tls}}))
 
 
