@@ -109,6 +109,9 @@ COMMANDS = {
     "archive": CommandRow(
         "archive", "archive", "Old rows in files: what is archived, moved, checked, restored and held."
     ),
+    "backup": CommandRow(
+        "backup", "backup", "Encrypted copies of everything: made, listed, checked, restored and drilled."
+    ),
     "access": CommandRow("access", "access", "Users, keys, roles and sessions of the API gateway, and its audit log."),
     "rules": CommandRow(
         "rules", "rules", "What ticks are judged by: see it, try other rules on the last hour, change it."

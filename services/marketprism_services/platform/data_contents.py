@@ -33,6 +33,7 @@ log = structlog.get_logger()
 REAL, SIMULATED = "real", "simulated"
 BUCKET, KEY = "pipeline_contents", "data"
 _FILE = "contents.json"
+UNFINISHED = "restoring"  # a file that a restore leaves there until it has ended
 _SIM = "sim"
 _CAPTURE = "capture"
 _CHDB = "chdb"
@@ -143,10 +144,15 @@ def check_directory(settings: Settings) -> dict[str, str]:
 
     Raises:
         OtherContents: it holds something else.
-        DataDirError: the file cannot be read.
+        DataDirError: the file cannot be read, or a restore into the directory was broken off.
         SourceError: the settings do not say of which kind their data are.
     """
     folder, data, engine = settings.data_dir, data_of(settings), engine_of(settings)
+    if (folder / UNFINISHED).exists():
+        raise DataDirError(
+            f"data directory {folder}: expected a whole one, was one whose restore was broken off; "
+            "delete it, and restore it again"
+        )
     there = read(folder)
     if data is not None and there.get("data", data) != data:
         raise OtherContents(_other_data(folder, data, settings.source.spec.partition(":")[0]))

@@ -77,6 +77,12 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("table",),
     ),
     ("archive_units_read_total", "Archived partitions that answers took rows from.", ()),
+    # storage: backups
+    ("backup_rows_total", "Rows that were written to backups; what an earlier one has is not written again.", ()),
+    ("backup_bytes_total", "Bytes that were written to the place of backups, encrypted.", ()),
+    ("backup_failures_total", "Backups that were begun and not finished.", ()),
+    ("backup_verify_failures_total", "Backups of which an object was not what was written.", ()),
+    ("restore_drill_failures_total", "Drills after which something was not as it had been.", ()),
     # validator, aggregator
     ("malformed_messages_total", "Messages of the input stream that could not be decoded; each is a dead letter.", ()),
     ("input_cuts_total", "Times at which the input stream began later than where the stage had ended.", ("replaced",)),
@@ -144,6 +150,19 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schedule_waiting", "Runs of jobs that are to begin, and have not.", ()),
     # storage: the archive
     ("archive_units", "Archived partitions, by the state of their move.", ("state",)),
+    # storage: backups
+    ("backup_last_success_seconds", "When the newest backup was finished, seconds since 1970; 0 without one.", ()),
+    ("backup_duration_seconds", "How long the newest backup took, in seconds.", ()),
+    ("backup_size_bytes", "Bytes of everything that the newest backup needs.", ()),
+    ("backup_rows", "Rows in the newest backup.", ()),
+    ("backup_sets", "Backups that are finished and there.", ()),
+    (
+        "restore_drill_last_success_seconds",
+        "When a backup was last restored in a drill and found to be as it was, seconds since 1970; 0 without one.",
+        (),
+    ),
+    ("restore_drill_seconds", "How long the last drill took from its begin to a store that answers, in seconds.", ()),
+    ("restore_drill_behind_seconds", "How old the backup was that the last drill restored, in seconds.", ()),
     # notifier
     ("notifications_waiting", "Notices that wait for a channel.", ()),
     # gateway

@@ -134,6 +134,10 @@ class OpenArchive:
         """Whether rows of a table are archived."""
         return any(key[0] == table and record.served is not None for key, record in self.known.records.items())
 
+    def records(self) -> list[UnitRecord]:
+        """Every unit whose rows are in files now."""
+        return [record for record in self.known.records.values() if record.served is not None]
+
     def _make_staging(self) -> None:
         self._wiring.staging.mkdir(parents=True, exist_ok=True)
         for left in self._wiring.staging.glob("*.parquet"):
