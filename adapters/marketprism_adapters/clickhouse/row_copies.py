@@ -151,7 +151,8 @@ class SqlRowCopies:
     async def places(self) -> Sequence[StreamPlace]:
         """As the ledger has them."""
         found = await self._engine.fetch(
-            f"SELECT stream, created, watermark, ts_message FROM {DATABASE}.store_progress FINAL ORDER BY stream, created"
+            f"SELECT stream, created, watermark, ts_message FROM {DATABASE}.store_progress FINAL "
+            "ORDER BY stream, created"
         )
         return [
             StreamPlace(str(r["stream"]), str(r["created"]), int(r["watermark"]), int(r["ts_message"]))
@@ -181,7 +182,9 @@ def _hash(columns: Columns, types: Mapping[str, str]) -> str:
 def _slice_of(rows: pa.Table) -> RowSlice:
     mixed = added = 0
     for chunk in rows.column(_HASH).chunks:
-        values = memoryview(chunk.buffers()[1]).cast("Q")[chunk.offset : chunk.offset + len(chunk)]
+        buffer = chunk.buffers()[1]
+        assert buffer is not None  # noqa: S101 (of numbers that are none of them missing)
+        values = memoryview(buffer).cast("Q")[chunk.offset : chunk.offset + len(chunk)]
         mixed ^= reduce(xor, values, 0)
         added = (added + sum(values)) & _MASK
     return RowSlice(rows.drop_columns([_HASH]), _measured(rows.num_rows, mixed, added))

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
@@ -20,11 +21,10 @@ _NO_KEY = "No matching keys found"
 
 def _age() -> ModuleType:
     try:
-        import pyrage  # noqa: PLC0415 (an extra)
+        return import_module("pyrage")  # an extra
     except ImportError as error:
         text = "backup: expected the package pyrage, found none: pip install 'marketprism[backup]'"
         raise BackupError(text) from error
-    return pyrage
 
 
 def new_identity() -> tuple[str, str]:

@@ -42,7 +42,8 @@ def place_in(manifest: BackupManifest, stream: str, bounds: StreamBounds, there:
     backup = f"backup {manifest.id}"
     if own is None and places:
         raise BackupError(
-            f"{backup}: expected {stream} as it was made at {places[-1].created}, was one that was made at {bounds.created}"
+            f"{backup}: expected {stream} as it was made at {places[-1].created}, "
+            f"was one that was made at {bounds.created}"
         )
     watermark = own.watermark if own is not None else 0
     if own is not None and not StoreMark(own.watermark, own.ts).is_still_there(there, bounds):

@@ -13,7 +13,7 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol, cast
 
 from marketprism_application.archiving.digests import combined
 from marketprism_application.backups.catalogue import BackupCatalogue
@@ -279,7 +279,8 @@ class ParquetPieces:
 
         assert isinstance(rows, pa.Table)  # noqa: S101 (the port says so)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._buffer, rows.schema, compression="zstd", write_statistics=False)
+            sink = cast("IO[bytes]", self._buffer)
+            self._writer = pq.ParquetWriter(sink, rows.schema, compression="zstd", write_statistics=False)
         assert isinstance(self._writer, pq.ParquetWriter)  # noqa: S101 (made above)
         self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
 

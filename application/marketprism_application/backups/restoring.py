@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Container, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -22,6 +22,9 @@ from marketprism_application.contracts.backup_records import (
 from marketprism_application.errors import BackupDamaged
 from marketprism_application.ports.archive import ColdStore, Measured
 from marketprism_application.ports.backup import Opener, RowCopies, StreamCopies
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _PIECE = 128 << 10
 
@@ -148,7 +151,7 @@ def _write(path: Path, data: bytes) -> None:
     path.chmod(0o600)
 
 
-async def _groups(path: Path, columns: list[str]) -> AsyncIterator[object]:
+async def _groups(path: Path, columns: list[str]) -> AsyncIterator[pa.Table]:
     """The row groups of a Parquet file, one at a time."""
     import pyarrow.parquet as pq  # noqa: PLC0415 (heavy: only who has a table)
 

@@ -1,4 +1,4 @@
-"""The digest of a stream that goes on while a snapshot of it is taken: of the messages that were there before and after.
+"""The digest of a stream that goes on while a snapshot of it is taken: of messages that were there before and after.
 
 Nobody can say what the server's snapshot holds but by reading it back. A message that was there before it began and
 is there behind it is in it; what came or went meanwhile may be or not, and is left out of the digest.

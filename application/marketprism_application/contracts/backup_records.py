@@ -1,7 +1,7 @@
 """What a backup is: one manifest that names everything in it, and is written last.
 
-Digests of rows are those of `archiving.digests`, of columns as the tables had them; times are nanoseconds UTC. An object
-is a file `objects/<sha256 of its bytes>.age` beside the sets; a manifest holds nothing secret.
+Digests of rows are those of `archiving.digests`, of columns as the tables had them; times are nanoseconds UTC. An
+object is a file `objects/<sha256 of its bytes>.age` beside the sets; a manifest holds nothing secret.
 """
 
 from __future__ import annotations

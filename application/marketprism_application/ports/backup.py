@@ -132,8 +132,15 @@ class Sink(Protocol):
 class Sealing(Protocol):
     """A file that is being encrypted; `sealed` is known once it is whole."""
 
-    sink: Sink
-    sealed: SealedObject | None
+    @property
+    def sink(self) -> Sink:
+        """What it is written to."""
+        ...
+
+    @property
+    def sealed(self) -> SealedObject | None:
+        """The file, None before it is whole."""
+        ...
 
 
 class Sealer(Protocol):

@@ -56,7 +56,7 @@ def create(data_dir: DataDir = None, nats_url: NatsUrl = None) -> None:
 @backup.command("list")
 def list_backups(place: Place = None, as_json: AsJson = False, config: Config = None, data_dir: DataDir = None) -> None:
     """Every backup at the place, the oldest first."""
-    settings, catalogue = at_place(place, config, data_dir)
+    _, catalogue = at_place(place, config, data_dir)
     manifests, wrong = run(catalogue.all())
     if as_json:
         rows = [summary_of(manifest) for manifest in manifests]
@@ -129,7 +129,7 @@ def prune(
     nats_url: NatsUrl = None,
 ) -> None:
     """Delete backups that are not to stay, and what no other one needs; the storage that leads does it."""
-    body = {"daily": daily, "weekly": weekly, "monthly": monthly, "dry_run": dry_run}
+    body: dict[str, object] = {"daily": daily, "weekly": weekly, "monthly": monthly, "dry_run": dry_run}
     done_by_storage("prune_backups", body, data_dir, nats_url, "backups (backup.place)")
 
 

@@ -51,8 +51,8 @@ def restore(
         str | None,
         typer.Option(
             "--at",
-            help="The store as it was at a time, 2025-03-03T15:00 in UTC or with an offset: rows behind the backup come "
-            "from streams.",
+            help="The store as it was at a time, 2025-03-03T15:00 in UTC or with an offset: rows behind the backup "
+            "come from streams.",
         ),
     ] = None,
     streams_from: Annotated[
@@ -145,15 +145,21 @@ class _Spoken:
     """Says what is being done, a line each part."""
 
     def __init__(self) -> None:
-        self._checked = 0
+        self._checked = self._bytes = 0
         self._begun = time.monotonic()
 
     def on_checked(self, name: str, size: int) -> None:
         """Counted; a line every second."""
         self._checked += 1
+        self._bytes += size
         if time.monotonic() - self._begun > 1:
             self._begun = time.monotonic()
-            err.print(f"checked {self._checked}: {name}", style="dim", highlight=False, markup=False)
+            err.print(
+                f"checked {self._checked}, {self._bytes / 1e6:.1f} MB: {name}",
+                style="dim",
+                highlight=False,
+                markup=False,
+            )
 
     def on_restored(self, comparison: Comparison) -> None:
         """As it is to be, and as it is."""
@@ -179,10 +185,11 @@ def _fields(report: RestoreReport) -> dict[str, object]:
 
 
 def _show(report: RestoreReport, data_dir: Path | None) -> None:
-    for each in report.applied:
-        when = datetime.fromtimestamp(each.ts / 1e9, UTC)
+    for rows_of in report.applied:
+        when = datetime.fromtimestamp(rows_of.ts / 1e9, UTC)
         out.print(
-            f"added    {each.stream}: {count_of(each.rows, 'row')} up to {when:%Y-%m-%d %H:%M:%S}", highlight=False
+            f"added    {rows_of.stream}: {count_of(rows_of.rows, 'row')} up to {when:%Y-%m-%d %H:%M:%S}",
+            highlight=False,
         )
     for note in report.notes:
         out.print(f"note     {note}", style="yellow", highlight=False, markup=False)

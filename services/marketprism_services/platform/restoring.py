@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -54,8 +54,8 @@ _ASKED = 3  # instruments of whose bars and statistics the restored store is ask
 
 
 class RestoreOrder(NamedTuple):
-    """What to restore: a set by id or `latest`; `parts` of it; `until` is a time, nanoseconds UTC, of which the store is
-    to be, 0 for that of the backup. Rows behind the backup come from the streams of `live`, else from those of a later
+    """What to restore: a set by id or `latest`; `parts` of it; `until` is a time, nanoseconds UTC, of which the store
+    is to be, 0 for that of the backup. Rows behind the backup come from the streams of `live`, else those of a later
     backup. `archive` is where archived files are put back that it has."""
 
     which: str = "latest"
@@ -98,8 +98,20 @@ class RestoreReport(msgspec.Struct):
         return not self.wrong
 
 
+class OnProgress(Protocol):
+    """What is told of a restore as it goes."""
+
+    def on_checked(self, name: str, size: int) -> None:
+        """An object is as it was written."""
+        ...
+
+    def on_restored(self, comparison: Comparison) -> None:
+        """A part is there again, and was compared."""
+        ...
+
+
 class Progress:
-    """Told of a restore as it goes; does nothing by itself."""
+    """Fulfils `OnProgress`, and does nothing."""
 
     def on_checked(self, name: str, size: int) -> None:
         """An object is as it was written."""
@@ -109,7 +121,7 @@ class Progress:
 
 
 async def restore(
-    settings: Settings, catalogue: BackupCatalogue, opener: Opener, order: RestoreOrder, progress: Progress
+    settings: Settings, catalogue: BackupCatalogue, opener: Opener, order: RestoreOrder, progress: OnProgress
 ) -> RestoreReport:
     """Restore a backup into what the settings name.
 
@@ -276,7 +288,7 @@ async def _rest_of(
     order: RestoreOrder,
     opener: Opener,
     scratch: Path,
-    progress: Progress,
+    progress: OnProgress,
 ) -> AsyncIterator[dict[str, StreamRanges]]:
     """The streams that have what came behind the backup, each looked at whether it reaches back so far; none where
     nothing is to be added."""
@@ -337,4 +349,4 @@ async def _with_market(catalogue: BackupCatalogue, until: int) -> BackupManifest
     return next((each for each in having if each.begun >= until), having[-1])
 
 
-__all__ = ["AppliedRows", "Progress", "RestoreOrder", "RestoreReport", "check_schema", "restore"]
+__all__ = ["AppliedRows", "OnProgress", "Progress", "RestoreOrder", "RestoreReport", "check_schema", "restore"]

@@ -66,7 +66,7 @@ ARCHIVE_JOBS: Mapping[str, JobDocument] = MappingProxyType(
             "storage.retain",
             after=["archive"],
             timeout="1h",
-            note="Archived partitions that are older than they are to be kept are deleted, but for those that are held.",
+            note="Archived partitions that are too old are deleted, but for those that are held.",
         ),
     }
 )

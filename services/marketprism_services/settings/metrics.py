@@ -77,7 +77,7 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("table",),
     ),
     ("archive_units_read_total", "Archived partitions that answers took rows from.", ()),
-    # storage: backups
+    # storage: encrypted copies of everything
     ("backup_rows_total", "Rows that were written to backups; what an earlier one has is not written again.", ()),
     ("backup_bytes_total", "Bytes that were written to the place of backups, encrypted.", ()),
     ("backup_failures_total", "Backups that were begun and not finished.", ()),
@@ -150,7 +150,7 @@ _GAUGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("schedule_waiting", "Runs of jobs that are to begin, and have not.", ()),
     # storage: the archive
     ("archive_units", "Archived partitions, by the state of their move.", ("state",)),
-    # storage: backups
+    # storage: encrypted copies of everything
     ("backup_last_success_seconds", "When the newest backup was finished, seconds since 1970; 0 without one.", ()),
     ("backup_duration_seconds", "How long the newest backup took, in seconds.", ()),
     ("backup_size_bytes", "Bytes of everything that the newest backup needs.", ()),

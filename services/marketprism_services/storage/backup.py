@@ -222,7 +222,7 @@ class BackupDesk:
 
     @rpc("backup_status")
     async def backup_status(self, _: object) -> dict[str, object]:
-        """Where backups are, every one that is whole with its rows and bytes, those that are not, and the last drill."""
+        """Where backups are, every one that is whole, with rows and bytes, those that are not, and the last drill."""
         self._opened()
         manifests, wrong = await self._wiring.catalogue.all()
         return {
