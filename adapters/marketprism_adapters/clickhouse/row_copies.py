@@ -97,12 +97,13 @@ class SqlRowCopies:
     async def slices(self, table: str, partition: str, columns: Columns) -> AsyncIterator[RowSlice]:
         """By ranges of the first column of the table's key; a value that has too many rows is cut by a hash of the
         whole key, so that rows of one key are in one slice."""
-        names = ", ".join(name for name, _ in columns)
+        names = ", ".join(_out(name, kind) for name, kind in columns)
         base: Params = {"partition": parameter(partition)}
+        # In a query of its own: a name that stands for a number would be what is hashed, too.
+        hashed = f"SELECT *, {_hash(columns, dict(columns))} AS {_HASH} FROM {DATABASE}.{table} FINAL"
         for where, more in await self._cuts(table, partition):
             rows = await self._engine.fetch(
-                f"SELECT {names}, {_hash(columns, dict(columns))} AS {_HASH} FROM {DATABASE}.{table} FINAL "
-                f"WHERE _partition_id = {{partition:String}} AND {where}",
+                f"SELECT {names}, {_HASH} FROM ({hashed} WHERE _partition_id = {{partition:String}} AND {where}) AS t",
                 {**base, **more},
             )
             if rows.num_rows:
@@ -141,10 +142,11 @@ class SqlRowCopies:
     async def put(self, table: str, columns: Columns, rows: pa.Table) -> None:
         """By one insert, without a token: it is asked of a store that nobody else writes."""
         names = ", ".join(name for name, _ in columns)
-        structure = ", ".join(f"{name} {kind}" for name, kind in columns)
+        values = ", ".join(_in(name, kind) for name, kind in columns)
+        structure = ", ".join(f"{name} {'Int64' if _is_time(kind) else kind}" for name, kind in columns)
         head = (
             f"INSERT INTO {DATABASE}.{table} ({names}) SETTINGS async_insert = 0, insert_deduplicate = 0, "
-            f"optimize_on_insert = 0, max_partitions_per_insert_block = 0 SELECT {names}"
+            f"optimize_on_insert = 0, max_partitions_per_insert_block = 0 SELECT {values}"
         )
         await self._engine.insert(Insert(head, structure), rows)
 
@@ -158,6 +160,19 @@ class SqlRowCopies:
             StreamPlace(str(r["stream"]), str(r["created"]), int(r["watermark"]), int(r["ts_message"]))
             for r in found.to_pylist()
         ]
+
+
+def _is_time(kind: str) -> bool:
+    """Whether a column goes as nanoseconds: of times there are as many forms as protocols."""
+    return kind.startswith("DateTime64(9")
+
+
+def _out(name: str, kind: str) -> str:
+    return f"toUnixTimestamp64Nano({name}) AS {name}" if _is_time(kind) else name
+
+
+def _in(name: str, kind: str) -> str:
+    return f"fromUnixTimestamp64Nano({name}, 'UTC')" if _is_time(kind) else name
 
 
 def _between(column: str, first: str, last: str) -> tuple[str, Params]:

@@ -49,7 +49,9 @@ class AgeSealer:
             self._keys = [age.x25519.Recipient.from_str(each) for each in self.recipients]
         except age.RecipientError as error:
             shown = ", ".join(each[:16] for each in self.recipients)
-            raise BackupError(f"backup.recipients: expected public keys, age1…, was {shown}: {error}") from error
+            raise BackupError(
+                f"backup.recipients: expected public keys, age1…, was {shown}: {reason_of(error)}"
+            ) from error
 
     @asynccontextmanager
     async def seal(self, target: Path) -> AsyncIterator[AgeSealing]:
@@ -68,19 +70,23 @@ class AgeSealer:
             raise
         try:
             yield sealing
-        except BaseException:
             sealing.sink.end()
-            with suppress(BackupError):
+            await asyncio.shield(work)
+        except BaseException as error:
+            sealing.sink.end()
+            try:
                 await asyncio.shield(work)
-            await asyncio.to_thread(target.unlink, missing_ok=True)
+            except BackupError as cause:
+                if isinstance(error, BackupError):  # whoever wrote saw no more than that the pipe had broken
+                    raise cause from None
+            finally:
+                await asyncio.to_thread(target.unlink, missing_ok=True)
             raise
-        sealing.sink.end()
-        await asyncio.shield(work)
         sealing.sealed = SealedObject(target_file.digest.hexdigest(), target_file.bytes)
 
 
 class AgeSink:
-    """Fulfils `Sink`."""
+    """Fulfils `Sink`: a pipe to who encrypts."""
 
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
@@ -155,8 +161,8 @@ class AgeOpener:
         age = _age()
         try:
             self._keys = [age.x25519.Identity.from_str(each) for each in identities]
-        except age.IdentityError as error:
-            raise WrongKey(f"identity: expected AGE-SECRET-KEY-1…, was something else: {error}") from None
+        except age.IdentityError:
+            raise WrongKey("identity: expected AGE-SECRET-KEY-1…, was something else") from None
         if not self._keys:
             raise WrongKey("identity: expected at least one line AGE-SECRET-KEY-1…, was none")
 
@@ -183,7 +189,7 @@ class AgeOpener:
             try:
                 age.decrypt_io(source, plain, self._keys)
             except (age.DecryptError, OSError) as error:
-                if isinstance(error, age.DecryptError) and _NO_KEY in str(error):
+                if isinstance(error, age.DecryptError) and _NO_KEY in reason_of(error):
                     text = f"identity: expected one of the recipients of {sealed.name}, was another"
                     raise WrongKey(text) from None
                 if getattr(error, "errno", None) is not None:  # of the disk

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 from marketprism_application.contracts.backup_records import JsonObject
 from marketprism_application.ports.backup import StreamState, TakenStream
@@ -39,7 +38,7 @@ class NatsStreamCopies:
                 return sorted(found)
 
     async def state(self, stream: str) -> StreamState:
-        """By its info."""
+        """As the server describes it."""
         info = await stream_info(self._connection, stream)
         state = info["state"]
         return StreamState(
@@ -72,8 +71,8 @@ class NatsStreamCopies:
     async def restore(
         self, stream: str, config: JsonObject, state: JsonObject, pieces: AsyncIterable[bytes], *, ageless: bool = False
     ) -> None:
-        """By the server's restore; limits of age and number are left out until `let_age`, where it is to be ageless."""
-        there: dict[str, Any] = {**config, "max_age": 0} if ageless else dict(config)
+        """By the server's restore; the limit of age is left out until `let_age`, where it is to be ageless."""
+        there: JsonObject = {**config, "max_age": 0} if ageless else dict(config)
         await restore_stream(self._connection, StreamSnapshot(stream, there, state), pieces)
 
     async def let_age(self, stream: str, config: JsonObject) -> None:

@@ -61,6 +61,43 @@ def place_of(manifest: BackupManifest, stream: str, created: str) -> StreamPlace
     return next((each for each in manifest.places if (each.stream, each.created) == (stream, created)), None)
 
 
+class RestoredRanges:
+    """Fulfils `RangeSource`: a stream that was restored, under the name that its first one had. The server says of it
+    that it was made when it was restored; its messages, sequences and times are those of before."""
+
+    def __init__(self, source: RangeSource, created: str) -> None:
+        self._source = source
+        self._created = created
+
+    async def bounds(self) -> StreamBounds:
+        """With the time at which the first one was made."""
+        return (await self._source.bounds())._replace(created=self._created)
+
+    async def open(self, start_seq: int) -> None:
+        """As the stream does."""
+        await self._source.open(start_seq)
+
+    async def next(self, max_messages: int, max_wait_s: float) -> Sequence[RangeMessage]:
+        """As the stream does."""
+        return await self._source.next(max_messages, max_wait_s)
+
+    async def settled(self, read_to: int) -> int:
+        """As the stream does."""
+        return await self._source.settled(read_to)
+
+    async def lacks(self, first: int, last: int) -> bool:
+        """As the stream does."""
+        return await self._source.lacks(first, last)
+
+    async def time_at(self, seq: int) -> int:
+        """As the stream does."""
+        return await self._source.time_at(seq)
+
+    async def close(self) -> None:
+        """As the stream does."""
+        await self._source.close()
+
+
 async def apply_until(stream: str, source: RangeSource, store: MarketStore, ledger: StoreLedger, until: int) -> Applied:
     """Add what a stream took behind the store's place, up to `until`, nanoseconds UTC by the server's clock; the store
     records how far it is.
@@ -103,4 +140,4 @@ def _before(messages: Sequence[RangeMessage], until: int) -> Sequence[RangeMessa
     return [message for message in messages if message.ts <= until]
 
 
-__all__ = ["Applied", "apply_until", "place_in", "place_of"]
+__all__ = ["Applied", "RestoredRanges", "apply_until", "place_in", "place_of"]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from marketprism_application.backups.retention import KeepRules, kept, unnamed
+from marketprism_application.backups.retention import KeepRules, staying, unnamed
 from marketprism_application.contracts.backup_records import FORMAT, BackupManifest
 from marketprism_application.errors import BackupDamaged, BackupError, BackupMissing
 from marketprism_application.ports.archive import ColdStore
@@ -177,7 +177,7 @@ class BackupCatalogue:
         """
         ids = await self.ids()
         manifests = {backup: await self.read(backup) for backup in ids}
-        stay = kept({backup: manifest.begun for backup, manifest in manifests.items()}, rules)
+        stay = staying({backup: manifest.begun for backup, manifest in manifests.items()}, rules)
         pruned = Pruned(sets=[backup for backup in ids if backup not in stay])
         fresh = await self._fresh()
         sizes = await self.objects()

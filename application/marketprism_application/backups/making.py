@@ -182,8 +182,10 @@ class BackupMaker:
         stored = sealing.sealed
         if stored is None:
             raise BackupError(f"backup: expected {local.name} to be whole, was not")
-        await self._catalogue.place.put(stored.path, local)
-        await asyncio.to_thread(local.unlink, missing_ok=True)
+        try:
+            await self._catalogue.place.put(stored.path, local)
+        finally:
+            await asyncio.to_thread(local.unlink, missing_ok=True)
         self._written += stored.bytes
         return stored
 

@@ -67,7 +67,7 @@ class Restorer:
         self._opener = opener
         self._hooks = hooks
 
-    def _told(self, comparison: Comparison) -> Comparison:
+    def _noted(self, comparison: Comparison) -> Comparison:
         self._hooks.on_restored(comparison)
         return comparison
 
@@ -75,7 +75,7 @@ class Restorer:
         """Every partition, into tables that are there already, empty, as this program has them. What says how far the
         store is comes last, as it was taken first: who is ended before that has rows that are read again."""
         shapes = await rows.shapes()
-        return [self._told(await self._partition(rows, part, shapes)) for part in reversed(self._manifest.parts)]
+        return [self._noted(await self._partition(rows, part, shapes)) for part in reversed(self._manifest.parts)]
 
     async def _partition(self, rows: RowCopies, part: TablePart, shapes: Mapping[str, TableShape]) -> Comparison:
         columns = self._manifest.tables[part.table].columns
@@ -98,7 +98,7 @@ class Restorer:
 
     async def streams(self, streams: StreamCopies) -> list[Comparison]:
         """Every stream and bucket; none of them ages before all were compared."""
-        found = [self._told(await self._stream(streams, part)) for part in self._manifest.streams]
+        found = [self._noted(await self._stream(streams, part)) for part in self._manifest.streams]
         for part in self._manifest.streams:
             await streams.let_age(part.stream, part.config)
         return found
@@ -106,7 +106,7 @@ class Restorer:
     async def ageless(self, streams: StreamCopies, names: Container[str]) -> list[Comparison]:
         """Some streams alone, which do not age then: to be read."""
         return [
-            self._told(await self._stream(streams, part)) for part in self._manifest.streams if part.stream in names
+            self._noted(await self._stream(streams, part)) for part in self._manifest.streams if part.stream in names
         ]
 
     async def _stream(self, streams: StreamCopies, part: StreamPart) -> Comparison:
@@ -119,7 +119,7 @@ class Restorer:
 
     async def settings(self, folder: Path) -> list[Comparison]:
         """Every settings file, into a folder."""
-        return [self._told(await self._file(file, folder)) for file in self._manifest.settings]
+        return [self._noted(await self._file(file, folder)) for file in self._manifest.settings]
 
     async def _file(self, file: SettingsFile, folder: Path) -> Comparison:
         async with self._objects.opened(self._opener, file.stored) as plain:
@@ -141,7 +141,7 @@ class Restorer:
                         raise BackupDamaged(f"backup {self._manifest.id}: archived {path}: its digest differs")
                     await cold.put(path, plain)
                 await self._objects.drop(stored)
-                found.append(self._told(Comparison(f"archived {path}", 1, sha256, 1, sha256)))
+                found.append(self._noted(Comparison(f"archived {path}", 1, sha256, 1, sha256)))
         return found
 
 

@@ -36,7 +36,7 @@ class KeepRules:
         check_bounds(self, KeepRules.BOUNDS)
 
 
-def kept(begun: Mapping[str, int], rules: KeepRules) -> set[str]:
+def staying(begun: Mapping[str, int], rules: KeepRules) -> set[str]:
     """Ids of the backups that stay, by when each was begun, nanoseconds UTC; the newest is always among them."""
     newest_first = sorted(begun, key=lambda each: (begun[each], each), reverse=True)
     stay = set(newest_first[:1])
@@ -57,4 +57,4 @@ def unnamed(objects: Iterable[str], manifests: Iterable[BackupManifest]) -> list
     return [path for path in objects if path not in paths]
 
 
-__all__ = ["KeepRules", "kept", "unnamed"]
+__all__ = ["KeepRules", "staying", "unnamed"]

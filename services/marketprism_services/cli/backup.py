@@ -121,15 +121,15 @@ def verify(
 
 @backup.command()
 def prune(
-    daily: Annotated[int, typer.Option(help="Days; 0: as in the settings.", min=0)] = 0,
-    weekly: Annotated[int, typer.Option(help="Weeks; 0: as in the settings.", min=0)] = 0,
-    monthly: Annotated[int, typer.Option(help="Months; 0: as in the settings.", min=0)] = 0,
+    days: Annotated[int, typer.Option(help="Days; 0: as in the settings.", min=0)] = 0,
+    weeks: Annotated[int, typer.Option(help="Weeks; 0: as in the settings.", min=0)] = 0,
+    months: Annotated[int, typer.Option(help="Months; 0: as in the settings.", min=0)] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     data_dir: DataDir = None,
     nats_url: NatsUrl = None,
 ) -> None:
     """Delete backups that are not to stay, and what no other one needs; the storage that leads does it."""
-    body: dict[str, object] = {"daily": daily, "weekly": weekly, "monthly": monthly, "dry_run": dry_run}
+    body: dict[str, object] = {"days": days, "weeks": weeks, "months": months, "dry_run": dry_run}
     done_by_storage("prune_backups", body, data_dir, nats_url, "backups (backup.place)")
 
 

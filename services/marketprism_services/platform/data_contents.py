@@ -7,6 +7,7 @@ read.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -181,6 +182,15 @@ def claim_directory(settings: Settings, data: str | None) -> None:
         raise DataDirError.of(folder, error) from error
     if new and there and data is not None:
         log.warning("contents.assumed", where=f"data directory {folder}", data=data)
+
+
+async def remember_restored(connection: NatsConnection, settings: Settings) -> None:
+    """Remember what a directory holds whose streams were restored: what these say. Raises SdkError, OSError."""
+    entry = await NatsKeyValue.existing(connection, BUCKET).get(KEY)
+    data = entry.value.decode(errors="replace") if entry is not None else ""
+    if data in (REAL, SIMULATED):
+        text = json.dumps({"engine": engine_of(settings), "data": data}, indent=1) + "\n"
+        await asyncio.to_thread(write_private, settings.data_dir / _FILE, text)
 
 
 def _other_data(folder: Path, data: str, name: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -20,8 +20,8 @@ from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.clickhouse.topology import PARTITIONS, TABLES, Topology
 from marketprism_adapters.nats import streams as market_streams
 from marketprism_adapters.nats.stream_copies import NatsStreamCopies
-from marketprism_adapters.nats.stream_ranges import StreamRanges
-from marketprism_application.backups.applying import apply_until, place_in, place_of
+from marketprism_adapters.nats.stream_ranges import StreamRanges, bounds_of
+from marketprism_application.backups.applying import RestoredRanges, apply_until, place_in, place_of
 from marketprism_application.backups.catalogue import BackupCatalogue
 from marketprism_application.backups.checking import FetchedObjects
 from marketprism_application.backups.restoring import Comparison, Restorer
@@ -30,10 +30,11 @@ from marketprism_application.contracts.questions import Records, Statistics, Sym
 from marketprism_application.errors import BackupDamaged, BackupError, BackupMissing, DataDirError
 from marketprism_application.ports.archive import ColdStore
 from marketprism_application.ports.backup import Opener
-from marketprism_application.ports.storage import NO_MESSAGE
+from marketprism_application.ports.storage import NO_MESSAGE, RangeSource, StoreMark
 from marketprism_sdk.errors import StreamMissing
 from marketprism_sdk.nats.connection import NatsConnection
 from marketprism_sdk.private_files import private_folder
+from marketprism_services.platform import data_contents
 from marketprism_services.platform.data_contents import UNFINISHED
 from marketprism_services.platform.restore_targets import (
     NATS,
@@ -138,7 +139,7 @@ async def restore(
     scratch = data_dir.with_name(f".{data_dir.name}.{UNFINISHED}")
     async with AsyncExitStack() as stack:
         stack.push_async_callback(asyncio.to_thread, shutil.rmtree, scratch, ignore_errors=True)
-        await asyncio.to_thread(_made, scratch)
+        await asyncio.to_thread(_make_anew, scratch)
         objects = FetchedObjects(catalogue, manifest, scratch)
         wanted = _wanted(manifest, order)
         checked = await objects.check(opener, wanted, keep=True, on_object=progress.on_checked)
@@ -150,11 +151,11 @@ async def restore(
         restorer = Restorer(_narrowed(manifest, order), objects, opener, progress)
         async with _marked(data_dir, parts):
             found: list[Comparison] = []
-            if STORE in parts:
-                found += await _store(settings, manifest, restorer, rest, order, report)
+            created: dict[str, str] = {}
             if NATS in parts:
-                async with nats_of(settings, data_dir) as connection:
-                    found += await restorer.streams(NatsStreamCopies(connection))
+                found += await _streams(settings, restorer, created)
+            if STORE in parts:
+                found += await _store(settings, manifest, restorer, rest, order, report, created)
             if SETTINGS in parts:
                 found += await restorer.settings(data_dir / "restored-settings")
             if order.archive is not None:
@@ -192,7 +193,7 @@ def check_schema(manifest: BackupManifest) -> None:
         )
 
 
-def _made(folder: Path) -> None:
+def _make_anew(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     private_folder(folder)
@@ -241,13 +242,26 @@ async def _marked(data_dir: Path, parts: tuple[str, ...]) -> AsyncIterator[None]
     await asyncio.to_thread((data_dir / UNFINISHED).unlink)
 
 
+async def _streams(settings: Settings, restorer: Restorer, created: dict[str, str]) -> list[Comparison]:
+    """Streams and buckets, and what the data directory holds by them; into `created` when the server says that it has made
+    each of the market's."""
+    async with nats_of(settings, settings.data_dir) as connection:
+        found = await restorer.streams(NatsStreamCopies(connection))
+        for stream in market_streams.STORED:
+            with suppress(StreamMissing):
+                created[stream] = (await bounds_of(connection, stream)).created
+        await data_contents.remember_restored(connection, settings)
+    return found
+
+
 async def _store(
     settings: Settings,
     manifest: BackupManifest,
     restorer: Restorer,
-    rest: dict[str, StreamRanges],
+    rest: dict[str, RangeSource],
     order: RestoreOrder,
     report: RestoreReport,
+    created: dict[str, str],
 ) -> list[Comparison]:
     async with store_of(settings) as target:
         spans = {name: shape.span for name, shape in manifest.tables.items() if name in TABLES}
@@ -259,6 +273,11 @@ async def _store(
         for stream, source in rest.items():
             applied = await apply_until(stream, source, store, ledger, order.until)
             report.applied.append(AppliedRows(stream, *applied))
+        for part in manifest.streams:
+            # It is the same stream under another name: what is stored of it is not read again.
+            place = place_of(manifest, part.stream, part.created)
+            if place is not None and part.stream in created:
+                await ledger.record(part.stream, created[part.stream], StoreMark(place.watermark, place.ts))
         report.answers = await _asked(target.engine)
     return found
 
@@ -289,14 +308,14 @@ async def _rest_of(
     opener: Opener,
     scratch: Path,
     progress: OnProgress,
-) -> AsyncIterator[dict[str, StreamRanges]]:
+) -> AsyncIterator[dict[str, RangeSource]]:
     """The streams that have what came behind the backup, each looked at whether it reaches back so far; none where
     nothing is to be added."""
     async with AsyncExitStack() as stack:
         if not order.until or STORE not in order.parts:
             yield {}
             return
-        connection = order.live
+        connection, created = order.live, dict[str, str]()
         if connection is None:
             later = await _with_market(catalogue, order.until)
             folder = scratch / "streams"
@@ -304,6 +323,7 @@ async def _rest_of(
             objects = FetchedObjects(catalogue, later, folder)
             wanted = [part.stored for part in later.streams if part.stream in market_streams.STORED]
             await objects.check(opener, wanted, keep=True, on_object=progress.on_checked)
+            created = {part.stream: part.created for part in later.streams}
             connection = await own_nats(stack, folder, 1_000.0)
             stack.push_async_callback(connection.close)
             quiet = Restorer(later, objects, opener, Progress())
@@ -316,9 +336,10 @@ async def _rest_of(
                 raise BackupDamaged(
                     f"backup {later.id}: {wrong[0].what}: expected {wrong[0].expected} messages as they were"
                 )
-        found = {}
+        found: dict[str, RangeSource] = {}
         for stream in market_streams.STORED:
-            source = StreamRanges(connection, stream)
+            source: RangeSource = StreamRanges(connection, stream)
+            source = RestoredRanges(source, created[stream]) if stream in created else source
             try:
                 await _check_reach(manifest, stream, source)
             except StreamMissing:
@@ -330,7 +351,7 @@ async def _rest_of(
         yield found
 
 
-async def _check_reach(manifest: BackupManifest, stream: str, source: StreamRanges) -> None:
+async def _check_reach(manifest: BackupManifest, stream: str, source: RangeSource) -> None:
     bounds = await source.bounds()
     place = place_of(manifest, stream, bounds.created)
     there = await source.time_at(place.watermark) if place is not None and place.watermark else NO_MESSAGE

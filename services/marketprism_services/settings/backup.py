@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 from marketprism_adapters.nats.streams import MARKET_STREAMS
 from marketprism_application.backups.retention import KeepRules
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.values import Bounds, check_bounds
 from marketprism_sdk.urls import Secret
+from marketprism_services.settings.place import PlaceSettings
 
 ALL = "all"
 _OF_THE_MARKET = "MARKET_"
@@ -20,7 +20,7 @@ _PASSING = ("MARKET_ROOM", "PROBE")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupSettings:
+class BackupSettings(PlaceSettings):
     """Backups: `place` is a folder that is there, or the http(s) URL of a bucket of an S3-compatible store with a path
     below it; empty: none are made. They are encrypted for the public keys `recipients`; `identity` is a secret key of
     one of them, which the drill alone needs.
@@ -33,13 +33,8 @@ class BackupSettings:
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
-    BOUNDS: ClassVar[Bounds] = {"place_timeout_s": (0.1, 600)}
+    BOUNDS: ClassVar[Bounds] = PlaceSettings.PLACE_BOUNDS
 
-    place: str = ""
-    access_key: str = ""
-    secret_key: Secret = field(default=Secret(""))
-    region: str = "us-east-1"
-    place_timeout_s: float = 20.0
     recipients: tuple[str, ...] = ()
     identity: Secret = field(default=Secret(""))
     streams: tuple[str, ...] = ()
@@ -48,21 +43,13 @@ class BackupSettings:
 
     def __post_init__(self) -> None:
         check_bounds(self, BackupSettings.BOUNDS)
-        if self.is_s3 and not urlsplit(self.place).path.strip("/"):
-            raise InvalidValue("backup.place", "a URL with a bucket, http://host:port/bucket", self.place)
-        if self.is_s3 and not self.access_key:
-            raise InvalidValue("backup.access_key", "the key of a user of the store", self.access_key)
+        self.check_place("backup")
         for recipient in self.recipients:
             if not recipient.startswith("age1"):
                 raise InvalidValue("backup.recipients", "public keys, age1…", recipient[:8])
         for stream in self.streams:
             if stream not in (ALL, *MARKET_STREAMS):
                 raise InvalidValue("backup.streams", f"some of {', '.join((ALL, *MARKET_STREAMS))}", stream)
-
-    @property
-    def is_s3(self) -> bool:
-        """Whether the place is a bucket."""
-        return self.place.startswith(("http://", "https://"))
 
     @property
     def wanted(self) -> Callable[[str], bool]:

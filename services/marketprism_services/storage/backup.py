@@ -41,9 +41,9 @@ class PruneOrder(msgspec.Struct, forbid_unknown_fields=True):
     """Of how many days, weeks and months a backup stays; those of the settings where it is 0. A `dry_run` deletes
     nothing and answers what would be."""
 
-    daily: int = 0
-    weekly: int = 0
-    monthly: int = 0
+    days: int = 0
+    weeks: int = 0
+    months: int = 0
     dry_run: bool = False
 
 
@@ -164,13 +164,15 @@ class BackupDesk:
     async def prune_backups(self, order: PruneOrder) -> dict[str, object]:
         """Delete backups that are not to stay, and what no other backup needs; never the newest one."""
         self._opened()
-        if min(order.daily, order.weekly, order.monthly) < 0:
-            raise CommandRejected(f"daily, weekly, monthly: expected 0 or more, was {order.daily}, {order.weekly}, …")
+        if min(order.days, order.weeks, order.months) < 0:
+            raise CommandRejected(
+                f"days, weeks, months: expected 0 or more, was {order.days}, {order.weeks}, {order.months}"
+            )
         given = self._wiring.settings.keep
         rules = KeepRules(
-            daily=order.daily or given.daily,
-            weekly=order.weekly or given.weekly,
-            monthly=order.monthly or given.monthly,
+            daily=order.days or given.daily,
+            weekly=order.weeks or given.weekly,
+            monthly=order.months or given.monthly,
         )
         async with self._one:
             pruned = await self._wiring.catalogue.prune(rules, dry_run=order.dry_run)

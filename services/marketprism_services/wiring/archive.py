@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from marketprism_adapters.cold.folder import FolderStore
 from marketprism_adapters.cold.s3 import S3Store
 from marketprism_application.ports.archive import ColdStore
-from marketprism_sdk.urls import Secret
 from marketprism_services.settings.archive import ArchiveSettings
 from marketprism_services.settings.errors import SettingsError
+from marketprism_services.settings.place import PlaceSettings
 from marketprism_services.settings.settings import Settings
 from marketprism_services.wiring.store import EngineSource, archive_engines_of
 
@@ -56,40 +56,6 @@ def archive_of(settings: Settings) -> ArchiveWiring | None:
     return ArchiveWiring(archive, place_of(archive), staging, hot_days, archive_engines_of(settings))
 
 
-class PlaceSettings(Protocol):
-    """Where files lie: a folder, or a bucket and who asks for it."""
-
-    @property
-    def place(self) -> str:
-        """A folder, or an http(s) URL of a bucket with a path."""
-        ...
-
-    @property
-    def access_key(self) -> str:
-        """Of a user of the bucket's store."""
-        ...
-
-    @property
-    def secret_key(self) -> Secret:
-        """Of the same user."""
-        ...
-
-    @property
-    def region(self) -> str:
-        """Of the bucket's store."""
-        ...
-
-    @property
-    def place_timeout_s(self) -> float:
-        """Within which it has to answer."""
-        ...
-
-    @property
-    def is_s3(self) -> bool:
-        """Whether it is a bucket."""
-        ...
-
-
 def place_of(archive: PlaceSettings, what: str = "archive") -> ColdStore:
     """The place of the settings, not asked yet; `what` is what errors call it."""
     if not archive.is_s3:
@@ -108,4 +74,4 @@ def place_of(archive: PlaceSettings, what: str = "archive") -> ColdStore:
     )
 
 
-__all__ = ["ArchiveWiring", "PlaceSettings", "archive_of", "place_of"]
+__all__ = ["ArchiveWiring", "archive_of", "place_of"]
