@@ -104,7 +104,7 @@ class AgeSink:
             view = view[self._pipe.write(view) :]
 
     def end(self) -> None:
-        """Nothing more comes."""
+        """Nothing more comes: what was written is all."""
         self._pipe.close()
 
 

@@ -243,8 +243,8 @@ async def _marked(data_dir: Path, parts: tuple[str, ...]) -> AsyncIterator[None]
 
 
 async def _streams(settings: Settings, restorer: Restorer, created: dict[str, str]) -> list[Comparison]:
-    """Streams and buckets, and what the data directory holds by them; into `created` when the server says that it has made
-    each of the market's."""
+    """Streams and buckets, and what the data directory holds by them; into `created` goes when the server says that it
+    has made each of the market's."""
     async with nats_of(settings, settings.data_dir) as connection:
         found = await restorer.streams(NatsStreamCopies(connection))
         for stream in market_streams.STORED:

@@ -98,18 +98,18 @@ class BackupDesk:
         self._show(len(await catalogue.ids()))
 
     def _show(self, sets: int) -> None:
-        newest, drill, show = self._newest, self._drill, self._metrics.gauge
-        show("backup_last_success_seconds", newest.ended / 1e9 if newest is not None else 0.0)
-        show("backup_sets", float(sets))
+        newest, drill, metrics = self._newest, self._drill, self._metrics
+        metrics.gauge("backup_last_success_seconds", newest.ended / 1e9 if newest is not None else 0.0)
+        metrics.gauge("backup_sets", float(sets))
         if newest is not None:
-            show("backup_rows", float(newest.rows))
-            show("backup_size_bytes", float(newest.bytes))
-            show("backup_duration_seconds", (newest.ended - newest.begun) / 1e9)
+            metrics.gauge("backup_rows", float(newest.rows))
+            metrics.gauge("backup_size_bytes", float(newest.bytes))
+            metrics.gauge("backup_duration_seconds", (newest.ended - newest.begun) / 1e9)
         if self._wiring.settings.identity:
-            show("restore_drill_last_success_seconds", drill.ended / 1e9 if drill is not None and drill.good else 0.0)
+            metrics.gauge("restore_drill_last_success_seconds", drill.last_good / 1e9 if drill is not None else 0.0)
         if drill is not None:
-            show("restore_drill_seconds", drill.seconds)
-            show("restore_drill_behind_seconds", drill.behind_seconds)
+            metrics.gauge("restore_drill_seconds", drill.seconds)
+            metrics.gauge("restore_drill_behind_seconds", drill.behind_seconds)
 
     def on_part(self, name: str, rows: int, size: int, *, reused: bool) -> None:
         """Count what was written, and say where the backup is."""
@@ -212,6 +212,7 @@ class BackupDesk:
             )
         async with self._one:
             record = await run_drill(settings, which.backup, self._wiring.staging / "drill")
+            record.last_good = record.ended if record.good else self._drill.last_good if self._drill is not None else 0
             await catalogue.place.write(_DRILL, msgspec.json.encode(record))
             self._drill = record
             self._show(len(await catalogue.ids()))

@@ -27,7 +27,7 @@ _LAST_LINES = 3
 
 class DrillRecord(msgspec.Struct):
     """What a drill has found. `seconds` is the whole time that the restore took, `behind_seconds` how old the backup
-    was; `output` is the report of the restore, empty where there is none."""
+    was; `output` is the report of the restore, empty where there is none. `last_good` is when a drill last was so."""
 
     backup: str
     ended: int
@@ -35,6 +35,7 @@ class DrillRecord(msgspec.Struct):
     seconds: float = 0.0
     behind_seconds: float = 0.0
     error: str = ""
+    last_good: int = 0
     output: dict[str, object] = {}
 
 
