@@ -47,7 +47,7 @@ async def test_a_backup_that_is_killed_leaves_the_earlier_ones_whole(tmp_path: P
         async with asyncio.timeout(60):
             while len(await scene.catalogue.unfinished()) == begun and child.process.returncode is None:
                 await asyncio.sleep(0.01)
-        await asyncio.sleep(dice.uniform(0.0, 0.6))
+        await asyncio.sleep(dice.uniform(0.0, 2.5))
         assert child.process.returncode is None
         child.kill()
         await child.end()

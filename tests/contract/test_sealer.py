@@ -60,19 +60,22 @@ async def test_another_key_a_flipped_bit_and_a_file_that_was_cut_are_named(tmp_p
 
 async def test_a_writer_that_fails_leaves_no_file(tmp_path: Path) -> None:
     sealer = AgeSealer([RECIPIENT])
+
+    async def writes(target: Path, times: int, error: Exception | None) -> None:
+        async with sealer.seal(target) as sealing:
+            for _ in range(times):
+                await sealing.sink.write(b"x" * 100_000)
+            if error is not None:
+                raise error
+
     with pytest.raises(ValueError, match="mine"):
-        async with sealer.seal(tmp_path / "x.age") as sealing:
-            await sealing.sink.write(b"x" * 100_000)
-            raise ValueError("mine")
+        await writes(tmp_path / "x.age", 1, ValueError("mine"))
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(BackupError, match="No such file"):
-        async with sealer.seal(tmp_path / "none" / "x.age"):
-            pass
+        await writes(tmp_path / "none" / "x.age", 1, None)
+    (tmp_path / "full.age").symlink_to("/dev/full")  # of which the link alone is taken away
     with pytest.raises(BackupError, match="No space left on device"):
-        (tmp_path / "full.age").symlink_to("/dev/full")  # of which the link alone is taken away
-        async with sealer.seal(tmp_path / "full.age") as sealing:
-            for _ in range(200):
-                await sealing.sink.write(b"x" * 100_000)
+        await writes(tmp_path / "full.age", 200, None)
 
 
 def test_keys_are_told_apart_from_what_is_none(tmp_path: Path) -> None:

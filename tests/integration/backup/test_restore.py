@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -48,11 +47,11 @@ from tests.support.backups import (
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[tuple[BackupCatalogue, BackupManifest, Path]]:
+async def made(tmp_path: Path) -> tuple[BackupCatalogue, BackupManifest, Path]:
     """A finished backup, whose store is closed; and its place."""
     async with backed_up(tmp_path) as scene:
         manifest = await scene.make()
-    yield scene.catalogue, manifest, tmp_path / "place"
+    return scene.catalogue, manifest, tmp_path / "place"
 
 
 def all_in(folder: Path) -> dict[str, bytes]:

@@ -150,7 +150,7 @@ async def test_a_time_in_between_has_what_was_taken_by_then_and_nothing_later(tm
         with pytest.raises(BackupError, match=words):
             await restored(tmp_path / "refused", backup.catalogue, at._replace(live=market.connection))
         await delete_stream(market.connection, streams.TICKS)
-        with pytest.raises(BackupError, match="it has MARKET_TICKS, expected one at .*, there is none"):
+        with pytest.raises(BackupError, match=r"it has MARKET_TICKS, expected one at .*, there is none"):
             await restored(tmp_path / "refused", backup.catalogue, at._replace(live=market.connection))
         await streams.ensure_streams(market.connection)
         with pytest.raises(BackupError, match="expected MARKET_TICKS as it was made at"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def test_ranges_hold_what_stayed_and_nothing_that_went(before: set[int], went: s
     inside = {seq for seq in before if any(first <= seq <= last for first, last in ranges)}
     assert inside == stayed
     assert all(first <= last for first, last in ranges)
-    assert all(a[1] < b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in pairwise(ranges))
 
 
 def test_what_was_never_there_breaks_no_range() -> None:
