@@ -103,7 +103,8 @@ class SqlRowCopies:
         hashed = f"SELECT *, {_hash(columns, dict(columns))} AS {_HASH} FROM {DATABASE}.{table} FINAL"
         for where, more in await self._cuts(table, partition):
             rows = await self._engine.fetch(
-                f"SELECT {names}, {_HASH} FROM ({hashed} WHERE _partition_id = {{partition:String}} AND {where}) AS t",
+                f"SELECT {names}, {_HASH} FROM ({hashed} WHERE _partition_id = {{partition:String}} AND {where}) AS t "
+                f"ORDER BY {', '.join(self._keys[table])}",
                 {**base, **more},
             )
             if rows.num_rows:

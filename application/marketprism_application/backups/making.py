@@ -36,6 +36,7 @@ from marketprism_application.ports.backup import RowCopies, Sealer, Sealing, Str
 _ATTEMPTS = 3  # at a stream that is made anew meanwhile
 _LEDGER = "store_progress"
 _PIECE = 1 << 20
+_LEVEL = 3
 
 
 class MakeHooks(Protocol):
@@ -282,7 +283,18 @@ class ParquetPieces:
         assert isinstance(rows, pa.Table)  # noqa: S101 (the port says so)
         if self._writer is None:
             sink = cast("IO[bytes]", self._buffer)
-            self._writer = pq.ParquetWriter(sink, rows.schema, compression="zstd", write_statistics=False)
+            # Sequences and times are small steps; what repeats (names, prices) goes by a dictionary.
+            steps = [field.name for field in rows.schema if pa.types.is_integer(field.type)]
+            others = [field.name for field in rows.schema if field.name not in steps]
+            self._writer = pq.ParquetWriter(
+                sink,
+                rows.schema,
+                compression="zstd",
+                compression_level=_LEVEL,
+                write_statistics=False,
+                use_dictionary=cast("bool", [*others, *(f"{name}.list.element" for name in others)]),  # or a list
+                column_encoding=dict.fromkeys(steps, "DELTA_BINARY_PACKED"),
+            )
         assert isinstance(self._writer, pq.ParquetWriter)  # noqa: S101 (made above)
         self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
 
