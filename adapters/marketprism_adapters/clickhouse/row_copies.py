@@ -40,6 +40,7 @@ class SqlRowCopies:
         self._engine = engine
         self._slice_rows = slice_rows
         self._keys: dict[str, tuple[str, ...]] = {}
+        self._types: dict[str, dict[str, str]] = {}
         self.engine = name
 
     async def schema(self) -> int:
@@ -60,6 +61,7 @@ class SqlRowCopies:
         for row in (await self._engine.fetch(_TABLES)).to_pylist():
             table, function = str(row["name"]), str(row["partition_key"]).partition("(")[0]
             self._keys[table] = tuple(re.split(r",\s*", str(row["sorting_key"])))
+            self._types[table] = dict(columns[table])
             found[table] = TableShape(tuple(columns[table]), spans.get(function, ""))
         return found
 
@@ -85,7 +87,9 @@ class SqlRowCopies:
         where, params = "1", {}
         if partition:
             where, params = "_partition_id = {partition:String}", {"partition": parameter(partition)}
-        types = dict((await self.shapes())[table].columns)
+        if table not in self._types:
+            await self.shapes()
+        types = self._types[table]
         found = await self._engine.fetch(
             "SELECT toInt64(count()) AS rows, groupBitXor(h) AS mixed, sumWithOverflow(h) AS added "
             f"FROM (SELECT {_hash(columns, types)} AS h FROM {DATABASE}.{table} FINAL WHERE {where})",

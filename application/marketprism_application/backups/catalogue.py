@@ -162,8 +162,7 @@ class BackupCatalogue:
         if missing := absent(manifest, await self.objects()):
             raise BackupError(f"backup {manifest.id}: expected {missing[0]} at {self.place.place}, it is not there")
         whole = msgspec.structs.replace(manifest, digest=digest_of(msgspec.to_builtins(manifest)))
-        data = msgspec.json.format(msgspec.json.encode(whole), indent=1)
-        await self.place.write(f"{_FOLDER}/{whole.id}/{_MANIFEST}", data)
+        await self.place.write(f"{_FOLDER}/{whole.id}/{_MANIFEST}", msgspec.json.encode(whole))
         await self.place.remove(f"{_FOLDER}/{whole.id}/{_MARK}")
         return whole
 

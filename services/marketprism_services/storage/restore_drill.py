@@ -23,6 +23,7 @@ from marketprism_services.settings.extras import is_there
 from marketprism_services.settings.variables import without_settings
 
 _LAST_LINES = 3
+_MOST_LISTED = 40
 
 
 class DrillRecord(msgspec.Struct):
@@ -100,8 +101,19 @@ def _record(backup: str, output: bytes, errors: bytes, code: int | None, seconds
         seconds=round(seconds, 3),
         behind_seconds=float(behind) if isinstance(behind, int | float) else 0.0,
         error=error,
-        output={**report, "rto_seconds": round(seconds, 3), "rpo_seconds": behind},
+        output={
+            **report,
+            "wrong": _some(wrong),
+            "notes": _some(report.get("notes")),
+            "rto_seconds": round(seconds, 3),
+            "rpo_seconds": behind,
+        },
     )
+
+
+def _some(listed: object) -> list[object]:
+    """As many as the output of a run has room for."""
+    return listed[:_MOST_LISTED] if isinstance(listed, list) else []
 
 
 __all__ = ["DrillRecord", "run_drill"]

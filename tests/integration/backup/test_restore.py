@@ -132,7 +132,7 @@ async def test_what_is_wrong_with_a_backup_is_named_before_anything_is_written(
     latest = RestoreOrder(backup, parts=("store",))
     await refused(BackupDamaged, rf"backup {backup}: expected a whole manifest", tmp_path, catalogue, order=latest)
     await refused(BackupMissing, "expected a finished backup at", tmp_path, catalogue)
-    manifest_path.write_bytes(text.replace(b'"product": "1.0"', b'"product": "1.1"', 1))
+    manifest_path.write_bytes(text.replace(b'"product":"1.0"', b'"product":"1.1"', 1))
     await refused(BackupDamaged, "its digest differs", tmp_path, catalogue, order=latest)
     manifest_path.write_bytes(text)
     for change, words in (
