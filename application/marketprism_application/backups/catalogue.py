@@ -22,7 +22,7 @@ from marketprism_application.ports.archive import ColdStore
 
 _FOLDER, _OBJECTS, _MANIFEST, _MARK = "backups", "objects", "manifest.json", "begun"
 LONGEST_S = 86_400.0  # a backup that takes longer could lose what it has written to another's sweep
-_STAMP = "%Y%m%dT%H%M%SZ"
+_STAMP = "%Y%m%dT%H%M%S%fZ"  # with milliseconds: names of sets are in the order of time
 
 
 class Format(msgspec.Struct):
@@ -48,13 +48,16 @@ def digest_of(written: Mapping[str, object]) -> str:
 
 def new_id(now_ns: int) -> str:
     """The id of a backup that begins now: the time, and something that no other one has."""
-    return f"{datetime.fromtimestamp(now_ns / 1e9, UTC):{_STAMP}}-{secrets.token_hex(3)}"
+    milliseconds = now_ns // 1_000_000
+    when = datetime.fromtimestamp(milliseconds // 1_000, UTC)
+    return f"{when:%Y%m%dT%H%M%S}{milliseconds % 1_000:03d}Z-{secrets.token_hex(3)}"
 
 
 def begun_of(backup: str) -> int:
     """When a backup was begun, by its id, nanoseconds UTC; 0 of a name that is none."""
     try:
-        return int(datetime.strptime(backup.partition("-")[0], _STAMP).replace(tzinfo=UTC).timestamp()) * 10**9
+        when = datetime.strptime(backup.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+        return round(when.timestamp() * 1_000) * 1_000_000
     except ValueError:
         return 0
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketprism_adapters.cold.folder import FolderStore
-from marketprism_application.backups.catalogue import BackupCatalogue, new_id
+from marketprism_application.backups.catalogue import BackupCatalogue, begun_of, new_id
 from marketprism_application.backups.retention import KeepRules, staying, unnamed
 from marketprism_application.contracts.backup_records import BackupManifest, SealedObject, TablePart
 from marketprism_application.errors import BackupDamaged, BackupError
@@ -147,6 +147,14 @@ async def test_one_that_took_too_long_or_lacks_an_object_is_not_finished(tmp_pat
     with pytest.raises(BackupError, match="expected to be made within 24 h"):
         await catalogue.finish(manifest_of(backup, FIRST, []))
     assert (await catalogue.ids(), await catalogue.unfinished()) == ([], [backup])
+
+
+def test_ids_are_in_the_order_of_time_and_say_it() -> None:
+    times = [FIRST + number * 37_000_000 for number in range(100)]
+    ids = [new_id(each) for each in times]
+    assert ids == sorted(ids)
+    assert [begun_of(each) for each in ids] == times
+    assert begun_of("something") == 0
 
 
 def test_rules_name_what_is_wrong() -> None:
