@@ -15,7 +15,7 @@ from marketprism_application.backups.checking import FetchedObjects
 from marketprism_application.backups.retention import KeepRules
 from marketprism_sdk.testing import Child
 from marketprism_services.platform.restoring import RestoreOrder
-from tests.support.backups import IDENTITY, AgeOpener, BackupScene, backed_up, counted, restored
+from tests.support.backups import IDENTITY, KEYS, RECIPIENT, AgeOpener, BackupScene, backed_up, counted, restored
 
 KILLS = int(os.environ.get("CHAOS_BACKUP_KILLS", "15"))
 pytestmark = pytest.mark.timeout(3600)
@@ -40,7 +40,7 @@ async def test_a_backup_that_is_killed_leaves_the_earlier_ones_whole(tmp_path: P
         child = Child(
             [sys.executable, "-m", "tests.chaos.backup_child", str(tmp_path)],
             lambda *_: None,
-            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+            env={"PYTHONPATH": os.pathsep.join(sys.path), KEYS: f"{IDENTITY} {RECIPIENT}"},
         )
         await child.start()
         begun = len(await scene.catalogue.unfinished())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,7 +33,8 @@ from marketprism_services.platform.restoring import Progress, RestoreOrder, Rest
 from marketprism_services.settings.settings import Settings
 from tests.support.archive import fill
 
-IDENTITY, RECIPIENT = new_identity()
+KEYS = "BACKUP_TEST_KEYS"  # a child process has those of the test
+IDENTITY, RECIPIENT = os.environ[KEYS].split() if KEYS in os.environ else new_identity()
 SETTINGS = {"settings.json": b'{"log": {"level": "INFO"}}'}
 
 
