@@ -12,7 +12,7 @@ from marketprism_adapters.clickhouse.migrations import MIGRATIONS
 from marketprism_adapters.clickhouse.row_copies import LEDGERS, SqlRowCopies
 from marketprism_adapters.clickhouse.sql.engine import Engine
 from marketprism_adapters.clickhouse.store import SqlStore
-from marketprism_adapters.clickhouse.topology import DATABASE, TABLES, Topology
+from marketprism_adapters.clickhouse.topology import DATABASE, REVISIONS, TABLES, Topology
 from marketprism_application.archiving.digests import combined
 from marketprism_application.contracts.kinds import KINDS, TICK
 from marketprism_application.ports.archive import Measured
@@ -40,7 +40,7 @@ async def test_every_table_goes_out_and_comes_in_again_with_the_same_digests(eng
     copies: RowCopies = SqlRowCopies(engine, "any", 7)
     assert await copies.schema() == MIGRATIONS[-1].number
     shapes = await copies.shapes()
-    assert set(shapes) == TABLES | set(LEDGERS)
+    assert set(shapes) == TABLES | REVISIONS.keys() | set(LEDGERS)
     assert (shapes["market_ticks"].span, shapes["market_bars"].span, shapes["store_progress"].span) == (
         "day",
         "month",
@@ -49,7 +49,7 @@ async def test_every_table_goes_out_and_comes_in_again_with_the_same_digests(eng
     partitions = await copies.partitions()
     tables = [each.table for each in partitions]
     assert tables[: tables.index("store_progress") + 1] == ["store_identity", "store_progress"]  # they go first
-    assert set(tables) == TABLES | {"store_identity", "store_progress"}
+    assert set(tables) == TABLES | REVISIONS.keys() | {"store_identity", "store_progress"}
     before = {
         (p.table, p.partition): await copies.measure(p.table, p.partition, shapes[p.table].columns) for p in partitions
     }
@@ -116,4 +116,4 @@ def test_backups_know_every_table_that_a_migration_makes() -> None:
         for statement in migration.statements
         for name in re.findall(rf"CREATE TABLE IF NOT EXISTS {DATABASE}\.(\w+)", statement)
     }
-    assert made == TABLES | set(LEDGERS)  # a new one is of a kind, or has its turn among the ledgers
+    assert made == TABLES | REVISIONS.keys() | set(LEDGERS)  # a new one is of a kind, or has its turn among the ledgers

@@ -267,8 +267,9 @@ async def _store(
         spans = {name: shape.span for name, shape in manifest.tables.items() if name in TABLES}
         layout = Topology(partition_by={name: span for name, span in spans.items() if span in PARTITIONS}, dense_days=0)
         store = SqlStore(target.engine, layout)
-        await store.migrate()
+        await store.migrate(manifest.schema)
         found = await restorer.rows(target.rows)
+        await store.migrate()
         ledger = SqlLedger(target.engine)
         for stream, source in rest.items():
             applied = await apply_until(stream, source, store, ledger, order.until)

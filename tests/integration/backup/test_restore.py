@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS
 from marketprism_adapters.clickhouse.row_copies import SqlRowCopies
 from marketprism_adapters.clickhouse.store import SqlStore
-from marketprism_adapters.clickhouse.topology import Topology
+from marketprism_adapters.clickhouse.topology import REVISIONS, Topology
 from marketprism_adapters.cold.age import new_identity
 from marketprism_adapters.cold.folder import FolderStore
 from marketprism_adapters.nats.stream_copies import NatsStreamCopies
@@ -44,6 +45,8 @@ from tests.support.backups import (
     restored,
     rewritten,
 )
+
+NEWEST = MIGRATIONS[-1].number
 
 
 @pytest.fixture
@@ -136,7 +139,7 @@ async def test_what_is_wrong_with_a_backup_is_named_before_anything_is_written(
     await refused(BackupDamaged, "its digest differs", tmp_path, catalogue, order=latest)
     manifest_path.write_bytes(text)
     for change, words in (
-        ({"schema": 11}, r"expected tables up to migration 10, was 11: version 1\.0 made it"),
+        ({"schema": NEWEST + 1}, rf"expected tables up to migration {NEWEST}, was {NEWEST + 1}: version 1\.0 made it"),
         ({"format": 2}, "expected a manifest of format 1 or older, was 2"),
     ):
         await rewritten(place, backup, lambda manifest, change=change: manifest.update(change))  # type: ignore[misc]
@@ -214,19 +217,16 @@ async def test_what_differs_behind_a_restore_is_named(
 async def test_an_older_schema_is_brought_up_to_date_on_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A backup of a store that had not the last migration's column: it gets the default of the table."""
+    """A backup of a store before later migrations: a new column has its default, and what they make of rows is made."""
     (tmp_path / "place").mkdir()
     async with engine_at(tmp_path / "db") as engine:
         store = SqlStore(engine, Topology(dense_days=0))
-        older = (await store.plan())[:-1]
-        for migration in older:
-            for statement in migration.statements:
-                await engine.execute(statement)
-            await engine.execute(
-                f"INSERT INTO market.schema_migrations (number, name, checksum) VALUES ({migration.number}, "
-                f"'{migration.name}', '{migration.checksum}')"
-            )
+        await store.migrate()
         await fill(store, 3, days=2)
+        for table in REVISIONS:
+            await engine.execute(f"DROP TABLE market.{table} SYNC")
+        await engine.execute("ALTER TABLE market.store_progress DROP COLUMN ts_message")
+        await engine.execute("ALTER TABLE market.schema_migrations DELETE WHERE number > 9 SETTINGS mutations_sync = 1")
         await engine.execute("INSERT INTO market.store_progress (stream, created, watermark) VALUES ('S', '2025', 5)")
         rows = SqlRowCopies(engine, "chdb")
         monkeypatch.setattr(rows, "places", _no_places)
@@ -242,6 +242,11 @@ async def test_an_older_schema_is_brought_up_to_date_on_the_way(
         found = await engine.fetch("SELECT watermark, ts_message FROM market.store_progress FINAL")
         assert found.to_pylist() == [{"watermark": 5, "ts_message": 0}]
         assert await SqlStore(engine).plan() == []
+        counts = [
+            (await engine.fetch(f"SELECT count() AS n FROM market.{table}")).to_pylist()[0]["n"]
+            for table in ("market_bars", "bar_revisions")
+        ]
+        assert counts[0] == counts[1] > 0
 
 
 async def _no_places() -> list[object]:

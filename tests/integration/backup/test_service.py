@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from marketprism_adapters.clickhouse.embedded import ChdbEngine
+from marketprism_adapters.clickhouse.migrations import MIGRATIONS
 from marketprism_adapters.clickhouse.store import SqlStore
 from marketprism_adapters.cold.age import new_identity
 from marketprism_application.contracts.kinds import BAR, TICK
@@ -94,7 +95,7 @@ async def test_jobs_make_verify_drill_and_thin_out_backups(asking: Asking, tmp_p
     first, second = await asking.do("backup"), await asking.do("backup")
     assert (first.status, second.status) == (ClaimStatus.SUCCEEDED, ClaimStatus.SUCCEEDED), first.reason
     made = [first.output, second.output]
-    assert (made[0]["product"], made[0]["schema"]) == ("1.2", 10)
+    assert (made[0]["product"], made[0]["schema"]) == ("1.2", MIGRATIONS[-1].number)
     assert 500 < made[0]["rows"] <= made[1]["rows"]
     assert made[1]["written_bytes"] < made[0]["written_bytes"] / 3
     assert made[0]["streams"] > 3
