@@ -119,6 +119,9 @@ def _content(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs)
         found.reasons["vwap"] = "the size of the contract is not known"
     else:
         wrong = shape.vwap_outside(rows, inputs.terms)
+        if wrong.sum() * 2 > (rows.volume.units > 0).sum():
+            found.reasons["vwap"] = "turnover and volume fit one another in hardly any row: they have other units"
+            wrong = np.zeros(len(rows), dtype=np.bool_)
         add("vwap_outside", wrong, "open", "high", "low", "close", "volume", "turnover")
     if rows.open_interest is None:
         found.reasons["open_interest"] = "the rows have no open interest"

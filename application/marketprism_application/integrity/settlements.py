@@ -32,7 +32,8 @@ def period_of(ts: Ints) -> int:
 def settlements(ts: Ints, ts_from: int, ts_to: int) -> tuple[Ints, Index]:
     """The settlement times of [ts_from, ts_to), counted from midnight UTC, and which of them have no row."""
     step = period_of(ts) * _HOUR
-    due = np.arange(-(-ts_from // step) * step, ts_to, step, dtype=np.int64)
+    # A venue stamps a settlement some milliseconds late: what begins with one has the one.
+    due = np.arange(-(-(ts_from - _LATE_NS) // step) * step, ts_to, step, dtype=np.int64)
     late = np.abs(ts - (ts + _HOUR // 2) // step * step) <= _LATE_NS
     rounded = np.unique(((ts + _HOUR // 2) // step * step)[late])
     return due, np.flatnonzero(~np.isin(due, rounded))

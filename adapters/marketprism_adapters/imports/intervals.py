@@ -1,0 +1,32 @@
+"""How far the bars of a table are apart, as an interval."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from marketprism_domain.values import NANOS_PER_MINUTE
+
+_MINUTES = {60 * 24: "1d", 60 * 24 * 7: "1w"}
+_MOST_MINUTES = 24 * 60
+
+
+def interval_of_ns(length: int) -> str | None:
+    """`1m`, `4h`, `1d` of a length in nanoseconds; None for what no bars are counted in."""
+    minutes, rest = divmod(length, NANOS_PER_MINUTE)
+    if rest or minutes <= 0:
+        return None
+    if minutes in _MINUTES:
+        return _MINUTES[minutes]
+    if minutes >= _MOST_MINUTES:
+        return None
+    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+
+
+def usual_interval(times: Sequence[int]) -> str | None:
+    """The interval that most neighbours of a list of times are apart, whichever way it runs; None where that is none."""
+    apart = Counter(abs(after - before) for before, after in zip(times, times[1:], strict=False) if after != before)
+    if not apart:
+        return None
+    length, _ = min(apart.most_common(), key=lambda item: (-item[1], item[0]))
+    return interval_of_ns(length)
