@@ -64,9 +64,9 @@ def _trades(sample: Sample, names: dict[str, int]) -> Layout | None:
         return None
     row = [cell.strip() for cell in sample.rows[0]]
     flags = [at for at, cell in enumerate(row) if cell.lower() in _FLAGS]
-    if flags == [6, 7] or flags == [6]:
+    if flags in ([6, 7], [6]):
         return _aggregated(sample.width, header=False)
-    if flags == [5, 6] or flags == [5]:
+    if flags in ([5, 6], [5]):
         return _single(sample.width, header=False)
     return None
 
@@ -95,7 +95,9 @@ def _rates(sample: Sample, names: dict[str, int]) -> Layout | None:
         return Layout(archive.NAME, "funding_rate", sample.names, fields)
     if set(archive.METRICS_NEEDED) <= names.keys():
         fields = {"ts_event": "create_time", "open_interest": "sum_open_interest"}
-        return Layout(archive.NAME, "open_interest", sample.names, fields, native=_first(sample, names["symbol"]), zone="UTC")
+        return Layout(
+            archive.NAME, "open_interest", sample.names, fields, native=_first(sample, names["symbol"]), zone="UTC"
+        )
     return None
 
 

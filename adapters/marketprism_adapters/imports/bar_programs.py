@@ -14,11 +14,15 @@ _LEAN = re.compile(r"(?:(\d{4})(\d{2})(\d{2})_)?([a-z0-9]+)(?:_minute)?_trade(?:
 
 
 def vnpy(sample: Sample) -> Layout | None:
-    """Bars as vnpy and its relatives write them: `symbol, exchange, datetime, open …`, or `open_price …` with one name of
-    symbol and exchange. Which end of a bar the time is differs among them."""
+    """Bars as vnpy and its relatives write them: `symbol, exchange, datetime, open …`, or `open_price …` with one name
+    of symbol and exchange. Which end of a bar the time is differs among them."""
     at = positions(sample.names)
     named = {"symbol", "exchange"} <= at.keys() or {"local_symbol", "vt_symbol"} & at.keys()
-    if not named or "datetime" not in at or not ({"open", "close"} <= at.keys() or {"open_price", "close_price"} <= at.keys()):
+    if (
+        not named
+        or "datetime" not in at
+        or not ({"open", "close"} <= at.keys() or {"open_price", "close_price"} <= at.keys())
+    ):
         return None
     fields = {"ts_open": "datetime"}
     for name in (*_PRICES, "volume"):
@@ -63,7 +67,9 @@ def freqtrade(sample: Sample) -> Layout | None:
             return None
         own = {name: sample.names[place] for name, place in at.items()}
         if _is_rate(sample, at):
-            return Layout("freqtrade", "funding_rate", sample.names, {"ts_event": own["date"], "rate": own["open"]}, zone="UTC")
+            return Layout(
+                "freqtrade", "funding_rate", sample.names, {"ts_event": own["date"], "rate": own["open"]}, zone="UTC"
+            )
         fields = {"ts_open": own["date"], **{name: own[name] for name in (*_PRICES, "volume")}}
         return Layout("freqtrade", "bar", sample.names, fields, dense=False, stamped="open", zone="UTC")
     if {"timestamp", "id", "side", "price", "amount", "cost"} <= at.keys():

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from marketprism_adapters.imports.layout import Layout
 from marketprism_application.errors import SourceError
-from marketprism_application.integrity.exact_numbers import ExactNumbers, Ints, exact_numbers
+from marketprism_application.integrity.exact_numbers import ArrowArray, ExactNumbers, Ints, exact_numbers
 from marketprism_application.ports.imports import DECIMAL, ROWS, TIME_OF
 
 _BOUNDS = ((10**11, 10, 10**9), (10**14, 13, 10**6), (10**17, 16, 10**3))
@@ -32,7 +32,7 @@ def canonical(batch: pa.RecordBatch, layout: Layout, first_row: int, zone: str) 
     """
     schema, count = ROWS[layout.kind], batch.num_rows
     ts, digits = _times(batch, layout, zone)
-    made: dict[str, pa.Array] = {
+    made: dict[str, ArrowArray] = {
         TIME_OF[layout.kind]: pa.array(ts),
         "digits": pa.array(digits),
         "row": pa.array(np.arange(first_row, first_row + count, dtype=np.int64)),
@@ -53,7 +53,8 @@ def _times(batch: pa.RecordBatch, layout: Layout, zone: str) -> tuple[Ints, Ints
     name = TIME_OF[layout.kind]
     column = batch.column(layout.fields[name])
     if layout.second_time:
-        column = pc.binary_join_element_wise(_day_text(column), pc.utf8_trim_whitespace(batch.column(layout.second_time)), " ")
+        clock = pc.utf8_trim_whitespace(batch.column(layout.second_time))
+        column = pc.binary_join_element_wise(_day_text(column), clock, " ")  # type: ignore[call-overload]  # stubs
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _of_text(column, zone, name), np.zeros(len(column), dtype=np.int64)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
@@ -79,7 +80,7 @@ def _of_numbers(numbers: Ints) -> tuple[Ints, Ints]:
     return numbers * factor, digits
 
 
-def _of_text(column: pa.Array, zone: str, name: str) -> Ints:
+def _of_text(column: ArrowArray, zone: str, name: str) -> Ints:
     text = _day_text(pc.utf8_trim_whitespace(column))
     first = text[0].as_py() if len(text) else ""
     zoned = bool(first) and (first.endswith("Z") or _offset(first))
@@ -99,7 +100,7 @@ def _offset(text: str) -> bool:
     return text.endswith(" UTC") or (len(text) > 16 and (text[-6] in "+-" or text[-5] in "+-") and ":" in text[:-6])
 
 
-def _day_text(column: pa.Array) -> pa.Array:
+def _day_text(column: ArrowArray) -> ArrowArray:
     """Texts of times with their day as YYYY-MM-DD."""
     if not pa.types.is_string(column.type):
         column = column.cast(pa.string())
@@ -112,18 +113,18 @@ def _day_text(column: pa.Array) -> pa.Array:
     return column
 
 
-def _of_timestamps(column: pa.Array, zone: str) -> Ints:
+def _of_timestamps(column: ArrowArray, zone: str) -> Ints:
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("s"))
     if column.type.tz is None and zone not in ("", "UTC"):
-        column = pc.assume_timezone(column, zone)
+        column = pc.assume_timezone(column, zone)  # type: ignore[call-overload]  # stubs: of a timestamp column only
     found: Ints = column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64()).to_numpy(zero_copy_only=False)
     if column.null_count:
         raise BadCell("time", int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0]), "")
     return found
 
 
-def _first_bad(column: pa.Array, wanted: pa.DataType) -> tuple[int, object]:
+def _first_bad(column: ArrowArray, wanted: pa.DataType) -> tuple[int, object]:
     """The first cell that is not of a type: its row, and what it is."""
     low, high = 0, len(column)
     while high - low > 1:
@@ -137,7 +138,7 @@ def _first_bad(column: pa.Array, wanted: pa.DataType) -> tuple[int, object]:
     return low, column[low].as_py()
 
 
-def _cast(column: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
+def _cast(column: ArrowArray, wanted: pa.DataType, name: str) -> ArrowArray:
     if column.type == wanted:
         return column
     if pa.types.is_decimal(wanted) and pa.types.is_floating(column.type):
@@ -154,11 +155,10 @@ def _cast(column: pa.Array, wanted: pa.DataType, name: str) -> pa.Array:
         raise BadCell(name, *_first_bad(column, pa.float64())) from error
 
 
-def decimals_of(numbers: ExactNumbers) -> pa.Array:
+def decimals_of(numbers: ExactNumbers) -> ArrowArray:
     """Exact numbers as a column of decimals, null where there is none."""
     if numbers.units.dtype == object:
-        array = pa.array([numbers.decimal(row) for row in range(len(numbers))], DECIMAL)
-        return array
+        return pa.array([numbers.decimal(row) for row in range(len(numbers))], DECIMAL)
     words = np.empty((len(numbers), 2), dtype=np.int64)
     words[:, 0], words[:, 1] = numbers.units, numbers.units >> 63
     there = None
@@ -170,14 +170,15 @@ def decimals_of(numbers: ExactNumbers) -> pa.Array:
     return array.cast(DECIMAL)
 
 
-def _sides(column: pa.Array) -> pa.Array:
+def _sides(column: ArrowArray) -> ArrowArray:
     """The taker's side, by whether the buyer was the maker."""
     if pa.types.is_string(column.type):
-        column = pc.equal(pc.utf8_lower(column), "true")
-    return pc.if_else(column.cast(pa.bool_()), "sell", "buy")
+        column = pc.equal(pc.utf8_lower(column), pa.scalar("true"))
+    sides: ArrowArray = pc.if_else(column.cast(pa.bool_()), pa.scalar("sell"), pa.scalar("buy"))
+    return sides
 
 
-def _numbers(column: pa.Array) -> pa.Array:
+def _numbers(column: ArrowArray) -> ArrowArray:
     """Ids as numbers, all null where one is none."""
     try:
         return column.cast(pa.int64())
@@ -187,4 +188,6 @@ def _numbers(column: pa.Array) -> pa.Array:
 
 def of_file(path: object, error: BadCell, first_row: int, expected: str = "a number or a time") -> SourceError:
     """A wrong cell as an error that names file, row and field."""
-    return SourceError(f"file {path}, row {first_row + error.row}: {error.field}: expected {expected}, was {error.was!r}")
+    return SourceError(
+        f"file {path}, row {first_row + error.row}: {error.field}: expected {expected}, was {error.was!r}"
+    )

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 import pyarrow as pa
 
@@ -69,25 +69,20 @@ def opened(file: Packed) -> Iterator[IO[bytes]]:
     with reading(file.path):
         if file.container == "zip":
             with zipfile.ZipFile(file.path) as archive, archive.open(_only(file.path, archive)) as member:
-                yield _without_mark(io.BufferedReader(member, _BUFFER))
+                yield _without_mark(io.BufferedReader(cast("io.RawIOBase", member), _BUFFER))
             return
         with _stream(file) as stream:
             yield _without_mark(stream)
 
 
 def _stream(file: Packed) -> io.BufferedReader:
-    raw: IO[bytes]
     if file.container == "gzip":
-        raw = gzip.open(file.path)  # noqa: SIM115 (the buffer closes it)
-    elif file.container == "xz":
-        raw = lzma.open(file.path)  # noqa: SIM115
-    elif file.container == "bzip2":
-        raw = bz2.open(file.path)  # noqa: SIM115
-    elif file.container == "zstd":
-        return io.BufferedReader(_Unpacked(file.path), _BUFFER)
-    else:
-        return file.path.open("rb", buffering=_BUFFER)
-    return io.BufferedReader(raw, _BUFFER)  # type: ignore[type-var]
+        return io.BufferedReader(gzip.GzipFile(file.path), _BUFFER)
+    if file.container == "xz":
+        return io.BufferedReader(lzma.LZMAFile(file.path), _BUFFER)
+    if file.container == "bzip2":
+        return io.BufferedReader(bz2.BZ2File(file.path), _BUFFER)
+    return io.BufferedReader(_Unpacked(file.path) if file.container == "zstd" else io.FileIO(file.path), _BUFFER)
 
 
 class _Unpacked(io.RawIOBase):

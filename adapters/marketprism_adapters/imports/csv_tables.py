@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
@@ -54,12 +54,12 @@ class TextTable(NamedTuple):
         """
         time = layout.fields[TIME_OF[layout.kind]]
         names = list(layout.columns)
-        types = {name: pa.string() for name in wanted}
+        types: dict[str, pa.DataType] = {name: pa.string() for name in wanted}
         if not layout.second_time and all(_is_whole(cell) for cell in self.sample.column(names.index(time))[:50]):
             types[time] = pa.string() if _is_day(self, names.index(time)) else pa.int64()
         bad: list[arrow_csv.InvalidRow] = []
 
-        def refuse(row: arrow_csv.InvalidRow) -> str:
+        def refuse(row: arrow_csv.InvalidRow) -> Literal["error"]:
             bad.append(row)
             return "error"
 

@@ -12,9 +12,9 @@ from marketprism_application.ports.imports import ROWS, TIME_OF
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "time": (
-        "ts_open", "ts_event", "open_time", "opentime", "begintime", "begin_time", "datetime_nano", "datetime_ns", "datetime",
-        "timestamp", "time", "date", "ts", "trade_time", "bob", "date_time", "trading_time", "trading_date", "trade_date",
-        "tradingday", "trading_day", "eob", "时间", "日期", "交易时间", "交易日期",
+        "ts_open", "ts_event", "open_time", "opentime", "begintime", "begin_time", "datetime_nano", "datetime_ns",
+        "datetime", "timestamp", "time", "date", "ts", "trade_time", "bob", "date_time", "trading_time",
+        "trading_date", "trade_date", "tradingday", "trading_day", "eob", "时间", "日期", "交易时间", "交易日期",
     ),
     "open": ("open", "open_price", "openprice", "o", "开盘价", "开盘"),
     "high": ("high", "high_price", "highprice", "h", "max", "最高价", "最高"),
@@ -22,7 +22,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "close": ("close", "close_price", "closeprice", "c", "last", "收盘价", "收盘"),
     "volume": ("volume", "vol", "v", "base_volume", "total_volume", "成交量"),
     "turnover": (
-        "turnover", "amount", "quote_volume", "quote_asset_volume", "total_turnover", "money", "value", "成交额", "成交金额",
+        "turnover", "amount", "quote_volume", "quote_asset_volume", "total_turnover", "money", "value", "成交额",
+        "成交金额",
     ),
     "open_interest": ("open_interest", "openinterest", "close_oi", "oi", "endopenint", "hold", "持仓量"),
     "trades": ("trades", "count", "number_of_trades", "num_trades", "trade_count"),
@@ -34,14 +35,25 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 _CLOCK = ("time", "时间")
 _DAYS = ("date", "trading_date", "trade_date", "tradingday", "trading_day", "日期", "交易日期")
-_SYMBOLS = ("symbol", "instrument_id", "instrumentid", "instrument", "code", "ticker", "合约", "合约代码", "vt_symbol", "order_book_id")
+_SYMBOLS = (
+    "symbol",
+    "instrument_id",
+    "instrumentid",
+    "instrument",
+    "code",
+    "ticker",
+    "合约",
+    "合约代码",
+    "vt_symbol",
+    "order_book_id",
+)
 _VENUES = ("exchange", "venue", "exchange_id", "exchangeid", "交易所")
 _BAR_NEEDS, _TRADE_NEEDS = ("open", "high", "low", "close"), ("price", "quantity")
 _BARE = ("ts_open", "open", "high", "low", "close", "volume", "turnover", "open_interest")
 
 
 def generic(sample: Sample, given: Mapping[str, str]) -> Layout | None:
-    """A layout by the names of columns, with those that are `given` by field; None where no bars and no trades are in it.
+    """A layout by the names of columns, with those that are `given` by field; None where there are no bars or trades.
 
     Raises:
         SourceError: a given field or column that there is not.
@@ -100,11 +112,6 @@ def _by_names(sample: Sample, given: Mapping[str, str]) -> Layout | None:
     second = ""
     if positions([time]).keys() & set(_DAYS) and _has_no_clock(sample, time):
         second = next((own[word] for word in _CLOCK if word in own and own[word] != time), "")
-    shared = {
-        "second_time": second,
-        "symbols": next((own[word] for word in _SYMBOLS if word in own), ""),
-        "venues": next((own[word] for word in _VENUES if word in own), ""),
-    }
     if len(prices) == len(_BAR_NEEDS):
         volume = column("volume") or _other_volume(own)
         if volume is None:
@@ -114,13 +121,19 @@ def _by_names(sample: Sample, given: Mapping[str, str]) -> Layout | None:
         fields |= {name: found for name in more if (found := column(name)) is not None and found != volume}
         begins = positions([time]).keys() & {"open_time", "begintime", "begin_time", "bob", "ts_open"}
         stamped = "open" if begins else "close" if positions([time]).keys() & {"eob"} else ""
-        return Layout("table", "bar", sample.names, fields, stamped=stamped, **shared)
+        return _named(Layout("table", "bar", sample.names, fields, stamped=stamped, second_time=second), own)
     trade = {name: found for name in _TRADE_NEEDS if (found := column(name)) is not None}
     if len(trade) == len(_TRADE_NEEDS):
         fields = {"ts_event": time, **trade}
         fields |= {name: found for name in ("trade_id", "side") if (found := column(name)) is not None}
-        return Layout("table", "trade", sample.names, fields, **shared)
+        return _named(Layout("table", "trade", sample.names, fields, second_time=second), own)
     return None
+
+
+def _named(layout: Layout, own: Mapping[str, str]) -> Layout:
+    """With the columns that name instruments."""
+    symbols, venues = (next((own[word] for word in words if word in own), "") for words in (_SYMBOLS, _VENUES))
+    return replace(layout, symbols=symbols, venues=venues)
 
 
 def _other_volume(own: Mapping[str, str]) -> str | None:

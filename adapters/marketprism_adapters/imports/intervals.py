@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from marketprism_domain.values import NANOS_PER_MINUTE
 
@@ -24,8 +25,8 @@ def interval_of_ns(length: int) -> str | None:
 
 
 def usual_interval(times: Sequence[int]) -> str | None:
-    """The interval that most neighbours of a list of times are apart, whichever way it runs; None where that is none."""
-    apart = Counter(abs(after - before) for before, after in zip(times, times[1:], strict=False) if after != before)
+    """The interval that most neighbours of a list of times are apart, whichever way it runs; None where none is."""
+    apart = Counter(abs(after - before) for before, after in pairwise(times) if after != before)
     if not apart:
         return None
     length, _ = min(apart.most_common(), key=lambda item: (-item[1], item[0]))

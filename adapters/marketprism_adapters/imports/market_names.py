@@ -14,7 +14,7 @@ from marketprism_adapters.venues.registry import MARKETS
 from marketprism_application.venues.protocol import ParseRefused
 from marketprism_domain.instruments.exchange_codes import venue_of_code
 from marketprism_domain.instruments.names import is_future, is_option
-from marketprism_domain.instruments.written_names import behind, before, venue_named
+from marketprism_domain.instruments.written_names import before, behind, venue_named
 from marketprism_domain.sessions.exchange_hours import EXCHANGES, venue_of
 
 # The market of a public archive's files, by what they are: spot, or a perpetual's.
@@ -92,7 +92,9 @@ def instrument_written(text: str) -> InstrumentNamed:
 
 def instrument_in_name(name: str) -> InstrumentNamed:
     """The instrument that a file's name has in it, as `tq_SHFE.cu1905_1m.csv` has; nothing where it has none."""
-    stem = re.sub(r"(\.(csv|tsv|txt|gz|zip|xz|zst|bz2|feather|parquet|arrow|db|sqlite))+$", "", name, flags=re.IGNORECASE)
+    stem = re.sub(
+        r"(\.(csv|tsv|txt|gz|zip|xz|zst|bz2|feather|parquet|arrow|db|sqlite))+$", "", name, flags=re.IGNORECASE
+    )
     for token in _TOKEN.split(stem):
         found = instrument_written(token)
         if found.venue in EXCHANGES:

@@ -23,6 +23,7 @@ from marketprism_adapters.imports.market_names import (
     instrument_written,
     market_called,
 )
+from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_application.ports.imports import (
     TIME_OF,
     FileFacts,
@@ -185,7 +186,7 @@ class TableFile:
 
     def _interval(self, key: tuple[str, ...], venue: str) -> str:
         for rows in self._read(key, self._zone(venue)):
-            times = rows.column(TIME_OF[self._layout.kind]).slice(0, 2_000).to_pylist()
+            times = [int(ts) for ts in rows.column(TIME_OF[self._layout.kind]).slice(0, 2_000).to_numpy()]
             if len(times) > 1:
                 return usual_interval(times) or ""
         return ""
@@ -203,10 +204,10 @@ class TableFile:
         return named.get(column) or next((field for field, name in layout.fields.items() if name == column), "")
 
 
-def _equal(batch: pa.RecordBatch, columns: list[str], key: tuple[str, ...]) -> pa.Array:
+def _equal(batch: pa.RecordBatch, columns: list[str], key: tuple[str, ...]) -> ArrowArray:
     same = pa.array(np.ones(batch.num_rows, dtype=np.bool_))
     for name, value in zip(columns, key, strict=True):
-        same = pc.and_(same, pc.equal(batch.column(name).cast(pa.string()).fill_null(""), value))
+        same = pc.and_(same, pc.equal(batch.column(name).cast(pa.string()).fill_null(""), pa.scalar(value)))
     return same
 
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as feather
-import pyarrow.parquet as parquet
+from pyarrow import feather, parquet
 
 from marketprism_adapters.imports.containers import Packed, reading
 from marketprism_adapters.imports.layout import Layout, Sample
 from marketprism_application.errors import SourceError
+from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_sdk.errors import reason_of
 
 _SAMPLE_ROWS = 2_000
@@ -60,7 +60,7 @@ def _batches(file: Packed, columns: list[str] | None) -> Iterator[pa.RecordBatch
         raise SourceError(f"file {file.path}: expected a whole Arrow or Parquet file: {reason_of(error)}") from error
 
 
-def _texts(column: pa.Array) -> list[str]:
+def _texts(column: ArrowArray) -> list[str]:
     try:
         return [cell or "" for cell in pc.cast(column, pa.string()).to_pylist()]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
@@ -110,7 +110,7 @@ class SqlTable(NamedTuple):
                 raise SourceError(f"file {self.file.path}: expected a whole database: {reason_of(error)}") from error
 
 
-def _column(cells: list[object]) -> pa.Array:
+def _column(cells: list[object]) -> ArrowArray:
     try:
         return pa.array(cells)
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # SQLite lets each cell have its own type

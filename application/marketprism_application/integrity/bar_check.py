@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -107,10 +107,24 @@ def _content(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs)
         add("off_step", steps.off_quantity(rows, inputs.terms))
     if not ticks:
         found.reasons["step"] = "no terms of the instrument: its price step is not known"
+    _amounts(found, rows, inputs, add)
     if inputs.limits:
         add("outside_limits", steps.outside_limits(rows, at, grid, inputs.limits))
     else:
         found.reasons["limits"] = "no price limits of the days"
+    if rows.open_interest is None:
+        found.reasons["open_interest"] = "the rows have no open interest"
+    else:
+        add("oi_negative", shape.negative_interest(rows), "open_interest")
+    if inputs.gaps is None or rows.gap is None:
+        found.reasons["gaps"] = "no gap ledger: only what is stored has one"
+    else:
+        flags = ledger.gap_flags(rows, at, grid, inputs.gaps)
+        add("gap_overlap", flags.unflagged)
+        add("gap_unknown", flags.unknown)
+
+
+def _amounts(found: Found, rows: BarRows, inputs: Inputs, add: Callable[..., None]) -> None:
     if rows.turnover is None:
         found.reasons["vwap"] = "the rows have no turnover"
     elif inputs.may_be_negative:
@@ -123,16 +137,6 @@ def _content(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs)
             found.reasons["vwap"] = "turnover and volume fit one another in hardly any row: they have other units"
             wrong = np.zeros(len(rows), dtype=np.bool_)
         add("vwap_outside", wrong, "open", "high", "low", "close", "volume", "turnover")
-    if rows.open_interest is None:
-        found.reasons["open_interest"] = "the rows have no open interest"
-    else:
-        add("oi_negative", shape.negative_interest(rows), "open_interest")
-    if inputs.gaps is None or rows.gap is None:
-        found.reasons["gaps"] = "no gap ledger: only what is stored has one"
-    else:
-        flags = ledger.gap_flags(rows, at, grid, inputs.gaps)
-        add("gap_overlap", flags.unflagged)
-        add("gap_unknown", flags.unknown)
 
 
 def _movement(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs, beside: Beside) -> None:
@@ -153,15 +157,13 @@ def _movement(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs
         found.defects.extend(of_rows("stale", rows, at, grid, np.arange(first, last + 1)))
 
 
-def _witnesses(
-    found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs, expectation: Expectation
-) -> None:
+def _witnesses(found: Found, rows: BarRows, at: Index, grid: Grid, inputs: Inputs, expectation: Expectation) -> None:
     def take(compared: witnesses.Compared, group: str, nothing: str) -> None:
         found.defects.extend(compared.defects)
         absent = [each for each in compared.defects if each.code in ("missing_bar", "missing_range")]
         if not expectation.dense:
-            found.missing += sum(each.count for each in absent)
-            found.empty -= sum(each.count for each in absent)
+            found.missing += sum(each.total for each in absent)
+            found.empty -= sum(each.total for each in absent)
         else:
             found.defects[:] = [each for each in found.defects if each not in absent or not each.text]
         if not compared.compared:
@@ -173,7 +175,7 @@ def _witnesses(
         found.reasons["day_sums"] = "the bars are not of parts of a day"
     else:
         days = daily_grid(grid)
-        sums = witnesses.day_sums(rows, at, grid, _whole_days(rows, at, grid, expectation), inputs.day_bars, days)
+        sums = witnesses.day_sums(rows, at, grid, _whole_days(at, grid, expectation), inputs.day_bars, days)
         take(sums, "day_sums", "no day is whole and has a bar of the day")
     if inputs.klines is None:
         found.reasons["klines"] = "no klines of the venue"
@@ -206,7 +208,7 @@ def daily_grid(grid: Grid) -> Grid:
     return days.with_daily_aliases()
 
 
-def _whole_days(rows: BarRows, at: Index, grid: Grid, expectation: Expectation) -> Flags:
+def _whole_days(at: Index, grid: Grid, expectation: Expectation) -> Flags:
     """Which days have all their bars; of a sparse series each that has any, for what it lacks had no trade."""
     there = np.zeros(len(grid), dtype=np.bool_)
     there[at] = True
@@ -233,7 +235,9 @@ def _coverage(found: Found, there: Placed, grid: Grid) -> None:
     )
 
 
-def report_of(expectation: Expectation, parts: Iterable[Found], faults: Iterable[tuple[str, str]] | None) -> IntegrityReport:
+def report_of(
+    expectation: Expectation, parts: Iterable[Found], faults: Iterable[tuple[str, str]] | None
+) -> IntegrityReport:
     """The report of a series by its parts in order. `faults` of its file, code and text; None: there is no file."""
     found = list(parts)
     defects = list(_linked(found))
@@ -248,22 +252,28 @@ def report_of(expectation: Expectation, parts: Iterable[Found], faults: Iterable
     if faults is None:
         reasons["checksum"] = "no file: only a file has a sum"
     checks = tuple(
-        CheckRun(group.name, BARS in group.kinds and group.name not in reasons, _reason(group.kinds, reasons.get(group.name)))
+        CheckRun(
+            group.name, BARS in group.kinds and group.name not in reasons, _reason(group.kinds, reasons.get(group.name))
+        )
         for group in GROUPS
     )
     return IntegrityReport(
         expectation.dataset,
         expectation.dense,
-        *(sum(getattr(part, name) for part in found) for name in _TOTALS),
-        tuple(each for each in defects if each.severity is not Severity.NOTICE),
-        tuple(each for each in defects if each.severity is Severity.NOTICE),
-        checks,
-        tuple(day for part in found for day in part.coverage),
-        tuple(dict.fromkeys(remark for part in found for remark in part.remarks)),
+        expected=sum(part.expected for part in found),
+        present=sum(part.present for part in found),
+        missing=sum(part.missing for part in found),
+        empty=sum(part.empty for part in found),
+        unexpected=sum(part.unexpected for part in found),
+        duplicate=sum(part.duplicate for part in found),
+        repeated=sum(part.repeated for part in found),
+        rows=sum(part.rows for part in found),
+        defects=tuple(each for each in defects if each.severity is not Severity.NOTICE),
+        notices=tuple(each for each in defects if each.severity is Severity.NOTICE),
+        checks=checks,
+        coverage=tuple(day for part in found for day in part.coverage),
+        remarks=tuple(dict.fromkeys(remark for part in found for remark in part.remarks)),
     )
-
-
-_TOTALS = ("expected", "present", "missing", "empty", "unexpected", "duplicate", "repeated", "rows")
 
 
 def _reason(kinds: tuple[str, ...], reason: str | None) -> str:
@@ -286,7 +296,7 @@ def _linked(parts: list[Found]) -> Iterator[Defect]:
                 each = before._replace(  # noqa: PLW2901 (it is the whole of both from here on)
                     code=code,
                     ts_to=each.ts_to,
-                    count=before.count + each.count,
+                    total=before.total + each.total,
                     rows=(*before.rows, *each.rows)[:10],
                 )
             if each.ts_to == ends and each.code not in _BY_DAY and number + 1 < len(parts):

@@ -9,7 +9,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from marketprism_application.integrity.exact_numbers import ExactNumbers, Flags, Ints, concatenated, exact_numbers
+from marketprism_application.integrity.exact_numbers import (
+    ArrowColumn,
+    ExactNumbers,
+    Flags,
+    Ints,
+    concatenated,
+    exact_numbers,
+)
 from marketprism_domain.integrity.report import SampleRow
 
 Index = NDArray[np.intp]
@@ -66,7 +73,10 @@ class BarRows:
         return cls(
             _plain(table.column("ts_open")).astype(np.int64),
             np.zeros(count, dtype=np.int64) if row is None else row,
-            *(each.scaled(scale) for each in prices),
+            prices[0].scaled(scale),
+            prices[1].scaled(scale),
+            prices[2].scaled(scale),
+            prices[3].scaled(scale),
             exact_numbers(table.column("volume")),
             maybe("turnover"),
             maybe("open_interest"),
@@ -84,7 +94,11 @@ class BarRows:
         return BarRows(
             self.ts[index],
             self.row[index],
-            *(each.taken(index) for each in (self.open, self.high, self.low, self.close, self.volume)),
+            self.open.taken(index),
+            self.high.taken(index),
+            self.low.taken(index),
+            self.close.taken(index),
+            self.volume.taken(index),
             part(self.turnover),
             part(self.open_interest),
             None if self.trades is None else self.trades[index],
@@ -149,7 +163,10 @@ def joined(parts: list[BarRows]) -> BarRows:
     return BarRows(
         np.concatenate([part.ts for part in parts]),
         np.concatenate([part.row for part in parts]),
-        *(each.scaled(scale) for each in prices),
+        prices[0].scaled(scale),
+        prices[1].scaled(scale),
+        prices[2].scaled(scale),
+        prices[3].scaled(scale),
         concatenated([part.volume for part in parts]),
         numbers("turnover"),
         numbers("open_interest"),
@@ -159,6 +176,8 @@ def joined(parts: list[BarRows]) -> BarRows:
     )
 
 
-def _plain(column: pa.ChunkedArray | pa.Array) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+def _plain(column: ArrowColumn) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = (
+        column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+    )
     return found

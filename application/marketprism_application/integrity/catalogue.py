@@ -44,7 +44,9 @@ GROUPS: tuple[CheckGroup, ...] = (
     CheckGroup("stale", OF_BARS, (), "no price stands still while there is volume"),
     CheckGroup("day_sums", OF_BARS, ("day bars",), "bars of a day add up to the bar of the day"),
     CheckGroup("klines", OF_BARS, ("klines",), "bars equal the venue's own"),
-    CheckGroup("trades", (BARS, TRADES), ("trades",), "bars equal the trades in them, and no trade's number is missing"),
+    CheckGroup(
+        "trades", (BARS, TRADES), ("trades",), "bars equal the trades in them, and no trade's number is missing"
+    ),
     CheckGroup("vwap", OF_BARS, ("turnover",), "the average price lies between low and high"),
     CheckGroup("checksum", OF_ALL, ("file",), "the file is the one that was published"),
     CheckGroup("time_unit", OF_ALL, ("stamps",), "times of a file have one unit"),
@@ -77,7 +79,9 @@ _ROWS: tuple[CheckCode, ...] = (
     CheckCode("checksum", "checksum", _E, _SURE, 0.0, "a file that is not the one that was published, or not whole"),
     CheckCode("time_unit", "time_unit", _W, _SURE, 0.2, "times of another unit than the rest of the file"),
     CheckCode("gap_overlap", "gaps", _W, _SURE, 0.2, "a bar that overlaps a known gap and does not say so"),
-    CheckCode("gap_unknown", "gaps", _W, _LIKELY, 0.2, "a bar that says it overlaps a gap which the ledger does not have"),
+    CheckCode(
+        "gap_unknown", "gaps", _W, _LIKELY, 0.2, "a bar that says it overlaps a gap which the ledger does not have"
+    ),
     CheckCode("oi_negative", "open_interest", _E, _SURE, 0.5, "open interest below zero"),
     CheckCode("funding_missing", "funding", _E, _SURE, 1.0, "a settlement without a rate"),
 )

@@ -39,7 +39,7 @@ def check_trades(
     count = len(trades)
     differ, same = tape.repeated_numbers(trades)
     holes = list(tape.number_holes(trades))
-    lacking = sum(each.count for each in holes)
+    lacking = sum(each.total for each in holes)
     counts = _Counts(count - len(differ) - len(same) + lacking, count - len(differ) - len(same), lacking)
     counts.duplicate, counts.repeated = len(differ) + len(same), len(same)
     defects = [

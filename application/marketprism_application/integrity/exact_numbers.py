@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+# Columns of whatever type: which it is, is asked of the column itself.
+ArrowArray: TypeAlias = "pa.Array[Any]"
+ArrowColumn: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
 
 DECIMAL = pa.decimal128(38, 18)
 _SCALES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18)
@@ -95,7 +99,7 @@ def concatenated(parts: list[ExactNumbers]) -> ExactNumbers:
     return ExactNumbers(np.concatenate([part.units for part in fitted]), scale, there)
 
 
-def exact_numbers(column: pa.ChunkedArray | pa.Array) -> ExactNumbers:
+def exact_numbers(column: ArrowColumn) -> ExactNumbers:
     """A column of decimals, whole numbers or doubles; of doubles the shortest decimals that they stand for.
 
     Raises:
@@ -117,7 +121,7 @@ def exact_numbers(column: pa.ChunkedArray | pa.Array) -> ExactNumbers:
     return _of_decimals(array, there)
 
 
-def _of_decimals(array: pa.Array, there: Flags | None) -> ExactNumbers:
+def _of_decimals(array: ArrowArray, there: Flags | None) -> ExactNumbers:
     sample = array.slice(0, _SAMPLE)
     for scale in _SCALES:
         if scale > array.type.scale:
@@ -133,7 +137,7 @@ def _of_decimals(array: pa.Array, there: Flags | None) -> ExactNumbers:
     return ExactNumbers(_whole(array), array.type.scale, there)
 
 
-def _units(array: pa.Array, scale: int) -> Ints | None:
+def _units(array: ArrowArray, scale: int) -> Ints | None:
     """The numbers in a unit, None where one of them is finer or too large."""
     try:
         cast = array if scale == array.type.scale else array.cast(pa.decimal128(38, scale))
@@ -142,16 +146,16 @@ def _units(array: pa.Array, scale: int) -> Ints | None:
     buffer = cast.buffers()[1]
     if buffer is None:
         return np.zeros(0, dtype=np.int64)
-    words = np.frombuffer(buffer, dtype=np.int64)[2 * cast.offset : 2 * (cast.offset + len(cast))]
+    words = np.frombuffer(memoryview(buffer), dtype=np.int64)[2 * cast.offset : 2 * (cast.offset + len(cast))]
     low, high = words[::2], words[1::2]
     return np.ascontiguousarray(low) if bool((high == low >> 63).all()) else None
 
 
-def _whole(array: pa.Array) -> Ints:
+def _whole(array: ArrowArray) -> Ints:
     """Numbers that no int64 holds, as Python's integers."""
     scale = array.type.scale
     values = np.empty(len(array), dtype=object)
-    values[:] = [int(value.scaleb(scale)) for value in array.to_pylist()]
+    values[:] = [int(value.scaleb(scale)) if value is not None else 0 for value in array.to_pylist()]
     return values
 
 

@@ -43,11 +43,11 @@ class Grid:
         required: list[Flags] = []
         for number, day in enumerate(expectation.days):
             for run in day.runs:
-                ts = run.ts_first + run.step_ns * np.arange(run.count, dtype=np.int64)
+                ts = run.ts_first + run.step_ns * np.arange(run.bars, dtype=np.int64)
                 opens.append(ts)
                 closes.append(ts + run.length_ns)
-                numbers.append(np.full(run.count, number, dtype=np.int32))
-                required.append(np.full(run.count, run.required, dtype=np.bool_))
+                numbers.append(np.full(run.bars, number, dtype=np.int32))
+                required.append(np.full(run.bars, run.required, dtype=np.bool_))
         if not opens:
             none = np.zeros(0, dtype=np.int64)
             return cls(none, none, none.astype(np.int32), none.astype(np.bool_), expectation.trading_days)

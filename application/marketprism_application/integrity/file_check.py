@@ -27,6 +27,7 @@ from marketprism_domain.instruments.exchange_codes import is_chinese
 from marketprism_domain.instruments.names import has_signed_price
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.integrity.expectation import (
+    UNBOUNDED,
     Alignment,
     Expectation,
     ExpectationRules,
@@ -56,7 +57,7 @@ class CheckAsked:
     ts_to: int | None = None
     dense: bool | None = None
     alignment: Alignment | None = None
-    listing: Listing = Listing()
+    listing: Listing = UNBOUNDED
     halts: Sequence[Halt] = ()
     terms: Sequence[TermPeriod] = ()
     confirmed: bool = False
@@ -150,7 +151,9 @@ def _check_bar_file(
 ) -> IntegrityReport:
     venue, remarks = _venue(series)
     if not series.interval:
-        raise QueryError("interval: expected one that the bars are apart, which their times do not tell; give --interval")
+        raise QueryError(
+            "interval: expected one that the bars are apart, which their times do not tell; give --interval"
+        )
     series = series._replace(venue=venue)
     schedule = calendar.schedule(venue, series.symbol)
     rows = joined(_all(file, series if series in file.facts.series else _own(file, series), BarRows.of))
@@ -171,9 +174,7 @@ def _check_bar_file(
     inputs = with_witnesses(inputs, series, witnesses)
     found = check_bars(rows, expectation, inputs, stamped=file.facts.stamped)
     report = report_of(expectation, [found], _faults(file))
-    return replace(
-        report, remarks=(*file.facts.remarks, *remarks, *bounds.remarks, *found_out, *report.remarks)
-    )
+    return replace(report, remarks=(*file.facts.remarks, *remarks, *bounds.remarks, *found_out, *report.remarks))
 
 
 def _own(file: RowsFile, series: FileSeries) -> FileSeries:
@@ -284,9 +285,7 @@ def looks_dense(rows: BarRows, grid: Grid, stamped: str, length: int) -> bool:
     return int((lengths <= _FEW_BARS).sum()) <= max(3, _OFTEN * int(there.sum()))
 
 
-def with_witnesses(
-    inputs: Inputs, series: FileSeries, witnesses: Sequence[tuple[RowsFile, FileSeries]]
-) -> Inputs:
+def with_witnesses(inputs: Inputs, series: FileSeries, witnesses: Sequence[tuple[RowsFile, FileSeries]]) -> Inputs:
     """The inputs with other files of the same instrument: bars of days, bars of the same interval, trades.
 
     Raises:

@@ -10,8 +10,11 @@ from marketprism_domain.instruments.sizes import size_of
 
 
 def terms_of(venue: str, symbol: str, maker: str = "") -> tuple[TermPeriod, ...]:
-    """The price step and the size of a contract of a Chinese exchange. Of a pair, and of a perpetual that is paid in the
-    quote currency, amounts are in the base: the size is 1; of a series whose `maker` is unknown nothing is known."""
+    """The price step and the size of a contract of a Chinese exchange.
+
+    Of a pair, and of a perpetual that is paid in the quote currency, amounts are in the base: the size is 1. Of a
+    series whose `maker` is unknown nothing is known.
+    """
     if is_chinese(venue):
         size = size_of(venue, symbol)
         return () if size is None else (TermPeriod(0, size.price_tick, Decimal(1), size.multiplier),)

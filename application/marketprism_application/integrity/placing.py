@@ -1,4 +1,4 @@
-"""Where the rows of a series belong: at which place of the grid, in which zone, under which of several rows of one time.
+"""Where the rows of a series belong: at which place of the grid, in which zone, and which of several of one time.
 
 A series that is some whole hours off, as a whole or in a block, is checked where it belongs, and that it is off is one
 defect: otherwise each of its rows would be unexpected and each of its bars missing.
@@ -65,7 +65,9 @@ def by_opening(rows: BarRows, grid: Grid, stamps: str, length_ns: int) -> Stampe
     remarks: list[str] = []
     if stamps != "open":
         closing = _hits(grid, rows.ts - length_ns)
-        if stamps == "close" or (closing > as_written and _outside(closing, rows) * 10 <= _outside(as_written, rows) * 9):
+        if stamps == "close" or (
+            closing > as_written and _outside(closing, rows) * 10 <= _outside(as_written, rows) * 9
+        ):
             rows, as_written = rows.at(rows.ts - length_ns), closing
             if not stamps:
                 remarks.append("rows bear the time at which their bars close")

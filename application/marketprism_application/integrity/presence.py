@@ -15,7 +15,7 @@ from marketprism_domain.integrity.report import SAMPLE_ROWS, Defect
 def missing(found: Placed, grid: Grid) -> Iterator[Defect]:
     """Bars of a dense series that must be there and are not, the head and the tail of the range included."""
     for each in of_places("missing_range", grid, absent(found, grid)):
-        yield each if each.count > 1 else each._replace(code="missing_bar")
+        yield each if each.total > 1 else each._replace(code="missing_bar")
 
 
 def absent(found: Placed, grid: Grid) -> Index:

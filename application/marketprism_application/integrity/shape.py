@@ -60,7 +60,9 @@ def vwap_outside(rows: BarRows, terms: Sequence[TermPeriod]) -> Flags:
     outside = _outside(money, amount, low - slack, high + slack, last_digit + 1e-9 * np.abs(money))
     if inverse.any():
         rounded = last_digit * high
-        outside = np.where(inverse, _outside(amount, money, low - slack, high + slack, rounded + 1e-9 * amount), outside)
+        outside = np.where(
+            inverse, _outside(amount, money, low - slack, high + slack, rounded + 1e-9 * amount), outside
+        )
     traded = (volume > 0) & np.isfinite(money)
     found: Flags = traded & outside.astype(np.bool_)
     return found
@@ -71,8 +73,14 @@ def _outside(money: Floats, amount: Floats, low: Floats, high: Floats, rounding:
     return found
 
 
-def by_period(ts: np.ndarray[tuple[int], np.dtype[np.int64]], terms: Sequence[TermPeriod]) -> list[tuple[slice, TermPeriod]]:
-    """Rows in order of time by the terms of their date; before the first period its terms are the best that is known."""
+def by_period(
+    ts: np.ndarray[tuple[int], np.dtype[np.int64]], terms: Sequence[TermPeriod]
+) -> list[tuple[slice, TermPeriod]]:
+    """Rows in order of time by the terms of their date; before the first period its terms hold."""
     ordered = sorted(terms, key=lambda period: period.ts_from)
     starts = [0, *(int(np.searchsorted(ts, period.ts_from)) for period in ordered[1:]), len(ts)]
-    return [(slice(start, end), period) for start, end, period in zip(starts, starts[1:], ordered, strict=False) if end > start]
+    return [
+        (slice(start, end), period)
+        for start, end, period in zip(starts, starts[1:], ordered, strict=False)
+        if end > start
+    ]

@@ -40,7 +40,9 @@ def off_step(numbers: ExactNumbers, step: Decimal) -> Flags:
     unit = int(step.scaleb(fitted.scale))
     units = fitted.units
     # Of machine numbers the whole multiple is taken away: a division is several times as fast as a remainder.
-    wrong: Flags = ((units % unit) != 0 if units.dtype == object else units - units // unit * unit != 0).astype(np.bool_)
+    wrong: Flags = ((units % unit) != 0 if units.dtype == object else units - units // unit * unit != 0).astype(
+        np.bool_
+    )
     return wrong if fitted.there is None else wrong & fitted.there
 
 
@@ -48,7 +50,9 @@ def outside_limits(rows: BarRows, at: Index, grid: Grid, limits: Mapping[str, Da
     """Rows with a price beyond the limits of their trading day; days without limits are not looked at."""
     scale = rows.low.scale
     known = [limits.get(day) for day in grid.days]
-    places = max([scale, *(_places(each.low) for each in known if each), *(_places(each.high) for each in known if each)])
+    places = max(
+        [scale, *(_places(each.low) for each in known if each), *(_places(each.high) for each in known if each)]
+    )
     low, high = rows.low.scaled(places).units, rows.high.scaled(places).units
     lowest = _units([each.low if each else None for each in known], places)
     highest = _units([each.high if each else None for each in known], places)

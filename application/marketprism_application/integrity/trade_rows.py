@@ -44,7 +44,9 @@ class TradeRows:
             if name not in names or table.column(name).null_count:
                 return None
             column = table.column(name)
-            return np.asarray(column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy())
+            return np.asarray(
+                column.to_numpy(zero_copy_only=False) if isinstance(column, pa.Array) else column.to_numpy()
+            )
 
         row = ints("row")
         off_book = ints("off_book")

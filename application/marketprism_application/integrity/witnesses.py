@@ -34,7 +34,9 @@ def day_sums(rows: BarRows, at: Index, grid: Grid, whole: Flags, days: BarRows, 
     starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]])
     made = _day_bars(rows, starts)
     mine, theirs = made.fitted(days)
-    place = {day_grid.trading_day(int(where)): row for row, where in enumerate(day_grid.place(days.ts)) if where != NOWHERE}
+    place = {
+        day_grid.trading_day(int(where)): row for row, where in enumerate(day_grid.place(days.ts)) if where != NOWHERE
+    }
     defects: list[Defect] = []
     compared = skipped = 0
     for row, number in enumerate(numbers[starts].tolist()):
@@ -66,7 +68,10 @@ def _day_bars(rows: BarRows, starts: Index) -> BarRows:
     traded = np.asarray(rows.volume.units > 0, dtype=np.bool_)
     # A bar without a trade repeats the price before it: the day opens with the first that has one, if any has.
     first = np.array(
-        [begin + int(np.argmax(traded[begin : end + 1])) for begin, end in zip(starts.tolist(), ends.tolist(), strict=True)],
+        [
+            begin + int(np.argmax(traded[begin : end + 1]))
+            for begin, end in zip(starts.tolist(), ends.tolist(), strict=True)
+        ],
         dtype=np.intp,
     )
     idle = ~np.add.reduceat(traded, starts).astype(np.bool_)  # days without a trade: their bars say what they say
@@ -92,11 +97,11 @@ def _differing(mine: BarRows, row: int, theirs: BarRows, other: int, names: tupl
             yield f"{name} {two.text(other)} there, {one.text(row)} here"
 
 
-def _money(made: BarRows, row: int, days: BarRows, other: int) -> Iterator[str]:
-    if made.turnover is None or days.turnover is None:
+def _money(mine: BarRows, row: int, days: BarRows, other: int) -> Iterator[str]:
+    if mine.turnover is None or days.turnover is None:
         return
-    if made.turnover.decimal(row) != days.turnover.decimal(other):
-        yield f"turnover {days.turnover.text(other)} there, {made.turnover.text(row)} here"
+    if mine.turnover.decimal(row) != days.turnover.decimal(other):
+        yield f"turnover {days.turnover.text(other)} there, {mine.turnover.text(row)} here"
 
 
 def klines(rows: BarRows, at: Index, grid: Grid, theirs: BarRows, *, code: str = "kline_mismatch") -> Compared:
@@ -117,13 +122,15 @@ def klines(rows: BarRows, at: Index, grid: Grid, theirs: BarRows, *, code: str =
         wrong |= mine.trades[left] != other.trades[right]
     order = np.argsort(left[wrong], kind="stable")
     found = _pairs(code, mine, other, (left[wrong][order], right[wrong][order]), at, grid)
-    return Compared([*found, *_only_there(grid, other, there[~both], places)], len(left), int((places == NOWHERE).sum()))
+    return Compared(
+        [*found, *_only_there(grid, other, there[~both], places)], len(left), int((places == NOWHERE).sum())
+    )
 
 
 def _only_there(grid: Grid, theirs: BarRows, rows: Index, places: Index) -> Iterator[Defect]:
     traded = rows[np.asarray(theirs.volume.units[rows] > 0, dtype=np.bool_)]
     for each in of_places("missing_range", grid, np.unique(places[traded]), text="another source has volume there"):
-        yield each if each.count > 1 else each._replace(code="missing_bar")
+        yield each if each.total > 1 else each._replace(code="missing_bar")
 
 
 def _pairs(
@@ -177,7 +184,7 @@ def bars_of_trades(trades: TradeRows, grid: Grid) -> BarRows:
 
 
 def traded_span(trades: TradeRows, grid: Grid) -> Grid:
-    """The part of a grid that a tape covers whole: a bar that began before the tape, or ends behind it, is no witness."""
+    """The part of a grid that a tape covers whole: a bar that began before it, or ends behind it, is no witness."""
     if not len(trades):
         return replace(grid, required=np.zeros(len(grid), dtype=np.bool_))
     covered = (grid.ts_open >= int(trades.ts.min())) & (grid.ts_close <= int(trades.ts.max()) + 1)

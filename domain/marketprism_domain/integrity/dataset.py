@@ -10,7 +10,7 @@ from marketprism_domain.values import InstrumentId, Interval, TimeWindow
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows of one kind of one instrument in [ts_from, ts_to), nanoseconds UTC; `interval` is empty where rows have none.
+    """Rows of one kind of one instrument in [ts_from, ts_to), nanoseconds UTC; `interval` is empty where there is none.
 
     Raises:
         InvalidValue: no instrument, interval or range that there could be.

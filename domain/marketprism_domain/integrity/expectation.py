@@ -24,21 +24,21 @@ Alignment = Literal["session", "clock"]
 
 
 class Run(NamedTuple):
-    """`count` bars of `length_ns`, one every `step_ns`, the first opens at `ts_first`.
+    """`bars` of `length_ns`, one every `step_ns`, the first opens at `ts_first`.
 
     `required`: whether one that is not there is missing. A bar that is not required may be there all the same.
     """
 
     ts_first: int
     step_ns: int
-    count: int
+    bars: int
     length_ns: int
     required: bool = True
 
     @property
     def ts_end(self) -> int:
         """When the last bar closes."""
-        return self.ts_first + (self.count - 1) * self.step_ns + self.length_ns
+        return self.ts_first + (self.bars - 1) * self.step_ns + self.length_ns
 
 
 class ExpectedDay(NamedTuple):
@@ -48,9 +48,9 @@ class ExpectedDay(NamedTuple):
     runs: tuple[Run, ...]
 
     @property
-    def count(self) -> int:
+    def expected(self) -> int:
         """How many bars must be there."""
-        return sum(run.count for run in self.runs if run.required)
+        return sum(run.bars for run in self.runs if run.required)
 
 
 class Listing(NamedTuple):
@@ -63,6 +63,9 @@ class Listing(NamedTuple):
     last_day: str = ""
     ts_first: int | None = None
     ts_last: int | None = None
+
+
+UNBOUNDED = Listing()
 
 
 class Halt(NamedTuple):
@@ -89,7 +92,7 @@ class Expectation:
     @property
     def count(self) -> int:
         """How many bars there are if nothing is missing."""
-        return sum(day.count for day in self.days)
+        return sum(day.expected for day in self.days)
 
     @property
     def trading_days(self) -> tuple[str, ...]:
@@ -104,7 +107,7 @@ class ExpectationRules:
     dense: bool
     now_ns: int
     alignment: Alignment = "session"
-    listing: Listing = Listing()
+    listing: Listing = UNBOUNDED
     halts: Sequence[Halt] = ()
     grace_ns: int = GRACE_NS
 
@@ -194,10 +197,10 @@ class _Counting:
         ts_from, ts_to = self._span
         skipped = max(0, -(-(ts_from - run.ts_first) // run.step_ns))
         forming = self._rules.now_ns - self._rules.grace_ns - run.length_ns
-        last = min((ts_to - 1 - run.ts_first) // run.step_ns, (forming - run.ts_first) // run.step_ns, run.count - 1)
+        last = min((ts_to - 1 - run.ts_first) // run.step_ns, (forming - run.ts_first) // run.step_ns, run.bars - 1)
         if last < skipped:
             return
-        left = run._replace(ts_first=run.ts_first + skipped * run.step_ns, count=last - skipped + 1)
+        left = run._replace(ts_first=run.ts_first + skipped * run.step_ns, bars=last - skipped + 1)
         yield from _without(left, self._rules.halts)
 
 
@@ -217,7 +220,7 @@ def _coded(windows: Iterator[Window], length: int) -> Iterator[Run]:
     for window in windows:
         size = window.ts_close - window.ts_open
         if open_run is not None and size == length and window.ts_open == open_run.ts_end:
-            open_run = open_run._replace(count=open_run.count + 1)
+            open_run = open_run._replace(bars=open_run.bars + 1)
             continue
         if open_run is not None:
             yield open_run
@@ -233,15 +236,15 @@ def _without(run: Run, halts: Sequence[Halt]) -> Iterator[Run]:
     """The run, its bars inside a halt not required."""
     for halt in halts:
         first = max(0, -(-(halt.ts_from - run.ts_first) // run.step_ns))
-        last = min(run.count - 1, (halt.ts_to - run.length_ns - run.ts_first) // run.step_ns)
+        last = min(run.bars - 1, (halt.ts_to - run.length_ns - run.ts_first) // run.step_ns)
         if last < first:
             continue
         if first:
-            yield from _without(run._replace(count=first), halts)
-        halted = run._replace(ts_first=run.ts_first + first * run.step_ns, count=last - first + 1)
+            yield from _without(run._replace(bars=first), halts)
+        halted = run._replace(ts_first=run.ts_first + first * run.step_ns, bars=last - first + 1)
         yield halted._replace(required=False)
-        if last + 1 < run.count:
-            rest = run._replace(ts_first=run.ts_first + (last + 1) * run.step_ns, count=run.count - last - 1)
+        if last + 1 < run.bars:
+            rest = run._replace(ts_first=run.ts_first + (last + 1) * run.step_ns, bars=run.bars - last - 1)
             yield from _without(rest, halts)
         return
     yield run

@@ -39,7 +39,7 @@ class SampleRow(NamedTuple):
 class Defect(NamedTuple):
     """One finding over a range of time.
 
-    `count` are the rows or bars of it, all of them; `rows` are the first of them. `weight` is what one of them costs
+    `total` are the rows or bars of it, all of them; `rows` are the first of them. `weight` is what one of them costs
     the score, in bars.
     """
 
@@ -48,7 +48,7 @@ class Defect(NamedTuple):
     certainty: Certainty
     ts_from: int
     ts_to: int
-    count: int
+    total: int
     trading_day: str = ""  # of the first one
     text: str = ""
     rows: tuple[SampleRow, ...] = ()
@@ -111,7 +111,7 @@ class IntegrityReport:
     @property
     def score(self) -> float:
         """0 to 100, two digits: the share of what is expected that no defect weighs on."""
-        weighed = sum(defect.count * defect.weight for defect in self.defects)
+        weighed = sum(defect.total * defect.weight for defect in self.defects)
         whole = max(self.expected, self.rows, 1)
         exact = 100.0 * max(0.0, 1.0 - weighed / whole)
         # A defect shows, however long the series: only one without any has 100.

@@ -1,6 +1,6 @@
 """The venue's public archive: files of klines, trades and rates, as data.binance.vision has them.
 
-A zip archive of one CSV file, `BTCUSDT-1m-2024-01.csv`; files of contracts have a header, those of the spot market none.
+A zip archive of one CSV file, `BTCUSDT-1m-2024-01.csv`; files of contracts have a header, those of spot have none.
 Times are milliseconds, of the spot market from 2025-01-01 on microseconds.
 """
 
