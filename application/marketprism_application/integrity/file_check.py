@@ -17,7 +17,7 @@ from marketprism_application.integrity.bar_rows import BarRows, joined
 from marketprism_application.integrity.catalogue import BARS, FUNDING, INTEREST, TRADES
 from marketprism_application.integrity.expected_grid import NOWHERE, Grid
 from marketprism_application.integrity.inputs import Inputs, TermPeriod
-from marketprism_application.integrity.known_terms import terms_of
+from marketprism_application.integrity.known_terms import listing_of, terms_of
 from marketprism_application.integrity.placing import by_opening
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
@@ -163,6 +163,8 @@ def _check_bar_file(
     if not len(rows):
         raise SourceError(f"{series.symbol}: expected rows in the range that is asked for, there are none")
     dataset = _dataset(series, bounds.ts_from, bounds.ts_to)
+    if asked.listing == UNBOUNDED:
+        asked = replace(asked, listing=listing_of(venue, series.symbol))
     dense, found_out = _density(file, rows, dataset, schedule, asked)
     rules = ExpectationRules(dense, asked.now_ns, asked.alignment or "session", asked.listing, tuple(asked.halts))
     expectation = expected(rows, dataset, schedule, rules, file.facts.stamped, fixed=asked.alignment is not None)

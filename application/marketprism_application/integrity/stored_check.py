@@ -32,7 +32,7 @@ from marketprism_application.integrity.event_check import check_trades
 from marketprism_application.integrity.exact_numbers import DECIMAL
 from marketprism_application.integrity.file_check import CheckAsked, bounds_of
 from marketprism_application.integrity.inputs import DayLimits, Inputs, TermPeriod
-from marketprism_application.integrity.known_terms import terms_of
+from marketprism_application.integrity.known_terms import listing_of, terms_of
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_domain.instruments.names import has_signed_price
@@ -192,7 +192,9 @@ class StoredCheck:
             )
             days = [_bars(page) async for page in self._pages(question)]
             inputs = replace(inputs, day_bars=joined(days) if days else None)
-        return inputs, asked.listing if asked.listing != UNBOUNDED else listing
+        if asked.listing != UNBOUNDED:
+            return inputs, asked.listing
+        return inputs, listing if listing.last_day else listing_of(series.venue, series.symbol)
 
     async def _terms(self, dataset: Dataset) -> tuple[tuple[TermPeriod, ...], Listing]:
         """The terms as they were known when the range begins, and as they are known now."""
