@@ -36,8 +36,7 @@ def jumps(rows: BarRows, closes: Ints, terms: Sequence[TermPeriod], figures: Fig
     none = np.zeros(count, dtype=np.bool_)
     if count < 4:
         return Jumps(none, none)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        close, high, low = (np.log(each.floats()) for each in (rows.close, rows.high, rows.low))
+    close, high, low = (_logarithms(each.floats()) for each in (rows.close, rows.high, rows.low))
     ticks = _ticks(rows, terms, figures)
     returns = np.r_[0.0, np.diff(close)]
     returns[~np.isfinite(returns)] = 0.0
@@ -50,6 +49,13 @@ def jumps(rows: BarRows, closes: Ints, terms: Sequence[TermPeriod], figures: Fig
         returned[step:] |= spikes[:-step]
     leaps = follows & (np.abs(returns) > reach) & ~returned
     return Jumps(spikes, leaps)
+
+
+def _logarithms(prices: Floats) -> Floats:
+    """Logarithms of prices, NaN of those that have none."""
+    found: Floats = np.full(len(prices), np.nan)
+    np.log(prices, out=found, where=prices > 0)
+    return found
 
 
 def _ticks(rows: BarRows, terms: Sequence[TermPeriod], figures: Figures) -> Floats:
