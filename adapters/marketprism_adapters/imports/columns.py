@@ -81,7 +81,7 @@ def _of_numbers(numbers: Ints) -> tuple[Ints, Ints]:
 
 
 def _of_text(column: ArrowArray, zone: str, name: str) -> Ints:
-    text = _day_text(pc.utf8_trim_whitespace(column))
+    text = _padded(_day_text(pc.utf8_trim_whitespace(column)))
     first = text[0].as_py() if len(text) else ""
     zoned = bool(first) and (first.endswith("Z") or _offset(first))
     try:
@@ -111,6 +111,12 @@ def _day_text(column: ArrowArray) -> ArrowArray:
     elif first[:8].isdigit() and (len(first) == 8 or first[8:9] in " T"):
         column = pc.replace_substring_regex(column, r"^(\d{4})(\d\d)(\d\d)", r"\1-\2-\3")
     return column
+
+
+def _padded(column: ArrowArray) -> ArrowArray:
+    """Texts of times with two digits of the hour: `9:30` as `09:30`."""
+    column = pc.replace_substring_regex(column, r" (\d):", r" 0\1:")
+    return pc.replace_substring_regex(column, r"T(\d):", r"T0\1:")
 
 
 def _of_timestamps(column: ArrowArray, zone: str) -> Ints:

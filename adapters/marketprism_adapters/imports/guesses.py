@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from marketprism_adapters.imports.layout import Layout, Sample, positions
@@ -80,17 +80,27 @@ def with_columns(layout: Layout, given: Mapping[str, str]) -> Layout:
     Raises:
         SourceError: a field that the kind does not have, or a column that the file does not have.
     """
+    check_columns(given, layout.columns)
     fields = dict(layout.fields)
     known = [name for name in ROWS[layout.kind].names if name not in ("row", "digits")]
     for name, column in given.items():
         field = TIME_OF[layout.kind] if name == "time" else name
         if field not in known:
             raise SourceError(f"--map {name}: expected one of {', '.join(known)}{did_you_mean(name, known)}")
-        if column not in layout.columns:
-            near = did_you_mean(column, layout.columns)
-            raise SourceError(f"--map {name}={column}: expected one of {', '.join(layout.columns)}{near}")
         fields[field] = column
     return replace(layout, fields=fields)
+
+
+def check_columns(given: Mapping[str, str], columns: Sequence[str]) -> None:
+    """That there are the columns that are given.
+
+    Raises:
+        SourceError: names the first that there is not.
+    """
+    for name, column in given.items():
+        if column not in columns:
+            near = did_you_mean(column, columns)
+            raise SourceError(f"--map {name}={column}: expected one of {', '.join(columns)}{near}")
 
 
 def _by_names(sample: Sample, given: Mapping[str, str]) -> Layout | None:
@@ -102,7 +112,7 @@ def _by_names(sample: Sample, given: Mapping[str, str]) -> Layout | None:
             return given[field]
         return next((own[word] for word in _WORDS[field] if word in own), None)
 
-    time = given.get("ts_open") or given.get("ts_event") or column("time")
+    time = given.get("time") or given.get("ts_open") or given.get("ts_event") or column("time")
     day, clock = (next((own[word] for word in words if word in own), None) for words in (_DAYS, _CLOCK))
     if not given and day is not None and clock is not None and _only_clock(sample, clock):
         time = day

@@ -83,8 +83,8 @@ def open_rows_file(path: Path, hints: FileHints | None = None) -> RowsFile:
         if layout is not None:
             return TableFile(file, table, guesses.with_columns(layout, hints.columns), hints)
     names = table.sample.names or guesses.numbered_columns(table.sample.width)
-    known = {field: column for field, column in hints.columns.items() if column in names}
-    layout = guesses.generic(table.sample, known)
+    guesses.check_columns(hints.columns, names)
+    layout = guesses.generic(table.sample, hints.columns)
     if layout is None:
         columns = ", ".join(table.sample.names) or f"{table.sample.width} columns without a header"
         raise SourceError(

@@ -295,7 +295,9 @@ def test_bars_that_do_not_say_that_they_overlap_a_gap_and_those_that_say_it_of_n
     rows = replace(ROWS, gap=flags)
     assert checked(rows, WEEK, Inputs(terms=TERMS, gaps=gaps)).is_clean
     assert codes(checked(rows, WEEK, Inputs(terms=TERMS, gaps=()))) == {"gap_unknown": 10}
-    assert codes(checked(replace(ROWS, gap=~flags & flags), WEEK, Inputs(terms=TERMS, gaps=gaps))) == {"gap_overlap": 10}
+    assert codes(checked(replace(ROWS, gap=~flags & flags), WEEK, Inputs(terms=TERMS, gaps=gaps))) == {
+        "gap_overlap": 10
+    }
 
 
 def events(ts: list[int], values: list[str], name: str) -> pa.Table:

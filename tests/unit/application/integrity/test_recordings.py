@@ -24,7 +24,11 @@ def report_of(path: Path, *witnesses: Path, hints: FileHints | None = None, **as
 
     file, series = opened(path)
     return check_file(
-        file, series, CALENDAR, CheckAsked(LATER, **asked), [opened(each) for each in witnesses]  # type: ignore[arg-type]
+        file,
+        series,
+        CALENDAR,
+        CheckAsked(LATER, **asked),
+        [opened(each) for each in witnesses],  # type: ignore[arg-type]
     )
 
 

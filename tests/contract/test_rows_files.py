@@ -1,0 +1,385 @@
+"""RowsFile: what every format of files gives, whatever packs it and whatever it is called."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import sqlite3
+import zipfile
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as parquet
+import pytest
+
+from marketprism_adapters.imports.registry import FORMATS, open_rows_file
+from marketprism_application.errors import SourceError
+from marketprism_application.ports.imports import ROWS, FileHints, FileSeries, RowsFile
+
+T0 = 1_704_067_200_000  # 2024-01-01T00:00Z in milliseconds
+MINUTE = 60_000
+
+
+def kline(n: int, unit: int = 1) -> str:
+    ts = (T0 + n * MINUTE) * unit
+    end = (T0 + (n + 1) * MINUTE) * unit - 1
+    return f"{ts},42000.1,42010.5,41990.25,42005.0,{n + 1}.125,{end},52500.0625,17,0.5,21000.03,0"
+
+
+def zipped(path: Path, member: str, text: str, *, summed: bool = True) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(member, text)
+    if summed:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        path.with_name(path.name + ".CHECKSUM").write_text(f"{digest}  {path.name}\n")
+    return path
+
+
+def spot_klines(folder: Path) -> Path:
+    return zipped(folder / "x.zip", "BTCUSDT-1m-2024-01.csv", "\n".join(kline(n) for n in range(3)) + "\n")
+
+
+def usdm_klines(folder: Path) -> Path:
+    head = (
+        "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,"
+        "taker_buy_quote_volume,ignore\n"
+    )
+    text = head + "\n".join(kline(n) for n in range(3)) + "\n"
+    return zipped(folder / "y.zip", "BTCUSDT-1m-2024-01.csv", text)
+
+
+def klines_in_us(folder: Path) -> Path:
+    return zipped(folder / "z.zip", "BTCUSDT-1m-2025-01.csv", "\n".join(kline(n, 1_000) for n in range(3)) + "\n")
+
+
+def aggregated(folder: Path) -> Path:
+    rows = [f"{900 + n},42000.5,0.25,{10 + 2 * n},{11 + 2 * n},{T0 + n},True,True" for n in range(3)]
+    return zipped(folder / "a.zip", "BTCUSDT-aggTrades-2024-01-01.csv", "\n".join(rows) + "\n")
+
+
+def aggregated_of_contracts(folder: Path) -> Path:
+    head = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker\n"
+    rows = [f"{900 + n},42000.5,0.25,{10 + 2 * n},{11 + 2 * n},{T0 + n},true" for n in range(3)]
+    return zipped(folder / "b.zip", "BTCUSDT-aggTrades-2024-01-01.csv", head + "\n".join(rows) + "\n")
+
+
+def single(folder: Path) -> Path:
+    rows = [f"{900 + n},42000.5,0.25,10500.125,{T0 + n},True,True" for n in range(3)]
+    return zipped(folder / "c.zip", "BTCUSDT-trades-2024-01-01.csv", "\n".join(rows) + "\n")
+
+
+def rates(folder: Path) -> Path:
+    rows = [f"{T0 + n * 28_800_000},8,0.0001{n}" for n in range(3)]
+    text = "calc_time,funding_interval_hours,last_funding_rate\n" + "\n".join(rows) + "\n"
+    return zipped(folder / "d.zip", "BTCUSDT-fundingRate-2024-01.csv", text)
+
+
+def metrics(folder: Path) -> Path:
+    head = "create_time,symbol,sum_open_interest,sum_open_interest_value,count_long_short_ratio\n"
+    rows = [f"2024-01-01 00:{5 * n:02d}:00,BTCUSDT,{75_000 + n}.5,3150000000.1,1.2" for n in range(3)]
+    return zipped(folder / "e.zip", "BTCUSDT-metrics-2024-01-01.csv", head + "\n".join(rows) + "\n")
+
+
+def tardis_trades(folder: Path) -> Path:
+    head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
+    rows = [
+        f"binance-futures,BTCUSDT,{(T0 + n) * 1000},{(T0 + n) * 1000 + 9},{900 + n},sell,42000.5,0.25" for n in range(3)
+    ]
+    path = folder / "trades.whatever"
+    path.write_bytes(gzip.compress((head + "\n".join(rows) + "\n").encode()))
+    return path
+
+
+def tardis_quotes(folder: Path) -> Path:
+    head = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount\n"
+    rows = [f"okex-swap,BTC-USDT-SWAP,{(T0 + n) * 1000},{(T0 + n) * 1000 + 9},1,42001,42000,2" for n in range(3)]
+    path = folder / "quotes.csv"
+    path.write_text(head + "\n".join(rows) + "\n")
+    return path
+
+
+def tardis_book(folder: Path) -> Path:
+    head = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n"
+    rows = [f"deribit,BTC-PERPETUAL,{(T0 + n) * 1000},{(T0 + n) * 1000 + 9},true,bid,42000,2" for n in range(3)]
+    path = folder / "book.csv"
+    path.write_text(head + "\n".join(rows) + "\n")
+    return path
+
+
+def tardis_ticker(folder: Path) -> Path:
+    head = (
+        "exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,"
+        "open_interest,last_price,index_price,mark_price\n"
+    )
+    rows = [
+        f"bybit,BTCUSDT,{(T0 + n) * 1000},{(T0 + n) * 1000 + 9},,0.0001,,{75_000 + n},42000,42000,42000"
+        for n in range(3)
+    ]
+    path = folder / "ticker.csv"
+    path.write_text(head + "\n".join(rows) + "\n")
+    return path
+
+
+def vnpy_csv(folder: Path) -> Path:
+    head = "symbol,exchange,datetime,open,high,low,close,volume,turnover,open_interest\n"
+    rows = [f"rb2405,SHFE,2024-01-02 09:0{n}:00,4000.0,4003.0,3998.0,4001.0,{n + 1},40000.0,90" for n in range(3)]
+    path = folder / "rb.csv"
+    path.write_text(head + "\n".join(rows) + "\n")
+    return path
+
+
+def vnpy_sqlite(folder: Path) -> Path:
+    path = folder / "database.db"
+    with sqlite3.connect(path) as base:
+        base.execute(
+            "CREATE TABLE dbbardata (id INTEGER PRIMARY KEY, symbol TEXT, exchange TEXT, datetime TIMESTAMP, interval TEXT,"
+            " volume REAL, turnover REAL, open_interest REAL, open_price REAL, high_price REAL, low_price REAL,"
+            " close_price REAL)"
+        )
+        for n in (2, 0, 1):
+            base.execute(
+                "INSERT INTO dbbardata (symbol, exchange, datetime, interval, volume, turnover, open_interest, open_price,"
+                " high_price, low_price, close_price) VALUES ('rb2405', 'SHFE', ?, '1m', ?, 40000, 90, 4000, 4003, 3998, 4001)",
+                (f"2024-01-02 09:0{n}:00", n + 1),
+            )
+    base.close()
+    return path
+
+
+def tqsdk(folder: Path) -> Path:
+    names = ",".join(
+        f"SHFE.rb2405.{name}" for name in ("open", "high", "low", "close", "volume", "open_oi", "close_oi")
+    )
+    rows = [
+        f"2024-01-02 09:0{n}:00.000000,{1_704_157_200 + 60 * n}000000000,4000.0,4003.0,3998.0,4001.0,{n + 1},89,90"
+        for n in range(3)
+    ]
+    path = folder / "tq.csv"
+    path.write_text(f"datetime,datetime_nano,{names}\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def _freqtrade() -> pa.Table:
+    return pa.table(
+        {
+            "date": pa.array([(T0 + n * MINUTE) for n in range(3)], pa.timestamp("ms", "UTC")),
+            "open": [42000.1] * 3,
+            "high": [42010.5] * 3,
+            "low": [41990.25] * 3,
+            "close": [42005.0] * 3,
+            "volume": [1.125, 2.125, 3.125],
+        }
+    )
+
+
+def freqtrade_feather(folder: Path) -> Path:
+    path = folder / "BTC_USDT-1m.feather"
+    feather.write_feather(_freqtrade(), str(path))
+    return path
+
+
+def lean(folder: Path) -> Path:
+    rows = [f"{n * MINUTE},42000.1,42010.5,41990.25,42005.0,{n + 1}.125" for n in range(3)]
+    return zipped(folder / "lean.zip", "20240101_btcusdt_minute_trade.csv", "\n".join(rows), summed=False)
+
+
+def any_parquet(folder: Path) -> Path:
+    path = folder / "BTCUSDT.parquet"
+    parquet.write_table(_freqtrade().rename_columns(["Timestamp", "Open", "High", "Low", "Close", "Vol"]), path)
+    return path
+
+
+def chinese_csv(folder: Path) -> Path:
+    rows = [f"2024/1/2,9:0{n},4000,4003,3998,4001,{n + 1}" for n in range(3)]
+    path = folder / "rb2405.csv"
+    path.write_bytes(("日期,时间,开盘价,最高价,最低价,收盘价,成交量\n" + "\n".join(rows) + "\n").encode("utf-8-sig"))
+    return path
+
+
+def packed_in_xz(folder: Path) -> Path:
+    path = folder / "no_ending"
+    path.write_bytes(lzma.compress(vnpy_csv(folder).read_bytes()))
+    return path
+
+
+OURS = FileSeries("bar", "shfe", "rb2405", "1m")
+COIN = FileSeries("bar", "binance", "BTC-USDT", "1m", "BTCUSDT")
+CASES: dict[str, tuple[Callable[[Path], Path], str, FileSeries]] = {
+    "spot klines": (spot_klines, "binance-vision", COIN),
+    "klines of contracts": (usdm_klines, "binance-vision", COIN._replace(symbol="BTC-USDT-PERP")),
+    "klines in microseconds": (klines_in_us, "binance-vision", COIN),
+    "aggregated trades": (aggregated, "binance-vision", COIN._replace(kind="trade", interval="")),
+    "aggregated trades of contracts": (
+        aggregated_of_contracts,
+        "binance-vision",
+        COIN._replace(kind="trade", interval="", symbol="BTC-USDT-PERP"),
+    ),
+    "single trades": (single, "binance-vision", COIN._replace(kind="trade", interval="")),
+    "funding rates": (
+        rates,
+        "binance-vision",
+        COIN._replace(kind="funding_rate", interval="", symbol="BTC-USDT-PERP"),
+    ),
+    "metrics": (metrics, "binance-vision", COIN._replace(kind="open_interest", interval="", symbol="BTC-USDT-PERP")),
+    "tardis trades": (tardis_trades, "tardis", FileSeries("trade", "binance", "BTC-USDT-PERP", "", "BTCUSDT")),
+    "tardis quotes": (tardis_quotes, "tardis", FileSeries("book_top", "okx", "BTC-USDT-PERP", "", "BTC-USDT-SWAP")),
+    "tardis books": (tardis_book, "tardis", FileSeries("orderbook", "deribit", "BTC-USD-PERP", "", "BTC-PERPETUAL")),
+    "tardis tickers": (tardis_ticker, "tardis", FileSeries("open_interest", "bybit", "BTC-USDT-PERP", "", "BTCUSDT")),
+    "vnpy CSV": (vnpy_csv, "vnpy", OURS._replace(native="rb2405")),
+    "vnpy SQLite": (vnpy_sqlite, "vnpy", OURS._replace(native="rb2405")),
+    "tqsdk": (tqsdk, "tqsdk", OURS._replace(native="SHFE.rb2405")),
+    "freqtrade": (freqtrade_feather, "freqtrade", FileSeries("bar", "", "BTC-USDT", "1m")),
+    "lean": (lean, "lean", FileSeries("bar", "", "BTC-USDT", "1m", "BTCUSDT")),
+    "any Parquet": (any_parquet, "table", FileSeries("bar", "", "BTC-USDT", "1m")),
+    "Chinese names": (chinese_csv, "table", OURS),
+    "packed in xz": (packed_in_xz, "vnpy", OURS._replace(native="rb2405")),
+}
+
+
+def rows_of(file: RowsFile, series: FileSeries) -> pa.Table:
+    return pa.Table.from_batches(list(file.batches(series)), ROWS[series.kind])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_file_is_recognised_by_what_is_in_it(case: str, tmp_path: Path) -> None:
+    make, form, series = CASES[case]
+    path = make(tmp_path)
+    file = open_rows_file(path)
+    assert (file.facts.format, file.facts.series) == (form, (series,))
+    table = rows_of(file, series)
+    assert table.num_rows == 3
+    first = 2 if file.facts.mapping[0].column in _lines(path) else 1
+    assert table.column("row").to_pylist() == [first, first + 1, first + 2]
+    assert file.faults() == ()
+    time = "ts_open" if series.kind == "bar" else "ts_event"
+    ts = table.column(time).to_pylist()
+    assert ts == sorted(ts)
+    if series.kind == "bar":
+        begin = T0 * 10**6 if series.venue != "shfe" else 1_704_157_200 * 10**9
+        assert ts == [begin + n * 60 * 10**9 for n in range(3)]
+        if "Chinese" not in case and series.venue != "shfe":
+            assert table.column("open").to_pylist()[0] == Decimal("42000.1")
+            assert table.column("volume").to_pylist()[2] == Decimal("3.125")
+    if series.kind == "trade":
+        assert table.column("number").to_pylist() == [900, 901, 902]
+        assert set(table.column("side").to_pylist()) == {"sell"}
+        assert table.column("price").to_pylist()[0] == Decimal("42000.5")
+
+
+def _lines(path: Path) -> str:
+    """The first line of a file, however it is packed; typed tables count from 2 as tables with a header do."""
+    data = path.read_bytes()
+    if data.startswith(b"PK"):
+        with zipfile.ZipFile(path) as archive:
+            data = archive.read(archive.namelist()[0])
+    elif data.startswith(b"\x1f\x8b"):
+        data = gzip.decompress(data)
+    elif data.startswith(b"\xfd7z"):
+        data = lzma.decompress(data)
+    if data[:4] in (b"PAR1", b"ARRO", b"SQLi"):
+        return open_rows_file(path).facts.mapping[0].column
+    return data.decode("utf-8-sig").splitlines()[0]
+
+
+def test_every_format_is_tried() -> None:
+    assert {form for _, form, _ in CASES.values()} == {form.name for form in FORMATS}
+
+
+def test_the_unit_of_a_time_is_told_by_its_digits(tmp_path: Path) -> None:
+    text = "\n".join([kline(0), kline(1, 1_000), kline(2)]) + "\n"
+    file = open_rows_file(zipped(tmp_path / "m.zip", "BTCUSDT-1m-2025-01.csv", text))
+    table = rows_of(file, file.facts.series[0])
+    assert table.column("digits").to_pylist() == [13, 16, 13]
+    assert table.column("ts_open").to_pylist() == [(T0 + n * MINUTE) * 10**6 for n in range(3)]
+
+
+def test_an_archive_without_its_sum_or_with_another_one_has_a_fault(tmp_path: Path) -> None:
+    path = spot_klines(tmp_path)
+    beside = path.with_name("x.zip.CHECKSUM")
+    beside.write_text("0" * 64 + "  x.zip\n")
+    (fault,) = open_rows_file(path).faults()
+    assert fault.code == "checksum"
+    assert "0" * 64 in fault.text
+    beside.unlink()
+    assert [each.text for each in open_rows_file(path).faults()] == ["no x.zip.CHECKSUM beside it"]
+
+
+def test_a_damaged_archive_has_a_fault_and_a_damaged_gzip_file_is_refused(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "big.zip", "BTCUSDT-1m-2024-01.csv", "\n".join(kline(n) for n in range(20_000)) + "\n")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    file = open_rows_file(path)
+    list(file.batches(file.facts.series[0]))
+    assert len(file.faults()) == 2  # its sum, and the archive's own
+    cut = tmp_path / "rows.csv.gz"
+    cut.write_bytes(gzip.compress("\n".join(kline(n) for n in range(40_000)).encode())[:-4000])
+    broken = open_rows_file(cut, FileHints("binance", "BTC-USDT"))
+    with pytest.raises(SourceError, match="expected a complete file"):
+        list(broken.batches(broken.facts.series[0]))
+
+
+def test_a_wrong_cell_is_named_by_file_row_and_field(tmp_path: Path) -> None:
+    path = vnpy_csv(tmp_path)
+    path.write_text(path.read_text().replace("3998.0,4001.0,2", "x998.0,4001.0,2"))
+    with pytest.raises(SourceError, match=r"rb\.csv, row 3: low: expected a number or a time, was 'x998\.0'"):
+        open_rows_file(path)
+    path.write_text(path.read_text().replace("x998.0", "3998.0").replace("2024-01-02 09:02:00", "yesterday"))
+    with pytest.raises(SourceError, match=r"row 4: ts_open: .*'yesterday'"):
+        open_rows_file(path)
+
+
+def test_a_row_of_other_cells_is_named(tmp_path: Path) -> None:
+    path = vnpy_csv(tmp_path)
+    path.write_text(path.read_text() + "rb2405,SHFE,2024-01-02 09:03:00,4000\n")
+    with pytest.raises(SourceError, match="expected 10 cells, was 4"):
+        open_rows_file(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("", "it is empty"),
+        ("\n\n", "it has none"),
+        ("a,b,c\n1,2,3\n", "expected columns of bars or trades"),
+        ("\0\1\2", "expected text"),
+    ],
+)
+def test_what_is_no_table_of_rows_is_refused(text: str, error: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(SourceError, match=error):
+        open_rows_file(path)
+    with pytest.raises(SourceError, match="expected a file, was none"):
+        open_rows_file(tmp_path / "nothing.csv")
+    with pytest.raises(SourceError, match="expected a file, was a folder"):
+        open_rows_file(tmp_path)
+
+
+def test_several_series_of_a_file_are_read_apart(tmp_path: Path) -> None:
+    path = vnpy_csv(tmp_path)
+    rows = path.read_text().splitlines()
+    more = [row.replace("rb2405", "hc2405") for row in rows[1:]]
+    path.write_text("\n".join([rows[0], *(line for pair in zip(rows[1:], more, strict=True) for line in pair)]) + "\n")
+    file = open_rows_file(path)
+    assert {series.symbol for series in file.facts.series} == {"rb2405", "hc2405"}
+    assert {series.interval for series in file.facts.series} == {"1m"}
+    for series in file.facts.series:
+        assert rows_of(file, series).num_rows == 3
+
+
+def test_columns_of_other_names_are_mapped_by_whoever_knows_them(tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("when;a;b;c;d;n\n" + "\n".join(f"{T0 + n * MINUTE};1;3;0.5;2;7" for n in range(3)) + "\n")
+    with pytest.raises(SourceError, match="--map"):
+        open_rows_file(path)
+    columns = {"time": "when", "open": "a", "high": "b", "low": "c", "close": "d", "volume": "n"}
+    file = open_rows_file(path, FileHints("okx", "BTC-USDT", columns=columns))
+    assert file.facts.series == (FileSeries("bar", "okx", "BTC-USDT", "1m"),)
+    assert rows_of(file, file.facts.series[0]).column("low").to_pylist()[0] == Decimal("0.5")
+    with pytest.raises(SourceError, match="--map low=cc: expected one of"):
+        open_rows_file(path, FileHints("okx", "BTC-USDT", columns=columns | {"low": "cc"}))
