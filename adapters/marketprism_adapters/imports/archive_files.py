@@ -122,11 +122,11 @@ def _named(layout: Layout, sample: Sample) -> Layout:
     """With the instrument, and the market that files of such columns are of."""
     member = archive.member_of(sample.member)
     native = layout.native or (member.native if member else "")
-    contracts = layout.header or layout.kind in ("funding_rate", "open_interest")
+    contracts = layout.header or "rate" in layout.fields or "open_interest" in layout.fields
     market = ARCHIVE_SPOT
     if native.partition("_")[0].endswith("USD") and "_" in native:
         market = ARCHIVE_COIN
-    elif contracts or (layout.kind == "trade" and layout.columns[-1] != "is_best_match"):
+    elif contracts or (layout.maker_flag and layout.columns[-1] != archive.LAST_OF_SPOT):
         market = ARCHIVE_PERPETUAL
     named = instrument_of(market, native) if native else None
     remark = f"read as a file of {market}: --venue says otherwise"

@@ -10,29 +10,25 @@ from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.imports import ROWS, TIME_OF
 
-_WORDS: Mapping[str, tuple[str, ...]] = {
-    "time": (
-        "ts_open", "ts_event", "open_time", "opentime", "begintime", "begin_time", "datetime_nano", "datetime_ns",
-        "datetime", "timestamp", "time", "date", "ts", "trade_time", "bob", "date_time", "trading_time",
-        "trading_date", "trade_date", "tradingday", "trading_day", "eob", "时间", "日期", "交易时间", "交易日期",
-    ),
-    "open": ("open", "open_price", "openprice", "o", "开盘价", "开盘"),
-    "high": ("high", "high_price", "highprice", "h", "max", "最高价", "最高"),
-    "low": ("low", "low_price", "lowprice", "l", "min", "最低价", "最低"),
-    "close": ("close", "close_price", "closeprice", "c", "last", "收盘价", "收盘"),
-    "volume": ("volume", "vol", "v", "base_volume", "total_volume", "成交量"),
-    "turnover": (
-        "turnover", "amount", "quote_volume", "quote_asset_volume", "total_turnover", "money", "value", "成交额",
-        "成交金额",
-    ),
-    "open_interest": ("open_interest", "openinterest", "close_oi", "oi", "endopenint", "hold", "持仓量"),
-    "trades": ("trades", "count", "number_of_trades", "num_trades", "trade_count"),
-    "taker_buy_volume": ("taker_buy_volume", "taker_buy_base", "taker_buy_base_asset_volume"),
-    "price": ("price", "last_price", "lastprice"),
-    "quantity": ("quantity", "qty", "size", "amount", "volume", "last_volume"),
-    "trade_id": ("trade_id", "id", "tid", "tradeid"),
-    "side": ("side", "direction"),
-}  # fmt: skip
+_NAMES: Mapping[str, str] = {
+    "time": "ts_open ts_event open_time opentime begintime begin_time datetime_nano datetime_ns datetime timestamp "
+    "time date ts trade_time bob date_time trading_time trading_date trade_date tradingday trading_day eob 时间 日期 "
+    "交易时间 交易日期",
+    "open": "open open_price openprice o 开盘价 开盘",
+    "high": "high high_price highprice h max 最高价 最高",
+    "low": "low low_price lowprice l min 最低价 最低",
+    "close": "close close_price closeprice c last 收盘价 收盘",
+    "volume": "volume vol v base_volume total_volume 成交量",
+    "turnover": "turnover amount quote_volume quote_asset_volume total_turnover money value 成交额 成交金额",
+    "open_interest": "open_interest openinterest close_oi oi endopenint hold 持仓量",
+    "trades": "trades count number_of_trades num_trades trade_count",
+    "taker_buy_volume": "taker_buy_volume taker_buy_base taker_buy_base_asset_volume",
+    "price": "price last_price lastprice",
+    "quantity": "quantity qty size amount volume last_volume",
+    "trade_id": "trade_id id tid tradeid",
+    "side": "side direction",
+}
+_WORDS = {field: names.split() for field, names in _NAMES.items()}
 _CLOCK = ("time", "时间")
 _DAYS = ("date", "trading_date", "trade_date", "tradingday", "trading_day", "日期", "交易日期")
 _SYMBOLS = (

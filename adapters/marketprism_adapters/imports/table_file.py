@@ -26,6 +26,7 @@ from marketprism_adapters.imports.market_names import (
 from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_application.ports.imports import (
     TIME_OF,
+    WITH_INTERVAL,
     FileFacts,
     FileFault,
     FileHints,
@@ -137,7 +138,7 @@ class TableFile:
         for key in found or {(): None}:
             series = self._series(dict(zip(columns, key, strict=True)))
             self._keys[series] = key
-            if layout.kind == "bar" and not series.interval:
+            if layout.kind in WITH_INTERVAL and not series.interval:
                 own = self._keys.pop(series)
                 series = series._replace(interval=self._interval(own, series.venue))
                 self._keys[series] = own

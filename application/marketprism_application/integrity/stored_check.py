@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from marketprism_application.contracts.kinds import BAR, GAP, KINDS, KLINE, TICK, TRADE
+from marketprism_application.contracts.kinds import GAP, KINDS, KLINE, TICK, TRADE
 from marketprism_application.contracts.questions import (
     MAX_LIMIT,
     Instruments,
@@ -48,6 +48,7 @@ WITNESSES = ("daily", "kline", "trade", "ticks")
 _DAYS_OF_LIMITS = 60  # a question a day
 _NEEDED = ("ts_open", "open", "high", "low", "close", "volume")
 _PAGE = 10_000
+_OF_BARS = frozenset({"", TICK.name, TRADE.name})  # kinds of data whose gaps are those of bars
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,12 @@ class StoredCheck:
         self._schedule: Schedule = calendar.schedule(series.venue, series.symbol)
         self._witnesses = frozenset(witnesses)
         self._part_rows = part_rows
+        self._is_ours = "gap" in KINDS[series.kind].fields  # our own bars say what they overlap
 
     async def report(self) -> IntegrityReport:
         """The report of the series."""
         series = self._series
-        if series.kind == TRADE.name:
+        if not KINDS[series.kind].has_interval:
             return await self._trades()
         ends = [await self._one(last=False), await self._one(last=True)]
         both = joined([each for each in ends if each is not None]) if all(ends) else None
@@ -95,7 +97,7 @@ class StoredCheck:
         bounds = bounds_of(both, self._schedule, series.interval, self._asked)
         dataset = Dataset(series.kind, series.venue, series.symbol, series.interval, bounds.ts_from, bounds.ts_to)
         asked = self._asked
-        dense = series.kind == KLINE.name if asked.dense is None else asked.dense
+        dense = not self._is_ours if asked.dense is None else asked.dense
         inputs, listing = await self._inputs(dataset)
         rules = ExpectationRules(dense, asked.now_ns, asked.alignment or "session", listing, tuple(asked.halts))
         found = [part async for part in self._parts(dataset, rules, inputs)]
@@ -183,7 +185,7 @@ class StoredCheck:
             asked.inputs,
             terms=tuple(asked.terms) or terms,
             may_be_negative=has_signed_price(series.symbol),
-            gaps=await self._gaps(dataset) if series.kind == BAR.name else None,
+            gaps=await self._gaps(dataset) if self._is_ours else None,
             limits=await self._limits(dataset),
         )
         if "daily" in self._witnesses and series.interval not in ("1d", "1w"):
@@ -222,7 +224,7 @@ class StoredCheck:
             found.extend(
                 (row["ts_from"], row["ts_to"])
                 for row in page.select(["ts_from", "ts_to", "kind"]).to_pylist()
-                if row["kind"] in ("", TICK.name, TRADE.name) and row["ts_to"] >= dataset.ts_from
+                if row["kind"] in _OF_BARS and row["ts_to"] >= dataset.ts_from
             )
         return tuple(found)
 
@@ -247,11 +249,11 @@ class StoredCheck:
 
     async def _with_witnesses(self, inputs: Inputs, ts_from: int, ts_to: int) -> Inputs:
         series = self._series
-        if "kline" in self._witnesses and series.kind != KLINE.name:
+        if "kline" in self._witnesses and self._is_ours:
             question = Records(KLINE.name, series.symbol, series.venue, ts_from, ts_to, series.interval, _PAGE)
             pages = [_bars(page) async for page in self._pages(question)]
             inputs = replace(inputs, klines=joined(pages) if pages else None)
-        if "ticks" in self._witnesses and series.kind == BAR.name and inputs.klines is None:
+        if "ticks" in self._witnesses and self._is_ours and inputs.klines is None:
             question = msgspec.structs.replace(self._records(ts_from, ts_to), made_of="ticks")
             pages = [_bars(page) async for page in self._pages(question)]
             inputs = replace(inputs, klines=joined(pages) if pages else None)

@@ -55,7 +55,8 @@ ROWS: Mapping[str, pa.Schema] = {
     "book_top": QUOTE_ROWS,
     "orderbook": BOOK_ROWS,
 }
-TIME_OF: Mapping[str, str] = {kind: "ts_open" if kind == "bar" else "ts_event" for kind in ROWS}
+TIME_OF: Mapping[str, str] = {kind: schema.names[0] for kind, schema in ROWS.items()}
+WITH_INTERVAL = frozenset(kind for kind, schema in ROWS.items() if "ts_open" in schema.names)
 
 
 class FileSeries(NamedTuple):

@@ -16,7 +16,7 @@ import typer
 from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_adapters.imports.registry import FORMATS, open_rows_file
 from marketprism_adapters.venues.registry import MARKETS
-from marketprism_application.contracts.kinds import BAR, KLINE, TRADE
+from marketprism_application.contracts.kinds import BAR, KINDS, KLINE, TRADE
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
 from marketprism_application.contracts.questions import Names, Question
@@ -132,7 +132,9 @@ def check(
 
             async def stored(market: MarketClient) -> IntegrityReport:
                 name = await _stored_name(market, symbol or target, venue)
-                wanted = StoredSeries(kind, name.venue, name.symbol, "" if kind == TRADE.name else interval or "1m")
+                wanted = StoredSeries(
+                    kind, name.venue, name.symbol, (interval or "1m") if KINDS[kind].has_interval else ""
+                )
                 return await StoredCheck(_asking(market), wanted, calendar, asked.of(zone), witness or ()).report()
 
             report = ask(nats_of(data_dir, nats_url), stored)

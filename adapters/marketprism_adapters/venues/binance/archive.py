@@ -10,20 +10,16 @@ import re
 from typing import NamedTuple
 
 NAME = "binance-vision"
-KLINES = (
-    "open_time", "open", "high", "low", "close", "volume", "close_time", "quote_volume", "count", "taker_buy_volume",
-    "taker_buy_quote_volume", "ignore",
-)  # fmt: skip
-AGG_TRADES = (
-    "agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time", "is_buyer_maker",
-    "is_best_match",
-)  # fmt: skip
-TRADES = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker", "is_best_match")
+_OF_KLINE = "open_time open high low close volume close_time quote_volume count taker_buy_volume"
+KLINES = (*_OF_KLINE.split(), "taker_buy_quote_volume", "ignore")
+LAST_OF_SPOT = "is_best_match"  # the last column of trades of the spot market, which those of contracts do not have
+_AGGREGATED = "agg_trade_id price quantity first_trade_id last_trade_id transact_time is_buyer_maker"
+AGG_TRADES = (*_AGGREGATED.split(), LAST_OF_SPOT)
+TRADES = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker", LAST_OF_SPOT)
 FUNDING = ("calc_time", "funding_interval_hours", "last_funding_rate")
 METRICS_NEEDED = ("create_time", "symbol", "sum_open_interest", "sum_open_interest_value")
-BOOK_TICKER = (
-    "update_id", "best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty", "transaction_time", "event_time",
-)  # fmt: skip
+_OF_TICKER = "update_id best_bid_price best_bid_qty best_ask_price best_ask_qty transaction_time event_time"
+BOOK_TICKER = tuple(_OF_TICKER.split())
 _MEMBER = re.compile(r"([A-Z0-9]+(?:_[A-Z0-9]+)?)-(\w+)-\d{4}-\d{2}(?:-\d{2})?\.csv", re.ASCII)
 
 

@@ -15,7 +15,7 @@ from marketprism_domain.integrity.expectation import Expectation, ExpectationRul
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.sessions import SessionChange
 from marketprism_domain.sessions.short_days import ShortDay
-from marketprism_domain.values import NANOS_PER_MINUTE
+from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 from tests.support.bar_series import CALENDAR, LATER, china, expected
 
 
@@ -71,7 +71,7 @@ def test_longer_bars_are_those_that_the_aggregator_makes(interval: str, alignmen
     for day in ("20190401", "20190402"):
         for session in schedule.sessions(day):
             for ts in range(session.ts_open, session.ts_close, NANOS_PER_MINUTE):
-                parsed = cascade._intervals[0][1]
+                parsed = Interval.parse(interval)
                 window = cascade.window(parsed, minute_window(session, ts))
                 if not made or made[-1] != window.ts_open:
                     made.append(window.ts_open)
