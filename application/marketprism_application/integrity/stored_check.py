@@ -47,7 +47,12 @@ PART_ROWS = 200_000
 WITNESSES = ("daily", "kline", "trade", "ticks")
 _DAYS_OF_LIMITS = 60  # a question a day
 _NEEDED = ("ts_open", "open", "high", "low", "close", "volume")
-_PAGE = 10_000
+_PAGE = 20_000
+_CHECKED = (
+    *("ts_open", "open", "high", "low", "close", "volume", "turnover", "open_interest", "trades", "gap", "closed"),
+    *("ts_event", "seq", "price", "quantity", "first_id", "last_id", "off_book"),
+    *("ts_from", "ts_to", "kind"),
+)
 _OF_BARS = frozenset({"", TICK.name, TRADE.name})  # kinds of data whose gaps are those of bars
 
 
@@ -113,7 +118,13 @@ class StoredCheck:
 
     def _records(self, ts_from: int | None, ts_to: int | None) -> Records:
         series = self._series
-        return Records(series.kind, series.symbol, series.venue, ts_from, ts_to, series.interval or None, _PAGE)
+        return self._of_kind(series.kind, ts_from, ts_to, series.interval)
+
+    def _of_kind(self, kind: str, ts_from: int | None, ts_to: int | None, interval: str = "") -> Records:
+        """Rows of a kind of the instrument, with the columns that are checked and those that tell pages apart."""
+        series, known = self._series, KINDS[kind]
+        fields = tuple(dict.fromkeys((*known.page_key, *(name for name in _CHECKED if name in known.fields))))
+        return Records(kind, series.symbol, series.venue, ts_from, ts_to, interval or None, _PAGE, fields=fields)
 
     async def _parts(self, dataset: Dataset, rules: ExpectationRules, inputs: Inputs) -> AsyncIterator[Found]:
         """What is found of each part, which is checked when the one behind it is there."""
@@ -174,9 +185,11 @@ class StoredCheck:
             if page.num_rows:
                 yield page
             after = next_of(page)
+            if after is None and page.num_rows >= question.limit:
+                after = key_of(KINDS[question.kind], page)  # of a reader that does not say whether there is more
             if after is None:
                 return
-            question = msgspec.structs.replace(question, after=after or key_of(KINDS[question.kind], page))
+            question = msgspec.structs.replace(question, after=after)
 
     async def _inputs(self, dataset: Dataset) -> tuple[Inputs, Listing]:
         series, asked = self._series, self._asked
@@ -218,7 +231,7 @@ class StoredCheck:
         return terms_of(series.venue, series.symbol, "stored"), listing
 
     async def _gaps(self, dataset: Dataset) -> tuple[tuple[int, int], ...]:
-        question = Records(GAP.name, self._series.symbol, self._series.venue, None, dataset.ts_to, limit=_PAGE)
+        question = self._of_kind(GAP.name, None, dataset.ts_to)
         found: list[tuple[int, int]] = []
         async for page in self._pages(question):
             found.extend(
@@ -250,7 +263,7 @@ class StoredCheck:
     async def _with_witnesses(self, inputs: Inputs, ts_from: int, ts_to: int) -> Inputs:
         series = self._series
         if "kline" in self._witnesses and self._is_ours:
-            question = Records(KLINE.name, series.symbol, series.venue, ts_from, ts_to, series.interval, _PAGE)
+            question = self._of_kind(KLINE.name, ts_from, ts_to, series.interval)
             pages = [_bars(page) async for page in self._pages(question)]
             inputs = replace(inputs, klines=joined(pages) if pages else None)
         if "ticks" in self._witnesses and self._is_ours and inputs.klines is None:
@@ -258,14 +271,14 @@ class StoredCheck:
             pages = [_bars(page) async for page in self._pages(question)]
             inputs = replace(inputs, klines=joined(pages) if pages else None)
         if "trade" in self._witnesses:
-            question = Records(TRADE.name, series.symbol, series.venue, ts_from, ts_to, limit=_PAGE)
+            question = self._of_kind(TRADE.name, ts_from, ts_to)
             tapes = [_tape(page) async for page in self._pages(question)]
             inputs = replace(inputs, trades=joined_trades(tapes) if tapes else None)
         return inputs
 
     async def _trades(self) -> IntegrityReport:
         series, asked = self._series, self._asked
-        question = Records(TRADE.name, series.symbol, series.venue, asked.ts_from, asked.ts_to, limit=_PAGE)
+        question = self._of_kind(TRADE.name, asked.ts_from, asked.ts_to)
         tapes = [_tape(page) async for page in self._pages(question)]
         if not tapes:
             raise UnknownSymbolError(f"{series.symbol}: expected trades in the range, there are none")
