@@ -27,7 +27,9 @@ MINUTE = 60_000
 def kline(n: int, unit: int = 1) -> str:
     ts = (T0 + n * MINUTE) * unit
     end = (T0 + (n + 1) * MINUTE) * unit - 1
-    return f"{ts},42000.1,42010.5,41990.25,42005.0,{n + 1}.125,{end},52500.0625,17,0.5,21000.03,0"
+    up, volume = n % 3, Decimal(f"{n + 1}.125")
+    money = (42005 + up) * volume
+    return f"{ts},4200{up}.1,420{10 + up}.5,4199{up}.25,4200{5 + up}.0,{volume},{end},{money},17,0.5,21000.03,0"
 
 
 def zipped(path: Path, member: str, text: str, *, summed: bool = True) -> Path:

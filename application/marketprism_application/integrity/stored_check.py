@@ -189,7 +189,8 @@ class StoredCheck:
                 after = key_of(KINDS[question.kind], page)  # of a reader that does not say whether there is more
             if after is None:
                 return
-            question = msgspec.structs.replace(question, after=after)
+            # What lies behind the last row begins with its time: the store looks no further back.
+            question = msgspec.structs.replace(question, after=after, ts_from=int(after[0]))
 
     async def _inputs(self, dataset: Dataset) -> tuple[Inputs, Listing]:
         series, asked = self._series, self._asked
