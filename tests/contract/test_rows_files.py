@@ -17,6 +17,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from marketprism_adapters.imports.registry import FORMATS, open_rows_file
+from marketprism_adapters.memory.rows_file import MemoryRowsFile
 from marketprism_application.errors import SourceError
 from marketprism_application.ports.imports import ROWS, FileHints, FileSeries, RowsFile
 
@@ -289,6 +290,18 @@ def _lines(path: Path) -> str:
 
 def test_every_format_is_tried() -> None:
     assert {form for _, form, _ in CASES.values()} == {form.name for form in FORMATS}
+
+
+def test_rows_that_are_in_memory_are_a_file_too(tmp_path: Path) -> None:
+    made = open_rows_file(vnpy_csv(tmp_path))
+    (series,) = made.facts.series
+    table = rows_of(made, series)
+    file = MemoryRowsFile(made.facts, {series: table.drop_columns(["row", "turnover"])})
+    again = rows_of(file, series)
+    assert again.column("row").to_pylist() == [1, 2, 3]
+    assert again.column("close").to_pylist() == table.column("close").to_pylist()
+    assert again.column("turnover").null_count == 3
+    assert (file.facts, file.faults()) == (made.facts, ())
 
 
 def test_the_unit_of_a_time_is_told_by_its_digits(tmp_path: Path) -> None:

@@ -129,11 +129,16 @@ def _by_names(sample: Sample, given: Mapping[str, str]) -> Layout | None:
         stamped = "open" if begins else "close" if positions([time]).keys() & {"eob"} else ""
         return _named(Layout("table", "bar", sample.names, fields, stamped=stamped, second_time=second), own)
     trade = {name: found for name in _TRADE_NEEDS if (found := column(name)) is not None}
-    if len(trade) == len(_TRADE_NEEDS):
+    if len(trade) == len(_TRADE_NEEDS) and not _is_snapshot(own):
         fields = {"ts_event": time, **trade}
         fields |= {name: found for name in ("trade_id", "side") if (found := column(name)) is not None}
         return _named(Layout("table", "trade", sample.names, fields, second_time=second), own)
     return None
+
+
+def _is_snapshot(own: Mapping[str, str]) -> bool:
+    """Whether rows have both sides of a book: they are snapshots, whose volume is that of the day."""
+    return all(any(name.startswith(side) for name in own) for side in ("bid", "ask"))
 
 
 def _named(layout: Layout, own: Mapping[str, str]) -> Layout:

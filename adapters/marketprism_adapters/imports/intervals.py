@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from marketprism_domain.values import NANOS_PER_MINUTE
+from marketprism_domain.values import NANOS_PER_MINUTE, Interval
 
 _MINUTES = {60 * 24: "1d", 60 * 24 * 7: "1w"}
 _MOST_MINUTES = 24 * 60
+_FEW = 20
 
 
 def interval_of_ns(length: int) -> str | None:
@@ -31,3 +32,14 @@ def usual_interval(times: Sequence[int]) -> str | None:
         return None
     length, _ = min(apart.most_common(), key=lambda item: (-item[1], item[0]))
     return interval_of_ns(length)
+
+
+def contradicts(interval: str, times: Sequence[int]) -> bool:
+    """Whether bars of an interval cannot be at these times: most are nearer to one another, or all of many are at least
+    twice as far apart."""
+    length = Interval.parse(interval).nanos
+    apart = [abs(after - before) for before, after in pairwise(times) if after != before]
+    if len(apart) < _FEW:
+        return False
+    nearer = sum(each < length for each in apart)
+    return 2 * nearer > len(apart) or min(apart) >= 2 * length

@@ -88,7 +88,7 @@ def open_rows_file(path: Path, hints: FileHints | None = None) -> RowsFile:
     if layout is None:
         columns = ", ".join(table.sample.names) or f"{table.sample.width} columns without a header"
         raise SourceError(
-            f"file {path}: expected columns of bars or trades, was {columns[:300]}; --map open=… and so on name them"
+            f"file {path}: expected columns of bars or trades, was {columns[:120]}; --map open=… and so on name them"
         )
     return TableFile(file, table, guesses.with_columns(layout, hints.columns), hints)
 

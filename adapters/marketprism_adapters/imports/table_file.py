@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from marketprism_adapters.imports.columns import BadCell, canonical, of_file
 from marketprism_adapters.imports.containers import DamagedFile, Packed, reading
-from marketprism_adapters.imports.intervals import usual_interval
+from marketprism_adapters.imports.intervals import contradicts, usual_interval
 from marketprism_adapters.imports.layout import Layout, Sample
 from marketprism_adapters.imports.market_names import (
     InstrumentNamed,
@@ -23,6 +23,7 @@ from marketprism_adapters.imports.market_names import (
     instrument_written,
     market_called,
 )
+from marketprism_application.errors import SourceError
 from marketprism_application.integrity.exact_numbers import ArrowArray
 from marketprism_application.ports.imports import (
     TIME_OF,
@@ -138,9 +139,9 @@ class TableFile:
         for key in found or {(): None}:
             series = self._series(dict(zip(columns, key, strict=True)))
             self._keys[series] = key
-            if layout.kind in WITH_INTERVAL and not series.interval:
+            if layout.kind in WITH_INTERVAL:
                 own = self._keys.pop(series)
-                series = series._replace(interval=self._interval(own, series.venue))
+                series = series._replace(interval=self._interval(own, series))
                 self._keys[series] = own
             out.append(series)
         return tuple(out)
@@ -185,12 +186,22 @@ class TableFile:
             self._remarks.append(f"{found.symbol} by the name of the file: --symbol says otherwise")
         return InstrumentNamed(named.venue or found.venue, found.symbol)
 
-    def _interval(self, key: tuple[str, ...], venue: str) -> str:
-        for rows in self._read(key, self._zone(venue)):
+    def _interval(self, key: tuple[str, ...], series: FileSeries) -> str:
+        """The interval that a series is given, or the one that its rows are apart.
+
+        Raises:
+            SourceError: it is given one that its rows cannot be of.
+        """
+        if series.interval and not self._hints.interval:
+            return series.interval
+        for rows in self._read(key, self._zone(series.venue)):
             times = [int(ts) for ts in rows.column(TIME_OF[self._layout.kind]).slice(0, 2_000).to_numpy()]
             if len(times) > 1:
-                return usual_interval(times) or ""
-        return ""
+                found = usual_interval(times) or ""
+                if series.interval and found and contradicts(series.interval, times):
+                    raise SourceError(f"interval: expected {found}, which the rows are apart, was {series.interval}")
+                return series.interval or found
+        return series.interval
 
     def _zone(self, venue: str) -> str:
         return self._hints.zone or self._layout.zone or ("Asia/Shanghai" if is_chinese(venue) else "UTC")

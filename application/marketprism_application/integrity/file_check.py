@@ -18,7 +18,7 @@ from marketprism_application.integrity.catalogue import BARS, FUNDING, INTEREST,
 from marketprism_application.integrity.expected_grid import NOWHERE, Grid
 from marketprism_application.integrity.inputs import Inputs, TermPeriod
 from marketprism_application.integrity.known_terms import listing_of, terms_of
-from marketprism_application.integrity.placing import by_opening
+from marketprism_application.integrity.placing import Stamped, by_opening
 from marketprism_application.integrity.trade_rows import TradeRows
 from marketprism_application.integrity.trade_rows import joined as joined_trades
 from marketprism_application.ports.imports import ROWS, TIME_OF, FileSeries, RowsFile
@@ -34,6 +34,7 @@ from marketprism_domain.integrity.expectation import (
     Halt,
     Listing,
     expectation_of,
+    whole_days,
 )
 from marketprism_domain.integrity.report import IntegrityReport
 from marketprism_domain.sessions.calendar import MarketCalendar, Schedule
@@ -158,25 +159,44 @@ def _check_bar_file(
     schedule = calendar.schedule(venue, series.symbol)
     rows = joined(_all(file, series if series in file.facts.series else _own(file, series), BarRows.of))
     bounds = bounds_of(rows, schedule, series.interval, asked)
-    rows = rows.taken((rows.ts >= bounds.ts_from - NANOS_PER_DAY) & (rows.ts < bounds.ts_to + NANOS_PER_DAY))
-    rows = _inside(rows, bounds, asked)
+    stamped = file.facts.stamped
+    known = Stamped(rows, (), ())
+    if asked.ts_from is not None or asked.ts_to is not None:
+        known = _opening(rows, series, schedule, asked, stamped)
+        rows, stamped = _inside(known.rows, bounds, asked), "open"
     if not len(rows):
         raise SourceError(f"{series.symbol}: expected rows in the range that is asked for, there are none")
     dataset = _dataset(series, bounds.ts_from, bounds.ts_to)
     if asked.listing == UNBOUNDED:
         asked = replace(asked, listing=listing_of(venue, series.symbol))
-    dense, found_out = _density(file, rows, dataset, schedule, asked)
+    dense, found_out = _density(file.facts.dense, rows, dataset, schedule, asked, stamped)
     rules = ExpectationRules(dense, asked.now_ns, asked.alignment or "session", asked.listing, tuple(asked.halts))
-    expectation = expected(rows, dataset, schedule, rules, file.facts.stamped, fixed=asked.alignment is not None)
+    expectation = expected(rows, dataset, schedule, rules, stamped, fixed=asked.alignment is not None)
     inputs = replace(
         asked.inputs,
         terms=tuple(asked.terms) or terms_of(venue, series.symbol, file.facts.format),
         may_be_negative=has_signed_price(series.symbol),
     )
     inputs = with_witnesses(inputs, series, witnesses)
-    found = check_bars(rows, expectation, inputs, stamped=file.facts.stamped)
+    found = check_bars(rows, expectation, inputs, stamped=stamped)
+    found.defects.extend(known.defects)
+    found.remarks.extend(known.remarks)
     report = report_of(expectation, [found], _faults(file))
     return replace(report, remarks=(*file.facts.remarks, *remarks, *bounds.remarks, *found_out, *report.remarks))
+
+
+def _opening(rows: BarRows, series: FileSeries, schedule: Schedule, asked: CheckAsked, stamped: str) -> Stamped:
+    """All rows at the times at which their bars open, whichever they bear: a range that is asked for is of those."""
+    whole = bounds_of(rows, schedule, series.interval, replace(asked, ts_from=None, ts_to=None, confirmed=True))
+    rules = ExpectationRules(True, asked.now_ns, asked.alignment or "session")
+    dataset = _dataset(series, whole.ts_from, whole.ts_to)
+    expectation = expected(rows, dataset, schedule, rules, stamped, fixed=asked.alignment is not None)
+    grid, interval = Grid.of(expectation), Interval.parse(series.interval)
+    known = by_opening(rows, grid, stamped if interval.unit not in "dw" else "open", interval.nanos)
+    at = grid.place(known.rows.ts)
+    ts = known.rows.ts.copy()
+    ts[at != NOWHERE] = grid.ts_open[at[at != NOWHERE]]
+    return known._replace(rows=known.rows.at(ts))
 
 
 def _own(file: RowsFile, series: FileSeries) -> FileSeries:
@@ -217,6 +237,8 @@ def bounds_of(rows: BarRows | None, schedule: Schedule, interval: str, asked: Ch
         if Interval.parse(interval).unit == "w":
             first, last = schedule.week(first)[0], schedule.week(last)[1]
     ts_from = asked.ts_from
+    days = whole_days(schedule, Interval.parse(interval), ts_from, ts_to)
+    ts_from, ts_to = days.ts_from, days.ts_to
     if ts_from is None:
         assert rows is not None  # noqa: S101 (refused above)
         ts_from = min(int(rows.ts.min()), schedule.sessions(first)[0].ts_open)
@@ -261,16 +283,15 @@ def _hits(rows: BarRows, grid: Grid, stamped: str, length: int) -> int:
 
 
 def _density(
-    file: RowsFile, rows: BarRows, dataset: Dataset, schedule: Schedule, asked: CheckAsked
+    known: bool | None, rows: BarRows, dataset: Dataset, schedule: Schedule, asked: CheckAsked, stamped: str
 ) -> tuple[bool, tuple[str, ...]]:
     if asked.dense is not None:
         return asked.dense, ()
-    if file.facts.dense is not None:
-        return file.facts.dense, ()
+    if known is not None:
+        return known, ()
     rules = ExpectationRules(True, asked.now_ns, asked.alignment or "session", asked.listing, tuple(asked.halts))
-    expectation = expected(rows, dataset, schedule, rules, file.facts.stamped, fixed=asked.alignment is not None)
-    dense = looks_dense(rows, Grid.of(expectation), file.facts.stamped, Interval.parse(dataset.interval).nanos)
-    if dense:
+    expectation = expected(rows, dataset, schedule, rules, stamped, fixed=asked.alignment is not None)
+    if looks_dense(rows, Grid.of(expectation), stamped, Interval.parse(dataset.interval).nanos):
         return True, ("the series is dense, as it seems: --sparse says otherwise",)
     return False, ("the series is sparse, as it seems: --dense says otherwise",)
 

@@ -15,6 +15,7 @@ from marketprism_application.integrity.shape import by_period
 
 _BLOCK = 60  # bars that are judged by the same windows
 _STILL = 1e-12
+_OPENING = 2.0
 
 
 class Jumps(NamedTuple):
@@ -42,8 +43,10 @@ def jumps(rows: BarRows, closes: Ints, terms: Sequence[TermPeriod], figures: Fig
     returns[~np.isfinite(returns)] = 0.0
     usual = _usual(np.abs(returns), figures, first)
     reach = np.maximum(figures.jump_mads * usual, ticks)
-    spikes = _spikes(close, reach, figures) | _wicks(high, low, close, reach, figures, first)
     follows = np.r_[False, rows.ts[1:] == closes[:-1]]
+    # The first bar of a section is a wild one: what traded overnight meets in it.
+    room = np.where(follows, 1.0, _OPENING)
+    spikes = _spikes(close, reach, figures) | _wicks(high, low, close, reach * room, figures, first)
     returned = spikes.copy()
     for step in range(1, figures.jump_bars + 1):
         returned[step:] |= spikes[:-step]

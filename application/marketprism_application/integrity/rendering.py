@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from marketprism_application.contracts.times import iso_short
 from marketprism_application.integrity.catalogue import CODES, GROUPS
+from marketprism_application.ports.imports import FileFacts
 from marketprism_domain.integrity.report import DayCoverage, Defect, IntegrityReport
 
 GLYPHS = "·░▒▓█"  # of a day of which nothing is there, a third, two thirds, nearly all, all
@@ -57,6 +58,15 @@ def plain_report(report: IntegrityReport) -> dict[str, object]:
         "checks": [{"group": each.group, "ran": each.ran, "reason": each.reason or None} for each in report.checks],
         "coverage": [{**each._asdict(), "state": each.state} for each in report.coverage],
         "remarks": list(report.remarks),
+    }
+
+
+def plain_facts(facts: FileFacts) -> dict[str, object]:
+    """What a file says of itself, as values that JSON has."""
+    return {
+        "format": facts.format,
+        "guessed": facts.guessed,
+        "columns": {each.column: each.field or None for each in facts.mapping},
     }
 
 

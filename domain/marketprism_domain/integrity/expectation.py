@@ -16,7 +16,7 @@ from marketprism_domain.errors import InvalidValue
 from marketprism_domain.integrity.dataset import Dataset
 from marketprism_domain.sessions.calendar import AlwaysOpen, Schedule
 from marketprism_domain.sessions.sessions import Session
-from marketprism_domain.sessions.trading_days import day_of, day_text
+from marketprism_domain.sessions.trading_days import CHINA_OFFSET_NS, EPOCH, NANOS_PER_DAY, day_of, day_text
 from marketprism_domain.values import NANOS_PER_MINUTE, NANOS_PER_SECOND, Interval
 
 GRACE_NS = 5 * NANOS_PER_SECOND  # how long after its end a bar may still be made
@@ -110,6 +110,50 @@ class ExpectationRules:
     listing: Listing = UNBOUNDED
     halts: Sequence[Halt] = ()
     grace_ns: int = GRACE_NS
+
+
+class Span(NamedTuple):
+    """A range of time of which either end may be open."""
+
+    ts_from: int | None
+    ts_to: int | None
+
+
+def whole_days(schedule: Schedule, interval: Interval, ts_from: int | None, ts_to: int | None) -> Span:
+    """A range of dates as one of bars: of days, and of weeks by their Mondays, those whose date begins in it. Their
+    bars open on the evening before, and end with their last section. A range of shorter bars is itself."""
+    if interval.unit not in "dw":
+        return Span(ts_from, ts_to)
+    begin = None if ts_from is None else _date_from(schedule, ts_from)
+    last = None if ts_to is None else _date_from(schedule, ts_to) - timedelta(days=1)
+    if interval.unit == "w":
+        begin = None if begin is None else begin + timedelta(days=-begin.weekday() % 7)
+        last = None if last is None else last - timedelta(days=last.weekday())
+    first_day = None if begin is None else _trading_from(schedule, begin)
+    last_day = None if last is None else _trading_until(schedule, last, interval)
+    opened = None if first_day is None else schedule.sessions(day_text(first_day))[0].ts_open
+    closed = None if last_day is None else schedule.sessions(day_text(last_day))[-1].ts_close
+    if opened is not None and closed is not None and closed <= opened:
+        return Span(ts_from, ts_to)
+    return Span(opened, closed)
+
+
+def _date_from(schedule: Schedule, ts: int) -> date:
+    """The first date that begins at an instant or behind it."""
+    offset = 0 if isinstance(schedule, AlwaysOpen) else CHINA_OFFSET_NS
+    return EPOCH + timedelta(days=-(-(ts + offset) // NANOS_PER_DAY))
+
+
+def _trading_from(schedule: Schedule, day: date) -> date:
+    return day if schedule.trades(day) else schedule.next_day(day)
+
+
+def _trading_until(schedule: Schedule, day: date, interval: Interval) -> date:
+    if interval.unit == "w":
+        return day_of(schedule.week(day_text(day))[1])
+    while not schedule.trades(day):
+        day -= timedelta(days=1)
+    return day
 
 
 def expectation_of(dataset: Dataset, schedule: Schedule, rules: ExpectationRules) -> Expectation:

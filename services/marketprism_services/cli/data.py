@@ -20,10 +20,10 @@ from marketprism_application.contracts.kinds import BAR, KINDS, KLINE, TRADE
 from marketprism_application.contracts.nearest import did_you_mean
 from marketprism_application.contracts.overview_questions import Coverage
 from marketprism_application.contracts.questions import Names, Question
-from marketprism_application.errors import QueryError, UnknownSymbolError
+from marketprism_application.errors import QueryError, SourceError, UnknownSymbolError
 from marketprism_application.integrity.file_check import CheckAsked, check_file
 from marketprism_application.integrity.inputs import TermPeriod
-from marketprism_application.integrity.rendering import plain_report
+from marketprism_application.integrity.rendering import plain_facts, plain_report
 from marketprism_application.integrity.stored_check import WITNESSES, StoredCheck, StoredSeries
 from marketprism_application.ports.imports import FileHints, FileSeries, RowsFile
 from marketprism_application.queries.checks import check_interval
@@ -40,6 +40,7 @@ from marketprism_domain.sessions.trading_days import day_text
 from marketprism_services.cli.answers import emit
 from marketprism_services.cli.clocks import Tz, Zone, day_of_text, zone_named, zone_of_symbol, zone_of_venues
 from marketprism_services.cli.data_pages import written
+from marketprism_services.cli.data_recordings import bars_of_recordings
 from marketprism_services.cli.data_view import show_calendar, show_formats, show_mapping, show_report
 from marketprism_services.cli.options import Config, DataDir, From, NatsUrl, To, ask, nats_of, settings_of
 from marketprism_services.platform.exits import Exit, Stop
@@ -116,10 +117,11 @@ def check(
         tz=tz,
     )
     calendar = chinese_calendar_of_markets(settings_of(config).calendar)
+    file: RowsFile | None = None
     with _as_stops():
         if path is not None:
             hints = FileHints(venue, symbol, interval, "", _columns(columns or []))
-            file, series = _opened(path, hints, tz)
+            file, series = _opened(path, hints, tz, config)
             if file.facts.guessed and not as_json:
                 show_mapping(file.facts)
             witnesses = [_opened(Path(each), FileHints(venue, symbol or series.symbol), tz) for each in witness or []]
@@ -143,7 +145,8 @@ def check(
         if output is not None:
             emit(written(report, form, zone), output)
     if as_json:
-        print(json.dumps(plain_report(report), indent=1, ensure_ascii=False))
+        of_file = {} if file is None else {"file": {"path": target, **plain_facts(file.facts)}}
+        print(json.dumps({**plain_report(report), **of_file}, indent=1, ensure_ascii=False))
     else:
         show_report(report, zone)
     if not report.is_clean:
@@ -170,7 +173,7 @@ def coverage(
     with _as_stops():
         if path is not None:
             calendar = chinese_calendar_of_markets(settings_of(config).calendar)
-            file, series = _opened(path, FileHints(venue, symbol, interval), tz)
+            file, series = _opened(path, FileHints(venue, symbol, interval), tz, config)
             asked = _Asked(interval=interval, start=start, end=end, tz=tz)
             report = check_file(file, series, calendar, asked.of(_zone_of(series.venue, tz)))
             found = {f"{report.dataset.venue}.{report.dataset.symbol} {report.dataset.interval}": report.coverage}
@@ -275,11 +278,10 @@ def _file_of(target: str) -> Path | None:
         Stop: it looks like a file's, and there is none.
     """
     path = Path(target)
-    if path.is_file():
+    if path.exists():
         return path
-    if "/" in target or path.is_dir() or path.suffix.lower() in _ENDINGS:
-        what = "a folder" if path.is_dir() else "none"
-        raise Stop(Exit.INPUT, f"file {target}: expected a file, was {what}")
+    if "/" in target or path.suffix.lower() in _ENDINGS:
+        raise Stop(Exit.INPUT, f"file {target}: expected a file, was none")
     return None
 
 
@@ -303,13 +305,27 @@ def _one_of(name: str, was: str, known: tuple[str, ...]) -> str:
     return f"{name}: expected one of {', '.join(known)}, was {was!r}{did_you_mean(was, known)}"
 
 
-def _opened(path: Path, hints: FileHints, tz: str | None) -> tuple[RowsFile, FileSeries]:
+def _file(path: Path, hints: FileHints, tz: str | None, config: Path | None) -> RowsFile:
+    """A file of rows, or the bars that a recording of ticks makes."""
+    try:
+        if path.is_dir():
+            raise SourceError(f"file {path}: expected a file, was a folder")
+        return open_rows_file(path, FileHints(hints.venue, hints.symbol, hints.interval, _zone_name(tz), hints.columns))
+    except SourceError as error:
+        calendar = chinese_calendar_of_markets(settings_of(config).calendar)
+        try:
+            return bars_of_recordings(path, hints.interval or "1m", calendar, config)
+        except SourceError:
+            raise error from None
+
+
+def _opened(path: Path, hints: FileHints, tz: str | None, config: Path | None = None) -> tuple[RowsFile, FileSeries]:
     """A file, and the one series of it that is meant.
 
     Raises:
         Stop: several, none of which is named.
     """
-    file = open_rows_file(path, FileHints(hints.venue, hints.symbol, hints.interval, _zone_name(tz), hints.columns))
+    file = _file(path, hints, tz, config)
     found = file.facts.series
     if len(found) > 1 and hints.symbol:
         named = NameIndex(StoredName(each.venue, each.symbol) for each in found)

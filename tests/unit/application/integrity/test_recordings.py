@@ -120,6 +120,18 @@ def test_whole_days_of_coins_are_clean(name: str) -> None:
     assert (report.is_clean, report.missing) == (True, 0)
 
 
+def test_a_range_of_dates_is_one_of_the_bars_of_these_days() -> None:
+    days = report_of(BARS / "tq_SHFE.cu1905_1d.csv.gz", ts_from=china("20190102"), ts_to=china("20190201"))
+    assert (days.is_clean, days.expected, days.present, days.unexpected) == (True, 22, 22, 0)
+    assert (days.coverage[0].trading_day, days.coverage[-1].trading_day) == ("20190102", "20190131")
+
+
+def test_a_range_is_of_openings_also_where_rows_bear_their_ends() -> None:
+    path = BARS / "rb2401_1m_ctpbee.csv.gz"
+    report = report_of(path, ts_from=china("20230926", 9), ts_to=china("20230926", 15))
+    assert (report.is_clean, report.expected, report.present, report.rows) == (True, 225, 225, 225)
+
+
 def test_a_range_that_is_asked_for_is_the_range() -> None:
     path = BARS / "tq_SHFE.cu1905_1m.csv.gz"
     assert report_of(path, ts_from=china("20190305", 9), ts_to=china("20190306", 15)).is_clean

@@ -11,7 +11,14 @@ from marketprism_adapters.calendars import chinese_calendar_of_markets
 from marketprism_domain.bars.cascade import Cascade, minute_window
 from marketprism_domain.errors import InvalidValue
 from marketprism_domain.integrity.dataset import Dataset
-from marketprism_domain.integrity.expectation import Expectation, ExpectationRules, Halt, Listing, expectation_of
+from marketprism_domain.integrity.expectation import (
+    Expectation,
+    ExpectationRules,
+    Halt,
+    Listing,
+    expectation_of,
+    whole_days,
+)
 from marketprism_domain.sessions.calendar import MarketCalendar
 from marketprism_domain.sessions.sessions import SessionChange
 from marketprism_domain.sessions.short_days import ShortDay
@@ -135,6 +142,29 @@ def test_ten_years_of_minutes_are_some_thousand_runs() -> None:
     found = expected("binance", "BTC-USDT", days=("20140101", "20231231"))
     assert sum(len(day.runs) for day in found.days) == (date(2023, 12, 31) - date(2014, 1, 1)).days + 1
     assert found.count == 3652 * 1440
+
+
+@pytest.mark.parametrize(
+    ("interval", "begin", "end", "days"),
+    [
+        ("1d", china("20190404"), china("20190409"), ["20190404", "20190408"]),
+        ("1d", china("20190404", 9), china("20190409", 0, 1), ["20190408", "20190409"]),
+        ("1w", china("20190401"), china("20190415"), ["20190404", "20190412"]),
+        ("1w", china("20190402"), china("20190408"), []),
+        ("1m", 7, 9, None),
+    ],
+)
+def test_a_range_of_dates_as_one_of_days_and_weeks(interval: str, begin: int, end: int, days: list[str] | None) -> None:
+    schedule = CALENDAR.schedule("shfe", "cu1905")
+    span = whole_days(schedule, Interval.parse(interval), begin, end)
+    if days is None:
+        assert span == (begin, end)
+    elif not days:
+        assert span == (begin, end)  # no bar begins in it
+    else:
+        dataset = Dataset("bar", "shfe", "cu1905", interval, span.ts_from or 0, span.ts_to or 0)
+        found = expectation_of(dataset, schedule, ExpectationRules(True, LATER))
+        assert list(found.trading_days) == days
 
 
 def test_a_dataset_that_cannot_be_is_refused() -> None:

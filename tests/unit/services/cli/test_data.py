@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from marketprism_application.errors import SourceError
 from marketprism_services.cli import app as program
 from marketprism_services.platform.exits import Stop
+from tests.conftest import FIXTURES
 from tests.contract.test_rows_files import aggregated, kline, klines_in_us, spot_klines, vnpy_csv, zipped
 
 
@@ -181,6 +183,32 @@ def test_coverage_and_formats(tmp_path: Path) -> None:
         "tqsdk",
     }
     assert "freqtrade" in run("formats")
+
+
+def test_bars_of_another_interval_than_the_rows_are_refused(tmp_path: Path) -> None:
+    path = str(day_of_klines(tmp_path))
+    with pytest.raises(SourceError, match="interval: expected 1m, which the rows are apart, was 1h"):
+        run("check", path, "--interval", "1h")
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="no recordings")
+def test_a_recording_of_ticks_is_checked_as_the_bars_that_it_makes() -> None:
+    report = checked(str(FIXTURES / "ctp" / "ticks" / "CFFEX_IF2101_20210104.csv.gz"))
+    assert (report["file"]["format"], report["expected"], report["present"]) == ("recording", 240, 240)
+    ru = checked(str(FIXTURES / "ctp" / "ticks" / "ru1901_20181009.csv.gz"), "--interval", "15m")
+    assert (ru["present"], ru["unexpected"]) == (23, 0)
+    with pytest.raises(SourceError, match="expected columns of bars or trades"):
+        run("check", str(FIXTURES / "ctp" / "reference" / "wt_fees.json"))
+
+
+def test_what_was_guessed_of_a_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rb2405.csv"
+    rows = "".join(f"2024-01-02 09:{n:02d},4000,4003,3998,400{n % 3},{n + 1}\n" for n in range(60))
+    path.write_text("日期,开盘价,最高价,最低价,收盘价,成交量\n" + rows)
+    report = checked(str(path), code=3)
+    assert report["file"]["guessed"] is True
+    assert report["file"]["columns"]["最高价"] == "high"
+    assert "rb2405 by the name of the file: --symbol says otherwise" in report["remarks"]
 
 
 def test_mixed_units_of_one_file_are_named(tmp_path: Path) -> None:
